@@ -1,0 +1,28 @@
+"""The errors a user can cause, and so the ones a user must be able to understand."""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """Bad input or bad usage.
+
+    The message is one line that names the thing, says what was expected and found, and what
+    to do. The command line prints it without a traceback and exits with code 2.
+    """
+
+
+class VideoError(Exception):
+    """One video cannot be used; preparation quarantines it and goes on.
+
+    Args:
+        step: where it failed: ``index``, ``decode``, ``faces`` or ``write``.
+        reason: one line for the quarantine table.
+    """
+
+    def __init__(self, step: str, reason: str) -> None:
+        super().__init__(step, reason)
+        self.step = step
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.step}: {self.reason}"

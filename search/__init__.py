@@ -1,0 +1,3 @@
+"""Studies: run trials, remember them, decide. Holds the command line."""
+
+from __future__ import annotations

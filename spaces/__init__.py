@@ -1,0 +1,6 @@
+"""Searchable AutoKeras blocks and the graphs made of them.
+
+This package knows nothing of files or studies: blocks take tensors and hyperparameters.
+"""
+
+from __future__ import annotations
