@@ -1,0 +1,359 @@
+"""A labelled SYNTHETIC deepfake data set made from nothing, in the FaceForensics++ layout.
+
+For demonstrations and tests: it needs no download and no consent form, and every mark in it is
+known. A score on it says that the pipeline works, not how it does on real manipulations.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Collection
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from uuid import uuid4
+
+import joblib
+import numpy as np
+from moviepy import ImageSequenceClip
+from numpy.typing import NDArray
+
+from data_prep.errors import UserError
+from data_prep.synthetic_face import sample_expression, sample_head_motion, sample_identity
+from data_prep.synthetic_swap import (
+    CUES,
+    Marks,
+    Recording,
+    render_fake,
+    render_real,
+    sample_marks,
+)
+
+FPS = 25
+CRF = 23
+"""The constant rate factor of FaceForensics++ c23, whose folder name the set uses."""
+
+_MARKER = "SYNTHETIC.json"
+_UNFINISHED = ".unfinished"
+# First words of every random seed: people of a set never coincide with those of single clips.
+_SET, _SINGLE_CLIP = 1, 2
+_PERSON, _FAKE = 0, 1
+_VERSIONED = ("deepfake-model-search", "numpy", "opencv-python", "scikit-image", "moviepy")
+_README = """\
+Everything in this folder is SYNTHETIC. No real person is shown and no real deepfake method was
+used. The people are recoloured and reshaped drawings of one public-domain photograph (NASA's
+portrait of Eileen Collins, skimage.data.astronaut), set in motion by a program; the "fakes" swap
+the inner face of one drawn person for that of another and carry marks whose kind and strength
+are listed in SYNTHETIC.json.
+
+The folders and splits follow FaceForensics++ (target_source.mp4); the content does not come from
+it. Use the set to try a pipeline. A score on it says nothing about real manipulations.
+"""
+
+
+@dataclass(frozen=True)
+class SyntheticSet:
+    """A finished synthetic data set.
+
+    Attributes:
+        root: its folder.
+        reals: number of real clips.
+        fakes: number of fake clips.
+        cues: the marks its fakes carry.
+        seed: the seed it was drawn from.
+        seconds: how long making it took.
+    """
+
+    root: Path
+    reals: int
+    fakes: int
+    cues: tuple[str, ...]
+    seed: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Video:
+    """One clip to make: a person filmed, or a person with another's face."""
+
+    path: Path
+    domain: int
+    seed: int
+    target: int
+    donor: int | None
+    cues: tuple[str, ...]
+
+    def marks(self) -> Marks:
+        return sample_marks(_generator(self.domain, self.seed, _FAKE, self.target), self.cues)
+
+
+def synthesize(
+    out: Path,
+    *,
+    identities: int = 40,
+    frames: int = 32,
+    size: int = 256,
+    seed: int = 0,
+    cues: Collection[str] = CUES,
+    per_cue: bool = False,
+    jobs: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> SyntheticSet:
+    """Make a labelled synthetic data set in the FaceForensics++ layout.
+
+    People come in pairs (0, 1), (2, 3), ...; each has one real clip, and in each method one fake
+    that shows them with the face of the other. About 60/20/20 of the pairs go to train, val and
+    test. The same arguments give the same decoded frames, whatever ``jobs`` is.
+
+    Args:
+        out: the folder to make. It must not exist or be empty, or hold an unfinished set of the
+            same parameters, which is then completed.
+        identities: number of people, even, at least 4.
+        frames: frames a clip, at 25 a second, at least 2.
+        size: side of a frame in pixels, even, at least 96.
+        seed: names the set; not negative.
+        cues: the marks fakes carry, from ``CUES``. With none a fake is a clean swap, whose label
+            is hardly learnable: a null control.
+        per_cue: make one method a cue, each fake with that mark alone, instead of one method
+            with all of them.
+        jobs: number of processes.
+        progress: called with (clips done, clips in all).
+
+    Raises:
+        UserError: a parameter is out of range, or ``out`` holds something else.
+    """
+    started = time.perf_counter()
+    chosen = _checked_cues(cues)
+    _check_clip(frames, size, seed)
+    if identities < 4 or identities % 2:
+        raise UserError(
+            f"identities must be an even number of at least 4, not {identities}: people swap "
+            "faces in pairs"
+        )
+    if per_cue and not chosen:
+        raise UserError("per_cue needs at least one cue; name one or leave per_cue out")
+    methods: dict[str, tuple[str, ...]] = {"Synthetic": chosen}
+    if per_cue:
+        methods = {f"Synthetic{cue.capitalize()}": (cue,) for cue in chosen}
+    parameters = {
+        "identities": identities,
+        "frames": frames,
+        "size": size,
+        "seed": seed,
+        "cues": list(chosen),
+        "per_cue": per_cue,
+    }
+    _claim(out, parameters)
+    videos = _plan(out, identities, seed, methods)
+    _write_splits(out / "splits", identities)
+
+    waiting = [video for video in videos if not video.path.exists()]
+    done = len(videos) - len(waiting)
+    if progress:
+        progress(done, len(videos))
+    calls = (joblib.delayed(_make)(v, frames, size, out / _UNFINISHED) for v in waiting)
+    for _ in joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(calls):
+        done += 1
+        if progress:
+            progress(done, len(videos))
+
+    described = [_describe(video, out) for video in videos]
+    _write_json(out / _MARKER, _marker(parameters, finished=True) | {"videos": described})
+    shutil.rmtree(out / _UNFINISHED, ignore_errors=True)
+    fakes = sum(video.donor is not None for video in videos)
+    seconds = time.perf_counter() - started
+    return SyntheticSet(out, len(videos) - fakes, fakes, chosen, seed, seconds)
+
+
+def synthesize_clip(
+    path: Path,
+    *,
+    fake: bool,
+    seed: int = 0,
+    frames: int = 32,
+    size: int = 256,
+    cues: Collection[str] = CUES,
+) -> Path:
+    """Make one synthetic clip of a person that is in no data set of ``synthesize``.
+
+    A real and a fake clip of one seed show the same recording, without and with a swapped face.
+
+    Args:
+        path: the .mp4 to write; its folder is made, an existing file replaced.
+        fake: whether the face is swapped.
+        seed: names the person; not negative.
+        frames: frames at 25 a second, at least 2.
+        size: side of a frame in pixels, even, at least 96.
+        cues: the marks of a fake, from ``CUES``.
+
+    Returns:
+        ``path``.
+
+    Raises:
+        UserError: a parameter is out of range.
+    """
+    chosen = _checked_cues(cues)
+    _check_clip(frames, size, seed)
+    if path.suffix != ".mp4":
+        raise UserError(f"{path}: a synthetic clip is an .mp4 file; give a name that ends in .mp4")
+    video = _Video(path, _SINGLE_CLIP, seed, 0, 1 if fake else None, chosen)
+    _make(video, frames, size, path.parent)
+    return path
+
+
+def _checked_cues(cues: Collection[str]) -> tuple[str, ...]:
+    given = (cues,) if isinstance(cues, str) else cues
+    unknown = sorted(set(given) - set(CUES))
+    if unknown:
+        raise UserError(f"unknown cue {', '.join(unknown)}: choose from {', '.join(CUES)}")
+    return tuple(cue for cue in CUES if cue in given)
+
+
+def _check_clip(frames: int, size: int, seed: int) -> None:
+    if frames < 2:
+        raise UserError(f"frames must be at least 2, not {frames}: motion needs two frames")
+    if size < 96 or size % 2:
+        raise UserError(f"size must be an even number of at least 96 pixels, not {size}")
+    if seed < 0:
+        raise UserError(f"seed must not be negative, got {seed}")
+
+
+def _claim(out: Path, parameters: dict[str, object]) -> None:
+    """Make ``out`` ours: new, empty, or an unfinished set of the same parameters."""
+    if out.exists() and not out.is_dir():
+        raise UserError(f"{out} is a file; name a folder that does not exist yet")
+    if out.is_dir() and any(out.iterdir()):
+        try:
+            found = json.loads((out / _MARKER).read_text())
+        except (OSError, ValueError):
+            raise UserError(
+                f"{out} is not empty and holds no synthetic set; name a new folder"
+            ) from None
+        if found.get("finished"):
+            raise UserError(f"{out} holds a finished synthetic set; use it or name a new folder")
+        if found.get("parameters") != parameters:
+            raise UserError(
+                f"{out} holds an unfinished synthetic set of other parameters; repeat those, "
+                "delete it or name a new folder"
+            )
+    (out / _UNFINISHED).mkdir(parents=True, exist_ok=True)
+    _write_json(out / _MARKER, _marker(parameters, finished=False))
+    (out / "README.txt").write_text(_README)
+
+
+def _plan(
+    out: Path, identities: int, seed: int, methods: dict[str, tuple[str, ...]]
+) -> list[_Video]:
+    """Every video of the set, reals first."""
+    folder = out / "original_sequences" / "youtube" / "c23" / "videos"
+    videos = [
+        _Video(folder / f"{person:03d}.mp4", _SET, seed, person, None, ())
+        for person in range(identities)
+    ]
+    for method, cues in methods.items():
+        folder = out / "manipulated_sequences" / method / "c23" / "videos"
+        for target in range(identities):
+            donor = target ^ 1
+            path = folder / f"{target:03d}_{donor:03d}.mp4"
+            videos.append(_Video(path, _SET, seed, target, donor, cues))
+    return videos
+
+
+def _write_splits(folder: Path, identities: int) -> None:
+    """Pairs of people for train, val and test, as FaceForensics++ lists them."""
+    pairs = [[f"{a:03d}", f"{a + 1:03d}"] for a in range(0, identities, 2)]
+    fifth = round(len(pairs) / 5)
+    enough = len(pairs) >= 8
+    val = max(fifth, 2 if enough else int(len(pairs) > 2))
+    test = max(fifth, 3 if enough else 1)
+    train = len(pairs) - val - test
+    folder.mkdir(exist_ok=True)
+    _write_json(folder / "train.json", pairs[:train])
+    _write_json(folder / "val.json", pairs[train : train + val])
+    _write_json(folder / "test.json", pairs[train + val :])
+
+
+def _make(video: _Video, frames: int, size: int, scratch: Path) -> None:
+    """Render and write one video; it appears under its name only when it is whole."""
+    recording = _record(video.domain, video.seed, video.target, frames)
+    if video.donor is None:
+        clip = render_real(recording, size)
+    else:
+        donor = _record(video.domain, video.seed, video.donor, frames).identity
+        swap_seed = int(_generator(video.domain, video.seed, _FAKE, video.target).integers(2**31))
+        clip = render_fake(recording, donor, video.marks(), size, swap_seed)
+    video.path.parent.mkdir(parents=True, exist_ok=True)
+    scratch.mkdir(parents=True, exist_ok=True)
+    partial = scratch / f".{uuid4().hex}.mp4"
+    try:
+        _encode(clip, partial)
+        partial.replace(video.path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _record(domain: int, seed: int, person: int, frames: int) -> Recording:
+    """A person and their one clip."""
+    rng = _generator(domain, seed, _PERSON, person)
+    return Recording(
+        identity=sample_identity(rng),
+        noise_seed=int(rng.integers(2**31)),
+        head=sample_head_motion(rng, frames),
+        expression=sample_expression(rng, frames),
+    )
+
+
+def _generator(*words: int) -> np.random.Generator:
+    return np.random.default_rng(list(words))
+
+
+def _encode(clip: NDArray[np.uint8], path: Path) -> None:
+    ImageSequenceClip(list(clip), fps=FPS).write_videofile(
+        str(path),
+        codec="libx264",
+        audio=False,
+        logger=None,
+        preset="veryfast",
+        # The encoder's output depends on its number of threads.
+        threads=1,
+        ffmpeg_params=[
+            "-crf", str(CRF), "-tune", "grain", "-pix_fmt", "yuv420p",
+            "-metadata", "title=synthetic",
+            "-metadata", "comment=synthetic clip drawn by deepfake-model-search, no real person",
+        ],
+    )  # fmt: skip
+
+
+def _marker(parameters: dict[str, object], *, finished: bool) -> dict[str, object]:
+    return {
+        "synthetic": True,
+        "note": "Drawn by a program from one public-domain photograph; no real person, no real "
+        "manipulation. A score on it says nothing about real deepfakes.",
+        "finished": finished,
+        "parameters": parameters,
+        "encoding": {"codec": "libx264", "crf": CRF, "tune": "grain", "fps": FPS},
+        "versions": {name: version(name) for name in _VERSIONED},
+    }
+
+
+def _describe(video: _Video, out: Path) -> dict[str, object]:
+    described: dict[str, object] = {
+        "path": video.path.relative_to(out).as_posix(),
+        "label": "real" if video.donor is None else "fake",
+        "target": f"{video.target:03d}",
+    }
+    if video.donor is not None:
+        described |= {
+            "source": f"{video.donor:03d}",
+            "cues": list(video.cues),
+            "marks": asdict(video.marks()),
+        }
+    return described
+
+
+def _write_json(path: Path, content: object) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(content, indent=1) + "\n")
+    partial.replace(path)
