@@ -1,0 +1,154 @@
+"""Where everything of a run lies; one folder that can be moved as a whole."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from data_prep.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class RunDirectory:
+    """The paths of one run.
+
+    Attributes:
+        root: the folder.
+    """
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration, TOML."""
+        return self.root / "config.toml"
+
+    @property
+    def state(self) -> Path:
+        """Which store the run belongs to, JSON."""
+        return self.root / "run.json"
+
+    @property
+    def journal(self) -> Path:
+        """The Optuna journal with every study, absolute as its lock needs it."""
+        return self.root.resolve() / "studies.log"
+
+    @property
+    def features(self) -> Path:
+        """Cached outputs of frozen layers."""
+        return self.root / "features"
+
+    @property
+    def h5(self) -> Path:
+        """The model as a legacy HDF5 file of stock layers."""
+        return self.root / "best_model.h5"
+
+    @property
+    def keras(self) -> Path:
+        """The model in Keras's own format."""
+        return self.root / "best_model.keras"
+
+    @property
+    def picture(self) -> Path:
+        """The layers with their shapes."""
+        return self.root / "best_model.png"
+
+    @property
+    def certificate(self) -> Path:
+        """What the model expects, how it was made and what it scored, JSON."""
+        return self.root / "best_model.json"
+
+    @property
+    def leaderboard(self) -> Path:
+        """Every trial, CSV."""
+        return self.root / "leaderboard.csv"
+
+    @property
+    def scores(self) -> Path:
+        """Score of every validation and test clip, CSV."""
+        return self.root / "scores.csv"
+
+    @property
+    def evaluation(self) -> Path:
+        """Metrics on the test split, JSON; written when the split is opened."""
+        return self.root / "evaluation.json"
+
+    def trial(self, study: str, number: int) -> Path:
+        """The folder of one trial."""
+        return self.root / "trials" / study / str(number)
+
+    def open(self) -> RunDirectory:
+        """Check that a run lives here.
+
+        Raises:
+            UserError: there is no run in this folder.
+        """
+        if not self.config.is_file():
+            raise UserError(
+                f"no run at {self.root}; start one with: dfsearch run STORE.h5 {self.root}"
+            )
+        return self
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder against a second run; the lock dies with the process.
+
+        Raises:
+            UserError: another process runs here.
+        """
+        lock = filelock.FileLock(self.root / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            raise UserError(
+                f"another process is running in {self.root}; wait for it or use another folder"
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all: to a temporary name, flushed, then renamed."""
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as indented JSON, whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary name with the same ending, renamed to ``path`` when the block succeeds."""
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file of a run.
+
+    Raises:
+        UserError: it is missing or damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; has the run finished?") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read: {error}") from None

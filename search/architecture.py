@@ -1,0 +1,92 @@
+"""The architecture stage: AutoKeras graphs under Optuna trials."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import optuna
+
+from artifacts.run_directory import RunDirectory, replacing
+from data_prep.store import Store
+from search import detectors, studies
+from search.config import RunConfig
+from search.fit import EpochReport, Fit, fit
+from search.hyperparameters import VALUES, OptunaHyperParameters
+from search.objectives import ValidationScore
+from search.trial import MODEL_FILE, TrialOutcome, TrialResult, keep_best, run_trial
+from spaces.training import TrainingChoices
+
+STAGE = "architecture"
+
+
+def enqueue_starting_points(config: RunConfig) -> None:
+    """Queue the defaults with each backbone, so that the known good comes first."""
+    study = studies.open_study(RunDirectory(config.run_dir).journal, STAGE)
+    with Store(config.store) as store:
+        for params in detectors.starting_points(detectors.space(config, store), config):
+            study.enqueue_trial(params, skip_if_exists=True)
+
+
+def run_architecture_trial(config: RunConfig, slot: int) -> TrialOutcome:
+    """Run one trial of the stage.
+
+    Args:
+        config: of the run.
+        slot: number of this trial among those asked for; seeds the sampler.
+    """
+    run = RunDirectory(config.run_dir)
+    choices = TrainingChoices(
+        learning_rate=config.architecture.learning_rate,
+        batch_size=config.architecture.batch_size,
+        epochs=config.architecture.epochs,
+    )
+
+    def objective(trial: optuna.Trial, folder: Path) -> TrialResult:
+        hp = OptunaHyperParameters(trial)
+        with Store(config.store) as store:
+            seed = config.seed + trial.number
+            model = detectors.build(detectors.space(config, store), hp, seed)
+            trial.set_user_attr(VALUES, hp.values)
+            trained = fit(
+                model, store, choices, seed=seed, features=run.features, report=reporter(trial)
+            )
+        return detector_result(model, trained, folder)
+
+    outcome = run_trial(
+        run,
+        STAGE,
+        studies.sampler(config.sampler, config.seed, STAGE, slot),
+        studies.pruner(config.pruner, config.architecture.epochs),
+        objective,
+    )
+    keep_best(run, studies.open_study(run.journal, STAGE), config.kept_models)
+    return outcome
+
+
+def reporter(trial: optuna.Trial) -> EpochReport:
+    """Report each epoch's AUC to the study, and stop the trial where its pruner says so."""
+
+    def report(epoch: int, score: ValidationScore) -> None:
+        trial.report(score.auc, epoch)
+        if trial.should_prune():
+            raise optuna.TrialPruned(f"val_auc {score.auc:.3f} after {epoch} epochs")
+
+    return report
+
+
+def detector_result(model: keras.Model, trained: Fit, folder: Path) -> TrialResult:
+    """Save a trained detector in its trial's folder and describe it."""
+    with replacing(folder / MODEL_FILE) as temporary:
+        model.save(temporary)
+    return TrialResult(
+        value=trained.best.auc,
+        attributes={
+            "val_log_loss": trained.best.log_loss,
+            "best_epoch": trained.best_epoch,
+            "params": int(sum(np.prod(weight.shape) for weight in model.weights)),
+            "cached_inputs": trained.cached,
+        },
+        history=trained.history,
+    )

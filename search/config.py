@@ -1,0 +1,203 @@
+"""The configuration of a run: one TOML file, checked, with its defaults here and nowhere else."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+import pydantic
+import tomli_w
+
+from data_prep.errors import UserError
+
+Stream: TypeAlias = Literal["spatial", "micro_expression", "noise_residual"]
+Backbone: TypeAlias = Literal["small_cnn", "resnet50", "vgg16"]
+Preset: TypeAlias = Literal["quick", "standard", "thorough"]
+Count: TypeAlias = Annotated[int, pydantic.Field(ge=0)]
+Positive: TypeAlias = Annotated[int, pydantic.Field(ge=1)]
+
+
+class _Section(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+
+class Space(_Section):
+    """What the architecture search may build.
+
+    Attributes:
+        streams: streams it may switch on and off.
+        backbones: networks of the spatial stream.
+        weights: of ``resnet50`` and ``vgg16``: ``imagenet``, ``none``, a weights file, or a folder
+            with ``<backbone>.weights.h5``.
+    """
+
+    streams: tuple[Stream, ...] = ("spatial", "micro_expression", "noise_residual")
+    backbones: tuple[Backbone, ...] = ("small_cnn", "resnet50", "vgg16")
+    weights: str = "imagenet"
+
+    @pydantic.field_validator("streams", "backbones")
+    @classmethod
+    def _not_empty(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value or len(set(value)) < len(value):
+            raise ValueError("needs at least one entry, each once")
+        return value
+
+
+class Architecture(_Section):
+    """The architecture stage: trials on the detector space with fixed training.
+
+    Attributes:
+        trials: how many.
+        epochs: at most, each.
+        batch_size: clips.
+        learning_rate: of Adam.
+    """
+
+    trials: Positive = 40
+    epochs: Positive = 15
+    batch_size: Positive = 8
+    learning_rate: Annotated[float, pydantic.Field(gt=0)] = 1e-3
+
+
+class Gan(_Section):
+    """The GAN stage on real faces of the training split.
+
+    Attributes:
+        trials: how many; 0 leaves the stage out.
+        steps: of generator and discriminator, each trial.
+    """
+
+    trials: Count = 10
+    steps: Positive = 3000
+
+
+class Training(_Section):
+    """The training stage: the best architectures under other training hyperparameters.
+
+    Attributes:
+        trials: how many; 0 leaves the stage out.
+        architectures: how many of the best it may choose from.
+        max_epochs: upper end of the searched range.
+    """
+
+    trials: Count = 20
+    architectures: Positive = 3
+    max_epochs: Annotated[int, pydantic.Field(ge=10)] = 40
+
+
+class RunConfig(_Section):
+    """Everything a run depends on.
+
+    Attributes:
+        store: the prepared store.
+        run_dir: where everything goes.
+        preset: which defaults the file started from.
+        seed: of samplers, weights and shuffling. One worker and one seed repeat a search.
+        workers: trials at a time on this machine.
+        sampler: Optuna's, by name.
+        pruner: Optuna's, by name.
+        kept_models: how many of each stage's best trials keep their model file.
+    """
+
+    store: Path
+    run_dir: Path
+    preset: Preset = "standard"
+    seed: Count = 0
+    workers: Positive = 1
+    sampler: Literal["tpe", "random"] = "tpe"
+    pruner: Literal["median", "hyperband", "none"] = "median"
+    kept_models: Positive = 3
+    space: Space = Space()
+    architecture: Architecture = Architecture()
+    gan: Gan = Gan()
+    training: Training = Training()
+
+
+PRESETS: Mapping[Preset, Mapping[str, Any]] = {
+    "quick": {
+        "space": {"backbones": ["small_cnn"]},
+        "architecture": {"trials": 6, "epochs": 6},
+        "gan": {"trials": 2, "steps": 150},
+        "training": {"trials": 3, "architectures": 2, "max_epochs": 12},
+    },
+    "standard": {},
+    "thorough": {
+        "architecture": {"trials": 150, "epochs": 30},
+        "gan": {"trials": 30, "steps": 10000},
+        "training": {"trials": 60, "architectures": 5, "max_epochs": 80},
+    },
+}
+
+
+def resolve(settings: Mapping[str, Any]) -> RunConfig:
+    """Check settings and fill what they leave out from the preset, then from the defaults.
+
+    Raises:
+        UserError: an unknown key, a wrong type or a value out of range, one line a fault.
+    """
+    preset = settings.get("preset", RunConfig.model_fields["preset"].default)
+    defaults = PRESETS.get(preset, {})
+    try:
+        return RunConfig.model_validate(_merge(defaults, settings))
+    except pydantic.ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, fault['loc']))}: {fault['msg'].lower()}"
+            + ("" if fault["type"] == "extra_forbidden" else f", got {fault['input']!r}")
+            for fault in error.errors()
+        )
+        raise UserError(f"configuration: {faults}") from None
+
+
+def load(path: Path) -> RunConfig:
+    """Read and check a TOML configuration; relative paths in it start at its own folder.
+
+    Raises:
+        UserError: no such file, no TOML, or faults as in :func:`resolve`.
+    """
+    try:
+        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"no configuration at {path}") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is not a TOML file: {error}") from None
+    for key in ("store", "run_dir"):
+        if isinstance(settings.get(key), str):
+            settings[key] = str(path.parent / settings[key])
+    return resolve(settings)
+
+
+def dump(config: RunConfig) -> str:
+    """The configuration as TOML for ``config.toml`` inside the run directory itself."""
+    settings = config.model_dump(mode="json")
+    settings["store"] = str(config.store.resolve())
+    settings["run_dir"] = "."
+    return tomli_w.dumps(settings)
+
+
+def differences(ours: RunConfig, theirs: RunConfig) -> list[str]:
+    """What two configurations disagree on, paths and number of workers apart: ``key: a, b``."""
+    apart = {"store", "run_dir", "workers"}
+    a, b = (_flatten(config.model_dump(mode="json", exclude=apart)) for config in (ours, theirs))
+    return [f"{key}: {a[key]}, {b[key]}" for key in a if a[key] != b[key]]
+
+
+def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        inner = merged.get(key)
+        if isinstance(inner, Mapping) and isinstance(value, Mapping):
+            value = _merge(inner, value)
+        merged[key] = value
+    return merged
+
+
+def _flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            flat |= _flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

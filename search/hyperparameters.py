@@ -1,0 +1,96 @@
+"""KerasTuner hyperparameters answered by an Optuna trial.
+
+An AutoKeras graph asks a ``keras_tuner.HyperParameters`` for every choice. The subclass here hands
+each question to ``optuna.Trial.suggest_*``, so one define-by-run space serves AutoKeras blocks,
+GAN and training, and sampling, pruning and storage are Optuna's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import keras_tuner
+import optuna
+from keras_tuner.engine import hyperparameters as kinds
+
+Value: TypeAlias = "bool | int | float | str"
+VALUES = "hyperparameters"
+
+
+class OptunaHyperParameters(keras_tuner.HyperParameters):
+    """A KerasTuner container whose active, unfixed entries are suggested by an Optuna trial.
+
+    Inactive entries (a ``conditional_scope`` whose parent has another value) return ``None`` and
+    are never suggested; neither is a ``Fixed``. A choice of numbers and a logarithmic range with
+    a step are suggested as the index into their values, which keeps their order; the values
+    themselves are in :attr:`values`.
+
+    KerasTuner tells entries apart by name and conditions, Optuna by name alone: one name with
+    two different ranges raises ``ValueError``. ``copy()`` gives a plain container.
+
+    Args:
+        trial: the trial that answers; also ``optuna.trial.FixedTrial``.
+    """
+
+    def __init__(self, trial: optuna.trial.BaseTrial) -> None:
+        super().__init__()
+        self._trial = trial
+
+    def _retrieve(self, hp: kinds.HyperParameter) -> Value | None:
+        if not self._exists(hp.name, hp.conditions):
+            self._register(hp)
+            if self.is_active(hp) and not isinstance(hp, kinds.Fixed):
+                self.values[hp.name] = suggest(self._trial, hp)
+        return self.values[hp.name] if self.is_active(hp) else None
+
+
+def suggest(trial: optuna.trial.BaseTrial, hp: kinds.HyperParameter) -> Value:
+    """Ask the trial for one hyperparameter."""
+    ladder = _ladder(hp)
+    if ladder is not None:
+        return ladder[trial.suggest_int(hp.name, 0, len(ladder) - 1)]
+    if isinstance(hp, kinds.Boolean):
+        return bool(trial.suggest_categorical(hp.name, [True, False]))
+    if isinstance(hp, kinds.Choice):
+        answer: Value = trial.suggest_categorical(hp.name, hp.values)
+        return answer
+    log = hp.sampling != "linear"
+    if isinstance(hp, kinds.Int):
+        step = 1 if log else hp.step
+        return trial.suggest_int(hp.name, hp.min_value, hp.max_value, step=step, log=log)
+    if isinstance(hp, kinds.Float):
+        return trial.suggest_float(hp.name, hp.min_value, hp.max_value, step=hp.step, log=log)
+    raise TypeError(f"cannot suggest {hp.name} of kind {type(hp).__name__}")
+
+
+def optuna_params(hp: keras_tuner.HyperParameters) -> dict[str, Value]:
+    """The active values of a container as ``study.enqueue_trial`` takes them."""
+    params: dict[str, Value] = {}
+    for entry in hp.space:
+        if isinstance(entry, kinds.Fixed) or not hp.is_active(entry):
+            continue
+        value = hp.values[entry.name]
+        ladder = _ladder(entry)
+        params[entry.name] = value if ladder is None else ladder.index(value)
+    return params
+
+
+def fixed(values: dict[str, Value]) -> keras_tuner.HyperParameters:
+    """A container that answers with the given values, and with defaults where there is none."""
+    hp = keras_tuner.HyperParameters()
+    hp.values.update(values)
+    return hp
+
+
+def _ladder(hp: kinds.HyperParameter) -> Sequence[Any] | None:
+    """The ordered values of an entry that Optuna can only take as an index, else ``None``."""
+    if isinstance(hp, kinds.Choice) and hp.ordered:
+        return list(hp.values)
+    if isinstance(hp, kinds.Int | kinds.Float) and hp.sampling != "linear" and hp.step is not None:
+        values, value = [], hp.min_value
+        while value <= hp.max_value:
+            values.append(value)
+            value = value * hp.step
+        return values
+    return None
