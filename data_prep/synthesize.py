@@ -118,7 +118,7 @@ def synthesize(
             is hardly learnable: a null control.
         per_cue: make one method a cue, each fake with that mark alone, instead of one method
             with all of them.
-        jobs: number of processes.
+        jobs: number of processes; -1 is one a core.
         progress: called with (clips done, clips in all).
 
     Raises:
@@ -132,6 +132,8 @@ def synthesize(
             f"identities must be an even number of at least 4, not {identities}: people swap "
             "faces in pairs"
         )
+    if jobs == 0:
+        raise UserError("jobs must be a number of processes, or -1 for one a core, not 0")
     if per_cue and not chosen:
         raise UserError("per_cue needs at least one cue; name one or leave per_cue out")
     methods: dict[str, tuple[str, ...]] = {"Synthetic": chosen}
