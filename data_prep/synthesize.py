@@ -13,40 +13,22 @@ from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from uuid import uuid4
 
 import joblib
-import numpy as np
-from moviepy import ImageSequenceClip
-from numpy.typing import NDArray
 
 from data_prep.errors import UserError
-from data_prep.synthetic_face import sample_expression, sample_head_motion, sample_identity
-from data_prep.synthetic_swap import (
-    CUES,
-    Marks,
-    Recording,
-    render_fake,
-    render_real,
-    sample_marks,
-)
-
-FPS = 25
-CRF = 23
-"""The constant rate factor of FaceForensics++ c23, whose folder name the set uses."""
+from data_prep.synthetic_clip import CRF, FPS, SET, SINGLE_CLIP, ClipPlan, make_clip
+from data_prep.synthetic_swap import CUES
 
 _MARKER = "SYNTHETIC.json"
 _UNFINISHED = ".unfinished"
-# First words of every random seed: people of a set never coincide with those of single clips.
-_SET, _SINGLE_CLIP = 1, 2
-_PERSON, _FAKE = 0, 1
 _VERSIONED = ("deepfake-model-search", "numpy", "opencv-python", "scikit-image", "moviepy")
 _README = """\
-Everything in this folder is SYNTHETIC. No real person is shown and no real deepfake method was
-used. The people are recoloured and reshaped drawings of one public-domain photograph (NASA's
-portrait of Eileen Collins, skimage.data.astronaut), set in motion by a program; the "fakes" swap
-the inner face of one drawn person for that of another and carry marks whose kind and strength
-are listed in SYNTHETIC.json.
+Everything in this folder is SYNTHETIC. Nobody in it exists and no real deepfake method was used.
+A program reshaped and recoloured one public-domain photograph (NASA's portrait of the astronaut
+Eileen Collins, skimage.data.astronaut) into different people and set them in motion. The "fakes"
+swap the inner face of one such person for that of another and carry marks whose kind and
+strength are listed in SYNTHETIC.json.
 
 The folders and splits follow FaceForensics++ (target_source.mp4); the content does not come from
 it. Use the set to try a pipeline. A score on it says nothing about real manipulations.
@@ -72,21 +54,6 @@ class SyntheticSet:
     cues: tuple[str, ...]
     seed: int
     seconds: float
-
-
-@dataclass(frozen=True)
-class _Video:
-    """One clip to make: a person filmed, or a person with another's face."""
-
-    path: Path
-    domain: int
-    seed: int
-    target: int
-    donor: int | None
-    cues: tuple[str, ...]
-
-    def marks(self) -> Marks:
-        return sample_marks(_generator(self.domain, self.seed, _FAKE, self.target), self.cues)
 
 
 def synthesize(
@@ -155,7 +122,7 @@ def synthesize(
     done = len(videos) - len(waiting)
     if progress:
         progress(done, len(videos))
-    calls = (joblib.delayed(_make)(v, frames, size, out / _UNFINISHED) for v in waiting)
+    calls = (joblib.delayed(make_clip)(v, frames, size, out / _UNFINISHED) for v in waiting)
     for _ in joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(calls):
         done += 1
         if progress:
@@ -200,8 +167,8 @@ def synthesize_clip(
     _check_clip(frames, size, seed)
     if path.suffix != ".mp4":
         raise UserError(f"{path}: a synthetic clip is an .mp4 file; give a name that ends in .mp4")
-    video = _Video(path, _SINGLE_CLIP, seed, 0, 1 if fake else None, chosen)
-    _make(video, frames, size, path.parent)
+    video = ClipPlan(path, SINGLE_CLIP, seed, 0, 1 if fake else None, chosen)
+    make_clip(video, frames, size, path.parent)
     return path
 
 
@@ -247,11 +214,11 @@ def _claim(out: Path, parameters: dict[str, object]) -> None:
 
 def _plan(
     out: Path, identities: int, seed: int, methods: dict[str, tuple[str, ...]]
-) -> list[_Video]:
+) -> list[ClipPlan]:
     """Every video of the set, reals first."""
     folder = out / "original_sequences" / "youtube" / "c23" / "videos"
     videos = [
-        _Video(folder / f"{person:03d}.mp4", _SET, seed, person, None, ())
+        ClipPlan(folder / f"{person:03d}.mp4", SET, seed, person, None, ())
         for person in range(identities)
     ]
     for method, cues in methods.items():
@@ -259,7 +226,7 @@ def _plan(
         for target in range(identities):
             donor = target ^ 1
             path = folder / f"{target:03d}_{donor:03d}.mp4"
-            videos.append(_Video(path, _SET, seed, target, donor, cues))
+            videos.append(ClipPlan(path, SET, seed, target, donor, cues))
     return videos
 
 
@@ -277,61 +244,10 @@ def _write_splits(folder: Path, identities: int) -> None:
     _write_json(folder / "test.json", pairs[train + val :])
 
 
-def _make(video: _Video, frames: int, size: int, scratch: Path) -> None:
-    """Render and write one video; it appears under its name only when it is whole."""
-    recording = _record(video.domain, video.seed, video.target, frames)
-    if video.donor is None:
-        clip = render_real(recording, size)
-    else:
-        donor = _record(video.domain, video.seed, video.donor, frames).identity
-        swap_seed = int(_generator(video.domain, video.seed, _FAKE, video.target).integers(2**31))
-        clip = render_fake(recording, donor, video.marks(), size, swap_seed)
-    video.path.parent.mkdir(parents=True, exist_ok=True)
-    scratch.mkdir(parents=True, exist_ok=True)
-    partial = scratch / f".{uuid4().hex}.mp4"
-    try:
-        _encode(clip, partial)
-        partial.replace(video.path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _record(domain: int, seed: int, person: int, frames: int) -> Recording:
-    """A person and their one clip."""
-    rng = _generator(domain, seed, _PERSON, person)
-    return Recording(
-        identity=sample_identity(rng),
-        noise_seed=int(rng.integers(2**31)),
-        head=sample_head_motion(rng, frames),
-        expression=sample_expression(rng, frames),
-    )
-
-
-def _generator(*words: int) -> np.random.Generator:
-    return np.random.default_rng(list(words))
-
-
-def _encode(clip: NDArray[np.uint8], path: Path) -> None:
-    ImageSequenceClip(list(clip), fps=FPS).write_videofile(
-        str(path),
-        codec="libx264",
-        audio=False,
-        logger=None,
-        preset="veryfast",
-        # The encoder's output depends on its number of threads.
-        threads=1,
-        ffmpeg_params=[
-            "-crf", str(CRF), "-tune", "grain", "-pix_fmt", "yuv420p",
-            "-metadata", "title=synthetic",
-            "-metadata", "comment=synthetic clip drawn by deepfake-model-search, no real person",
-        ],
-    )  # fmt: skip
-
-
 def _marker(parameters: dict[str, object], *, finished: bool) -> dict[str, object]:
     return {
         "synthetic": True,
-        "note": "Drawn by a program from one public-domain photograph; no real person, no real "
+        "note": "Drawn by a program from one public-domain photograph; no real recording, no real "
         "manipulation. A score on it says nothing about real deepfakes.",
         "finished": finished,
         "parameters": parameters,
@@ -340,7 +256,7 @@ def _marker(parameters: dict[str, object], *, finished: bool) -> dict[str, objec
     }
 
 
-def _describe(video: _Video, out: Path) -> dict[str, object]:
+def _describe(video: ClipPlan, out: Path) -> dict[str, object]:
     described: dict[str, object] = {
         "path": video.path.relative_to(out).as_posix(),
         "label": "real" if video.donor is None else "fake",

@@ -15,18 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from data_prep.synthetic_face import (
-    FACE_CENTRE,
+from data_prep.synthetic_motion import (
     Expression,
     Face,
-    FloatArray,
     HeadMotion,
-    Identity,
-    Texture,
     View,
     head_coordinates,
-    make_texture,
     make_view,
+)
+from data_prep.synthetic_people import (
+    FACE_CENTRE,
+    FloatArray,
+    Identity,
+    Texture,
+    float_array,
+    make_texture,
 )
 
 CUES = ("spatial", "temporal", "micro", "noise")
@@ -216,9 +219,12 @@ class _Sensor:
 
     def noise(self) -> FloatArray:
         """The noise of the next frame, float32 (size, size, 3) in grey levels."""
-        colour = self._rng.standard_normal((*self._shape, 3), dtype=np.float32)
         grey = self._rng.standard_normal((*self._shape, 1), dtype=np.float32)
-        mixed = grey * np.float32(0.9) + colour * np.float32(0.45)
+        # A sensor measures each colour at fewer places than brightness.
+        height, width = self._shape
+        coarse = self._rng.standard_normal((height // 2, width // 2, 3), dtype=np.float32)
+        colour = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
+        mixed = grey * np.float32(0.95) + colour * np.float32(0.55)
         return mixed * self._strength + self._pattern
 
 
@@ -243,9 +249,8 @@ def _match_colour(pasted: Texture, target: Texture, marks: Marks) -> Texture:
 def _skin_sample(texture: Texture) -> tuple[slice, slice]:
     """The cheeks and nose of a texture: skin, whatever the face's shape."""
     (left, top), (right, _), (_, mouth) = *texture.eyes, texture.mouth
-    x0, y0 = texture.to_texels(left, top + 9)
-    x1, y1 = texture.to_texels(right, mouth - 9)
-    return slice(y0, y1), slice(x0, x1)
+    columns, rows = texture.to_texels(float_array([left, right]), float_array([top + 9, mouth - 9]))
+    return slice(*rows.astype(int)), slice(*columns.astype(int))
 
 
 def _dampen(expression: Expression, marks: Marks) -> Expression:

@@ -17,12 +17,8 @@ from numpy.typing import NDArray
 
 from data_prep.errors import UserError
 from data_prep.synthesize import synthesize, synthesize_clip
-from data_prep.synthetic_face import (
-    FACE_CENTRE,
-    sample_expression,
-    sample_head_motion,
-    sample_identity,
-)
+from data_prep.synthetic_motion import sample_expression, sample_head_motion
+from data_prep.synthetic_people import FACE_CENTRE, sample_identity
 from data_prep.synthetic_swap import (
     CUES,
     Marks,
@@ -165,7 +161,7 @@ class TestTheSet:
     def test_splits_are_disjoint_and_complete(
         self, identities: int, pairs: tuple[int, ...], tmp_path: Path, monkeypatch
     ) -> None:
-        monkeypatch.setattr("data_prep.synthesize._make", touch)
+        monkeypatch.setattr("data_prep.synthesize.make_clip", touch)
         synthesize(tmp_path / "set", identities=identities)
         splits = [
             json.loads((tmp_path / "set/splits" / f"{name}.json").read_text())
@@ -202,7 +198,7 @@ class TestTheSet:
         assert not any(np.array_equal(first[name], other[name]) for name in first)
 
     def test_reports_progress(self, tmp_path: Path, monkeypatch) -> None:
-        monkeypatch.setattr("data_prep.synthesize._make", touch)
+        monkeypatch.setattr("data_prep.synthesize.make_clip", touch)
         seen: list[tuple[int, int]] = []
         synthesize(
             tmp_path / "set", **SMALL, progress=lambda done, total: seen.append((done, total))
