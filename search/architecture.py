@@ -8,25 +8,45 @@ import keras
 import numpy as np
 import optuna
 
+from artifacts import records
 from artifacts.run_directory import RunDirectory, replacing
+from data_prep.errors import UserError
 from data_prep.store import Store
 from search import detectors, studies
 from search.config import RunConfig
 from search.fit import EpochReport, Fit, fit
-from search.hyperparameters import VALUES, OptunaHyperParameters
+from search.hyperparameters import OptunaHyperParameters
 from search.objectives import ValidationScore
 from search.trial import MODEL_FILE, TrialOutcome, TrialResult, keep_best, run_trial
+from spaces.backbones import WeightsError
 from spaces.training import TrainingChoices
 
 STAGE = "architecture"
 
 
 def enqueue_starting_points(config: RunConfig) -> None:
-    """Queue the defaults with each backbone, so that the known good comes first."""
+    """Queue the defaults with each backbone, so that the known good comes first.
+
+    Raises:
+        UserError: the weights of a backbone cannot be had.
+    """
     study = studies.open_study(RunDirectory(config.run_dir).journal, STAGE)
     with Store(config.store) as store:
-        for params in detectors.starting_points(detectors.space(config, store), config):
-            study.enqueue_trial(params, skip_if_exists=True)
+        try:
+            points = detectors.starting_points(detectors.space(config, store), config)
+        except WeightsError as error:
+            raise UserError(str(error)) from None
+    for params in points:
+        study.enqueue_trial(params, skip_if_exists=True)
+
+
+def training_choices(config: RunConfig) -> TrainingChoices:
+    """The fixed training of this stage."""
+    return TrainingChoices(
+        learning_rate=config.architecture.learning_rate,
+        batch_size=config.architecture.batch_size,
+        epochs=config.architecture.epochs,
+    )
 
 
 def run_architecture_trial(config: RunConfig, slot: int) -> TrialOutcome:
@@ -37,18 +57,14 @@ def run_architecture_trial(config: RunConfig, slot: int) -> TrialOutcome:
         slot: number of this trial among those asked for; seeds the sampler.
     """
     run = RunDirectory(config.run_dir)
-    choices = TrainingChoices(
-        learning_rate=config.architecture.learning_rate,
-        batch_size=config.architecture.batch_size,
-        epochs=config.architecture.epochs,
-    )
+    choices = training_choices(config)
 
     def objective(trial: optuna.Trial, folder: Path) -> TrialResult:
         hp = OptunaHyperParameters(trial)
         with Store(config.store) as store:
             seed = config.seed + trial.number
             model = detectors.build(detectors.space(config, store), hp, seed)
-            trial.set_user_attr(VALUES, hp.values)
+            trial.set_user_attr(records.HYPERPARAMETERS, hp.values)
             trained = fit(
                 model, store, choices, seed=seed, features=run.features, report=reporter(trial)
             )
@@ -83,9 +99,9 @@ def detector_result(model: keras.Model, trained: Fit, folder: Path) -> TrialResu
     return TrialResult(
         value=trained.best.auc,
         attributes={
-            "val_log_loss": trained.best.log_loss,
+            records.VAL_LOG_LOSS: trained.best.log_loss,
             "best_epoch": trained.best_epoch,
-            "params": int(sum(np.prod(weight.shape) for weight in model.weights)),
+            records.PARAMS: int(sum(np.prod(weight.shape) for weight in model.weights)),
             "cached_inputs": trained.cached,
         },
         history=trained.history,

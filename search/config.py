@@ -150,8 +150,12 @@ def resolve(settings: Mapping[str, Any]) -> RunConfig:
         raise UserError(f"configuration: {faults}") from None
 
 
-def load(path: Path) -> RunConfig:
+def load(path: Path, over: Mapping[str, Any] | None = None) -> RunConfig:
     """Read and check a TOML configuration; relative paths in it start at its own folder.
+
+    Args:
+        path: the file.
+        over: settings that take precedence.
 
     Raises:
         UserError: no such file, no TOML, or faults as in :func:`resolve`.
@@ -165,7 +169,7 @@ def load(path: Path) -> RunConfig:
     for key in ("store", "run_dir"):
         if isinstance(settings.get(key), str):
             settings[key] = str(path.parent / settings[key])
-    return resolve(settings)
+    return resolve(_merge(settings, over or {}))
 
 
 def dump(config: RunConfig) -> str:

@@ -123,9 +123,3 @@ class _Watch(keras.callbacks.Callback):
             self.best_weights = self.model.get_weights()
         if self._report is not None:
             self._report(epoch + 1, score)
-
-
-def probabilities(model: keras.Model, store: Store, split: str) -> npt.NDArray[np.float64]:
-    """Fake probability of every clip of a split by the whole model, in row order, (n,)."""
-    batches = ClipBatches(store, store.rows(split), batch_size=8)
-    return model.predict(batches, verbose=0)[:, 0].astype(np.float64)

@@ -11,12 +11,13 @@ import numpy.typing as npt
 import optuna
 import tensorflow as tf
 
+from artifacts import records
 from artifacts.run_directory import RunDirectory, replacing
 from data_prep.errors import UserError
 from data_prep.store import REAL, Store
 from search import studies
 from search.config import RunConfig
-from search.hyperparameters import VALUES, OptunaHyperParameters, fixed, optuna_params
+from search.hyperparameters import OptunaHyperParameters, fixed, optuna_params
 from search.trial import TrialOutcome, TrialResult, run_trial
 from spaces.gan import (
     FACE_SIDE,
@@ -58,7 +59,7 @@ def run_gan_trial(config: RunConfig, slot: int) -> TrialOutcome:
     def objective(trial: optuna.Trial, folder: Path) -> TrialResult:
         hp = OptunaHyperParameters(trial)
         choices = gan_space(hp)
-        trial.set_user_attr(VALUES, hp.values)
+        trial.set_user_attr(records.HYPERPARAMETERS, hp.values)
         with Store(config.store) as store:
             train, held_out = real_faces(store, "train"), real_faces(store, "val")
         return _train(choices, train, held_out, config, trial, folder)
@@ -159,7 +160,7 @@ def _train(
             model.save(temporary)
     _write_grid(folder / "faces.png", faces[:64])
     params = int(make.count_params() + judge.count_params())
-    return TrialResult(value, {"params": params, "spread": spread}, history)
+    return TrialResult(value, {records.PARAMS: params, "spread": spread}, history)
 
 
 def _step(

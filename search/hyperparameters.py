@@ -15,7 +15,6 @@ import optuna
 from keras_tuner.engine import hyperparameters as kinds
 
 Value: TypeAlias = "bool | int | float | str"
-VALUES = "hyperparameters"
 
 
 class OptunaHyperParameters(keras_tuner.HyperParameters):

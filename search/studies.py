@@ -13,7 +13,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 
-REASON = "reason"
+from artifacts.records import REASON
+
 INTERRUPTED = "interrupted; retried"
 PID = "pid"
 RETRY_OF = "retry_of"
@@ -81,6 +82,17 @@ def pruner(name: str, epochs: int) -> optuna.pruners.BasePruner:
     if name == "hyperband":
         return optuna.pruners.HyperbandPruner(min_resource=2, max_resource=epochs)
     return optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=2)
+
+
+def trials(journal: Path) -> dict[str, list[FrozenTrial]]:
+    """All trials of a run by stage, of the stages begun so far; also while a run is going on."""
+    store = storage(journal)
+    begun = {study.study_name: study for study in store.get_all_studies()}
+    return {
+        stage: store.get_all_trials(begun[stage]._study_id, deepcopy=False)
+        for stage in STAGES
+        if stage in begun
+    }
 
 
 def finished(study: optuna.Study) -> list[FrozenTrial]:

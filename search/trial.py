@@ -15,9 +15,9 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
+from artifacts import records
 from artifacts.run_directory import RunDirectory, write_json, write_text
 from search import studies
-from search.hyperparameters import VALUES
 
 MODEL_FILE = "model.keras"
 
@@ -92,9 +92,9 @@ def run_trial(
         reason = failure_reason(error)
         write_text(folder / "error.txt", traceback.format_exc())
     seconds = round(time.monotonic() - started, 2)
-    trial.set_user_attr("seconds", seconds)
+    trial.set_user_attr(records.SECONDS, seconds)
     if reason:
-        trial.set_user_attr(studies.REASON, reason)
+        trial.set_user_attr(records.REASON, reason)
     write_json(
         folder / "metrics.json",
         {
@@ -102,7 +102,7 @@ def run_trial(
             "value": value,
             "seconds": seconds,
             "reason": reason,
-            VALUES: trial.user_attrs.get(VALUES, {}),
+            "hyperparameters": trial.user_attrs.get(records.HYPERPARAMETERS, {}),
         },
     )
     study.tell(trial, value, state=state)
@@ -130,7 +130,7 @@ def keep_best(run: RunDirectory, study: optuna.Study, count: int) -> None:
 def ranking(trial: optuna.trial.FrozenTrial) -> tuple[float, float, int]:
     """Best first: highest validation AUC, then lowest log-loss, then first."""
     assert trial.value is not None
-    return (-trial.value, trial.user_attrs.get("val_log_loss", float("inf")), trial.number)
+    return (-trial.value, trial.user_attrs.get(records.VAL_LOG_LOSS, float("inf")), trial.number)
 
 
 def _write_history(folder: Path, history: list[dict[str, float]]) -> None:

@@ -1,0 +1,126 @@
+"""Model files: what is written, and how it is opened again without running anyone's code."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+import numpy as np
+
+from artifacts.evaluation import Calibration
+from artifacts.run_directory import RunDirectory, read_json, replacing
+from data_prep.errors import UserError
+
+VERSIONED = (
+    "deepfake-model-search",
+    "autokeras",
+    "keras",
+    "keras-tuner",
+    "tensorflow",
+    "optuna",
+    "numpy",
+    "h5py",
+    "opencv-python",
+)
+
+
+def fold_calibration(model: keras.Model, calibration: Calibration) -> None:
+    """Put Platt scaling into the last dense layer, so that every copy of the model is calibrated.
+
+    The layer computes sigmoid(w.x + b); scaling its logit is scaling w and b.
+    """
+    layer = model.layers[-1]
+    kernel, bias = layer.get_weights()
+    layer.set_weights(
+        [
+            (kernel * calibration.slope).astype(np.float32),
+            (bias * calibration.slope + calibration.intercept).astype(np.float32),
+        ]
+    )
+
+
+def save_model(model: keras.Model, run: RunDirectory) -> None:
+    """Write ``best_model.keras`` and ``best_model.h5`` without optimizer, each whole or not."""
+    inference = keras.Model(model.inputs, model.outputs, name="deepfake_detector")
+    for path in (run.keras, run.h5):
+        with replacing(path) as temporary:
+            inference.save(temporary, include_optimizer=False)
+
+
+def file_facts(path: Path) -> dict[str, Any]:
+    """Name, bytes and SHA-256 of a file for the certificate."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"file": path.name, "bytes": path.stat().st_size, "sha256": digest}
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the libraries a result depends on."""
+    return {"python": platform.python_version()} | {
+        name: importlib.metadata.version(name) for name in VERSIONED
+    }
+
+
+def load_detector(run: RunDirectory) -> tuple[keras.Model, dict[str, Any]]:
+    """Open a run's ``best_model.h5`` with its certificate.
+
+    The file must be the one the certificate names, by SHA-256, and may hold stock Keras layers
+    only; Keras's safe mode stays on. Nothing in the file is ever executed.
+
+    Raises:
+        UserError: the run has no model yet, or a file is damaged, changed or not allowed.
+    """
+    certificate = read_json(run.open().certificate)
+    try:
+        expected = certificate["files"]["h5"]["sha256"]
+    except (KeyError, TypeError):
+        raise UserError(f"{run.certificate} is not a certificate of this version") from None
+    if not run.h5.is_file():
+        raise UserError(f"{run.h5} is missing; run again to export it")
+    found = file_facts(run.h5)["sha256"]
+    if found != expected:
+        raise UserError(
+            f"{run.h5} is not the file its certificate describes (SHA-256 {found[:12]}, "
+            f"expected {expected[:12]}); it was changed or damaged"
+        )
+    check_stock_layers(run.h5)
+    try:
+        model = keras.models.load_model(run.h5, compile=False, safe_mode=True)
+    except Exception as error:
+        raise UserError(f"{run.h5} cannot be loaded: {str(error).splitlines()[0]}") from error
+    return model, certificate
+
+
+def check_stock_layers(path: Path) -> None:
+    """Refuse an ``.h5`` that holds anything but stock Keras layers, before Keras sees it.
+
+    Raises:
+        UserError: no model inside, a Lambda, or a class from outside ``keras``.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            config = json.loads(file.attrs["model_config"])
+    except (OSError, KeyError, ValueError):
+        raise UserError(f"{path} is not a Keras model file") from None
+    for entry in _serialised_objects(config):
+        name, module = entry["class_name"], entry.get("module") or "keras"
+        if name == "Lambda" or module.split(".")[0] != "keras" or entry.get("registered_name"):
+            raise UserError(f"{path} holds {module}.{name}, not a stock Keras layer; not opened")
+
+
+def _serialised_objects(config: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(config, dict):
+        if isinstance(config.get("class_name"), str):
+            yield config
+        for value in config.values():
+            yield from _serialised_objects(value)
+    elif isinstance(config, list):
+        for value in config:
+            yield from _serialised_objects(value)

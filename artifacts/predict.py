@@ -1,0 +1,94 @@
+"""A verdict on a raw video: prepared as the training clips were, scored by the exported model."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from artifacts.export import load_detector
+from artifacts.run_directory import RunDirectory
+from data_prep.errors import UserError, VideoError
+from data_prep.prepare import Preparation, make_detector, prepare_clip
+from data_prep.store import printable
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What the detector says of one video.
+
+    Attributes:
+        path: the video.
+        fake_probability: calibrated, 0 to 1.
+        verdict: ``fake`` at or above the threshold, else ``real``.
+        threshold: fitted on validation and frozen with the model.
+        coverage: fraction of sampled frames in which the face was found.
+        faces: sampled frames in which it was found.
+        seconds: decoding, faces and scoring.
+    """
+
+    path: str
+    fake_probability: float
+    verdict: str
+    threshold: float
+    coverage: float
+    faces: int
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
+class NoVerdict:
+    """A video that cannot be judged, and why."""
+
+    path: str
+    error: str
+
+
+def predict(run: RunDirectory, paths: Iterable[Path]) -> Iterator[Verdict | NoVerdict]:
+    """Judge videos one by one, in the order given.
+
+    Args:
+        run: a finished run.
+        paths: video files.
+
+    Raises:
+        UserError: the run has no model, or its files are not what its certificate says.
+    """
+    model, certificate = load_detector(run)
+    try:
+        preparation = Preparation.from_dict(certificate["preparation"]["clip"])
+        threshold = float(certificate["threshold"])
+    except (KeyError, TypeError, ValueError):
+        raise UserError(f"{run.certificate} is not a certificate of this version") from None
+    detector = make_detector(preparation)
+    for path in paths:
+        started = time.monotonic()
+        name = printable(str(path))
+        if not path.is_file():
+            found = "is a folder, not a video" if path.is_dir() else "there is no such file"
+            yield NoVerdict(name, found)
+            continue
+        try:
+            clip = prepare_clip(path, preparation, detector)
+        except VideoError as error:
+            yield NoVerdict(name, str(error))
+            continue
+        probability = float(model.predict_on_batch(clip.frames[None])[0, 0])
+        yield Verdict(
+            path=name,
+            fake_probability=probability,
+            verdict="fake" if probability >= threshold else "real",
+            threshold=threshold,
+            coverage=float(clip.track.coverage),
+            faces=int(np.count_nonzero(clip.track.scores)),
+            seconds=round(time.monotonic() - started, 3),
+        )
+
+
+def to_json(answer: Verdict | NoVerdict) -> dict[str, Any]:
+    """Plain values."""
+    return dataclasses.asdict(answer)

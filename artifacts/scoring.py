@@ -1,0 +1,87 @@
+"""A finished detector on a prepared store: its own test split, or another data set."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from artifacts.evaluation import Evaluation, evaluate
+from artifacts.export import load_detector
+from artifacts.run_directory import RunDirectory
+from data_prep.errors import UserError
+from data_prep.store import Store
+
+ALL = "all"
+_BATCH = 8
+
+
+def score_clips(
+    model: keras.Model, store: Store, rows: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    """Fake probability of the rows in their order, (n,); a batch of clips in memory at a time."""
+    parts = [
+        model.predict_on_batch(store.read(rows[start : start + _BATCH]))[:, 0]
+        for start in range(0, len(rows), _BATCH)
+    ]
+    return np.concatenate(parts).astype(np.float64)
+
+
+def score_split(
+    probabilities: npt.NDArray[np.float64],
+    store: Store,
+    rows: npt.NDArray[np.int64],
+    *,
+    split: str,
+    threshold: float,
+    seed: int = 0,
+) -> Evaluation:
+    """Evaluate the probabilities of these rows at a frozen threshold."""
+    return evaluate(
+        store.labels[rows],
+        probabilities,
+        store.groups[rows],
+        store.methods[rows],
+        store.coverage[rows],
+        split=split,
+        threshold=threshold,
+        quarantined=len(store.quarantine),
+        seed=seed,
+    )
+
+
+def evaluate_on(run: RunDirectory, store: Store, split: str = "test") -> Evaluation:
+    """Evaluate a run's exported model on a store, with the threshold frozen in its certificate.
+
+    Args:
+        run: a finished run.
+        store: any store of the same frames and size.
+        split: ``train``, ``val``, ``test``, or ``all`` of the store.
+
+    Raises:
+        UserError: the run has no model, the store has other clips, or the split lacks a label.
+    """
+    model, certificate = load_detector(run)
+    expected = tuple(certificate["input"]["shape"])
+    if store.clip_shape != expected:
+        raise UserError(
+            f"{store.path} has clips of {_shape(store.clip_shape)}, the model takes "
+            f"{_shape(expected)}; prepare it with --frames {expected[0]} --size {expected[1]}"
+        )
+    rows = np.arange(len(store)) if split == ALL else store.rows(split)
+    if len(np.unique(store.labels[rows])) < 2:
+        raise UserError(
+            f"{store.path}: the {split} split needs real and fake clips, it has {len(rows)} clips; "
+            "try --split all"
+        )
+    return score_split(
+        score_clips(model, store, rows),
+        store,
+        rows,
+        split=split,
+        threshold=float(certificate["threshold"]),
+    )
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return " x ".join(str(side) for side in shape)

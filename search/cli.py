@@ -1,0 +1,407 @@
+"""The command line: thin calls into documented functions. Imports what a command needs, late."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from data_prep.errors import UserError
+
+if TYPE_CHECKING:
+    from artifacts.evaluation import Evaluation
+    from data_prep.prepare import PreparationSummary
+    from search.config import RunConfig
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+USAGE, INTERRUPTED = 2, 130
+
+app = typer.Typer(
+    name="dfsearch",
+    help="From labelled videos to a searched, honestly tested deepfake detector.",
+    epilog="First steps: dfsearch demo. With FaceForensics++ on disk: dfsearch prepare FF++ "
+    "ffpp.h5, then dfsearch run ffpp.h5 runs/ffpp, then dfsearch predict runs/ffpp VIDEO.mp4.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+Jobs = Annotated[int, typer.Option(help="Worker processes; -1 is one a core.")]
+RunDir = Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Folder of the run.")]
+
+
+def main() -> None:
+    """Entry point of ``dfsearch``."""
+    app()
+
+
+@contextlib.contextmanager
+def _reported(again: str = "") -> Iterator[None]:
+    """Turn what a user can cause into one clear line and an exit code."""
+    try:
+        yield
+    except UserError as error:
+        _say(f"error: {error}")
+        raise typer.Exit(USAGE) from None
+    except KeyboardInterrupt:
+        _say(f"stopped{'; ' + again if again else ''}")
+        raise typer.Exit(INTERRUPTED) from None
+    except BrokenPipeError:
+        sys.stderr.close()
+        raise typer.Exit(1) from None
+    except OSError as error:
+        _say(f"error: {error.filename or 'system'}: {error.strerror or error}")
+        raise typer.Exit(USAGE) from None
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, allow_nan=False))
+
+
+@app.command(
+    epilog="Example: dfsearch synthesize data/synthetic --identities 60 --cues spatial,noise"
+)
+def synthesize(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make.")],
+    identities: Annotated[int, typer.Option(help="People; even, at least 4.")] = 40,
+    frames: Annotated[int, typer.Option(help="Frames a clip, 25 a second.")] = 32,
+    size: Annotated[int, typer.Option(help="Side of a frame in pixels.")] = 256,
+    cues: Annotated[
+        str,
+        typer.Option(
+            help="Marks the fakes carry, of spatial, temporal, micro, noise; comma-separated, "
+            "'all' or 'none'."
+        ),
+    ] = "all",
+    per_cue: Annotated[
+        bool, typer.Option("--per-cue", help="One manipulation method a cue, each with it alone.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Same seed, same frames.")] = 0,
+    jobs: Jobs = -1,
+    as_json: Json = False,
+) -> None:
+    """Make a labelled SYNTHETIC data set from nothing, in the FaceForensics++ layout."""
+    from data_prep.synthesize import CUES
+    from data_prep.synthesize import synthesize as make
+    from search.console import bar
+
+    chosen = {"all": list(CUES), "none": []}.get(cues, [cue.strip() for cue in cues.split(",")])
+    with _reported("the same command goes on where it was"), bar("synthesizing") as progress:
+        made = make(
+            out,
+            identities=identities,
+            frames=frames,
+            size=size,
+            seed=seed,
+            cues=chosen,
+            per_cue=per_cue,
+            jobs=jobs,
+            progress=progress,
+        )
+    if as_json:
+        _print_json(
+            {
+                "synthetic": True,
+                "path": str(made.root),
+                "reals": made.reals,
+                "fakes": made.fakes,
+                "cues": list(made.cues),
+                "seed": made.seed,
+                "seconds": round(made.seconds, 2),
+            }
+        )
+    else:
+        print(
+            f"{made.root}: SYNTHETIC set of {made.reals} real and {made.fakes} fake clips "
+            f"(cues: {', '.join(made.cues) or 'none'}) in {made.seconds:.0f} s"
+        )
+
+
+@app.command(
+    epilog="Examples: dfsearch prepare FaceForensics++ ffpp.h5; dfsearch prepare my_videos my.h5 "
+    "--frames 32 --size 160, where my_videos has the folders real and fake"
+)
+def prepare(
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Folder of labelled videos.")],
+    store: Annotated[Path, typer.Argument(metavar="STORE.h5", help="Store to write.")],
+    frames: Annotated[int, typer.Option(help="Evenly spaced frames a clip.")] = 16,
+    size: Annotated[int, typer.Option(help="Side of the face crop in pixels.")] = 128,
+    margin: Annotated[float, typer.Option(help="Crop side, in sides of the face box.")] = 1.3,
+    min_coverage: Annotated[
+        float, typer.Option(help="Quarantine a video whose face is found in fewer of its frames.")
+    ] = 0.5,
+    jobs: Jobs = -1,
+    seed: Annotated[int, typer.Option(help="Of the split, where there is no official one.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the store.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Find the faces in a folder of videos and write them into one store."""
+    from data_prep.prepare import Preparation
+    from data_prep.prepare import prepare as run_preparation
+    from search.console import bar
+
+    with _reported("the same command goes on where it was"), bar("preparing") as progress:
+        summary = run_preparation(
+            source,
+            store,
+            Preparation(frames=frames, size=size, margin=margin, min_coverage=min_coverage),
+            jobs=jobs,
+            seed=seed,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    if as_json:
+        _print_json(
+            {
+                "store": str(summary.store),
+                "videos": summary.videos,
+                "clips": summary.clips,
+                "coverage": summary.coverage,
+                "seconds": round(summary.seconds, 2),
+                "quarantined": [
+                    {"path": entry.path, "step": entry.step, "reason": entry.reason}
+                    for entry in summary.quarantined
+                ],
+                "layout": summary.layout,
+                "split_policy": summary.split_policy,
+                "fingerprint": summary.fingerprint,
+            }
+        )
+    else:
+        _print_preparation(summary)
+
+
+def _print_preparation(summary: PreparationSummary) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from data_prep.store import SPLITS
+
+    console = Console()
+    table = Table(title=f"{summary.store} ({summary.layout}, {summary.split_policy} splits)")
+    for column in ("label", "method", *SPLITS):
+        table.add_column(column, justify="right" if column in SPLITS else "left")
+    cells = {(count.label, count.method, count.split): count.clips for count in summary.counts}
+    for label, method in sorted({key[:2] for key in cells}, reverse=True):
+        counts = (str(cells.get((label, method, split), 0)) for split in SPLITS)
+        table.add_row(label, method, *counts)
+    console.print(table)
+    if summary.quarantined:
+        left_out = Table(title=f"quarantined: {len(summary.quarantined)}")
+        for column in ("video", "step", "reason"):
+            left_out.add_column(column, overflow="fold")
+        for entry in summary.quarantined[:20]:
+            left_out.add_row(entry.path, entry.step, entry.reason)
+        console.print(left_out)
+        if len(summary.quarantined) > 20:
+            console.print(f"... and {len(summary.quarantined) - 20} more, in /quarantine")
+    console.print(
+        f"{summary.clips} of {summary.videos} videos kept, coverage {summary.coverage:.3f}, "
+        f"{len(summary.quarantined)} quarantined, {summary.seconds:.0f} s"
+    )
+
+
+@app.command(
+    epilog="Examples: dfsearch run ffpp.h5 runs/ffpp --preset quick; dfsearch run config.toml; "
+    "dfsearch run runs/ffpp/config.toml goes on with a run that was stopped"
+)
+def run(
+    store: Annotated[
+        Path, typer.Argument(metavar="STORE.h5|CONFIG.toml", help="Store, or a configuration.")
+    ],
+    run_dir: Annotated[
+        Path | None, typer.Argument(metavar="[RUN_DIR]", help="Folder of the run.")
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="quick, standard (default) or thorough.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the whole run.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Trials at a time.")] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="Of resnet50 and vgg16: imagenet, none, file or folder.")
+    ] = None,
+) -> None:
+    """Search architectures, GAN and training; refit, test once, export best_model.h5."""
+    from search.console import run_progress
+    from search.run import run as run_search
+
+    flags: dict[str, Any] = {"preset": preset, "seed": seed, "workers": workers}
+    flags = {name: value for name, value in flags.items() if value is not None}
+    if weights is not None:
+        flags["space"] = {"weights": weights}
+    with _reported("the same command goes on where it was"):
+        config = _run_config(store, run_dir, flags)
+        with run_progress() as progress:
+            directory = run_search(config, progress)
+    print(
+        f"{directory.root}: best_model.h5, best_model.keras, best_model.png, best_model.json, "
+        "leaderboard.csv\n"
+        f"next: dfsearch leaderboard {directory.root}; dfsearch evaluate {directory.root}; "
+        f"dfsearch predict {directory.root} VIDEO"
+    )
+
+
+def _run_config(store: Path, run_dir: Path | None, flags: dict[str, Any]) -> RunConfig:
+    """The configuration the arguments of ``run`` describe."""
+    from search import config as configuration
+
+    if store.suffix == ".toml":
+        return configuration.load(store, flags | ({"run_dir": run_dir} if run_dir else {}))
+    if run_dir is None:
+        raise UserError(f"name a run directory: dfsearch run {store} RUN_DIR")
+    begun = run_dir / "config.toml"
+    places = {"store": store, "run_dir": run_dir}
+    if begun.is_file():
+        return configuration.load(begun, flags | places)
+    return configuration.resolve(flags | places)
+
+
+@app.command(epilog="Example: dfsearch leaderboard runs/demo --json | jq '.[0]'")
+def leaderboard(run_dir: RunDir, as_json: Json = False) -> None:
+    """Show every trial, best first; also while a run is going on."""
+    with _reported():
+        from rich.console import Console
+
+        from artifacts import leaderboard as board
+        from artifacts.records import ranked
+        from artifacts.run_directory import RunDirectory
+        from search import studies
+
+        directory = RunDirectory(run_dir).open()
+        records = ranked(studies.trials(directory.journal))
+        if as_json:
+            _print_json(board.rows(records))
+        else:
+            Console().print(board.to_table(records, str(run_dir)))
+
+
+@app.command(
+    epilog="Examples: dfsearch evaluate runs/ffpp; dfsearch evaluate runs/ffpp celebdf.h5 "
+    "--split all"
+)
+def evaluate(
+    run_dir: RunDir,
+    store: Annotated[
+        Path | None,
+        typer.Argument(metavar="[STORE.h5]", help="Another data set; default the run's own."),
+    ] = None,
+    split: Annotated[str, typer.Option(help="train, val, test or all.")] = "test",
+    as_json: Json = False,
+) -> None:
+    """Show the metrics of a run on its test split, or on another store."""
+    with _reported():
+        from artifacts.run_directory import RunDirectory, read_json
+
+        directory = RunDirectory(run_dir).open()
+        if split not in ("train", "val", "test", "all"):
+            raise UserError(f"--split must be train, val, test or all, not {split}")
+        if store is None and split == "test":
+            certificate = read_json(directory.certificate)
+            if certificate["test"] is None:
+                raise UserError(f"{run_dir}: its store has no test split with both labels")
+            result = certificate["test"]
+        else:
+            result = _evaluate_on(directory.root, store, split).to_json()
+        if as_json:
+            _print_json(result)
+        else:
+            _print_evaluation(result, run_dir)
+
+
+def _evaluate_on(run_dir: Path, store: Path | None, split: str) -> Evaluation:
+    from artifacts.run_directory import RunDirectory
+    from artifacts.scoring import evaluate_on
+    from data_prep.store import Store
+    from search import config as configuration
+
+    directory = RunDirectory(run_dir)
+    with Store(store or configuration.load(directory.config).store) as opened:
+        return evaluate_on(directory, opened, split)
+
+
+def _print_evaluation(result: dict[str, Any], run_dir: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table(title=f"{run_dir}, {result['split']} split: {result['videos']} videos")
+    for column in ("metric", "value", "95% interval"):
+        table.add_column(column, justify="left" if column == "metric" else "right")
+    for name, interval in result["intervals"].items():
+        edges = "" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
+        table.add_row(name.replace("_", " "), f"{result[name]:.3f}", edges)
+    console.print(table)
+    for method, row in result["by_method"].items():
+        console.print(
+            f"{method}: {row['videos']} fakes, AUC {row['auc']:.3f}, recall {row['recall']:.3f}"
+        )
+    console.print(
+        f"{result['reals']} real (face coverage {result['coverage_real']:.3f}) and "
+        f"{result['fakes']} fake ({result['coverage_fake']:.3f}); threshold "
+        f"{result['threshold']:.3f} from validation; intervals over identity groups; "
+        f"{result['quarantined']} videos of the data set quarantined and not scored"
+    )
+
+
+@app.command(epilog="Example: dfsearch predict runs/demo a.mp4 b.mp4 --json")
+def predict(
+    run_dir: RunDir,
+    paths: Annotated[list[Path], typer.Argument(metavar="VIDEO...", help="Video files.")],
+    as_json: Json = False,
+) -> None:
+    """Judge raw videos: find the face, score it, give one verdict each.
+
+    The exit code is 2 if a video could not be judged.
+    """
+    with _reported():
+        from artifacts import predict as predictor
+        from artifacts.run_directory import RunDirectory
+
+        answers = []
+        for answer in predictor.predict(RunDirectory(run_dir), paths):
+            answers.append(answer)
+            if as_json:
+                continue
+            if isinstance(answer, predictor.NoVerdict):
+                print(f"{answer.path}: no verdict: {answer.error}")
+            else:
+                print(
+                    f"{answer.path}: {answer.verdict}, fake probability "
+                    f"{answer.fake_probability:.3f} (threshold {answer.threshold:.3f}), face in "
+                    f"{answer.coverage:.0%} of sampled frames, {answer.seconds:.1f} s"
+                )
+        if as_json:
+            _print_json([predictor.to_json(answer) for answer in answers])
+        if any(isinstance(answer, predictor.NoVerdict) for answer in answers):
+            raise typer.Exit(USAGE)
+
+
+@app.command(epilog="Example: dfsearch demo runs/demo")
+def demo(
+    run_dir: Annotated[Path, typer.Argument(metavar="[RUN_DIR]", help="Folder of the run.")] = Path(
+        "runs/demo"
+    ),
+    seed: Annotated[int, typer.Option(help="Of data and search.")] = 0,
+) -> None:
+    """Try everything on SYNTHETIC data: make it, prepare, search, evaluate, predict."""
+    with _reported("the same command goes on where it was"):
+        from search.demo import run_demo
+
+        run_demo(run_dir, seed)
+
+
+if __name__ == "__main__":
+    main()

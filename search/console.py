@@ -1,0 +1,84 @@
+"""What a person sees while long work goes on: bars with time left, and a line a trial."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from search.trial import TrialOutcome
+
+log = Console(stderr=True, highlight=False)
+
+
+def _bars() -> Progress:
+    return Progress(
+        TextColumn("{task.description:<24}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("elapsed"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(compact=True),
+        TextColumn("{task.fields[note]}"),
+        console=log,
+    )
+
+
+@contextlib.contextmanager
+def bar(description: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error; yields what to call with (done, total)."""
+    with _bars() as bars:
+        task = bars.add_task(description, total=None, note="")
+        yield lambda done, total: bars.update(task, completed=done, total=total)
+
+
+@contextlib.contextmanager
+def run_progress() -> Iterator[RunProgress]:
+    """Bars and lines of a search on standard error."""
+    with _bars() as bars:
+        yield RunProgress(bars)
+
+
+class RunProgress:
+    """Tells on a terminal how a run goes; see :class:`search.run.Progress`."""
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._task = None
+        self._stage = ""
+        self._best: float | None = None
+
+    def stage(self, name: str, done: int, total: int) -> None:
+        """Begin the bar of a stage, or bring it up to date."""
+        if name != self._stage:
+            self._stage, self._best = name, None
+            self._task = self._bars.add_task(f"{name} search", total=total, note="")
+        self._bars.update(self._task, completed=done, total=total)
+
+    def trial(self, outcome: TrialOutcome) -> None:
+        """Print a line for a finished trial and move the bar on."""
+        name = "KID" if outcome.stage == "gan" else "val AUC"
+        text = f"{outcome.stage} {outcome.number}: {outcome.state.lower()}"
+        if outcome.value is not None:
+            text += f", {name} {outcome.value:.3f}"
+            better = min if outcome.stage == "gan" else max
+            self._best = outcome.value if self._best is None else better(self._best, outcome.value)
+        if outcome.reason:
+            text += f", {outcome.reason}"
+        log.print(f"  {text}, {outcome.seconds:.0f} s", markup=False)
+        note = "" if self._best is None else f"best {name} {self._best:.3f}"
+        self._bars.update(self._task, advance=1, note=note)
+
+    def message(self, text: str) -> None:
+        """Print a line."""
+        log.print(f"  {text}", markup=False)

@@ -1,0 +1,220 @@
+"""The last step: refit the winner, calibrate and threshold it, test it once, export it."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import datetime
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from optuna.trial import FrozenTrial
+
+from artifacts import leaderboard, records
+from artifacts.evaluation import best_threshold, calibrate
+from artifacts.export import file_facts, fold_calibration, save_model, versions
+from artifacts.picture import draw_model
+from artifacts.run_directory import RunDirectory, write_json, write_text
+from artifacts.scoring import score_clips, score_split
+from data_prep.errors import UserError
+from data_prep.store import Store
+from search import architecture, detectors, studies
+from search.config import RunConfig
+from search.fit import fit
+from search.hyperparameters import fixed
+from search.objectives import ValidationScore, validation_score
+from search.trial import MODEL_FILE, ranking
+from spaces.training import TrainingChoices, training_space
+
+REFIT_SEED = 1_000_003
+AGREEMENT = 1e-5
+
+
+@dataclasses.dataclass(frozen=True)
+class Winner:
+    """The best trial of all stages, and what it takes to train it again."""
+
+    stage: str
+    trial: FrozenTrial
+    architecture: Mapping[str, Any]
+    choices: TrainingChoices
+
+
+def finish(config: RunConfig) -> None:
+    """Turn the best trial into the artifacts of the run.
+
+    The certificate is written last: where it stands, all else does.
+
+    Raises:
+        UserError: no trial finished.
+    """
+    run = RunDirectory(config.run_dir)
+    with Store(config.store) as store:
+        winner = choose(config)
+        model, origin = _better_of_trial_and_refit(config, run, store, winner)
+
+        val = store.rows("val")
+        labels = store.labels[val]
+        calibration = calibrate(labels, _open_interval(score_clips(model, store, val)))
+        fold_calibration(model, calibration)
+        on_val = score_clips(model, store, val)
+        threshold = best_threshold(labels, on_val)
+        validation = score_split(
+            on_val, store, val, split="val", threshold=threshold, seed=config.seed
+        )
+
+        save_model(model, run)
+        _check_export(run, model, store)
+        draw_model(model, run.picture)
+        scored = {"val": on_val}
+        test = None
+        if len(np.unique(store.labels[store.rows("test")])) == 2:
+            rows = store.rows("test")
+            scored["test"] = score_clips(model, store, rows)
+            test = score_split(
+                scored["test"], store, rows, split="test", threshold=threshold, seed=config.seed
+            )
+            write_json(run.evaluation, test.to_json())
+        write_text(run.scores, _scores_csv(store, scored))
+        write_leaderboard(run)
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        write_json(
+            run.certificate,
+            {
+                "format": 1,
+                "files": {"h5": file_facts(run.h5), "keras": file_facts(run.keras)},
+                "input": {
+                    "name": "frames",
+                    "dtype": "uint8",
+                    "shape": list(store.clip_shape),
+                    "channels": ["red", "green", "blue", "grey"],
+                },
+                "output": {"name": "fake_probability", "shape": [1], "activation": "sigmoid"},
+                "params": model.count_params(),
+                "threshold": threshold,
+                "threshold_rule": "best balanced accuracy on validation",
+                "calibration": dataclasses.asdict(calibration)
+                | {"method": "platt", "folded": True},
+                "origin": origin,
+                "hyperparameters": dict(winner.architecture),
+                "training": dataclasses.asdict(winner.choices),
+                "validation": validation.to_json(),
+                "test": None if test is None else test.to_json(),
+                "test_opened": None if test is None else now,
+                "preparation": store.preparation,
+                "store": {"path": str(store.path), "fingerprint": store.fingerprint},
+                "seed": config.seed,
+                "versions": versions(),
+                "created": now,
+            },
+        )
+
+
+def choose(config: RunConfig) -> Winner:
+    """The best complete trial of the architecture and training stages.
+
+    Raises:
+        UserError: there is none.
+    """
+    run = RunDirectory(config.run_dir)
+    found: list[tuple[str, FrozenTrial]] = []
+    for stage in records.DETECTOR_STAGES:
+        study = studies.open_study(run.journal, stage)
+        found += [(stage, trial) for trial in studies.best(study, config.kept_models, ranking)]
+    if not found:
+        raise UserError(
+            f"no trial of {run.root} finished; see why with: dfsearch leaderboard {run.root}"
+        )
+    stage, trial = min(found, key=lambda entry: ranking(entry[1]))
+    chosen = trial.user_attrs[records.HYPERPARAMETERS]
+    if stage == "architecture":
+        return Winner(stage, trial, chosen, architecture.training_choices(config))
+    study = studies.open_study(run.journal, "architecture")
+    ground = study.trials[int(chosen["architecture"])].user_attrs[records.HYPERPARAMETERS]
+    choices = training_space(fixed(chosen), config.training.max_epochs)
+    return Winner(stage, trial, ground, choices)
+
+
+def write_leaderboard(run: RunDirectory) -> None:
+    """Write ``leaderboard.csv`` from the studies."""
+    write_text(run.leaderboard, leaderboard.to_csv(records.ranked(studies.trials(run.journal))))
+
+
+def _better_of_trial_and_refit(
+    config: RunConfig, run: RunDirectory, store: Store, winner: Winner
+) -> tuple[keras.Model, dict[str, Any]]:
+    """Train the winner once more from another seed; keep what validates better, and say which.
+
+    A refit is a different model than the trial that earned the rank, so it must earn its place.
+    """
+    seed = config.seed + REFIT_SEED
+    model = detectors.build(detectors.space(config, store), fixed(dict(winner.architecture)), seed)
+    refit = fit(model, store, winner.choices, seed=seed, features=run.features).best
+    origin = {
+        "stage": winner.stage,
+        "trial": winner.trial.number,
+        "trial_validation": _plain(trial_score(winner.trial)),
+        "refit_validation": _plain(refit),
+        "kept": "refit",
+    }
+    kept = run.trial(winner.stage, winner.trial.number) / MODEL_FILE
+    if trial_score(winner.trial).order <= refit.order and kept.is_file():
+        model = keras.models.load_model(kept, compile=False)
+        val = store.rows("val")
+        again = validation_score(store.labels[val], score_clips(model, store, val))
+        origin |= {"kept": "trial", "trial_validation": _plain(again)}
+    return model, origin
+
+
+def trial_score(trial: FrozenTrial) -> ValidationScore:
+    """What a complete trial scored on validation."""
+    assert trial.value is not None
+    return ValidationScore(trial.value, trial.user_attrs[records.VAL_LOG_LOSS])
+
+
+def _plain(score: ValidationScore) -> dict[str, float]:
+    return {"auc": score.auc, "log_loss": score.log_loss}
+
+
+def _open_interval(p: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Keep logits finite."""
+    return np.clip(p, 1e-7, 1 - 1e-7)
+
+
+def _check_export(run: RunDirectory, model: keras.Model, store: Store) -> None:
+    """Reload both files as stock Keras would and compare them with the model in memory.
+
+    Raises:
+        RuntimeError: a file does not reload to the same model.
+    """
+    clips = store.read(store.rows("val")[:4])
+    expected = model.predict_on_batch(clips)
+    for path in (run.h5, run.keras):
+        found = keras.models.load_model(path, compile=False).predict_on_batch(clips)
+        difference = float(np.abs(found - expected).max())
+        if not difference <= AGREEMENT:
+            raise RuntimeError(f"{path.name} reloads to another model: off by {difference:.2g}")
+
+
+def _scores_csv(store: Store, scored: Mapping[str, npt.NDArray[np.float64]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["key", "split", "label", "method", "group", "coverage", "fake_probability"])
+    for split, values in scored.items():
+        for row, value in zip(store.rows(split), values, strict=True):
+            writer.writerow(
+                [
+                    store.keys[row],
+                    split,
+                    int(store.labels[row]),
+                    store.methods[row],
+                    store.groups[row],
+                    f"{store.coverage[row]:.4f}",
+                    repr(float(value)),
+                ]
+            )
+    return text.getvalue()
