@@ -236,11 +236,13 @@ def _foreign_noise(rng: np.random.Generator, size: int, marks: Marks) -> FloatAr
 
 
 def _match_colour(pasted: Texture, target: Texture, marks: Marks) -> Texture:
-    """Give the pasted skin the target's mean and spread per channel, then mark it."""
+    """Give the pasted skin the target's mean colour and contrast, then mark it."""
     theirs = pasted.image[_skin_sample(pasted)].reshape(-1, 3)
     ours = target.image[_skin_sample(target)].reshape(-1, 3)
     mean = ours.mean(axis=0)
-    gain = np.clip(ours.std(axis=0) / theirs.std(axis=0), 0.7, 1.4) * marks.contrast
+    # One gain for all channels, or the whites of the eyes would change hue.
+    contrast = ours.std(axis=0).mean() / theirs.std(axis=0).mean()
+    gain = np.clip(contrast, 0.7, 1.4) * marks.contrast
     offset = mean + np.asarray(marks.colour_shift, np.float32)
     image = (pasted.image - theirs.mean(axis=0)) * gain + offset
     return replace(pasted, image=image.astype(np.float32))
