@@ -17,9 +17,12 @@ import json
 import os
 import platform
 import re
+import signal
+import threading
 import time
+import warnings
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, Protocol
@@ -302,12 +305,13 @@ def prepare(
         done = len(wanted) - len(waiting)
         if progress:
             progress(done, len(wanted))
-        for failure in _run(waiting, jobs):
-            done += 1
-            if failure:
-                quarantine.append(failure)
-            if progress:
-                progress(done, len(wanted))
+        with contextlib.closing(_run(waiting, jobs)) as outcomes:
+            for failure in outcomes:
+                done += 1
+                if failure:
+                    quarantine.append(failure)
+                if progress:
+                    progress(done, len(wanted))
 
         left_out = {entry.path for entry in quarantine}
         usable = [video for video in wanted if str(video.path) not in left_out]
@@ -438,7 +442,7 @@ def _parts_folder(store_path: Path) -> Iterator[Path]:
             try:
                 yield folder
             finally:
-                if not any(folder.glob("*.npz")):
+                if folder.exists() and not any(folder.glob("*.npz")):
                     _remove_parts(folder)
     except OSError as error:
         raise UserError(
@@ -482,7 +486,7 @@ def _tasks(
     return tasks, lost
 
 
-def _run(tasks: Sequence[_Task], jobs: int) -> Iterator[Quarantined | None]:
+def _run(tasks: Sequence[_Task], jobs: int) -> Generator[Quarantined | None]:
     """Do every task; None for a clip made, else why there is none, in the order of finishing.
 
     When a worker dies, the videos that were being worked on are done again one at a time: the
@@ -491,9 +495,10 @@ def _run(tasks: Sequence[_Task], jobs: int) -> Iterator[Quarantined | None]:
     waiting = {task.part: task for task in tasks}
     while waiting:
         try:
-            for part, failure in _in_workers(list(waiting.values()), jobs):
-                del waiting[part]
-                yield failure
+            with contextlib.closing(_in_workers(list(waiting.values()), jobs)) as outcomes:
+                for part, failure in outcomes:
+                    del waiting[part]
+                    yield failure
         except BrokenProcessPool:
             suspects = [task for task in waiting.values() if task.mark.exists()]
             for task in suspects or list(waiting.values())[:jobs]:
@@ -510,17 +515,44 @@ def _alone(task: _Task) -> Quarantined | None:
     return outcome[1]
 
 
-def _in_workers(tasks: Sequence[_Task], jobs: int) -> Iterable[tuple[Path, Quarantined | None]]:
+def _in_workers(tasks: Sequence[_Task], jobs: int) -> Generator[tuple[Path, Quarantined | None]]:
     # joblib runs a single job in this process, which a crash would take down: hence at least
     # two workers, of which one is idle when one task is sent at a time.
-    with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
+    with joblib.parallel_config(
+        backend="loky",
+        inner_max_num_threads=1,
+        initializer=_start_worker,
+        initargs=(os.getpid(),),
+    ):
         parallel = joblib.Parallel(
             n_jobs=max(2, jobs),
             pre_dispatch=1 if jobs == 1 else 2 * jobs,
             batch_size=1,
             return_as="generator_unordered",
         )
-        yield from parallel(joblib.delayed(_work)(task) for task in tasks)
+        outcomes = parallel(joblib.delayed(_work)(task) for task in tasks)
+    try:
+        # Not "yield from": that would close the outcomes before the warning is silenced.
+        for part, failure in outcomes:
+            yield part, failure
+    finally:
+        with warnings.catch_warnings():
+            # On an interrupt joblib warns of the tasks it drops; they are meant to be dropped.
+            warnings.simplefilter("ignore")
+            outcomes.close()
+
+
+def _start_worker(parent: int) -> None:
+    """In a new worker: one thread, interrupts left to the parent, and an end when it ends."""
+    cv2.setNumThreads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def follow() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
 
 
 def _work(task: _Task) -> tuple[Path, Quarantined | None]:
@@ -548,7 +580,6 @@ def _work(task: _Task) -> tuple[Path, Quarantined | None]:
 
 @functools.lru_cache(maxsize=1)
 def _worker_detector(preparation: Preparation) -> FaceDetector:
-    cv2.setNumThreads(1)
     return make_detector(preparation)
 
 

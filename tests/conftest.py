@@ -1,0 +1,85 @@
+"""Video files the tests make for themselves, and the optional folder of real ones."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+import skimage.data
+
+Frames = Iterator[npt.NDArray[np.uint8]]
+
+
+@pytest.fixture(scope="session")
+def write_video() -> Callable[..., Path]:
+    """Write RGB frames as a video file: ``write_video(path, frames, codec="mp4v")``."""
+
+    def write(path: Path, frames: Frames, codec: str = "mp4v") -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        writer = None
+        for frame in frames:
+            if writer is None:
+                size = frame.shape[1::-1]
+                fourcc = cv2.VideoWriter.fourcc(*codec)
+                writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, fourcc, 25.0, size)
+                assert writer.isOpened()
+            writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+        assert writer is not None
+        writer.release()
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def face_frames() -> Callable[..., Frames]:
+    """Frames of a face that moves from left to right: ``face_frames(count)``, 240 x 320."""
+    portrait = cv2.resize(
+        skimage.data.astronaut()[0:220, 120:320], (180, 198), interpolation=cv2.INTER_AREA
+    )
+
+    def frames(count: int, phase: float = 0.0) -> Frames:
+        for at in range(count):
+            frame = np.full((240, 320, 3), 90, np.uint8)
+            left = int(20 + 100 * at / max(count - 1, 1))
+            top = int(21 + 10 * np.sin(phase + at / 5))
+            frame[top : top + 198, left : left + 180] = portrait
+            yield frame
+
+    return frames
+
+
+@pytest.fixture(scope="session")
+def numbered_frames() -> Callable[[int], Frames]:
+    """Flat frames whose brightness tells their number: ``numbered_frames(count)``."""
+
+    def frames(count: int) -> Frames:
+        for at in range(count):
+            yield np.full((64, 96, 3), round(20 + 200 * at / max(count - 1, 1)), np.uint8)
+
+    return frames
+
+
+@pytest.fixture(scope="session")
+def face_video(
+    tmp_path_factory: pytest.TempPathFactory,
+    write_video: Callable[..., Path],
+    face_frames: Callable[..., Frames],
+) -> bytes:
+    """The content of a video file of 24 frames with one moving face."""
+    path = tmp_path_factory.mktemp("videos") / "face.mp4"
+    return write_video(path, face_frames(24)).read_bytes()
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real videos named by DFSEARCH_REAL_DATA; skips where it is not set."""
+    folder = os.environ.get("DFSEARCH_REAL_DATA")
+    if not folder:
+        pytest.skip("DFSEARCH_REAL_DATA is not set: no real videos to test on")
+    return Path(folder)

@@ -1,0 +1,243 @@
+"""Folders are read as what they are, and nothing in them disappears in silence."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from data_prep.datasets import DataSetIndex, index
+from data_prep.errors import UserError
+from data_prep.store import FAKE, REAL
+
+
+def _touch(root: Path, *names: str) -> Path:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return root
+
+
+def _face_forensics(root: Path) -> Path:
+    return _touch(
+        root,
+        "original_sequences/youtube/c23/videos/000.mp4",
+        "original_sequences/youtube/c23/videos/003.mp4",
+        "original_sequences/youtube/c40/videos/000.mp4",
+        "manipulated_sequences/Deepfakes/c23/videos/000_003.mp4",
+        "manipulated_sequences/Face2Face/c23/videos/000_003.mp4",
+        "manipulated_sequences/Face2Face/c40/videos/000_003.mp4",
+    )
+
+
+def _splits(root: Path, **pairs: list[list[str]]) -> None:
+    for split, values in pairs.items():
+        (root / f"{split}.json").write_text(json.dumps(values))
+
+
+def _keys(found: DataSetIndex) -> list[str]:
+    return [video.key for video in found.videos]
+
+
+def test_face_forensics_methods_and_qualities_stay_apart(tmp_path: Path) -> None:
+    found = index(_face_forensics(tmp_path))
+    assert found.layout == "FaceForensics++"
+    assert _keys(found) == [
+        "FaceForensics++/Deepfakes/c23/000_003",
+        "FaceForensics++/Face2Face/c23/000_003",
+        "FaceForensics++/Face2Face/c40/000_003",
+        "FaceForensics++/real/c23/000",
+        "FaceForensics++/real/c23/003",
+        "FaceForensics++/real/c40/000",
+    ]
+    fake, real = found.videos[0], found.videos[3]
+    assert (fake.label, fake.method, fake.quality) == (FAKE, "Deepfakes", "c23")
+    assert fake.identities == ("000", "003")
+    assert (real.label, real.method, real.identities) == (REAL, "real", ("000",))
+
+
+@pytest.mark.parametrize("folder", [".", "splits"])
+def test_official_splits_reach_reals_and_fakes(folder: str, tmp_path: Path) -> None:
+    root = _touch(
+        _face_forensics(tmp_path),
+        "original_sequences/youtube/c23/videos/555.mp4",
+        "manipulated_sequences/Deepfakes/c23/videos/003_000.mp4",
+    )
+    (root / folder).mkdir(exist_ok=True)
+    _splits(root / folder, train=[["111", "222"]], test=[["003", "000"]])
+    found = index(root)
+    splits = {video.key: video.split for video in found.videos}
+    assert splits.pop("FaceForensics++/real/c23/555") is None
+    assert set(splits.values()) == {"test"}
+
+
+@pytest.mark.parametrize("content", ["[[", '{"a": 1}', "[1, 2]", '["071054"]', '[["a", 1]]'])
+def test_a_damaged_split_list_is_one_clear_line(content: str, tmp_path: Path) -> None:
+    root = _face_forensics(tmp_path)
+    (root / "train.json").write_text(content)
+    with pytest.raises(UserError, match=r"split list .*train\.json is damaged") as raised:
+        index(root)
+    assert "\n" not in str(raised.value)
+
+
+def test_an_identity_in_two_official_splits_is_named(tmp_path: Path) -> None:
+    root = _face_forensics(tmp_path)
+    _splits(root, train=[["000", "003"]], test=[["003", "009"]])
+    with pytest.raises(UserError, match="identity 003 is in two official splits"):
+        index(root)
+
+
+def test_masks_are_not_taken_for_fakes(tmp_path: Path) -> None:
+    root = _touch(
+        _face_forensics(tmp_path), "manipulated_sequences/Deepfakes/masks/videos/000_003.mp4"
+    )
+    assert len(index(root).videos) == 6
+
+
+def test_the_actors_of_dfd_are_told_from_the_names(tmp_path: Path) -> None:
+    root = _touch(
+        tmp_path,
+        "original_sequences/actors/c23/videos/24__outside_talking.mp4",
+        "manipulated_sequences/DeepFakeDetection/c23/videos/24_23__walking__YR5OVD4S.mp4",
+    )
+    fake, real = index(root).videos
+    assert real.identities == ("actor 24",)
+    assert fake.identities == ("actor 24", "actor 23")
+
+
+def test_plain_folders_of_any_case_and_depth_are_read(tmp_path: Path) -> None:
+    root = _touch(tmp_path / "mine", "Real/a.mp4", "Real/deep/er/b.mov", "FAKE/a_x.avi")
+    found = index(root)
+    assert found.layout == "folders"
+    assert _keys(found) == [
+        "mine/fake/unknown/a_x",
+        "mine/real/unknown/a",
+        "mine/real/unknown/deep/er/b",
+    ]
+    assert {video.quality for video in found.videos} == {"unknown"}
+
+
+@pytest.mark.parametrize("real, fake", [("original", "manipulated"), ("Original", "Fake")])
+def test_other_names_of_plain_folders(real: str, fake: str, tmp_path: Path) -> None:
+    root = _touch(tmp_path, f"{real}/a.mp4", f"{fake}/b.mp4")
+    assert [video.label for video in index(root).videos] == [FAKE, REAL]
+
+
+def test_a_fake_named_after_a_real_belongs_with_it(tmp_path: Path) -> None:
+    root = _touch(
+        tmp_path,
+        *("real/anna.mp4", "real/ben.mp4", "real/ben_2.mp4", "real/cleo.mp4"),
+        *("fake/anna_ben.mp4", "fake/ben_2_swap.mp4", "fake/x_CLEO.mp4", "fake/annabel.mp4"),
+        "fake/anna.mp4",
+    )
+    people = {v.path.name: v.identities for v in index(root).videos if v.label == FAKE}
+    assert people == {
+        "anna_ben.mp4": ("anna", "ben"),
+        "ben_2_swap.mp4": ("ben_2",),
+        "x_CLEO.mp4": ("cleo",),
+        "annabel.mp4": ("annabel",),
+        "anna.mp4": ("anna",),
+    }
+
+
+def test_same_names_in_subfolders_are_different_people(tmp_path: Path) -> None:
+    root = _touch(tmp_path, "real/a/1.mp4", "real/b/1.mp4", "fake/a/1.mp4", "fake/b/1_x.mp4")
+    people = {v.path.relative_to(root).as_posix(): v.identities for v in index(root).videos}
+    assert people["fake/a/1.mp4"] == people["real/a/1.mp4"] == ("a/1",)
+    assert people["fake/b/1_x.mp4"] == people["real/b/1.mp4"] == ("b/1",)
+
+
+def test_keys_stay_unique_whatever_the_names(tmp_path: Path) -> None:
+    root = _touch(
+        tmp_path / "d",
+        *("real/a.mp4", "real/a.avi", "Real/a.mp4", "original/a.mp4", "real/a.mp4.mp4"),
+        "fake/a.mp4",
+    )
+    keys = _keys(index(root))
+    assert len(set(keys)) == len(keys) == 6
+
+
+def test_every_file_but_sidecars_is_a_candidate(tmp_path: Path) -> None:
+    root = _touch(
+        tmp_path,
+        *("real/a.mp4", "real/b", "real/c.MP4.part", "real/d.h264"),
+        *("real/a.json", "real/notes.txt", "real/.hidden.mp4", "real/Thumbs.db", "fake/f.mp4"),
+    )
+    names = {video.path.name for video in index(root).videos}
+    assert names == {"a.mp4", "b", "c.MP4.part", "d.h264", "f.mp4"}
+
+
+def test_what_cannot_be_a_candidate_is_a_problem_with_a_reason(tmp_path: Path) -> None:
+    root = _touch(tmp_path, "real/a.mp4", "fake/f.mp4", "lost.mp4", "readme.md")
+    (root / "real" / "gone.mp4").symlink_to(root / "nowhere.mp4")
+    os.mkfifo(root / "fake" / "pipe.mp4")
+    reasons = {Path(entry.path).name: entry.reason for entry in index(root).problems}
+    assert reasons == {
+        "gone.mp4": "a link to nothing",
+        "pipe.mp4": "not a regular file",
+        "lost.mp4": "neither in a folder of reals (real/) nor of fakes (fake/)",
+    }
+
+
+def test_links_in_circles_end(tmp_path: Path) -> None:
+    root = _touch(tmp_path / "d", "real/a.mp4", "fake/f.mp4")
+    (root / "real" / "up").symlink_to(root)
+    (root / "real" / "self").symlink_to(root / "real")
+    (root / "again").symlink_to(root / "real")
+    assert len(index(root).videos) == 2
+
+
+def test_a_linked_folder_is_read(tmp_path: Path) -> None:
+    root = _touch(tmp_path / "d", "real/a.mp4", "fake/f.mp4")
+    elsewhere = _touch(tmp_path / "elsewhere", "b.mp4")
+    (root / "real" / "more").symlink_to(elsewhere)
+    assert "d/real/unknown/more/b" in _keys(index(root))
+
+
+def test_names_of_any_bytes_are_read(tmp_path: Path) -> None:
+    root = _touch(tmp_path / "d", "real/Zoë 面.mp4", "real/two\nlines.mp4", "fake/f.mp4")
+    (root / "real" / os.fsdecode(b"caf\xe9.mp4")).touch()
+    keys = _keys(index(root))
+    assert {
+        "d/real/unknown/Zoë 面",
+        "d/real/unknown/two\nlines",
+        "d/real/unknown/caf\\xe9",
+    } < set(keys)
+    for key in keys:
+        key.encode()
+
+
+def test_a_missing_source_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there is no such folder"):
+        index(tmp_path / "none")
+
+
+def test_a_file_as_source_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is a file; expected a folder"):
+        index(_touch(tmp_path, "a.mp4") / "a.mp4")
+
+
+def test_an_unknown_layout_says_what_was_expected_and_found(tmp_path: Path) -> None:
+    root = _touch(tmp_path, "stuff/a.mp4", "b.mp4")
+    with pytest.raises(UserError) as raised:
+        index(root)
+    message = str(raised.value)
+    assert "original_sequences/" in message
+    assert "real/ and fake/" in message
+    assert "found b.mp4, stuff/" in message
+
+
+def test_a_data_set_inside_the_source_is_suggested(tmp_path: Path) -> None:
+    root = _touch(tmp_path, "FF/x/y/real/a.mp4")
+    with pytest.raises(UserError, match=r"no known layout: .* did you mean .*/FF\?"):
+        index(root)
+
+
+def test_folders_without_videos_are_said(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "fake").mkdir()
+    with pytest.raises(UserError, match="no video in"):
+        index(tmp_path)
