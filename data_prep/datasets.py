@@ -168,9 +168,9 @@ def _read_face_forensics(source: Path) -> DataSetIndex:
     problems: list[Quarantined] = []
     videos = []
     for folder, label in _FACE_FORENSICS_FOLDERS:
-        for method_folder in _subfolders(source / folder):
+        for method_folder in _levels(source / folder, problems):
             method = "real" if label == REAL else printable(method_folder.name)
-            for quality_folder in _subfolders(method_folder):
+            for quality_folder in _levels(method_folder, problems):
                 if quality_folder.name.casefold() in _FACE_FORENSICS_EXTRAS:
                     continue
                 quality = printable(quality_folder.name)
@@ -180,6 +180,16 @@ def _read_face_forensics(source: Path) -> DataSetIndex:
                     key = f"{_FACE_FORENSICS}/{method}/{quality}/{printable(name)}"
                     videos.append(Video(key, path, label, method, quality, identities, split))
     return DataSetIndex(_FACE_FORENSICS, _FACE_FORENSICS, _distinct(videos), tuple(problems))
+
+
+def _levels(folder: Path, problems: list[Quarantined]) -> list[Path]:
+    """Subfolders of a level that holds no videos; those that lie there go to problems."""
+    if folder.is_dir():
+        for path in _files(folder, problems, recursive=False):
+            if path.suffix.casefold() in VIDEO_SUFFIXES:
+                reason = "expected below <method>/<quality>/videos/"
+                problems.append(Quarantined(str(path), "index", reason))
+    return _subfolders(folder)
 
 
 def _face_forensics_files(folder: Path, problems: list[Quarantined]) -> Iterator[tuple[Path, str]]:

@@ -532,8 +532,8 @@ def _in_workers(tasks: Sequence[_Task], jobs: int) -> Generator[tuple[Path, Quar
         )
         outcomes = parallel(joblib.delayed(_work)(task) for task in tasks)
     try:
-        # Not "yield from": that would close the outcomes before the warning is silenced.
-        for part, failure in outcomes:
+        # "yield from" would close the outcomes before the warning below is silenced.
+        for part, failure in outcomes:  # noqa: UP028
             yield part, failure
     finally:
         with warnings.catch_warnings():

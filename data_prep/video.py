@@ -74,7 +74,8 @@ def read_frames(path: Path, count: int, *, threads: int = 0) -> SampledFrames:
     needed = min(count, max(2, math.ceil(count / 2)))
     if walk.decoded < needed:
         raise VideoError(
-            "decode", f"the video has {walk.decoded} frames; {count} frames need at least {needed}"
+            "decode",
+            f"frames in the video: {walk.decoded}; a clip of {count} needs at least {needed}",
         )
     if not walk.header_right:
         walk = _walk(path, count, walk.decoded, threads)

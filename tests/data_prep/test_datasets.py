@@ -97,6 +97,13 @@ def test_masks_are_not_taken_for_fakes(tmp_path: Path) -> None:
     assert len(index(root).videos) == 6
 
 
+def test_a_video_in_the_wrong_place_is_a_problem(tmp_path: Path) -> None:
+    root = _touch(_face_forensics(tmp_path), "original_sequences/youtube/007.mp4")
+    (problem,) = index(root).problems
+    assert problem.path.endswith("youtube/007.mp4")
+    assert problem.reason == "expected below <method>/<quality>/videos/"
+
+
 def test_the_actors_of_dfd_are_told_from_the_names(tmp_path: Path) -> None:
     root = _touch(
         tmp_path,

@@ -116,7 +116,7 @@ def test_bad_videos_are_quarantined_with_their_reasons_and_the_rest_goes_on(
         "notes.bin": ("decode", "no video stream found; the file is no video or is cut short"),
         "lost.mp4": ("index", "a link to nothing"),
         "nobody.mp4": ("faces", "no face found in any of the 4 sampled frames"),
-        "short.mp4": ("decode", "the video has 1 frames; 4 frames need at least 2"),
+        "short.mp4": ("decode", "frames in the video: 1; a clip of 4 needs at least 2"),
         "cut.avi": ("decode", "2 of 4 frames decoded; the file looks truncated"),
         "blinking.mp4": (
             "faces",

@@ -65,7 +65,7 @@ def test_a_video_with_too_few_frames_says_how_many_it_has(
     tmp_path: Path, write_video: Writer, numbered_frames: Writer
 ) -> None:
     path = write_video(tmp_path / "short.mp4", numbered_frames(3))
-    assert _reason(path) == "the video has 3 frames; 8 frames need at least 4"
+    assert _reason(path) == "frames in the video: 3; a clip of 8 needs at least 4"
 
 
 def test_one_frame_is_enough_for_a_clip_of_one(
