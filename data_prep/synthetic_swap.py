@@ -118,8 +118,8 @@ def sample_marks(rng: np.random.Generator, cues: Collection[str]) -> Marks:
         },
         "noise": {
             "noise_kept": rng.uniform(0.0, 0.4),
-            "foreign_noise": rng.uniform(3.0, 7.0) * foreign,
-            "foreign_grain": rng.uniform(0.5, 1.4),
+            "foreign_noise": rng.uniform(2.5, 6.0) * foreign,
+            "foreign_grain": rng.uniform(0.4, 0.9),
         },
     }
     chosen = {name: value for cue in CUES if cue in cues for name, value in drawn[cue].items()}
