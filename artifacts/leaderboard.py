@@ -34,13 +34,19 @@ def to_csv(records: Sequence[TrialRecord]) -> str:
 
 
 def to_table(records: Sequence[TrialRecord], title: str) -> Table:
-    """Records as a table for the terminal."""
+    """Records as a table for the terminal; the score is AUC, or KID for a GAN."""
     table = Table(title=title, title_justify="left")
-    for name in ("rank", "stage", "trial", "state"):
-        table.add_column(name, justify="right" if name in ("rank", "trial") else "left")
-    for name in ("val AUC", "log-loss", "KID", "params", "seconds"):
-        table.add_column(name, justify="right")
-    table.add_column("what", overflow="fold")
+    for name, justify in (
+        ("rank", "right"),
+        ("trial", "left"),
+        ("state", "left"),
+        ("val AUC", "right"),
+        ("log-loss", "right"),
+        ("params", "right"),
+        ("s", "right"),
+    ):
+        table.add_column(name, justify=justify, no_wrap=True)
+    table.add_column("what", overflow="fold", ratio=1)
     architectures = {
         str(record.trial): record.hyperparameters
         for record in records
@@ -49,14 +55,12 @@ def to_table(records: Sequence[TrialRecord], title: str) -> Table:
     for record in records:
         table.add_row(
             "" if record.rank is None else str(record.rank),
-            record.stage,
-            str(record.trial),
+            f"{record.stage} {record.trial}",
             record.state,
-            _number(record.val_auc, 3),
+            _number(record.val_auc, 3) or ("" if record.kid is None else f"KID {record.kid:.3f}"),
             _number(record.val_log_loss, 3),
-            _number(record.kid, 4),
             "" if record.params is None else f"{record.params:,}",
-            _number(record.seconds, 1),
+            _number(record.seconds, 0),
             "; ".join(filter(None, [describe(record, architectures), record.reason])),
             style="bold" if record.rank == 1 else None,
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 import pygraphviz
 
+from artifacts.quiet import silent_stderr
 from artifacts.run_directory import replacing
 
 _COLOURS = {
@@ -43,5 +44,5 @@ def draw_model(model: keras.Model, path: Path) -> None:
                 source = tensor._keras_history.operation.name
                 if graph.has_node(source) and source != layer.name:
                     graph.add_edge(source, layer.name)
-    with replacing(path) as temporary:
+    with replacing(path) as temporary, silent_stderr():
         graph.draw(str(temporary), format="png", prog="dot")

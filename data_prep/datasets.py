@@ -28,6 +28,9 @@ _SIDECAR_SUFFIXES = frozenset(
 )
 _SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
+# A data set that holds this file was made from nothing, and says so wherever its scores appear.
+SYNTHETIC_MARKER = "SYNTHETIC.json"
+
 _FACE_FORENSICS = "FaceForensics++"
 _FACE_FORENSICS_FOLDERS = (("original_sequences", REAL), ("manipulated_sequences", FAKE))
 # What FaceForensics++ keeps beside its qualities: white on black masks, and face models.

@@ -681,6 +681,7 @@ def _description(
     return {
         "clip": preparation.to_dict(),
         "layout": found.layout,
+        "synthetic": (source / datasets.SYNTHETIC_MARKER).is_file(),
         "source": printable(str(source.absolute())),
         "split": {"policy": policy, "seed": seed if policy != splits.OFFICIAL else None},
         "versions": {"python": platform.python_version(), **versions},

@@ -267,6 +267,11 @@ class Store:
         self._file.close()
 
     @property
+    def is_synthetic(self) -> bool:
+        """Whether the clips were drawn by a program, not filmed."""
+        return bool(self.preparation.get("synthetic", False))
+
+    @property
     def clip_shape(self) -> tuple[int, int, int, int]:
         """(T, H, W, 4) of one clip."""
         t, h, w, c = self._frames.shape[1:]

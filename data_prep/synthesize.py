@@ -16,11 +16,11 @@ from pathlib import Path
 
 import joblib
 
+from data_prep.datasets import SYNTHETIC_MARKER
 from data_prep.errors import UserError
 from data_prep.synthetic_clip import CRF, FPS, SET, SINGLE_CLIP, ClipPlan, make_clip
 from data_prep.synthetic_swap import CUES
 
-_MARKER = "SYNTHETIC.json"
 _UNFINISHED = ".unfinished"
 _VERSIONED = ("deepfake-model-search", "numpy", "opencv-python", "scikit-image", "moviepy")
 _README = """\
@@ -129,7 +129,7 @@ def synthesize(
             progress(done, len(videos))
 
     described = [_describe(video, out) for video in videos]
-    _write_json(out / _MARKER, _marker(parameters, finished=True) | {"videos": described})
+    _write_json(out / SYNTHETIC_MARKER, _marker(parameters, finished=True) | {"videos": described})
     shutil.rmtree(out / _UNFINISHED, ignore_errors=True)
     fakes = sum(video.donor is not None for video in videos)
     seconds = time.perf_counter() - started
@@ -172,6 +172,14 @@ def synthesize_clip(
     return path
 
 
+def is_finished(out: Path) -> bool:
+    """Whether ``out`` holds a finished synthetic set."""
+    try:
+        return bool(json.loads((out / SYNTHETIC_MARKER).read_text())["finished"])
+    except (OSError, ValueError, KeyError):
+        return False
+
+
 def _checked_cues(cues: Collection[str]) -> tuple[str, ...]:
     given = (cues,) if isinstance(cues, str) else cues
     unknown = sorted(set(given) - set(CUES))
@@ -195,7 +203,7 @@ def _claim(out: Path, parameters: dict[str, object]) -> None:
         raise UserError(f"{out} is a file; name a folder that does not exist yet")
     if out.is_dir() and any(out.iterdir()):
         try:
-            found = json.loads((out / _MARKER).read_text())
+            found = json.loads((out / SYNTHETIC_MARKER).read_text())
         except (OSError, ValueError):
             raise UserError(
                 f"{out} is not empty and holds no synthetic set; name a new folder"
@@ -208,7 +216,7 @@ def _claim(out: Path, parameters: dict[str, object]) -> None:
                 "delete it or name a new folder"
             )
     (out / _UNFINISHED).mkdir(parents=True, exist_ok=True)
-    _write_json(out / _MARKER, _marker(parameters, finished=False))
+    _write_json(out / SYNTHETIC_MARKER, _marker(parameters, finished=False))
     (out / "README.txt").write_text(_README)
 
 

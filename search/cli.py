@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,11 +14,9 @@ import typer
 from data_prep.errors import UserError
 
 if TYPE_CHECKING:
-    from artifacts.evaluation import Evaluation
+    from artifacts.run_directory import RunDirectory
     from data_prep.prepare import PreparationSummary
     from search.config import RunConfig
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 USAGE, INTERRUPTED = 2, 130
 
@@ -285,7 +282,9 @@ def leaderboard(run_dir: RunDir, as_json: Json = False) -> None:
         if as_json:
             _print_json(board.rows(records))
         else:
-            Console().print(board.to_table(records, str(run_dir)))
+            Console(width=None if sys.stdout.isatty() else 120).print(
+                board.to_table(records, str(run_dir))
+            )
 
 
 @app.command(
@@ -312,24 +311,26 @@ def evaluate(
             certificate = read_json(directory.certificate)
             if certificate["test"] is None:
                 raise UserError(f"{run_dir}: its store has no test split with both labels")
-            result = certificate["test"]
+            result = certificate["test"] | {"synthetic": certificate["synthetic"]}
         else:
-            result = _evaluate_on(directory.root, store, split).to_json()
+            result = _evaluate_on(directory, store, split)
         if as_json:
             _print_json(result)
         else:
             _print_evaluation(result, run_dir)
 
 
-def _evaluate_on(run_dir: Path, store: Path | None, split: str) -> Evaluation:
-    from artifacts.run_directory import RunDirectory
+def _evaluate_on(directory: RunDirectory, store: Path | None, split: str) -> dict[str, Any]:
+    from artifacts import quiet
+
+    quiet.import_tensorflow()
     from artifacts.scoring import evaluate_on
     from data_prep.store import Store
     from search import config as configuration
 
-    directory = RunDirectory(run_dir)
     with Store(store or configuration.load(directory.config).store) as opened:
-        return evaluate_on(directory, opened, split)
+        result = evaluate_on(directory, opened, split).to_json()
+        return result | {"synthetic": opened.is_synthetic}
 
 
 def _print_evaluation(result: dict[str, Any], run_dir: Path) -> None:
@@ -337,7 +338,8 @@ def _print_evaluation(result: dict[str, Any], run_dir: Path) -> None:
     from rich.table import Table
 
     console = Console()
-    table = Table(title=f"{run_dir}, {result['split']} split: {result['videos']} videos")
+    kind = "SYNTHETIC videos" if result["synthetic"] else "videos"
+    table = Table(title=f"{run_dir}, {result['split']} split: {result['videos']} {kind}")
     for column in ("metric", "value", "95% interval"):
         table.add_column(column, justify="left" if column == "metric" else "right")
     for name, interval in result["intervals"].items():
@@ -367,8 +369,12 @@ def predict(
     The exit code is 2 if a video could not be judged.
     """
     with _reported():
-        from artifacts import predict as predictor
+        from artifacts import quiet
         from artifacts.run_directory import RunDirectory
+
+        RunDirectory(run_dir).open()
+        quiet.import_tensorflow()
+        from artifacts import predict as predictor
 
         answers = []
         for answer in predictor.predict(RunDirectory(run_dir), paths):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from artifacts import leaderboard, predict
+from artifacts import leaderboard, quiet
 from artifacts.records import ranked
 from artifacts.run_directory import RunDirectory, read_json
 from data_prep.prepare import prepare
@@ -57,6 +57,9 @@ def run_demo(run_dir: Path, seed: int) -> None:
         synthesize_clip(data / f"unseen_{name}.mp4", fake=name == "fake", seed=UNSEEN_SEED + seed)
         for name in ("real", "fake")
     ]
+    quiet.import_tensorflow()
+    from artifacts import predict
+
     for answer in predict.predict(directory, unseen):
         if isinstance(answer, predict.NoVerdict):
             console.print(f"{answer.path}: no verdict: {answer.error}")

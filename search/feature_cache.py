@@ -23,6 +23,7 @@ from data_prep.store import Store
 from search.stream import FRAMES, ClipBatches
 
 FLOPS_WORTH_A_BYTE = 64
+SMALL = 4
 _COMPUTE_BATCH = 8
 
 
@@ -44,8 +45,9 @@ class Suffix:
 def cut(model: keras.Model, store: Store, folder: Path) -> Suffix:
     """Cut a detector behind its frozen prefix and make sure the prefix's outputs are cached.
 
-    A frozen tensor is cached when reading it back is cheaper than computing it: it is no larger
-    than the clip, or takes at least :data:`FLOPS_WORTH_A_BYTE` operations a byte. The key of an
+    A frozen tensor is cached when reading it back is cheaper than computing it: it is
+    :data:`SMALL` times smaller than the clip, or takes at least :data:`FLOPS_WORTH_A_BYTE`
+    operations a byte. The key of an
     entry is the structure and weights of what computes it and the store's fingerprint. Only
     training and validation rows are computed.
 
@@ -58,7 +60,7 @@ def cut(model: keras.Model, store: Store, folder: Path) -> Suffix:
     frames = model.inputs[0]
     if all(tensor is frames for tensor in tensors):
         return Suffix(model, [FRAMES], {})
-    suffix = keras.Model(tensors, model.outputs[0])
+    suffix = _model_from(tensors, model)
     names, features = [], {}
     for tensor in tensors:
         name = FRAMES if tensor is frames else _key(tensor, store.fingerprint)
@@ -108,6 +110,30 @@ def _cut_tensors(model: keras.Model) -> list[keras.KerasTensor]:
     return list(cuts.values())
 
 
+def _model_from(tensors: list[keras.KerasTensor], model: keras.Model) -> keras.Model:
+    """The part of a model behind some of its tensors, with the very same layers.
+
+    Layers are called once more on new inputs: ``keras.Model`` on tensors inside a graph rewrites
+    that graph's nodes, after which the whole model may no longer save.
+    """
+    inputs = [keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype) for tensor in tensors]
+    known = {id(old): new for old, new in zip(tensors, inputs, strict=True)}
+
+    def rebuilt(tensor: keras.KerasTensor) -> keras.KerasTensor:
+        if id(tensor) not in known:
+            history = tensor._keras_history
+            node = history.operation._inbound_nodes[history.node_index]
+            for parent in node.input_tensors:
+                rebuilt(parent)
+            args, kwargs = node.arguments.fill_in(known)
+            answers = keras.tree.flatten(history.operation(*args, **kwargs))
+            for old, new in zip(node.output_tensors, answers, strict=True):
+                known[id(old)] = new
+        return known[id(tensor)]
+
+    return keras.Model(inputs, rebuilt(model.outputs[0]))
+
+
 def _operation(tensor: keras.KerasTensor) -> Any:
     return tensor._keras_history.operation
 
@@ -134,7 +160,7 @@ def _is_fixed(operation: Any) -> bool:
 
 def _is_worth_caching(tensor: keras.KerasTensor, frames: keras.KerasTensor) -> bool:
     size = 4 * int(np.prod(tensor.shape[1:]))
-    if size <= int(np.prod(frames.shape[1:])):
+    if SMALL * size < int(np.prod(frames.shape[1:])):
         return True
     return _flops(tensor, frames.shape[1]) >= FLOPS_WORTH_A_BYTE * size
 

@@ -105,6 +105,7 @@ def finish(config: RunConfig) -> None:
                 "validation": validation.to_json(),
                 "test": None if test is None else test.to_json(),
                 "test_opened": None if test is None else now,
+                "synthetic": store.is_synthetic,
                 "preparation": store.preparation,
                 "store": {"path": str(store.path), "fingerprint": store.fingerprint},
                 "seed": config.seed,

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
+from artifacts.quiet import import_tensorflow
 from search.config import RunConfig
 from search.trial import TrialOutcome
 
@@ -27,10 +28,9 @@ def in_worker(function: Callable[P, R]) -> Callable[P, R]:
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         global _set_up
         if not _set_up:
-            os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-            os.environ.setdefault("KERAS_BACKEND", "tensorflow")
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             threading.Thread(target=_die_with, args=(os.getppid(),), daemon=True).start()
+            import_tensorflow()
             _set_up = True
         return function(*args, **kwargs)
 
