@@ -61,10 +61,14 @@ def _inflate_layer(layer: keras.Layer) -> keras.Layer:
     if isinstance(layer, keras.layers.ZeroPadding2D):
         config["padding"] = ((0, 0), *config["padding"])
         return keras.layers.ZeroPadding3D.from_config(config)
+    if isinstance(layer, keras.layers.BatchNormalization):
+        # keras.applications counts the channel axis from the front, and time comes before it.
+        if config["axis"] > 0:
+            config["axis"] += 1
+        return keras.layers.BatchNormalization.from_config(config)
     if isinstance(
         layer,
         keras.layers.InputLayer
-        | keras.layers.BatchNormalization
         | keras.layers.Activation
         | keras.layers.ReLU
         | keras.layers.Add

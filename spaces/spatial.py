@@ -65,7 +65,9 @@ class SpatialBlock(ak.Block):
         """Build the stream on uint8 frames (batch, T, H, W, 4); returns float (batch, T', F)."""
         frames = keras.tree.flatten(inputs)[0]
         strides = [stride for stride in (1, 2, 4) if stride < max(2, frames.shape[1])]
-        stride = self.frame_stride or hp.Choice("frame_stride", strides, default=strides[-1] // 2)
+        stride = self.frame_stride or hp.Choice(
+            "frame_stride", strides, default=max(1, strides[-1] // 2)
+        )
         chosen = hp.Choice("backbone", self.backbones, default=self.backbones[0])
         if chosen == SMALL_CNN:
             with hp.conditional_scope("backbone", [SMALL_CNN]):
