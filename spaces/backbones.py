@@ -40,7 +40,7 @@ def inflate(model: keras.Model, *, name: str) -> keras.Model:
     for new, old in zip(clone.weights, model.weights, strict=True):
         value = np.asarray(old)
         new.assign(value.reshape(new.shape))
-    return keras.Model(clone.inputs, clone.outputs, name=name)
+    return keras.Model(clone.inputs[0], clone.outputs[0], name=name)
 
 
 def _inflate_layer(layer: keras.Layer) -> keras.Layer:
