@@ -31,6 +31,27 @@ VERSIONED = (
 )
 
 
+STOCK_MODULES = {
+    "keras.layers": keras.layers,
+    "keras.initializers": keras.initializers,
+    "keras.regularizers": keras.regularizers,
+    "keras.constraints": keras.constraints,
+}
+# They run a stored program or read a file that the configuration names.
+UNSAFE_LAYERS = frozenset(
+    {
+        "FlaxLayer",
+        "IntegerLookup",
+        "JaxLayer",
+        "Lambda",
+        "StringLookup",
+        "TFSMLayer",
+        "TextVectorization",
+        "TorchModuleWrapper",
+    }
+)
+
+
 def fold_calibration(model: keras.Model, calibration: Calibration) -> None:
     """Put Platt scaling into the last dense layer, so that every copy of the model is calibrated.
 
@@ -94,7 +115,8 @@ def load_detector(run: RunDirectory) -> tuple[keras.Model, dict[str, Any]]:
     try:
         model = keras.models.load_model(run.h5, compile=False, safe_mode=True)
     except Exception as error:
-        raise UserError(f"{run.h5} cannot be loaded: {str(error).splitlines()[0]}") from error
+        lines = str(error).splitlines() or [type(error).__name__]
+        raise UserError(f"{run.h5} cannot be loaded: {lines[0]}") from error
     return model, certificate
 
 
@@ -106,13 +128,26 @@ def check_stock_layers(path: Path) -> None:
     """
     try:
         with h5py.File(path, "r") as file:
-            config = json.loads(file.attrs["model_config"])
-    except (OSError, KeyError, ValueError):
+            entries = list(_serialised_objects(json.loads(file.attrs["model_config"])))
+    except (OSError, KeyError, ValueError, TypeError, RecursionError):
         raise UserError(f"{path} is not a Keras model file") from None
-    for entry in _serialised_objects(config):
-        name, module = entry["class_name"], entry.get("module") or "keras"
-        if name == "Lambda" or module.split(".")[0] != "keras" or entry.get("registered_name"):
-            raise UserError(f"{path} holds {module}.{name}, not a stock Keras layer; not opened")
+    for entry in entries:
+        if not _is_stock(entry):
+            name = ".".join(filter(None, [entry.get("module"), entry["class_name"]]))
+            raise UserError(f"{path} holds {name}, not a stock Keras layer; not opened")
+
+
+def _is_stock(entry: dict[str, Any]) -> bool:
+    """Whether a serialised object is one that a model of this project may be made of."""
+    name, module = entry["class_name"], entry.get("module")
+    if entry.get("registered_name") or name in UNSAFE_LAYERS:
+        return False
+    if module is None and name in ("Functional", "__keras_tensor__"):
+        return True
+    if module == "keras":
+        return bool(name == "DTypePolicy")
+    home = STOCK_MODULES.get(module or "keras.layers")
+    return isinstance(getattr(home, name, None), type)
 
 
 def _serialised_objects(config: Any) -> Iterator[dict[str, Any]]:

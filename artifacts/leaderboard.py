@@ -9,6 +9,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.console import JustifyMethod
+from rich.markup import escape
 from rich.table import Table
 
 from artifacts.records import TrialRecord
@@ -35,16 +37,17 @@ def to_csv(records: Sequence[TrialRecord]) -> str:
 
 def to_table(records: Sequence[TrialRecord], title: str) -> Table:
     """Records as a table for the terminal; the score is AUC, or KID for a GAN."""
-    table = Table(title=title, title_justify="left")
-    for name, justify in (
-        ("rank", "right"),
-        ("trial", "left"),
-        ("state", "left"),
-        ("val AUC", "right"),
-        ("log-loss", "right"),
-        ("params", "right"),
-        ("s", "right"),
-    ):
+    table = Table(title=escape(title), title_justify="left")
+    columns: dict[str, JustifyMethod] = {
+        "rank": "right",
+        "trial": "left",
+        "state": "left",
+        "val AUC": "right",
+        "log-loss": "right",
+        "params": "right",
+        "s": "right",
+    }
+    for name, justify in columns.items():
         table.add_column(name, justify=justify, no_wrap=True)
     table.add_column("what", overflow="fold", ratio=1)
     architectures = {
@@ -61,7 +64,7 @@ def to_table(records: Sequence[TrialRecord], title: str) -> Table:
             _number(record.val_log_loss, 3),
             "" if record.params is None else f"{record.params:,}",
             _number(record.seconds, 0),
-            "; ".join(filter(None, [describe(record, architectures), record.reason])),
+            escape("; ".join(filter(None, [describe(record, architectures), record.reason]))),
             style="bold" if record.rank == 1 else None,
         )
     return table

@@ -65,7 +65,7 @@ def ranked(trials: Mapping[str, Iterable[FrozenTrial]]) -> list[TrialRecord]:
     """
     records = [_record(stage, trial) for stage, ours in trials.items() for trial in ours]
     records.sort(key=_order)
-    placed = []
+    placed: list[TrialRecord] = []
     for record in records:
         if record.val_auc is not None and record.state == "complete":
             record = dataclasses.replace(record, rank=len(placed) + 1)

@@ -62,7 +62,11 @@ def evaluate_on(run: RunDirectory, store: Store, split: str = "test") -> Evaluat
         UserError: the run has no model, the store has other clips, or the split lacks a label.
     """
     model, certificate = load_detector(run)
-    expected = tuple(certificate["input"]["shape"])
+    try:
+        expected = tuple(certificate["input"]["shape"])
+        threshold = float(certificate["threshold"])
+    except (KeyError, TypeError, ValueError):
+        raise UserError(f"{run.certificate} is not a certificate of this version") from None
     if store.clip_shape != expected:
         raise UserError(
             f"{store.path} has clips of {_shape(store.clip_shape)}, the model takes "
@@ -79,7 +83,7 @@ def evaluate_on(run: RunDirectory, store: Store, split: str = "test") -> Evaluat
         store,
         rows,
         split=split,
-        threshold=float(certificate["threshold"]),
+        threshold=threshold,
     )
 
 
