@@ -198,13 +198,11 @@ def _bootstrap(
         if len(draws) == BOOTSTRAPS:
             break
     tail = 100 * (1 - CONFIDENCE) / 2
-    return {
-        name: tuple(
-            float(edge)
-            for edge in np.percentile([draw[name] for draw in draws], [tail, 100 - tail])
-        )
-        for name in names
-    }
+    intervals: dict[str, tuple[float, float] | None] = {}
+    for name in names:
+        low, high = np.percentile([draw[name] for draw in draws], [tail, 100 - tail])
+        intervals[name] = (float(low), float(high))
+    return intervals
 
 
 @dataclasses.dataclass(frozen=True)

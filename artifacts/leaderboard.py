@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich import box
 from rich.console import JustifyMethod
 from rich.markup import escape
 from rich.table import Table
@@ -37,19 +38,18 @@ def to_csv(records: Sequence[TrialRecord]) -> str:
 
 def to_table(records: Sequence[TrialRecord], title: str) -> Table:
     """Records as a table for the terminal; the score is AUC, or KID for a GAN."""
-    table = Table(title=escape(title), title_justify="left")
+    table = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD)
     columns: dict[str, JustifyMethod] = {
         "rank": "right",
         "trial": "left",
         "state": "left",
         "val AUC": "right",
-        "log-loss": "right",
         "params": "right",
         "s": "right",
     }
     for name, justify in columns.items():
         table.add_column(name, justify=justify, no_wrap=True)
-    table.add_column("what", overflow="fold", ratio=1)
+    table.add_column("what", overflow="fold", min_width=24)
     architectures = {
         str(record.trial): record.hyperparameters
         for record in records
@@ -61,7 +61,6 @@ def to_table(records: Sequence[TrialRecord], title: str) -> Table:
             f"{record.stage} {record.trial}",
             record.state,
             _number(record.val_auc, 3) or ("" if record.kid is None else f"KID {record.kid:.3f}"),
-            _number(record.val_log_loss, 3),
             "" if record.params is None else f"{record.params:,}",
             _number(record.seconds, 0),
             escape("; ".join(filter(None, [describe(record, architectures), record.reason]))),

@@ -12,9 +12,9 @@ import numpy as np
 
 from artifacts.export import load_detector
 from artifacts.run_directory import RunDirectory
+from data_prep.clip import Preparation, make_detector, prepare_clip
 from data_prep.errors import UserError, VideoError
-from data_prep.prepare import Preparation, make_detector, prepare_clip
-from data_prep.store import printable
+from data_prep.text import printable
 
 
 @dataclasses.dataclass(frozen=True)

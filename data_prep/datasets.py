@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePath
 
 from data_prep.errors import UserError
-from data_prep.store import FAKE, REAL, SPLITS, Quarantined, printable
+from data_prep.store import FAKE, REAL, SPLITS, Quarantined
+from data_prep.text import printable
 
 VIDEO_SUFFIXES = frozenset(
     {".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts"}

@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data_prep.errors import UserError
+from data_prep.text import printable
 
 SCHEMA_VERSION = 1
 SPLITS = ("train", "val", "test")
@@ -169,11 +170,6 @@ def _write(
     file.attrs["fingerprint"] = fingerprint
     file.attrs["preparation"] = json.dumps(preparation, sort_keys=True)
     return fingerprint
-
-
-def printable(text: str) -> str:
-    """Text that UTF-8 can hold: bytes of a file name that are no text become ``\\xNN``."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 class Store:

@@ -91,8 +91,8 @@ def synthesize(
     as_json: Json = False,
 ) -> None:
     """Make a labelled SYNTHETIC data set from nothing, in the FaceForensics++ layout."""
-    from data_prep.synthesize import CUES
     from data_prep.synthesize import synthesize as make
+    from data_prep.synthetic_swap import CUES
     from search.console import bar
 
     chosen = {"all": list(CUES), "none": []}.get(cues, [cue.strip() for cue in cues.split(",")])
@@ -146,7 +146,7 @@ def prepare(
     as_json: Json = False,
 ) -> None:
     """Find the faces in a folder of videos and write them into one store."""
-    from data_prep.prepare import Preparation
+    from data_prep.clip import Preparation
     from data_prep.prepare import prepare as run_preparation
     from search.console import bar
 
@@ -182,12 +182,12 @@ def prepare(
 
 
 def _print_preparation(summary: PreparationSummary) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from data_prep.store import SPLITS
+    from search.console import tables
 
-    console = Console()
+    console = tables()
     table = Table(title=f"{summary.store} ({summary.layout}, {summary.split_policy} splits)")
     for column in ("label", "method", *SPLITS):
         table.add_column(column, justify="right" if column in SPLITS else "left")
@@ -270,21 +270,18 @@ def _run_config(store: Path, run_dir: Path | None, flags: dict[str, Any]) -> Run
 def leaderboard(run_dir: RunDir, as_json: Json = False) -> None:
     """Show every trial, best first; also while a run is going on."""
     with _reported():
-        from rich.console import Console
-
         from artifacts import leaderboard as board
         from artifacts.records import ranked
         from artifacts.run_directory import RunDirectory
         from search import studies
+        from search.console import tables
 
         directory = RunDirectory(run_dir).open()
         records = ranked(studies.trials(directory.journal))
         if as_json:
             _print_json(board.rows(records))
         else:
-            Console(width=None if sys.stdout.isatty() else 120).print(
-                board.to_table(records, str(run_dir))
-            )
+            tables().print(board.to_table(records, str(run_dir)))
 
 
 @app.command(
@@ -334,10 +331,11 @@ def _evaluate_on(directory: RunDirectory, store: Path | None, split: str) -> dic
 
 
 def _print_evaluation(result: dict[str, Any], run_dir: Path) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    from search.console import tables
+
+    console = tables()
     kind = "SYNTHETIC videos" if result["synthetic"] else "videos"
     table = Table(title=f"{run_dir}, {result['split']} split: {result['videos']} {kind}")
     for column in ("metric", "value", "95% interval"):

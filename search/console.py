@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator
 
 from rich.console import Console
@@ -10,6 +11,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -34,6 +36,11 @@ def _bars() -> Progress:
     )
 
 
+def tables() -> Console:
+    """Standard output; into a file or a pipe, lines may be as long as tables need."""
+    return Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+
+
 @contextlib.contextmanager
 def bar(description: str) -> Iterator[Callable[[int, int], None]]:
     """A bar on standard error; yields what to call with (done, total)."""
@@ -54,7 +61,7 @@ class RunProgress:
 
     def __init__(self, bars: Progress) -> None:
         self._bars = bars
-        self._task = None
+        self._task = TaskID(0)
         self._stage = ""
         self._best: float | None = None
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from rich.console import Console
-
 from artifacts import leaderboard, quiet
 from artifacts.records import ranked
 from artifacts.run_directory import RunDirectory, read_json
@@ -14,7 +12,7 @@ from data_prep.prepare import prepare
 from data_prep.synthesize import is_finished, synthesize, synthesize_clip
 from search import config as configuration
 from search import studies
-from search.console import bar, log, run_progress
+from search.console import bar, log, run_progress, tables
 from search.run import run
 
 IDENTITIES = 60
@@ -29,7 +27,7 @@ def run_demo(run_dir: Path, seed: int) -> None:
         seed: of data and search.
     """
     started = time.monotonic()
-    console = Console()
+    console = tables()
     data = run_dir.with_name(f"{run_dir.name}-data")
     videos, store = data / "videos", data / "store.h5"
     log.print("All data of this demo are SYNTHETIC; its scores say that the machine runs.")

@@ -1,15 +1,22 @@
-"""Work spread over processes, with joblib."""
+"""Work spread over processes, on joblib's executor."""
 
 from __future__ import annotations
 
+import concurrent.futures
+import itertools
+import os
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, TypeVar
 
 import joblib
 from joblib.externals.loky import get_reusable_executor
-from joblib.externals.loky.process_executor import BrokenProcessPool
+
+from data_prep.workers import follow_parent
 
 Result = TypeVar("Result")
+
+_IDLE_SECONDS = 600
 
 
 class WorkerDiedError(Exception):
@@ -21,25 +28,48 @@ def fan_out(
 ) -> Iterator[Result]:
     """Run calls in worker processes and yield their results as they come.
 
-    Processes, one worker included: TensorFlow stays out of the caller, and what crashes there
-    does not crash here.
+    One worker is a process too, so the executor is used and not ``joblib.Parallel``, which runs a
+    single job in the calling process: TensorFlow stays out of the caller, and what crashes there
+    does not crash here. Workers stay for the next call, with what they have imported.
 
     Args:
-        tasks: importable functions with their arguments.
-        workers: processes at a time.
+        tasks: importable functions with their arguments; taken when a worker is free.
+        workers: calls at a time; the cores are shared out among them.
 
     Raises:
         WorkerDiedError: a worker was killed; calls in flight are lost, the caller starts them anew.
     """
-    pool = joblib.Parallel(
-        n_jobs=workers, backend="loky", return_as="generator_unordered", pre_dispatch="n_jobs"
-    )
+    executor = _executor(workers)
+    waiting = iter(tasks)
+    running = {executor.submit(call, *args) for call, args in itertools.islice(waiting, workers)}
     try:
-        yield from pool(joblib.delayed(call)(*arguments) for call, arguments in tasks)
+        while running:
+            done, running = concurrent.futures.wait(running, return_when="FIRST_COMPLETED")
+            for future in done:
+                result = future.result()
+                running |= {
+                    executor.submit(call, *args) for call, args in itertools.islice(waiting, 1)
+                }
+                yield result
     except BrokenProcessPool as error:
         raise WorkerDiedError(str(error).splitlines()[0]) from error
 
 
-def replace_workers(*, kill: bool = False) -> None:
+def replace_workers(workers: int, *, kill: bool = False) -> None:
     """End the worker processes; the next fan-out starts fresh ones."""
-    get_reusable_executor().shutdown(wait=True, kill_workers=kill)
+    _executor(workers).shutdown(wait=True, kill_workers=kill)
+
+
+def _executor(workers: int) -> Any:
+    threads = str(max(1, joblib.cpu_count() // workers))
+    return get_reusable_executor(
+        max_workers=workers,
+        timeout=_IDLE_SECONDS,
+        initializer=follow_parent,
+        initargs=(os.getpid(),),
+        env={
+            "OMP_NUM_THREADS": threads,
+            "TF_NUM_INTRAOP_THREADS": threads,
+            "TF_NUM_INTEROP_THREADS": threads,
+        },
+    )

@@ -61,16 +61,18 @@ def cut(model: keras.Model, store: Store, folder: Path) -> Suffix:
     if all(tensor is frames for tensor in tensors):
         return Suffix(model, [FRAMES], {})
     suffix = _model_from(tensors, model)
-    names, features = [], {}
+    names: list[str] = []
+    features: dict[str, npt.NDArray[Any]] = {}
     for tensor in tensors:
         name = FRAMES if tensor is frames else _key(tensor, store.fingerprint)
         names.append(name)
         if name != FRAMES:
             path = folder / f"{name}.npy"
-            features[name] = _load(path, tensor, store)
-            if features[name] is None:
+            cached = _load(path, tensor, store)
+            if cached is None:
                 _compute(keras.Model(frames, tensor), store, path)
-                features[name] = _load(path, tensor, store)
+                cached = np.load(path, mmap_mode="r", allow_pickle=False)
+            features[name] = cached
     return Suffix(suffix, names, features)
 
 

@@ -74,7 +74,7 @@ def run(config: RunConfig, progress: Progress) -> RunDirectory:
             progress.message("refitting, calibrating and testing the winner")
             _call(lambda: list(fan_out([(finish_run, (config,))], 1)))
         except KeyboardInterrupt:
-            replace_workers(kill=True)
+            replace_workers(config.workers, kill=True)
             raise
     return directory
 
@@ -152,7 +152,8 @@ def _run_stage(
         except WorkerDiedError as death:
             studies.reap_dead(study, f"the worker died: {death}")
             progress.message(f"a worker died ({death}); its trial counts as failed")
-        replace_workers()
+        if batch[-1] + 1 < stage.trials:
+            replace_workers(config.workers)
         before, done = done, len(studies.finished(study))
         idle_deaths = 0 if done > before else idle_deaths + 1
         if idle_deaths == MAX_IDLE_DEATHS:

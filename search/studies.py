@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Literal
 
 import optuna
 from optuna.storages import JournalStorage
@@ -20,7 +21,11 @@ PID = "pid"
 RETRY_OF = "retry_of"
 STAGES = ("architecture", "gan", "training")
 
-_DIRECTIONS = {"architecture": "maximize", "gan": "minimize", "training": "maximize"}
+_DIRECTIONS: Mapping[str, Literal["minimize", "maximize"]] = {
+    "architecture": "maximize",
+    "gan": "minimize",
+    "training": "maximize",
+}
 _ORPHAN_GRACE_SECONDS = 5.0
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -2,55 +2,18 @@
 
 from __future__ import annotations
 
-import functools
-import os
-import signal
-import threading
-import time
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar
-
 from artifacts.quiet import import_tensorflow
 from search.config import RunConfig
 from search.trial import TrialOutcome
 
-P = ParamSpec("P")
-R = TypeVar("R")
 
-_PARENT_POLL_SECONDS = 0.5
-_set_up = False
-
-
-def in_worker(function: Callable[P, R]) -> Callable[P, R]:
-    """Set the process up once, before TensorFlow is imported, then call the function."""
-
-    @functools.wraps(function)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        global _set_up
-        if not _set_up:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            threading.Thread(target=_die_with, args=(os.getppid(),), daemon=True).start()
-            import_tensorflow()
-            _set_up = True
-        return function(*args, **kwargs)
-
-    return wrapped
-
-
-def _die_with(parent: int) -> None:
-    """End this process when the one that started it is gone: nobody is left to hear it."""
-    while os.getppid() == parent:
-        time.sleep(_PARENT_POLL_SECONDS)
-    os._exit(1)
-
-
-@in_worker
 def prepare_stage(config: RunConfig, stage: str) -> None:
     """Queue what a stage tries first."""
+    import_tensorflow()
     if stage == "architecture":
-        from search.architecture import enqueue_starting_points
+        from search import architecture
 
-        enqueue_starting_points(config)
+        architecture.enqueue_starting_points(config)
     elif stage == "gan":
         from search import gan
 
@@ -61,9 +24,9 @@ def prepare_stage(config: RunConfig, stage: str) -> None:
         training.enqueue_recipe(config)
 
 
-@in_worker
 def run_stage_trial(config: RunConfig, stage: str, slot: int) -> TrialOutcome:
     """Run one trial of a stage."""
+    import_tensorflow()
     if stage == "architecture":
         from search.architecture import run_architecture_trial
 
@@ -77,9 +40,9 @@ def run_stage_trial(config: RunConfig, stage: str, slot: int) -> TrialOutcome:
     return run_training_trial(config, slot)
 
 
-@in_worker
 def finish_run(config: RunConfig) -> None:
     """Refit, calibrate, test and export the winner."""
+    import_tensorflow()
     from search.finish import finish
 
     finish(config)

@@ -80,7 +80,7 @@ class DetectorBlock(ak.Block):
     def build(self, hp: Any, inputs: Any = None) -> keras.KerasTensor:
         """Build on uint8 frames (batch, T, H, W, 4); returns float (batch, F)."""
         frames = keras.tree.flatten(inputs)[0]
-        embeddings = []
+        embeddings: list[keras.KerasTensor] = []
         for stream in reversed(self.streams):
             forced = not self.searched or (stream == self.streams[0] and not embeddings)
             if forced:

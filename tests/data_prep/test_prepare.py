@@ -15,8 +15,9 @@ import h5py
 import numpy as np
 import pytest
 
+from data_prep.clip import Preparation, prepare_clip
 from data_prep.errors import UserError, VideoError
-from data_prep.prepare import Preparation, PreparationSummary, prepare, prepare_clip
+from data_prep.prepare import PreparationSummary, prepare
 from data_prep.store import SPLITS, Store
 
 SMALL = Preparation(frames=4, size=32)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from data_prep.errors import UserError
-from data_prep.store import SPLITS, Clip, Quarantined, Store, printable, write_store
+from data_prep.store import SPLITS, Clip, Quarantined, Store, write_store
+from data_prep.text import printable
 
 
 def _clip(number: int, size: int = 8) -> Clip:

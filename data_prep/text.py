@@ -1,0 +1,15 @@
+"""File names as text that can be stored and printed."""
+
+from __future__ import annotations
+
+import re
+
+
+def printable(text: str) -> str:
+    """Text that UTF-8 can hold: bytes of a file name that are no text become ``\\xNN``."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def one_line(text: str) -> str:
+    """Printable text with every run of white space made one space."""
+    return re.sub(r"\s+", " ", printable(text))
