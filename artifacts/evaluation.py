@@ -201,7 +201,7 @@ def _bootstrap(
     intervals: dict[str, tuple[float, float] | None] = {}
     for name in names:
         low, high = np.percentile([draw[name] for draw in draws], [tail, 100 - tail])
-        intervals[name] = (float(low), float(high))
+        intervals[name] = float(low), float(high)
     return intervals
 
 
