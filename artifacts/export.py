@@ -69,7 +69,7 @@ def fold_calibration(model: keras.Model, calibration: Calibration) -> None:
 
 def save_model(model: keras.Model, run: RunDirectory) -> None:
     """Write ``best_model.keras`` and ``best_model.h5`` without optimizer, each whole or not."""
-    inference = keras.Model(model.inputs, model.outputs, name="deepfake_detector")
+    inference = keras.Model(model.inputs[0], model.outputs[0], name="deepfake_detector")
     for path in (run.keras, run.h5):
         with replacing(path) as temporary:
             inference.save(temporary, include_optimizer=False)
