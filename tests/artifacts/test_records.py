@@ -1,0 +1,140 @@
+"""Trials of real studies become records in the order of merit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from artifacts import records
+from artifacts.records import TrialRecord, ranked
+
+
+def _add(
+    study: optuna.Study,
+    value: float | None = None,
+    state: TrialState = TrialState.COMPLETE,
+    reported: tuple[float, ...] = (),
+    **attributes: object,
+) -> None:
+    trial = study.ask()
+    for step, intermediate in enumerate(reported):
+        trial.report(intermediate, step)
+    for name, attribute in attributes.items():
+        trial.set_user_attr(name, attribute)
+    if state != TrialState.RUNNING:
+        study.tell(trial, value, state)
+
+
+@pytest.fixture(params=["memory", "journal"])
+def trials(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, list[FrozenTrial]]:
+    storage = None
+    if request.param == "journal":
+        storage = JournalStorage(JournalFileBackend(str(tmp_path / "studies.log")))
+    studies = {
+        stage: optuna.create_study(
+            study_name=stage,
+            storage=storage,
+            direction="minimize" if stage == "gan" else "maximize",
+        )
+        for stage in ("architecture", "gan", "training")
+    }
+    architecture, gan, training = studies.values()
+    _add(architecture, 0.8, val_log_loss=0.5, params=10, seconds=1.5, hyperparameters={"a": 1})
+    _add(architecture, 0.9, val_log_loss=0.4)
+    _add(architecture, 0.9, val_log_loss=0.3)
+    _add(architecture, None, TrialState.PRUNED, (0.6, 0.99, 0.7), reason="val_auc 0.700")
+    _add(architecture, None, TrialState.FAIL, reason="out of memory")
+    _add(architecture, None, TrialState.RUNNING, (0.55,))
+    architecture.enqueue_trial({})
+    _add(gan, 0.2)
+    _add(gan, -0.01)
+    _add(gan, None, TrialState.PRUNED, (0.9, 0.5))
+    _add(training, 0.85, val_log_loss=0.1)
+    return {stage: study.get_trials() for stage, study in studies.items()}
+
+
+def _names(found: list[TrialRecord]) -> list[tuple[str, int]]:
+    return [(record.stage, record.trial) for record in found]
+
+
+def test_detectors_come_by_auc_then_log_loss_across_stages(
+    trials: dict[str, list[FrozenTrial]],
+) -> None:
+    found = [record for record in ranked(trials) if record.rank is not None]
+    assert _names(found) == [
+        ("architecture", 2),
+        ("architecture", 1),
+        ("training", 0),
+        ("architecture", 0),
+    ]
+    assert [record.rank for record in found] == [1, 2, 3, 4]
+    assert [record.val_auc for record in found] == [0.9, 0.9, 0.85, 0.8]
+
+
+def test_gan_trials_come_next_by_kid_and_have_no_rank(
+    trials: dict[str, list[FrozenTrial]],
+) -> None:
+    found = ranked(trials)
+    assert _names(found)[4:6] == [("gan", 1), ("gan", 0)]
+    for record in found:
+        if record.stage == "gan":
+            assert record.rank is None
+            assert record.val_auc is None
+            assert record.kid is not None
+
+
+def test_what_did_not_complete_comes_last_with_its_state_and_reason(
+    trials: dict[str, list[FrozenTrial]],
+) -> None:
+    found = ranked(trials)
+    rest = {(record.stage, record.trial): record for record in found[6:]}
+    assert {name: record.state for name, record in rest.items()} == {
+        ("architecture", 3): "pruned",
+        ("architecture", 4): "failed",
+        ("architecture", 5): "running",
+        ("architecture", 6): "waiting",
+        ("gan", 2): "pruned",
+    }
+    assert all(record.rank is None for record in rest.values())
+    assert rest["architecture", 3].reason == "val_auc 0.700"
+    assert rest["architecture", 4].reason == "out of memory"
+    assert rest["architecture", 4].val_auc is None
+
+
+def test_a_trial_that_was_stopped_shows_the_best_it_reported(
+    trials: dict[str, list[FrozenTrial]],
+) -> None:
+    found = {(record.stage, record.trial): record for record in ranked(trials)}
+    assert found["architecture", 3].val_auc == 0.99
+    assert found["architecture", 5].val_auc == 0.55
+    assert found["gan", 2].kid == 0.5
+
+
+def test_a_record_holds_what_the_trial_left(trials: dict[str, list[FrozenTrial]]) -> None:
+    assert ranked(trials)[3] == TrialRecord(
+        rank=4,
+        stage="architecture",
+        trial=0,
+        state="complete",
+        val_auc=0.8,
+        val_log_loss=0.5,
+        kid=None,
+        params=10,
+        seconds=1.5,
+        reason="",
+        hyperparameters={"a": 1},
+    )
+
+
+def test_a_run_that_has_just_begun_has_no_records() -> None:
+    assert ranked({}) == []
+    assert ranked({"architecture": []}) == []
+
+
+def test_stages_that_train_detectors_are_those_with_a_rank() -> None:
+    assert records.DETECTOR_STAGES == ("architecture", "training")
