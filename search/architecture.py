@@ -54,7 +54,8 @@ def run_architecture_trial(config: RunConfig, slot: int) -> TrialOutcome:
 
     Args:
         config: of the run.
-        slot: number of this trial among those asked for; seeds the sampler.
+        slot: number of this trial among those asked for; with the run's seed it seeds everything,
+            so that a trial that was interrupted is repeated exactly.
     """
     run = RunDirectory(config.run_dir)
     choices = training_choices(config)
@@ -62,7 +63,7 @@ def run_architecture_trial(config: RunConfig, slot: int) -> TrialOutcome:
     def objective(trial: optuna.Trial, folder: Path) -> TrialResult:
         hp = OptunaHyperParameters(trial)
         with Store(config.store) as store:
-            seed = config.seed + trial.number
+            seed = config.seed + slot
             model = detectors.build(detectors.space(config, store), hp, seed)
             trial.set_user_attr(records.HYPERPARAMETERS, hp.values)
             trained = fit(

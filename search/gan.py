@@ -52,7 +52,8 @@ def run_gan_trial(config: RunConfig, slot: int) -> TrialOutcome:
 
     Args:
         config: of the run.
-        slot: number of this trial among those asked for; seeds the sampler.
+        slot: number of this trial among those asked for; with the run's seed it seeds everything,
+            so that a trial that was interrupted is repeated exactly.
     """
     run = RunDirectory(config.run_dir)
 
@@ -62,7 +63,7 @@ def run_gan_trial(config: RunConfig, slot: int) -> TrialOutcome:
         trial.set_user_attr(records.HYPERPARAMETERS, hp.values)
         with Store(config.store) as store:
             train, held_out = real_faces(store, "train"), real_faces(store, "val")
-        return _train(choices, train, held_out, config, trial, folder)
+        return _train(choices, train, held_out, config, slot, trial, folder)
 
     return run_trial(
         run,
@@ -114,10 +115,11 @@ def _train(
     train: npt.NDArray[np.float32],
     held_out: npt.NDArray[np.float32],
     config: RunConfig,
+    slot: int,
     trial: optuna.Trial,
     folder: Path,
 ) -> TrialResult:
-    seed = config.seed + trial.number
+    seed = config.seed + slot
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
     network = random_features()

@@ -50,7 +50,7 @@ def run_training_trial(config: RunConfig, slot: int) -> TrialOutcome:
         choices = training_space(hp, config.training.max_epochs)
         trial.set_user_attr(records.HYPERPARAMETERS, hp.values)
         with Store(config.store) as store:
-            seed = config.seed + trial.number
+            seed = config.seed + slot
             graph = detectors.space(config, store)
             model = detectors.build(graph, fixed(architectures[chosen]), seed)
             trained = fit(

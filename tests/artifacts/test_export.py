@@ -1,0 +1,254 @@
+"""A model file is opened only when it is the certified one and can run nobody's code."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from artifacts.evaluation import Calibration
+from artifacts.export import (
+    check_stock_layers,
+    file_facts,
+    fold_calibration,
+    load_detector,
+    save_model,
+    versions,
+)
+from artifacts.run_directory import RunDirectory
+from data_prep.errors import UserError
+
+Edit = Callable[[dict[str, Any]], None]
+
+
+@keras.saving.register_keras_serializable(package="elsewhere")
+class Doubling(keras.layers.Layer):
+    """A layer of someone else."""
+
+    def call(self, x: Any) -> Any:
+        return 2 * x
+
+
+def _head(units: int = 1) -> keras.Model:
+    x = keras.Input((4,), name="frames")
+    y = keras.layers.Dense(units, activation="sigmoid", name="fake_probability")(x)
+    return keras.Model(x, y)
+
+
+def _edited(path: Path, edit: Edit) -> Path:
+    """A saved model whose first dense layer is described otherwise."""
+    _head().save(path, include_optimizer=False)
+    with h5py.File(path, "r+") as file:
+        config = json.loads(file.attrs["model_config"])
+        edit(config["config"]["layers"][1])
+        file.attrs["model_config"] = json.dumps(config)
+    return path
+
+
+def test_folding_a_calibration_scales_and_shifts_the_logit() -> None:
+    model = _head()
+    x = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
+    before = np.asarray(model(x), np.float64)
+    fold_calibration(model, Calibration(slope=0.4, intercept=-1.5))
+    logit = 0.4 * np.log(before / (1 - before)) - 1.5
+    np.testing.assert_allclose(np.asarray(model(x)), 1 / (1 + np.exp(-logit)), atol=1e-6)
+
+
+def test_both_files_hold_the_whole_model_and_no_optimizer(
+    tmp_path: Path, detector: keras.Model
+) -> None:
+    run = RunDirectory(tmp_path)
+    detector.compile("adam", "binary_crossentropy")
+    save_model(detector, run)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "best_model.h5",
+        "best_model.keras",
+    ]
+    clips = np.random.default_rng(0).integers(0, 256, (2, 4, 32, 32, 4), np.uint8)
+    for path in (run.h5, run.keras):
+        again = keras.models.load_model(path)
+        assert again.optimizer is None
+        np.testing.assert_allclose(again(clips), detector(clips), atol=1e-5)
+    with h5py.File(run.h5) as file:
+        assert "optimizer_weights" not in file
+
+
+def test_facts_of_a_file_are_its_size_and_digest(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"abc")
+    digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert file_facts(path) == {"file": "a.bin", "bytes": 3, "sha256": digest}
+
+
+def test_versions_name_what_a_result_depends_on() -> None:
+    found = versions()
+    assert found["keras"] == keras.version()
+    assert {"python", "tensorflow", "autokeras", "optuna"} <= set(found)
+
+
+def test_a_finished_run_opens_with_its_certificate(
+    finished_run: RunDirectory, detector: keras.Model
+) -> None:
+    model, certificate = load_detector(finished_run)
+    clips = np.random.default_rng(0).integers(0, 256, (2, 4, 32, 32, 4), np.uint8)
+    np.testing.assert_allclose(model(clips), detector(clips), atol=1e-5)
+    assert certificate["input"]["shape"] == [4, 32, 32, 4]
+
+
+def test_a_changed_file_is_refused(finished_run: RunDirectory) -> None:
+    with h5py.File(finished_run.h5, "r+") as file:
+        file["model_weights"].attrs["note"] = "changed"
+    with pytest.raises(UserError, match=r"best_model.h5 is not the file its certificate describes"):
+        load_detector(finished_run)
+
+
+def test_a_truncated_file_is_refused_even_when_certified(
+    finished_run: RunDirectory, certify: Callable[[RunDirectory], None]
+) -> None:
+    os.truncate(finished_run.h5, finished_run.h5.stat().st_size // 2)
+    with pytest.raises(UserError, match="not the file its certificate describes"):
+        load_detector(finished_run)
+    certify(finished_run)
+    with pytest.raises(UserError, match="is not a Keras model file"):
+        load_detector(finished_run)
+
+
+def test_missing_weights_are_refused_in_one_line(
+    finished_run: RunDirectory, certify: Callable[[RunDirectory], None]
+) -> None:
+    with h5py.File(finished_run.h5, "r+") as file:
+        del file["model_weights"]
+    certify(finished_run)
+    with pytest.raises(UserError, match="best_model.h5 cannot be loaded: .") as caught:
+        load_detector(finished_run)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_certificate_or_run_is_named(finished_run: RunDirectory) -> None:
+    finished_run.h5.unlink()
+    with pytest.raises(UserError, match=r"best_model.h5 is missing; run again to export it"):
+        load_detector(finished_run)
+    finished_run.certificate.unlink()
+    with pytest.raises(UserError, match=r"best_model.json is missing; has the run finished\?"):
+        load_detector(finished_run)
+    finished_run.config.unlink()
+    with pytest.raises(UserError, match="no run at"):
+        load_detector(finished_run)
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"files": null}', '{"files": {"h5": []}}'])
+def test_another_certificate_is_refused(finished_run: RunDirectory, content: str) -> None:
+    finished_run.certificate.write_text(content)
+    with pytest.raises(UserError, match="is not a certificate of this version"):
+        load_detector(finished_run)
+
+
+def test_a_lambda_is_refused_and_never_runs(
+    finished_run: RunDirectory, certify: Callable[[RunDirectory], None], tmp_path: Path
+) -> None:
+    mark = tmp_path / "ran"
+    x = keras.Input((4,))
+    y = keras.layers.Lambda(lambda value, at=str(mark): (open(at, "w").close(), value)[1])(x)  # noqa: PTH123, SIM115
+    keras.Model(x, y).save(finished_run.h5, include_optimizer=False)
+    certify(finished_run)
+    mark.unlink()
+    with pytest.raises(UserError, match=r"best_model.h5 holds Lambda, not a stock Keras layer"):
+        load_detector(finished_run)
+    assert not mark.exists()
+
+
+def test_a_layer_of_someone_else_is_refused_even_where_it_is_known(
+    finished_run: RunDirectory, certify: Callable[[RunDirectory], None]
+) -> None:
+    x = keras.Input((4,))
+    keras.Model(x, Doubling()(x)).save(finished_run.h5, include_optimizer=False)
+    certify(finished_run)
+    with pytest.raises(UserError, match=r"holds elsewhere>Doubling, not a stock Keras layer"):
+        load_detector(finished_run)
+
+
+def _replace(**entries: Any) -> Edit:
+    return lambda layer: layer.update(entries)
+
+
+def _configure(**entries: Any) -> Edit:
+    return lambda layer: layer["config"].update(entries)
+
+
+FORBIDDEN: dict[str, Edit] = {
+    "__lambda__": _configure(activation={"class_name": "__lambda__", "config": {"value": "4wAA"}}),
+    "keras.utils.get_file": _configure(
+        kernel_initializer={
+            "module": "keras.utils",
+            "class_name": "get_file",
+            "config": {"fname": "x", "origin": "http://127.0.0.1:9/x"},
+            "registered_name": None,
+        }
+    ),
+    "builtins.function": _configure(
+        activation={
+            "module": "builtins",
+            "class_name": "function",
+            "config": "eval",
+            "registered_name": "function",
+        }
+    ),
+    "os.system": _replace(class_name="system", module="os"),
+    "keras.models.Model": _replace(class_name="Model", module="keras.models"),
+    "keras.layers.serialize": _replace(class_name="serialize", module="keras.layers"),
+    "TFSMLayer": _replace(class_name="TFSMLayer", config={"filepath": "saved"}),
+    "TorchModuleWrapper": _replace(class_name="TorchModuleWrapper", config={"module": "x"}),
+    "StringLookup": _replace(class_name="StringLookup", config={"vocabulary": "words.txt"}),
+    "TextVectorization": _replace(
+        class_name="TextVectorization", config={"vocabulary": "words.txt"}
+    ),
+    "Dense": _replace(registered_name="elsewhere>Dense"),
+    "Nowhere": _replace(class_name="Nowhere"),
+}
+
+
+@pytest.mark.parametrize("name", FORBIDDEN)
+def test_anything_that_could_run_code_or_read_files_is_refused(name: str, tmp_path: Path) -> None:
+    path = _edited(tmp_path / "model.h5", FORBIDDEN[name])
+    with pytest.raises(UserError, match=f"model.h5 holds {name}, not a stock Keras layer"):
+        check_stock_layers(path)
+
+
+def test_what_hides_inside_a_nested_model_or_wrapper_is_found(tmp_path: Path) -> None:
+    x = keras.Input((4,))
+    inner = keras.Model(x, keras.layers.Lambda(lambda value: value)(x))
+    outer = keras.Input((3, 4))
+    y = keras.layers.TimeDistributed(inner)(outer)
+    keras.Model(outer, y).save(tmp_path / "model.h5", include_optimizer=False)
+    with pytest.raises(UserError, match="holds Lambda"):
+        check_stock_layers(tmp_path / "model.h5")
+
+
+@pytest.mark.parametrize("content", ["not json", "3", "[" * 100_000], ids=["text", "3", "deep"])
+def test_a_file_without_a_model_in_it_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "model.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["model_config"] = np.bytes_(content[:60_000])
+    if content == "3":
+        check_stock_layers(path)
+    else:
+        with pytest.raises(UserError, match=r"model.h5 is not a Keras model file"):
+            check_stock_layers(path)
+
+
+def test_a_file_that_is_no_hdf5_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.h5"
+    path.write_text("no model")
+    with pytest.raises(UserError, match=r"model.h5 is not a Keras model file"):
+        check_stock_layers(path)
+    with h5py.File(path, "w") as file:
+        file.attrs["model_config"] = 3
+    with pytest.raises(UserError, match=r"model.h5 is not a Keras model file"):
+        check_stock_layers(path)

@@ -1,0 +1,113 @@
+"""A verdict on every video that can be judged, a reason for every one that cannot."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from artifacts.export import load_detector
+from artifacts.predict import NoVerdict, Verdict, predict, to_json
+from artifacts.run_directory import RunDirectory, write_json
+from data_prep.clip import Preparation, prepare_clip
+from data_prep.errors import UserError
+
+
+@pytest.fixture
+def video(tmp_path: Path, face_video: bytes) -> Path:
+    path = tmp_path / "face.mp4"
+    path.write_bytes(face_video)
+    return path
+
+
+def _change_certificate(run: RunDirectory, **changes: Any) -> None:
+    write_json(run.certificate, json.loads(run.certificate.read_text()) | changes)
+
+
+def _noise(count: int) -> Iterator[npt.NDArray[np.uint8]]:
+    rng = np.random.default_rng(0)
+    for _ in range(count):
+        yield np.full((96, 128, 3), 100, np.uint8) + rng.integers(0, 9, (96, 128, 3), np.uint8)
+
+
+def test_a_video_is_scored_as_its_prepared_clip_is(finished_run: RunDirectory, video: Path) -> None:
+    (found,) = predict(finished_run, [video])
+    assert isinstance(found, Verdict)
+    model, certificate = load_detector(finished_run)
+    clip = prepare_clip(video, Preparation.from_dict(certificate["preparation"]["clip"]))
+    expected = float(model.predict_on_batch(clip.frames[None])[0, 0])
+    assert found.fake_probability == pytest.approx(expected, abs=1e-6)
+    assert found.path == str(video)
+    assert found.coverage == 1.0
+    assert found.faces == 4
+    assert found.seconds >= 0
+
+
+@pytest.mark.parametrize(("threshold", "verdict"), [(0.0, "fake"), (1.0, "real")])
+def test_the_verdict_follows_the_threshold_of_the_certificate(
+    finished_run: RunDirectory, video: Path, threshold: float, verdict: str
+) -> None:
+    _change_certificate(finished_run, threshold=threshold)
+    (found,) = predict(finished_run, [video])
+    assert isinstance(found, Verdict)
+    assert (found.verdict, found.threshold) == (verdict, threshold)
+
+
+def test_videos_that_cannot_be_judged_say_why_and_do_not_stop_the_others(
+    finished_run: RunDirectory, tmp_path: Path, video: Path, write_video: Callable[..., Path]
+) -> None:
+    empty = tmp_path / "empty.mp4"
+    empty.touch()
+    text = tmp_path / "text.mp4"
+    text.write_text("no video\n" * 50)
+    faceless = write_video(tmp_path / "faceless.mp4", _noise(8))
+    paths = [tmp_path / "missing.mp4", tmp_path, empty, text, faceless, video]
+    found = list(predict(finished_run, paths))
+    assert [answer.path for answer in found] == [str(path) for path in paths]
+    reasons = [answer.error for answer in found if isinstance(answer, NoVerdict)]
+    assert len(reasons) == 5
+    assert reasons[0] == "there is no such file"
+    assert reasons[1] == "is a folder, not a video"
+    assert reasons[2].startswith("decode: ")
+    assert reasons[3].startswith("decode: ")
+    assert reasons[4].startswith("faces: ")
+    assert isinstance(found[5], Verdict)
+
+
+def test_answers_are_plain_values(finished_run: RunDirectory, tmp_path: Path, video: Path) -> None:
+    verdict, none = (to_json(a) for a in predict(finished_run, [video, tmp_path / "missing.mp4"]))
+    assert json.loads(json.dumps([verdict, none], allow_nan=False)) == [verdict, none]
+    assert {"path", "fake_probability", "verdict", "threshold"} <= set(verdict)
+    assert set(none) == {"path", "error"}
+
+
+def test_the_same_video_gets_the_same_answer_again(finished_run: RunDirectory, video: Path) -> None:
+    one, other = predict(finished_run, [video, video])
+    assert isinstance(one, Verdict)
+    assert isinstance(other, Verdict)
+    assert one.fake_probability == other.fake_probability
+
+
+def test_nothing_to_judge_is_no_error(finished_run: RunDirectory) -> None:
+    assert list(predict(finished_run, [])) == []
+
+
+@pytest.mark.parametrize(
+    "changes", [{"preparation": {}}, {"threshold": None}, {"preparation": {"clip": 3}}]
+)
+def test_another_certificate_is_refused(
+    finished_run: RunDirectory, video: Path, changes: dict[str, Any]
+) -> None:
+    _change_certificate(finished_run, **changes)
+    with pytest.raises(UserError, match="is not a certificate of this version"):
+        list(predict(finished_run, [video]))
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path: Path, video: Path) -> None:
+    with pytest.raises(UserError, match="no run at"):
+        list(predict(RunDirectory(tmp_path), [video]))

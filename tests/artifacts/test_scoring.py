@@ -1,0 +1,106 @@
+"""An exported detector is scored on any store of clips it can take."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from artifacts.run_directory import RunDirectory, write_json
+from artifacts.scoring import evaluate_on, score_clips
+from data_prep.errors import UserError
+from data_prep.store import SPLITS, Clip, Quarantined, Store, write_store
+
+
+def _clips(count: int, frames: int = 4, side: int = 32) -> Iterator[Clip]:
+    for number in range(count):
+        rng = np.random.default_rng(number)
+        yield Clip(
+            key=f"set/method/c23/{number:03}",
+            label=number % 2,
+            method="Deepfakes" if number % 2 else "real",
+            quality="c23",
+            group=f"person {number // 2}",
+            split=SPLITS[number // 2 % 3],
+            path=f"{number}.mp4",
+            sha256="0" * 64,
+            frame_indices=np.arange(frames),
+            frame_times=np.arange(frames) / 25,
+            boxes=np.zeros((frames, 4), np.float32),
+            landmarks=np.zeros((frames, 5, 2), np.float32),
+            scores=np.ones(frames, np.float32),
+            coverage=1.0,
+            frames=rng.integers(0, 256, (frames, side, side, 4), np.uint8),
+        )
+
+
+def _store(path: Path, count: int = 22, frames: int = 4, side: int = 32) -> Store:
+    lost = [Quarantined("lost.mp4", "decode", "the file is empty")]
+    write_store(path, _clips(count, frames, side), lost, {})
+    return Store(path)
+
+
+def test_clips_are_scored_in_the_order_of_the_rows_over_several_batches(
+    detector: keras.Model, tmp_path: Path
+) -> None:
+    with _store(tmp_path / "store.h5") as store:
+        rows = np.arange(len(store))[::-1]
+        found = score_clips(detector, store, rows)
+        expected = np.asarray(detector.predict_on_batch(store.read(rows)))[:, 0]
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("split", "videos"), [("test", 6), ("train", 8), ("all", 22)])
+def test_a_run_is_evaluated_on_a_split_of_a_store(
+    finished_run: RunDirectory, detector: keras.Model, tmp_path: Path, split: str, videos: int
+) -> None:
+    with _store(tmp_path / "store.h5") as store:
+        found = evaluate_on(finished_run, store, split)
+        rows = np.arange(22) if split == "all" else store.rows(split)
+        scores = score_clips(detector, store, rows)
+    assert (found.split, found.videos, found.quarantined) == (split, videos, 1)
+    assert found.threshold == 0.4
+    assert found.recall == pytest.approx((scores[store.labels[rows] == 1] >= 0.4).mean())
+    json.dumps(found.to_json(), allow_nan=False)
+
+
+@pytest.mark.parametrize(("frames", "side"), [(5, 32), (4, 48)])
+def test_clips_of_another_shape_are_refused_with_the_way_to_prepare_them(
+    finished_run: RunDirectory, tmp_path: Path, frames: int, side: int
+) -> None:
+    expected = rf"clips of {frames} x {side} x {side} x 4, the model takes 4 x 32 x 32 x 4; "
+    with (
+        _store(tmp_path / "store.h5", 4, frames, side) as store,
+        pytest.raises(UserError, match=expected + "prepare it with --frames 4 --size 32"),
+    ):
+        evaluate_on(finished_run, store)
+
+
+@pytest.mark.parametrize(("split", "clips"), [("val", 1), ("test", 0)])
+def test_a_split_without_both_labels_is_refused(
+    finished_run: RunDirectory, tmp_path: Path, split: str, clips: int
+) -> None:
+    expected = f"the {split} split needs real and fake clips, it has {clips} clips; try --split all"
+    with (
+        _store(tmp_path / "store.h5", 3) as store,
+        pytest.raises(UserError, match=expected),
+    ):
+        evaluate_on(finished_run, store, split)
+
+
+def test_a_certificate_without_a_threshold_is_refused(
+    finished_run: RunDirectory, tmp_path: Path
+) -> None:
+    certificate = json.loads(finished_run.certificate.read_text())
+    del certificate["threshold"]
+    write_json(finished_run.certificate, certificate)
+    with (
+        _store(tmp_path / "store.h5") as store,
+        pytest.raises(UserError, match="is not a certificate of this version"),
+    ):
+        evaluate_on(finished_run, store)
