@@ -130,7 +130,9 @@ def check_stock_layers(path: Path) -> None:
         with h5py.File(path, "r") as file:
             entries = list(_serialised_objects(json.loads(file.attrs["model_config"])))
     except (OSError, KeyError, ValueError, TypeError, RecursionError):
-        raise UserError(f"{path} is not a Keras model file") from None
+        entries = []
+    if not entries:
+        raise UserError(f"{path} is not a Keras model file")
     for entry in entries:
         if not _is_stock(entry):
             name = ".".join(filter(None, [entry.get("module"), entry["class_name"]]))

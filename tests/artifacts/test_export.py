@@ -74,7 +74,7 @@ def test_both_files_hold_the_whole_model_and_no_optimizer(
     clips = np.random.default_rng(0).integers(0, 256, (2, 4, 32, 32, 4), np.uint8)
     for path in (run.h5, run.keras):
         again = keras.models.load_model(path)
-        assert again.optimizer is None
+        assert not again.compiled
         np.testing.assert_allclose(again(clips), detector(clips), atol=1e-5)
     with h5py.File(run.h5) as file:
         assert "optimizer_weights" not in file
@@ -126,7 +126,7 @@ def test_missing_weights_are_refused_in_one_line(
     with h5py.File(finished_run.h5, "r+") as file:
         del file["model_weights"]
     certify(finished_run)
-    with pytest.raises(UserError, match="best_model.h5 cannot be loaded: .") as caught:
+    with pytest.raises(UserError, match=r"best_model.h5 cannot be loaded: .") as caught:
         load_detector(finished_run)
     assert "\n" not in str(caught.value)
 
@@ -155,7 +155,7 @@ def test_a_lambda_is_refused_and_never_runs(
 ) -> None:
     mark = tmp_path / "ran"
     x = keras.Input((4,))
-    y = keras.layers.Lambda(lambda value, at=str(mark): (open(at, "w").close(), value)[1])(x)  # noqa: PTH123, SIM115
+    y = keras.layers.Lambda(lambda value, at=str(mark): (open(at, "w").close(), value)[1])(x)  # noqa: PTH123
     keras.Model(x, y).save(finished_run.h5, include_optimizer=False)
     certify(finished_run)
     mark.unlink()
@@ -221,26 +221,24 @@ def test_anything_that_could_run_code_or_read_files_is_refused(name: str, tmp_pa
         check_stock_layers(path)
 
 
-def test_what_hides_inside_a_nested_model_or_wrapper_is_found(tmp_path: Path) -> None:
+def test_what_hides_inside_another_layer_is_found(tmp_path: Path) -> None:
     x = keras.Input((4,))
-    inner = keras.Model(x, keras.layers.Lambda(lambda value: value)(x))
-    outer = keras.Input((3, 4))
-    y = keras.layers.TimeDistributed(inner)(outer)
-    keras.Model(outer, y).save(tmp_path / "model.h5", include_optimizer=False)
-    with pytest.raises(UserError, match="holds Lambda"):
-        check_stock_layers(tmp_path / "model.h5")
+    nested = keras.Model(x, keras.layers.Lambda(lambda value: value)(x))
+    wrapped = keras.layers.TimeDistributed(keras.layers.Lambda(lambda value: value))
+    for inside, shape in ((nested, (4,)), (wrapped, (3, 4))):
+        outer = keras.Input(shape)
+        keras.Model(outer, inside(outer)).save(tmp_path / "model.h5", include_optimizer=False)
+        with pytest.raises(UserError, match=r"holds (keras\.layers\.)?Lambda"):
+            check_stock_layers(tmp_path / "model.h5")
 
 
-@pytest.mark.parametrize("content", ["not json", "3", "[" * 100_000], ids=["text", "3", "deep"])
+@pytest.mark.parametrize("content", ["not json", "3", "{}", "[" * 60_000], ids=lambda c: c[:8])
 def test_a_file_without_a_model_in_it_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "model.h5"
     with h5py.File(path, "w") as file:
-        file.attrs["model_config"] = np.bytes_(content[:60_000])
-    if content == "3":
+        file.attrs["model_config"] = content
+    with pytest.raises(UserError, match=r"model.h5 is not a Keras model file"):
         check_stock_layers(path)
-    else:
-        with pytest.raises(UserError, match=r"model.h5 is not a Keras model file"):
-            check_stock_layers(path)
 
 
 def test_a_file_that_is_no_hdf5_is_refused(tmp_path: Path) -> None:
