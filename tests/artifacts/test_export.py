@@ -75,7 +75,7 @@ def test_both_files_hold_the_whole_model_and_no_optimizer(
     for path in (run.h5, run.keras):
         again = keras.models.load_model(path)
         assert not again.compiled
-        np.testing.assert_allclose(again(clips), detector(clips), atol=1e-5)
+        np.testing.assert_allclose(again(clips), detector.predict_on_batch(clips), atol=1e-5)
     with h5py.File(run.h5) as file:
         assert "optimizer_weights" not in file
 
@@ -98,7 +98,7 @@ def test_a_finished_run_opens_with_its_certificate(
 ) -> None:
     model, certificate = load_detector(finished_run)
     clips = np.random.default_rng(0).integers(0, 256, (2, 4, 32, 32, 4), np.uint8)
-    np.testing.assert_allclose(model(clips), detector(clips), atol=1e-5)
+    np.testing.assert_allclose(model(clips), detector.predict_on_batch(clips), atol=1e-5)
     assert certificate["input"]["shape"] == [4, 32, 32, 4]
 
 

@@ -34,6 +34,9 @@ CLIP = (5, 32, 32, 4)
 DRAWS = 12
 AGREEMENT = 1e-5
 
+# AutoKeras builds models on a list of inputs; one array for a list of one is what is meant.
+pytestmark = pytest.mark.filterwarnings("ignore:The structure of `inputs`")
+
 
 @dataclasses.dataclass(frozen=True)
 class Drawn:
