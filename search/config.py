@@ -138,7 +138,7 @@ def resolve(settings: Mapping[str, Any]) -> RunConfig:
         UserError: an unknown key, a wrong type or a value out of range, one line a fault.
     """
     preset = settings.get("preset", RunConfig.model_fields["preset"].default)
-    defaults = PRESETS.get(preset, {})
+    defaults = PRESETS[preset] if preset in list(PRESETS) else {}
     try:
         return RunConfig.model_validate(_merge(defaults, settings))
     except pydantic.ValidationError as error:

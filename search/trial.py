@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import math
 import os
 import time
 import traceback
@@ -82,6 +83,8 @@ def run_trial(
     state, value, reason = TrialState.FAIL, None, ""
     try:
         result = objective(trial, folder)
+        if not math.isfinite(result.value):
+            raise FloatingPointError(f"the objective is {result.value}")
         for name, attribute in result.attributes.items():
             trial.set_user_attr(name, attribute)
         _write_history(folder, result.history)

@@ -1,0 +1,170 @@
+"""A tiny learnable store, and one real run on it that many tests look at."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from artifacts.quiet import import_tensorflow
+from data_prep.clip import Preparation
+from data_prep.store import Clip, Store, write_store
+
+import_tensorflow()
+
+TIME, SIDE = 4, 32
+
+TINY_CONFIG = """\
+store = "{store}"
+run_dir = "{run_dir}"
+preset = "quick"
+seed = {seed}
+
+[space]
+streams = ["spatial", "noise_residual"]
+
+[architecture]
+trials = {architecture}
+epochs = 2
+
+[gan]
+trials = {gan}
+steps = 10
+
+[training]
+trials = {training}
+max_epochs = 10
+"""
+
+MakeClips = Callable[..., list[Clip]]
+
+
+@pytest.fixture(scope="session")
+def make_clips() -> MakeClips:
+    """Clips of random noise; a fake carries a bright square. ``make_clips(groups, seed=0)``.
+
+    Each group is a person with one real and one fake clip, in train, val and test in turn.
+    """
+
+    def make(groups: int, seed: int = 0) -> list[Clip]:
+        rng = np.random.default_rng(seed)
+        clips = []
+        for person in range(groups):
+            split = ("train", "train", "val", "test")[person % 4]
+            for label in (0, 1):
+                colour = rng.integers(40, 120, (TIME, SIDE, SIDE, 3))
+                if label:
+                    colour[:, 8:20, 8:20] += 100
+                grey = np.rint(colour.mean(axis=-1, keepdims=True))
+                clips.append(
+                    Clip(
+                        key=f"set/{'fake' if label else 'real'}/c23/{person:03d}",
+                        label=label,
+                        method="Drawn" if label else "real",
+                        quality="c23",
+                        group=f"person{person:03d}",
+                        split=split,
+                        path=f"{person:03d}.mp4",
+                        sha256="0" * 64,
+                        frame_indices=np.arange(TIME),
+                        frame_times=np.arange(TIME) / 25.0,
+                        boxes=np.tile(np.float32([4, 4, 28, 28]), (TIME, 1)),
+                        landmarks=np.zeros((TIME, 5, 2), np.float32),
+                        scores=np.ones(TIME, np.float32),
+                        coverage=1.0,
+                        frames=np.concatenate([colour, grey], axis=-1).astype(np.uint8),
+                    )
+                )
+        return clips
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_store(make_clips: MakeClips) -> Callable[..., Path]:
+    """Write a store of such clips: ``make_store(path, groups=16, seed=0)``."""
+
+    def make(path: Path, groups: int = 16, seed: int = 0) -> Path:
+        clip = dataclasses.asdict(Preparation(frames=TIME, size=SIDE))
+        write_store(path, make_clips(groups, seed), [], {"clip": clip, "synthetic": True})
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def store_path(make_store: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny store: 16 people, 8 of them in training."""
+    return make_store(tmp_path_factory.mktemp("store") / "tiny.h5")
+
+
+@pytest.fixture
+def store(store_path: Path) -> Store:
+    """The tiny store, open."""
+    with Store(store_path) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def write_config(store_path: Path) -> Callable[..., Path]:
+    """Write a tiny configuration: ``write_config(folder, architecture=2, gan=1, training=1)``."""
+
+    def write(
+        folder: Path,
+        *,
+        store: Path | None = None,
+        architecture: int = 2,
+        gan: int = 1,
+        training: int = 1,
+        seed: int = 0,
+    ) -> Path:
+        path = folder / "config.toml"
+        text = TINY_CONFIG.format(
+            store=store or store_path,
+            run_dir=folder / "run",
+            architecture=architecture,
+            gan=gan,
+            training=training,
+            seed=seed,
+        )
+        path.write_text(text)
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def dfsearch() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run the command line in a process of its own: ``dfsearch("run", path, ...)``."""
+
+    def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "search.cli", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            timeout=600,
+            env={**os.environ, "COLUMNS": "200"},
+            check=False,
+            **options,  # type: ignore[call-overload]
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def finished_run(
+    write_config: Callable[..., Path],
+    dfsearch: Callable[..., subprocess.CompletedProcess[str]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """The run directory of a tiny run that went through every stage."""
+    folder = tmp_path_factory.mktemp("finished")
+    done = dfsearch("run", write_config(folder))
+    assert done.returncode == 0, done.stderr
+    return folder / "run"

@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Dfsearch = Callable[..., subprocess.CompletedProcess[str]]
+
+VERBS = ("synthesize", "prepare", "run", "leaderboard", "evaluate", "predict", "demo")
+
+
+def test_help_imports_no_tensorflow() -> None:
+    code = (
+        "import sys\n"
+        "from typer.testing import CliRunner\n"
+        "from search.cli import app\n"
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
+        "heavy = {'tensorflow', 'keras', 'autokeras', 'cv2', 'optuna', 'h5py'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    "module", ["data_prep.prepare", "data_prep.synthesize", "search.run", "artifacts.leaderboard"]
+)
+def test_what_needs_no_tensorflow_imports_none(module: str) -> None:
+    code = f"import sys, {module}\nassert 'tensorflow' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help_with_an_example(dfsearch: Dfsearch, verb: str) -> None:
+    shown = dfsearch(verb, "--help")
+    assert shown.returncode == 0
+    assert "Example" in shown.stdout
+    assert f"dfsearch {verb}" in shown.stdout
+
+
+def test_leaderboard_json_has_the_promised_fields(finished_run: Path, dfsearch: Dfsearch) -> None:
+    shown = dfsearch("leaderboard", finished_run, "--json")
+    assert shown.returncode == 0, shown.stderr
+    rows = json.loads(shown.stdout)
+    assert len(rows) == 4
+    promised = {"rank", "stage", "trial", "state", "val_auc", "params", "seconds", "reason"}
+    for row in rows:
+        assert promised | {"hyperparameters"} <= set(row)
+    ranks = [row["rank"] for row in rows if row["rank"] is not None]
+    assert ranks == list(range(1, len(ranks) + 1))
+    (gan,) = (row for row in rows if row["stage"] == "gan")
+    assert gan["rank"] is None
+    written = list(csv.DictReader(io.StringIO((finished_run / "leaderboard.csv").read_text())))
+    assert [row["trial"] for row in written] == [str(row["trial"]) for row in rows]
+
+
+def test_leaderboard_table_names_streams(finished_run: Path, dfsearch: Dfsearch) -> None:
+    shown = dfsearch("leaderboard", finished_run)
+    assert shown.returncode == 0
+    assert "small_cnn" in shown.stdout
+    assert "KID" in shown.stdout
+
+
+def test_evaluate_json_has_the_promised_fields(finished_run: Path, dfsearch: Dfsearch) -> None:
+    shown = dfsearch("evaluate", finished_run, "--json")
+    assert shown.returncode == 0, shown.stderr
+    result = json.loads(shown.stdout)
+    promised = [
+        "split",
+        "videos",
+        "coverage",
+        "auc",
+        "auc_ci",
+        "eer",
+        "average_precision",
+        "accuracy",
+        "precision",
+        "recall",
+        "f1",
+        "log_loss",
+        "brier",
+        "threshold",
+        "by_method",
+    ]
+    assert set(promised) <= set(result)
+    assert result["split"] == "test"
+    assert result["synthetic"] is True
+    low, high = result["auc_ci"]
+    assert low <= result["auc"] <= high
+    assert set(result["by_method"]) == {"Drawn"}
+
+
+def test_evaluate_on_another_store_keeps_the_frozen_threshold(
+    finished_run: Path, make_store: Callable[..., Path], dfsearch: Dfsearch, tmp_path: Path
+) -> None:
+    other = make_store(tmp_path / "other.h5", seed=4)
+    shown = dfsearch("evaluate", finished_run, other, "--split", "all", "--json")
+    assert shown.returncode == 0, shown.stderr
+    result = json.loads(shown.stdout)
+    certificate = json.loads((finished_run / "best_model.json").read_text())
+    assert result["videos"] == 32
+    assert result["threshold"] == certificate["threshold"]
+
+
+def test_predict_json_answers_each_path_in_order(
+    finished_run: Path, face_video: bytes, dfsearch: Dfsearch, tmp_path: Path
+) -> None:
+    good, empty = tmp_path / "a clip.mp4", tmp_path / "empty.mp4"
+    good.write_bytes(face_video)
+    empty.touch()
+    shown = dfsearch("predict", finished_run, good, empty, tmp_path / "none.mp4", "--json")
+    assert shown.returncode == 2
+    answers = json.loads(shown.stdout)
+    assert [answer["path"] for answer in answers] == [
+        str(good),
+        str(empty),
+        str(tmp_path / "none.mp4"),
+    ]
+    assert set(answers[0]) == {
+        "path",
+        "fake_probability",
+        "verdict",
+        "threshold",
+        "coverage",
+        "faces",
+        "seconds",
+    }
+    assert answers[0]["verdict"] in ("real", "fake")
+    assert (answers[0]["verdict"] == "fake") == (
+        answers[0]["fake_probability"] >= answers[0]["threshold"]
+    )
+    assert "empty" in answers[1]["error"]
+    assert "no such file" in answers[2]["error"]
+
+
+def test_predict_of_good_videos_alone_succeeds(
+    finished_run: Path, face_video: bytes, dfsearch: Dfsearch, tmp_path: Path
+) -> None:
+    good = tmp_path / "clip.mp4"
+    good.write_bytes(face_video)
+    shown = dfsearch("predict", finished_run, good)
+    assert shown.returncode == 0, shown.stderr
+    assert "fake probability" in shown.stdout
+    assert "I0000" not in shown.stderr
+
+
+def test_prepare_json_is_alone_on_standard_output(
+    face_video: bytes, dfsearch: Dfsearch, tmp_path: Path
+) -> None:
+    for label in ("real", "fake"):
+        (tmp_path / "videos" / label).mkdir(parents=True)
+        for person in range(4):
+            (tmp_path / "videos" / label / f"{label}{person}.mp4").write_bytes(face_video)
+    (tmp_path / "videos" / "real" / "broken.mp4").write_bytes(b"no video")
+    store = tmp_path / "store.h5"
+    shown = dfsearch("prepare", tmp_path / "videos", store, "--frames", 4, "--size", 32, "--json")
+    assert shown.returncode == 0, shown.stderr
+    summary = json.loads(shown.stdout)
+    assert (summary["videos"], summary["clips"]) == (9, 8)
+    (left_out,) = summary["quarantined"]
+    assert set(left_out) == {"path", "step", "reason"}
+    refused = dfsearch("prepare", tmp_path / "videos", store)
+    assert refused.returncode == 2
+    assert "--overwrite" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("leaderboard", "nowhere"),
+        ("evaluate", "nowhere"),
+        ("predict", "nowhere", "video.mp4"),
+        ("prepare", "nowhere", "store.h5"),
+        ("run", "nowhere.toml"),
+        ("run", "nowhere.h5", "run"),
+        ("run", "nowhere.h5"),
+        ("synthesize", "out", "--cues", "sparkles"),
+        ("synthesize", "out", "--identities", "3"),
+    ],
+    ids=" ".join,
+)
+def test_bad_input_is_one_line_exit_code_2_and_leaves_nothing(
+    dfsearch: Dfsearch, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    refused = dfsearch(*arguments, cwd=tmp_path)
+    assert refused.returncode == 2
+    (line,) = [line for line in refused.stderr.splitlines() if line.startswith("error:")]
+    assert "Traceback" not in refused.stderr
+    assert len(line) < 400
+    assert list(tmp_path.iterdir()) == []
+    assert refused.stdout == ""

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from data_prep.errors import UserError
+from search import config as configuration
+from search.config import PRESETS, RunConfig, resolve
+
+PLACES = {"store": "s.h5", "run_dir": "run"}
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_every_preset_resolves(preset: str) -> None:
+    assert resolve({**PLACES, "preset": preset}).preset == preset
+
+
+def test_the_quick_preset_asks_for_less_than_the_thorough_one() -> None:
+    quick, thorough = (resolve({**PLACES, "preset": name}) for name in ("quick", "thorough"))
+    assert quick.architecture.trials < thorough.architecture.trials
+    assert quick.space.backbones == ("small_cnn",)
+
+
+def test_settings_take_precedence_over_the_preset_key_by_key() -> None:
+    config = resolve({**PLACES, "preset": "quick", "architecture": {"trials": 3}})
+    assert config.architecture.trials == 3
+    assert config.architecture.epochs == PRESETS["quick"]["architecture"]["epochs"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"colour": 1}, "colour"),
+        ({"architecture": {"trails": 3}}, "architecture.trails"),
+        ({"architecture": {"trials": "many"}}, "architecture.trials"),
+        ({"architecture": {"trials": 0}}, "architecture.trials"),
+        ({"preset": "fast"}, "preset"),
+        ({"preset": ["quick"]}, "preset"),
+        ({"space": {"streams": []}}, "space.streams"),
+        ({"space": {"backbones": ["resnet500"]}}, "space.backbones"),
+        ({"training": {"max_epochs": 3}}, "training.max_epochs"),
+        ({"architecture": 7}, "architecture"),
+        ({"store": None}, "store"),
+    ],
+)
+def test_a_fault_is_one_line_that_names_the_key(settings: dict[str, object], named: str) -> None:
+    with pytest.raises(UserError) as caught:
+        resolve({**PLACES, **settings})
+    assert named in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_paths_in_a_file_start_at_its_folder(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('store = "data/s.h5"\nrun_dir = "runs/a"\n')
+    config = configuration.load(file)
+    assert config.store == tmp_path / "data/s.h5"
+    assert config.run_dir == tmp_path / "runs/a"
+
+
+def test_a_dumped_configuration_comes_back_the_same_from_a_moved_folder(tmp_path: Path) -> None:
+    config = resolve({"store": tmp_path / "s.h5", "run_dir": tmp_path / "a", "preset": "quick"})
+    moved = tmp_path / "elsewhere"
+    moved.mkdir()
+    (moved / "config.toml").write_text(configuration.dump(config))
+    loaded = configuration.load(moved / "config.toml")
+    assert configuration.differences(config, loaded) == []
+    assert loaded.run_dir == moved
+    assert loaded.store == config.store
+
+
+def test_differences_name_key_and_values_but_not_the_number_of_workers() -> None:
+    ours, theirs = resolve({**PLACES, "workers": 2}), resolve({**PLACES, "seed": 5})
+    assert configuration.differences(ours, theirs) == ["seed: 0, 5"]
+
+
+@pytest.mark.parametrize("text", ["store = ", "\x00", "[["])
+def test_a_file_that_is_no_toml_is_refused_in_one_line(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(text)
+    with pytest.raises(UserError, match="not a TOML file"):
+        configuration.load(file)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no configuration at"):
+        configuration.load(tmp_path / "none.toml")
+
+
+def test_the_configuration_cannot_be_changed_in_passing() -> None:
+    config: RunConfig = resolve(PLACES)
+    with pytest.raises(ValueError, match="frozen"):
+        config.seed = 3  # type: ignore[misc]

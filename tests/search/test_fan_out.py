@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+
+import pytest
+
+from search.fan_out import WorkerDiedError, fan_out, replace_workers
+
+
+def square(number: int) -> tuple[int, int]:
+    return number**2, os.getpid()
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fail() -> None:
+    raise ValueError("of its own")
+
+
+def imported() -> bool:
+    return "tensorflow" in sys.modules
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_task_runs_once_outside_this_process(workers: int) -> None:
+    results = list(fan_out([(square, (n,)) for n in range(7)], workers))
+    assert sorted(value for value, _ in results) == [n**2 for n in range(7)]
+    pids = {pid for _, pid in results}
+    assert os.getpid() not in pids
+    assert len(pids) <= workers
+
+
+def test_a_killed_worker_is_told_apart_and_the_next_call_works() -> None:
+    with pytest.raises(WorkerDiedError):
+        list(fan_out([(die, ())], 1))
+    assert next(iter(fan_out([(square, (3,))], 1)))[0] == 9
+
+
+def test_an_error_of_the_task_comes_through() -> None:
+    with pytest.raises(ValueError, match="of its own"):
+        list(fan_out([(fail, ())], 1))
+
+
+def test_replaced_workers_are_other_processes() -> None:
+    (_, before), *_ = fan_out([(square, (1,))], 1)
+    replace_workers(1)
+    (_, after), *_ = fan_out([(square, (1,))], 1)
+    assert before != after
+    with pytest.raises(ProcessLookupError):
+        for _ in range(50):
+            os.kill(before, 0)
+            time.sleep(0.1)
+
+
+def test_a_worker_begins_without_tensorflow() -> None:
+    replace_workers(1)
+    assert list(fan_out([(imported, ())], 1)) == [False]

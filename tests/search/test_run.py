@@ -1,0 +1,274 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+import pytest
+from optuna.trial import FrozenTrial, TrialState
+
+from artifacts.records import REASON
+from data_prep.store import Store
+from search import studies
+
+Dfsearch = Callable[..., subprocess.CompletedProcess[str]]
+WAIT_SECONDS = 180
+
+
+def trials(run_dir: Path, stage: str = "architecture") -> list[FrozenTrial]:
+    try:
+        return studies.trials(run_dir.resolve() / "studies.log").get(stage, [])
+    except (ValueError, FileNotFoundError):
+        return []
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not condition():
+        assert process.poll() is None, "the run ended before the moment it was to be killed"
+        assert time.monotonic() < deadline, "the moment to kill the run never came"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def begin_run() -> Iterator[Callable[[Path], subprocess.Popen[bytes]]]:
+    """Start a run in the background: ``begin_run(config)``."""
+    begun: list[subprocess.Popen[bytes]] = []
+
+    def begin(config: Path) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "search.cli", "run", str(config)]
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        begun.append(process)
+        return process
+
+    yield begin
+    for process in begun:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def test_a_run_leaves_every_artifact(finished_run: Path) -> None:
+    for name in (
+        "best_model.h5",
+        "best_model.keras",
+        "best_model.png",
+        "best_model.json",
+        "leaderboard.csv",
+        "config.toml",
+        "studies.log",
+        "evaluation.json",
+        "scores.csv",
+    ):
+        assert (finished_run / name).stat().st_size > 0, name
+    assert not list(finished_run.rglob("*.tmp*"))
+
+
+def test_the_certificate_describes_the_model_the_store_and_the_scores(
+    finished_run: Path, store: Store
+) -> None:
+    certificate = json.loads((finished_run / "best_model.json").read_text())
+    assert certificate["input"]["shape"] == list(store.clip_shape)
+    assert certificate["store"]["fingerprint"] == store.fingerprint
+    assert certificate["synthetic"] is True
+    assert certificate["test"]["videos"] == len(store.rows("test"))
+    assert certificate["validation"]["threshold"] == certificate["threshold"]
+    assert 0 < certificate["threshold"] < 1
+    assert certificate["preparation"]["clip"]["frames"] == store.clip_shape[0]
+
+
+def test_both_model_files_agree_and_give_the_recorded_scores(
+    finished_run: Path, store: Store
+) -> None:
+    rows = store.rows("test")
+    frames = store.read(rows)
+    h5, native = (
+        keras.models.load_model(finished_run / name, compile=False).predict(frames, verbose=0)
+        for name in ("best_model.h5", "best_model.keras")
+    )
+    np.testing.assert_allclose(h5, native, atol=1e-6)
+    lines = (finished_run / "scores.csv").read_text().splitlines()[1:]
+    recorded = {line.split(",")[0]: float(line.split(",")[-1]) for line in lines}
+    np.testing.assert_allclose(h5[:, 0], [recorded[key] for key in store.keys[rows]], atol=1e-5)
+
+
+def test_a_finished_run_started_again_changes_nothing(
+    finished_run: Path, dfsearch: Dfsearch
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in finished_run.iterdir() if path.is_file()}
+    again = dfsearch("run", finished_run / "config.toml")
+    assert again.returncode == 0, again.stderr
+    assert "finished" in again.stderr
+    after = {path: path.stat().st_mtime_ns for path in before if path.name != ".lock"}
+    assert after.items() <= before.items()
+
+
+def test_a_moved_run_directory_still_predicts_and_lists(
+    finished_run: Path, dfsearch: Dfsearch, tmp_path: Path
+) -> None:
+    moved = tmp_path / "moved"
+    shutil.copytree(finished_run, moved)
+    rows = json.loads(dfsearch("leaderboard", moved, "--json").stdout)
+    assert rows[0]["rank"] == 1
+    assert dfsearch("evaluate", moved, "--json").returncode == 0
+
+
+def test_a_killed_run_goes_on_without_losing_or_repeating_a_trial(
+    write_config: Callable[..., Path],
+    begin_run: Callable[[Path], subprocess.Popen[bytes]],
+    dfsearch: Dfsearch,
+    tmp_path: Path,
+) -> None:
+    config, run_dir = write_config(tmp_path, architecture=3, gan=0, training=0), tmp_path / "run"
+    process = begin_run(config)
+    wait_for(
+        lambda: [t.state for t in trials(run_dir)][:2] == [TrialState.COMPLETE, TrialState.RUNNING],
+        process,
+    )
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    first = trials(run_dir)[0]
+
+    again = dfsearch("run", config)
+    assert again.returncode == 0, again.stderr
+    after = trials(run_dir)
+    assert after[0] == first
+    interrupted = [t for t in after if t.user_attrs.get(REASON) == studies.INTERRUPTED]
+    assert len(interrupted) == 1
+    counted = [t for t in after if t not in interrupted]
+    assert len(counted) == 3
+    assert all(t.state.is_finished() for t in counted)
+    retried = [t for t in counted if t.user_attrs.get(studies.RETRY_OF) == interrupted[0].number]
+    assert len(retried) == 1
+    assert retried[0].params == interrupted[0].params
+    assert (run_dir / "best_model.h5").exists()
+
+
+def test_a_killed_worker_costs_its_trial_and_nothing_else(
+    write_config: Callable[..., Path],
+    begin_run: Callable[[Path], subprocess.Popen[bytes]],
+    tmp_path: Path,
+) -> None:
+    config, run_dir = write_config(tmp_path, architecture=3, gan=0, training=0), tmp_path / "run"
+    process = begin_run(config)
+
+    def second_trial_runs() -> bool:
+        found = trials(run_dir)
+        return (
+            len(found) == 2
+            and studies.PID in found[1].user_attrs
+            and (found[1].state == TrialState.RUNNING)
+        )
+
+    wait_for(second_trial_runs, process)
+    os.kill(trials(run_dir)[1].user_attrs[studies.PID], signal.SIGKILL)
+    assert process.wait(timeout=WAIT_SECONDS) == 0
+    after = trials(run_dir)
+    assert [t.state.is_finished() for t in after] == [True] * 3
+    assert after[1].state == TrialState.FAIL
+    assert "died" in after[1].user_attrs[REASON]
+    assert after[2].state in (TrialState.COMPLETE, TrialState.PRUNED)
+    assert (run_dir / "best_model.json").exists()
+
+
+def test_an_interrupt_stops_cleanly_and_says_how_to_go_on(
+    write_config: Callable[..., Path], tmp_path: Path
+) -> None:
+    config = write_config(tmp_path, architecture=3, gan=0, training=0)
+    command = [sys.executable, "-m", "search.cli", "run", str(config)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
+    wait_for(lambda: len(trials(tmp_path / "run")) >= 1, process)
+    os.killpg(process.pid, signal.SIGINT)
+    _, stderr = process.communicate(timeout=WAIT_SECONDS)
+    assert process.returncode == 130
+    assert b"goes on" in stderr
+    assert b"Traceback" not in stderr
+    assert not (tmp_path / "run" / "best_model.json").exists()
+
+
+def test_a_run_of_another_store_is_left_alone(
+    finished_run: Path, make_store: Callable[..., Path], dfsearch: Dfsearch, tmp_path: Path
+) -> None:
+    other = make_store(tmp_path / "other.h5", seed=1)
+    refused = dfsearch("run", other, finished_run)
+    assert refused.returncode == 2
+    assert "another store" in refused.stderr
+
+
+def test_other_settings_in_a_begun_run_are_refused(finished_run: Path, dfsearch: Dfsearch) -> None:
+    refused = dfsearch("run", finished_run / "config.toml", "--seed", 7)
+    assert refused.returncode == 2
+    assert "seed: 0, 7" in refused.stderr
+
+
+def test_a_folder_that_is_no_run_is_left_alone(
+    store_path: Path, dfsearch: Dfsearch, tmp_path: Path
+) -> None:
+    (tmp_path / "holiday.jpg").write_bytes(b"x")
+    refused = dfsearch("run", store_path, tmp_path, "--preset", "quick")
+    assert refused.returncode == 2
+    assert "holiday.jpg" in refused.stderr
+    assert sorted(p.name for p in tmp_path.iterdir() if p.name != ".lock") == ["holiday.jpg"]
+
+
+def test_a_second_run_in_one_folder_is_refused(
+    write_config: Callable[..., Path],
+    begin_run: Callable[[Path], subprocess.Popen[bytes]],
+    dfsearch: Dfsearch,
+    tmp_path: Path,
+) -> None:
+    config = write_config(tmp_path, architecture=3, gan=0, training=0)
+    process = begin_run(config)
+    wait_for(lambda: (tmp_path / "run" / "run.json").exists(), process)
+    refused = dfsearch("run", config)
+    assert refused.returncode == 2
+    assert "another process" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        ("missing", "no store at"),
+        ("not hdf5", "not an HDF5 file"),
+        ("other schema", "store schema 99"),
+        ("no fakes", "no fake clip in the train split"),
+    ],
+)
+def test_a_store_that_cannot_be_searched_on_is_one_line(
+    store_path: Path, dfsearch: Dfsearch, tmp_path: Path, damage: str, says: str
+) -> None:
+    store = tmp_path / "store.h5"
+    if damage == "not hdf5":
+        store.write_bytes(b"hello")
+    elif damage != "missing":
+        shutil.copy(store_path, store)
+        with h5py.File(store, "r+") as file:
+            if damage == "other schema":
+                file.attrs["schema_version"] = 99
+            else:
+                file["label"][...] = 0
+    refused = dfsearch("run", store, tmp_path / "run")
+    assert refused.returncode == 2
+    assert says in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_weights_that_cannot_be_had_end_the_run_before_any_trial(
+    store_path: Path, dfsearch: Dfsearch, tmp_path: Path
+) -> None:
+    refused = dfsearch("run", store_path, tmp_path / "run", "--weights", tmp_path / "none.h5")
+    assert refused.returncode == 2
+    assert "no file" in refused.stderr
+    assert trials(tmp_path / "run") == []
