@@ -14,8 +14,9 @@ import h5py
 import keras
 import numpy as np
 
+from artifacts.certificate import Certificate, ModelFile
 from artifacts.evaluation import Calibration
-from artifacts.run_directory import RunDirectory, read_json, replacing
+from artifacts.run_directory import RunDirectory, replacing
 from data_prep.errors import UserError
 
 VERSIONED = (
@@ -57,7 +58,7 @@ def fold_calibration(model: keras.Model, calibration: Calibration) -> None:
 
     The layer computes sigmoid(w.x + b); scaling its logit is scaling w and b.
     """
-    layer = model.layers[-1]
+    layer = model.get_layer("fake_probability")
     kernel, bias = layer.get_weights()
     layer.set_weights(
         [
@@ -75,11 +76,11 @@ def save_model(model: keras.Model, run: RunDirectory) -> None:
             inference.save(temporary, include_optimizer=False)
 
 
-def file_facts(path: Path) -> dict[str, Any]:
+def file_facts(path: Path) -> ModelFile:
     """Name, bytes and SHA-256 of a file for the certificate."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"file": path.name, "bytes": path.stat().st_size, "sha256": digest}
+    return ModelFile(file=path.name, bytes=path.stat().st_size, sha256=digest)
 
 
 def versions() -> dict[str, str]:
@@ -89,7 +90,7 @@ def versions() -> dict[str, str]:
     }
 
 
-def load_detector(run: RunDirectory) -> tuple[keras.Model, dict[str, Any]]:
+def load_detector(run: RunDirectory) -> tuple[keras.Model, Certificate]:
     """Open a run's ``best_model.h5`` with its certificate.
 
     The file must be the one the certificate names, by SHA-256, and may hold stock Keras layers
@@ -98,14 +99,11 @@ def load_detector(run: RunDirectory) -> tuple[keras.Model, dict[str, Any]]:
     Raises:
         UserError: the run has no model yet, or a file is damaged, changed or not allowed.
     """
-    certificate = read_json(run.open().certificate)
-    try:
-        expected = certificate["files"]["h5"]["sha256"]
-    except (KeyError, TypeError):
-        raise UserError(f"{run.certificate} is not a certificate of this version") from None
+    certificate = Certificate.read(run)
+    expected = certificate.files.h5.sha256
     if not run.h5.is_file():
         raise UserError(f"{run.h5} is missing; run again to export it")
-    found = file_facts(run.h5)["sha256"]
+    found = file_facts(run.h5).sha256
     if found != expected:
         raise UserError(
             f"{run.h5} is not the file its certificate describes (SHA-256 {found[:12]}, "

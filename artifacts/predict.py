@@ -12,8 +12,8 @@ import numpy as np
 
 from artifacts.export import load_detector
 from artifacts.run_directory import RunDirectory
-from data_prep.clip import Preparation, make_detector, prepare_clip
-from data_prep.errors import UserError, VideoError
+from data_prep.clip import make_detector, prepare_clip
+from data_prep.errors import VideoError
 from data_prep.text import printable
 
 
@@ -59,11 +59,7 @@ def predict(run: RunDirectory, paths: Iterable[Path]) -> Iterator[Verdict | NoVe
         UserError: the run has no model, or its files are not what its certificate says.
     """
     model, certificate = load_detector(run)
-    try:
-        preparation = Preparation.from_dict(certificate["preparation"]["clip"])
-        threshold = float(certificate["threshold"])
-    except (KeyError, TypeError, ValueError):
-        raise UserError(f"{run.certificate} is not a certificate of this version") from None
+    preparation, threshold = certificate.clip_preparation, certificate.threshold
     detector = make_detector(preparation)
     for path in paths:
         started = time.monotonic()

@@ -26,7 +26,8 @@ class TrialRecord:
         stage: ``architecture``, ``gan`` or ``training``.
         trial: number within the stage.
         state: ``complete``, ``pruned``, ``failed``, ``running`` or ``waiting``.
-        val_auc: on the validation split, at the best epoch.
+        val_auc: on the validation split, at the best epoch; of a trial that did not complete, at
+            its last.
         val_log_loss: at that epoch; orders equal AUCs.
         kid: of a GAN trial, lowest best.
         params: weights of the model.
@@ -78,8 +79,7 @@ def _record(stage: str, trial: FrozenTrial) -> TrialRecord:
     is_detector = stage in DETECTOR_STAGES
     value = trial.value if trial.state == TrialState.COMPLETE else None
     if value is None and trial.intermediate_values:
-        reported = trial.intermediate_values.values()
-        value = max(reported) if is_detector else min(reported)
+        value = trial.intermediate_values[max(trial.intermediate_values)]
     return TrialRecord(
         rank=None,
         stage=stage,

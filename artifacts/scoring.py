@@ -62,11 +62,7 @@ def evaluate_on(run: RunDirectory, store: Store, split: str = "test") -> Evaluat
         UserError: the run has no model, the store has other clips, or the split lacks a label.
     """
     model, certificate = load_detector(run)
-    try:
-        expected = tuple(certificate["input"]["shape"])
-        threshold = float(certificate["threshold"])
-    except (KeyError, TypeError, ValueError):
-        raise UserError(f"{run.certificate} is not a certificate of this version") from None
+    expected = certificate.input.shape
     if store.clip_shape != expected:
         raise UserError(
             f"{store.path} has clips of {_shape(store.clip_shape)}, the model takes "
@@ -83,7 +79,7 @@ def evaluate_on(run: RunDirectory, store: Store, split: str = "test") -> Evaluat
         store,
         rows,
         split=split,
-        threshold=threshold,
+        threshold=certificate.threshold,
     )
 
 

@@ -18,7 +18,7 @@ from search.fit import EpochReport, Fit, fit
 from search.hyperparameters import OptunaHyperParameters
 from search.objectives import ValidationScore
 from search.trial import MODEL_FILE, TrialOutcome, TrialResult, keep_best, run_trial
-from spaces.backbones import WeightsError
+from spaces.backbones import BackboneError
 from spaces.training import TrainingChoices
 
 STAGE = "architecture"
@@ -28,15 +28,15 @@ def enqueue_starting_points(config: RunConfig) -> None:
     """Queue the defaults with each backbone, so that the known good comes first.
 
     Raises:
-        UserError: the weights of a backbone cannot be had.
+        UserError: the space cannot be built: weights that cannot be had, clips too small.
     """
     study = studies.open_study(RunDirectory(config.run_dir).journal, STAGE)
     with Store(config.store) as store:
         try:
             points = detectors.starting_points(detectors.space(config, store), config)
-        except WeightsError as error:
-            raise UserError(str(error)) from None
-    for params in points:
+        except (BackboneError, ValueError) as error:
+            raise UserError(f"the detector space cannot be built: {error}") from None
+    for params in points[: config.architecture.trials]:
         study.enqueue_trial(params, skip_if_exists=True)
 
 

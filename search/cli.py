@@ -299,16 +299,17 @@ def evaluate(
 ) -> None:
     """Show the metrics of a run on its test split, or on another store."""
     with _reported():
-        from artifacts.run_directory import RunDirectory, read_json
+        from artifacts.certificate import Certificate
+        from artifacts.run_directory import RunDirectory
 
         directory = RunDirectory(run_dir).open()
         if split not in ("train", "val", "test", "all"):
             raise UserError(f"--split must be train, val, test or all, not {split}")
         if store is None and split == "test":
-            certificate = read_json(directory.certificate)
-            if certificate["test"] is None:
+            certificate = Certificate.read(directory)
+            if certificate.test is None:
                 raise UserError(f"{run_dir}: its store has no test split with both labels")
-            result = certificate["test"] | {"synthetic": certificate["synthetic"]}
+            result = certificate.test.to_json() | {"synthetic": certificate.synthetic}
         else:
             result = _evaluate_on(directory, store, split)
         if as_json:

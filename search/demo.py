@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 
 from artifacts import leaderboard, quiet
+from artifacts.certificate import Certificate
 from artifacts.records import ranked
-from artifacts.run_directory import RunDirectory, read_json
+from artifacts.run_directory import RunDirectory
 from data_prep.prepare import prepare
 from data_prep.synthesize import is_finished, synthesize, synthesize_clip
 from search import config as configuration
@@ -44,12 +45,13 @@ def run_demo(run_dir: Path, seed: int) -> None:
     directory = RunDirectory(run_dir)
     records = ranked(studies.trials(directory.journal))
     console.print(leaderboard.to_table(records, f"{run_dir} (SYNTHETIC data)"))
-    test = read_json(directory.certificate)["test"]
-    low, high = test["auc_ci"]
+    test = Certificate.read(directory).test
+    assert test is not None
+    assert test.auc_ci is not None
     console.print(
-        f"test, {test['videos']} SYNTHETIC clips of people never seen in training: "
-        f"AUC {test['auc']:.3f} (95% interval {low:.3f} to {high:.3f}), "
-        f"accuracy {test['accuracy']:.3f} at threshold {test['threshold']:.3f}"
+        f"test, {test.videos} SYNTHETIC clips of people never seen in training: "
+        f"AUC {test.auc:.3f} (95% interval {test.auc_ci[0]:.3f} to {test.auc_ci[1]:.3f}), "
+        f"accuracy {test.accuracy:.3f} at threshold {test.threshold:.3f}"
     )
     unseen = [
         synthesize_clip(data / f"unseen_{name}.mp4", fake=name == "fake", seed=UNSEEN_SEED + seed)

@@ -15,6 +15,13 @@ import numpy.typing as npt
 from optuna.trial import FrozenTrial
 
 from artifacts import leaderboard, records
+from artifacts.certificate import (
+    Certificate,
+    InputContract,
+    ModelFiles,
+    Origin,
+    Scored,
+)
 from artifacts.evaluation import best_threshold, calibrate
 from artifacts.export import file_facts, fold_calibration, save_model, versions
 from artifacts.picture import draw_model
@@ -26,7 +33,7 @@ from search import architecture, detectors, studies
 from search.config import RunConfig
 from search.fit import fit
 from search.hyperparameters import fixed
-from search.objectives import ValidationScore, validation_score
+from search.objectives import ValidationScore
 from search.trial import MODEL_FILE, ranking
 from spaces.training import TrainingChoices, training_space
 
@@ -59,7 +66,7 @@ def finish(config: RunConfig) -> None:
 
         val = store.rows("val")
         labels = store.labels[val]
-        calibration = calibrate(labels, _open_interval(score_clips(model, store, val)))
+        calibration = calibrate(labels, score_clips(model, store, val))
         fold_calibration(model, calibration)
         on_val = score_clips(model, store, val)
         threshold = best_threshold(labels, on_val)
@@ -82,37 +89,25 @@ def finish(config: RunConfig) -> None:
         write_text(run.scores, _scores_csv(store, scored))
         write_leaderboard(run)
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        write_json(
-            run.certificate,
-            {
-                "format": 1,
-                "files": {"h5": file_facts(run.h5), "keras": file_facts(run.keras)},
-                "input": {
-                    "name": "frames",
-                    "dtype": "uint8",
-                    "shape": list(store.clip_shape),
-                    "channels": ["red", "green", "blue", "grey"],
-                },
-                "output": {"name": "fake_probability", "shape": [1], "activation": "sigmoid"},
-                "params": model.count_params(),
-                "threshold": threshold,
-                "threshold_rule": "best balanced accuracy on validation",
-                "calibration": dataclasses.asdict(calibration)
-                | {"method": "platt", "folded": True},
-                "origin": origin,
-                "hyperparameters": dict(winner.architecture),
-                "training": dataclasses.asdict(winner.choices),
-                "validation": validation.to_json(),
-                "test": None if test is None else test.to_json(),
-                "test_opened": None if test is None else now,
-                "synthetic": store.is_synthetic,
-                "preparation": store.preparation,
-                "store": {"path": str(store.path), "fingerprint": store.fingerprint},
-                "seed": config.seed,
-                "versions": versions(),
-                "created": now,
-            },
-        )
+        Certificate(
+            files=ModelFiles(h5=file_facts(run.h5), keras=file_facts(run.keras)),
+            input=InputContract(shape=store.clip_shape),
+            params=model.count_params(),
+            threshold=threshold,
+            calibration=calibration,
+            origin=origin,
+            architecture=dict(winner.architecture),
+            training=dataclasses.asdict(winner.choices),
+            validation=validation,
+            test=test,
+            test_opened=None if test is None else now,
+            synthetic=store.is_synthetic,
+            preparation=store.preparation,
+            store={"path": str(store.path), "fingerprint": store.fingerprint},
+            seed=config.seed,
+            versions=versions(),
+            created=now,
+        ).write(run.certificate)
 
 
 def choose(config: RunConfig) -> Winner:
@@ -130,7 +125,7 @@ def choose(config: RunConfig) -> Winner:
         raise UserError(
             f"no trial of {run.root} finished; see why with: dfsearch leaderboard {run.root}"
         )
-    stage, trial = min(found, key=lambda entry: ranking(entry[1]))
+    stage, trial = min(found, key=lambda entry: (*ranking(entry[1])[:2], entry[0], entry[1].number))
     chosen = trial.user_attrs[records.HYPERPARAMETERS]
     if stage == "architecture":
         return Winner(stage, trial, chosen, architecture.training_choices(config))
@@ -147,7 +142,7 @@ def write_leaderboard(run: RunDirectory) -> None:
 
 def _better_of_trial_and_refit(
     config: RunConfig, run: RunDirectory, store: Store, winner: Winner
-) -> tuple[keras.Model, dict[str, Any]]:
+) -> tuple[keras.Model, Origin]:
     """Train the winner once more from another seed; keep what validates better, and say which.
 
     A refit is a different model than the trial that earned the rank, so it must earn its place.
@@ -155,19 +150,18 @@ def _better_of_trial_and_refit(
     seed = config.seed + REFIT_SEED
     model = detectors.build(detectors.space(config, store), fixed(dict(winner.architecture)), seed)
     refit = fit(model, store, winner.choices, seed=seed, features=run.features).best
-    origin = {
-        "stage": winner.stage,
-        "trial": winner.trial.number,
-        "trial_validation": _plain(trial_score(winner.trial)),
-        "refit_validation": _plain(refit),
-        "kept": "refit",
-    }
-    kept = run.trial(winner.stage, winner.trial.number) / MODEL_FILE
-    if trial_score(winner.trial).order <= refit.order and kept.is_file():
-        model = keras.models.load_model(kept, compile=False)
-        val = store.rows("val")
-        again = validation_score(store.labels[val], score_clips(model, store, val))
-        origin |= {"kept": "trial", "trial_validation": _plain(again)}
+    trained = trial_score(winner.trial)
+    file = run.trial(winner.stage, winner.trial.number) / MODEL_FILE
+    trial_is_kept = trained.order <= refit.order and file.is_file()
+    if trial_is_kept:
+        model = keras.models.load_model(file, compile=False)
+    origin = Origin(
+        stage=winner.stage,
+        trial=winner.trial.number,
+        trial_validation=_scored(trained),
+        refit_validation=_scored(refit),
+        kept="trial" if trial_is_kept else "refit",
+    )
     return model, origin
 
 
@@ -177,13 +171,8 @@ def trial_score(trial: FrozenTrial) -> ValidationScore:
     return ValidationScore(trial.value, trial.user_attrs[records.VAL_LOG_LOSS])
 
 
-def _plain(score: ValidationScore) -> dict[str, float]:
-    return {"auc": score.auc, "log_loss": score.log_loss}
-
-
-def _open_interval(p: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Keep logits finite."""
-    return np.clip(p, 1e-7, 1 - 1e-7)
+def _scored(score: ValidationScore) -> Scored:
+    return Scored(auc=score.auc, log_loss=score.log_loss)
 
 
 def _check_export(run: RunDirectory, model: keras.Model, store: Store) -> None:

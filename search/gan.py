@@ -41,7 +41,7 @@ class ModeCollapseError(Exception):
 def enqueue_recipe(config: RunConfig) -> None:
     """Queue the dense pair of the original recipe and the convolutional pair."""
     study = studies.open_study(RunDirectory(config.run_dir).journal, STAGE)
-    for kind in ("dense", "convolutional"):
+    for kind in ("dense", "convolutional")[: config.gan.trials]:
         hp = fixed({"kind": kind})
         gan_space(hp)
         study.enqueue_trial(optuna_params(hp), skip_if_exists=True)

@@ -14,8 +14,11 @@ APPLICATIONS: dict[str, Callable[..., keras.Model]] = {
 }
 
 
-class WeightsError(Exception):
-    """Pretrained weights cannot be had; the message says what to do instead."""
+SMALLEST_SIDE = 32
+
+
+class BackboneError(Exception):
+    """A backbone cannot be had; the message says what to do instead."""
 
 
 def inflate(model: keras.Model, *, name: str) -> keras.Model:
@@ -92,14 +95,20 @@ def backbone(name: str, frame_shape: tuple[int, int, int], weights: str) -> kera
         A model (T, H, W, 3) to (T, h, w, F).
 
     Raises:
-        WeightsError: the weights cannot be downloaded, found or fitted.
+        BackboneError: the weights cannot be downloaded, found or fitted, or the frames are
+            smaller than the network takes.
     """
     build = APPLICATIONS[name]
+    if min(frame_shape[:2]) < SMALLEST_SIDE:
+        raise BackboneError(
+            f"{name} takes frames of at least {SMALLEST_SIDE} px, the clips have "
+            f"{frame_shape[0]} x {frame_shape[1]}; prepare larger crops with --size"
+        )
     if weights == "imagenet":
         try:
             model = build(include_top=False, weights="imagenet", input_shape=frame_shape)
         except Exception as error:
-            raise WeightsError(
+            raise BackboneError(
                 f"ImageNet weights of {name} cannot be downloaded "
                 f"({_first_line(error)}); put {name}.weights.h5 into a folder and set "
                 'weights = "FOLDER", or set weights = "none"'
@@ -110,11 +119,11 @@ def backbone(name: str, frame_shape: tuple[int, int, int], weights: str) -> kera
         path = Path(weights)
         file = path / f"{name}.weights.h5" if path.is_dir() else path
         if not file.is_file():
-            raise WeightsError(f"weights of {name}: no file {file}")
+            raise BackboneError(f"weights of {name}: no file {file}")
         try:
             model.load_weights(file)
         except Exception as error:
-            raise WeightsError(
+            raise BackboneError(
                 f"weights of {name}: {file} does not fit the network ({_first_line(error)})"
             ) from error
     return inflate(model, name=name)

@@ -46,9 +46,9 @@ class FusionBlock(ak.Block):
             keras.layers.Dense(units, activation="relu", name=f"{self.name}_project{place + 1}")(x)
             for place, x in enumerate(streams)
         ]
-        kind = self.kind or hp.Choice("kind", list(KINDS), default="attention")
         if len(streams) == 1:
             return projected[0]
+        kind = self.kind or hp.Choice("kind", list(KINDS), default="attention")
         if kind == "concatenation":
             return keras.layers.Concatenate(name=f"{self.name}_concatenate")(projected)
         rows = [

@@ -53,7 +53,7 @@ def training_space(hp: Any, max_epochs: int) -> TrainingChoices:
         ),
         schedule=hp.Choice("schedule", list(SCHEDULES), default=recipe.schedule),
         batch_size=hp.Choice("batch_size", [8, 16, 32], default=recipe.batch_size),
-        epochs=hp.Int("epochs", 5, max_epochs, default=recipe.epochs),
+        epochs=hp.Int("epochs", 5, max_epochs, default=min(recipe.epochs, max_epochs)),
         weight_decay=weight_decay,
         label_smoothing=hp.Float("label_smoothing", 0.0, 0.1, step=0.02, default=0.0),
         balanced=hp.Boolean("balanced", default=recipe.balanced),

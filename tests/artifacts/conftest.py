@@ -9,8 +9,17 @@ from pathlib import Path
 
 import keras
 import keras_tuner
+import numpy as np
 import pytest
 
+from artifacts.certificate import (
+    Certificate,
+    InputContract,
+    ModelFiles,
+    Origin,
+    Scored,
+)
+from artifacts.evaluation import Calibration, evaluate
 from artifacts.export import file_facts, save_model, versions
 from artifacts.run_directory import RunDirectory, write_json
 from data_prep.clip import Preparation
@@ -35,18 +44,43 @@ def _run_template(tmp_path_factory: pytest.TempPathFactory, detector: keras.Mode
     run.config.write_text('store = "store.h5"\n')
     save_model(detector, run)
     preparation = Preparation(frames=CLIP_SHAPE[0], size=CLIP_SHAPE[1])
-    write_json(
-        run.certificate,
-        {
-            "format": 1,
-            "files": {"h5": file_facts(run.h5), "keras": file_facts(run.keras)},
-            "input": {"name": "frames", "dtype": "uint8", "shape": list(CLIP_SHAPE)},
-            "output": {"name": "fake_probability", "shape": [1], "activation": "sigmoid"},
-            "threshold": THRESHOLD,
-            "preparation": {"clip": preparation.to_dict()},
-            "versions": versions(),
-        },
+    labels = np.array([0, 1, 0, 1], np.uint8)
+    evaluation = evaluate(
+        labels,
+        np.array([0.1, 0.9, 0.2, 0.8]),
+        np.array(["a", "a", "b", "b"]),
+        np.where(labels, "Drawn", "real"),
+        np.ones(4),
+        split="val",
+        threshold=THRESHOLD,
+        quarantined=0,
     )
+    score = Scored(auc=1.0, log_loss=0.2)
+    Certificate(
+        files=ModelFiles(h5=file_facts(run.h5), keras=file_facts(run.keras)),
+        input=InputContract(shape=CLIP_SHAPE),
+        params=detector.count_params(),
+        threshold=THRESHOLD,
+        calibration=Calibration(1.0, 0.0),
+        origin=Origin(
+            stage="architecture",
+            trial=0,
+            trial_validation=score,
+            refit_validation=score,
+            kept="trial",
+        ),
+        architecture={},
+        training={},
+        validation=evaluation,
+        test=evaluation,
+        test_opened="2026-01-01T00:00:00+00:00",
+        synthetic=True,
+        preparation={"clip": preparation.to_dict()},
+        store={"path": "store.h5", "fingerprint": "0"},
+        seed=0,
+        versions=versions(),
+        created="2026-01-01T00:00:00+00:00",
+    ).write(run.certificate)
     return run.root
 
 
@@ -63,7 +97,7 @@ def certify() -> Callable[[RunDirectory], None]:
 
     def rewrite(run: RunDirectory) -> None:
         certificate = json.loads(run.certificate.read_text())
-        certificate["files"]["h5"] = file_facts(run.h5)
+        certificate["files"]["h5"] = file_facts(run.h5).model_dump()
         write_json(run.certificate, certificate)
 
     return rewrite

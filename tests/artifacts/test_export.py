@@ -84,7 +84,7 @@ def test_facts_of_a_file_are_its_size_and_digest(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     path.write_bytes(b"abc")
     digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    assert file_facts(path) == {"file": "a.bin", "bytes": 3, "sha256": digest}
+    assert file_facts(path).model_dump() == {"file": "a.bin", "bytes": 3, "sha256": digest}
 
 
 def test_versions_name_what_a_result_depends_on() -> None:
@@ -99,7 +99,7 @@ def test_a_finished_run_opens_with_its_certificate(
     model, certificate = load_detector(finished_run)
     clips = np.random.default_rng(0).integers(0, 256, (2, 4, 32, 32, 4), np.uint8)
     np.testing.assert_allclose(model(clips), detector.predict_on_batch(clips), atol=1e-5)
-    assert certificate["input"]["shape"] == [4, 32, 32, 4]
+    assert certificate.input.shape == (4, 32, 32, 4)
 
 
 def test_a_changed_file_is_refused(finished_run: RunDirectory) -> None:

@@ -106,11 +106,11 @@ def test_what_did_not_complete_comes_last_with_its_state_and_reason(
     assert rest["architecture", 4].val_auc is None
 
 
-def test_a_trial_that_was_stopped_shows_the_best_it_reported(
+def test_a_trial_that_was_stopped_shows_the_last_it_reported(
     trials: dict[str, list[FrozenTrial]],
 ) -> None:
     found = {(record.stage, record.trial): record for record in ranked(trials)}
-    assert found["architecture", 3].val_auc == 0.99
+    assert found["architecture", 3].val_auc == 0.7
     assert found["architecture", 5].val_auc == 0.55
     assert found["gan", 2].kid == 0.5
 

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import pytest
 
-from spaces.backbones import APPLICATIONS, WeightsError, backbone, inflate
+from spaces.backbones import APPLICATIONS, BackboneError, backbone, inflate
 
 SHAPE = (32, 32, 3)
 
@@ -114,13 +114,13 @@ def test_a_weights_file_that_lacks_a_layer_is_refused(tmp_path: Path, weights_fi
     shutil.copy(weights_file, path)
     with h5py.File(path, "r+") as file:
         del file["layers/conv2d_5"]
-    with pytest.raises(WeightsError, match="does not fit the network"):
+    with pytest.raises(BackboneError, match="does not fit the network"):
         backbone("vgg16", SHAPE, str(path))
 
 
 @pytest.mark.filterwarnings("ignore:Skipping nested container")
 def test_weights_of_another_network_are_refused(weights_file: Path) -> None:
-    with pytest.raises(WeightsError, match=r"resnet50: .*vgg16.weights.h5 does not fit"):
+    with pytest.raises(BackboneError, match=r"resnet50: .*vgg16.weights.h5 does not fit"):
         backbone("resnet50", SHAPE, str(weights_file))
 
 
@@ -128,7 +128,7 @@ def test_weights_of_another_network_are_refused(weights_file: Path) -> None:
 def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
     grey = keras.applications.VGG16(include_top=False, weights=None, input_shape=(32, 32, 1))
     grey.save_weights(tmp_path / "vgg16.weights.h5")
-    with pytest.raises(WeightsError, match="does not fit the network"):
+    with pytest.raises(BackboneError, match="does not fit the network"):
         backbone("vgg16", SHAPE, str(tmp_path))
 
 
@@ -136,7 +136,7 @@ def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
 def test_a_missing_weights_file_is_named(tmp_path: Path, inside: bool) -> None:
     weights = tmp_path if inside else tmp_path / "none.weights.h5"
     expected = tmp_path / "vgg16.weights.h5" if inside else weights
-    with pytest.raises(WeightsError, match=f"weights of vgg16: no file {expected}"):
+    with pytest.raises(BackboneError, match=f"weights of vgg16: no file {expected}"):
         backbone("vgg16", SHAPE, str(weights))
 
 
@@ -150,16 +150,16 @@ def test_a_damaged_weights_file_is_refused(
         os.truncate(path, path.stat().st_size // 2)
     else:
         path.write_bytes(content)
-    with pytest.raises(WeightsError, match="does not fit the network"):
+    with pytest.raises(BackboneError, match="does not fit the network"):
         backbone("vgg16", SHAPE, str(path))
 
 
 def test_without_a_network_connection_the_error_says_how_to_go_on(tmp_path: Path) -> None:
     script = (
-        "from spaces.backbones import WeightsError, backbone\n"
+        "from spaces.backbones import BackboneError, backbone\n"
         "try:\n"
         "    backbone('vgg16', (32, 32, 3), 'imagenet')\n"
-        "except WeightsError as error:\n"
+        "except BackboneError as error:\n"
         "    print(error)\n"
     )
     nowhere = "http://127.0.0.1:9"

@@ -1,0 +1,157 @@
+"""The certificate of a model: what it expects, how it was made, what it scored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import pydantic
+
+from artifacts.evaluation import Calibration, Evaluation
+from artifacts.run_directory import RunDirectory, write_text
+from data_prep.clip import Preparation
+from data_prep.errors import UserError
+
+
+class _Part(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+
+
+class ModelFile(_Part):
+    """A model file: its name, size and SHA-256 in hexadecimal."""
+
+    file: str
+    bytes: int
+    sha256: str
+
+
+class ModelFiles(_Part):
+    """Both files of the model."""
+
+    h5: ModelFile
+    keras: ModelFile
+
+
+class InputContract(_Part):
+    """What the model takes: uint8 clips (T, H, W, 4)."""
+
+    name: Literal["frames"] = "frames"
+    dtype: Literal["uint8"] = "uint8"
+    shape: tuple[int, int, int, int]
+    channels: tuple[str, ...] = ("red", "green", "blue", "grey")
+
+
+class OutputContract(_Part):
+    """What the model gives: one probability."""
+
+    name: Literal["fake_probability"] = "fake_probability"
+    shape: tuple[int] = (1,)
+    activation: Literal["sigmoid"] = "sigmoid"
+
+
+class Scored(_Part):
+    """A model on the validation split."""
+
+    auc: float
+    log_loss: float
+
+
+class Origin(_Part):
+    """The trial the model comes from, and whether its refit took its place.
+
+    A refit is another model than the trial that earned the rank: the better of both on
+    validation is exported, and ``kept`` says which.
+    """
+
+    stage: str
+    trial: int
+    trial_validation: Scored
+    refit_validation: Scored
+    kept: Literal["trial", "refit"]
+
+
+class Certificate(_Part):
+    """Everything in ``best_model.json``.
+
+    Attributes:
+        files: the model files it vouches for.
+        input, output: the contract.
+        params: weights of the model.
+        threshold: at and above it a video is called fake; frozen.
+        threshold_rule: how it was chosen.
+        calibration: Platt scaling, already inside the model's last layer.
+        origin: the trial it comes from.
+        architecture: hyperparameters of the detector.
+        training: how it was trained.
+        validation: metrics the threshold was chosen on; optimistic.
+        test: metrics on the test split; ``None`` where the store has none with both labels.
+        test_opened: when the test split was read, ISO 8601.
+        synthetic: whether the clips were drawn by a program.
+        preparation: how the store was made; ``clip`` prepares another video the same way.
+        store: path at the time and content fingerprint.
+        seed: of the run.
+        versions: of Python and libraries.
+        created: ISO 8601.
+    """
+
+    format: Literal[1] = 1
+    files: ModelFiles
+    input: InputContract
+    output: OutputContract = OutputContract()
+    params: int
+    threshold: float
+    threshold_rule: str = "best balanced accuracy on validation"
+    calibration: Calibration
+    origin: Origin
+    architecture: dict[str, Any]
+    training: dict[str, Any]
+    validation: Evaluation
+    test: Evaluation | None
+    test_opened: str | None
+    synthetic: bool
+    preparation: dict[str, Any]
+    store: dict[str, str]
+    seed: int
+    versions: dict[str, str]
+    created: str
+
+    @property
+    def clip_preparation(self) -> Preparation:
+        """How a video becomes a clip this model takes."""
+        return Preparation.from_dict(self.preparation["clip"])
+
+    @pydantic.model_validator(mode="after")
+    def _fits(self) -> Certificate:
+        """The preparation must give clips of the model's shape."""
+        try:
+            clip = self.clip_preparation
+        except (KeyError, TypeError, UserError) as error:
+            raise ValueError(f"preparation: {error}") from None
+        if self.input.shape != (clip.frames, clip.size, clip.size, 4):
+            raise ValueError("the preparation gives clips of another shape than the model takes")
+        return self
+
+    def write(self, path: Path) -> None:
+        """Write it as JSON, whole or not at all."""
+        write_text(path, self.model_dump_json(indent=2) + "\n")
+
+    @classmethod
+    def read(cls, run: RunDirectory) -> Certificate:
+        """The certificate of a run.
+
+        Raises:
+            UserError: the run has none yet, or the file is no certificate of this version.
+        """
+        path = run.open().certificate
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            raise UserError(f"{path} is missing; has the run finished?") from None
+        except OSError as error:
+            raise UserError(f"{path} cannot be read: {error.strerror}") from None
+        except pydantic.ValidationError as error:
+            fault = error.errors()[0]
+            where = ".".join(map(str, fault["loc"])) or "content"
+            raise UserError(
+                f"{path} is not a certificate of this version ({where}: {fault['msg'].lower()})"
+            ) from None
