@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -92,3 +93,10 @@ def test_the_configuration_cannot_be_changed_in_passing() -> None:
     config: RunConfig = resolve(PLACES)
     with pytest.raises(ValueError, match="frozen"):
         config.seed = 3  # type: ignore[misc]
+
+
+def test_the_documented_defaults_are_the_defaults() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+    documented = tomllib.loads(page.split("```toml\n")[1].split("```")[0])
+    defaults = resolve({"store": "store.h5", "run_dir": "runs/a"}).model_dump(mode="json")
+    assert documented == defaults

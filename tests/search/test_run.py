@@ -124,6 +124,7 @@ def test_a_moved_run_directory_still_predicts_and_lists(
     assert dfsearch("evaluate", moved, "--json").returncode == 0
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_without_losing_or_repeating_a_trial(
     write_config: Callable[..., Path],
     begin_run: Callable[[Path], subprocess.Popen[bytes]],
@@ -155,6 +156,7 @@ def test_a_killed_run_goes_on_without_losing_or_repeating_a_trial(
     assert (run_dir / "best_model.h5").exists()
 
 
+@pytest.mark.slow
 def test_a_killed_worker_costs_its_trial_and_nothing_else(
     write_config: Callable[..., Path],
     begin_run: Callable[[Path], subprocess.Popen[bytes]],
