@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from artifacts.records import TrialRecord
+from data_prep.errors import UserError
 
 STREAMS = ("spatial", "micro_expression", "noise_residual")
 
@@ -67,6 +68,45 @@ def to_table(records: Sequence[TrialRecord], title: str) -> Table:
             style="bold" if record.rank == 1 else None,
         )
     return table
+
+
+def find(records: Sequence[TrialRecord], name: str) -> TrialRecord:
+    """The trial called ``STAGE/NUMBER``.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    for record in records:
+        if f"{record.stage}/{record.trial}" == name:
+            return record
+    known = ", ".join(f"{record.stage}/{record.trial}" for record in records[:3])
+    raise UserError(f"no trial {name}; trials are named like {known or 'architecture/0'}")
+
+
+def to_sheet(record: TrialRecord, history: str) -> Table:
+    """One trial in full: what it was, every hyperparameter, every epoch.
+
+    Args:
+        record: the trial.
+        history: its epochs as CSV, or nothing.
+    """
+    sheet = Table(box=box.SIMPLE_HEAD, show_header=False)
+    sheet.add_column(no_wrap=True)
+    sheet.add_column(overflow="fold")
+    facts = dataclasses.asdict(record)
+    hyperparameters = facts.pop("hyperparameters")
+    for name, value in facts.items():
+        if value not in (None, ""):
+            sheet.add_row(name, escape(str(value)))
+    sheet.add_section()
+    for name, value in hyperparameters.items():
+        sheet.add_row(escape(name), escape(str(value)))
+    if history:
+        sheet.add_section()
+        for line in history.splitlines():
+            epoch, *values = line.split(",")
+            sheet.add_row(epoch, "  ".join(f"{value[:8]:<8}" for value in values))
+    return sheet
 
 
 def describe(record: TrialRecord, architectures: Mapping[str, Mapping[str, Any]]) -> str:

@@ -14,6 +14,7 @@ import typer
 from data_prep.errors import UserError
 
 if TYPE_CHECKING:
+    from artifacts.records import TrialRecord
     from artifacts.run_directory import RunDirectory
     from data_prep.prepare import PreparationSummary
     from search.config import RunConfig
@@ -266,8 +267,17 @@ def _run_config(store: Path, run_dir: Path | None, flags: dict[str, Any]) -> Run
     return configuration.resolve(flags | places)
 
 
-@app.command(epilog="Example: dfsearch leaderboard runs/demo --json | jq '.[0]'")
-def leaderboard(run_dir: RunDir, as_json: Json = False) -> None:
+@app.command(
+    epilog="Examples: dfsearch leaderboard runs/demo; dfsearch leaderboard runs/demo --trial "
+    "architecture/1; dfsearch leaderboard runs/demo --json | jq '.[0]'"
+)
+def leaderboard(
+    run_dir: RunDir,
+    trial: Annotated[
+        str | None, typer.Option(metavar="STAGE/NUMBER", help="Show one trial in full.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Show every trial, best first; also while a run is going on."""
     with _reported():
         from artifacts import leaderboard as board
@@ -278,10 +288,20 @@ def leaderboard(run_dir: RunDir, as_json: Json = False) -> None:
 
         directory = RunDirectory(run_dir).open()
         records = ranked(studies.trials(directory.journal))
+        if trial is not None:
+            records = [board.find(records, trial)]
         if as_json:
             _print_json(board.rows(records))
+        elif trial is not None:
+            tables().print(board.to_sheet(records[0], _history(directory, records[0])))
         else:
             tables().print(board.to_table(records, str(run_dir)))
+
+
+def _history(directory: RunDirectory, record: TrialRecord) -> str:
+    """The epochs of a trial as CSV; empty where it has not finished one."""
+    path = directory.trial(record.stage, record.trial) / "history.csv"
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
 @app.command(

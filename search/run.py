@@ -141,7 +141,7 @@ def _run_stage(
     progress.stage(stage.name, done, stage.trials)
     if done >= stage.trials:
         return
-    _call(lambda: list(fan_out([(prepare_stage, (config, stage.name))], 1)))
+    _call(lambda: list(fan_out([(prepare_stage, (config, stage.name))], config.workers)))
     idle_deaths = 0
     while done < stage.trials:
         batch = range(done, min(stage.trials, done + TRIALS_A_WORKER * config.workers))

@@ -59,6 +59,16 @@ def test_leaderboard_json_has_the_promised_fields(finished_run: Path, dfsearch: 
     assert [row["trial"] for row in written] == [str(row["trial"]) for row in rows]
 
 
+def test_one_trial_is_shown_in_full(finished_run: Path, dfsearch: Dfsearch) -> None:
+    shown = dfsearch("leaderboard", finished_run, "--trial", "architecture/0")
+    assert shown.returncode == 0, shown.stderr
+    assert "detector/spatial/backbone" in shown.stdout
+    assert "val_auc" in shown.stdout
+    unknown = dfsearch("leaderboard", finished_run, "--trial", "architecture/77")
+    assert unknown.returncode == 2
+    assert "no trial architecture/77" in unknown.stderr
+
+
 def test_leaderboard_table_names_streams(finished_run: Path, dfsearch: Dfsearch) -> None:
     shown = dfsearch("leaderboard", finished_run)
     assert shown.returncode == 0

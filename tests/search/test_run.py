@@ -184,6 +184,20 @@ def test_a_killed_worker_costs_its_trial_and_nothing_else(
     assert (run_dir / "best_model.json").exists()
 
 
+@pytest.mark.slow
+def test_two_workers_share_one_search(
+    write_config: Callable[..., Path], dfsearch: Dfsearch, tmp_path: Path
+) -> None:
+    config = write_config(tmp_path, architecture=4, gan=0, training=0)
+    done = dfsearch("run", config, "--workers", 2)
+    assert done.returncode == 0, done.stderr
+    found = trials(tmp_path / "run")
+    assert len(found) == 4
+    assert all(trial.state.is_finished() for trial in found)
+    assert len({trial.user_attrs[studies.PID] for trial in found}) == 2
+    assert (tmp_path / "run" / "best_model.json").exists()
+
+
 def test_an_interrupt_stops_cleanly_and_says_how_to_go_on(
     write_config: Callable[..., Path], tmp_path: Path
 ) -> None:
