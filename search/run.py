@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 import optuna
+from optuna.trial import TrialState
 
 from artifacts.run_directory import RunDirectory, read_json, write_json, write_text
 from data_prep.errors import UserError
@@ -111,7 +112,9 @@ def _claim(directory: RunDirectory, config: RunConfig) -> None:
                 f"{config.store} has {fingerprint[:12]}); use another run directory"
             )
         differences = configuration.differences(configuration.load(directory.config), config)
-        if differences:
+        if differences and not _has_begun(directory):
+            write_text(directory.config, configuration.dump(config))
+        elif differences:
             raise UserError(
                 f"{directory.root} was started with other settings ({'; '.join(differences)}); "
                 "use another run directory or the same settings"
@@ -127,6 +130,16 @@ def _claim(directory: RunDirectory, config: RunConfig) -> None:
         )
     write_text(directory.config, configuration.dump(config))
     write_json(directory.state, {"store_fingerprint": fingerprint})
+
+
+def _has_begun(directory: RunDirectory) -> bool:
+    """Whether a trial was ever started, so that its settings count."""
+    studies.recover(directory.journal)
+    return any(
+        trial.state != TrialState.WAITING
+        for trials in studies.trials(directory.journal).values()
+        for trial in trials
+    )
 
 
 def _run_stage(

@@ -89,7 +89,8 @@ def backbone(name: str, frame_shape: tuple[int, int, int], weights: str) -> kera
     Args:
         name: a key of :data:`APPLICATIONS`.
         frame_shape: (H, W, 3).
-        weights: ``imagenet``, ``none``, a weights file, or a folder with ``<name>.weights.h5``.
+        weights: ``imagenet``, ``none``, a weights file, or a folder with ``<name>.weights.h5`` or
+            what Keras downloads, as in ``~/.keras/models``.
 
     Returns:
         A model (T, H, W, 3) to (T, h, w, F).
@@ -109,17 +110,14 @@ def backbone(name: str, frame_shape: tuple[int, int, int], weights: str) -> kera
             model = build(include_top=False, weights="imagenet", input_shape=frame_shape)
         except Exception as error:
             raise BackboneError(
-                f"ImageNet weights of {name} cannot be downloaded "
-                f"({_first_line(error)}); put {name}.weights.h5 into a folder and set "
-                'weights = "FOLDER", or set weights = "none"'
+                f"ImageNet weights of {name} cannot be downloaded ({_first_line(error)}); "
+                "copy the folder ~/.keras/models of a machine that has them and set "
+                'weights = "FOLDER", or set weights = "none" (on the command line: --weights)'
             ) from error
         return inflate(model, name=name)
     model = build(include_top=False, weights=None, input_shape=frame_shape)
     if weights != "none":
-        path = Path(weights)
-        file = path / f"{name}.weights.h5" if path.is_dir() else path
-        if not file.is_file():
-            raise BackboneError(f"weights of {name}: no file {file}")
+        file = _weights_file(name, Path(weights).expanduser())
         try:
             model.load_weights(file)
         except Exception as error:
@@ -127,6 +125,19 @@ def backbone(name: str, frame_shape: tuple[int, int, int], weights: str) -> kera
                 f"weights of {name}: {file} does not fit the network ({_first_line(error)})"
             ) from error
     return inflate(model, name=name)
+
+
+def _weights_file(name: str, path: Path) -> Path:
+    """The file of a network's weights: the path itself, or what a folder calls it."""
+    if not path.is_dir():
+        if not path.is_file():
+            raise BackboneError(f"weights of {name}: no file {path}")
+        return path
+    own, downloaded = f"{name}.weights.h5", f"{name}_weights_*_notop.h5"
+    found = [path / own] if (path / own).is_file() else sorted(path.glob(downloaded))
+    if not found:
+        raise BackboneError(f"weights of {name}: no file {own} or {downloaded} in {path}")
+    return found[0]
 
 
 def _first_line(error: Exception) -> str:

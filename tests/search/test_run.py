@@ -288,3 +288,5 @@ def test_weights_that_cannot_be_had_end_the_run_before_any_trial(
     assert refused.returncode == 2
     assert "no file" in refused.stderr
     assert trials(tmp_path / "run") == []
+    again = dfsearch("run", store_path, tmp_path / "run", "--weights", tmp_path / "other.h5")
+    assert "other.h5" in again.stderr, "settings may change as long as no trial was started"

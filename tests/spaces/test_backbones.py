@@ -109,6 +109,15 @@ def test_weights_come_from_a_file_or_a_folder_of_files(
 
 
 @pytest.mark.filterwarnings("ignore:Skipping nested container")
+def test_a_folder_may_hold_the_file_as_keras_downloads_it(tmp_path: Path) -> None:
+    keras.utils.set_random_seed(3)
+    original = keras.applications.VGG16(include_top=False, weights=None, input_shape=(32, 32, 3))
+    original.save(tmp_path / "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5")
+    inflated = backbone("vgg16", (32, 32, 3), str(tmp_path))
+    for expected, found in zip(original.get_weights(), inflated.get_weights(), strict=True):
+        np.testing.assert_array_equal(found[0] if found.ndim == 5 else found, expected)
+
+
 def test_a_weights_file_that_lacks_a_layer_is_refused(tmp_path: Path, weights_file: Path) -> None:
     path = tmp_path / "vgg16.weights.h5"
     shutil.copy(weights_file, path)
@@ -178,5 +187,5 @@ def test_without_a_network_connection_the_error_says_how_to_go_on(tmp_path: Path
         check=True,
     )
     assert "ImageNet weights of vgg16 cannot be downloaded" in done.stdout
-    assert "put vgg16.weights.h5 into a folder" in done.stdout
+    assert "copy the folder ~/.keras/models" in done.stdout
     assert 'weights = "none"' in done.stdout
