@@ -144,8 +144,8 @@ def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("inside", [False, True])
 def test_a_missing_weights_file_is_named(tmp_path: Path, inside: bool) -> None:
     weights = tmp_path if inside else tmp_path / "none.weights.h5"
-    expected = tmp_path / "vgg16.weights.h5" if inside else weights
-    with pytest.raises(BackboneError, match=f"weights of vgg16: no file {expected}"):
+    expected = f"no file vgg16.weights.h5 or .* in {tmp_path}" if inside else f"no file {weights}"
+    with pytest.raises(BackboneError, match=f"weights of vgg16: {expected}"):
         backbone("vgg16", SHAPE, str(weights))
 
 
