@@ -77,6 +77,7 @@ def prepare(
     store_path: Path,
     preparation: Preparation | None = None,
     *,
+    layout: str = datasets.AUTO,
     jobs: int = 1,
     seed: int = 0,
     overwrite: bool = False,
@@ -89,9 +90,10 @@ def prepare(
     time and ends with the same store. The folder is removed when the store is written.
 
     Args:
-        source: a folder in a layout :func:`data_prep.datasets.index` knows.
+        source: a folder in a layout of :data:`data_prep.datasets.LAYOUTS`.
         store_path: the store to write; its folder is made if missing.
         preparation: how clips are made; the defaults if None.
+        layout: name of the source's layout, ``auto`` to recognise it.
         jobs: worker processes, -1 for one a core.
         seed: of the identity-disjoint split, where there is no official one.
         overwrite: replace an existing store.
@@ -106,7 +108,7 @@ def prepare(
     jobs = _resolve_jobs(jobs)
     source, store_path = Path(source), Path(store_path)
     _check_store_path(store_path, overwrite)
-    found = datasets.index(source)
+    found = datasets.index(source, layout)
     _check_labels(found, source)
     groups, planned = splits.assign(found.videos, seed)
     make_detector(preparation)

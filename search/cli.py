@@ -138,6 +138,9 @@ def prepare(
     frames: Annotated[int, typer.Option(help="Evenly spaced frames a clip.")] = 16,
     size: Annotated[int, typer.Option(help="Side of the face crop in pixels.")] = 128,
     margin: Annotated[float, typer.Option(help="Crop side, in sides of the face box.")] = 1.3,
+    layout: Annotated[
+        str, typer.Option(help="Layout of SOURCE as docs/data.md names it; auto recognises it.")
+    ] = "auto",
     min_coverage: Annotated[
         float, typer.Option(help="Quarantine a video whose face is found in fewer of its frames.")
     ] = 0.5,
@@ -156,6 +159,7 @@ def prepare(
             source,
             store,
             Preparation(frames=frames, size=size, margin=margin, min_coverage=min_coverage),
+            layout=layout,
             jobs=jobs,
             seed=seed,
             overwrite=overwrite,

@@ -248,3 +248,29 @@ def test_folders_without_videos_are_said(tmp_path: Path) -> None:
     (tmp_path / "fake").mkdir()
     with pytest.raises(UserError, match="no video in"):
         index(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["folders", "Folders", "auto"])
+def test_a_layout_can_be_named_in_any_case(name: str, tmp_path: Path) -> None:
+    root = _touch(tmp_path, "real/a.mp4", "fake/f.mp4")
+    assert index(root, name).layout == "folders"
+
+
+def test_a_named_layout_is_preferred_to_the_recognised_one(tmp_path: Path) -> None:
+    root = _touch(_face_forensics(tmp_path), "real/a.mp4", "fake/f.mp4")
+    assert index(root).layout == "FaceForensics++"
+    assert index(root, "folders").layout == "folders"
+
+
+def test_a_named_layout_that_does_not_fit_says_what_was_found(tmp_path: Path) -> None:
+    root = _touch(tmp_path, "real/a.mp4", "fake/f.mp4")
+    with pytest.raises(UserError) as raised:
+        index(root, "FaceForensics++")
+    message = str(raised.value)
+    assert "not the layout FaceForensics++: expected original_sequences/" in message
+    assert message.endswith("found fake/, real/; it looks like folders")
+
+
+def test_an_unknown_layout_name_lists_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"auto or one of .*folders; received imagenet"):
+        index(tmp_path, "imagenet")

@@ -1,0 +1,132 @@
+"""FaceForensics++ (Rossler et al., 2019), with the Google actors (DFD) where they are present."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path, PurePath
+
+from data_prep.errors import UserError
+from data_prep.layouts.files import VIDEO_SUFFIXES, distinct, files, is_candidate, shown, subfolders
+from data_prep.layouts.layout import DataSetIndex, Layout, Video
+from data_prep.store import FAKE, REAL, SPLITS, Quarantined
+from data_prep.text import printable
+
+NAME = "FaceForensics++"
+_FOLDERS = (("original_sequences", REAL), ("manipulated_sequences", FAKE))
+# What FaceForensics++ keeps beside its qualities: white on black masks, and face models.
+_EXTRAS = frozenset({"masks", "models"})
+
+
+def _detect(source: Path) -> bool:
+    return any((source / folder).is_dir() for folder, _ in _FOLDERS)
+
+
+def _read(source: Path) -> DataSetIndex:
+    official = _official_splits(source)
+    problems: list[Quarantined] = []
+    videos = []
+    for folder, label in _FOLDERS:
+        for method_folder in _levels(source / folder, problems):
+            method = "real" if label == REAL else printable(method_folder.name)
+            for quality_folder in _levels(method_folder, problems):
+                if quality_folder.name.casefold() in _EXTRAS:
+                    continue
+                quality = printable(quality_folder.name)
+                for path, name in _files(quality_folder, problems):
+                    identities = _identities(PurePath(name).name, label)
+                    split = _official_split(path, identities, official)
+                    key = f"{NAME}/{method}/{quality}/{printable(name)}"
+                    videos.append(Video(key, path, label, method, quality, identities, split))
+    return DataSetIndex(NAME, NAME, distinct(videos), tuple(problems))
+
+
+def _levels(folder: Path, problems: list[Quarantined]) -> list[Path]:
+    """Subfolders of a level that holds no videos; those that lie there go to problems."""
+    if folder.is_dir():
+        for path in files(folder, problems, recursive=False):
+            if path.suffix.casefold() in VIDEO_SUFFIXES:
+                reason = "expected below <method>/<quality>/videos/"
+                problems.append(Quarantined(str(path), "index", reason))
+    return subfolders(folder)
+
+
+def _files(folder: Path, problems: list[Quarantined]) -> Iterator[tuple[Path, str]]:
+    """Files of a quality folder and their names without ending; ``videos/`` may be left out."""
+    below = folder / "videos"
+    whole = below.is_dir()
+    below = below if whole else folder
+    for path in files(below, problems, recursive=whole):
+        if is_candidate(path):
+            yield path, path.relative_to(below).with_suffix("").as_posix()
+
+
+def _identities(name: str, label: int) -> tuple[str, ...]:
+    """``AAA_BBB`` is target and donor; of the actors ``24_23__scene__X``, reals ``24__scene``."""
+    name = printable(name)
+    actors = re.match(r"(\d+)_(\d+)__" if label == FAKE else r"(\d+)__", name)
+    if actors:
+        return tuple(f"actor {number}" for number in actors.groups())
+    pair = re.fullmatch(r"([^_]+)_([^_]+)", name) if label == FAKE else None
+    return pair.groups() if pair else (name,)
+
+
+def _official_splits(source: Path) -> dict[str, str]:
+    """The split of every identity in the official lists; empty where there are none."""
+    official: dict[str, str] = {}
+    for split in SPLITS:
+        path = next(
+            (
+                folder / f"{split}.json"
+                for folder in (source, source / "splits")
+                if (folder / f"{split}.json").is_file()
+            ),
+            None,
+        )
+        for identity in _read_pairs(path) if path else ():
+            if official.setdefault(identity, split) != split:
+                raise UserError(
+                    f"{shown(source)}: identity {identity} is in two official splits, "
+                    f"{official[identity]} and {split}; correct the split lists"
+                )
+    return official
+
+
+def _read_pairs(path: Path) -> list[str]:
+    try:
+        pairs = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(
+            f"split list {shown(path)} is damaged: {shown(str(error))}; replace it or remove it"
+        ) from None
+    valid = isinstance(pairs, list) and all(
+        isinstance(pair, list) and all(isinstance(identity, str) for identity in pair)
+        for pair in pairs
+    )
+    if not valid:
+        raise UserError(
+            f"split list {shown(path)} is damaged: expected a list of pairs such as "
+            '["071", "054"]; replace it or remove it'
+        )
+    return [identity for pair in pairs for identity in pair]
+
+
+def _official_split(
+    path: Path, identities: tuple[str, ...], official: dict[str, str]
+) -> str | None:
+    splits = sorted({official[identity] for identity in identities if identity in official})
+    if len(splits) > 1:
+        raise UserError(
+            f"{shown(path)} shows people of two official splits, {' and '.join(splits)}; "
+            "remove the video or correct the split lists"
+        )
+    return splits[0] if splits else None
+
+
+LAYOUT = Layout(
+    NAME,
+    "original_sequences/ and manipulated_sequences/ (FaceForensics++)",
+    _detect,
+    _read,
+)

@@ -1,0 +1,101 @@
+"""Folders and files of a data set, read the same way by every layout."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path, PurePath
+
+from data_prep.layouts.layout import Video
+from data_prep.store import Quarantined
+from data_prep.text import printable
+
+VIDEO_SUFFIXES = frozenset(
+    {".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts"}
+    | {".ogv", ".ts", ".vob", ".webm", ".wmv"}
+)
+# Files that travel beside videos and are no input.
+_SIDECAR_SUFFIXES = frozenset(
+    {".csv", ".html", ".json", ".log", ".md", ".md5", ".pdf", ".sha256", ".srt", ".toml"}
+    | {".tsv", ".txt", ".vtt", ".xml", ".yaml", ".yml"}
+)
+_SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
+
+
+def shown(name: PurePath | str) -> str:
+    """A name fit for one line of a message or a table."""
+    return re.sub(r"[\r\n\t]+", " ", printable(str(name)))
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """Folders in a folder, by name, without hidden ones; none if it does not exist."""
+    if not folder.is_dir() or not os.access(folder, os.R_OK | os.X_OK):
+        return []
+    return sorted(
+        (child for child in folder.iterdir() if child.is_dir() and not _is_hidden(child.name)),
+        key=os.fsencode,
+    )
+
+
+def files(folder: Path, problems: list[Quarantined], *, recursive: bool) -> list[Path]:
+    """Regular files in a folder, by name; what is no file but not a folder goes to problems.
+
+    Every folder is read once, links after all real folders, so links in circles end.
+    """
+    found: list[Path] = []
+    seen: set[tuple[int, int]] = set()
+    folders, linked = collections.deque([folder]), collections.deque[Path]()
+    while folders or linked:
+        current = folders.popleft() if folders else linked.popleft()
+        try:
+            status = current.stat()
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            children = list(current.iterdir())
+        except OSError as error:
+            problems.append(Quarantined(str(current), "index", f"cannot be read: {error.strerror}"))
+            continue
+        for child in children:
+            if _is_hidden(child.name):
+                continue
+            if child.is_dir():
+                if recursive:
+                    (linked if child.is_symlink() else folders).append(child)
+            elif child.is_file():
+                found.append(child)
+            else:
+                reason = "a link to nothing" if child.is_symlink() else "not a regular file"
+                problems.append(Quarantined(str(child), "index", reason))
+    return sorted(found, key=os.fsencode)
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name.casefold() in _SYSTEM_FILES
+
+
+def is_candidate(path: Path) -> bool:
+    """Whether a file may be a video: sidecars are not, a file of unknown ending is."""
+    return path.suffix.casefold() not in _SIDECAR_SUFFIXES
+
+
+def distinct(videos: Iterable[Video]) -> tuple[Video, ...]:
+    """Videos sorted by key; where keys collide they take the file's ending, then a number."""
+    videos = list(videos)
+    shared = collections.Counter(video.key for video in videos)
+    taken = {key for key, count in shared.items() if count == 1}
+    distinct = []
+    for video in sorted(videos, key=lambda video: os.fsencode(video.path)):
+        key = video.key
+        if shared[key] > 1:
+            stem = key + printable(video.path.suffix)
+            key, number = stem, 1
+            while key in taken:
+                number += 1
+                key = f"{stem}#{number}"
+            taken.add(key)
+        distinct.append(dataclasses.replace(video, key=key))
+    return tuple(sorted(distinct, key=lambda video: video.key))

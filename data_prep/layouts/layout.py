@@ -1,0 +1,66 @@
+"""What a layout is, and what it makes of a folder."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+from data_prep.store import Quarantined
+
+
+@dataclasses.dataclass(frozen=True)
+class Video:
+    """One video of a data set, not yet opened.
+
+    Attributes:
+        key: unique name, ``data set/method/quality/name``.
+        path: the file.
+        label: 0 real, 1 fake.
+        method: manipulation method, ``real`` for reals.
+        quality: compression level as the data set names it, or ``unknown``.
+        identities: the people in it as far as the data set tells: the target, then the donor.
+        split: the official ``train``, ``val`` or ``test``, or None.
+    """
+
+    key: str
+    path: Path
+    label: int
+    method: str
+    quality: str
+    identities: tuple[str, ...]
+    split: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSetIndex:
+    """What a source folder holds.
+
+    Attributes:
+        layout: name of the layout it was read as.
+        name: name of the data set.
+        videos: every candidate, by key; a file of unknown ending is one too, and is opened.
+        problems: what cannot be a candidate, with the reason.
+    """
+
+    layout: str
+    name: str
+    videos: tuple[Video, ...]
+    problems: tuple[Quarantined, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """One way of laying out a data set.
+
+    Attributes:
+        name: what it is called.
+        expected: what recognises it, for the message when nothing fits.
+        detect: whether a folder has this layout.
+        read: the folder's index.
+    """
+
+    name: str
+    expected: str
+    detect: Callable[[Path], bool]
+    read: Callable[[Path], DataSetIndex]
