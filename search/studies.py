@@ -91,6 +91,8 @@ def pruner(name: str, epochs: int) -> optuna.pruners.BasePruner:
 
 def trials(journal: Path) -> dict[str, list[FrozenTrial]]:
     """All trials of a run by stage, of the stages begun so far; also while a run is going on."""
+    if not journal.exists():
+        return {}
     store = storage(journal)
     begun = {study.study_name: study for study in store.get_all_studies()}
     return {

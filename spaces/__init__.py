@@ -4,3 +4,7 @@ This package knows nothing of files or studies: blocks take tensors and hyperpar
 """
 
 from __future__ import annotations
+
+from spaces.detector import DetectorBlock, DetectorGraph, FakeProbabilityHead, detector_space
+
+__all__ = ["DetectorBlock", "DetectorGraph", "FakeProbabilityHead", "detector_space"]

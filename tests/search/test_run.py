@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from artifacts.records import REASON
+from artifacts.records import HYPERPARAMETERS, REASON
 from data_prep.store import Store
 from search import studies
 
@@ -133,10 +133,17 @@ def test_a_killed_run_goes_on_without_losing_or_repeating_a_trial(
 ) -> None:
     config, run_dir = write_config(tmp_path, architecture=3, gan=0, training=0), tmp_path / "run"
     process = begin_run(config)
-    wait_for(
-        lambda: [t.state for t in trials(run_dir)][:2] == [TrialState.COMPLETE, TrialState.RUNNING],
-        process,
-    )
+
+    def second_trial_trains() -> bool:
+        found = trials(run_dir)
+        return (
+            len(found) == 2
+            and found[0].state == TrialState.COMPLETE
+            and found[1].state == TrialState.RUNNING
+            and HYPERPARAMETERS in found[1].user_attrs
+        )
+
+    wait_for(second_trial_trains, process)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     first = trials(run_dir)[0]

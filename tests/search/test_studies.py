@@ -41,8 +41,9 @@ def test_the_lock_of_a_dead_writer_is_removed(journal: Path) -> None:
     assert len(study.trials) == 1
 
 
-def test_recovering_nothing_does_nothing(journal: Path) -> None:
+def test_looking_at_nothing_leaves_nothing(journal: Path) -> None:
     studies.recover(journal)
+    assert studies.trials(journal) == {}
     assert not journal.exists()
 
 
