@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 from data_prep.errors import UserError
-from data_prep.layouts import face_forensics, folders
+from data_prep.layouts import celeb_df, face_forensics, folders
 from data_prep.layouts.files import shown, subfolders
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
 
@@ -24,6 +24,7 @@ AUTO = "auto"
 # The first that recognises a folder reads it, so the more particular come first.
 LAYOUTS = (
     face_forensics.LAYOUT,
+    celeb_df.LAYOUT,
     folders.LAYOUT,
 )
 

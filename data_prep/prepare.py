@@ -48,7 +48,9 @@ class PreparationSummary:
     Attributes:
         store: the store written.
         layout: the layout the source was read as.
-        split_policy: ``official`` or ``identity-disjoint``.
+        split_policy: the one applied, of :data:`data_prep.splits.POLICIES` but ``auto``.
+        split_note: why ``auto`` did not take the official lists; empty if it did.
+        overlap: identity groups with clips in more than one split; 0 unless it was allowed.
         videos: candidates found; each is a clip or is quarantined.
         clips: clips in the store.
         coverage: mean fraction of sampled frames in which the face was found.
@@ -62,6 +64,8 @@ class PreparationSummary:
     store: Path
     layout: str
     split_policy: str
+    split_note: str
+    overlap: int
     videos: int
     clips: int
     coverage: float
@@ -80,6 +84,9 @@ def prepare(
     layout: str = datasets.AUTO,
     jobs: int = 1,
     seed: int = 0,
+    split_policy: str = splits.AUTO,
+    held_out: str | None = None,
+    allow_overlap: bool = False,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> PreparationSummary:
@@ -95,7 +102,10 @@ def prepare(
         preparation: how clips are made; the defaults if None.
         layout: name of the source's layout, ``auto`` to recognise it.
         jobs: worker processes, -1 for one a core.
-        seed: of the identity-disjoint split, where there is no official one.
+        seed: of the split, where groups are dealt out.
+        split_policy: how clips are split, one of :data:`data_prep.splits.POLICIES`.
+        held_out: the method that ``leave-one-method-out`` keeps for test.
+        allow_overlap: keep ``official`` lists although one person is on two sides of them.
         overwrite: replace an existing store.
         progress: called with (videos done, videos in all).
 
@@ -106,20 +116,21 @@ def prepare(
     started = time.monotonic()
     preparation = preparation or Preparation()
     jobs = _resolve_jobs(jobs)
+    request = splits.SplitRequest(split_policy, seed, held_out, allow_overlap)
     source, store_path = Path(source), Path(store_path)
     _check_store_path(store_path, overwrite)
     found = datasets.index(source, layout)
     _check_labels(found, source)
-    groups, planned = splits.assign(found.videos, seed)
+    planned = splits.assign(found.videos, request)
     make_detector(preparation)
 
     with parts.parts_folder(store_path) as folder:
-        wanted = [video for video in found.videos if video.key in planned]
+        wanted = [video for video in found.videos if video.key in planned.splits]
         quarantine = list(found.problems)
         quarantine += [
-            Quarantined(str(video.path), "index", "in no official split, nor is anyone in it")
+            Quarantined(str(video.path), "index", planned.left_out[video.key])
             for video in found.videos
-            if video.key not in planned
+            if video.key in planned.left_out
         ]
         tasks, lost = parts.plan(wanted, folder, preparation, max(1, joblib.cpu_count() // jobs))
         quarantine += lost
@@ -139,21 +150,23 @@ def prepare(
         left_out = {entry.path for entry in quarantine}
         usable = [video for video in wanted if str(video.path) not in left_out]
         _check_usable(wanted, usable, planned, quarantine)
-        groups, final = splits.assign(found.videos, seed, usable={video.key for video in usable})
+        final = splits.assign(found.videos, request, usable={video.key for video in usable})
         quarantine.sort(key=lambda entry: os.fsencode(entry.path))
-        counts = _count(usable, final)
+        counts = _count(usable, final.splits)
         coverages: list[float] = []
         fingerprint = write_store(
             store_path,
-            _clips(usable, tasks, groups, final, coverages),
+            _clips(usable, tasks, final, coverages),
             quarantine,
-            _description(source, found, preparation, seed, counts),
+            _description(source, found, preparation, request, final, counts),
         )
         parts.remove_parts(folder)
     return PreparationSummary(
         store=store_path,
         layout=found.layout,
-        split_policy=splits.policy(found.videos),
+        split_policy=final.policy,
+        split_note=final.note,
+        overlap=len(final.overlap),
         videos=len(found.videos) + len(found.problems),
         clips=len(usable),
         coverage=float(np.mean(coverages)),
@@ -196,23 +209,24 @@ def _check_labels(found: DataSetIndex, source: Path) -> None:
 def _check_usable(
     wanted: Sequence[Video],
     usable: Sequence[Video],
-    planned: Mapping[str, str],
+    planned: splits.Assignment,
     quarantine: Sequence[Quarantined],
 ) -> None:
-    """Every label, and every split the data set names, must have kept usable clips."""
+    """Every label, and every split that is not dealt out, must have kept usable clips."""
     for label, name in LABEL_NAMES.items():
         if not any(video.label == label for video in usable):
             raise UserError(f"no usable {name} clip: {_lost(wanted, label, quarantine)}")
-    if splits.policy(wanted) != splits.OFFICIAL:
+    if planned.policy == splits.IDENTITY:
         return
-    for split in sorted(set(planned.values()), key=SPLITS.index):
+    kept = {video.key for video in usable}
+    for split in sorted(set(planned.splits.values()), key=SPLITS.index):
         for label, name in LABEL_NAMES.items():
-            if not any(v.label == label and planned[v.key] == split for v in usable):
-                of_split = [video for video in wanted if planned[video.key] == split]
+            of_split = [video for video in wanted if planned.splits[video.key] == split]
+            if not any(video.label == label and video.key in kept for video in of_split):
                 raise UserError(
-                    f"no usable {name} clip in the official {split} split: "
-                    f"{_lost(of_split, label, quarantine)}; add videos of that split, or remove "
-                    "the split lists to split by identity"
+                    f"no usable {name} clip in the {split} split ({planned.policy}): "
+                    f"{_lost(of_split, label, quarantine)}; add videos of that split, or split "
+                    f"by identity with the split policy {splits.IDENTITY}"
                 )
 
 
@@ -232,8 +246,7 @@ def _lost(videos: Sequence[Video], label: int, quarantine: Sequence[Quarantined]
 def _clips(
     videos: Sequence[Video],
     tasks: Mapping[str, parts.Task],
-    groups: Mapping[str, str],
-    final: Mapping[str, str],
+    final: splits.Assignment,
     coverages: list[float],
 ) -> Iterator[Clip]:
     """The clips in key order, read from their parts one at a time."""
@@ -245,8 +258,8 @@ def _clips(
             label=video.label,
             method=video.method,
             quality=video.quality,
-            group=groups[video.key],
-            split=final[video.key],
+            group=final.groups[video.key],
+            split=final.splits[video.key],
             path=printable(str(video.path)),
             sha256=clip.sha256,
             frame_indices=clip.indices,
@@ -273,18 +286,23 @@ def _description(
     source: Path,
     found: DataSetIndex,
     preparation: Preparation,
-    seed: int,
+    request: splits.SplitRequest,
+    final: splits.Assignment,
     counts: Sequence[ClipCount],
 ) -> dict[str, Any]:
     """What the store keeps of how it was made."""
-    policy = splits.policy(found.videos)
     versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
     return {
         "clip": preparation.to_dict(),
         "layout": found.layout,
         "synthetic": (source / datasets.SYNTHETIC_MARKER).is_file(),
         "source": printable(str(source.absolute())),
-        "split": {"policy": policy, "seed": seed if policy != splits.OFFICIAL else None},
+        "split": {
+            "policy": final.policy,
+            "seed": final.seed,
+            "held_out": request.held_out,
+            "overlap": len(final.overlap),
+        },
         "versions": {"python": platform.python_version(), **versions},
         "counts": [dataclasses.asdict(count) for count in counts],
     }

@@ -3,25 +3,98 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import hashlib
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import networkx as nx
 
-from data_prep.datasets import Video
 from data_prep.errors import UserError
+from data_prep.layouts.layout import Video
 from data_prep.store import FAKE, REAL, SPLITS
 
-OFFICIAL, IDENTITY_DISJOINT = "official", "identity-disjoint"
+AUTO, OFFICIAL, IDENTITY, TEST = "auto", "official", "identity", "test"
+LEAVE_ONE_METHOD_OUT = "leave-one-method-out"
+POLICIES = (AUTO, OFFICIAL, IDENTITY, LEAVE_ONE_METHOD_OUT, TEST)
+
+FRACTIONS = (0.7, 0.15, 0.15)
 
 # Which split a scarce group with both labels goes to: training is the easiest to fill otherwise.
 _NEEDIEST_FIRST = ("val", "test", "train")
 
 
-def policy(videos: Sequence[Video]) -> str:
-    """How :func:`assign` splits these videos: ``official`` or ``identity-disjoint``."""
-    return OFFICIAL if any(video.split for video in videos) else IDENTITY_DISJOINT
+@dataclasses.dataclass(frozen=True)
+class SplitRequest:
+    """How a data set is to be split.
+
+    Args:
+        policy: ``official``: as the data set's lists say; where they name the test split alone,
+            the rest is dealt out to train and val. ``identity``: whole identity groups are dealt
+            out. ``leave-one-method-out``: of the fakes, only ``held_out`` is in test, and it is
+            nowhere else. ``test``: everything in test, for a store that is only evaluated on.
+            ``auto``: official where there are lists that divide no group, else identity.
+        seed: of the order in which groups are dealt out.
+        held_out: the method ``leave-one-method-out`` leaves out.
+        allow_overlap: let official lists put one group on several sides.
+
+    Raises:
+        UserError: there is no such policy, or ``held_out`` is given without its policy or is
+            missing.
+    """
+
+    policy: str = AUTO
+    seed: int = 0
+    held_out: str | None = None
+    allow_overlap: bool = False
+
+    def __post_init__(self) -> None:
+        if self.policy not in POLICIES:
+            raise UserError(
+                f"split policy must be one of {', '.join(POLICIES)}; received {self.policy!r}"
+            )
+        if (self.held_out is not None) != (self.policy == LEAVE_ONE_METHOD_OUT):
+            raise UserError(
+                f"a held-out method and the split policy {LEAVE_ONE_METHOD_OUT} go together; "
+                f"received the policy {self.policy} and the method {self.held_out}"
+            )
+        if self.allow_overlap and self.policy != OFFICIAL:
+            raise UserError(
+                f"only official lists can put one person on two sides: allowing overlap needs the "
+                f"split policy {OFFICIAL}, received {self.policy}"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class Assignment:
+    """Identity groups and splits of a data set's videos.
+
+    Attributes:
+        policy: the one applied; never ``auto``.
+        seed: that was used, None where nothing was dealt out.
+        groups: identity group of every video, by key.
+        splits: split of every usable video that has one, by key.
+        left_out: why a usable video has no split, by key.
+        overlap: groups with videos in more than one split, in alphabetical order.
+        note: why ``auto`` did not take the official lists; empty if it did or there are none.
+    """
+
+    policy: str
+    seed: int | None
+    groups: Mapping[str, str]
+    splits: Mapping[str, str]
+    left_out: Mapping[str, str]
+    overlap: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Sides:
+    """A split by video key, the reasons of those without one, and whether the seed mattered."""
+
+    splits: dict[str, str]
+    left_out: dict[str, str] = dataclasses.field(default_factory=dict)
+    dealt: bool = True
 
 
 def identity_groups(videos: Sequence[Video]) -> dict[str, str]:
@@ -45,107 +118,322 @@ def identity_groups(videos: Sequence[Video]) -> dict[str, str]:
 
 def assign(
     videos: Sequence[Video],
-    seed: int,
-    fractions: tuple[float, float, float] = (0.7, 0.15, 0.15),
+    request: SplitRequest | None = None,
+    fractions: tuple[float, float, float] = FRACTIONS,
     *,
     usable: Collection[str] | None = None,
-) -> tuple[dict[str, str], dict[str, str]]:
-    """Give every video an identity group and a split; no group is in two splits.
+) -> Assignment:
+    """Give every video an identity group and a split; no group is in two splits unless allowed.
 
-    Where the data set has official splits they hold: a video they do not mention follows its
-    group, and is left without a split where no video of the group has one. Otherwise whole
-    groups are dealt out, each to the split that lacks most clips, so that every split has reals
-    and fakes. Groups with both labels, with reals only and with fakes only are dealt out apart,
-    so reals and fakes of unrelated people work too. The order depends on the seed and the
-    groups' names alone.
+    Dealing out gives whole groups to the split where they bring the share of every method
+    nearest to the fractions, so that every split has reals and fakes. Groups with both labels,
+    with reals only and with fakes only are dealt out apart, so reals and fakes of unrelated
+    people work too. What ``auto`` becomes, and which groups a held-out method takes to test,
+    depends on all videos, not on the usable ones.
 
     Args:
         videos: all videos of the data set; they make the groups.
-        seed: of the order in which groups are dealt out.
+        request: how; ``auto`` with seed 0 if None.
         fractions: of clips wanted in train, val and test; they sum to 1.
         usable: keys of the videos to split, all if None.
 
-    Returns:
-        Group by key of every video, and split by key of every usable video that has one.
-
     Raises:
-        UserError: an official list puts one group into two splits, or there are too few
-            groups for three splits with both labels each.
+        UserError: the official lists put one group on two sides and that is not allowed, there
+            are none, the held-out method is unknown, or there are too few groups for the splits
+            with both labels each.
     """
+    request = request or SplitRequest()
     if min(fractions) <= 0 or not math.isclose(sum(fractions), 1):
         raise UserError(f"split fractions must be above 0 and sum to 1, received {fractions}")
     groups = identity_groups(videos)
-    if policy(videos) == OFFICIAL:
-        of_group = _official(videos, groups)
+    policy, note = _resolve(videos, groups, request)
+    wanted = [video for video in videos if usable is None or video.key in usable]
+    shares = dict(zip(SPLITS, fractions, strict=True))
+    if policy == TEST:
+        sides = _Sides({video.key: "test" for video in wanted}, dealt=False)
+    elif policy == OFFICIAL:
+        sides = _official(videos, wanted, groups, request.seed, shares)
+    elif policy == LEAVE_ONE_METHOD_OUT:
+        # Of all videos: dealt out anew, one left out before could be on its right side now.
+        sides = _kept(_hold_out(videos, groups, request, shares), wanted)
     else:
-        wanted = [video for video in videos if usable is None or video.key in usable]
-        of_group = _deal(wanted, groups, seed, fractions)
-    splits = {
-        video.key: of_group[groups[video.key]]
-        for video in videos
-        if (usable is None or video.key in usable) and groups[video.key] in of_group
-    }
-    return groups, splits
+        of_group = _deal(wanted, groups, request.seed, shares)
+        sides = _Sides({video.key: of_group[groups[video.key]] for video in wanted})
+    return Assignment(
+        policy=policy,
+        seed=request.seed if sides.dealt else None,
+        groups=groups,
+        splits=sides.splits,
+        left_out=sides.left_out,
+        overlap=_divided(sides.splits, groups),
+        note=note,
+    )
 
 
-def _official(videos: Sequence[Video], groups: dict[str, str]) -> dict[str, str]:
-    first: dict[str, Video] = {}
+def _resolve(
+    videos: Sequence[Video], groups: Mapping[str, str], request: SplitRequest
+) -> tuple[str, str]:
+    """The policy to apply, and why ``auto`` did not take the official lists."""
+    if request.policy not in (AUTO, OFFICIAL):
+        return request.policy, ""
+    if not any(video.split for video in videos):
+        if request.policy == AUTO:
+            return IDENTITY, ""
+        raise UserError(
+            f"the split policy {OFFICIAL} needs official splits, and none were found; add the "
+            f"data set's split lists or choose {IDENTITY}"
+        )
+    leak = _leak(videos, groups)
+    if not leak or request.allow_overlap:
+        return OFFICIAL, ""
+    if request.policy == AUTO:
+        return IDENTITY, f"the official lists are not used: {leak}"
+    raise UserError(
+        f"{leak}; choose the split policy {IDENTITY}, or allow the overlap to keep the lists, "
+        "which lets a detector be tested on people it was trained on"
+    )
+
+
+# Official lists.
+
+
+def _names_test_alone(videos: Iterable[Video]) -> bool:
+    return {video.split for video in videos} - {None} == {"test"}
+
+
+def _leak(videos: Sequence[Video], groups: Mapping[str, str]) -> str:
+    """Which groups official lists put on two sides; empty if none."""
+    # Where the lists name the test split alone, what they do not name is trained on.
+    unnamed = "train or val" if _names_test_alone(videos) else None
+    sides = {video.key: video.split or unnamed for video in videos}
+    divided = _divided({key: side for key, side in sides.items() if side}, groups)
+    if not divided:
+        return ""
+    first, other = _example(videos, groups, sides, divided[0])
+    return (
+        f"the official splits divide {len(divided)} identity "
+        f"{'group' if len(divided) == 1 else 'groups'}: {first.key} is in {sides[first.key]}, "
+        f"{other.key} in {sides[other.key]}, and they show the same person or people joined by "
+        "fakes"
+    )
+
+
+def _example(
+    videos: Sequence[Video],
+    groups: Mapping[str, str],
+    sides: Mapping[str, str | None],
+    group: str,
+) -> tuple[Video, Video]:
+    members = [video for video in videos if groups[video.key] == group and sides[video.key]]
+    first = members[0]
+    return first, next(video for video in members if sides[video.key] != sides[first.key])
+
+
+def _divided(splits: Mapping[str, str], groups: Mapping[str, str]) -> tuple[str, ...]:
+    found: dict[str, set[str]] = collections.defaultdict(set)
+    for key, split in splits.items():
+        found[groups[key]].add(split)
+    return tuple(sorted(group for group, where in found.items() if len(where) > 1))
+
+
+def _official(
+    videos: Sequence[Video],
+    wanted: Sequence[Video],
+    groups: Mapping[str, str],
+    seed: int,
+    shares: Mapping[str, float],
+) -> _Sides:
+    splits = {video.key: video.split for video in wanted if video.split}
+    rest = [video for video in wanted if not video.split]
+    if _names_test_alone(videos):
+        if not rest:
+            return _Sides(splits, dealt=False)
+        remaining = {split: shares[split] for split in SPLITS if split != "test"}
+        of_group = _deal(rest, groups, seed, remaining)
+        return _Sides(splits | {video.key: of_group[groups[video.key]] for video in rest})
+    named: dict[str, set[str]] = collections.defaultdict(set)
     for video in videos:
-        if video.split is None:
-            continue
-        other = first.setdefault(groups[video.key], video)
-        if other.split != video.split:
-            raise UserError(
-                f"the official splits put one identity group into two splits: {other.key} is in "
-                f"{other.split}, {video.key} in {video.split}, and people in them are joined by "
-                "a fake; remove the split lists to split by identity"
+        if video.split:
+            named[groups[video.key]].add(video.split)
+    left_out = {}
+    for video in rest:
+        sides = named[groups[video.key]]
+        if len(sides) == 1:
+            splits[video.key] = next(iter(sides))
+        else:
+            left_out[video.key] = (
+                f"in no official split, and people in it are in {' and '.join(sorted(sides))}"
+                if sides
+                else "in no official split, nor is anyone in it"
             )
-    return {group: video.split for group, video in first.items() if video.split}
+    return _Sides(splits, left_out, dealt=False)
+
+
+# One method held out.
+
+
+def _kept(sides: _Sides, wanted: Sequence[Video]) -> _Sides:
+    keys = {video.key for video in wanted}
+    return _Sides(
+        {key: split for key, split in sides.splits.items() if key in keys},
+        {key: reason for key, reason in sides.left_out.items() if key in keys},
+    )
+
+
+def _hold_out(
+    videos: Sequence[Video],
+    groups: Mapping[str, str],
+    request: SplitRequest,
+    shares: Mapping[str, float],
+) -> _Sides:
+    """Test: the held-out fakes and reals. Train and val: reals and the other fakes.
+
+    Every held-out clip is tested where at least half of the clips are of groups without that
+    method. Otherwise, as in FaceForensics++ where everyone is in every method, groups are split
+    first, and a clip on the wrong side of its group is left out.
+    """
+    held_out = request.held_out
+    known = sorted({video.method for video in videos if video.label == FAKE})
+    if held_out not in known:
+        raise UserError(
+            f"held-out method {held_out} is not in the data set; its methods: {', '.join(known)}"
+        )
+    if len(known) == 1:
+        raise UserError(
+            f"{held_out} is the only method: with it held out there is no fake left to train on; "
+            "add videos of another method"
+        )
+    of_group = _sides_of_groups(videos, groups, request, shares)
+    splits, left_out = {}, {}
+    for video in videos:
+        side = of_group.get(groups[video.key])
+        if side is None:
+            left_out[video.key] = "in no official split, nor is anyone in it"
+        elif video.label == FAKE and (video.method == held_out) != (side == "test"):
+            where = "not held out, and its people are in test"
+            if side != "test":
+                where = f"held out, and its people are in {side}"
+            left_out[video.key] = f"the method {video.method} is {where}"
+        else:
+            splits[video.key] = side
+    return _Sides(splits, left_out)
+
+
+def _sides_of_groups(
+    videos: Sequence[Video],
+    groups: Mapping[str, str],
+    request: SplitRequest,
+    shares: Mapping[str, float],
+) -> dict[str, str]:
+    holding = {groups[v.key] for v in videos if v.label == FAKE and v.method == request.held_out}
+    others = [video for video in videos if groups[video.key] not in holding]
+    if 2 * len(others) >= len(videos):
+        return _test_all_held_out(videos, others, groups, request.seed, shares)
+    if {video.split for video in videos} >= set(SPLITS) and not _leak(videos, groups):
+        sides = _official(videos, videos, groups, request.seed, shares).splits
+        return {groups[key]: split for key, split in sides.items()}
+    return _deal(videos, groups, request.seed, shares)
+
+
+def _test_all_held_out(
+    videos: Sequence[Video],
+    others: Sequence[Video],
+    groups: Mapping[str, str],
+    seed: int,
+    shares: Mapping[str, float],
+) -> dict[str, str]:
+    """Every group with the held-out method in test, with reals of others where they have none."""
+    training = {video.key for video in others}
+    sides = {groups[video.key]: "test" for video in videos if video.key not in training}
+    reals = sum(video.label == REAL for video in videos if video.key not in training)
+    fakes = len(videos) - len(others) - reals
+    with_fakes = {groups[video.key] for video in others if video.label == FAKE}
+    alone = collections.Counter(
+        groups[video.key] for video in others if groups[video.key] not in with_fakes
+    )
+    # A balanced test set, but never more than its share of the reals that belong to no fake.
+    lacking = min(fakes - reals, math.ceil(shares["test"] * alone.total()))
+    for group in sorted(alone, key=_shuffled(seed)):
+        if lacking <= 0:
+            break
+        sides[group] = "test"
+        lacking -= alone[group]
+    rest = [video for video in others if groups[video.key] not in sides]
+    remaining = {split: shares[split] for split in SPLITS if split != "test"}
+    return sides | _deal(rest, groups, seed, remaining)
+
+
+# Dealing groups out.
 
 
 def _deal(
     videos: Sequence[Video],
-    groups: dict[str, str],
+    groups: Mapping[str, str],
     seed: int,
-    fractions: tuple[float, float, float],
+    shares: Mapping[str, float],
 ) -> dict[str, str]:
+    """A split for every group, of those in shares."""
     labels: dict[str, set[int]] = collections.defaultdict(set)
+    methods: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     for video in videos:
         labels[groups[video.key]].add(video.label)
-    sizes = collections.Counter(groups[video.key] for video in videos)
+        methods[groups[video.key]][video.method] += 1
+    # A group too large for a small split would otherwise end in one when its turn comes late.
+    large = min(shares.values()) / sum(shares.values()) * len(videos)
+    shuffled = _shuffled(seed)
+
+    def turn(group: str) -> tuple[float, bytes]:
+        size = methods[group].total()
+        return (-size if size > large else 0, shuffled(group))
+
     mixed, reals, fakes = (
-        sorted((group for group in labels if labels[group] == kind), key=_shuffled(seed))
+        sorted((group for group in labels if labels[group] == kind), key=turn)
         for kind in ({REAL, FAKE}, {REAL}, {FAKE})
     )
-    if len(mixed) + min(len(reals), len(fakes)) < len(SPLITS):
+    if len(mixed) + min(len(reals), len(fakes)) < len(shares):
         raise UserError(
-            "too few people for three splits with real and fake videos each: expected at least "
-            f"3 identity groups with both, found {len(mixed)} with both, {len(reals)} with reals "
-            f"only and {len(fakes)} with fakes only; add videos of other people"
+            f"too few people for {', '.join(shares)} splits with real and fake videos each: "
+            f"expected at least {len(shares)} identity groups with both, found {len(mixed)} with "
+            f"both, {len(reals)} with reals only and {len(fakes)} with fakes only; add videos of "
+            f"other people, or choose the split policy {TEST} for a store to evaluate on"
         )
-    covered = _NEEDIEST_FIRST[: len(mixed)]
-    uncovered = [split for split in SPLITS if split not in covered]
+    needy_first = [split for split in _NEEDIEST_FIRST if split in shares]
+    covered = needy_first[: len(mixed)]
+    uncovered = [split for split in shares if split not in covered]
     dealt: dict[str, str] = {}
     for kind, needy in ((mixed, covered), (reals, uncovered), (fakes, uncovered)):
-        dealt |= _deal_kind(kind, sizes, needy, fractions)
+        dealt |= _deal_kind(kind, methods, needy, shares)
     return dealt
 
 
 def _deal_kind(
     groups: Sequence[str],
-    sizes: dict[str, int],
+    methods: Mapping[str, collections.Counter[str]],
     needy: Collection[str],
-    fractions: tuple[float, float, float],
+    shares: Mapping[str, float],
 ) -> dict[str, str]:
-    """Deal groups of one kind out; every needy split gets at least one."""
-    total = sum(sizes[group] for group in groups)
-    lacking = {split: part * total for split, part in zip(SPLITS, fractions, strict=True)}
-    empty = [split for split in SPLITS if split in needy]
+    """Deal groups of one kind out; every needy split gets at least one.
+
+    Each group goes where it lessens most the squared distance between the share of every method
+    that a split has and the share it should have.
+    """
+    totals: collections.Counter[str] = collections.Counter()
+    for group in groups:
+        totals += methods[group]
+    whole = sum(shares.values())
+    lacking = {split: dict.fromkeys(totals, share / whole) for split, share in shares.items()}
+    empty = [split for split in shares if split in needy]
     dealt: dict[str, str] = {}
     for at, group in enumerate(groups):
-        choice = empty if len(groups) - at <= len(empty) else SPLITS
-        split = max(choice, key=lambda split: lacking[split])
-        lacking[split] -= sizes[group]
+        choice = empty if len(groups) - at <= len(empty) else list(shares)
+        part = {method: count / totals[method] for method, count in methods[group].items()}
+        gains = {
+            split: sum(share * lacking[split][method] for method, share in part.items())
+            for split in choice
+        }
+        split = max(choice, key=gains.__getitem__)
+        for method, share in part.items():
+            lacking[split][method] -= share
         if split in empty:
             empty.remove(split)
         dealt[group] = split

@@ -146,6 +146,21 @@ def prepare(
     ] = 0.5,
     jobs: Jobs = -1,
     seed: Annotated[int, typer.Option(help="Of the split, where there is no official one.")] = 0,
+    split_policy: Annotated[
+        str,
+        typer.Option(
+            help="auto (official lists that divide no person, else by identity), official, "
+            "identity, leave-one-method-out, or test (all in test, only to evaluate on)."
+        ),
+    ] = "auto",
+    held_out: Annotated[
+        str | None,
+        typer.Option(metavar="METHOD", help="What leave-one-method-out keeps for test."),
+    ] = None,
+    allow_overlap: Annotated[
+        bool,
+        typer.Option("--allow-overlap", help="Keep official lists that divide people; recorded."),
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the store.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -162,6 +177,9 @@ def prepare(
             layout=layout,
             jobs=jobs,
             seed=seed,
+            split_policy=split_policy,
+            held_out=held_out,
+            allow_overlap=allow_overlap,
             overwrite=overwrite,
             progress=progress,
         )
@@ -179,6 +197,8 @@ def prepare(
                 ],
                 "layout": summary.layout,
                 "split_policy": summary.split_policy,
+                "split_note": summary.split_note,
+                "overlap": summary.overlap,
                 "fingerprint": summary.fingerprint,
             }
         )
@@ -210,6 +230,13 @@ def _print_preparation(summary: PreparationSummary) -> None:
         console.print(left_out)
         if len(summary.quarantined) > 20:
             console.print(f"... and {len(summary.quarantined) - 20} more, in /quarantine")
+    if summary.split_note:
+        console.print(f"note: {summary.split_note}", markup=False)
+    if summary.overlap:
+        console.print(
+            f"warning: {summary.overlap} identity groups are in more than one split; scores on "
+            "this store are of people seen in training"
+        )
     console.print(
         f"{summary.clips} of {summary.videos} videos kept, coverage {summary.coverage:.3f}, "
         f"{len(summary.quarantined)} quarantined, {summary.seconds:.0f} s"

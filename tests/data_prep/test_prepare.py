@@ -64,7 +64,12 @@ def test_every_video_becomes_a_clip_in_a_store(source: Path, tmp_path: Path) -> 
         assert store.keys[0] == "people/fake/unknown/anna_swap"
         assert store.fingerprint == summary.fingerprint
         assert Preparation.from_dict(store.preparation["clip"]) == SMALL
-        assert store.preparation["split"] == {"policy": "identity-disjoint", "seed": 0}
+        assert store.preparation["split"] == {
+            "policy": "identity",
+            "seed": 0,
+            "held_out": None,
+            "overlap": 0,
+        }
         for split in SPLITS:
             assert len(store.rows(split, 0))
             assert len(store.rows(split, 1))
@@ -245,7 +250,9 @@ def test_an_official_split_that_lost_a_class_is_refused(tmp_path: Path, face_vid
             path.write_bytes(face_video if "001_" not in path.name else b"")
     for number, split in enumerate(SPLITS):
         (root / f"{split}.json").write_text(f'[["00{number}", "10{number}"]]')
-    with pytest.raises(UserError, match=r"no usable fake clip in the official val split: 1 of 1"):
+    with pytest.raises(
+        UserError, match=r"no usable fake clip in the val split \(official\): 1 of 1"
+    ):
         _prepare(root, tmp_path / "store.h5")
 
 
@@ -267,6 +274,68 @@ def test_a_video_no_official_split_knows_is_left_out_and_said(
         ("777.mp4", "index"),
         ("777_777.mp4", "index"),
     }
+
+
+def _celeb_df(root: Path, face_video: bytes) -> Path:
+    """Celeb-DF of five people, whose test list holds one of several videos of id0."""
+    for name in (
+        *(f"Celeb-real/id{n}_0000.mp4" for n in range(5)),
+        *(f"Celeb-synthesis/id{n}_id{n + 10}_0000.mp4" for n in range(5)),
+        "Celeb-real/id0_0001.mp4",
+    ):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(face_video)
+    (root / "List_of_testing_videos.txt").write_text(
+        "1 Celeb-real/id0_0000.mp4\n0 Celeb-synthesis/id0_id10_0000.mp4\n"
+    )
+    return root
+
+
+def test_an_overlap_of_people_is_kept_out_unless_allowed_and_is_recorded(
+    tmp_path: Path, face_video: bytes
+) -> None:
+    source, store_path = _celeb_df(tmp_path / "celeb", face_video), tmp_path / "store.h5"
+    with pytest.raises(UserError, match="official splits divide 1 identity group"):
+        _prepare(source, store_path, split_policy="official")
+    summary = _prepare(source, store_path)
+    assert (summary.split_policy, summary.overlap) == ("identity", 0)
+    assert "the official lists are not used" in summary.split_note
+    summary = _prepare(
+        source, store_path, split_policy="official", allow_overlap=True, overwrite=True
+    )
+    assert (summary.split_policy, summary.overlap, summary.clips) == ("official", 1, 11)
+    with Store(store_path) as store:
+        assert store.preparation["split"]["policy"] == "official"
+        assert store.preparation["split"]["overlap"] == 1
+        assert sorted(store.keys[store.splits == "test"]) == [
+            "Celeb-DF/Celeb-synthesis/unknown/id0_id10_0000",
+            "Celeb-DF/real/unknown/id0_0000",
+        ]
+
+
+def test_clips_on_the_wrong_side_of_a_held_out_method_are_quarantined_and_said(
+    tmp_path: Path, face_video: bytes
+) -> None:
+    root, store_path = tmp_path / "ff", tmp_path / "store.h5"
+    for number in range(4):
+        for path in (
+            root / f"original_sequences/youtube/c23/videos/00{number}.mp4",
+            root / f"manipulated_sequences/Deepfakes/c23/videos/00{number}_10{number}.mp4",
+            root / f"manipulated_sequences/FaceSwap/c23/videos/00{number}_10{number}.mp4",
+        ):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(face_video)
+    summary = _prepare(root, store_path, split_policy="leave-one-method-out", held_out="FaceSwap")
+    assert (summary.split_policy, summary.videos, summary.clips) == ("leave-one-method-out", 12, 8)
+    assert {entry.reason.partition(",")[0] for entry in summary.quarantined} == {
+        "the method FaceSwap is held out",
+        "the method Deepfakes is not held out",
+    }
+    with Store(store_path) as store:
+        assert store.preparation["split"]["held_out"] == "FaceSwap"
+        assert set(store.methods[store.splits == "test"]) == {"real", "FaceSwap"}
+        assert set(store.methods[store.splits != "test"]) == {"real", "Deepfakes"}
 
 
 @pytest.mark.parametrize("store_name", ["people", "people/real/anna.mp4/store.h5"])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from data_prep.datasets import Video
 from data_prep.errors import UserError
-from data_prep.splits import assign, identity_groups, policy
+from data_prep.splits import SplitRequest, assign, identity_groups
 from data_prep.store import FAKE, REAL, SPLITS
 
 
@@ -30,10 +31,11 @@ def _fake(target: str, donor: str, split: str | None = None) -> Video:
     return _video(f"{target}_{donor}", FAKE, [target, donor], split)
 
 
-def _labels(videos: Sequence[Video], splits: dict[str, str]) -> dict[str, set[int]]:
+def _labels(videos: Sequence[Video], splits: Mapping[str, str]) -> dict[str, set[int]]:
     found = collections.defaultdict(set)
     for video in videos:
-        found[splits[video.key]].add(video.label)
+        if video.key in splits:
+            found[splits[video.key]].add(video.label)
     return found
 
 
@@ -61,9 +63,11 @@ def test_no_group_is_in_two_splits_and_every_split_has_both_labels(
     videos += [_fake(str(a), str(b)) for a, b in dict.fromkeys(pairs)]
     if len(set(identity_groups(videos).values())) < 3:
         with pytest.raises(UserError, match="too few people"):
-            assign(videos, seed)
+            assign(videos, SplitRequest(seed=seed))
         return
-    groups, splits = assign(videos, seed)
+    made = assign(videos, SplitRequest(seed=seed))
+    groups, splits = made.groups, made.splits
+    assert made.overlap == ()
     assert splits.keys() == groups.keys() == {video.key for video in videos}
     seen = {(groups[key], split) for key, split in splits.items()}
     assert len(seen) == len(set(groups.values()))
@@ -73,7 +77,7 @@ def test_no_group_is_in_two_splits_and_every_split_has_both_labels(
 def test_the_fractions_are_met_where_groups_allow() -> None:
     videos = [_real(f"{n:03}") for n in range(100)]
     videos += [_fake(f"{n:03}", f"{n + 1:03}") for n in range(0, 100, 2)]
-    _, splits = assign(videos, 0)
+    splits = assign(videos).splits
     counts = collections.Counter(splits.values())
     assert abs(counts["train"] - 105) <= 3
     assert abs(counts["val"] - 22.5) <= 3
@@ -82,7 +86,7 @@ def test_the_fractions_are_met_where_groups_allow() -> None:
 def test_reals_and_fakes_of_unrelated_people_are_stratified() -> None:
     videos = [_real(f"r{n}") for n in range(5)]
     videos += [_video(f"f{n}", FAKE, [f"f{n}"]) for n in range(5)]
-    _, splits = assign(videos, 3)
+    splits = assign(videos, SplitRequest(seed=3)).splits
     assert all(_labels(videos, splits)[split] == {REAL, FAKE} for split in SPLITS)
 
 
@@ -91,40 +95,212 @@ def test_few_related_people_are_helped_out_by_unrelated_ones(related: int) -> No
     videos = [video for n in range(related) for video in (_real(f"m{n}"), _fake(f"m{n}", f"d{n}"))]
     videos += [_real(f"r{n}") for n in range(3 - related)]
     videos += [_video(f"f{n}", FAKE, [f"f{n}"]) for n in range(3 - related)]
-    _, splits = assign(videos, 0)
+    splits = assign(videos).splits
     assert all(_labels(videos, splits)[split] == {REAL, FAKE} for split in SPLITS)
 
 
 def test_the_seed_decides_and_repeats() -> None:
     videos = [video for n in range(20) for video in (_real(str(n)), _fake(str(n), f"d{n}"))]
-    assert assign(videos, 1) == assign(list(reversed(videos)), 1)
-    assert assign(videos, 1) != assign(videos, 2)
+    one, two = SplitRequest(seed=1), SplitRequest(seed=2)
+    assert assign(videos, one) == assign(list(reversed(videos)), one)
+    assert assign(videos, one).splits != assign(videos, two).splits
 
 
 def test_too_few_people_say_how_many_there_are() -> None:
     videos = [_real("a"), _fake("a", "b"), _real("c"), _fake("c", "d")]
     with pytest.raises(UserError, match="at least 3 identity groups with both, found 2 with both"):
-        assign(videos, 0)
+        assign(videos)
 
 
 def test_official_splits_hold_and_videos_they_do_not_mention_follow_their_group() -> None:
-    videos = [_real("a", "test"), _fake("a", "b"), _real("b"), _real("z")]
-    assert policy(videos) == "official"
-    _, splits = assign(videos, 0)
-    assert splits == {video.key: "test" for video in videos[:3]}
+    videos = [_real("a", "train"), _fake("a", "b"), _real("b"), _real("c", "val"), _real("z")]
+    made = assign(videos)
+    assert (made.policy, made.seed) == ("official", None)
+    assert made.splits == {
+        **{video.key: "train" for video in videos[:3]},
+        videos[3].key: "val",
+    }
+    assert made.left_out == {videos[4].key: "in no official split, nor is anyone in it"}
 
 
-def test_official_splits_that_part_a_group_are_refused() -> None:
-    videos = [_real("a", "train"), _real("b", "test"), _fake("a", "b")]
-    with pytest.raises(UserError, match="one identity group into two splits: d/real/unknown/a is"):
-        assign(videos, 0)
+def _leaking() -> list[Video]:
+    """Official lists that put a on two sides, by way of the fake a_b."""
+    videos = [_real("a", "train"), _real("b", "test"), _fake("a", "b"), _real("z", "val")]
+    return videos + [video for n in range(3) for video in (_real(f"m{n}"), _fake(f"m{n}", "x"))]
+
+
+def test_official_splits_that_divide_a_group_are_refused() -> None:
+    with pytest.raises(UserError) as raised:
+        assign(_leaking(), SplitRequest("official"))
+    message = str(raised.value)
+    assert "divide 1 identity group: d/real/unknown/a is in train, d/real/unknown/b in" in message
+    assert "choose the split policy identity, or allow the overlap" in message
+
+
+def test_official_splits_that_divide_a_group_are_not_taken_unasked_and_it_is_said() -> None:
+    videos = [video for n in range(3) for video in (_real(f"m{n}"), _fake(f"m{n}", f"d{n}"))]
+    made = assign([*videos, _real("d0", "train"), _real("m0", "test")][1:])
+    assert made.policy == "identity"
+    assert made.note.startswith("the official lists are not used: the official splits divide 1")
+    assert made.overlap == ()
+
+
+def test_an_overlap_that_is_allowed_is_counted() -> None:
+    videos = _leaking()
+    made = assign(videos, SplitRequest("official", allow_overlap=True))
+    assert (made.policy, made.overlap) == ("official", ("a",))
+    assert [made.splits[video.key] for video in videos[:2]] == ["train", "test"]
+    assert made.left_out[videos[2].key] == (
+        "in no official split, and people in it are in test and train"
+    )
+
+
+def test_the_official_policy_needs_official_splits() -> None:
+    with pytest.raises(UserError, match="needs official splits, and none were found"):
+        assign([_real("a")], SplitRequest("official"))
+
+
+def _test_list_alone() -> list[Video]:
+    videos = [_real("t", "test"), _fake("t", "u", "test")]
+    return videos + [video for n in range(8) for video in (_real(f"m{n}"), _fake(f"m{n}", f"d{n}"))]
+
+
+@pytest.mark.parametrize("policy", ["auto", "official"])
+def test_a_test_list_alone_leaves_the_rest_to_train_and_val(policy: str) -> None:
+    videos = _test_list_alone()
+    made = assign(videos, SplitRequest(policy, seed=4))
+    assert (made.policy, made.seed, made.overlap) == ("official", 4, ())
+    assert {key for key, split in made.splits.items() if split == "test"} == {
+        videos[0].key,
+        videos[1].key,
+    }
+    labels = _labels(videos, made.splits)
+    assert labels["train"] == labels["val"] == {REAL, FAKE}
+    assert made.splits.keys() == made.groups.keys()
+
+
+def test_a_test_list_with_people_of_the_rest_is_refused_unless_allowed() -> None:
+    videos = [*_test_list_alone(), _video("more", REAL, ["t"])]
+    with pytest.raises(UserError, match="d/real/unknown/t is in test, d/real/unknown/more in tra"):
+        assign(videos, SplitRequest("official"))
+    assert assign(videos).policy == "identity"
+    made = assign(videos, SplitRequest("official", allow_overlap=True))
+    assert made.overlap == ("t",)
+    assert made.splits[videos[0].key] == "test"
+    assert made.splits[videos[-1].key] in {"train", "val"}
+
+
+def test_a_test_list_of_everything_needs_no_one_else() -> None:
+    made = assign([_real("a", "test"), _fake("b", "c", "test")])
+    assert (made.policy, set(made.splits.values())) == ("official", {"test"})
+
+
+def test_everything_can_go_to_test() -> None:
+    videos = [_real("a", "train"), _fake("a", "b"), _real("b", "val")]
+    made = assign(videos, SplitRequest("test"))
+    assert made.splits == {video.key: "test" for video in videos}
+    assert (made.policy, made.seed, made.overlap) == ("test", None, ())
+
+
+def _method(name: str, method: str, people: Sequence[str]) -> Video:
+    return Video(f"d/{method}/unknown/{name}", Path(name), FAKE, method, "unknown", tuple(people))
+
+
+def test_every_method_is_spread_over_the_splits() -> None:
+    videos = [_real(f"{n:02}") for n in range(60)]
+    videos += [_method(f"{n:02}", "abc"[n % 3], [f"{n:02}"]) for n in range(60)]
+    for seed in range(5):
+        splits = assign(videos, SplitRequest(seed=seed)).splits
+        spread = collections.Counter((v.method, splits[v.key]) for v in videos if v.label == FAKE)
+        for method in "abc":
+            assert 13 <= spread[method, "train"] <= 15
+            assert 2 <= spread[method, "val"] <= 4
+            assert 2 <= spread[method, "test"] <= 4
+
+
+def test_a_group_too_large_for_a_small_split_goes_to_train() -> None:
+    videos = [_real(f"s{n}") for n in range(3)] + [_fake(f"s{n}", f"d{n}") for n in range(3)]
+    videos += [_video(f"big{n}", n % 2, ["big"]) for n in range(40)]
+    for seed in range(5):
+        splits = assign(videos, SplitRequest(seed=seed)).splits
+        assert splits[videos[-1].key] == "train"
+
+
+def _everyone_in_both_methods(count: int) -> list[Video]:
+    people = [f"{n:02}" for n in range(count)]
+    return [
+        video
+        for person in people
+        for video in (_real(person), _method(person, "a", [person]), _method(person, "b", [person]))
+    ]
+
+
+def _assert_held_out(videos: Sequence[Video], method: str, seed: int) -> Mapping[str, str]:
+    made = assign(videos, SplitRequest("leave-one-method-out", seed, held_out=method))
+    assert made.overlap == ()
+    assert made.splits.keys() | made.left_out.keys() == made.groups.keys()
+    assert not made.splits.keys() & made.left_out.keys()
+    for video in videos:
+        side = made.splits.get(video.key)
+        if side and video.label == FAKE:
+            assert (video.method == method) == (side == "test")
+    assert all(_labels(videos, dict(made.splits))[split] == {REAL, FAKE} for split in SPLITS)
+    return made.splits
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_held_out_method_is_in_test_alone_where_everyone_is_in_it(seed: int) -> None:
+    _assert_held_out(_everyone_in_both_methods(20), "b", seed)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_clip_of_a_held_out_method_of_few_people_is_tested(seed: int) -> None:
+    videos = [video for n in range(12) for video in (_real(f"m{n}"), _fake(f"m{n}", f"d{n}"))]
+    videos += [_method(f"h{n}", "b", [f"h{n}"]) for n in range(4)]
+    videos += [_real(f"alone{n}") for n in range(30)]
+    splits = _assert_held_out(videos, "b", seed)
+    assert all(splits[video.key] == "test" for video in videos if video.method == "b")
+    assert collections.Counter(splits.values())["test"] == 8
+
+
+def test_a_held_out_method_follows_complete_official_lists() -> None:
+    videos = [
+        dataclasses.replace(video, split=SPLITS[at // 3 % 3])
+        for at, video in enumerate(_everyone_in_both_methods(9))
+    ]
+    splits = _assert_held_out(videos, "a", 0)
+    official = {video.key: video.split for video in videos}
+    assert all(official[key] == split for key, split in splits.items())
+
+
+def test_what_a_held_out_method_needs_is_said() -> None:
+    videos = _everyone_in_both_methods(5)
+    with pytest.raises(UserError, match="method c is not in the data set; its methods: a, b"):
+        assign(videos, SplitRequest("leave-one-method-out", held_out="c"))
+    with pytest.raises(UserError, match="fake is the only method"):
+        assign([_real("a"), _fake("a", "b")], SplitRequest("leave-one-method-out", held_out="fake"))
+
+
+@pytest.mark.parametrize(
+    "values, reason",
+    [
+        ({"policy": "random"}, "must be one of auto, official, identity"),
+        ({"policy": "leave-one-method-out"}, "go together"),
+        ({"held_out": "a"}, "go together"),
+        ({"policy": "identity", "allow_overlap": True}, "needs the split policy official"),
+    ],
+)
+def test_a_request_that_makes_no_sense_is_refused(values: dict[str, str], reason: str) -> None:
+    with pytest.raises(UserError, match=reason):
+        SplitRequest(**values)  # type: ignore[arg-type]
 
 
 def test_only_usable_videos_are_split_but_all_make_groups() -> None:
     videos = [_fake("a", "b"), _real("a"), _real("b")]
     videos += [video for n in range(3) for video in (_real(f"m{n}"), _fake(f"m{n}", f"d{n}"))]
     usable = {video.key for video in videos[1:]}
-    groups, splits = assign(videos, 0, usable=usable)
+    made = assign(videos, usable=usable)
+    groups, splits = made.groups, made.splits
     assert splits.keys() == usable
     assert groups[videos[1].key] == groups[videos[2].key]
     assert splits[videos[1].key] == splits[videos[2].key]
@@ -132,4 +308,4 @@ def test_only_usable_videos_are_split_but_all_make_groups() -> None:
 
 def test_fractions_must_sum_to_one() -> None:
     with pytest.raises(UserError, match="sum to 1"):
-        assign([_real("a")], 0, (0.5, 0.2, 0.2))
+        assign([_real("a")], fractions=(0.5, 0.2, 0.2))
