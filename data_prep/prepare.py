@@ -225,8 +225,8 @@ def _check_usable(
             if not any(video.label == label and video.key in kept for video in of_split):
                 raise UserError(
                     f"no usable {name} clip in the {split} split ({planned.policy}): "
-                    f"{_lost(of_split, label, quarantine)}; add videos of that split, or split "
-                    f"by identity with the split policy {splits.IDENTITY}"
+                    f"{_lost(of_split, label, quarantine)}; add videos of that split, or pass "
+                    f"--split-policy {splits.IDENTITY}"
                 )
 
 

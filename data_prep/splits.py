@@ -55,13 +55,13 @@ class SplitRequest:
             )
         if (self.held_out is not None) != (self.policy == LEAVE_ONE_METHOD_OUT):
             raise UserError(
-                f"a held-out method and the split policy {LEAVE_ONE_METHOD_OUT} go together; "
+                f"--split-policy {LEAVE_ONE_METHOD_OUT} and --held-out METHOD go together; "
                 f"received the policy {self.policy} and the method {self.held_out}"
             )
         if self.allow_overlap and self.policy != OFFICIAL:
             raise UserError(
-                f"only official lists can put one person on two sides: allowing overlap needs the "
-                f"split policy {OFFICIAL}, received {self.policy}"
+                "only official lists can put one person on two sides: --allow-overlap needs "
+                f"--split-policy {OFFICIAL}, received {self.policy}"
             )
 
 
@@ -181,7 +181,7 @@ def _resolve(
             return IDENTITY, ""
         raise UserError(
             f"the split policy {OFFICIAL} needs official splits, and none were found; add the "
-            f"data set's split lists or choose {IDENTITY}"
+            f"data set's split lists or pass --split-policy {IDENTITY}"
         )
     leak = _leak(videos, groups)
     if not leak or request.allow_overlap:
@@ -189,8 +189,8 @@ def _resolve(
     if request.policy == AUTO:
         return IDENTITY, f"the official lists are not used: {leak}"
     raise UserError(
-        f"{leak}; choose the split policy {IDENTITY}, or allow the overlap to keep the lists, "
-        "which lets a detector be tested on people it was trained on"
+        f"{leak}; pass --split-policy {IDENTITY}, or --allow-overlap to keep the lists, which "
+        "lets a detector be tested on people it was trained on"
     )
 
 
@@ -395,7 +395,7 @@ def _deal(
             f"too few people for {', '.join(shares)} splits with real and fake videos each: "
             f"expected at least {len(shares)} identity groups with both, found {len(mixed)} with "
             f"both, {len(reals)} with reals only and {len(fakes)} with fakes only; add videos of "
-            f"other people, or choose the split policy {TEST} for a store to evaluate on"
+            f"other people, or pass --split-policy {TEST} for a store to evaluate on"
         )
     needy_first = [split for split in _NEEDIEST_FIRST if split in shares]
     covered = needy_first[: len(mixed)]

@@ -172,12 +172,13 @@ def synthesize_clip(
     return path
 
 
-def is_finished(out: Path) -> bool:
-    """Whether ``out`` holds a finished synthetic set."""
+def finished_seed(out: Path) -> int | None:
+    """The seed of the finished synthetic set in ``out``; None where there is none."""
     try:
-        return bool(json.loads((out / SYNTHETIC_MARKER).read_text())["finished"])
-    except (OSError, ValueError, KeyError):
-        return False
+        marker = json.loads((out / SYNTHETIC_MARKER).read_text())
+        return int(marker["parameters"]["seed"]) if marker["finished"] else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _checked_cues(cues: Collection[str]) -> tuple[str, ...]:

@@ -109,7 +109,9 @@ def test_real_videos_of_one_identity_can_only_be_evaluated_on(
     real_data: Path, tmp_path: Path
 ) -> None:
     source, store_path, small = real_data / "celebdf", tmp_path / "c.h5", Preparation(4, 32)
-    with pytest.raises(UserError, match=r"too few people for train, val, test .* policy test"):
+    with pytest.raises(
+        UserError, match=r"too few people for train, val, test .* --split-policy test"
+    ):
         prepare(source, store_path, small)
     summary = prepare(source, store_path, small, split_policy="test", jobs=2)
     assert (summary.layout, summary.clips, summary.split_policy) == ("Celeb-DF", 6, "test")

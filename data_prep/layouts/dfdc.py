@@ -1,0 +1,160 @@
+"""DeepFake Detection Challenge (Dolhansky et al., 2020).
+
+Folders ``dfdc_train_part_N`` or the data set's root hold videos and a ``metadata.json``:
+``{"x.mp4": {"label": "FAKE", "split": "train", "original": "y.mp4"}}``. The test set has a table
+``labels.csv`` with the columns filename and label, in which 1 is fake. Neither says who is in a
+video; the parts were recorded with different people, so a part is one identity group.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path, PurePath
+
+from data_prep.errors import UserError
+from data_prep.layouts.files import VIDEO_SUFFIXES, distinct, files, shown, subfolders
+from data_prep.layouts.layout import DataSetIndex, Layout, Video
+from data_prep.layouts.tables import columns, read_label, read_table
+from data_prep.store import FAKE, SPLITS, Quarantined
+from data_prep.text import printable
+
+NAME = "DFDC"
+_METADATA, _LABELS = "metadata.json", "labels.csv"
+# Folders of unpacked archives often lie one below the other.
+_DEPTH = 2
+# The split most projects use; the data set itself names none of the training parts.
+_FIRST_VAL, _FIRST_TEST = 35, 40
+
+
+@dataclasses.dataclass(frozen=True)
+class _Listed:
+    """One entry of a metadata file or table of labels."""
+
+    name: str
+    label: int | None
+    said: str
+    original: str | None = None
+
+
+def _detect(source: Path) -> bool:
+    return any(True for _ in _label_files(source))
+
+
+def _label_files(source: Path) -> Iterator[Path]:
+    """Metadata files and tables of labels; a folder that has both is read by its table."""
+    level = [source]
+    for depth in range(_DEPTH + 1):
+        for folder in level:
+            table, metadata = folder / _LABELS, folder / _METADATA
+            if {"filename", "label"} <= set(columns(table)):
+                yield table
+            elif metadata.is_file() and (
+                _part(folder) is not None or (depth < _DEPTH and _is_metadata(metadata))
+            ):
+                yield metadata
+        level = [child for folder in level for child in subfolders(folder)]
+
+
+def _is_metadata(path: Path) -> bool:
+    """Whether a file of this common name is the challenge's; a damaged one is taken for it."""
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return True
+    return isinstance(entries, dict) and any(
+        isinstance(entry, dict) and "label" in entry for entry in entries.values()
+    )
+
+
+def _part(folder: Path) -> int | None:
+    named = re.fullmatch(r"dfdc_train_part_(\d+)", folder.name.casefold(), flags=re.ASCII)
+    return int(named[1]) if named else None
+
+
+def _read(source: Path) -> DataSetIndex:
+    problems: list[Quarantined] = []
+    videos: list[Video] = []
+    splits = {path: _split(path) for path in _label_files(source)}
+    # Part numbers alone, without parts of every split, are no split.
+    numbered = set(splits.values()) >= set(SPLITS)
+    for path, split in splits.items():
+        tested = path.name == _LABELS
+        entries = _read_labels(path) if tested else _read_metadata(path)
+        videos += _videos(path, entries, split if numbered or tested else None, problems)
+    return DataSetIndex(NAME, NAME, distinct(videos), tuple(problems))
+
+
+def _split(path: Path) -> str | None:
+    part = _part(path.parent)
+    if path.name == _LABELS:
+        return "test"
+    if part is None:
+        return None
+    return "train" if part < _FIRST_VAL else "val" if part < _FIRST_TEST else "test"
+
+
+def _read_metadata(path: Path) -> list[_Listed]:
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{shown(path)} is damaged: {shown(str(error))}; replace it") from None
+    valid = isinstance(entries, dict) and all(
+        isinstance(entry, dict) and isinstance(entry.get("original"), str | None)
+        for entry in entries.values()
+    )
+    if not valid:
+        raise UserError(
+            f'{shown(path)} is damaged: expected entries such as {{"x.mp4": {{"label": "FAKE", '
+            '"original": "y.mp4"}}; replace it'
+        )
+    return [
+        _Listed(name, read_label(said), said, entry.get("original"))
+        for name, entry in entries.items()
+        for said in (str(entry.get("label", "")),)
+    ]
+
+
+def _read_labels(path: Path) -> list[_Listed]:
+    rows = read_table(path, ("filename", "label"))
+    return [
+        _Listed(row.values["filename"], read_label(row.values["label"]), row.values["label"])
+        for row in rows
+    ]
+
+
+def _videos(
+    source: Path, entries: list[_Listed], split: str | None, problems: list[Quarantined]
+) -> Iterator[Video]:
+    """The videos a metadata file or table lists and that lie beside it."""
+    part = _part(source.parent)
+    beside = {path.name: path for path in files(source.parent, problems, recursive=False)}
+    absent = []
+    for entry in entries:
+        path = beside.pop(entry.name, None)
+        if path is None:
+            absent.append(entry.name)
+        elif entry.label is None:
+            reason = f"its label in {source.name} is {shown(entry.said)!r}, not REAL or FAKE"
+            problems.append(Quarantined(str(path), "index", reason))
+        else:
+            method = "fake" if entry.label == FAKE else "real"
+            person = PurePath(entry.original or entry.name).stem
+            identities = (printable(person),) + (() if part is None else (f"part {part}",))
+            key = f"{NAME}/{method}/unknown/{printable(path.stem)}"
+            yield Video(key, path, entry.label, method, "unknown", identities, split)
+    unlisted = [name for name, path in beside.items() if path.suffix.casefold() in VIDEO_SUFFIXES]
+    for names, what in ((absent, "listed and not there"), (unlisted, "there and not listed")):
+        if names:
+            reason = f"videos {what}: {len(names)}, e.g. {shown(sorted(names)[0])}"
+            problems.append(Quarantined(str(source), "index", reason))
+
+
+LAYOUT = Layout(
+    NAME,
+    "dfdc_train_part_N/metadata.json or metadata.json, or labels.csv with filename,label (DFDC)",
+    _detect,
+    _read,
+)

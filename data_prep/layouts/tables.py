@@ -1,0 +1,84 @@
+"""Label tables that lie beside videos: CSV files with a header."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from data_prep.errors import UserError
+from data_prep.layouts.files import shown
+from data_prep.store import FAKE, REAL
+
+_LABELS = {"real": REAL, "0": REAL, "fake": FAKE, "1": FAKE}
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One row of a table.
+
+    Attributes:
+        line: line number in the file, the header being 1.
+        values: text by column in lower case, stripped; empty where the row is short.
+        surplus: whether the row has more fields than the header has columns.
+    """
+
+    line: int
+    values: dict[str, str]
+    surplus: bool = False
+
+
+def columns(path: Path) -> tuple[str, ...]:
+    """Columns of a table in lower case; none if it cannot be read as one."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return _clean(next(csv.reader(file), []))
+    except (OSError, ValueError, csv.Error):
+        return ()
+
+
+def read_table(path: Path, required: Collection[str]) -> list[Row]:
+    """The rows of a table that are not blank.
+
+    Raises:
+        UserError: the file is no UTF-8 CSV text, or a required column is missing or there twice.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return list(_rows(path, csv.reader(file), required))
+    except (OSError, ValueError, csv.Error) as error:
+        raise UserError(
+            f"{shown(path)} cannot be read as a CSV table: {shown(str(error))}; save it as "
+            "comma-separated UTF-8 text, or move it away"
+        ) from None
+
+
+def _rows(path: Path, lines: Iterator[list[str]], required: Collection[str]) -> Iterator[Row]:
+    header = _clean(next(lines, []))
+    missing = [name for name in required if name not in header]
+    if missing:
+        raise UserError(
+            f"{shown(path)} has no column {' and no column '.join(missing)}: expected at least "
+            f"{','.join(required)} in the first line, found {shown(','.join(header)) or 'nothing'};"
+            " add the header, or move the file away if it is no table of labels"
+        )
+    repeated = sorted({name for name in header if name and header.count(name) > 1})
+    if repeated:
+        raise UserError(
+            f"{shown(path)} has the column {shown(repeated[0])} twice; keep one of them"
+        )
+    for number, fields in enumerate(lines, 2):
+        if any(field.strip() for field in fields):
+            values = dict.fromkeys(header, "")
+            values |= dict(zip(header, (field.strip() for field in fields), strict=False))
+            yield Row(number, values, len(fields) > len(header))
+
+
+def _clean(header: list[str]) -> tuple[str, ...]:
+    return tuple(name.strip().casefold() for name in header)
+
+
+def read_label(text: str) -> int | None:
+    """Label a word or a number stands for: real or 0, fake or 1; None if it is neither."""
+    return _LABELS.get(text.casefold())
