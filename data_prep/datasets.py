@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 from data_prep.errors import UserError
-from data_prep.layouts import celeb_df, dfdc, face_forensics, folders
+from data_prep.layouts import celeb_df, dfdc, dfdc_preview, face_forensics, folders
 from data_prep.layouts.files import shown, subfolders
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
 
@@ -25,6 +25,7 @@ AUTO = "auto"
 LAYOUTS = (
     face_forensics.LAYOUT,
     celeb_df.LAYOUT,
+    dfdc_preview.LAYOUT,
     dfdc.LAYOUT,
     folders.LAYOUT,
 )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import collections
 import dataclasses
 import os
+import posixpath
 import re
 from collections.abc import Iterable
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
 from data_prep.layouts.layout import Video
 from data_prep.store import Quarantined
@@ -99,3 +100,35 @@ def distinct(videos: Iterable[Video]) -> tuple[Video, ...]:
             taken.add(key)
         distinct.append(dataclasses.replace(video, key=key))
     return tuple(sorted(distinct, key=lambda video: video.key))
+
+
+def listed_path(text: str) -> PurePath | str:
+    """The path below the data set that a list names, or why there can be none."""
+    path = PurePosixPath(posixpath.normpath(text))
+    if not text:
+        return "no path"
+    if "\0" in text:
+        return "the path has a null character"
+    if path.is_absolute() or PureWindowsPath(text).drive:
+        return "the path is absolute; expected one below the folder of the list"
+    if ".." in path.parts:
+        return "the path leads out of the data set; expected one below the folder of the list"
+    return path
+
+
+def differences(
+    source: Path, listed: Iterable[PurePath], path: Path, problems: list[Quarantined]
+) -> None:
+    """Say in one problem each which videos a list at path names alone, and which it leaves out."""
+    names = {source / name for name in listed}
+    # Problems of folders are found here again; only what the list says of videos is wanted.
+    there = set(files(source, [], recursive=True))
+    videos = {path for path in there if path.suffix.casefold() in VIDEO_SUFFIXES}
+    for found, what in (
+        (names - there, "listed and not there"),
+        (videos - names, "there and not listed"),
+    ):
+        if found:
+            example = shown(min(found).relative_to(source))
+            reason = f"videos {what}: {len(found)}, e.g. {example}"
+            problems.append(Quarantined(str(path), "index", reason))
