@@ -10,7 +10,14 @@ import os
 from pathlib import Path
 
 from data_prep.errors import UserError
-from data_prep.layouts import celeb_df, dfdc, dfdc_preview, face_forensics, folders
+from data_prep.layouts import (
+    celeb_df,
+    dfdc,
+    dfdc_preview,
+    face_forensics,
+    folders,
+    labels_table,
+)
 from data_prep.layouts.files import shown, subfolders
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
 
@@ -23,6 +30,7 @@ AUTO = "auto"
 
 # The first that recognises a folder reads it, so the more particular come first.
 LAYOUTS = (
+    labels_table.LAYOUT,
     face_forensics.LAYOUT,
     celeb_df.LAYOUT,
     dfdc_preview.LAYOUT,

@@ -1,0 +1,155 @@
+"""Any folder with a table ``labels.csv`` that says what each video is.
+
+Columns: path and label (real or 0, fake or 1), and where known method, identity and split. What
+the folders are called does not matter.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePath
+
+from data_prep.layouts.files import differences, distinct, listed_path, shown
+from data_prep.layouts.folders import sources_of
+from data_prep.layouts.layout import DataSetIndex, Layout, Video
+from data_prep.layouts.tables import Row, columns, read_label, read_table
+from data_prep.store import FAKE, REAL, SPLITS, Quarantined
+from data_prep.text import printable
+
+NAME = "labels.csv"
+# Between the people of one video: the target, then the donor.
+_BETWEEN_PEOPLE = ";"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Entry:
+    """A row that can be used; no people where the table names none."""
+
+    line: int
+    below: PurePath
+    label: int
+    method: str
+    people: tuple[str, ...]
+    split: str | None
+
+    def same(self, other: _Entry) -> bool:
+        """Whether two rows say the same."""
+        return dataclasses.replace(self, line=other.line) == other
+
+
+def _detect(source: Path) -> bool:
+    path = source / NAME
+    if not path.is_file():
+        return False
+    found = columns(path)
+    # A table of file names is the test set of DFDC.
+    return "path" in found or "filename" not in found
+
+
+def _read(source: Path) -> DataSetIndex:
+    path = source / NAME
+    name = printable(source.resolve().name) or "labels"
+    problems: list[Quarantined] = []
+    entries: list[_Entry] = []
+    refused: set[PurePath] = set()
+    for row in read_table(path, ("path", "label")):
+        below = listed_path(row.values["path"])
+        entry = below if isinstance(below, str) else _entry(row, below)
+        if isinstance(entry, _Entry):
+            entries.append(entry)
+            continue
+        if isinstance(below, PurePath):
+            refused.add(below)
+        problems.append(_problem(path, row.line, row.values["path"], entry))
+    differences(source, {entry.below for entry in entries} | refused, path, problems)
+    kept = [
+        entry
+        for entry in _without_repeats(path, entries, problems)
+        if (source / entry.below).is_file()
+    ]
+    people = _people(kept)
+    videos = [
+        Video(
+            key=f"{name}/{entry.method}/unknown/{printable(str(entry.below.with_suffix('')))}",
+            path=source / entry.below,
+            label=entry.label,
+            method=entry.method,
+            quality="unknown",
+            identities=people[entry.below],
+            split=entry.split,
+        )
+        for entry in kept
+    ]
+    return DataSetIndex(NAME, name, distinct(videos), tuple(problems))
+
+
+def _problem(table: Path, line: int, name: str, reason: str) -> Quarantined:
+    return Quarantined(f"{table}:{line}", "index", f"{shown(name)!r}: {reason}")
+
+
+def _entry(row: Row, below: PurePath) -> _Entry | str:
+    """What a row says, or why it cannot be used."""
+    values = row.values
+    label = read_label(values["label"])
+    if row.surplus:
+        return "the row has more fields than the table has columns; quote a field with a comma"
+    if label is None:
+        return f"the label is {shown(values['label'])!r}, none of real, fake, 0 and 1"
+    method = printable(values.get("method", "")) or "fake"
+    if label == FAKE and (method.casefold() == "real" or "/" in method):
+        return f"the method of a fake is {shown(method)!r}; expected a name that is not real"
+    split = values.get("split", "").casefold()
+    if split and split not in SPLITS:
+        return f"the split is {shown(values['split'])!r}, none of {', '.join(SPLITS)}"
+    people = (person.strip() for person in values.get("identity", "").split(_BETWEEN_PEOPLE))
+    return _Entry(
+        line=row.line,
+        below=below,
+        label=label,
+        method="real" if label == REAL else method,
+        people=tuple(printable(person) for person in people if person),
+        split=split or None,
+    )
+
+
+def _without_repeats(
+    path: Path, entries: Iterable[_Entry], problems: list[Quarantined]
+) -> list[_Entry]:
+    """Entries of different videos: the first of equal ones, none of those that disagree."""
+    of_video: dict[PurePath, list[_Entry]] = collections.defaultdict(list)
+    for entry in entries:
+        of_video[entry.below].append(entry)
+    kept = []
+    for below, rows in of_video.items():
+        first = rows[0]
+        if all(entry.same(first) for entry in rows):
+            kept.append(first)
+            repeats, reason = rows[1:], f"it is in line {first.line} already"
+        else:
+            lines = " and ".join(str(entry.line) for entry in rows)
+            repeats, reason = rows, f"lines {lines} say different things of it"
+        problems += [_problem(path, entry.line, str(below), reason) for entry in repeats]
+    return kept
+
+
+def _people(entries: Sequence[_Entry]) -> dict[PurePath, tuple[str, ...]]:
+    """Who is in each video: as the table says, else as names tell, as in plain folders."""
+    people = {
+        entry.below: entry.people or (printable(str(entry.below.with_suffix(""))),)
+        for entry in entries
+    }
+    stems: dict[str, list[PurePath]] = collections.defaultdict(list)
+    for entry in entries:
+        if entry.label == REAL:
+            stems[entry.below.stem.casefold()].append(entry.below)
+    for entry in entries:
+        if entry.label == FAKE and not entry.people:
+            sources = sources_of(entry.below.with_suffix(""), stems)
+            named = [person for real in sources for person in people.get(real, ())]
+            people[entry.below] = tuple(dict.fromkeys(named)) or people[entry.below]
+    return people
+
+
+LAYOUT = Layout(NAME, "labels.csv with the columns path,label (any folder)", _detect, _read)

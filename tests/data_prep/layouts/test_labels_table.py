@@ -1,0 +1,168 @@
+"""A table of labels says what each video is, whatever the folders are called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from data_prep.datasets import DataSetIndex, index
+from data_prep.errors import UserError
+from data_prep.splits import assign
+from data_prep.store import FAKE, REAL
+
+
+def _set(root: Path, table: str, *names: str) -> Path:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    root.mkdir(exist_ok=True)
+    (root / "labels.csv").write_text(table)
+    return root
+
+
+def _reasons(found: DataSetIndex) -> dict[int, str]:
+    return {
+        int(entry.path.rpartition(":")[2]): entry.reason
+        for entry in found.problems
+        if not entry.path.endswith(".csv")
+    }
+
+
+def test_the_table_overrides_the_names_of_folders(tmp_path: Path) -> None:
+    table = "path,label\nreal/a.mp4,fake\nfake/b.mp4,0\nc.mp4,1\nd.mp4,REAL\n"
+    root = _set(tmp_path / "mine", table, "real/a.mp4", "fake/b.mp4", "c.mp4", "d.mp4")
+    found = index(root)
+    assert (found.layout, found.problems) == ("labels.csv", ())
+    assert {video.key: (video.label, video.method) for video in found.videos} == {
+        "mine/fake/unknown/real/a": (FAKE, "fake"),
+        "mine/fake/unknown/c": (FAKE, "fake"),
+        "mine/real/unknown/fake/b": (REAL, "real"),
+        "mine/real/unknown/d": (REAL, "real"),
+    }
+
+
+def test_method_people_and_split_are_taken_where_they_are_given(tmp_path: Path) -> None:
+    table = (
+        "\ufeffPath, Label ,method,identity,split,notes\n"
+        'a.mp4,real,,anna,train,"tall, blond"\n'
+        "./b.mp4,fake,swap, anna ; ben ,Train,\n"
+        "\n"
+        "c.mp4,fake\n"
+    )
+    found = index(_set(tmp_path, table, "a.mp4", "b.mp4", "c.mp4"))
+    videos = {video.path.name: video for video in found.videos}
+    assert found.problems == ()
+    assert (videos["a.mp4"].identities, videos["a.mp4"].split) == (("anna",), "train")
+    assert (videos["b.mp4"].identities, videos["b.mp4"].split) == (("anna", "ben"), "train")
+    assert videos["b.mp4"].method == "swap"
+    assert (videos["c.mp4"].identities, videos["c.mp4"].split) == (("c",), None)
+    assert (videos["c.mp4"].method, videos["a.mp4"].method) == ("fake", "real")
+
+
+def test_a_fake_named_after_a_real_belongs_with_its_people(tmp_path: Path) -> None:
+    table = "path,label,identity\nr/1.mp4,real,anna\nr/2.mp4,real,\nf/1_2.mp4,fake,\n"
+    found = index(_set(tmp_path, table, "r/1.mp4", "r/2.mp4", "f/1_2.mp4"))
+    people = {video.path.name: video.identities for video in found.videos}
+    assert people == {"1.mp4": ("anna",), "2.mp4": ("r/2",), "1_2.mp4": ("anna", "r/2")}
+
+
+def test_every_row_that_cannot_be_used_has_its_reason(tmp_path: Path) -> None:
+    table = (
+        "path,label,method,split\n"
+        "ok.mp4,real,,\n"
+        "a.mp4,maybe,,\n"
+        "b.mp4,fake,,testing\n"
+        "/etc/hosts,fake,,\n"
+        "sub/../../out.mp4,fake,,\n"
+        ",fake,,\n"
+        "c.mp4,fake,swap,,extra\n"
+        "d.mp4,fake,real,\n"
+        "C:\\x\\e.mp4,fake,,\n"
+    )
+    root = _set(tmp_path / "s", table, "ok.mp4", "a.mp4", "b.mp4", "c.mp4", "d.mp4")
+    (tmp_path / "out.mp4").touch()
+    found = index(root)
+    assert [video.path.name for video in found.videos] == ["ok.mp4"]
+    below = "expected one below the folder of the list"
+    assert _reasons(found) == {
+        3: "'a.mp4': the label is 'maybe', none of real, fake, 0 and 1",
+        4: "'b.mp4': the split is 'testing', none of train, val, test",
+        5: f"'/etc/hosts': the path is absolute; {below}",
+        6: f"'sub/../../out.mp4': the path leads out of the data set; {below}",
+        7: "'': no path",
+        8: "'c.mp4': the row has more fields than the table has columns; quote a field with a "
+        "comma",
+        9: "'d.mp4': the method of a fake is 'real'; expected a name that is not real",
+        10: f"'C:\\\\x\\\\e.mp4': the path is absolute; {below}",
+    }
+
+
+def test_repeated_rows_count_once_and_contradictions_not_at_all(tmp_path: Path) -> None:
+    table = "path,label\na.mp4,real\n./a.mp4,0\nb.mp4,real\nb.mp4,fake\n"
+    found = index(_set(tmp_path, table, "a.mp4", "b.mp4"))
+    assert [video.path.name for video in found.videos] == ["a.mp4"]
+    assert _reasons(found) == {
+        3: "'a.mp4': it is in line 2 already",
+        4: "'b.mp4': lines 4 and 5 say different things of it",
+        5: "'b.mp4': lines 4 and 5 say different things of it",
+    }
+
+
+def test_what_is_only_listed_or_only_there_is_said_once(tmp_path: Path) -> None:
+    table = "path,label\na.mp4,real\ngone.mp4,fake\nlost.mp4,fake\n"
+    found = index(_set(tmp_path, table, "a.mp4", "new/x.mp4", "new/notes.txt"))
+    assert [entry.reason for entry in found.problems] == [
+        "videos listed and not there: 2, e.g. gone.mp4",
+        "videos there and not listed: 1, e.g. new/x.mp4",
+    ]
+
+
+@pytest.mark.parametrize(
+    "table, reason",
+    [
+        ("", r"has no column path and no column label: .* found nothing"),
+        ("a,b\n", r"has no column path and no column label: .* found a,b"),
+        ("path\n", "has no column label"),
+        ("path;label\na.mp4;real\n", "found path;label"),
+        ("path,label,Path\n", "has the column path twice"),
+    ],
+)
+def test_a_broken_table_is_one_clear_line(table: str, reason: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=reason) as raised:
+        index(_set(tmp_path, table, "real/a.mp4", "fake/b.mp4"))
+    assert "\n" not in str(raised.value)
+
+
+def test_a_table_that_is_no_text_is_said(tmp_path: Path) -> None:
+    root = _set(tmp_path, "", "real/a.mp4", "fake/b.mp4")
+    (root / "labels.csv").write_bytes(b"path,label\n\xff\xfe,real\n")
+    with pytest.raises(UserError, match="cannot be read as a CSV table"):
+        index(root)
+    assert index(root, "folders").layout == "folders"
+
+
+def test_splits_of_the_table_are_official(tmp_path: Path) -> None:
+    rows = [
+        f"{kind}{split}.mp4,{kind},p{split},{split}"
+        for split in ("train", "val", "test")
+        for kind in ("real", "fake")
+    ]
+    names = [row.partition(",")[0] for row in rows]
+    root = _set(tmp_path, "path,label,identity,split\n" + "\n".join(rows), *names)
+    made = assign(index(root).videos)
+    assert made.policy == "official"
+    assert all(split in key for key, split in made.splits.items())
+
+
+def test_a_person_in_two_splits_of_the_table_is_not_let_through(tmp_path: Path) -> None:
+    table = "path,label,identity,split\na.mp4,real,anna,train\nb.mp4,fake,anna,test\n"
+    with pytest.raises(UserError, match="too few people"):
+        assign(index(_set(tmp_path, table, "a.mp4", "b.mp4")).videos)
+
+
+def test_the_table_of_real_videos_is_read(real_data: Path) -> None:
+    found = index(real_data)
+    assert found.layout == "labels.csv"
+    assert len({video.key for video in found.videos}) == len(found.videos) > 100
+    assert {video.label for video in found.videos} == {REAL, FAKE}
