@@ -12,6 +12,7 @@ from pathlib import Path
 from data_prep.errors import UserError
 from data_prep.layouts import (
     celeb_df,
+    deeper_forensics,
     dfdc,
     dfdc_preview,
     face_forensics,
@@ -31,6 +32,7 @@ AUTO = "auto"
 # The first that recognises a folder reads it, so the more particular come first.
 LAYOUTS = (
     labels_table.LAYOUT,
+    deeper_forensics.LAYOUT,
     face_forensics.LAYOUT,
     celeb_df.LAYOUT,
     dfdc_preview.LAYOUT,

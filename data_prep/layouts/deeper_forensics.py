@@ -1,0 +1,107 @@
+"""DeeperForensics-1.0 (Jiang et al., 2020).
+
+Fakes are ``manipulated_videos/<variant>/<target>_<actor>.mp4``. Their targets, the reals, are the
+c23 originals of FaceForensics++, which have to be put beside them; the recordings of the actors in
+``source_videos/`` are no reals of the set and are not read.
+"""
+
+from __future__ import annotations
+
+import collections
+import re
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from data_prep.errors import UserError
+from data_prep.layouts.files import distinct, files, is_candidate, shown, subfolders
+from data_prep.layouts.layout import DataSetIndex, Layout, Video
+from data_prep.store import FAKE, REAL, SPLITS, Quarantined
+from data_prep.text import printable
+
+NAME = "DeeperForensics-1.0"
+_FAKES = "manipulated_videos"
+_QUALITY = "c23"
+_REALS = PurePosixPath("original_sequences/youtube", _QUALITY, "videos")
+_LISTS = PurePosixPath("lists/splits")
+
+
+def _detect(source: Path) -> bool:
+    return (source / _FAKES).is_dir()
+
+
+def _read(source: Path) -> DataSetIndex:
+    if not (source / _REALS).is_dir():
+        raise UserError(
+            f"{shown(source)} has no reals: expected {_REALS}/ beside {_FAKES}/, because the reals "
+            f"of {NAME} are the {_QUALITY} originals of FaceForensics++; put or link them there"
+        )
+    problems: list[Quarantined] = []
+    official = _official_splits(source)
+    videos = [*_fakes(source, official, problems), *_reals(source, official, problems)]
+    return DataSetIndex(NAME, NAME, distinct(videos), tuple(problems))
+
+
+def _fakes(source: Path, official: dict[str, str], problems: list[Quarantined]) -> Iterator[Video]:
+    for folder in subfolders(source / _FAKES):
+        variant = printable(folder.name)
+        for path in files(folder, problems, recursive=True):
+            if not is_candidate(path):
+                continue
+            people = _people(path.stem)
+            if not people:
+                reason = "no target and actor in the name; expected one such as 000_M101.mp4"
+                problems.append(Quarantined(str(path), "index", reason))
+                continue
+            key = f"{NAME}/{variant}/unknown/{path.stem}"
+            yield Video(key, path, FAKE, variant, "unknown", people, official.get(path.stem))
+
+
+def _reals(source: Path, official: dict[str, str], problems: list[Quarantined]) -> Iterator[Video]:
+    """The originals; one is in the split of the fakes made of it."""
+    of_target: dict[str, set[str]] = collections.defaultdict(set)
+    for name, split in official.items():
+        of_target[name.partition("_")[0]].add(split)
+    for path in files(source / _REALS, problems, recursive=True):
+        if is_candidate(path):
+            target = printable(path.stem)
+            splits = of_target[target]
+            split = next(iter(splits)) if len(splits) == 1 else None
+            key = f"{NAME}/real/{_QUALITY}/{target}"
+            yield Video(key, path, REAL, "real", _QUALITY, (target,), split)
+
+
+def _people(stem: str) -> tuple[str, ...]:
+    """Target and actor of a fake; empty if the name tells none."""
+    named = re.fullmatch(r"(\d+)_([A-Z]\d+)", stem, flags=re.ASCII)
+    return named.groups() if named else ()
+
+
+def _official_splits(source: Path) -> dict[str, str]:
+    """The split of every fake in the official lists, by name without ending."""
+    official: dict[str, str] = {}
+    for split in SPLITS:
+        path = source / _LISTS / f"{split}.txt"
+        if not path.is_file():
+            continue
+        try:
+            lines = path.read_text(encoding="utf-8-sig").split()
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"split list {shown(path)} is damaged: {shown(str(error))}; replace it or remove it"
+            ) from None
+        for line in lines:
+            stem = PurePosixPath(line).stem
+            if not _people(stem):
+                raise UserError(
+                    f"split list {shown(path)} is damaged: found {shown(line)!r}, expected names "
+                    "such as 000_M101.mp4; replace it or remove it"
+                )
+            if official.setdefault(stem, split) != split:
+                raise UserError(
+                    f"{shown(source)}: {stem} is in two official splits, {official[stem]} and "
+                    f"{split}; correct the split lists"
+                )
+    return official
+
+
+LAYOUT = Layout(NAME, f"{_FAKES}/ and {_REALS}/ ({NAME})", _detect, _read)
