@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +24,13 @@ class ModelFile(_Part):
     file: str
     bytes: int
     sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> ModelFile:
+        """The facts of a file as it is now."""
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return cls(file=path.name, bytes=path.stat().st_size, sha256=digest)
 
 
 class ModelFiles(_Part):
@@ -60,13 +68,14 @@ class Origin(_Part):
     """The trial the model comes from, and whether its refit took its place.
 
     A refit is another model than the trial that earned the rank: the better of both on
-    validation is exported, and ``kept`` says which.
+    validation is exported, and ``kept`` says which. A refit that failed leaves its reason.
     """
 
     stage: str
     trial: int
     trial_validation: Scored
-    refit_validation: Scored
+    refit_validation: Scored | None
+    refit_failure: str = ""
     kept: Literal["trial", "refit"]
 
 
@@ -130,6 +139,13 @@ class Certificate(_Part):
         if self.input.shape != (clip.frames, clip.size, clip.size, 4):
             raise ValueError("the preparation gives clips of another shape than the model takes")
         return self
+
+    def is_intact(self, run: RunDirectory) -> bool:
+        """Whether both model files are there as they were certified."""
+        return all(
+            path.is_file() and ModelFile.of(path) == certified
+            for path, certified in ((run.h5, self.files.h5), (run.keras, self.files.keras))
+        )
 
     def write(self, path: Path) -> None:
         """Write it as JSON, whole or not at all."""

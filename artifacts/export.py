@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import json
 import platform
@@ -76,13 +75,6 @@ def save_model(model: keras.Model, run: RunDirectory) -> None:
             inference.save(temporary, include_optimizer=False)
 
 
-def file_facts(path: Path) -> ModelFile:
-    """Name, bytes and SHA-256 of a file for the certificate."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return ModelFile(file=path.name, bytes=path.stat().st_size, sha256=digest)
-
-
 def versions() -> dict[str, str]:
     """Versions of Python and of the libraries a result depends on."""
     return {"python": platform.python_version()} | {
@@ -103,7 +95,7 @@ def load_detector(run: RunDirectory) -> tuple[keras.Model, Certificate]:
     expected = certificate.files.h5.sha256
     if not run.h5.is_file():
         raise UserError(f"{run.h5} is missing; run again to export it")
-    found = file_facts(run.h5).sha256
+    found = ModelFile.of(run.h5).sha256
     if found != expected:
         raise UserError(
             f"{run.h5} is not the file its certificate describes (SHA-256 {found[:12]}, "

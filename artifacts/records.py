@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -80,6 +81,8 @@ def _record(stage: str, trial: FrozenTrial) -> TrialRecord:
     value = trial.value if trial.state == TrialState.COMPLETE else None
     if value is None and trial.intermediate_values:
         value = trial.intermediate_values[max(trial.intermediate_values)]
+    if value is not None and not math.isfinite(value):
+        value = None
     return TrialRecord(
         rank=None,
         stage=stage,
@@ -96,17 +99,13 @@ def _record(stage: str, trial: FrozenTrial) -> TrialRecord:
 
 
 def _order(record: TrialRecord) -> tuple[bool, bool, float, float, str, int]:
-    def lowest(value: float | None) -> float:
-        return float("inf") if value is None else value
-
-    quality = record.kid if record.stage == "gan" else -lowest(record.val_auc)
-    if record.val_auc is None and record.kid is None:
-        quality = None
+    worst = float("inf")
+    score = -record.val_auc if record.val_auc is not None else record.kid
     return (
         record.state != "complete",
         record.stage == "gan",
-        lowest(quality),
-        lowest(record.val_log_loss),
+        worst if score is None else score,
+        worst if record.val_log_loss is None else record.val_log_loss,
         record.stage,
         record.trial,
     )

@@ -90,11 +90,33 @@ class RunDirectory:
         Raises:
             UserError: there is no run in this folder.
         """
-        if not self.config.is_file():
+        if not (self.config.is_file() and self.state.is_file()):
             raise UserError(
                 f"no run at {self.root}; start one with: dfsearch run STORE.h5 {self.root}"
             )
         return self
+
+    def write_fingerprint(self, fingerprint: str) -> None:
+        """Record the content fingerprint of the store this run belongs to."""
+        write_json(self.state, {"store_fingerprint": fingerprint})
+
+    def read_fingerprint(self) -> str:
+        """The content fingerprint of the store this run belongs to.
+
+        Raises:
+            UserError: ``run.json`` is missing or damaged.
+        """
+        state = read_json(self.state)
+        fingerprint = state.get("store_fingerprint") if isinstance(state, dict) else None
+        if not isinstance(fingerprint, str):
+            raise UserError(f"{self.state} is damaged: it names no store; start a new run")
+        return fingerprint
+
+    def sweep(self) -> None:
+        """Remove what writers that were killed left half written; call while locked."""
+        for folder in (self.root, self.features, *self.root.glob("trials/*/*")):
+            for path in folder.glob(".*.tmp*"):
+                path.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,6 +46,7 @@ def main() -> None:
 @contextlib.contextmanager
 def _reported(again: str = "") -> Iterator[None]:
     """Turn what a user can cause into one clear line and an exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     except UserError as error:
@@ -293,7 +295,8 @@ def _run_config(store: Path, run_dir: Path | None, flags: dict[str, Any]) -> Run
         raise UserError(f"name a run directory: dfsearch run {store} RUN_DIR")
     begun = run_dir / "config.toml"
     places = {"store": store, "run_dir": run_dir}
-    if begun.is_file():
+    # A resolved file names every value: a preset asked for anew must not be read over by it.
+    if begun.is_file() and "preset" not in flags:
         return configuration.load(begun, flags | places)
     return configuration.resolve(flags | places)
 
@@ -378,6 +381,11 @@ def _evaluate_on(directory: RunDirectory, store: Path | None, split: str) -> dic
     from search import config as configuration
 
     with Store(store or configuration.load(directory.config).store) as opened:
+        if opened.fingerprint == directory.read_fingerprint():
+            if split != "val":
+                _say(f"note: people of the {split} split of this store were seen in training")
+        elif store is None:
+            raise UserError(f"{opened.path} is no longer the store {directory.root} was made on")
         result = evaluate_on(directory, opened, split).to_json()
         return result | {"synthetic": opened.is_synthetic}
 

@@ -15,8 +15,13 @@ from data_prep.errors import UserError
 Stream: TypeAlias = Literal["spatial", "micro_expression", "noise_residual"]
 Backbone: TypeAlias = Literal["small_cnn", "resnet50", "vgg16"]
 Preset: TypeAlias = Literal["quick", "standard", "thorough"]
-Count: TypeAlias = Annotated[int, pydantic.Field(ge=0)]
-Positive: TypeAlias = Annotated[int, pydantic.Field(ge=1)]
+Count: TypeAlias = Annotated[int, pydantic.Field(ge=0, strict=True)]
+Positive: TypeAlias = Annotated[int, pydantic.Field(ge=1, strict=True)]
+Seed: TypeAlias = Annotated[int, pydantic.Field(ge=0, lt=2**31, strict=True)]
+Rate: TypeAlias = Annotated[float, pydantic.Field(gt=0, lt=1, strict=True)]
+
+
+WEIGHTS = ("imagenet", "none")
 
 
 class _Section(pydantic.BaseModel):
@@ -31,11 +36,18 @@ class Space(_Section):
         backbones: networks of the spatial stream.
         weights: of ``resnet50`` and ``vgg16``: ``imagenet``, ``none``, a weights file, or a folder
             with ``<backbone>.weights.h5``.
+        fine_tune: whether pretrained backbones train, too. Frozen ones are computed once.
     """
 
     streams: tuple[Stream, ...] = ("spatial", "micro_expression", "noise_residual")
     backbones: tuple[Backbone, ...] = ("small_cnn", "resnet50", "vgg16")
     weights: str = "imagenet"
+    fine_tune: Literal["never", "search", "always"] = "never"
+
+    @pydantic.field_validator("weights")
+    @classmethod
+    def _absolute(cls, value: str) -> str:
+        return value if value in WEIGHTS else str(Path(value).expanduser().absolute())
 
     @pydantic.field_validator("streams", "backbones")
     @classmethod
@@ -58,7 +70,7 @@ class Architecture(_Section):
     trials: Positive = 40
     epochs: Positive = 15
     batch_size: Positive = 8
-    learning_rate: Annotated[float, pydantic.Field(gt=0)] = 1e-3
+    learning_rate: Rate = 1e-3
 
 
 class Gan(_Section):
@@ -70,7 +82,7 @@ class Gan(_Section):
     """
 
     trials: Count = 10
-    steps: Positive = 3000
+    steps: Annotated[int, pydantic.Field(ge=5, strict=True)] = 3000
 
 
 class Training(_Section):
@@ -84,7 +96,7 @@ class Training(_Section):
 
     trials: Count = 20
     architectures: Positive = 3
-    max_epochs: Annotated[int, pydantic.Field(ge=10)] = 40
+    max_epochs: Annotated[int, pydantic.Field(ge=10, strict=True)] = 40
 
 
 class RunConfig(_Section):
@@ -104,7 +116,7 @@ class RunConfig(_Section):
     store: Path
     run_dir: Path
     preset: Preset = "standard"
-    seed: Count = 0
+    seed: Seed = 0
     workers: Positive = 1
     sampler: Literal["tpe", "random"] = "tpe"
     pruner: Literal["median", "hyperband", "none"] = "median"
@@ -169,6 +181,10 @@ def load(path: Path, over: Mapping[str, Any] | None = None) -> RunConfig:
     for key in ("store", "run_dir"):
         if isinstance(settings.get(key), str):
             settings[key] = str(path.parent / settings[key])
+    space = settings.get("space")
+    weights = space.get("weights") if isinstance(space, dict) else None
+    if isinstance(weights, str) and weights not in WEIGHTS:
+        settings["space"]["weights"] = str(path.parent / Path(weights).expanduser())
     return resolve(_merge(settings, over or {}))
 
 

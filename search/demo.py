@@ -9,8 +9,9 @@ from artifacts import leaderboard, quiet
 from artifacts.certificate import Certificate
 from artifacts.records import ranked
 from artifacts.run_directory import RunDirectory
+from data_prep.errors import UserError
 from data_prep.prepare import prepare
-from data_prep.synthesize import is_finished, synthesize, synthesize_clip
+from data_prep.synthesize import finished_seed, synthesize, synthesize_clip
 from search import config as configuration
 from search import studies
 from search.console import bar, log, run_progress, tables
@@ -32,7 +33,10 @@ def run_demo(run_dir: Path, seed: int) -> None:
     data = run_dir.with_name(f"{run_dir.name}-data")
     videos, store = data / "videos", data / "store.h5"
     log.print("All data of this demo are SYNTHETIC; its scores say that the machine runs.")
-    if not is_finished(videos):
+    found = finished_seed(videos)
+    if found not in (None, seed):
+        raise UserError(f"{videos} was made from seed {found}, not {seed}; use another folder")
+    if found is None:
         with bar("synthesizing") as progress:
             synthesize(videos, identities=IDENTITIES, seed=seed, jobs=-1, progress=progress)
     if not store.exists():
@@ -46,8 +50,8 @@ def run_demo(run_dir: Path, seed: int) -> None:
     records = ranked(studies.trials(directory.journal))
     console.print(leaderboard.to_table(records, f"{run_dir} (SYNTHETIC data)"))
     test = Certificate.read(directory).test
-    assert test is not None
-    assert test.auc_ci is not None
+    if test is None or test.auc_ci is None:
+        raise UserError(f"{store} is not the store of this demo; use another run directory")
     console.print(
         f"test, {test.videos} SYNTHETIC clips of people never seen in training: "
         f"AUC {test.auc:.3f} (95% interval {test.auc_ci[0]:.3f} to {test.auc_ci[1]:.3f}), "

@@ -20,6 +20,7 @@ def space(config: RunConfig, store: Store) -> DetectorGraph:
         streams=config.space.streams,
         backbones=config.space.backbones,
         weights=config.space.weights,
+        frozen={"never": True, "search": None, "always": False}[config.space.fine_tune],
     )
 
 

@@ -55,9 +55,9 @@ def fan_out(
         raise WorkerDiedError(str(error).splitlines()[0]) from error
 
 
-def replace_workers(workers: int, *, kill: bool = False) -> None:
-    """End the worker processes; the next fan-out starts fresh ones."""
-    _executor(workers).shutdown(wait=True, kill_workers=kill)
+def replace_workers(*, kill: bool = False) -> None:
+    """End the worker processes, at once or when idle; the next fan-out starts fresh ones."""
+    get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=kill)
 
 
 def _executor(workers: int) -> Any:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import filelock
 import keras
 import numpy as np
 import numpy.typing as npt
@@ -67,12 +68,7 @@ def cut(model: keras.Model, store: Store, folder: Path) -> Suffix:
         name = FRAMES if tensor is frames else _key(tensor, store.fingerprint)
         names.append(name)
         if name != FRAMES:
-            path = folder / f"{name}.npy"
-            cached = _load(path, tensor, store)
-            if cached is None:
-                _compute(keras.Model(frames, tensor), store, path)
-                cached = np.load(path, mmap_mode="r", allow_pickle=False)
-            features[name] = cached
+            features[name] = _cached(folder / f"{name}.npy", frames, tensor, store)
     return Suffix(suffix, names, features)
 
 
@@ -209,6 +205,19 @@ def _key(tensor: keras.KerasTensor, fingerprint: str) -> str:
 _NAMING = ("name", "trainable", "build_config")
 
 
+def _cached(
+    path: Path, frames: keras.KerasTensor, tensor: keras.KerasTensor, store: Store
+) -> npt.NDArray[Any]:
+    """An entry, computed by whichever worker comes first while the others wait."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(path.with_suffix(".lock")):
+        entry = _load(path, tensor, store)
+        if entry is None:
+            _compute(keras.Model(frames, tensor), store, path)
+            entry = np.load(path, mmap_mode="r", allow_pickle=False)
+    return entry
+
+
 def _load(path: Path, tensor: keras.KerasTensor, store: Store) -> npt.NDArray[Any] | None:
     """A cached entry, or None when it is missing or not what it should be."""
     try:
@@ -220,7 +229,6 @@ def _load(path: Path, tensor: keras.KerasTensor, store: Store) -> npt.NDArray[An
 
 def _compute(prefix: keras.Model, store: Store, path: Path) -> None:
     """Compute an entry for all but the test rows; written to a temporary name and renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     rows = np.flatnonzero(store.splits != "test")
     with replacing(path) as temporary:
         array = np.lib.format.open_memmap(

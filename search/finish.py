@@ -18,23 +18,24 @@ from artifacts import leaderboard, records
 from artifacts.certificate import (
     Certificate,
     InputContract,
+    ModelFile,
     ModelFiles,
     Origin,
     Scored,
 )
 from artifacts.evaluation import best_threshold, calibrate
-from artifacts.export import file_facts, fold_calibration, save_model, versions
+from artifacts.export import fold_calibration, save_model, versions
 from artifacts.picture import draw_model
 from artifacts.run_directory import RunDirectory, write_json, write_text
 from artifacts.scoring import score_clips, score_split
 from data_prep.errors import UserError
 from data_prep.store import Store
-from search import architecture, detectors, studies
+from search import architecture, detectors, studies, training
 from search.config import RunConfig
 from search.fit import fit
 from search.hyperparameters import fixed
 from search.objectives import ValidationScore
-from search.trial import MODEL_FILE, ranking
+from search.trial import MODEL_FILE, failure_reason
 from spaces.training import TrainingChoices, training_space
 
 REFIT_SEED = 1_000_003
@@ -90,7 +91,7 @@ def finish(config: RunConfig) -> None:
         write_leaderboard(run)
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         Certificate(
-            files=ModelFiles(h5=file_facts(run.h5), keras=file_facts(run.keras)),
+            files=ModelFiles(h5=ModelFile.of(run.h5), keras=ModelFile.of(run.keras)),
             input=InputContract(shape=store.clip_shape),
             params=model.count_params(),
             threshold=threshold,
@@ -117,20 +118,22 @@ def choose(config: RunConfig) -> Winner:
         UserError: there is none.
     """
     run = RunDirectory(config.run_dir)
-    found: list[tuple[str, FrozenTrial]] = []
-    for stage in records.DETECTOR_STAGES:
-        study = studies.open_study(run.journal, stage)
-        found += [(stage, trial) for trial in studies.best(study, config.kept_models, ranking)]
+    found = [
+        (stage, trial)
+        for stage in records.DETECTOR_STAGES
+        for trial in studies.best(studies.open_study(run.journal, stage), 1)
+    ]
     if not found:
         raise UserError(
             f"no trial of {run.root} finished; see why with: dfsearch leaderboard {run.root}"
         )
-    stage, trial = min(found, key=lambda entry: (*ranking(entry[1])[:2], entry[0], entry[1].number))
+    stage, trial = min(found, key=lambda entry: studies.ranking(entry[1]))
     chosen = trial.user_attrs[records.HYPERPARAMETERS]
-    if stage == "architecture":
+    if stage == architecture.STAGE:
         return Winner(stage, trial, chosen, architecture.training_choices(config))
-    study = studies.open_study(run.journal, "architecture")
-    ground = study.trials[int(chosen["architecture"])].user_attrs[records.HYPERPARAMETERS]
+    study = studies.open_study(run.journal, architecture.STAGE)
+    number = int(chosen[training.ARCHITECTURE])
+    ground = study.trials[number].user_attrs[records.HYPERPARAMETERS]
     choices = training_space(fixed(chosen), config.training.max_epochs)
     return Winner(stage, trial, ground, choices)
 
@@ -145,21 +148,34 @@ def _better_of_trial_and_refit(
 ) -> tuple[keras.Model, Origin]:
     """Train the winner once more from another seed; keep what validates better, and say which.
 
-    A refit is a different model than the trial that earned the rank, so it must earn its place.
+    A refit is a different model than the trial that earned the rank, so it must earn its place;
+    one that fails leaves the trial in its place.
+
+    Raises:
+        UserError: the refit failed and the trial's model file is gone.
     """
     seed = config.seed + REFIT_SEED
-    model = detectors.build(detectors.space(config, store), fixed(dict(winner.architecture)), seed)
-    refit = fit(model, store, winner.choices, seed=seed, features=run.features).best
+    refit: ValidationScore | None = None
+    failure = ""
+    try:
+        graph = detectors.space(config, store)
+        model = detectors.build(graph, fixed(dict(winner.architecture)), seed)
+        refit = fit(model, store, winner.choices, seed=seed, features=run.features).best
+    except Exception as error:
+        failure = failure_reason(error)
     trained = trial_score(winner.trial)
     file = run.trial(winner.stage, winner.trial.number) / MODEL_FILE
-    trial_is_kept = trained.order <= refit.order and file.is_file()
+    trial_is_kept = refit is None or (trained.order <= refit.order and file.is_file())
     if trial_is_kept:
+        if not file.is_file():
+            raise UserError(f"{file} is missing and the refit failed: {failure}")
         model = keras.models.load_model(file, compile=False)
     origin = Origin(
         stage=winner.stage,
         trial=winner.trial.number,
         trial_validation=_scored(trained),
-        refit_validation=_scored(refit),
+        refit_validation=None if refit is None else _scored(refit),
+        refit_failure=failure,
         kept="trial" if trial_is_kept else "refit",
     )
     return model, origin

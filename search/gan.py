@@ -13,14 +13,14 @@ import tensorflow as tf
 
 from artifacts import records
 from artifacts.run_directory import RunDirectory, replacing
-from data_prep.errors import UserError
 from data_prep.store import REAL, Store
 from search import studies
 from search.config import RunConfig
 from search.hyperparameters import OptunaHyperParameters, fixed, optuna_params
-from search.trial import TrialOutcome, TrialResult, run_trial
+from search.trial import GAN_FILES, OpenTrial, TrialOutcome, TrialResult, run_trial
 from spaces.gan import (
     FACE_SIDE,
+    KINDS,
     GanChoices,
     discriminator,
     gan_space,
@@ -30,7 +30,9 @@ from spaces.gan import (
 
 STAGE = "gan"
 MAX_FACES = 4096
+# How often a trial reports, and so may be pruned.
 REPORTS = 5
+# Spread of generated faces relative to real ones below which a generator has collapsed.
 COLLAPSED = 0.05
 
 
@@ -38,50 +40,43 @@ class ModeCollapseError(Exception):
     """The generator gives almost the same face for every latent."""
 
 
-def enqueue_recipe(config: RunConfig) -> None:
+def enqueue(config: RunConfig) -> None:
     """Queue the dense pair of the original recipe and the convolutional pair."""
     study = studies.open_study(RunDirectory(config.run_dir).journal, STAGE)
-    for kind in ("dense", "convolutional")[: config.gan.trials]:
+    for kind in KINDS[: config.gan.trials]:
         hp = fixed({"kind": kind})
         gan_space(hp)
         study.enqueue_trial(optuna_params(hp), skip_if_exists=True)
 
 
-def run_gan_trial(config: RunConfig, slot: int) -> TrialOutcome:
-    """Run one trial of the stage; the objective is KID against held-out real faces, lowest best.
+def run(config: RunConfig) -> TrialOutcome:
+    """Run one trial of the stage; the objective is KID against held-out real faces, lowest best."""
 
-    Args:
-        config: of the run.
-        slot: number of this trial among those asked for; with the run's seed it seeds everything,
-            so that a trial that was interrupted is repeated exactly.
-    """
-    run = RunDirectory(config.run_dir)
-
-    def objective(trial: optuna.Trial, folder: Path) -> TrialResult:
-        hp = OptunaHyperParameters(trial)
+    def objective(trial: OpenTrial) -> TrialResult:
+        hp = OptunaHyperParameters(trial.optuna)
         choices = gan_space(hp)
-        trial.set_user_attr(records.HYPERPARAMETERS, hp.values)
+        trial.optuna.set_user_attr(records.HYPERPARAMETERS, hp.values)
         with Store(config.store) as store:
             train, held_out = real_faces(store, "train"), real_faces(store, "val")
-        return _train(choices, train, held_out, config, slot, trial, folder)
+        return _train(choices, train, held_out, config.gan.steps, trial)
 
-    return run_trial(
-        run,
-        STAGE,
-        studies.sampler(config.sampler, config.seed, STAGE, slot),
-        studies.pruner(config.pruner, REPORTS),
-        objective,
-    )
+    return run_trial(config, STAGE, REPORTS, objective)
 
 
 def real_faces(store: Store, split: str) -> npt.NDArray[np.float32]:
     """Real faces of a split, evenly over clips and frames: float32 (n, 32, 32, 3) in -1..1.
 
     At most :data:`MAX_FACES`, so memory does not grow with the store.
+
+    Raises:
+        ValueError: there are fewer than two.
     """
     rows = store.rows(split, label=REAL)
-    if len(rows) == 0:
-        raise UserError(f"the GAN needs real clips in the {split} split; there are none")
+    if len(rows) * store.clip_shape[0] < 2:
+        raise ValueError(
+            f"the GAN needs 2 real faces in the {split} split, "
+            f"found {len(rows) * store.clip_shape[0]}"
+        )
     rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), MAX_FACES)).astype(int)]
     per_clip = max(1, min(store.clip_shape[0], MAX_FACES // len(rows)))
     places = np.linspace(0, store.clip_shape[0] - 1, per_clip).astype(int)
@@ -114,55 +109,52 @@ def _train(
     choices: GanChoices,
     train: npt.NDArray[np.float32],
     held_out: npt.NDArray[np.float32],
-    config: RunConfig,
-    slot: int,
-    trial: optuna.Trial,
-    folder: Path,
+    steps: int,
+    trial: OpenTrial,
 ) -> TrialResult:
-    seed = config.seed + slot
     keras.utils.clear_session()
-    keras.utils.set_random_seed(seed)
+    keras.utils.set_random_seed(trial.seed)
     network = random_features()
     make, judge = generator(choices), discriminator(choices)
+    trial.optuna.set_user_attr(records.PARAMS, make.count_params() + judge.count_params())
     step = _step(choices, make, judge)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(trial.seed)
 
     reference = network.predict(held_out, verbose=0)
     latents = rng.normal(size=(max(64, min(len(held_out), 512)), choices.latent)).astype("float32")
-    history = []
-    value = float("inf")
-    steps_a_report = max(1, config.gan.steps // REPORTS)
+    value = spread = float("inf")
     for report in range(1, REPORTS + 1):
-        for _ in range(steps_a_report):
+        for _ in range(steps * (report - 1) // REPORTS, steps * report // REPORTS):
             picked = rng.integers(0, len(train), choices.batch_size)
-            judge_loss, make_loss = step(tf.constant(train[picked]))
-        losses = float(judge_loss), float(make_loss)
-        if not np.isfinite(losses).all():
-            raise FloatingPointError(f"the GAN's losses are {losses}: training diverged")
+            losses = step(tf.constant(train[picked]))
+        judge_loss, make_loss = float(losses[0]), float(losses[1])
         faces = make.predict(latents, verbose=0)
         features = network.predict(faces, verbose=0)
-        spread = float(features.std(axis=0).mean() / reference.std(axis=0).mean())
-        if spread < COLLAPSED and report == REPORTS:
-            raise ModeCollapseError(f"generated faces vary {spread:.3f} times as much as real ones")
         value = kid(features, reference)
-        history.append(
+        spread = float(features.std(axis=0).mean() / reference.std(axis=0).mean())
+        if not np.isfinite([judge_loss, make_loss, value, spread]).all():
+            raise FloatingPointError(
+                f"losses {judge_loss} and {make_loss}, KID {value}: the GAN diverged"
+            )
+        trial.record(
             {
-                "epoch": report,
+                "report": report,
                 "kid": value,
                 "spread": spread,
-                "discriminator_loss": losses[0],
-                "generator_loss": losses[1],
+                "discriminator_loss": judge_loss,
+                "generator_loss": make_loss,
             }
         )
-        trial.report(value, report)
-        if trial.should_prune():
-            raise optuna.TrialPruned(f"kid {value:.4f} after {report * steps_a_report} steps")
-    for model in (make, judge):
-        with replacing(folder / f"{model.name}.keras") as temporary:
+        trial.optuna.report(value, report)
+        if report < REPORTS and trial.optuna.should_prune():
+            raise optuna.TrialPruned(f"kid {value:.4f} after {steps * report // REPORTS} steps")
+    if spread < COLLAPSED:
+        raise ModeCollapseError(f"generated faces vary {spread:.3f} times as much as real ones")
+    for model, name in zip((make, judge), GAN_FILES, strict=True):
+        with replacing(trial.folder / name) as temporary:
             model.save(temporary)
-    _write_grid(folder / "faces.png", faces[:64])
-    params = int(make.count_params() + judge.count_params())
-    return TrialResult(value, {records.PARAMS: params, "spread": spread}, history)
+    _write_grid(trial.folder / "faces.png", faces[:64])
+    return TrialResult(value, {"spread": spread})
 
 
 def _step(

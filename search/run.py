@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
-import optuna
-from optuna.trial import TrialState
-
-from artifacts.run_directory import RunDirectory, read_json, write_json, write_text
+from artifacts.certificate import Certificate
+from artifacts.run_directory import RunDirectory, write_text
 from data_prep.errors import UserError
 from data_prep.store import Store
+from data_prep.text import printable
 from search import config as configuration
-from search import studies
+from search import studies, worker
 from search.config import RunConfig
 from search.fan_out import WorkerDiedError, fan_out, replace_workers
 from search.trial import TrialOutcome
-from search.worker import finish_run, prepare_stage, run_stage_trial
 
 TRIALS_A_WORKER = 25
 MAX_IDLE_DEATHS = 3
@@ -36,12 +34,6 @@ class Progress(Protocol):
         """Something worth a line."""
 
 
-@dataclasses.dataclass(frozen=True)
-class _Stage:
-    name: str
-    trials: int
-
-
 def run(config: RunConfig, progress: Progress) -> RunDirectory:
     """Search, train, test and export; resumes what the run directory already holds.
 
@@ -57,141 +49,161 @@ def run(config: RunConfig, progress: Progress) -> RunDirectory:
             configuration, another process runs in it, or no trial finished.
         KeyboardInterrupt: passed on after the workers are ended; started again, the run goes on.
     """
-    _check_store(config)
+    for path in (config.store, config.run_dir):
+        if printable(str(path)) != str(path):
+            raise UserError(f"{printable(str(path))}: the path must be text; rename it or link it")
+    fingerprint = _check_store(config.store)
     directory = RunDirectory(config.run_dir)
     try:
         directory.root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{directory.root} cannot be made: {error.strerror}") from None
     with directory.locked():
-        _claim(directory, config)
-        if directory.certificate.is_file():
+        directory.sweep()
+        studies.recover(directory.journal)
+        _claim(directory, config, fingerprint)
+        if directory.certificate.is_file() and Certificate.read(directory).is_intact(directory):
             progress.message(f"{directory.root} is finished; nothing to do")
             return directory
-        studies.recover(directory.journal)
         try:
-            for stage in _stages(config):
-                _run_stage(stage, config, directory, progress)
-            progress.message("refitting, calibrating and testing the winner")
-            _call(lambda: list(fan_out([(finish_run, (config,))], 1)))
-        except KeyboardInterrupt:
-            replace_workers(config.workers, kill=True)
-            raise
+            _Search(config, directory, progress).run()
+        finally:
+            # Whatever ended the run, a trial must not go on without it.
+            replace_workers(kill=True)
     return directory
 
 
-def _stages(config: RunConfig) -> list[_Stage]:
-    return [
-        _Stage("architecture", config.architecture.trials),
-        _Stage("gan", config.gan.trials),
-        _Stage("training", config.training.trials),
-    ]
-
-
-def _check_store(config: RunConfig) -> None:
-    """A search needs both labels in training and validation."""
-    with Store(config.store) as store:
+def _check_store(path: Path) -> str:
+    """The fingerprint of a store that has both labels in training and validation."""
+    with Store(path) as store:
         for split in ("train", "val"):
             for label, name in enumerate(("real", "fake")):
                 if len(store.rows(split, label)) == 0:
                     raise UserError(
-                        f"{config.store} has no {name} clip in the {split} split; "
+                        f"{path} has no {name} clip in the {split} split; "
                         "prepare it from more videos"
                     )
+        return store.fingerprint
 
 
-def _claim(directory: RunDirectory, config: RunConfig) -> None:
+def _claim(directory: RunDirectory, config: RunConfig, fingerprint: str) -> None:
     """Make a new run directory ours, or check that an old one is of this store and settings."""
-    with Store(config.store) as store:
-        fingerprint = store.fingerprint
-    if directory.state.is_file():
-        theirs = read_json(directory.state)["store_fingerprint"]
-        if theirs != fingerprint:
-            raise UserError(
-                f"{directory.root} is a run of another store (fingerprint {theirs[:12]}, "
-                f"{config.store} has {fingerprint[:12]}); use another run directory"
-            )
-        differences = configuration.differences(configuration.load(directory.config), config)
-        if differences and not _has_begun(directory):
-            write_text(directory.config, configuration.dump(config))
-        elif differences:
-            raise UserError(
-                f"{directory.root} was started with other settings ({'; '.join(differences)}); "
-                "use another run directory or the same settings"
-            )
-        return
-    foreign = sorted(
-        p.name for p in directory.root.iterdir() if p.name not in (".lock", "config.toml")
-    )
-    if foreign:
-        raise UserError(
-            f"{directory.root} is not empty and not a run (it holds {foreign[0]}); "
-            "use another run directory"
+    if not directory.state.is_file():
+        foreign = sorted(
+            path.name
+            for path in directory.root.iterdir()
+            if path.name not in (".lock", directory.config.name)
         )
-    write_text(directory.config, configuration.dump(config))
-    write_json(directory.state, {"store_fingerprint": fingerprint})
-
-
-def _has_begun(directory: RunDirectory) -> bool:
-    """Whether a trial was ever started, so that its settings count."""
-    studies.recover(directory.journal)
-    return any(
-        trial.state != TrialState.WAITING
-        for trials in studies.trials(directory.journal).values()
-        for trial in trials
-    )
-
-
-def _run_stage(
-    stage: _Stage, config: RunConfig, directory: RunDirectory, progress: Progress
-) -> None:
-    """Run the trials a stage still lacks; a dead worker costs its trial, not the stage."""
-    if stage.trials == 0:
+        if foreign:
+            raise UserError(
+                f"{directory.root} is not empty and not a run (it holds {foreign[0]}); "
+                "use another run directory"
+            )
+        _write_config(directory, config)
+        directory.write_fingerprint(fingerprint)
         return
-    study = studies.open_study(directory.journal, stage.name)
-    studies.reap_interrupted(study)
-    done = len(studies.finished(study))
-    progress.stage(stage.name, done, stage.trials)
-    if done >= stage.trials:
+    theirs = directory.read_fingerprint()
+    if theirs != fingerprint:
+        raise UserError(
+            f"{directory.root} is a run of another store (fingerprint {theirs[:12]}, "
+            f"{config.store} has {fingerprint[:12]}); use another run directory"
+        )
+    differences = configuration.differences(configuration.load(directory.config), config)
+    if differences and any(
+        studies.has_begun(studies.open_study(directory.journal, stage))
+        for stage in studies.trials(directory.journal)
+    ):
+        raise UserError(
+            f"{directory.root} was started with other settings ({'; '.join(differences)}); "
+            "use another run directory or the same settings"
+        )
+    if differences:
+        # What was queued under the old settings may not fit the new space.
+        directory.journal.unlink(missing_ok=True)
+    _write_config(directory, config)
+
+
+def _write_config(directory: RunDirectory, config: RunConfig) -> None:
+    """Write the resolved configuration, unless the file already says the same."""
+    text = configuration.dump(config)
+    if directory.config.is_file() and configuration.load(directory.config) == config:
         return
-    _call(lambda: list(fan_out([(prepare_stage, (config, stage.name))], config.workers)))
-    idle_deaths = 0
-    while done < stage.trials:
-        batch = range(done, min(stage.trials, done + TRIALS_A_WORKER * config.workers))
-        tasks = ((run_stage_trial, (config, stage.name, slot)) for slot in batch)
+    write_text(directory.config, text)
+
+
+class _Search:
+    """The stages of one run, and its workers."""
+
+    def __init__(self, config: RunConfig, directory: RunDirectory, progress: Progress) -> None:
+        self._config = config
+        self._directory = directory
+        self._progress = progress
+        self._trials_since_replacement = 0
+
+    def run(self) -> None:
+        """Every stage, then the finish."""
+        config = self._config
+        self._stage("architecture", config.architecture.trials)
+        if not studies.best(studies.open_study(self._directory.journal, "architecture"), 1):
+            raise UserError(
+                f"no architecture trial of {self._directory.root} completed; see why with: "
+                f"dfsearch leaderboard {self._directory.root}"
+            )
+        self._stage("gan", config.gan.trials)
+        self._stage("training", config.training.trials)
+        self._progress.message("refitting, calibrating and testing the winner")
+        self._single(worker.finish, workers=1)
+
+    def _stage(self, stage: str, wanted: int) -> None:
+        """Run the trials a stage still lacks; a dead worker costs its trial, not the stage."""
+        if wanted == 0:
+            return
+        study = studies.open_study(self._directory.journal, stage)
+        studies.reap_interrupted(study)
+        done = len(studies.finished(study))
+        self._progress.stage(stage, done, wanted)
+        if done < wanted and not studies.has_begun(study):
+            self._single(worker.enqueue, stage, workers=self._config.workers)
+        idle_deaths = 0
+        while done < wanted:
+            self._batch(stage, wanted - done)
+            before, done = done, len(studies.finished(study))
+            idle_deaths = 0 if done > before else idle_deaths + 1
+            if idle_deaths == MAX_IDLE_DEATHS:
+                raise UserError(
+                    f"workers of the {stage} stage die before they begin a trial; "
+                    "is there enough memory?"
+                )
+        self._progress.stage(stage, done, wanted)
+
+    def _batch(self, stage: str, lacking: int) -> None:
+        """Run trials until enough are done, the workers are old, or one of them dies."""
+        workers = self._config.workers
+        left = TRIALS_A_WORKER * workers - self._trials_since_replacement
+        tasks = [(worker.run_trial, (self._config, stage))] * min(lacking, max(1, left))
         try:
-            for outcome in fan_out(tasks, config.workers):
-                progress.trial(outcome)
+            for outcome in fan_out(tasks, workers):
+                self._trials_since_replacement += 1
+                self._progress.trial(outcome)
         except WorkerDiedError as death:
+            # The dead worker's trial has failed; those of the others are innocent and retried.
+            study = studies.open_study(self._directory.journal, stage)
             studies.reap_dead(study, f"the worker died: {death}")
-            progress.message(f"a worker died ({death}); its trial counts as failed")
-        if batch[-1] + 1 < stage.trials:
-            replace_workers(config.workers)
-        before, done = done, len(studies.finished(study))
-        idle_deaths = 0 if done > before else idle_deaths + 1
-        if idle_deaths == MAX_IDLE_DEATHS:
+            self._replace_workers(kill=True)
+            studies.reap_interrupted(study)
+            self._progress.message(f"a worker died ({death}); its trial counts as failed")
+        if self._trials_since_replacement >= TRIALS_A_WORKER * workers:
+            self._replace_workers()
+
+    def _replace_workers(self, *, kill: bool = False) -> None:
+        replace_workers(kill=kill)
+        self._trials_since_replacement = 0
+
+    def _single(self, call: Callable[..., None], *arguments: str, workers: int) -> None:
+        """Run one task whose worker's death ends the run."""
+        try:
+            list(fan_out([(call, (self._config, *arguments))], workers))
+        except WorkerDiedError as death:
             raise UserError(
-                f"workers of the {stage.name} stage die before they begin a trial; "
-                "is there enough memory?"
-            )
-    progress.stage(stage.name, done, stage.trials)
-    _check_any_complete(study, directory)
-
-
-def _check_any_complete(study: optuna.Study, directory: RunDirectory) -> None:
-    """Without one architecture there is nothing to go on with."""
-    if study.study_name != "architecture":
-        return
-    if not studies.best(study, 1, lambda trial: trial.number):
-        reasons = {trial.user_attrs.get("reason", "") for trial in studies.finished(study)}
-        raise UserError(
-            f"no architecture trial of {directory.root} completed: {'; '.join(sorted(reasons))}"
-        )
-
-
-def _call(work: Callable[[], object]) -> None:
-    """Run a single task whose worker's death ends the run."""
-    try:
-        work()
-    except WorkerDiedError as death:
-        raise UserError(f"the worker died ({death}); is there enough memory? Run again") from None
+                f"the worker died ({death}); is there enough memory? The same command goes on"
+            ) from None

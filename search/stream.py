@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from data_prep.modalities import with_grey
 from data_prep.store import Store
 
 FRAMES = "frames"
@@ -47,6 +48,8 @@ class ClipBatches(keras.utils.PyDataset):
         self._features = features or {}
         self._batch_size = batch_size
         self._augment = augment
+        if augment and shuffle_seed is None:
+            raise ValueError("augmentation needs a seed. Received: shuffle_seed=None")
         self._rng = None if shuffle_seed is None else np.random.default_rng(shuffle_seed)
         self._weights = class_weights(store.labels[rows]) if balanced else np.ones(2, np.float32)
         if self._rng is not None:
@@ -100,5 +103,4 @@ def augment(clip: npt.NDArray[np.uint8], rng: np.random.Generator) -> None:
     colour = clip[..., :3].astype(np.float32)
     colour = (colour - 128) * contrast + 128 + brightness
     colour += rng.normal(0, rng.uniform(0, 3), colour.shape).astype(np.float32)
-    clip[..., :3] = np.clip(np.rint(colour), 0, 255)
-    clip[..., 3] = np.rint(clip[..., :3].mean(axis=-1))
+    clip[:] = with_grey(np.clip(np.rint(colour), 0, 255).astype(np.uint8))

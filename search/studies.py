@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 
-from artifacts.records import REASON
+from artifacts.records import REASON, VAL_LOG_LOSS
+from data_prep.errors import UserError
 
 INTERRUPTED = "interrupted; retried"
 PID = "pid"
 RETRY_OF = "retry_of"
-STAGES = ("architecture", "gan", "training")
-
-_DIRECTIONS: Mapping[str, Literal["minimize", "maximize"]] = {
+DRAW = "draw"
+DIRECTIONS: Mapping[str, Literal["minimize", "maximize"]] = {
     "architecture": "maximize",
     "gan": "minimize",
     "training": "maximize",
 }
+
 _ORPHAN_GRACE_SECONDS = 5.0
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -35,10 +38,25 @@ def storage(journal: Path) -> JournalStorage:
     """The journal storage of a run; safe for several processes of one host.
 
     Args:
-        journal: absolute path of the journal file.
+        journal: absolute path of the journal file; made if missing.
+
+    Raises:
+        UserError: the journal is damaged.
     """
     lock = JournalFileOpenLock(str(journal))
-    return JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))
+    with _readable(journal):
+        return JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))
+
+
+@contextlib.contextmanager
+def _readable(journal: Path) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{journal} is damaged ({type(error).__name__}: {error}); restore it from a copy or "
+            "start a new run"
+        ) from None
 
 
 def recover(journal: Path) -> None:
@@ -59,25 +77,100 @@ def recover(journal: Path) -> None:
 
 def open_study(journal: Path, stage: str) -> optuna.Study:
     """Open or make the study of a stage, for asking questions about it."""
-    return optuna.create_study(
-        study_name=stage,
-        storage=storage(journal),
-        direction=_DIRECTIONS[stage],
-        load_if_exists=True,
-    )
+    opened = storage(journal)
+    with _readable(journal):
+        return optuna.create_study(
+            study_name=stage,
+            storage=opened,
+            direction=DIRECTIONS[stage],
+            load_if_exists=True,
+        )
 
 
-def sampler(name: str, seed: int, stage: str, slot: int) -> optuna.samplers.BaseSampler:
-    """The sampler of one trial, seeded by run, stage and slot.
+def trials(journal: Path) -> dict[str, list[FrozenTrial]]:
+    """All trials of a run by stage, of the stages begun so far; also while a run is going on."""
+    if not journal.exists():
+        return {}
+    opened = storage(journal)
+    with _readable(journal):
+        begun = set(optuna.get_all_study_names(opened))
+    return {
+        stage: open_study(journal, stage).get_trials(deepcopy=False)
+        for stage in DIRECTIONS
+        if stage in begun
+    }
+
+
+class RepeatableSampler(optuna.samplers.BaseSampler):
+    """An Optuna sampler seeded anew for each trial.
 
     Trials run in processes that come and go, so a sampler seeded once would draw the same numbers
-    again in each of them.
+    again in each of them. Seeded by the trial's draw (see :func:`draw`), a trial that was
+    interrupted is drawn again as it was, and so is all that follows it.
+
+    Args:
+        name: ``tpe`` or ``random``.
+        seed: of the run.
     """
-    digest = hashlib.sha256(f"{seed}/{stage}/{slot}".encode()).digest()
-    draw = int.from_bytes(digest[:4], "big")
-    if name == "random":
-        return optuna.samplers.RandomSampler(seed=draw)
-    return optuna.samplers.TPESampler(seed=draw, n_startup_trials=8)
+
+    def __init__(self, name: str, seed: int) -> None:
+        self._name = name
+        self._seed = seed
+        self._inner: optuna.samplers.BaseSampler = optuna.samplers.RandomSampler(seed=seed)
+
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        """Seed the sampler for this trial."""
+        key = f"{self._seed}/{study.study_name}/{draw(study, trial)}"
+        seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big")
+        self._inner = (
+            optuna.samplers.RandomSampler(seed=seed)
+            if self._name == "random"
+            else optuna.samplers.TPESampler(seed=seed, n_startup_trials=8)
+        )
+        self._inner.before_trial(study, trial)
+
+    def infer_relative_search_space(
+        self, study: optuna.Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """Ask the sampler of this trial."""
+        return self._inner.infer_relative_search_space(study, trial)
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Ask the sampler of this trial."""
+        return self._inner.sample_relative(study, trial, search_space)
+
+    def sample_independent(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """Ask the sampler of this trial."""
+        return self._inner.sample_independent(study, trial, param_name, param_distribution)
+
+    def after_trial(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        state: TrialState,
+        values: Sequence[float] | None,
+    ) -> None:
+        """Tell the sampler of this trial."""
+        self._inner.after_trial(study, trial, state, values)
+
+
+def draw(study: optuna.Study, trial: FrozenTrial | optuna.Trial) -> int:
+    """The number a trial would have in a run that was never interrupted; it seeds the trial.
+
+    A retry has the draw of the trial it repeats; others are counted without retries.
+    """
+    if DRAW in trial.user_attrs:
+        return int(trial.user_attrs[DRAW])
+    earlier = study.get_trials(deepcopy=False)[: trial.number]
+    return trial.number - sum(RETRY_OF in other.user_attrs for other in earlier)
 
 
 def pruner(name: str, epochs: int) -> optuna.pruners.BasePruner:
@@ -89,17 +182,18 @@ def pruner(name: str, epochs: int) -> optuna.pruners.BasePruner:
     return optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=2)
 
 
-def trials(journal: Path) -> dict[str, list[FrozenTrial]]:
-    """All trials of a run by stage, of the stages begun so far; also while a run is going on."""
-    if not journal.exists():
-        return {}
-    store = storage(journal)
-    begun = {study.study_name: study for study in store.get_all_studies()}
-    return {
-        stage: store.get_all_trials(begun[stage]._study_id, deepcopy=False)
-        for stage in STAGES
-        if stage in begun
-    }
+def ranking(trial: FrozenTrial) -> tuple[float, float]:
+    """Sort key of complete detector trials: highest validation AUC, then lowest log-loss."""
+    assert trial.value is not None
+    return (-trial.value, trial.user_attrs.get(VAL_LOG_LOSS, float("inf")))
+
+
+def best(study: optuna.Study, count: int | None = None) -> list[FrozenTrial]:
+    """The best complete trials, best first, ties by number; all of them without a count."""
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    if study.direction == optuna.study.StudyDirection.MINIMIZE:
+        return sorted(complete, key=lambda trial: (trial.value or 0.0, trial.number))[:count]
+    return sorted(complete, key=lambda trial: (*ranking(trial), trial.number))[:count]
 
 
 def finished(study: optuna.Study) -> list[FrozenTrial]:
@@ -112,19 +206,32 @@ def finished(study: optuna.Study) -> list[FrozenTrial]:
     ]
 
 
-def reap_interrupted(study: optuna.Study) -> int:
-    """Fail the running trials of a run that was killed, and queue each again; how many.
+def has_begun(study: optuna.Study) -> bool:
+    """Whether any trial was ever started."""
+    return any(trial.state != TrialState.WAITING for trial in study.get_trials(deepcopy=False))
 
-    Call while the run directory is locked, so that no other run owns them. A worker that outlives
+
+def reap_interrupted(study: optuna.Study) -> int:
+    """Fail the running trials of a run that was stopped, and queue each again; how many.
+
+    Call while no worker of this run lives and the run directory is locked. A worker that outlives
     its run by a moment is given that moment, so that no trial runs twice at a time.
     """
     running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
     deadline = time.monotonic() + _ORPHAN_GRACE_SECONDS
+    queued = {
+        trial.user_attrs.get(RETRY_OF)
+        for trial in study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+    }
     for trial in running:
         while _alive(trial.user_attrs.get(PID)) and time.monotonic() < deadline:
             time.sleep(0.1)
-        if _fail(study, trial, INTERRUPTED):
-            study.enqueue_trial(trial.params, user_attrs={RETRY_OF: trial.number})
+        # Queued first: a kill between the two steps must not lose it.
+        if trial.number not in queued:
+            params = trial.system_attrs.get("fixed_params", {}) | trial.params
+            attributes = {RETRY_OF: trial.number, DRAW: draw(study, trial)}
+            study.enqueue_trial(params, user_attrs=attributes)
+        _fail(study, trial, INTERRUPTED)
     return len(running)
 
 
@@ -135,14 +242,11 @@ def reap_dead(study: optuna.Study, reason: str) -> None:
             _fail(study, trial, reason)
 
 
-def _fail(study: optuna.Study, trial: FrozenTrial, reason: str) -> bool:
-    """Mark a running trial failed; False if it ended by itself in the meantime."""
-    try:
+def _fail(study: optuna.Study, trial: FrozenTrial, reason: str) -> None:
+    """Mark a running trial failed, unless it ended by itself in the meantime."""
+    with contextlib.suppress(ValueError, optuna.exceptions.UpdateFinishedTrialError):
         study._storage.set_trial_user_attr(trial._trial_id, REASON, reason)
         study.tell(trial.number, state=TrialState.FAIL)
-    except (ValueError, optuna.exceptions.UpdateFinishedTrialError):
-        return False
-    return True
 
 
 def _alive(pid: int | None) -> bool:
@@ -155,12 +259,7 @@ def _alive(pid: int | None) -> bool:
     except PermissionError:
         return True
     stat = Path(f"/proc/{pid}/stat")
-    return not (stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z")
-
-
-def best(
-    study: optuna.Study, count: int, key: Callable[[FrozenTrial], object]
-) -> list[FrozenTrial]:
-    """The best complete trials, lowest key first."""
-    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    return sorted(complete, key=key)[:count]  # type: ignore[arg-type]
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return not stat.parent.parent.exists()

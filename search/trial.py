@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import io
 import math
 import os
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,24 +17,20 @@ from optuna.trial import TrialState
 
 from artifacts import records
 from artifacts.run_directory import RunDirectory, write_json, write_text
+from data_prep.errors import UserError
 from search import studies
+from search.config import RunConfig
 
 MODEL_FILE = "model.keras"
+GAN_FILES = ("generator.keras", "discriminator.keras")
 
 
 @dataclasses.dataclass(frozen=True)
 class TrialResult:
-    """What a finished trial leaves in its study.
-
-    Attributes:
-        value: the objective.
-        attributes: kept with the trial: ``params``, ``val_log_loss``, and so on.
-        history: a row an epoch, written to ``history.csv``.
-    """
+    """What a complete trial leaves in its study: the objective, and attributes beside it."""
 
     value: float
-    attributes: dict[str, Any]
-    history: list[dict[str, float]]
+    attributes: Mapping[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,31 +45,54 @@ class TrialOutcome:
     reason: str
 
 
-Objective = Callable[[optuna.Trial, Path], TrialResult]
+@dataclasses.dataclass(frozen=True)
+class OpenTrial:
+    """A trial that is being run.
+
+    Attributes:
+        optuna: the trial itself.
+        folder: for its files.
+        seed: of everything random in it; the same when it is retried.
+    """
+
+    optuna: optuna.Trial
+    folder: Path
+    seed: int
+
+    def record(self, row: Mapping[str, float]) -> None:
+        """Add a row to ``history.csv``, so that curves can be read while the trial runs."""
+        path = self.folder / "history.csv"
+        begun = path.exists()
+        with path.open("a", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(row), lineterminator="\n")
+            if not begun:
+                writer.writeheader()
+            writer.writerow(row)
 
 
-def run_trial(
-    run: RunDirectory,
-    stage: str,
-    sampler: optuna.samplers.BaseSampler,
-    pruner: optuna.pruners.BasePruner,
-    objective: Objective,
-) -> TrialOutcome:
+Objective = Callable[[OpenTrial], TrialResult]
+
+
+def run_trial(config: RunConfig, stage: str, steps: int, objective: Objective) -> TrialOutcome:
     """Ask the study for one trial, run the objective on it, and record how it ended.
 
-    Nothing the objective raises leaves this function but an interruption: the trial is told
-    complete, pruned, or failed with its reason, and ``error.txt`` in its folder has the traceback.
+    Nothing the objective raises leaves this function but an interruption and a ``UserError``,
+    which every other trial would meet as well: the trial is told complete, pruned, or failed
+    with its reason, and ``error.txt`` in its folder has the traceback.
 
     Args:
-        run: the run directory.
+        config: of the run.
         stage: name of the study.
-        sampler: of this trial.
-        pruner: of the stage.
-        objective: takes the trial and its folder.
+        steps: how often a trial reports at most.
+        objective: runs the trial.
+
+    Raises:
+        UserError: the objective's; the trial is left to be retried.
     """
-    study = optuna.load_study(
-        study_name=stage, storage=studies.storage(run.journal), sampler=sampler, pruner=pruner
-    )
+    run = RunDirectory(config.run_dir)
+    study = studies.open_study(run.journal, stage)
+    study.sampler = studies.RepeatableSampler(config.sampler, config.seed)
+    study.pruner = studies.pruner(config.pruner, steps)
     started = time.monotonic()
     trial = study.ask()
     trial.set_user_attr(studies.PID, os.getpid())
@@ -82,15 +100,16 @@ def run_trial(
     folder.mkdir(parents=True, exist_ok=True)
     state, value, reason = TrialState.FAIL, None, ""
     try:
-        result = objective(trial, folder)
+        result = objective(OpenTrial(trial, folder, config.seed + studies.draw(study, trial)))
         if not math.isfinite(result.value):
             raise FloatingPointError(f"the objective is {result.value}")
         for name, attribute in result.attributes.items():
             trial.set_user_attr(name, attribute)
-        _write_history(folder, result.history)
         state, value = TrialState.COMPLETE, result.value
     except optuna.TrialPruned as pruned:
         state, reason = TrialState.PRUNED, str(pruned)
+    except UserError:
+        raise
     except Exception as error:
         reason = failure_reason(error)
         write_text(folder / "error.txt", traceback.format_exc())
@@ -98,18 +117,13 @@ def run_trial(
     trial.set_user_attr(records.SECONDS, seconds)
     if reason:
         trial.set_user_attr(records.REASON, reason)
-    write_json(
-        folder / "metrics.json",
-        {
-            "state": state.name,
-            "value": value,
-            "seconds": seconds,
-            "reason": reason,
-            "hyperparameters": trial.user_attrs.get(records.HYPERPARAMETERS, {}),
-        },
-    )
+    outcome = TrialOutcome(stage, trial.number, state.name, value, seconds, reason)
+    hyperparameters = trial.user_attrs.get(records.HYPERPARAMETERS, {})
+    facts = dataclasses.asdict(outcome) | {"hyperparameters": hyperparameters}
+    write_json(folder / "metrics.json", facts)
     study.tell(trial, value, state=state)
-    return TrialOutcome(stage, trial.number, state.name, value, seconds, reason)
+    _keep_best(run, study, config.kept_models)
+    return outcome
 
 
 def failure_reason(error: BaseException) -> str:
@@ -121,25 +135,10 @@ def failure_reason(error: BaseException) -> str:
     return f"{name}: {lines[0][:300]}" if lines else name
 
 
-def keep_best(run: RunDirectory, study: optuna.Study, count: int) -> None:
-    """Remove the model files of all complete trials but the best ``count``."""
-    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    kept = {trial.number for trial in studies.best(study, count, ranking)}
-    for trial in complete:
-        if trial.number not in kept:
-            (run.trial(study.study_name, trial.number) / MODEL_FILE).unlink(missing_ok=True)
-
-
-def ranking(trial: optuna.trial.FrozenTrial) -> tuple[float, float, int]:
-    """Best first: highest validation AUC, then lowest log-loss, then first."""
-    assert trial.value is not None
-    return (-trial.value, trial.user_attrs.get(records.VAL_LOG_LOSS, float("inf")), trial.number)
-
-
-def _write_history(folder: Path, history: list[dict[str, float]]) -> None:
-    if history:
-        text = io.StringIO()
-        writer = csv.DictWriter(text, list(history[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(history)
-        write_text(folder / "history.csv", text.getvalue())
+def _keep_best(run: RunDirectory, study: optuna.Study, count: int) -> None:
+    """Remove the model files of all ended trials but the best ``count``."""
+    kept = {trial.number for trial in studies.best(study, count)}
+    for trial in study.get_trials(deepcopy=False):
+        if trial.state.is_finished() and trial.number not in kept:
+            for name in (MODEL_FILE, *GAN_FILES):
+                (run.trial(study.study_name, trial.number) / name).unlink(missing_ok=True)

@@ -2,47 +2,27 @@
 
 from __future__ import annotations
 
+import importlib
+
 from artifacts.quiet import import_tensorflow
 from search.config import RunConfig
 from search.trial import TrialOutcome
 
 
-def prepare_stage(config: RunConfig, stage: str) -> None:
-    """Queue what a stage tries first."""
+def enqueue(config: RunConfig, stage: str) -> None:
+    """Queue what a stage tries first; a stage is the module of its name."""
     import_tensorflow()
-    if stage == "architecture":
-        from search import architecture
-
-        architecture.enqueue_starting_points(config)
-    elif stage == "gan":
-        from search import gan
-
-        gan.enqueue_recipe(config)
-    else:
-        from search import training
-
-        training.enqueue_recipe(config)
+    importlib.import_module(f"search.{stage}").enqueue(config)
 
 
-def run_stage_trial(config: RunConfig, stage: str, slot: int) -> TrialOutcome:
+def run_trial(config: RunConfig, stage: str) -> TrialOutcome:
     """Run one trial of a stage."""
     import_tensorflow()
-    if stage == "architecture":
-        from search.architecture import run_architecture_trial
-
-        return run_architecture_trial(config, slot)
-    if stage == "gan":
-        from search.gan import run_gan_trial
-
-        return run_gan_trial(config, slot)
-    from search.training import run_training_trial
-
-    return run_training_trial(config, slot)
+    outcome: TrialOutcome = importlib.import_module(f"search.{stage}").run(config)
+    return outcome
 
 
-def finish_run(config: RunConfig) -> None:
+def finish(config: RunConfig) -> None:
     """Refit, calibrate, test and export the winner."""
     import_tensorflow()
-    from search.finish import finish
-
-    finish(config)
+    importlib.import_module("search.finish").finish(config)

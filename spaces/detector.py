@@ -142,6 +142,7 @@ def detector_space(
     streams: Sequence[str] = STREAMS,
     backbones: Sequence[str] = (SMALL_CNN,),
     weights: str = "imagenet",
+    frozen: bool | None = True,
     searched: bool = True,
 ) -> DetectorGraph:
     """The searchable detector as a ``HyperModel``: ``build(hp)`` gives a Keras model.
@@ -151,6 +152,7 @@ def detector_space(
         streams: streams the search may use.
         backbones: networks the spatial stream may use.
         weights: of the pretrained networks; see :class:`spaces.spatial.SpatialBlock`.
+        frozen: whether pretrained networks keep their weights; ``None`` lets the search decide.
         searched: whether streams may be switched off.
 
     Returns:
@@ -160,6 +162,6 @@ def detector_space(
     detector = DetectorBlock(
         streams=streams,
         searched=searched,
-        spatial=SpatialBlock(backbones=backbones, weights=weights),
+        spatial=SpatialBlock(backbones=backbones, weights=weights, frozen=frozen),
     )
     return DetectorGraph(inputs=frames, outputs=FakeProbabilityHead()(detector(frames)))

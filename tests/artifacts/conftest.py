@@ -15,12 +15,13 @@ import pytest
 from artifacts.certificate import (
     Certificate,
     InputContract,
+    ModelFile,
     ModelFiles,
     Origin,
     Scored,
 )
 from artifacts.evaluation import Calibration, evaluate
-from artifacts.export import file_facts, save_model, versions
+from artifacts.export import save_model, versions
 from artifacts.run_directory import RunDirectory, write_json
 from data_prep.clip import Preparation
 from spaces.detector import detector_space
@@ -57,7 +58,7 @@ def _run_template(tmp_path_factory: pytest.TempPathFactory, detector: keras.Mode
     )
     score = Scored(auc=1.0, log_loss=0.2)
     Certificate(
-        files=ModelFiles(h5=file_facts(run.h5), keras=file_facts(run.keras)),
+        files=ModelFiles(h5=ModelFile.of(run.h5), keras=ModelFile.of(run.keras)),
         input=InputContract(shape=CLIP_SHAPE),
         params=detector.count_params(),
         threshold=THRESHOLD,
@@ -97,7 +98,7 @@ def certify() -> Callable[[RunDirectory], None]:
 
     def rewrite(run: RunDirectory) -> None:
         certificate = json.loads(run.certificate.read_text())
-        certificate["files"]["h5"] = file_facts(run.h5).model_dump()
+        certificate["files"]["h5"] = ModelFile.of(run.h5).model_dump()
         write_json(run.certificate, certificate)
 
     return rewrite

@@ -13,10 +13,10 @@ import keras
 import numpy as np
 import pytest
 
+from artifacts.certificate import ModelFile
 from artifacts.evaluation import Calibration
 from artifacts.export import (
     check_stock_layers,
-    file_facts,
     fold_calibration,
     load_detector,
     save_model,
@@ -84,7 +84,7 @@ def test_facts_of_a_file_are_its_size_and_digest(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     path.write_bytes(b"abc")
     digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    assert file_facts(path).model_dump() == {"file": "a.bin", "bytes": 3, "sha256": digest}
+    assert ModelFile.of(path).model_dump() == {"file": "a.bin", "bytes": 3, "sha256": digest}
 
 
 def test_versions_name_what_a_result_depends_on() -> None:

@@ -43,6 +43,12 @@ def test_settings_take_precedence_over_the_preset_key_by_key() -> None:
         ({"training": {"max_epochs": 3}}, "training.max_epochs"),
         ({"architecture": 7}, "architecture"),
         ({"store": None}, "store"),
+        ({"seed": True}, "seed"),
+        ({"seed": "3"}, "seed"),
+        ({"seed": 2**32}, "seed"),
+        ({"workers": 0}, "workers"),
+        ({"architecture": {"learning_rate": float("inf")}}, "architecture.learning_rate"),
+        ({"architecture": {"learning_rate": "0.1"}}, "architecture.learning_rate"),
     ],
 )
 def test_a_fault_is_one_line_that_names_the_key(settings: dict[str, object], named: str) -> None:
@@ -54,8 +60,9 @@ def test_a_fault_is_one_line_that_names_the_key(settings: dict[str, object], nam
 
 def test_paths_in_a_file_start_at_its_folder(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
-    file.write_text('store = "data/s.h5"\nrun_dir = "runs/a"\n')
+    file.write_text('store = "data/s.h5"\nrun_dir = "runs/a"\n[space]\nweights = "weights"\n')
     config = configuration.load(file)
+    assert config.space.weights == str(tmp_path / "weights")
     assert config.store == tmp_path / "data/s.h5"
     assert config.run_dir == tmp_path / "runs/a"
 

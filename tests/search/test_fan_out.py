@@ -48,7 +48,7 @@ def test_an_error_of_the_task_comes_through() -> None:
 
 def test_replaced_workers_are_other_processes() -> None:
     (_, before), *_ = fan_out([(square, (1,))], 1)
-    replace_workers(1)
+    replace_workers()
     (_, after), *_ = fan_out([(square, (1,))], 1)
     assert before != after
     with pytest.raises(ProcessLookupError):
@@ -58,5 +58,5 @@ def test_replaced_workers_are_other_processes() -> None:
 
 
 def test_a_worker_begins_without_tensorflow() -> None:
-    replace_workers(1)
+    replace_workers()
     assert list(fan_out([(imported, ())], 1)) == [False]

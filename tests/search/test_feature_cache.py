@@ -81,7 +81,7 @@ def test_a_second_model_with_the_same_prefix_reads_what_the_first_computed(
     config: RunConfig, store: Store, tmp_path: Path
 ) -> None:
     first = cut(build(config, store), store, tmp_path / "f")
-    (entry,) = (tmp_path / "f").iterdir()
+    (entry,) = (tmp_path / "f").glob("*.npy")
     written = entry.stat().st_mtime_ns
     second = cut(build(config, store, seed=9), store, tmp_path / "f")
     assert second.names == first.names
@@ -103,7 +103,7 @@ def test_a_damaged_entry_is_computed_again(
 ) -> None:
     model = build(config, store)
     whole = np.array(next(iter(cut(model, store, tmp_path / "f").features.values())))
-    (entry,) = (tmp_path / "f").iterdir()
+    (entry,) = (tmp_path / "f").glob("*.npy")
     if damage == "truncate":
         entry.write_bytes(entry.read_bytes()[:300])
     elif damage == "garbage":

@@ -9,7 +9,7 @@ import pytest
 from data_prep.store import Store
 from search import detectors
 from search.config import resolve
-from search.fit import fit
+from search.fit import Epoch, fit
 from search.hyperparameters import fixed
 from search.objectives import ValidationScore, validation_score
 from spaces.training import TrainingChoices
@@ -32,10 +32,10 @@ def val_score(model: keras.Model, store: Store) -> ValidationScore:
 def test_the_model_is_left_with_the_weights_of_its_best_epoch(store: Store, tmp_path: Path) -> None:
     model = build(store, tmp_path)
     trained = fit(model, store, CHOICES, seed=0, features=tmp_path / "f")
-    assert [row["epoch"] for row in trained.history] == [1, 2, 3, 4]
-    best = min(trained.history, key=lambda row: (-row["val_auc"], row["val_log_loss"]))
-    assert best["epoch"] == trained.best_epoch
-    assert best["val_auc"] == trained.best.auc
+    assert [epoch.number for epoch in trained.history] == [1, 2, 3, 4]
+    best = min(trained.history, key=lambda epoch: epoch.score.order)
+    assert best.number == trained.best_epoch
+    assert best.score == trained.best
     assert val_score(model, store).log_loss == pytest.approx(trained.best.log_loss, abs=1e-5)
 
 
@@ -52,9 +52,9 @@ def test_every_epoch_is_reported_and_a_report_may_stop_training(
 ) -> None:
     seen: list[int] = []
 
-    def report(epoch: int, score: ValidationScore) -> None:
-        seen.append(epoch)
-        if epoch == 2:
+    def report(epoch: Epoch) -> None:
+        seen.append(epoch.number)
+        if epoch.number == 2:
             raise StopIteration
 
     with pytest.raises(StopIteration):

@@ -7,11 +7,10 @@ import keras
 import numpy as np
 import pytest
 
-from data_prep.errors import UserError
 from data_prep.store import Store
 from search import studies
 from search.config import RunConfig, resolve
-from search.gan import enqueue_recipe, kid, real_faces, run_gan_trial
+from search.gan import enqueue, kid, real_faces, run
 from spaces.gan import FACE_SIDE
 
 
@@ -37,17 +36,17 @@ def test_faces_are_real_ones_of_the_split_alone(store: Store) -> None:
 
 
 def test_a_split_without_reals_is_refused(store: Store) -> None:
-    with pytest.raises(UserError, match="none"):
+    with pytest.raises(ValueError, match="found 0"):
         real_faces(store, "no such split")
 
 
 def test_the_recipe_and_the_convolutional_pair_train_and_leave_models_and_a_grid(
     config: RunConfig,
 ) -> None:
-    enqueue_recipe(config)
-    enqueue_recipe(config)
-    for slot, kind in enumerate(("dense", "convolutional")):
-        outcome = run_gan_trial(config, slot)
+    enqueue(config)
+    enqueue(config)
+    for kind in ("dense", "convolutional"):
+        outcome = run(config)
         assert outcome.state == "COMPLETE", outcome.reason
         assert outcome.value is not None
         folder = config.run_dir / "trials" / "gan" / str(outcome.number)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,7 +18,9 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from artifacts.records import HYPERPARAMETERS, REASON
+from artifacts.run_directory import RunDirectory
 from data_prep.store import Store
+from search import config as configuration
 from search import studies
 
 Dfsearch = Callable[..., subprocess.CompletedProcess[str]]
@@ -243,6 +246,96 @@ def test_a_folder_that_is_no_run_is_left_alone(
     assert refused.returncode == 2
     assert "holiday.jpg" in refused.stderr
     assert sorted(p.name for p in tmp_path.iterdir() if p.name != ".lock") == ["holiday.jpg"]
+
+
+def test_a_preset_asked_for_before_any_trial_replaces_the_first(
+    store_path: Path, dfsearch: Dfsearch, tmp_path: Path
+) -> None:
+    run_dir, weights = tmp_path / "run", tmp_path / "none.h5"
+    first = dfsearch("run", store_path, run_dir, "--weights", weights)
+    assert first.returncode == 2
+    thorough = dfsearch("run", store_path, run_dir, "--weights", weights, "--preset", "thorough")
+    assert thorough.returncode == 2
+    assert tomllib.loads((run_dir / "config.toml").read_text())["architecture"]["trials"] == 150
+
+
+def test_a_search_whose_architectures_all_failed_ends_in_one_line_each_time(
+    write_config: Callable[..., Path], dfsearch: Dfsearch, store: Store, tmp_path: Path
+) -> None:
+    settings = configuration.load(write_config(tmp_path, architecture=2))
+    run = RunDirectory(tmp_path / "run")
+    run.root.mkdir()
+    run.config.write_text(configuration.dump(settings))
+    run.write_fingerprint(store.fingerprint)
+    study = studies.open_study(run.journal, "architecture")
+    for _ in range(2):
+        study.tell(study.ask(), state=TrialState.FAIL)
+    for _ in range(2):
+        refused = dfsearch("run", run.config)
+        assert refused.returncode == 2
+        assert "no architecture trial" in refused.stderr
+        assert "Traceback" not in refused.stderr
+    assert list(trials(run.root, "gan")) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("run.json", "{}", "damaged"),
+        ("run.json", "[", "cannot be read"),
+        ("config.toml", "seed = ", "not a TOML file"),
+        ("best_model.json", "{}", "not a certificate"),
+    ],
+)
+def test_a_damaged_file_of_a_run_is_one_line(
+    finished_run: Path,
+    dfsearch: Dfsearch,
+    store_path: Path,
+    tmp_path: Path,
+    name: str,
+    content: str,
+    says: str,
+) -> None:
+    run_dir = tmp_path / "run"
+    shutil.copytree(finished_run, run_dir)
+    (run_dir / name).write_text(content)
+    refused = dfsearch("run", store_path, run_dir)
+    assert refused.returncode == 2
+    assert says in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_the_leaderboard_of_a_damaged_journal_is_one_line(
+    finished_run: Path, dfsearch: Dfsearch, tmp_path: Path
+) -> None:
+    run_dir = tmp_path / "run"
+    shutil.copytree(finished_run, run_dir)
+    (run_dir / "studies.log").write_text("{}\nnonsense\n{}\n")
+    refused = dfsearch("leaderboard", run_dir)
+    assert refused.returncode == 2
+    assert "is damaged" in refused.stderr
+
+
+def test_a_lost_model_file_is_made_again(
+    finished_run: Path, dfsearch: Dfsearch, tmp_path: Path
+) -> None:
+    run_dir = tmp_path / "run"
+    shutil.copytree(finished_run, run_dir)
+    (run_dir / "best_model.h5").unlink()
+    again = dfsearch("run", run_dir / "config.toml")
+    assert again.returncode == 0, again.stderr
+    assert (run_dir / "best_model.h5").exists()
+    assert len(trials(run_dir)) == len(trials(finished_run))
+
+
+def test_a_moved_store_is_found_again_by_naming_it(
+    finished_run: Path, dfsearch: Dfsearch, store_path: Path, tmp_path: Path
+) -> None:
+    run_dir, moved = tmp_path / "run", tmp_path / "moved.h5"
+    shutil.copytree(finished_run, run_dir)
+    shutil.copy(store_path, moved)
+    assert dfsearch("run", moved, run_dir).returncode == 0
+    assert tomllib.loads((run_dir / "config.toml").read_text())["store"] == str(moved)
 
 
 def test_a_second_run_in_one_folder_is_refused(

@@ -9,6 +9,7 @@ import pytest
 from optuna.trial import TrialState
 
 from artifacts.records import REASON
+from data_prep.errors import UserError
 from search import studies
 
 
@@ -76,18 +77,45 @@ def test_a_trial_whose_worker_lives_is_left_alone(journal: Path) -> None:
     assert [t.number for t in studies.finished(study)] == [dead.number]
 
 
-def test_every_slot_draws_its_own_numbers_and_always_the_same(journal: Path) -> None:
-    def draw(slot: int, seed: int = 0) -> float:
-        study = studies.open_study(journal.with_name(f"{slot}-{seed}.log"), "architecture")
-        study.sampler = studies.sampler("random", seed, "architecture", slot)
-        return study.ask().suggest_float("x", 0, 1)
+@pytest.mark.parametrize("name", ["tpe", "random"])
+def test_every_trial_draws_its_own_numbers_and_a_second_run_the_same(
+    journal: Path, name: str
+) -> None:
+    def draws(seed: int) -> list[float]:
+        values = []
+        for _ in range(12):
+            study = studies.open_study(journal.with_name(f"{seed}.log"), "architecture")
+            study.sampler = studies.RepeatableSampler(name, seed)
+            trial = study.ask()
+            values.append(trial.suggest_float("x", 0, 1))
+            study.tell(trial, values[-1])
+        journal.with_name(f"{seed}.log").unlink()
+        return values
 
-    first = [draw(slot) for slot in range(4)]
-    assert len(set(first)) == 4
-    for slot, value in enumerate(first):
-        journal.with_name(f"{slot}-0.log").unlink()
-        assert draw(slot) == value
-    assert draw(0, seed=1) != first[0]
+    first = draws(0)
+    assert len(set(first)) == 12
+    assert draws(0) == first
+    assert draws(1) != first
+
+
+def test_a_queued_trial_interrupted_before_its_first_question_keeps_its_parameters(
+    journal: Path,
+) -> None:
+    study = studies.open_study(journal, "architecture")
+    study.enqueue_trial({"n": 7})
+    study.ask()
+    studies.reap_interrupted(study)
+    studies.reap_interrupted(study)
+    assert len(study.trials) == 2
+    assert study.ask().suggest_int("n", 0, 9) == 7
+
+
+def test_a_damaged_journal_is_one_line(journal: Path) -> None:
+    studies.open_study(journal, "architecture")
+    journal.write_bytes(b"{}\nnonsense\n" + journal.read_bytes())
+    for look in (studies.trials, lambda path: studies.open_study(path, "gan")):
+        with pytest.raises(UserError, match="is damaged"):
+            look(journal)
 
 
 def test_trials_are_listed_by_stage_for_the_stages_begun(journal: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import optuna
@@ -9,37 +10,56 @@ from optuna.trial import TrialState
 
 from artifacts.records import HYPERPARAMETERS, REASON, SECONDS
 from artifacts.run_directory import RunDirectory
+from data_prep.errors import UserError
 from search import studies
-from search.trial import MODEL_FILE, TrialOutcome, TrialResult, failure_reason, keep_best, run_trial
+from search.config import RunConfig, resolve
+from search.trial import (
+    MODEL_FILE,
+    OpenTrial,
+    TrialOutcome,
+    TrialResult,
+    failure_reason,
+    run_trial,
+)
 
-SAMPLER, PRUNER = optuna.samplers.RandomSampler(seed=0), optuna.pruners.NopPruner()
+STAGE = "architecture"
+Run = Callable[[Callable[[OpenTrial], TrialResult]], TrialOutcome]
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> RunDirectory:
-    directory = RunDirectory(tmp_path)
-    studies.open_study(directory.journal, "architecture")
-    return directory
+def config(tmp_path: Path) -> RunConfig:
+    return resolve({"store": "s.h5", "run_dir": tmp_path, "kept_models": 2})
 
 
-def ended(run: RunDirectory) -> optuna.trial.FrozenTrial:
-    return studies.open_study(run.journal, "architecture").trials[-1]
+@pytest.fixture
+def run(config: RunConfig) -> Run:
+    return lambda objective: run_trial(config, STAGE, 5, objective)
 
 
-def test_a_complete_trial_leaves_value_attributes_and_history(run: RunDirectory) -> None:
-    def objective(trial: optuna.Trial, folder: Path) -> TrialResult:
-        trial.set_user_attr(HYPERPARAMETERS, {"n": trial.suggest_int("n", 0, 9)})
-        return TrialResult(0.75, {"params": 12}, [{"epoch": 1, "val_auc": 0.75}])
+def ended(config: RunConfig) -> optuna.trial.FrozenTrial:
+    return studies.trials(RunDirectory(config.run_dir).journal)[STAGE][-1]
 
-    outcome = run_trial(run, "architecture", SAMPLER, PRUNER, objective)
+
+def folder(config: RunConfig, number: int = 0) -> Path:
+    return config.run_dir / "trials" / STAGE / str(number)
+
+
+def test_a_complete_trial_leaves_value_attributes_and_history(config: RunConfig, run: Run) -> None:
+    def objective(trial: OpenTrial) -> TrialResult:
+        hyperparameters = {"n": trial.optuna.suggest_int("n", 0, 9)}
+        trial.optuna.set_user_attr(HYPERPARAMETERS, hyperparameters)
+        trial.record({"epoch": 1, "val_auc": 0.5})
+        trial.record({"epoch": 2, "val_auc": 0.75})
+        return TrialResult(0.75, {"val_log_loss": 0.3})
+
+    outcome = run(objective)
     assert (outcome.state, outcome.value, outcome.reason) == ("COMPLETE", 0.75, "")
-    assert ended(run).user_attrs["params"] == 12
-    assert ended(run).user_attrs[SECONDS] >= 0
-    folder = run.trial("architecture", 0)
-    assert (folder / "history.csv").read_text() == "epoch,val_auc\n1,0.75\n"
-    metrics = json.loads((folder / "metrics.json").read_text())
+    assert ended(config).user_attrs["val_log_loss"] == 0.3
+    assert ended(config).user_attrs[SECONDS] >= 0
+    assert (folder(config) / "history.csv").read_text() == "epoch,val_auc\n1,0.5\n2,0.75\n"
+    metrics = json.loads((folder(config) / "metrics.json").read_text())
     assert metrics["state"] == "COMPLETE"
-    assert metrics["hyperparameters"] == ended(run).params
+    assert metrics["hyperparameters"] == ended(config).params
 
 
 @pytest.mark.parametrize(
@@ -52,64 +72,89 @@ def test_a_complete_trial_leaves_value_attributes_and_history(run: RunDirectory)
     ],
 )
 def test_whatever_a_trial_raises_fails_it_alone_with_its_reason(
-    run: RunDirectory, error: Exception, reason: str
+    config: RunConfig, run: Run, error: Exception, reason: str
 ) -> None:
-    def objective(trial: optuna.Trial, folder: Path) -> TrialResult:
+    def objective(trial: OpenTrial) -> TrialResult:
+        trial.record({"epoch": 1, "val_auc": 0.5})
         raise error
 
-    outcome = run_trial(run, "architecture", SAMPLER, PRUNER, objective)
+    outcome = run(objective)
     assert (outcome.state, outcome.reason) == ("FAIL", reason)
-    assert ended(run).state == TrialState.FAIL
-    assert ended(run).user_attrs[REASON] == reason
-    assert "Traceback" in (run.trial("architecture", 0) / "error.txt").read_text()
+    assert ended(config).state == TrialState.FAIL
+    assert ended(config).user_attrs[REASON] == reason
+    assert "Traceback" in (folder(config) / "error.txt").read_text()
+    assert (folder(config) / "history.csv").exists()
 
 
-def test_a_pruned_trial_is_pruned_not_failed(run: RunDirectory) -> None:
-    def objective(trial: optuna.Trial, folder: Path) -> TrialResult:
-        trial.report(0.4, 1)
+def test_a_pruned_trial_is_pruned_not_failed(config: RunConfig, run: Run) -> None:
+    def objective(trial: OpenTrial) -> TrialResult:
+        trial.optuna.report(0.4, 1)
         raise optuna.TrialPruned("val_auc 0.400 after 1 epochs")
 
-    outcome = run_trial(run, "architecture", SAMPLER, PRUNER, objective)
-    assert outcome.state == "PRUNED"
-    assert ended(run).state == TrialState.PRUNED
-    assert not (run.trial("architecture", 0) / "error.txt").exists()
+    assert run(objective).state == "PRUNED"
+    assert ended(config).state == TrialState.PRUNED
+    assert not (folder(config) / "error.txt").exists()
 
 
-def test_an_interrupt_leaves_the_trial_running_to_be_reaped(run: RunDirectory) -> None:
-    def objective(trial: optuna.Trial, folder: Path) -> TrialResult:
-        raise KeyboardInterrupt
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), UserError("no store at s.h5")])
+def test_what_every_trial_would_meet_ends_the_run_and_leaves_the_trial_to_be_retried(
+    config: RunConfig, run: Run, error: BaseException
+) -> None:
+    def objective(trial: OpenTrial) -> TrialResult:
+        raise error
 
-    with pytest.raises(KeyboardInterrupt):
-        run_trial(run, "architecture", SAMPLER, PRUNER, objective)
-    assert ended(run).state == TrialState.RUNNING
+    with pytest.raises(type(error)):
+        run(objective)
+    assert ended(config).state == TrialState.RUNNING
 
 
-def test_a_value_that_is_no_number_fails_the_trial(run: RunDirectory) -> None:
-    outcome = run_trial(
-        run,
-        "architecture",
-        SAMPLER,
-        PRUNER,
-        lambda trial, folder: TrialResult(float("nan"), {}, []),
-    )
+def test_a_value_that_is_no_number_fails_the_trial(config: RunConfig, run: Run) -> None:
+    outcome = run(lambda trial: TrialResult(float("nan"), {}))
     assert outcome.state == "FAIL"
     assert "nan" in outcome.reason
-    assert ended(run).state == TrialState.FAIL
+    assert ended(config).state == TrialState.FAIL
 
 
-def test_only_the_best_trials_keep_their_models(run: RunDirectory) -> None:
-    def trial_of(value: float, log_loss: float) -> TrialOutcome:
-        def objective(trial: optuna.Trial, folder: Path) -> TrialResult:
-            (folder / MODEL_FILE).write_bytes(b"model")
-            return TrialResult(value, {"val_log_loss": log_loss}, [])
+def test_only_the_best_trials_keep_their_models(config: RunConfig, run: Run) -> None:
+    def objective_of(value: float, log_loss: float) -> Callable[[OpenTrial], TrialResult]:
+        def objective(trial: OpenTrial) -> TrialResult:
+            (trial.folder / MODEL_FILE).write_bytes(b"model")
+            return TrialResult(value, {"val_log_loss": log_loss})
 
-        return run_trial(run, "architecture", SAMPLER, PRUNER, objective)
+        return objective
 
     for value, log_loss in ((0.6, 0.1), (0.9, 0.5), (0.9, 0.2), (0.7, 0.1)):
-        trial_of(value, log_loss)
-    keep_best(run, studies.open_study(run.journal, "architecture"), 2)
-    kept = [n for n in range(4) if (run.trial("architecture", n) / MODEL_FILE).exists()]
+        run(objective_of(value, log_loss))
+    kept = [n for n in range(4) if (folder(config, n) / MODEL_FILE).exists()]
     assert kept == [1, 2]
+
+
+def test_an_interrupted_trial_is_repeated_with_its_numbers_and_its_seed(
+    config: RunConfig, run: Run
+) -> None:
+    def search(interrupted_at: int | None) -> list[tuple[float, int]]:
+        seen: list[tuple[float, int]] = []
+
+        def objective(trial: OpenTrial) -> TrialResult:
+            drawn = trial.optuna.suggest_float("x", 0, 1)
+            if trial.optuna.number == interrupted_at:
+                raise KeyboardInterrupt
+            seen.append((drawn, trial.seed))
+            return TrialResult(drawn, {})
+
+        while len(seen) < 12:
+            try:
+                run(objective)
+            except KeyboardInterrupt:
+                study = studies.open_study(RunDirectory(config.run_dir).journal, STAGE)
+                study._storage.set_trial_user_attr(study.trials[-1]._trial_id, studies.PID, None)
+                studies.reap_interrupted(study)
+        RunDirectory(config.run_dir).journal.unlink()
+        return seen
+
+    whole = search(None)
+    assert len({drawn for drawn, _ in whole}) == 12
+    assert search(3) == whole
 
 
 def test_a_reason_is_one_short_line() -> None:

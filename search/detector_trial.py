@@ -1,0 +1,79 @@
+"""A trial of a detector: choose, build, train, keep. Shared by both detector stages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import optuna
+
+from artifacts import records
+from artifacts.run_directory import RunDirectory, replacing
+from data_prep.store import Store
+from search import detectors
+from search.config import RunConfig
+from search.fit import Epoch, fit
+from search.hyperparameters import OptunaHyperParameters
+from search.trial import MODEL_FILE, OpenTrial, TrialOutcome, TrialResult, run_trial
+from spaces.detector import DetectorGraph
+from spaces.training import TrainingChoices
+
+Choose = Callable[[OptunaHyperParameters, DetectorGraph, int], tuple[keras.Model, TrainingChoices]]
+
+
+def run_detector_trial(
+    config: RunConfig, stage: str, max_epochs: int, choose: Choose
+) -> TrialOutcome:
+    """Run one trial of a detector stage; the objective is the AUC of its best validation epoch.
+
+    Args:
+        config: of the run.
+        stage: name of the study.
+        max_epochs: the most epochs any trial of the stage has.
+        choose: asks the hyperparameters for a model of the graph, built with the seed given, and
+            for a way to train it.
+    """
+
+    def objective(trial: OpenTrial) -> TrialResult:
+        hp = OptunaHyperParameters(trial.optuna)
+        with Store(config.store) as store:
+            model, choices = choose(hp, detectors.space(config, store), trial.seed)
+            weights = int(sum(np.prod(weight.shape) for weight in model.weights))
+            trial.optuna.set_user_attr(records.HYPERPARAMETERS, hp.values)
+            trial.optuna.set_user_attr(records.PARAMS, weights)
+            trained = fit(
+                model,
+                store,
+                choices,
+                seed=trial.seed,
+                features=RunDirectory(config.run_dir).features,
+                report=_reporter(trial, choices.epochs),
+            )
+        with replacing(trial.folder / MODEL_FILE) as temporary:
+            model.save(temporary)
+        return TrialResult(
+            value=trained.best.auc,
+            attributes={
+                records.VAL_LOG_LOSS: trained.best.log_loss,
+                "best_epoch": trained.best_epoch,
+                "cached_inputs": trained.cached,
+            },
+        )
+
+    return run_trial(config, stage, max_epochs, objective)
+
+
+def _reporter(trial: OpenTrial, epochs: int) -> Callable[[Epoch], None]:
+    """Record each epoch and report its AUC; stop the trial where the pruner says so.
+
+    The last epoch is never pruned: all its cost is spent.
+    """
+
+    def report(epoch: Epoch) -> None:
+        trial.record(epoch.row)
+        trial.optuna.report(epoch.score.auc, epoch.number)
+        if epoch.number < epochs and trial.optuna.should_prune():
+            raise optuna.TrialPruned(f"val_auc {epoch.score.auc:.3f} after {epoch.number} epochs")
+
+    return report
