@@ -63,10 +63,11 @@ def index(source: Path, layout: str = AUTO) -> DataSetIndex:
     try:
         fitting = next((layout for layout in candidates if layout.detect(source)), None)
         if fitting is None:
-            kind = "no known layout" if len(candidates) > 1 else f"not the layout {layout}"
+            lacks = "has no known layout"
+            if len(candidates) == 1:
+                lacks = f"does not have the layout {candidates[0].name}"
             raise UserError(
-                f"{shown(source)} has {kind}: expected {_expected(candidates)}; "
-                f"found {_found(source)}"
+                f"{shown(source)} {lacks}: expected {_expected(candidates)}; found {_found(source)}"
             )
         found = fitting.read(source)
     except OSError as error:

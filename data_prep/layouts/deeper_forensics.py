@@ -59,8 +59,8 @@ def _fakes(source: Path, official: dict[str, str], problems: list[Quarantined]) 
 def _reals(source: Path, official: dict[str, str], problems: list[Quarantined]) -> Iterator[Video]:
     """The originals; one is in the split of the fakes made of it."""
     of_target: dict[str, set[str]] = collections.defaultdict(set)
-    for name, split in official.items():
-        of_target[name.partition("_")[0]].add(split)
+    for name, listed in official.items():
+        of_target[name.partition("_")[0]].add(listed)
     for path in files(source / _REALS, problems, recursive=True):
         if is_candidate(path):
             target = printable(path.stem)

@@ -267,7 +267,7 @@ def test_a_named_layout_that_does_not_fit_says_what_was_found(tmp_path: Path) ->
     with pytest.raises(UserError) as raised:
         index(root, "FaceForensics++")
     message = str(raised.value)
-    assert "not the layout FaceForensics++: expected original_sequences/" in message
+    assert "does not have the layout FaceForensics++: expected original_sequences/" in message
     assert message.endswith("found fake/, real/; it looks like folders")
 
 
