@@ -200,7 +200,8 @@ def _bootstrap(
     tail = 100 * (1 - CONFIDENCE) / 2
     intervals: dict[str, tuple[float, float] | None] = {}
     for name in names:
-        low, high = np.percentile([draw[name] for draw in draws], [tail, 100 - tail])
+        edges = np.percentile([draw[name] for draw in draws], [tail, 100 - tail])
+        low, high = np.round(edges, 12)
         intervals[name] = float(low), float(high)
     return intervals
 

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from artifacts.certificate import Certificate
 from artifacts.evaluation import Evaluation, evaluate
 from artifacts.export import load_detector
 from artifacts.run_directory import RunDirectory
@@ -81,6 +82,17 @@ def evaluate_on(run: RunDirectory, store: Store, split: str = "test") -> Evaluat
         split=split,
         threshold=certificate.threshold,
     )
+
+
+def differing_preparation(run: RunDirectory, store: Store) -> list[str]:
+    """Settings in which a store's clips were prepared otherwise than the model's: name and both."""
+    expected = Certificate.read(run).preparation["clip"]
+    found = store.preparation.get("clip", {})
+    return [
+        f"{name} {found.get(name)}, expected {value}"
+        for name, value in expected.items()
+        if found.get(name) != value
+    ]
 
 
 def _shape(shape: tuple[int, ...]) -> str:

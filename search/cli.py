@@ -376,16 +376,18 @@ def _evaluate_on(directory: RunDirectory, store: Path | None, split: str) -> dic
     from artifacts import quiet
 
     quiet.import_tensorflow()
-    from artifacts.scoring import evaluate_on
+    from artifacts.scoring import differing_preparation, evaluate_on
     from data_prep.store import Store
     from search import config as configuration
 
     with Store(store or configuration.load(directory.config).store) as opened:
-        if opened.fingerprint == directory.read_fingerprint():
-            if split != "val":
-                _say(f"note: people of the {split} split of this store were seen in training")
-        elif store is None:
+        own = opened.fingerprint == directory.read_fingerprint()
+        if store is None and not own:
             raise UserError(f"{opened.path} is no longer the store {directory.root} was made on")
+        if own and split != "test":
+            _say(f"note: the {split} split of this store was seen when the model was made")
+        for difference in differing_preparation(directory, opened):
+            _say(f"note: this store was prepared otherwise than the model expects: {difference}")
         result = evaluate_on(directory, opened, split).to_json()
         return result | {"synthetic": opened.is_synthetic}
 

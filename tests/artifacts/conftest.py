@@ -43,6 +43,7 @@ def detector() -> keras.Model:
 def _run_template(tmp_path_factory: pytest.TempPathFactory, detector: keras.Model) -> Path:
     run = RunDirectory(tmp_path_factory.mktemp("template"))
     run.config.write_text('store = "store.h5"\n')
+    run.write_fingerprint("0" * 64)
     save_model(detector, run)
     preparation = Preparation(frames=CLIP_SHAPE[0], size=CLIP_SHAPE[1])
     labels = np.array([0, 1, 0, 1], np.uint8)

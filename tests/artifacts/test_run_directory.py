@@ -79,6 +79,7 @@ def test_opening_a_folder_without_a_run_says_how_to_start_one(tmp_path: Path) ->
 def test_opening_a_run_gives_the_run(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path)
     run.config.write_text("")
+    run.write_fingerprint("0" * 64)
     assert run.open() is run
 
 

@@ -117,6 +117,15 @@ def test_evaluate_on_another_store_keeps_the_frozen_threshold(
     assert result["threshold"] == certificate["threshold"]
 
 
+def test_evaluating_what_the_search_has_seen_says_so(
+    finished_run: Path, dfsearch: Dfsearch
+) -> None:
+    shown = dfsearch("evaluate", finished_run, "--split", "val", "--json")
+    assert shown.returncode == 0, shown.stderr
+    assert "note: the val split of this store was seen" in shown.stderr
+    assert json.loads(shown.stdout)["split"] == "val"
+
+
 def test_predict_json_answers_each_path_in_order(
     finished_run: Path, face_video: bytes, dfsearch: Dfsearch, tmp_path: Path
 ) -> None:
