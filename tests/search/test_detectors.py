@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data_prep.store import Store
+from search import detectors
+from search.config import resolve
+from search.hyperparameters import fixed
+from spaces.backbones import BackboneError
+
+
+def config_of(store: Store, **space: object) -> object:
+    return resolve({"store": store.path, "run_dir": "run", "space": space})
+
+
+def test_one_seed_gives_one_model_with_one_set_of_names(store: Store) -> None:
+    config = config_of(store, backbones=["small_cnn"])
+    models = [
+        detectors.build(detectors.space(config, store), fixed({}), seed) for seed in (1, 1, 2)
+    ]
+    names = [[layer.name for layer in model.layers] for model in models]
+    assert names[0] == names[1] == names[2]
+    weights = [model.get_layer("spatial_stage1_conv").get_weights()[0] for model in models]
+    np.testing.assert_array_equal(weights[0], weights[1])
+    assert (weights[0] != weights[2]).any()
+
+
+def test_every_backbone_is_a_starting_point(store: Store) -> None:
+    config = config_of(store, backbones=["small_cnn", "vgg16"], weights="none")
+    points = detectors.starting_points(detectors.space(config, store), config)
+    assert [point[detectors.BACKBONE] for point in points] == ["small_cnn", "vgg16"]
+
+
+def test_without_the_spatial_stream_there_is_one_starting_point(store: Store) -> None:
+    config = config_of(store, streams=["noise_residual"])
+    (point,) = detectors.starting_points(detectors.space(config, store), config)
+    assert detectors.BACKBONE not in point
+
+
+def test_missing_weights_show_before_any_trial(store: Store, tmp_path: Path) -> None:
+    config = config_of(store, backbones=["resnet50"], weights=str(tmp_path))
+    with pytest.raises(BackboneError, match="no file"):
+        detectors.starting_points(detectors.space(config, store), config)
+
+
+@pytest.mark.parametrize(
+    ("fine_tune", "asked", "trains"),
+    [("never", False, False), ("always", False, True), ("search", True, False)],
+)
+def test_fine_tuning_is_a_setting(
+    store: Store, tmp_path: Path, fine_tune: str, asked: bool, trains: bool
+) -> None:
+    import keras
+
+    network = keras.applications.VGG16(include_top=False, weights=None, input_shape=(32, 32, 3))
+    network.save_weights(tmp_path / "vgg16.weights.h5")
+    config = config_of(store, backbones=["vgg16"], weights=str(tmp_path), fine_tune=fine_tune)
+    hp = fixed({})
+    model = detectors.build(detectors.space(config, store), hp, 0)
+    assert ("detector/spatial/frozen" in hp.values) == asked
+    assert bool(model.get_layer("vgg16").trainable_weights) == trains

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from artifacts.run_directory import RunDirectory
+from data_prep.errors import UserError
+from data_prep.store import Store
+from search import config as configuration
+from search import finish, studies
+from search.config import RunConfig
+from search.trial import MODEL_FILE
+
+
+@pytest.fixture
+def run(finished_run: Path, tmp_path: Path) -> RunDirectory:
+    """A finished run of one's own."""
+    shutil.copytree(finished_run, tmp_path / "run")
+    return RunDirectory(tmp_path / "run")
+
+
+@pytest.fixture
+def config(run: RunDirectory) -> RunConfig:
+    return configuration.load(run.config)
+
+
+def test_the_winner_is_the_best_trial_of_both_detector_stages(
+    run: RunDirectory, config: RunConfig
+) -> None:
+    winner = finish.choose(config)
+    trials = studies.trials(run.journal)
+    complete = [t for stage in ("architecture", "training") for t in trials[stage] if t.values]
+    assert studies.ranking(winner.trial) == min(map(studies.ranking, complete))
+    certificate = json.loads(run.certificate.read_text())
+    assert certificate["origin"]["stage"] == winner.stage
+    assert certificate["origin"]["trial"] == winner.trial.number
+    assert certificate["architecture"] == winner.architecture
+
+
+def test_a_run_without_a_complete_trial_has_no_winner(config: RunConfig, tmp_path: Path) -> None:
+    empty = config.model_copy(update={"run_dir": tmp_path})
+    with pytest.raises(UserError, match=r"no trial of .* finished"):
+        finish.choose(empty)
+
+
+def test_a_refit_that_diverges_leaves_the_trial_in_its_place(
+    run: RunDirectory, config: RunConfig, store: Store
+) -> None:
+    winner = finish.choose(config)
+    diverging = dataclasses.replace(winner.choices, learning_rate=float("nan"))
+    model, origin = finish._better_of_trial_and_refit(
+        config, run, store, dataclasses.replace(winner, choices=diverging)
+    )
+    assert origin.kept == "trial"
+    assert origin.refit_validation is None
+    assert "diverged" in origin.refit_failure
+    assert np.isfinite(model.predict(store.read([0]), verbose=0)).all()
+
+
+def test_without_the_trial_and_without_a_refit_there_is_nothing_to_export(
+    run: RunDirectory, config: RunConfig, store: Store
+) -> None:
+    winner = finish.choose(config)
+    (run.trial(winner.stage, winner.trial.number) / MODEL_FILE).unlink()
+    diverging = dataclasses.replace(winner.choices, learning_rate=float("nan"))
+    with pytest.raises(UserError, match="is missing and the refit failed"):
+        finish._better_of_trial_and_refit(
+            config, run, store, dataclasses.replace(winner, choices=diverging)
+        )
+
+
+def test_finishing_twice_gives_the_same_model_and_scores(
+    run: RunDirectory, config: RunConfig
+) -> None:
+    before = run.scores.read_text()
+    threshold = json.loads(run.certificate.read_text())["threshold"]
+    finish.finish(config)
+    assert run.scores.read_text() == before
+    assert json.loads(run.certificate.read_text())["threshold"] == threshold
