@@ -17,7 +17,6 @@ from data_prep.errors import UserError
 if TYPE_CHECKING:
     from artifacts.records import TrialRecord
     from artifacts.run_directory import RunDirectory
-    from data_prep.prepare import PreparationSummary
     from search.config import RunConfig
 
 USAGE, INTERRUPTED = 2, 130
@@ -170,6 +169,7 @@ def prepare(
     from data_prep.clip import Preparation
     from data_prep.prepare import prepare as run_preparation
     from search.console import bar
+    from search.summaries import print_preparation
 
     with _reported("the same command goes on where it was"), bar("preparing") as progress:
         summary = run_preparation(
@@ -205,44 +205,7 @@ def prepare(
             }
         )
     else:
-        _print_preparation(summary)
-
-
-def _print_preparation(summary: PreparationSummary) -> None:
-    from rich.table import Table
-
-    from data_prep.store import SPLITS
-    from search.console import tables
-
-    console = tables()
-    table = Table(title=f"{summary.store} ({summary.layout}, {summary.split_policy} splits)")
-    for column in ("label", "method", *SPLITS):
-        table.add_column(column, justify="right" if column in SPLITS else "left")
-    cells = {(count.label, count.method, count.split): count.clips for count in summary.counts}
-    for label, method in sorted({key[:2] for key in cells}, reverse=True):
-        counts = (str(cells.get((label, method, split), 0)) for split in SPLITS)
-        table.add_row(label, method, *counts)
-    console.print(table)
-    if summary.quarantined:
-        left_out = Table(title=f"quarantined: {len(summary.quarantined)}")
-        for column in ("video", "step", "reason"):
-            left_out.add_column(column, overflow="fold")
-        for entry in summary.quarantined[:20]:
-            left_out.add_row(entry.path, entry.step, entry.reason)
-        console.print(left_out)
-        if len(summary.quarantined) > 20:
-            console.print(f"... and {len(summary.quarantined) - 20} more, in /quarantine")
-    if summary.split_note:
-        console.print(f"note: {summary.split_note}", markup=False)
-    if summary.overlap:
-        console.print(
-            f"warning: {summary.overlap} identity groups are in more than one split; scores on "
-            "this store are of people seen in training"
-        )
-    console.print(
-        f"{summary.clips} of {summary.videos} videos kept, coverage {summary.coverage:.3f}, "
-        f"{len(summary.quarantined)} quarantined, {summary.seconds:.0f} s"
-    )
+        print_preparation(summary)
 
 
 @app.command(
@@ -355,6 +318,7 @@ def evaluate(
     with _reported():
         from artifacts.certificate import Certificate
         from artifacts.run_directory import RunDirectory
+        from search.summaries import print_evaluation
 
         directory = RunDirectory(run_dir).open()
         if split not in ("train", "val", "test", "all"):
@@ -369,7 +333,7 @@ def evaluate(
         if as_json:
             _print_json(result)
         else:
-            _print_evaluation(result, run_dir)
+            print_evaluation(result, run_dir)
 
 
 def _evaluate_on(directory: RunDirectory, store: Path | None, split: str) -> dict[str, Any]:
@@ -390,32 +354,6 @@ def _evaluate_on(directory: RunDirectory, store: Path | None, split: str) -> dic
             _say(f"note: this store was prepared otherwise than the model expects: {difference}")
         result = evaluate_on(directory, opened, split).to_json()
         return result | {"synthetic": opened.is_synthetic}
-
-
-def _print_evaluation(result: dict[str, Any], run_dir: Path) -> None:
-    from rich.table import Table
-
-    from search.console import tables
-
-    console = tables()
-    kind = "SYNTHETIC videos" if result["synthetic"] else "videos"
-    table = Table(title=f"{run_dir}, {result['split']} split: {result['videos']} {kind}")
-    for column in ("metric", "value", "95% interval"):
-        table.add_column(column, justify="left" if column == "metric" else "right")
-    for name, interval in result["intervals"].items():
-        edges = "" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
-        table.add_row(name.replace("_", " "), f"{result[name]:.3f}", edges)
-    console.print(table)
-    for method, row in result["by_method"].items():
-        console.print(
-            f"{method}: {row['videos']} fakes, AUC {row['auc']:.3f}, recall {row['recall']:.3f}"
-        )
-    console.print(
-        f"{result['reals']} real (face coverage {result['coverage_real']:.3f}) and "
-        f"{result['fakes']} fake ({result['coverage_fake']:.3f}); threshold "
-        f"{result['threshold']:.3f} from validation; intervals over identity groups; "
-        f"{result['quarantined']} videos of the data set quarantined and not scored"
-    )
 
 
 @app.command(epilog="Example: dfsearch predict runs/demo a.mp4 b.mp4 --json")

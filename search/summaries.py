@@ -1,0 +1,79 @@
+"""What commands print for people when their work is done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from data_prep.prepare import PreparationSummary
+from data_prep.store import SPLITS
+from search.console import tables
+
+LISTED = 20
+
+
+def print_preparation(summary: PreparationSummary) -> None:
+    """Clips by split, label and method; what was quarantined; coverage."""
+    console = tables()
+    title = f"{summary.store} ({summary.layout}, {summary.split_policy} splits)"
+    table = Table(title=Text(title), title_justify="left")
+    for column in ("label", "method", *SPLITS):
+        table.add_column(column, justify="right" if column in SPLITS else "left")
+    cells = {(count.label, count.method, count.split): count.clips for count in summary.counts}
+    for label, method in sorted({key[:2] for key in cells}, reverse=True):
+        counts = (str(cells.get((label, method, split), 0)) for split in SPLITS)
+        table.add_row(label, Text(method), *counts)
+    console.print(table)
+    if summary.quarantined:
+        left_out = Table(title=f"quarantined: {len(summary.quarantined)}", title_justify="left")
+        for column in ("video", "step", "reason"):
+            left_out.add_column(column, overflow="fold")
+        for entry in summary.quarantined[:LISTED]:
+            left_out.add_row(Text(entry.path), entry.step, Text(entry.reason))
+        console.print(left_out)
+        if len(summary.quarantined) > LISTED:
+            console.print(f"... and {len(summary.quarantined) - LISTED} more, in /quarantine")
+    if summary.split_note:
+        console.print(f"note: {summary.split_note}", markup=False)
+    if summary.overlap:
+        console.print(
+            f"warning: {summary.overlap} identity groups are in more than one split; scores on "
+            "this store are of people seen in training"
+        )
+    console.print(
+        f"{summary.clips} of {summary.videos} videos kept, coverage {summary.coverage:.3f}, "
+        f"{len(summary.quarantined)} quarantined, {summary.seconds:.0f} s"
+    )
+
+
+def print_evaluation(result: dict[str, Any], run_dir: Path) -> None:
+    """Every metric with its interval, and each manipulation method.
+
+    Args:
+        result: an evaluation as JSON, with ``synthetic`` beside it.
+        run_dir: of the run, for the title.
+    """
+    console = tables()
+    kind = "SYNTHETIC videos" if result["synthetic"] else "videos"
+    title = f"{run_dir}, {result['split']} split: {result['videos']} {kind}"
+    table = Table(title=Text(title), title_justify="left")
+    for column in ("metric", "value", "95% interval"):
+        table.add_column(column, justify="left" if column == "metric" else "right")
+    for name, interval in result["intervals"].items():
+        edges = "" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
+        table.add_row(name.replace("_", " "), f"{result[name]:.3f}", edges)
+    console.print(table)
+    for method, row in result["by_method"].items():
+        console.print(
+            f"{method}: {row['videos']} fakes, AUC {row['auc']:.3f}, recall {row['recall']:.3f}",
+            markup=False,
+        )
+    console.print(
+        f"{result['reals']} real (face coverage {result['coverage_real']:.3f}) and "
+        f"{result['fakes']} fake ({result['coverage_fake']:.3f}); threshold "
+        f"{result['threshold']:.3f} from validation; intervals over identity groups; "
+        f"{result['quarantined']} videos of the data set quarantined and not scored"
+    )
