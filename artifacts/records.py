@@ -50,7 +50,7 @@ class TrialRecord:
     hyperparameters: Mapping[str, Any]
 
 
-_STATES = {
+STATES = {
     TrialState.COMPLETE: "complete",
     TrialState.PRUNED: "pruned",
     TrialState.FAIL: "failed",
@@ -87,7 +87,7 @@ def _record(stage: str, trial: FrozenTrial) -> TrialRecord:
         rank=None,
         stage=stage,
         trial=trial.number,
-        state=_STATES[trial.state],
+        state=STATES[trial.state],
         val_auc=value if is_detector else None,
         val_log_loss=attributes.get(VAL_LOG_LOSS),
         kid=None if is_detector else value,

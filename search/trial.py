@@ -35,7 +35,7 @@ class TrialResult:
 
 @dataclasses.dataclass(frozen=True)
 class TrialOutcome:
-    """How a trial ended, for whoever started it."""
+    """How a trial ended, for whoever started it; ``state`` as in the leaderboard."""
 
     stage: str
     number: int
@@ -117,7 +117,7 @@ def run_trial(config: RunConfig, stage: str, steps: int, objective: Objective) -
     trial.set_user_attr(records.SECONDS, seconds)
     if reason:
         trial.set_user_attr(records.REASON, reason)
-    outcome = TrialOutcome(stage, trial.number, state.name, value, seconds, reason)
+    outcome = TrialOutcome(stage, trial.number, records.STATES[state], value, seconds, reason)
     hyperparameters = trial.user_attrs.get(records.HYPERPARAMETERS, {})
     facts = dataclasses.asdict(outcome) | {"hyperparameters": hyperparameters}
     write_json(folder / "metrics.json", facts)

@@ -47,7 +47,7 @@ def test_the_recipe_and_the_convolutional_pair_train_and_leave_models_and_a_grid
     enqueue(config)
     for kind in ("dense", "convolutional"):
         outcome = run(config)
-        assert outcome.state == "COMPLETE", outcome.reason
+        assert outcome.state == "complete", outcome.reason
         assert outcome.value is not None
         folder = config.run_dir / "trials" / "gan" / str(outcome.number)
         generator = keras.models.load_model(folder / "generator.keras")

@@ -53,12 +53,12 @@ def test_a_complete_trial_leaves_value_attributes_and_history(config: RunConfig,
         return TrialResult(0.75, {"val_log_loss": 0.3})
 
     outcome = run(objective)
-    assert (outcome.state, outcome.value, outcome.reason) == ("COMPLETE", 0.75, "")
+    assert (outcome.state, outcome.value, outcome.reason) == ("complete", 0.75, "")
     assert ended(config).user_attrs["val_log_loss"] == 0.3
     assert ended(config).user_attrs[SECONDS] >= 0
     assert (folder(config) / "history.csv").read_text() == "epoch,val_auc\n1,0.5\n2,0.75\n"
     metrics = json.loads((folder(config) / "metrics.json").read_text())
-    assert metrics["state"] == "COMPLETE"
+    assert metrics["state"] == "complete"
     assert metrics["hyperparameters"] == ended(config).params
 
 
@@ -79,7 +79,7 @@ def test_whatever_a_trial_raises_fails_it_alone_with_its_reason(
         raise error
 
     outcome = run(objective)
-    assert (outcome.state, outcome.reason) == ("FAIL", reason)
+    assert (outcome.state, outcome.reason) == ("failed", reason)
     assert ended(config).state == TrialState.FAIL
     assert ended(config).user_attrs[REASON] == reason
     assert "Traceback" in (folder(config) / "error.txt").read_text()
@@ -91,7 +91,7 @@ def test_a_pruned_trial_is_pruned_not_failed(config: RunConfig, run: Run) -> Non
         trial.optuna.report(0.4, 1)
         raise optuna.TrialPruned("val_auc 0.400 after 1 epochs")
 
-    assert run(objective).state == "PRUNED"
+    assert run(objective).state == "pruned"
     assert ended(config).state == TrialState.PRUNED
     assert not (folder(config) / "error.txt").exists()
 
@@ -110,7 +110,7 @@ def test_what_every_trial_would_meet_ends_the_run_and_leaves_the_trial_to_be_ret
 
 def test_a_value_that_is_no_number_fails_the_trial(config: RunConfig, run: Run) -> None:
     outcome = run(lambda trial: TrialResult(float("nan"), {}))
-    assert outcome.state == "FAIL"
+    assert outcome.state == "failed"
     assert "nan" in outcome.reason
     assert ended(config).state == TrialState.FAIL
 
