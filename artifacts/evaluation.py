@@ -161,12 +161,6 @@ class _Measure:
         return {name: float(value) for name, value in values.items()}
 
 
-def equal_error_rate(labels: Labels, probabilities: Scores) -> float:
-    """Where the miss rate equals the false alarm rate, on the interpolated ROC curve."""
-    false_alarm, hit, _ = metrics.roc_curve(labels, probabilities)
-    return float(_crossing(hit, false_alarm))
-
-
 def _crossing(hit: Scores, false_alarm: Scores) -> np.float64:
     """False alarm rate where a ROC curve meets the line of equal errors."""
     excess = hit + false_alarm - 1

@@ -17,7 +17,7 @@ from pathlib import Path, PurePath
 from data_prep.errors import UserError
 from data_prep.layouts.files import VIDEO_SUFFIXES, distinct, files, shown, subfolders
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
-from data_prep.layouts.tables import columns, read_label, read_table
+from data_prep.layouts.tables import columns, is_labelled_json, read_label, read_table
 from data_prep.store import FAKE, SPLITS, Quarantined
 from data_prep.text import printable
 
@@ -52,21 +52,10 @@ def _label_files(source: Path) -> Iterator[Path]:
             if {"filename", "label"} <= set(columns(table)):
                 yield table
             elif metadata.is_file() and (
-                _part(folder) is not None or (depth < _DEPTH and _is_metadata(metadata))
+                _part(folder) is not None or (depth < _DEPTH and is_labelled_json(metadata))
             ):
                 yield metadata
         level = [child for folder in level for child in subfolders(folder)]
-
-
-def _is_metadata(path: Path) -> bool:
-    """Whether a file of this common name is the challenge's; a damaged one is taken for it."""
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return True
-    return isinstance(entries, dict) and any(
-        isinstance(entry, dict) and "label" in entry for entry in entries.values()
-    )
 
 
 def _part(folder: Path) -> int | None:

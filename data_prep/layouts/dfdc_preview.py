@@ -16,7 +16,7 @@ from typing import Any
 from data_prep.errors import UserError
 from data_prep.layouts.files import differences, distinct, listed_path, shown
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
-from data_prep.layouts.tables import read_label
+from data_prep.layouts.tables import is_labelled_json, read_label
 from data_prep.store import FAKE, Quarantined
 from data_prep.text import printable
 
@@ -29,15 +29,7 @@ _SPLITS = {"train": None, "test": "test"}
 
 def _detect(source: Path) -> bool:
     path = source / _LIST
-    if not path.is_file():
-        return False
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return True
-    return isinstance(entries, dict) and any(
-        isinstance(entry, dict) and "label" in entry for entry in entries.values()
-    )
+    return path.is_file() and is_labelled_json(path)
 
 
 def _read(source: Path) -> DataSetIndex:

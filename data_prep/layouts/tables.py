@@ -1,9 +1,10 @@
-"""Label tables that lie beside videos: CSV files with a header."""
+"""Label tables that lie beside videos: CSV files with a header, and JSON by file name."""
 
 from __future__ import annotations
 
 import csv
 import dataclasses
+import json
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -27,6 +28,17 @@ class Row:
     line: int
     values: dict[str, str]
     surplus: bool = False
+
+
+def is_labelled_json(path: Path) -> bool:
+    """Whether a JSON file labels videos by name; a damaged one is taken for it."""
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return True
+    return isinstance(entries, dict) and any(
+        isinstance(entry, dict) and "label" in entry for entry in entries.values()
+    )
 
 
 def columns(path: Path) -> tuple[str, ...]:
