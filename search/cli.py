@@ -2,210 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import signal
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from data_prep.errors import UserError
+from search import cli_data  # noqa: F401
+from search.cli_common import USAGE, Json, RunDir, app, print_json, reported, say
 
 if TYPE_CHECKING:
     from artifacts.records import TrialRecord
     from artifacts.run_directory import RunDirectory
     from search.config import RunConfig
 
-USAGE, INTERRUPTED = 2, 130
-
-app = typer.Typer(
-    name="dfsearch",
-    help="From labelled videos to a searched, honestly tested deepfake detector.",
-    epilog="First steps: dfsearch demo. With FaceForensics++ on disk: dfsearch prepare FF++ "
-    "ffpp.h5, then dfsearch run ffpp.h5 runs/ffpp, then dfsearch predict runs/ffpp VIDEO.mp4.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-)
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
-Jobs = Annotated[int, typer.Option(help="Worker processes; -1 is one a core.")]
-RunDir = Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Folder of the run.")]
-
 
 def main() -> None:
     """Entry point of ``dfsearch``."""
     app()
-
-
-@contextlib.contextmanager
-def _reported(again: str = "") -> Iterator[None]:
-    """Turn what a user can cause into one clear line and an exit code."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    except UserError as error:
-        _say(f"error: {error}")
-        raise typer.Exit(USAGE) from None
-    except KeyboardInterrupt:
-        _say(f"stopped{'; ' + again if again else ''}")
-        raise typer.Exit(INTERRUPTED) from None
-    except BrokenPipeError:
-        sys.stderr.close()
-        raise typer.Exit(1) from None
-    except OSError as error:
-        _say(f"error: {error.filename or 'system'}: {error.strerror or error}")
-        raise typer.Exit(USAGE) from None
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, allow_nan=False))
-
-
-@app.command(
-    epilog="Example: dfsearch synthesize data/synthetic --identities 60 --cues spatial,noise"
-)
-def synthesize(
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make.")],
-    identities: Annotated[int, typer.Option(help="People; even, at least 4.")] = 40,
-    frames: Annotated[int, typer.Option(help="Frames a clip, 25 a second.")] = 32,
-    size: Annotated[int, typer.Option(help="Side of a frame in pixels.")] = 256,
-    cues: Annotated[
-        str,
-        typer.Option(
-            help="Marks the fakes carry, of spatial, temporal, micro, noise; comma-separated, "
-            "'all' or 'none'."
-        ),
-    ] = "all",
-    per_cue: Annotated[
-        bool, typer.Option("--per-cue", help="One manipulation method a cue, each with it alone.")
-    ] = False,
-    seed: Annotated[int, typer.Option(help="Same seed, same frames.")] = 0,
-    jobs: Jobs = -1,
-    as_json: Json = False,
-) -> None:
-    """Make a labelled SYNTHETIC data set from nothing, in the FaceForensics++ layout."""
-    from data_prep.synthesize import synthesize as make
-    from data_prep.synthetic_swap import CUES
-    from search.console import bar
-
-    chosen = {"all": list(CUES), "none": []}.get(cues, [cue.strip() for cue in cues.split(",")])
-    with _reported("the same command goes on where it was"), bar("synthesizing") as progress:
-        made = make(
-            out,
-            identities=identities,
-            frames=frames,
-            size=size,
-            seed=seed,
-            cues=chosen,
-            per_cue=per_cue,
-            jobs=jobs,
-            progress=progress,
-        )
-    if as_json:
-        _print_json(
-            {
-                "synthetic": True,
-                "path": str(made.root),
-                "reals": made.reals,
-                "fakes": made.fakes,
-                "cues": list(made.cues),
-                "seed": made.seed,
-                "seconds": round(made.seconds, 2),
-            }
-        )
-    else:
-        print(
-            f"{made.root}: SYNTHETIC set of {made.reals} real and {made.fakes} fake clips "
-            f"(cues: {', '.join(made.cues) or 'none'}) in {made.seconds:.0f} s"
-        )
-
-
-@app.command(
-    epilog="Examples: dfsearch prepare FaceForensics++ ffpp.h5; dfsearch prepare my_videos my.h5 "
-    "--frames 32 --size 160, where my_videos has the folders real and fake"
-)
-def prepare(
-    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Folder of labelled videos.")],
-    store: Annotated[Path, typer.Argument(metavar="STORE.h5", help="Store to write.")],
-    frames: Annotated[int, typer.Option(help="Evenly spaced frames a clip.")] = 16,
-    size: Annotated[int, typer.Option(help="Side of the face crop in pixels.")] = 128,
-    margin: Annotated[float, typer.Option(help="Crop side, in sides of the face box.")] = 1.3,
-    layout: Annotated[
-        str, typer.Option(help="Layout of SOURCE as docs/data.md names it; auto recognises it.")
-    ] = "auto",
-    min_coverage: Annotated[
-        float, typer.Option(help="Quarantine a video whose face is found in fewer of its frames.")
-    ] = 0.5,
-    jobs: Jobs = -1,
-    seed: Annotated[int, typer.Option(help="Of the split, where there is no official one.")] = 0,
-    split_policy: Annotated[
-        str,
-        typer.Option(
-            help="auto (official lists that divide no person, else by identity), official, "
-            "identity, leave-one-method-out, or test (all in test, only to evaluate on)."
-        ),
-    ] = "auto",
-    held_out: Annotated[
-        str | None,
-        typer.Option(metavar="METHOD", help="What leave-one-method-out keeps for test."),
-    ] = None,
-    allow_overlap: Annotated[
-        bool,
-        typer.Option("--allow-overlap", help="Keep official lists that divide people; recorded."),
-    ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the store.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Find the faces in a folder of videos and write them into one store."""
-    from data_prep.clip import Preparation
-    from data_prep.prepare import prepare as run_preparation
-    from search.console import bar
-    from search.summaries import print_preparation
-
-    with _reported("the same command goes on where it was"), bar("preparing") as progress:
-        summary = run_preparation(
-            source,
-            store,
-            Preparation(frames=frames, size=size, margin=margin, min_coverage=min_coverage),
-            layout=layout,
-            jobs=jobs,
-            seed=seed,
-            split_policy=split_policy,
-            held_out=held_out,
-            allow_overlap=allow_overlap,
-            overwrite=overwrite,
-            progress=progress,
-        )
-    if as_json:
-        _print_json(
-            {
-                "store": str(summary.store),
-                "videos": summary.videos,
-                "clips": summary.clips,
-                "coverage": summary.coverage,
-                "seconds": round(summary.seconds, 2),
-                "quarantined": [
-                    {"path": entry.path, "step": entry.step, "reason": entry.reason}
-                    for entry in summary.quarantined
-                ],
-                "layout": summary.layout,
-                "split_policy": summary.split_policy,
-                "split_note": summary.split_note,
-                "overlap": summary.overlap,
-                "fingerprint": summary.fingerprint,
-            }
-        )
-    else:
-        print_preparation(summary)
 
 
 @app.command(
@@ -236,7 +50,7 @@ def run(
     flags = {name: value for name, value in flags.items() if value is not None}
     if weights is not None:
         flags["space"] = {"weights": weights}
-    with _reported("the same command goes on where it was"):
+    with reported("the same command goes on where it was"):
         config = _run_config(store, run_dir, flags)
         with run_progress() as progress:
             directory = run_search(config, progress)
@@ -276,7 +90,7 @@ def leaderboard(
     as_json: Json = False,
 ) -> None:
     """Show every trial, best first; also while a run is going on."""
-    with _reported():
+    with reported():
         from artifacts import leaderboard as board
         from artifacts.records import ranked
         from artifacts.run_directory import RunDirectory
@@ -288,7 +102,7 @@ def leaderboard(
         if trial is not None:
             records = [board.find(records, trial)]
         if as_json:
-            _print_json(board.rows(records))
+            print_json(board.rows(records))
         elif trial is not None:
             tables().print(board.to_sheet(records[0], _history(directory, records[0])))
         else:
@@ -315,7 +129,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Show the metrics of a run on its test split, or on another store."""
-    with _reported():
+    with reported():
         from artifacts.certificate import Certificate
         from artifacts.run_directory import RunDirectory
         from search.summaries import print_evaluation
@@ -331,7 +145,7 @@ def evaluate(
         else:
             result = _evaluate_on(directory, store, split)
         if as_json:
-            _print_json(result)
+            print_json(result)
         else:
             print_evaluation(result, run_dir)
 
@@ -349,9 +163,9 @@ def _evaluate_on(directory: RunDirectory, store: Path | None, split: str) -> dic
         if store is None and not own:
             raise UserError(f"{opened.path} is no longer the store {directory.root} was made on")
         if own and split != "test":
-            _say(f"note: the {split} split of this store was seen when the model was made")
+            say(f"note: the {split} split of this store was seen when the model was made")
         for difference in differing_preparation(directory, opened):
-            _say(f"note: this store was prepared otherwise than the model expects: {difference}")
+            say(f"note: this store was prepared otherwise than the model expects: {difference}")
         result = evaluate_on(directory, opened, split).to_json()
         return result | {"synthetic": opened.is_synthetic}
 
@@ -366,7 +180,7 @@ def predict(
 
     The exit code is 2 if a video could not be judged.
     """
-    with _reported():
+    with reported():
         from artifacts import quiet
         from artifacts.run_directory import RunDirectory
 
@@ -388,7 +202,7 @@ def predict(
                     f"{answer.coverage:.0%} of sampled frames, {answer.seconds:.1f} s"
                 )
         if as_json:
-            _print_json([predictor.to_json(answer) for answer in answers])
+            print_json([predictor.to_json(answer) for answer in answers])
         if any(isinstance(answer, predictor.NoVerdict) for answer in answers):
             raise typer.Exit(USAGE)
 
@@ -401,7 +215,7 @@ def demo(
     seed: Annotated[int, typer.Option(help="Of data and search.")] = 0,
 ) -> None:
     """Try everything on SYNTHETIC data: make it, prepare, search, evaluate, predict."""
-    with _reported("the same command goes on where it was"):
+    with reported("the same command goes on where it was"):
         from search.demo import run_demo
 
         run_demo(run_dir, seed)

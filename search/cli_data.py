@@ -1,0 +1,148 @@
+"""The commands that make data: synthesize and prepare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from search.cli_common import Jobs, Json, app, print_json, reported
+
+
+@app.command(
+    epilog="Example: dfsearch synthesize data/synthetic --identities 60 --cues spatial,noise"
+)
+def synthesize(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make.")],
+    identities: Annotated[int, typer.Option(help="People; even, at least 4.")] = 40,
+    frames: Annotated[int, typer.Option(help="Frames a clip, 25 a second.")] = 32,
+    size: Annotated[int, typer.Option(help="Side of a frame in pixels.")] = 256,
+    cues: Annotated[
+        str,
+        typer.Option(
+            help="Marks the fakes carry, of spatial, temporal, micro, noise; comma-separated, "
+            "'all' or 'none'."
+        ),
+    ] = "all",
+    per_cue: Annotated[
+        bool, typer.Option("--per-cue", help="One manipulation method a cue, each with it alone.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Same seed, same frames.")] = 0,
+    jobs: Jobs = -1,
+    as_json: Json = False,
+) -> None:
+    """Make a labelled SYNTHETIC data set from nothing, in the FaceForensics++ layout."""
+    from data_prep.synthesize import synthesize as make
+    from data_prep.synthetic_swap import CUES
+    from search.console import bar
+
+    chosen = {"all": list(CUES), "none": []}.get(cues, [cue.strip() for cue in cues.split(",")])
+    with reported("the same command goes on where it was"), bar("synthesizing") as progress:
+        made = make(
+            out,
+            identities=identities,
+            frames=frames,
+            size=size,
+            seed=seed,
+            cues=chosen,
+            per_cue=per_cue,
+            jobs=jobs,
+            progress=progress,
+        )
+    if as_json:
+        print_json(
+            {
+                "synthetic": True,
+                "path": str(made.root),
+                "reals": made.reals,
+                "fakes": made.fakes,
+                "cues": list(made.cues),
+                "seed": made.seed,
+                "seconds": round(made.seconds, 2),
+            }
+        )
+    else:
+        print(
+            f"{made.root}: SYNTHETIC set of {made.reals} real and {made.fakes} fake clips "
+            f"(cues: {', '.join(made.cues) or 'none'}) in {made.seconds:.0f} s"
+        )
+
+
+@app.command(
+    epilog="Examples: dfsearch prepare FaceForensics++ ffpp.h5; dfsearch prepare my_videos my.h5 "
+    "--frames 32 --size 160, where my_videos has the folders real and fake"
+)
+def prepare(
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Folder of labelled videos.")],
+    store: Annotated[Path, typer.Argument(metavar="STORE.h5", help="Store to write.")],
+    frames: Annotated[int, typer.Option(help="Evenly spaced frames a clip.")] = 16,
+    size: Annotated[int, typer.Option(help="Side of the face crop in pixels.")] = 128,
+    margin: Annotated[float, typer.Option(help="Crop side, in sides of the face box.")] = 1.3,
+    layout: Annotated[
+        str, typer.Option(help="Layout of SOURCE as docs/data.md names it; auto recognises it.")
+    ] = "auto",
+    min_coverage: Annotated[
+        float, typer.Option(help="Quarantine a video whose face is found in fewer of its frames.")
+    ] = 0.5,
+    jobs: Jobs = -1,
+    seed: Annotated[int, typer.Option(help="Of the split, where there is no official one.")] = 0,
+    split_policy: Annotated[
+        str,
+        typer.Option(
+            help="auto (official lists that divide no person, else by identity), official, "
+            "identity, leave-one-method-out, or test (all in test, only to evaluate on)."
+        ),
+    ] = "auto",
+    held_out: Annotated[
+        str | None,
+        typer.Option(metavar="METHOD", help="What leave-one-method-out keeps for test."),
+    ] = None,
+    allow_overlap: Annotated[
+        bool,
+        typer.Option("--allow-overlap", help="Keep official lists that divide people; recorded."),
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the store.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Find the faces in a folder of videos and write them into one store."""
+    from data_prep.clip import Preparation
+    from data_prep.prepare import prepare as run_preparation
+    from search.console import bar
+    from search.summaries import print_preparation
+
+    with reported("the same command goes on where it was"), bar("preparing") as progress:
+        summary = run_preparation(
+            source,
+            store,
+            Preparation(frames=frames, size=size, margin=margin, min_coverage=min_coverage),
+            layout=layout,
+            jobs=jobs,
+            seed=seed,
+            split_policy=split_policy,
+            held_out=held_out,
+            allow_overlap=allow_overlap,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    if as_json:
+        print_json(
+            {
+                "store": str(summary.store),
+                "videos": summary.videos,
+                "clips": summary.clips,
+                "coverage": summary.coverage,
+                "seconds": round(summary.seconds, 2),
+                "quarantined": [
+                    {"path": entry.path, "step": entry.step, "reason": entry.reason}
+                    for entry in summary.quarantined
+                ],
+                "layout": summary.layout,
+                "split_policy": summary.split_policy,
+                "split_note": summary.split_note,
+                "overlap": summary.overlap,
+                "fingerprint": summary.fingerprint,
+            }
+        )
+    else:
+        print_preparation(summary)
