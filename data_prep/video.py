@@ -22,6 +22,29 @@ _TOLERANCE = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
+class Media:
+    """What a file is, as far as it was decoded.
+
+    Attributes:
+        codec: four-character code in lower case, such as ``avc1``; empty where none is known.
+        width: of the picture as shown, in pixels.
+        height: of the picture as shown, in pixels.
+        fps: frames a second as the header says; 0 where it does not.
+        frames: frames decoded.
+        duration: from the first frame shown to the end of the last, in seconds.
+        bytes: size of the file.
+    """
+
+    codec: str
+    width: int
+    height: int
+    fps: float
+    frames: int
+    duration: float
+    bytes: int
+
+
+@dataclasses.dataclass(frozen=True)
 class SampledFrames:
     """Frames taken from one video.
 
@@ -30,11 +53,13 @@ class SampledFrames:
         indices: int64 (T,), positions in the video, ascending; a position is repeated where
             the video has fewer than T frames.
         times: float64 (T,), presentation times in seconds.
+        media: what the file is.
     """
 
     frames: tuple[npt.NDArray[np.uint8], ...]
     indices: npt.NDArray[np.int64]
     times: npt.NDArray[np.float64]
+    media: Media
 
 
 def sample_indices(total: int, count: int) -> npt.NDArray[np.int64]:
@@ -82,7 +107,7 @@ def read_frames(path: Path, count: int, *, threads: int = 0) -> SampledFrames:
     if walk.missing:
         found = len(walk.frames)
         raise VideoError("decode", f"{found} of {count} frames decoded; the file looks damaged")
-    return _collect(walk)
+    return _collect(walk, path.stat().st_size)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +120,9 @@ class _Walk:
     header_count: int
     frame_rate: float
     decoded: int
+    first_time: float
     last_time: float
+    codec: str
 
     @property
     def missing(self) -> bool:
@@ -121,14 +148,17 @@ def _walk(path: Path, count: int, total: int | None, threads: int) -> _Walk:
     capture = _open(path, threads)
     try:
         header_count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        frame_rate = float(capture.get(cv2.CAP_PROP_FPS))
+        frame_rate = _finite(capture.get(cv2.CAP_PROP_FPS))
+        codec = _codec(capture)
         wanted = sample_indices(max(header_count, 0) if total is None else total, count)
         keep = set(wanted.tolist())
         frames: dict[int, npt.NDArray[np.uint8]] = {}
         times: dict[int, float] = {}
-        position, last_time = 0, 0.0
+        position, first_time, last_time = 0, 0.0, 0.0
         while capture.grab():
             last_time = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            if position == 0:
+                first_time = last_time
             if position in keep:
                 found, frame = capture.retrieve()
                 if found:
@@ -137,10 +167,22 @@ def _walk(path: Path, count: int, total: int | None, threads: int) -> _Walk:
             position += 1
     finally:
         capture.release()
-    return _Walk(wanted, frames, times, header_count, frame_rate, position, last_time)
+    return _Walk(
+        wanted, frames, times, header_count, frame_rate, position, first_time, last_time, codec
+    )
 
 
-def _collect(walk: _Walk) -> SampledFrames:
+def _finite(value: float) -> float:
+    return float(value) if math.isfinite(value) and value > 0 else 0.0
+
+
+def _codec(capture: cv2.VideoCapture) -> str:
+    code = int(capture.get(cv2.CAP_PROP_FOURCC)) & 0xFFFFFFFF
+    text = code.to_bytes(4, "little").decode("latin-1")
+    return "".join(letter for letter in text if letter.isascii() and letter.isprintable()).lower()
+
+
+def _collect(walk: _Walk, size: int) -> SampledFrames:
     positions = walk.wanted.tolist()
     height, width = walk.frames[positions[0]].shape[:2]
     for position, frame in walk.frames.items():
@@ -149,7 +191,16 @@ def _collect(walk: _Walk) -> SampledFrames:
     times = np.array([walk.times[position] for position in positions], np.float64)
     if not times.any() and walk.frame_rate > 0:
         times = walk.wanted / walk.frame_rate
-    return SampledFrames(tuple(walk.frames[position] for position in positions), walk.wanted, times)
+    frames = tuple(walk.frames[position] for position in positions)
+    media = Media(walk.codec, width, height, walk.frame_rate, walk.decoded, _duration(walk), size)
+    return SampledFrames(frames, walk.wanted, times, media)
+
+
+def _duration(walk: _Walk) -> float:
+    span = walk.last_time - walk.first_time
+    if span > 0 and walk.decoded > 1:
+        return span * walk.decoded / (walk.decoded - 1)
+    return walk.decoded / walk.frame_rate if walk.frame_rate else 0.0
 
 
 def _check_readable(path: Path) -> None:

@@ -143,3 +143,14 @@ def test_a_file_name_that_is_no_text_is_read(tmp_path: Path, face_video: bytes) 
     name = os.fsencode(tmp_path) + b"/caf\xe9.mp4"
     Path(os.fsdecode(name)).write_bytes(face_video)
     assert len(read_frames(Path(os.fsdecode(name)), 4).frames) == 4
+
+
+def test_what_the_file_is_travels_with_the_frames(
+    tmp_path: Path, write_video: Writer, numbered_frames: Writer
+) -> None:
+    path = write_video(tmp_path / "a.avi", numbered_frames(50), codec="MJPG")
+    media = read_frames(path, 8).media
+    assert (media.codec, media.width, media.height, media.frames) == ("mjpg", 96, 64, 50)
+    assert media.fps == pytest.approx(25)
+    assert media.duration == pytest.approx(2.0)
+    assert media.bytes == path.stat().st_size
