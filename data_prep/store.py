@@ -1,23 +1,14 @@
-"""The HDF5 store: one file with every prepared clip, who is in it and which split it belongs to.
+"""The HDF5 store: every prepared clip, who is in it and which split it belongs to.
 
-Layout (``schema_version`` 1), N clips of T frames of H x W pixels:
-
-====================  ==============================================================
-``/frames``           uint8 (N, T, H, W, 4): R, G, B and grey; one chunk a clip
-``/label``            uint8 (N,), 1 is fake
-``/clips/<field>``    one dataset a field of :class:`Clip`, first axis N
-``/quarantine``       ``path``, ``step`` and ``reason`` of every video left out
-attributes            ``schema_version``, ``fingerprint``, ``preparation`` (JSON)
-====================  ==============================================================
+What is in it is told in :mod:`data_prep.store_format`.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
+import bisect
+import itertools
 import json
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -27,222 +18,104 @@ import numpy as np
 import numpy.typing as npt
 
 from data_prep.errors import UserError
-from data_prep.text import printable
+from data_prep.store_format import (
+    CHANNELS,
+    FAKE,
+    MODALITIES,
+    REAL,
+    SCHEMA_VERSION,
+    SHARD_INDEX,
+    SPLITS,
+    Clip,
+    Quarantined,
+)
+from data_prep.store_writer import write_store
 
-SCHEMA_VERSION = 1
-SPLITS = ("train", "val", "test")
-REAL, FAKE = 0, 1
-CHANNELS = 4
-
-_TEXT = h5py.string_dtype("utf-8")
-_TEXT_FIELDS = ("key", "method", "quality", "group", "split", "path", "sha256")
-_FRAME_FIELDS = ("frame_indices", "frame_times", "boxes", "landmarks", "scores")
-
-
-@dataclasses.dataclass(frozen=True)
-class Clip:
-    """One prepared clip: a face track of T sampled frames and all that is known of it.
-
-    Attributes:
-        key: unique name, ``data set/method/quality/name``.
-        label: 0 real, 1 fake.
-        method: manipulation method, ``real`` for reals.
-        quality: compression level as the data set names it (``c23``), or ``unknown``.
-        group: identity group; clips that share a person share it.
-        split: ``train``, ``val`` or ``test``.
-        path: the source video.
-        sha256: of the source file, hexadecimal.
-        frame_indices: int64 (T,), positions in the source video.
-        frame_times: float64 (T,), seconds.
-        boxes: float32 (T, 4), x0, y0, x1, y1 of the face in source pixels.
-        landmarks: float32 (T, 5, 2), eyes, nose, mouth corners in source pixels.
-        scores: float32 (T,), detection confidence, 0 where the box is interpolated.
-        coverage: fraction of sampled frames in which the face was found.
-        frames: uint8 (T, H, W, 4), the face crop as R, G, B and grey.
-    """
-
-    key: str
-    label: int
-    method: str
-    quality: str
-    group: str
-    split: str
-    path: str
-    sha256: str
-    frame_indices: npt.NDArray[np.int64]
-    frame_times: npt.NDArray[np.float64]
-    boxes: npt.NDArray[np.float32]
-    landmarks: npt.NDArray[np.float32]
-    scores: npt.NDArray[np.float32]
-    coverage: float
-    frames: npt.NDArray[np.uint8]
-
-
-@dataclasses.dataclass(frozen=True)
-class Quarantined:
-    """A video left out, the step that refused it and why."""
-
-    path: str
-    step: str
-    reason: str
-
-
-def write_store(
-    path: Path,
-    clips: Iterable[Clip],
-    quarantine: Sequence[Quarantined],
-    preparation: dict[str, Any],
-) -> str:
-    """Write a store and return its content fingerprint.
-
-    The file is written under a temporary name beside ``path``, flushed to disk and renamed, so
-    a store either exists whole or not at all. Clips are read one at a time; they must come in
-    the order wanted in the file and share one frame shape.
-
-    Args:
-        path: the store to make; an existing file is replaced.
-        clips: at least one clip.
-        quarantine: the videos left out.
-        preparation: what is needed to prepare another video the same way; stored as JSON.
-
-    Raises:
-        UserError: there is no clip, or a clip's frames have another shape than the first's.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with h5py.File(temporary, "w", libver="v110") as file:
-            fingerprint = _write(file, clips, quarantine, preparation)
-            file.flush()
-        with temporary.open("rb+") as handle:
-            os.fsync(handle.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return fingerprint
-
-
-def _write(
-    file: h5py.File,
-    clips: Iterable[Clip],
-    quarantine: Sequence[Quarantined],
-    preparation: dict[str, Any],
-) -> str:
-    digest = hashlib.sha256()
-    metadata: list[Clip] = []
-    frames: h5py.Dataset | None = None
-    for row, clip in enumerate(clips):
-        shape = clip.frames.shape
-        if frames is None:
-            frames = file.create_dataset(
-                "frames",
-                (0, *shape),
-                np.uint8,
-                maxshape=(None, *shape),
-                chunks=(1, *shape),
-            )
-        if frames.shape[1:] != shape:
-            raise UserError(
-                f"clip {clip.key}: frames of shape {shape}, the store has {frames.shape[1:]}"
-            )
-        frames.resize(row + 1, axis=0)
-        frames[row] = clip.frames
-        digest.update(f"{clip.key}\0{clip.label}\0{clip.group}\0{clip.split}\0".encode())
-        digest.update(np.ascontiguousarray(clip.frames).data)
-        metadata.append(dataclasses.replace(clip, frames=clip.frames[:0]))
-    if not metadata:
-        raise UserError("no clip to store: every video was quarantined")
-
-    file["label"] = np.array([clip.label for clip in metadata], np.uint8)
-    group = file.create_group("clips")
-    for field in _TEXT_FIELDS:
-        group.create_dataset(field, data=[getattr(clip, field) for clip in metadata], dtype=_TEXT)
-    for field in _FRAME_FIELDS:
-        group[field] = np.stack([getattr(clip, field) for clip in metadata])
-    group["coverage"] = np.array([clip.coverage for clip in metadata], np.float64)
-
-    left_out = file.create_group("quarantine")
-    for field in ("path", "step", "reason"):
-        values = [printable(getattr(entry, field)) for entry in quarantine]
-        left_out.create_dataset(field, data=values, shape=(len(values),), dtype=_TEXT)
-
-    fingerprint = digest.hexdigest()
-    file.attrs["schema_version"] = SCHEMA_VERSION
-    file.attrs["fingerprint"] = fingerprint
-    file.attrs["preparation"] = json.dumps(preparation, sort_keys=True)
-    return fingerprint
+__all__ = [
+    "CHANNELS",
+    "FAKE",
+    "REAL",
+    "SCHEMA_VERSION",
+    "SPLITS",
+    "Clip",
+    "Quarantined",
+    "Store",
+    "write_store",
+]
 
 
 class Store:
-    """A store opened for reading. Frames stay on disk; everything else is small and in memory.
+    """A store opened for reading. Arrays stay on disk; everything else is small and in memory.
 
-    Usable as a context manager.
+    A folder of shards is read as one store. Usable as a context manager.
 
     Args:
-        path: the store file.
+        path: the store file, or the folder of its shards.
 
     Attributes:
         labels: uint8 (N,).
-        keys, methods, qualities, groups, splits, paths: str arrays (N,).
+        keys, methods, qualities, groups, splits, paths, sha256, crop_sources: str arrays (N,).
         coverage: float64 (N,).
+        media: codec (str), width, height, frames, bytes (int64), fps and duration (float64) of
+            the sources, (N,) each, by name.
+        shortcuts: quantities that need no training, float64 (N,) each, by name.
+        modalities: names of the optional arrays it has.
         quarantine: the videos left out.
         preparation: the configuration the clips were prepared with.
         fingerprint: content fingerprint, hexadecimal.
 
     Raises:
-        UserError: there is no such file, or it is not a store of this schema.
+        UserError: there is no such store, or it is not one of this schema, or it is damaged.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        if not self.path.is_file():
-            raise UserError(f"no store at {path}; make one with: dfsearch prepare SOURCE {path}")
+        self._files: list[h5py.File] = []
         try:
-            self._file = h5py.File(self.path, "r")
-        except OSError:
-            raise UserError(f"{path} is not an HDF5 file or is damaged; prepare it again") from None
-        try:
-            self._load()
+            index = read_index(self.path)
+            self._files = [_open(shard) for shard in shard_paths(self.path, index)]
+            self._load(index)
         except UserError:
-            self._file.close()
+            self.close()
             raise
-        except (KeyError, ValueError, OSError, TypeError) as error:
-            self._file.close()
+        except (KeyError, ValueError, OSError, TypeError, AttributeError, RuntimeError) as error:
+            self.close()
             raise UserError(f"{path} is not a store or is damaged: {error}") from None
 
-    def _load(self) -> None:
-        version = self._file.attrs.get("schema_version")
-        if version is None:
-            raise UserError(
-                f"{self.path} is an HDF5 file but not a store; make one with dfsearch prepare"
-            )
-        if version != SCHEMA_VERSION:
-            raise UserError(
-                f"{self.path} has store schema {version}, this version reads {SCHEMA_VERSION}; "
-                "prepare it again"
-            )
-        self._frames = self._file["frames"]
-        self.labels: npt.NDArray[np.uint8] = self._file["label"][...]
-        clips = self._file["clips"]
-        self.keys = _text(clips["key"])
-        self.methods = _text(clips["method"])
-        self.qualities = _text(clips["quality"])
-        self.groups = _text(clips["group"])
-        self.splits = _text(clips["split"])
-        self.paths = _text(clips["path"])
-        self.coverage: npt.NDArray[np.float64] = clips["coverage"][...]
-        left_out = self._file["quarantine"]
-        self.quarantine = [
-            Quarantined(path, step, reason)
-            for path, step, reason in zip(
-                *(_text(left_out[field]) for field in ("path", "step", "reason")), strict=True
-            )
-        ]
-        self.preparation: dict[str, Any] = json.loads(self._file.attrs["preparation"])
-        self.fingerprint = str(self._file.attrs["fingerprint"])
-        if len(self._frames) != len(self.labels):
-            raise UserError(
-                f"{self.path} is damaged: {len(self._frames)} clips, {len(self.labels)} labels"
-            )
+    def _load(self, index: dict[str, Any] | None) -> None:
+        for file in self._files:
+            _check_schema(file)
+        first = self._files[0]
+        self.modalities = tuple(name for name in MODALITIES if name in first)
+        self._arrays = {
+            name: [file[name] for file in self._files] for name in ("frames", *self.modalities)
+        }
+        self.labels: npt.NDArray[np.uint8] = self._joined("label")
+        self.keys = self.clip_field("key")
+        self.methods = self.clip_field("method")
+        self.qualities = self.clip_field("quality")
+        self.groups = self.clip_field("group")
+        self.splits = self.clip_field("split")
+        self.paths = self.clip_field("path")
+        self.sha256 = self.clip_field("sha256")
+        self.crop_sources = self.clip_field("crop_source")
+        self.coverage: npt.NDArray[np.float64] = self.clip_field("coverage")
+        self.media = {name: self.clip_field(f"media/{name}") for name in first["clips/media"]}
+        self.shortcuts: dict[str, npt.NDArray[np.float64]] = {
+            name: self.clip_field(f"shortcuts/{name}") for name in first["clips/shortcuts"]
+        }
+        left_out = [self._joined(f"quarantine/{field}") for field in ("path", "step", "reason")]
+        self.quarantine = list(itertools.starmap(Quarantined, zip(*left_out, strict=True)))
+        self.preparation: dict[str, Any] = json.loads(first.attrs["preparation"])
+        self.fingerprint = str(index["fingerprint"] if index else first.attrs["fingerprint"])
+        lengths = [len(file["label"]) for file in self._files]
+        for name, datasets in self._arrays.items():
+            if [len(dataset) for dataset in datasets] != lengths:
+                held = sum(map(len, datasets))
+                raise UserError(
+                    f"{self.path} is damaged: {held} clips in {name}, {len(self.labels)} labels"
+                )
+        self._starts = [0, *itertools.accumulate(lengths)][:-1]
 
     def __enter__(self) -> Store:
         return self
@@ -259,8 +132,9 @@ class Store:
         return len(self.labels)
 
     def close(self) -> None:
-        """Close the file; the metadata stays usable."""
-        self._file.close()
+        """Close the files; the metadata stays usable."""
+        for file in self._files:
+            file.close()
 
     @property
     def is_synthetic(self) -> bool:
@@ -270,7 +144,7 @@ class Store:
     @property
     def clip_shape(self) -> tuple[int, int, int, int]:
         """(T, H, W, 4) of one clip."""
-        t, h, w, c = self._frames.shape[1:]
+        t, h, w, c = self._arrays["frames"][0].shape[1:]
         return int(t), int(h), int(w), int(c)
 
     def rows(self, split: str, label: int | None = None) -> npt.NDArray[np.int64]:
@@ -280,17 +154,88 @@ class Store:
             wanted &= self.labels == label
         return np.flatnonzero(wanted)
 
-    def read(self, rows: Sequence[int] | npt.NDArray[np.integer]) -> npt.NDArray[np.uint8]:
-        """Frames of the rows in their order, uint8 (len(rows), T, H, W, 4).
+    def read(
+        self, rows: Sequence[int] | npt.NDArray[np.integer], name: str = "frames"
+    ) -> npt.NDArray[Any]:
+        """Clips of the rows in their order: frames, uint8 (len(rows), T, H, W, 4).
 
         Each clip is read whole into its place: on chunked data that is hundreds of times
         faster than HDF5's fancy indexing.
+
+        Args:
+            rows: which, in any order; a row may come twice.
+            name: ``frames`` or one of :attr:`modalities`.
         """
-        batch = np.empty((len(rows), *self.clip_shape), np.uint8)
+        datasets = self._arrays[name]
+        batch = np.empty((len(rows), *datasets[0].shape[1:]), datasets[0].dtype)
         for place, row in enumerate(rows):
-            self._frames.read_direct(batch, np.s_[int(row)], np.s_[place])
+            shard = bisect.bisect_right(self._starts, int(row)) - 1
+            within = int(row) - self._starts[shard]
+            datasets[shard].read_direct(batch, np.s_[within], np.s_[place])
         return batch
 
+    def clip_field(self, name: str) -> npt.NDArray[Any]:
+        """All of ``/clips/<name>``, first axis N: boxes, landmarks, scores, frame_times, ..."""
+        return self._joined(f"clips/{name}")
 
-def _text(dataset: h5py.Dataset) -> npt.NDArray[np.str_]:
+    def _joined(self, name: str) -> npt.NDArray[Any]:
+        return np.concatenate([_values(file[name]) for file in self._files])
+
+
+def read_index(path: Path) -> dict[str, Any] | None:
+    """The index of a folder of shards, None where the store is one file.
+
+    Raises:
+        UserError: there is no store at the path, or the index is damaged.
+    """
+    if path.is_file():
+        return None
+    if not path.is_dir() or not (path / SHARD_INDEX).is_file():
+        raise UserError(f"no store at {path}; make one with: dfsearch prepare SOURCE {path}")
+    try:
+        index = json.loads((path / SHARD_INDEX).read_text(encoding="utf-8"))
+        version, shards = index["schema_version"], index["shards"]
+        whole = shards and all(Path(shard["file"]).name == shard["file"] for shard in shards)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        whole = False
+    if not whole:
+        raise UserError(f"{path / SHARD_INDEX} is damaged; prepare the store again")
+    _check_version(path, version)
+    return dict(index)
+
+
+def shard_paths(path: Path, index: dict[str, Any] | None) -> list[Path]:
+    """The files of a store in their order."""
+    return [path / shard["file"] for shard in index["shards"]] if index else [path]
+
+
+def _open(path: Path) -> h5py.File:
+    if not path.is_file():
+        raise UserError(f"{path} is missing; it is part of a store, prepare that again")
+    try:
+        return h5py.File(path, "r")
+    except OSError:
+        raise UserError(f"{path} is not an HDF5 file or is damaged; prepare it again") from None
+
+
+def _check_schema(file: h5py.File) -> None:
+    version = file.attrs.get("schema_version")
+    if version is None:
+        raise UserError(
+            f"{file.filename} is an HDF5 file but not a store; make one with dfsearch prepare"
+        )
+    _check_version(Path(file.filename), version)
+
+
+def _check_version(path: Path, version: object) -> None:
+    if version != SCHEMA_VERSION:
+        raise UserError(
+            f"{path} has store schema {version}, this version reads {SCHEMA_VERSION}; "
+            "prepare it again"
+        )
+
+
+def _values(dataset: h5py.Dataset) -> npt.NDArray[Any]:
+    if h5py.check_string_dtype(dataset.dtype) is None:
+        return np.asarray(dataset[...])
     return np.array(dataset.asstr()[...], dtype=np.str_).reshape(dataset.shape)

@@ -136,7 +136,7 @@ def test_hdf5_that_is_no_store_is_refused(tmp_path: Path) -> None:
 def test_another_schema_version_is_named(store_path: Path) -> None:
     with h5py.File(store_path, "a") as file:
         file.attrs["schema_version"] = 99
-    with pytest.raises(UserError, match="has store schema 99, this version reads 1"):
+    with pytest.raises(UserError, match="has store schema 99, this version reads 2"):
         Store(store_path)
 
 
