@@ -10,11 +10,10 @@ import numpy.typing as npt
 from sklearn import metrics
 from sklearn.linear_model import LogisticRegression
 
+from data_prep.bootstrap import Interval, group_intervals
+
 Labels: TypeAlias = "npt.NDArray[np.integer]"
 Scores: TypeAlias = "npt.NDArray[np.float64]"
-
-BOOTSTRAPS = 1000
-CONFIDENCE = 0.95
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Evaluation:
     coverage_fake: float
     quarantined: int
     auc: float
-    auc_ci: tuple[float, float] | None
+    auc_ci: Interval
     eer: float
     average_precision: float
     accuracy: float
@@ -53,7 +52,7 @@ class Evaluation:
     log_loss: float
     brier: float
     threshold: float
-    intervals: dict[str, tuple[float, float] | None]
+    intervals: dict[str, Interval]
     by_method: dict[str, dict[str, float | int]]
 
     def to_json(self) -> dict[str, Any]:
@@ -88,7 +87,7 @@ def evaluate(
     """
     measure = _Measure(labels, probabilities, threshold)
     point = measure(np.ones(len(labels), np.int64))
-    intervals = _bootstrap(measure, labels, groups, seed)
+    intervals = group_intervals(measure, labels, groups, seed)
     real = labels == 0
     by_method: dict[str, dict[str, float | int]] = {}
     for method in sorted(set(methods[~real])):
@@ -168,36 +167,6 @@ def _crossing(hit: Scores, false_alarm: Scores) -> np.float64:
     step = -excess[after - 1] / (excess[after] - excess[after - 1])
     before: np.float64 = false_alarm[after - 1]
     return before + step * (false_alarm[after] - before)
-
-
-def _bootstrap(
-    measure: _Measure, labels: Labels, groups: npt.NDArray[np.str_], seed: int
-) -> dict[str, tuple[float, float] | None]:
-    """Percentile intervals from draws of whole identity groups.
-
-    Clips of one person are not independent, so people are drawn, not clips. A draw without both
-    labels has no AUC and is drawn again; with fewer than two groups there is no interval.
-    """
-    people, person = np.unique(groups, return_inverse=True)
-    names = list(measure(np.ones(len(labels), np.int64)))
-    if len(people) < 2:
-        return dict.fromkeys(names)
-    rng = np.random.default_rng(seed)
-    draws: list[dict[str, float]] = []
-    for _ in range(10 * BOOTSTRAPS):
-        picked = rng.integers(0, len(people), len(people))
-        weights = np.bincount(picked, minlength=len(people))[person]
-        if np.any(weights[labels == 0]) and np.any(weights[labels == 1]):
-            draws.append(measure(weights))
-        if len(draws) == BOOTSTRAPS:
-            break
-    tail = 100 * (1 - CONFIDENCE) / 2
-    intervals: dict[str, tuple[float, float] | None] = {}
-    for name in names:
-        edges = np.percentile([draw[name] for draw in draws], [tail, 100 - tail])
-        low, high = np.round(edges, 12)
-        intervals[name] = float(low), float(high)
-    return intervals
 
 
 @dataclasses.dataclass(frozen=True)
