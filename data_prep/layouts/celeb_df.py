@@ -13,6 +13,7 @@ from pathlib import Path
 from data_prep.errors import UserError
 from data_prep.layouts.files import distinct, files, is_candidate, shown, subfolders
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
+from data_prep.layouts.originals import with_originals
 from data_prep.store import FAKE, REAL, Quarantined
 from data_prep.text import printable
 
@@ -30,7 +31,7 @@ def _detect(source: Path) -> bool:
 def _read(source: Path) -> DataSetIndex:
     tested = _read_test_list(source)
     problems: list[Quarantined] = []
-    videos = []
+    named: list[tuple[Video, str | None]] = []
     for folder in subfolders(source):
         kind = folder.name.casefold()
         if kind not in _FOLDERS:
@@ -52,18 +53,23 @@ def _read(source: Path) -> DataSetIndex:
                     f"{shown(source)}: the test list says {_word(listed)} of {shown(path)}, its "
                     f"folder {_word(label)}; in the list 1 is real and 0 is fake; correct it"
                 )
-            videos.append(
-                Video(
-                    key=f"{NAME}/{method}/unknown/{printable(path.stem)}",
-                    path=path,
-                    label=label,
-                    method=method,
-                    quality="unknown",
-                    identities=identities,
-                    split=None if listed is None else "test",
-                )
+            video = Video(
+                key=f"{NAME}/{method}/unknown/{printable(path.stem)}",
+                path=path,
+                label=label,
+                method=method,
+                quality="unknown",
+                identities=identities,
+                split=None if listed is None else "test",
             )
-    return DataSetIndex(NAME, NAME, distinct(videos), tuple(problems))
+            named.append((video, None if kind == _UNNAMED else _original(path.stem)))
+    return DataSetIndex(NAME, NAME, distinct(with_originals(named)), tuple(problems))
+
+
+def _original(stem: str) -> str:
+    """Name of the real that ``id0_id1_0000`` was made from, ``id0_0000``; a real's is its own."""
+    parts = stem.casefold().split("_")
+    return f"{parts[0]}_{parts[-1]}"
 
 
 def _identities(stem: str, kind: str) -> tuple[str, ...]:

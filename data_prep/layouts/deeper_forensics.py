@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from data_prep.errors import UserError
 from data_prep.layouts.files import distinct, files, is_candidate, shown, subfolders
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
+from data_prep.layouts.originals import with_originals
 from data_prep.store import FAKE, REAL, SPLITS, Quarantined
 from data_prep.text import printable
 
@@ -38,7 +39,9 @@ def _read(source: Path) -> DataSetIndex:
     problems: list[Quarantined] = []
     official = _official_splits(source)
     videos = [*_fakes(source, official, problems), *_reals(source, official, problems)]
-    return DataSetIndex(NAME, NAME, distinct(videos), tuple(problems))
+    # The target, whom both name first.
+    named = ((video, video.identities[0]) for video in videos)
+    return DataSetIndex(NAME, NAME, distinct(with_originals(named)), tuple(problems))
 
 
 def _fakes(source: Path, official: dict[str, str], problems: list[Quarantined]) -> Iterator[Video]:

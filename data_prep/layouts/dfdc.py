@@ -17,6 +17,7 @@ from pathlib import Path, PurePath
 from data_prep.errors import UserError
 from data_prep.layouts.files import VIDEO_SUFFIXES, distinct, files, shown, subfolders
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
+from data_prep.layouts.originals import with_originals
 from data_prep.layouts.tables import columns, is_labelled_json, read_label, read_table
 from data_prep.store import FAKE, SPLITS, Quarantined
 from data_prep.text import printable
@@ -65,15 +66,15 @@ def _part(folder: Path) -> int | None:
 
 def _read(source: Path) -> DataSetIndex:
     problems: list[Quarantined] = []
-    videos: list[Video] = []
+    named: list[tuple[Video, Path | None]] = []
     splits = {path: _split(path) for path in _label_files(source)}
     # Part numbers alone, without parts of every split, are no split.
     numbered = set(splits.values()) >= set(SPLITS)
     for path, split in splits.items():
         tested = path.name == _LABELS
         entries = _read_labels(path) if tested else _read_metadata(path)
-        videos += _videos(path, entries, split if numbered or tested else None, problems)
-    return DataSetIndex(NAME, NAME, distinct(videos), tuple(problems))
+        named += _videos(path, entries, split if numbered or tested else None, problems)
+    return DataSetIndex(NAME, NAME, distinct(with_originals(named)), tuple(problems))
 
 
 def _split(path: Path) -> str | None:
@@ -116,8 +117,8 @@ def _read_labels(path: Path) -> list[_Listed]:
 
 def _videos(
     source: Path, entries: list[_Listed], split: str | None, problems: list[Quarantined]
-) -> Iterator[Video]:
-    """The videos a metadata file or table lists and that lie beside it."""
+) -> Iterator[tuple[Video, Path | None]]:
+    """The videos a metadata file or table lists and that lie beside it, and their originals."""
     part = _part(source.parent)
     beside = {path.name: path for path in files(source.parent, problems, recursive=False)}
     absent = []
@@ -133,7 +134,9 @@ def _videos(
             person = PurePath(entry.original or entry.name).stem
             identities = (printable(person),) + (() if part is None else (f"part {part}",))
             key = f"{NAME}/{method}/unknown/{printable(path.stem)}"
-            yield Video(key, path, entry.label, method, "unknown", identities, split)
+            video = Video(key, path, entry.label, method, "unknown", identities, split)
+            original = entry.original if entry.label == FAKE else entry.name
+            yield video, source.parent / original if original else None
     unlisted = [name for name, path in beside.items() if path.suffix.casefold() in VIDEO_SUFFIXES]
     for names, what in ((absent, "listed and not there"), (unlisted, "there and not listed")):
         if names:

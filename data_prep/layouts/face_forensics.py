@@ -10,6 +10,7 @@ from pathlib import Path, PurePath
 from data_prep.errors import UserError
 from data_prep.layouts.files import VIDEO_SUFFIXES, distinct, files, is_candidate, shown, subfolders
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
+from data_prep.layouts.originals import with_originals
 from data_prep.store import FAKE, REAL, SPLITS, Quarantined
 from data_prep.text import printable
 
@@ -26,7 +27,7 @@ def _detect(source: Path) -> bool:
 def _read(source: Path) -> DataSetIndex:
     official = _official_splits(source)
     problems: list[Quarantined] = []
-    videos = []
+    named: list[tuple[Video, tuple[str, str] | None]] = []
     for folder, label in _FOLDERS:
         for method_folder in _levels(source / folder, problems):
             method = "real" if label == REAL else printable(method_folder.name)
@@ -35,11 +36,14 @@ def _read(source: Path) -> DataSetIndex:
                     continue
                 quality = printable(quality_folder.name)
                 for path, name in _files(quality_folder, problems):
-                    identities = _identities(PurePath(name).name, label)
+                    stem = PurePath(name).name
+                    identities = _identities(stem, label)
                     split = _official_split(path, identities, official)
                     key = f"{NAME}/{method}/{quality}/{printable(name)}"
-                    videos.append(Video(key, path, label, method, quality, identities, split))
-    return DataSetIndex(NAME, NAME, distinct(videos), tuple(problems))
+                    video = Video(key, path, label, method, quality, identities, split)
+                    original = stem if label == REAL else _original(stem)
+                    named.append((video, (quality, original) if original else None))
+    return DataSetIndex(NAME, NAME, distinct(with_originals(named)), tuple(problems))
 
 
 def _levels(folder: Path, problems: list[Quarantined]) -> list[Path]:
@@ -70,6 +74,18 @@ def _identities(name: str, label: int) -> tuple[str, ...]:
         return tuple(f"actor {number}" for number in actors.groups())
     pair = re.fullmatch(r"([^_]+)_([^_]+)", name) if label == FAKE else None
     return pair.groups() if pair else (name,)
+
+
+def _original(name: str) -> str | None:
+    """Name of the real a fake was made from: ``AAA`` of ``AAA_BBB``, ``24__scene`` of the actors.
+
+    None if the fake's name tells none.
+    """
+    actors = re.fullmatch(r"(\d+)_\d+__(.+)__[^_]+", name)
+    if actors:
+        return "__".join(actors.groups())
+    pair = re.fullmatch(r"([^_]+)_[^_]+", name)
+    return pair[1] if pair else None
 
 
 def _official_splits(source: Path) -> dict[str, str]:

@@ -21,6 +21,8 @@ class Video:
         quality: compression level as the data set names it, or ``unknown``.
         identities: the people in it as far as the data set tells: the target, then the donor.
         split: the official ``train``, ``val`` or ``test``, or None.
+        original: of a fake the file of the real it was made from, in the same quality: always the
+            path of a real of the same index; None where the data set does not tell or lacks it.
     """
 
     key: str
@@ -30,6 +32,7 @@ class Video:
     quality: str
     identities: tuple[str, ...]
     split: str | None = None
+    original: Path | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,12 +44,14 @@ class DataSetIndex:
         name: name of the data set.
         videos: every candidate, by key; a file of unknown ending is one too, and is opened.
         problems: what cannot be a candidate, with the reason.
+        stills: whether every candidate is a picture, a clip of one frame; else none is.
     """
 
     layout: str
     name: str
     videos: tuple[Video, ...]
     problems: tuple[Quarantined, ...]
+    stills: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
