@@ -1,0 +1,267 @@
+"""Faces followed through the sampled frames of a video."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import linear_sum_assignment
+
+from data_prep.errors import VideoError
+from data_prep.faces.detection import Detection, FaceDetector
+from data_prep.faces.second_look import look_again
+
+_Look = Callable[[npt.NDArray[np.uint8]], list[Detection]]
+
+# Sampled frames lie about a second apart: a face may move two sides and change size twofold.
+_MAX_SHIFT = 2.0
+_MAX_SIZE_RATIO = 2.0
+_NO_MATCH = 1e6
+# Between two looks whose boxes overlap less than this, the face is not taken to be still.
+_STILL_OVERLAP = 0.85
+# Below this coverage of the main track, frames without a face are looked at more closely.
+_HARD_COVERAGE = 0.5
+# Tracks nearly as long as the longest compete by size and place.
+_RIVAL_LENGTH = 0.8
+
+
+@dataclasses.dataclass(frozen=True)
+class FaceTrack:
+    """One face over the T sampled frames of a video.
+
+    Attributes:
+        boxes: float32 (T, 4), x0, y0, x1, y1 in source pixels.
+        landmarks: float32 (T, 5, 2), source pixels.
+        scores: float32 (T,), the confidence where the face was found, 0 where it was looked for
+            and not found, NaN where it was not looked for; where it was not found, box and
+            landmarks are interpolated.
+        coverage: fraction of the frames looked at in which the face was found.
+    """
+
+    boxes: npt.NDArray[np.float32]
+    landmarks: npt.NDArray[np.float32]
+    scores: npt.NDArray[np.float32]
+    coverage: float
+
+    def scaled(self, x: float, y: float) -> FaceTrack:
+        """The track on frames whose width is ``x`` and whose height is ``y`` times as large."""
+        factors = np.array([x, y], np.float32)
+        return dataclasses.replace(
+            self, boxes=self.boxes * np.tile(factors, 2), landmarks=self.landmarks * factors
+        )
+
+
+def find_tracks(
+    frames: Sequence[npt.NDArray[np.uint8]], detector: FaceDetector, *, every: int = 4
+) -> list[FaceTrack]:
+    """Follow every face through T frames.
+
+    The first, the last and every k-th frame are looked at. Where the faces of two neighbouring
+    looks differ, in number, place or size, the frame halfway is looked at too, and so on: a head
+    that keeps still costs T/k detections, one that moves up to T. When the main face was then
+    found in fewer than half of the frames looked at, those without a face are looked at again by
+    :func:`~data_prep.faces.second_look.look_again`. A frame that is the very object before it,
+    as short videos repeat their frames, counts as looked at and costs nothing.
+
+    Faces are matched with the last known place of every track, at the least total of landmark
+    distance, in face sides, and lack of overlap (Kuhn, 1955). Frames in which a face is not
+    found, or not looked for, get an interpolated box; at the ends the nearest one is repeated.
+
+    Args:
+        frames: T times uint8 (H, W, 3), RGB, all of one size.
+        detector: finds the faces of a frame.
+        every: k, the distance of frames always looked at; 1 looks at all.
+
+    Returns:
+        The tracks, the main one first: the one found in most frames; among those nearly as long,
+        the largest and most central.
+
+    Raises:
+        VideoError: step ``faces``; no frame has a face.
+    """
+    firsts, numbers = _distinct(frames)
+    distinct = [frames[at] for at in firsts]
+    shape = (distinct[0].shape[0], distinct[0].shape[1]) if distinct else None
+    looks = _look_where_needed(distinct, detector.detect, every, {})
+    tracks = _join(looks, len(distinct), shape)
+    if not tracks or tracks[0].coverage < _HARD_COVERAGE:
+        again = {
+            at: list(faces) or look_again(detector, distinct[at]) for at, faces in looks.items()
+        }
+        looks = _look_where_needed(
+            distinct,
+            lambda frame: detector.detect(frame) or look_again(detector, frame),
+            every,
+            again,
+        )
+        tracks = _join(looks, len(distinct), shape)
+    if not tracks:
+        raise _no_face(len(frames))
+    return [_at_frames(track, numbers) for track in tracks]
+
+
+def track(
+    detections: Sequence[Sequence[Detection]], frame_shape: tuple[int, int] | None = None
+) -> FaceTrack:
+    """The main track of T frames that were all looked at.
+
+    Args:
+        detections: for each frame, the faces in it.
+        frame_shape: (height, width) of the frames; without it place in the frame is ignored.
+
+    Raises:
+        VideoError: step ``faces``; no frame has a face.
+    """
+    tracks = _join(dict(enumerate(detections)), len(detections), frame_shape)
+    if not tracks:
+        raise _no_face(len(detections))
+    return tracks[0]
+
+
+def _no_face(frames: int) -> VideoError:
+    return VideoError("faces", f"no face found in any of the {frames} sampled frames")
+
+
+def _distinct(
+    frames: Sequence[npt.NDArray[np.uint8]],
+) -> tuple[list[int], npt.NDArray[np.intp]]:
+    """Positions of the frames that are not the object before them, and the number of each's."""
+    firsts = [at for at in range(len(frames)) if not at or frames[at] is not frames[at - 1]]
+    return firsts, np.searchsorted(firsts, np.arange(len(frames)), side="right") - 1
+
+
+def _look_where_needed(
+    frames: Sequence[npt.NDArray[np.uint8]],
+    look: _Look,
+    every: int,
+    known: Mapping[int, Sequence[Detection]],
+) -> dict[int, Sequence[Detection]]:
+    """The faces of every frame looked at, by position."""
+    looks = dict(known)
+    stops = sorted({*range(0, len(frames), every), len(frames) - 1}) if frames else []
+    spans = list(itertools.pairwise(stops))
+    looks.update({at: look(frames[at]) for at in stops if at not in looks})
+    while spans:
+        start, end = spans.pop()
+        middle = (start + end) // 2
+        if middle == start or _all_still(looks[start], looks[end]):
+            continue
+        if middle not in looks:
+            looks[middle] = look(frames[middle])
+        spans += [(start, middle), (middle, end)]
+    return looks
+
+
+def _all_still(faces: Sequence[Detection], others: Sequence[Detection]) -> bool:
+    """Whether two looks show the same faces at the same places."""
+    if len(faces) != len(others):
+        return False
+    pairs = _pairs(faces, others)
+    return len(pairs) == len(faces) and all(
+        _overlap(faces[one].box, others[other].box) >= _STILL_OVERLAP for one, other in pairs
+    )
+
+
+def _join(
+    looks: Mapping[int, Sequence[Detection]], length: int, frame_shape: tuple[int, int] | None
+) -> list[FaceTrack]:
+    """The tracks through the frames looked at, the main one first."""
+    tracks: list[dict[int, Detection]] = []
+    for at in sorted(looks):
+        faces = looks[at]
+        matched = {new: old for old, new in _pairs([_last(found) for found in tracks], faces)}
+        for number, face in enumerate(faces):
+            if number in matched:
+                tracks[matched[number]][at] = face
+            else:
+                tracks.append({at: face})
+    ordered = []
+    while tracks:
+        longest = max(len(found) for found in tracks)
+        rivals = [found for found in tracks if len(found) >= _RIVAL_LENGTH * longest]
+        main = max(rivals, key=lambda found: _prominence(found, frame_shape))
+        tracks = [found for found in tracks if found is not main]
+        ordered.append(_fill(main, sorted(looks), length))
+    return ordered
+
+
+def _last(found: Mapping[int, Detection]) -> Detection:
+    return found[max(found)]
+
+
+def _pairs(faces: Sequence[Detection], others: Sequence[Detection]) -> list[tuple[int, int]]:
+    """Numbers of the faces that can be the same, at the least total cost."""
+    if not faces or not others:
+        return []
+    costs = np.array([[_cost(face, other) for other in others] for face in faces])
+    return [
+        (int(one), int(other))
+        for one, other in zip(*linear_sum_assignment(costs), strict=True)
+        if costs[one, other] < _NO_MATCH
+    ]
+
+
+def _cost(face: Detection, other: Detection) -> float:
+    """Landmark distance in mean face sides and lack of overlap; too far or too unlike: no match."""
+    side, other_side = _side(face.box), _side(other.box)
+    if max(side, other_side) > _MAX_SIZE_RATIO * min(side, other_side):
+        return _NO_MATCH
+    between = np.linalg.norm(face.landmarks.astype(np.float64) - other.landmarks, axis=1).mean()
+    shift = float(between / max(0.5 * (side + other_side), 1e-6))
+    return shift + 1 - _overlap(face.box, other.box) if shift <= _MAX_SHIFT else _NO_MATCH
+
+
+def _overlap(box: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> float:
+    """Intersection over union; two boxes of no area that are equal overlap wholly."""
+    one, two = box.astype(np.float64), other.astype(np.float64)
+    shared = _area(np.concatenate([np.maximum(one[:2], two[:2]), np.minimum(one[2:], two[2:])]))
+    union = _area(one) + _area(two) - shared
+    return float(shared / union) if union > 0 else float(np.array_equal(one, two))
+
+
+def _area(box: npt.NDArray[np.float64]) -> float:
+    return float(np.prod(np.maximum(box[2:] - box[:2], 0)))
+
+
+def _side(box: npt.NDArray[np.float32]) -> float:
+    return float(np.max(box[2:].astype(np.float64) - box[:2]))
+
+
+def _prominence(found: Mapping[int, Detection], frame_shape: tuple[int, int] | None) -> float:
+    """Mean face area, weighted from 1 in the middle of the frame to a half in its corner."""
+    boxes = np.stack([face.box for face in found.values()]).astype(np.float64)
+    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    if frame_shape is None:
+        return float(areas.mean())
+    middle = np.array([frame_shape[1] / 2, frame_shape[0] / 2])
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    off_centre = np.hypot(*(centres - middle).T) / np.hypot(*middle)
+    return float((areas * (1 - 0.5 * np.minimum(off_centre, 1))).mean())
+
+
+def _fill(found: Mapping[int, Detection], looked: Sequence[int], length: int) -> FaceTrack:
+    known = sorted(found)
+    values = np.stack(
+        [np.concatenate([found[at].box, found[at].landmarks.ravel()]) for at in known]
+    )
+    positions = np.arange(length)
+    filled = np.stack([np.interp(positions, known, column) for column in values.T], axis=1)
+    scores = np.full(length, np.nan, np.float32)
+    scores[looked] = 0
+    scores[known] = [found[at].score for at in known]
+    return FaceTrack(
+        boxes=filled[:, :4].astype(np.float32),
+        landmarks=filled[:, 4:].reshape(length, 5, 2).astype(np.float32),
+        scores=scores,
+        coverage=len(known) / len(looked),
+    )
+
+
+def _at_frames(track: FaceTrack, numbers: npt.NDArray[np.intp]) -> FaceTrack:
+    """The track of distinct frames at all frames, given the number of each one's."""
+    scores = track.scores[numbers]
+    found, looked = np.count_nonzero(scores > 0), np.count_nonzero(~np.isnan(scores))
+    return FaceTrack(track.boxes[numbers], track.landmarks[numbers], scores, float(found / looked))
