@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import hashlib
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import networkx as nx
 
+from data_prep.dealing import Dealing, deal, shuffled
 from data_prep.errors import UserError
 from data_prep.layouts.layout import Video
-from data_prep.store import FAKE, REAL, SPLITS
+from data_prep.store_format import FAKE, REAL, SPLITS
 
 AUTO, OFFICIAL, IDENTITY, TEST = "auto", "official", "identity", "test"
 LEAVE_ONE_METHOD_OUT = "leave-one-method-out"
 POLICIES = (AUTO, OFFICIAL, IDENTITY, LEAVE_ONE_METHOD_OUT, TEST)
 
 FRACTIONS = (0.7, 0.15, 0.15)
-
-# Which split a scarce group with both labels goes to: training is the easiest to fill otherwise.
-_NEEDIEST_FIRST = ("val", "test", "train")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,16 +145,17 @@ def assign(
     groups = identity_groups(videos)
     policy, note = _resolve(videos, groups, request)
     wanted = [video for video in videos if usable is None or video.key in usable]
+    dealing = Dealing(groups, request.seed, frozenset(video.label for video in videos))
     shares = dict(zip(SPLITS, fractions, strict=True))
     if policy == TEST:
         sides = _Sides({video.key: "test" for video in wanted}, dealt=False)
     elif policy == OFFICIAL:
-        sides = _official(videos, wanted, groups, request.seed, shares)
+        sides = _official(videos, wanted, dealing, shares)
     elif policy == LEAVE_ONE_METHOD_OUT:
         # Of all videos: dealt out anew, one left out before could be on its right side now.
-        sides = _kept(_hold_out(videos, groups, request, shares), wanted)
+        sides = _kept(_hold_out(videos, dealing, request.held_out, shares), wanted)
     else:
-        of_group = _deal(wanted, groups, request.seed, shares)
+        of_group = deal(wanted, dealing, shares)
         sides = _Sides({video.key: of_group[groups[video.key]] for video in wanted})
     return Assignment(
         policy=policy,
@@ -239,17 +237,17 @@ def _divided(splits: Mapping[str, str], groups: Mapping[str, str]) -> tuple[str,
 def _official(
     videos: Sequence[Video],
     wanted: Sequence[Video],
-    groups: Mapping[str, str],
-    seed: int,
+    dealing: Dealing,
     shares: Mapping[str, float],
 ) -> _Sides:
+    groups = dealing.groups
     splits = {video.key: video.split for video in wanted if video.split}
     rest = [video for video in wanted if not video.split]
     if _names_test_alone(videos):
         if not rest:
             return _Sides(splits, dealt=False)
         remaining = {split: shares[split] for split in SPLITS if split != "test"}
-        of_group = _deal(rest, groups, seed, remaining)
+        of_group = deal(rest, dealing, remaining)
         return _Sides(splits | {video.key: of_group[groups[video.key]] for video in rest})
     named: dict[str, set[str]] = collections.defaultdict(set)
     for video in videos:
@@ -282,8 +280,8 @@ def _kept(sides: _Sides, wanted: Sequence[Video]) -> _Sides:
 
 def _hold_out(
     videos: Sequence[Video],
-    groups: Mapping[str, str],
-    request: SplitRequest,
+    dealing: Dealing,
+    held_out: str | None,
     shares: Mapping[str, float],
 ) -> _Sides:
     """Test: the held-out fakes and reals. Train and val: reals and the other fakes.
@@ -292,7 +290,6 @@ def _hold_out(
     method. Otherwise, as in FaceForensics++ where everyone is in every method, groups are split
     first, and a clip on the wrong side of its group is left out.
     """
-    held_out = request.held_out
     known = sorted({video.method for video in videos if video.label == FAKE})
     if held_out not in known:
         raise UserError(
@@ -303,10 +300,10 @@ def _hold_out(
             f"{held_out} is the only method: with it held out there is no fake left to train on; "
             "add videos of another method"
         )
-    of_group = _sides_of_groups(videos, groups, request, shares)
+    of_group = _sides_of_groups(videos, dealing, held_out, shares)
     splits, left_out = {}, {}
     for video in videos:
-        side = of_group.get(groups[video.key])
+        side = of_group.get(dealing.groups[video.key])
         if side is None:
             left_out[video.key] = "in no official split, nor is anyone in it"
         elif video.label == FAKE and (video.method == held_out) != (side == "test"):
@@ -321,28 +318,29 @@ def _hold_out(
 
 def _sides_of_groups(
     videos: Sequence[Video],
-    groups: Mapping[str, str],
-    request: SplitRequest,
+    dealing: Dealing,
+    held_out: str | None,
     shares: Mapping[str, float],
 ) -> dict[str, str]:
-    holding = {groups[v.key] for v in videos if v.label == FAKE and v.method == request.held_out}
+    groups = dealing.groups
+    holding = {groups[v.key] for v in videos if v.label == FAKE and v.method == held_out}
     others = [video for video in videos if groups[video.key] not in holding]
     if 2 * len(others) >= len(videos):
-        return _test_all_held_out(videos, others, groups, request.seed, shares)
+        return _test_all_held_out(videos, others, dealing, shares)
     if {video.split for video in videos} >= set(SPLITS) and not _leak(videos, groups):
-        sides = _official(videos, videos, groups, request.seed, shares).splits
+        sides = _official(videos, videos, dealing, shares).splits
         return {groups[key]: split for key, split in sides.items()}
-    return _deal(videos, groups, request.seed, shares)
+    return deal(videos, dealing, shares)
 
 
 def _test_all_held_out(
     videos: Sequence[Video],
     others: Sequence[Video],
-    groups: Mapping[str, str],
-    seed: int,
+    dealing: Dealing,
     shares: Mapping[str, float],
 ) -> dict[str, str]:
     """Every group with the held-out method in test, with reals of others where they have none."""
+    groups = dealing.groups
     training = {video.key for video in others}
     sides = {groups[video.key]: "test" for video in videos if video.key not in training}
     reals = sum(video.label == REAL for video in videos if video.key not in training)
@@ -353,93 +351,11 @@ def _test_all_held_out(
     )
     # A balanced test set, but never more than its share of the reals that belong to no fake.
     lacking = min(fakes - reals, math.ceil(shares["test"] * alone.total()))
-    for group in sorted(alone, key=_shuffled(seed)):
+    for group in sorted(alone, key=shuffled(dealing.seed)):
         if lacking <= 0:
             break
         sides[group] = "test"
         lacking -= alone[group]
     rest = [video for video in others if groups[video.key] not in sides]
     remaining = {split: shares[split] for split in SPLITS if split != "test"}
-    return sides | _deal(rest, groups, seed, remaining)
-
-
-# Dealing groups out.
-
-
-def _deal(
-    videos: Sequence[Video],
-    groups: Mapping[str, str],
-    seed: int,
-    shares: Mapping[str, float],
-) -> dict[str, str]:
-    """A split for every group, of those in shares."""
-    labels: dict[str, set[int]] = collections.defaultdict(set)
-    methods: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
-    for video in videos:
-        labels[groups[video.key]].add(video.label)
-        methods[groups[video.key]][video.method] += 1
-    # A group too large for a small split would otherwise end in one when its turn comes late.
-    large = min(shares.values()) / sum(shares.values()) * len(videos)
-    shuffled = _shuffled(seed)
-
-    def turn(group: str) -> tuple[float, bytes]:
-        size = methods[group].total()
-        return (-size if size > large else 0, shuffled(group))
-
-    mixed, reals, fakes = (
-        sorted((group for group in labels if labels[group] == kind), key=turn)
-        for kind in ({REAL, FAKE}, {REAL}, {FAKE})
-    )
-    if len(mixed) + min(len(reals), len(fakes)) < len(shares):
-        raise UserError(
-            f"too few people for {', '.join(shares)} splits with real and fake videos each: "
-            f"expected at least {len(shares)} identity groups with both, found {len(mixed)} with "
-            f"both, {len(reals)} with reals only and {len(fakes)} with fakes only; add videos of "
-            f"other people, or pass --split-policy {TEST} for a store to evaluate on"
-        )
-    needy_first = [split for split in _NEEDIEST_FIRST if split in shares]
-    covered = needy_first[: len(mixed)]
-    uncovered = [split for split in shares if split not in covered]
-    dealt: dict[str, str] = {}
-    for kind, needy in ((mixed, covered), (reals, uncovered), (fakes, uncovered)):
-        dealt |= _deal_kind(kind, methods, needy, shares)
-    return dealt
-
-
-def _deal_kind(
-    groups: Sequence[str],
-    methods: Mapping[str, collections.Counter[str]],
-    needy: Collection[str],
-    shares: Mapping[str, float],
-) -> dict[str, str]:
-    """Deal groups of one kind out; every needy split gets at least one.
-
-    Each group goes where it lessens most the squared distance between the share of every method
-    that a split has and the share it should have.
-    """
-    totals: collections.Counter[str] = collections.Counter()
-    for group in groups:
-        totals += methods[group]
-    whole = sum(shares.values())
-    lacking = {split: dict.fromkeys(totals, share / whole) for split, share in shares.items()}
-    empty = [split for split in shares if split in needy]
-    dealt: dict[str, str] = {}
-    for at, group in enumerate(groups):
-        choice = empty if len(groups) - at <= len(empty) else list(shares)
-        part = {method: count / totals[method] for method, count in methods[group].items()}
-        gains = {
-            split: sum(share * lacking[split][method] for method, share in part.items())
-            for split in choice
-        }
-        split = max(choice, key=gains.__getitem__)
-        for method, share in part.items():
-            lacking[split][method] -= share
-        if split in empty:
-            empty.remove(split)
-        dealt[group] = split
-    return dealt
-
-
-def _shuffled(seed: int) -> Callable[[str], bytes]:
-    """A sort key that shuffles the same way on every machine and in every version."""
-    return lambda group: hashlib.sha256(f"{seed}/{group}".encode()).digest()
+    return sides | deal(rest, dealing, remaining)

@@ -309,3 +309,13 @@ def test_only_usable_videos_are_split_but_all_make_groups() -> None:
 def test_fractions_must_sum_to_one() -> None:
     with pytest.raises(UserError, match="sum to 1"):
         assign([_real("a")], fractions=(0.5, 0.2, 0.2))
+
+
+@pytest.mark.parametrize("label", [REAL, FAKE])
+def test_a_set_of_one_kind_is_dealt_out_by_identity(label: int) -> None:
+    videos = [_video(f"{n}_{take}", label, [f"p{n}"]) for n in range(9) for take in range(3)]
+    found = assign(videos)
+    assert set(found.splits.values()) == set(SPLITS)
+    assert found.overlap == ()
+    with pytest.raises(UserError, match="at least 3 identity groups, found 2; add videos"):
+        assign(videos[:6])
