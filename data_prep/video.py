@@ -1,23 +1,21 @@
-"""Evenly spaced frames of one video file."""
+"""Evenly spaced frames of one video file, or the one frame of a picture."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-import os
+import stat
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
+from data_prep.decoding import MAX_PIXELS, Header, Walk, open_video
 from data_prep.errors import VideoError
+from data_prep.stills import is_picture, read_picture
 
-# Both decoders describe damaged files on standard error; the quarantine table does it better.
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-
-# A header is believed when what comes out agrees with it to within this fraction.
+# A header is believed when what comes out agrees with it to within this fraction, and as large a
+# fraction of a video may be damaged.
 _TOLERANCE = 0.1
 
 
@@ -26,12 +24,14 @@ class Media:
     """What a file is, as far as it was decoded.
 
     Attributes:
-        codec: four-character code in lower case, such as ``avc1``; empty where none is known.
-        width: of the picture as shown, in pixels.
-        height: of the picture as shown, in pixels.
-        fps: frames a second as the header says; 0 where it does not.
+        codec: name of the codec in lower case, such as ``h264`` or ``vp9``; of a picture the
+            format, such as ``jpeg``.
+        width: as shown, turned upright and with square pixels.
+        height: as shown.
+        fps: frames a second as the header says; 0 where it does not, and of a picture.
         frames: frames decoded.
-        duration: from the first frame shown to the end of the last, in seconds.
+        duration: from the first frame shown to the end of the last, in seconds; 0 of a
+            picture.
         bytes: size of the file.
     """
 
@@ -49,10 +49,11 @@ class SampledFrames:
     """Frames taken from one video.
 
     Attributes:
-        frames: T times uint8 (H, W, 3), RGB, all of one size.
+        frames: T times uint8 (H, W, 3), RGB, all of one size: that of ``media``, or smaller
+            where frames of that size would take more than ``decoding.MAX_BYTES`` together.
         indices: int64 (T,), positions in the video, ascending; a position is repeated where
             the video has fewer than T frames.
-        times: float64 (T,), presentation times in seconds.
+        times: float64 (T,), when they are shown, in seconds after the first of the video.
         media: what the file is.
     """
 
@@ -70,7 +71,13 @@ def sample_indices(total: int, count: int) -> npt.NDArray[np.int64]:
     return ((np.arange(count) + 0.5) * total / count).astype(np.int64)
 
 
-def read_frames(path: Path, count: int, *, threads: int = 0) -> SampledFrames:
+def read_frames(
+    path: Path,
+    count: int,
+    *,
+    threads: int = 0,
+    positions: npt.NDArray[np.int64] | None = None,
+) -> SampledFrames:
     """Read ``count`` frames spread evenly over the whole video.
 
     The video is decoded once from start to end and only the frames wanted are converted:
@@ -78,152 +85,137 @@ def read_frames(path: Path, count: int, *, threads: int = 0) -> SampledFrames:
     gave no frame count or a wrong one, a second walk samples the real length.
 
     A video of fewer than ``count`` frames is accepted from ``count / 2`` frames on (but at
-    least 2, unless ``count`` is 1); its frames are then repeated evenly.
+    least 2, unless ``count`` is 1); its frames are then repeated evenly. A file that holds a
+    picture, whatever its name, is read with ``count`` 1.
 
     Args:
-        path: the video file. A rotation noted in it is applied.
+        path: the file. A rotation noted in it is applied, pixels that are not square are made
+            so, and the two fields of interlaced video stay woven.
         count: how many frames, T.
         threads: decoder threads, 0 lets the decoder choose. The frames do not depend on it.
+        positions: int64 (T,), ascending; take these frames, say those of the original for its
+            fake. Where the video ends before the last of them they are passed over and the
+            video is sampled by itself: ``indices`` of the result tells.
 
     Raises:
-        VideoError: step ``decode``; the file cannot be read, is empty, no video, cut short or
-            too short.
+        VideoError: step ``decode``; the file cannot be read, is empty, no video, cut short,
+            damaged, too large or too short.
     """
-    _check_readable(path)
-    walk = _walk(path, count, None, threads)
+    size, beginning = _look(path)
+    if is_picture(beginning):
+        return _read_picture(path, count, size)
+    with open_video(path, threads) as video:
+        header = video.header
+        wanted = sample_indices(header.frames, count)
+        if positions is not None and (not header.frames or positions[-1] < header.frames):
+            wanted = positions
+        walk = video.walk(wanted)
+    _check_walk(walk, header, count)
+    if not _as_expected(walk, header, wanted):
+        wanted = sample_indices(walk.decoded, count)
+        # Frames of two walks would take twice the memory.
+        walk.frames.clear()
+        with open_video(path, threads) as video:
+            walk = video.walk(wanted)
+        if not _has_all(walk, wanted):
+            raise VideoError("decode", "the file changed while it was read")
+    return _collect(walk, header, wanted, size)
+
+
+def _look(path: Path) -> tuple[int, bytes]:
+    """Size and first bytes of a file that can be read."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            # A pipe would be waited on for ever.
+            raise VideoError("decode", "not a regular file")
+        with path.open("rb") as file:
+            beginning = file.read(16)
+    except OSError as error:
+        raise VideoError("decode", f"the file cannot be read: {error.strerror}") from None
+    if not beginning:
+        raise VideoError("decode", "the file is empty")
+    return status.st_size, beginning
+
+
+def _read_picture(path: Path, count: int, size: int) -> SampledFrames:
+    if count > 1:
+        raise VideoError("decode", "a picture, not a video; pass --frames 1 to use pictures")
+    frame, form = read_picture(path)
+    height, width = frame.shape[:2]
+    media = Media(form, width, height, fps=0.0, frames=1, duration=0.0, bytes=size)
+    return SampledFrames((frame,), np.zeros(1, np.int64), np.zeros(1), media)
+
+
+def _check_walk(walk: Walk, header: Header, count: int) -> None:
+    """Refuse a video that is damaged, cut short or too short."""
     if walk.decoded == 0:
-        raise VideoError("decode", "no frame could be decoded; the file is damaged or no video")
-    if walk.cut_short:
+        raise VideoError("decode", _why_nothing(header))
+    if walk.decoded < (1 - _TOLERANCE) * header.frames and _ends_early(walk, header):
         found = len(walk.frames)
         raise VideoError("decode", f"{found} of {count} frames decoded; the file looks truncated")
+    if walk.failed > _TOLERANCE * (walk.decoded + walk.failed):
+        raise VideoError(
+            "decode",
+            f"{walk.failed} of {walk.decoded + walk.failed} frames are damaged; get the file anew",
+        )
     needed = min(count, max(2, math.ceil(count / 2)))
     if walk.decoded < needed:
         raise VideoError(
             "decode",
             f"frames in the video: {walk.decoded}; a clip of {count} needs at least {needed}",
         )
-    if not walk.header_right:
-        walk = _walk(path, count, walk.decoded, threads)
-    if walk.missing:
-        found = len(walk.frames)
-        raise VideoError("decode", f"{found} of {count} frames decoded; the file looks damaged")
-    return _collect(walk, path.stat().st_size)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Walk:
-    """What one walk through a video gave: the frames asked for, and its real length."""
-
-    wanted: npt.NDArray[np.int64]
-    frames: dict[int, npt.NDArray[np.uint8]]
-    times: dict[int, float]
-    header_count: int
-    frame_rate: float
-    decoded: int
-    first_time: float
-    last_time: float
-    codec: str
-
-    @property
-    def missing(self) -> bool:
-        return not set(self.wanted.tolist()) <= self.frames.keys()
-
-    @property
-    def header_right(self) -> bool:
-        error = abs(self.decoded - self.header_count)
-        return error <= _TOLERANCE * self.header_count and not self.missing
-
-    @property
-    def cut_short(self) -> bool:
-        """Both frames and time end before the header says; a wrong count alone is harmless."""
-        if self.header_count <= 0 or self.decoded >= (1 - _TOLERANCE) * self.header_count:
-            return False
-        if self.frame_rate <= 0:
-            return True
-        return self.last_time < (1 - _TOLERANCE) * (self.header_count - 1) / self.frame_rate
+def _why_nothing(header: Header) -> str:
+    if header.width == 0:
+        # The decoder refuses a size above its limit without saying so.
+        return (
+            f"no frame could be decoded ({header.codec}); the file is damaged, or its frames "
+            f"have more than {MAX_PIXELS} pixels"
+        )
+    return f"no frame could be decoded ({header.codec}); the file is damaged or no video"
 
 
-def _walk(path: Path, count: int, total: int | None, threads: int) -> _Walk:
-    """Decode to the end, keeping ``count`` frames of ``total`` (of the header's count if None)."""
-    capture = _open(path, threads)
-    try:
-        header_count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        frame_rate = _finite(capture.get(cv2.CAP_PROP_FPS))
-        codec = _codec(capture)
-        wanted = sample_indices(max(header_count, 0) if total is None else total, count)
-        keep = set(wanted.tolist())
-        frames: dict[int, npt.NDArray[np.uint8]] = {}
-        times: dict[int, float] = {}
-        position, first_time, last_time = 0, 0.0, 0.0
-        while capture.grab():
-            last_time = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-            if position == 0:
-                first_time = last_time
-            if position in keep:
-                found, frame = capture.retrieve()
-                if found:
-                    frames[position] = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
-                    times[position] = last_time
-            position += 1
-    finally:
-        capture.release()
-    return _Walk(
-        wanted, frames, times, header_count, frame_rate, position, first_time, last_time, codec
+def _ends_early(walk: Walk, header: Header) -> bool:
+    """Whether the file ends before its header says; a wrong frame count alone is harmless."""
+    if header.seconds <= 0:
+        return True
+    frame = 1 / header.frame_rate if header.frame_rate else 0.0
+    return max(walk.end, walk.last_time) + frame < (1 - _TOLERANCE) * header.seconds
+
+
+def _as_expected(walk: Walk, header: Header, wanted: npt.NDArray[np.int64]) -> bool:
+    error = abs(walk.decoded - header.frames)
+    return error <= _TOLERANCE * header.frames and _has_all(walk, wanted)
+
+
+def _has_all(walk: Walk, wanted: npt.NDArray[np.int64]) -> bool:
+    return set(wanted.tolist()) <= walk.frames.keys()
+
+
+def _collect(walk: Walk, header: Header, wanted: npt.NDArray[np.int64], size: int) -> SampledFrames:
+    media = Media(
+        codec=header.codec,
+        width=walk.width,
+        height=walk.height,
+        fps=header.frame_rate,
+        frames=walk.decoded,
+        duration=_duration(walk, header),
+        bytes=size,
     )
+    frames = tuple(walk.frames[position] for position in wanted.tolist())
+    return SampledFrames(frames, wanted, _times(walk, header, wanted), media)
 
 
-def _finite(value: float) -> float:
-    return float(value) if math.isfinite(value) and value > 0 else 0.0
+def _times(walk: Walk, header: Header, wanted: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Times of the frames; where the file has none, by the frame rate."""
+    if walk.times:
+        return np.array([walk.times[position] for position in wanted.tolist()])
+    return wanted / header.frame_rate if header.frame_rate else np.zeros(len(wanted))
 
 
-def _codec(capture: cv2.VideoCapture) -> str:
-    code = int(capture.get(cv2.CAP_PROP_FOURCC)) & 0xFFFFFFFF
-    text = code.to_bytes(4, "little").decode("latin-1")
-    return "".join(letter for letter in text if letter.isascii() and letter.isprintable()).lower()
-
-
-def _collect(walk: _Walk, size: int) -> SampledFrames:
-    positions = walk.wanted.tolist()
-    height, width = walk.frames[positions[0]].shape[:2]
-    for position, frame in walk.frames.items():
-        if frame.shape[:2] != (height, width):
-            walk.frames[position] = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
-    times = np.array([walk.times[position] for position in positions], np.float64)
-    if not times.any() and walk.frame_rate > 0:
-        times = walk.wanted / walk.frame_rate
-    frames = tuple(walk.frames[position] for position in positions)
-    media = Media(walk.codec, width, height, walk.frame_rate, walk.decoded, _duration(walk), size)
-    return SampledFrames(frames, walk.wanted, times, media)
-
-
-def _duration(walk: _Walk) -> float:
-    span = walk.last_time - walk.first_time
-    if span > 0 and walk.decoded > 1:
-        return span * walk.decoded / (walk.decoded - 1)
-    return walk.decoded / walk.frame_rate if walk.frame_rate else 0.0
-
-
-def _check_readable(path: Path) -> None:
-    try:
-        with path.open("rb") as file:
-            if not file.read(1):
-                raise VideoError("decode", "the file is empty")
-    except OSError as error:
-        raise VideoError("decode", f"the file cannot be read: {error.strerror}") from None
-
-
-def _open(path: Path, threads: int) -> cv2.VideoCapture:
-    # Absolute, so that no name is taken for a protocol; FFmpeg only, as others read image series.
-    name = str(path.absolute())
-    options = [cv2.CAP_PROP_N_THREADS, threads] if threads else []
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        # OpenCV takes text, so a name that is no text is reached through its descriptor.
-        with path.open("rb") as file:
-            capture = cv2.VideoCapture(f"/dev/fd/{file.fileno()}", cv2.CAP_FFMPEG, options)
-    else:
-        capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG, options)
-    if not capture.isOpened():
-        raise VideoError("decode", "no video stream found; the file is no video or is cut short")
-    return capture
+def _duration(walk: Walk, header: Header) -> float:
+    if walk.last_time > 0:
+        return walk.last_time * walk.decoded / (walk.decoded - 1)
+    return walk.decoded / header.frame_rate if header.frame_rate else 0.0

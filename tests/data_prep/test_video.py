@@ -150,7 +150,7 @@ def test_what_the_file_is_travels_with_the_frames(
 ) -> None:
     path = write_video(tmp_path / "a.avi", numbered_frames(50), codec="MJPG")
     media = read_frames(path, 8).media
-    assert (media.codec, media.width, media.height, media.frames) == ("mjpg", 96, 64, 50)
+    assert (media.codec, media.width, media.height, media.frames) == ("mjpeg", 96, 64, 50)
     assert media.fps == pytest.approx(25)
     assert media.duration == pytest.approx(2.0)
     assert media.bytes == path.stat().st_size

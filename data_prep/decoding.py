@@ -1,0 +1,257 @@
+"""One walk through a video file, from its first frame to its last.
+
+PyAV decodes: it tells a frame's time, turn and pixel shape, reads interlaced and AV1 video, and
+lets limits be set before memory is taken. Its pictures are those of OpenCV to the last bit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import av
+import av.logging
+import numpy as np
+import numpy.typing as npt
+
+from data_prep.errors import VideoError
+
+# FFmpeg describes damaged files on standard error; the quarantine table does it better.
+av.logging.set_level(None)
+
+# Largest frame read, in pixels: 8192 x 8192, twice what 8K video has.
+MAX_PIXELS = 2**26
+# What the frames kept of one video may take: sixteen of 4K.
+MAX_BYTES = 400_000_000
+
+# Containers of video. Playlists and scripts, which name other files, are not among them.
+_CONTAINERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,mpegts,mpeg,mpegvideo,asf,ogg,gif,apng,mxf,"
+    "nut,dv,wtv,rm,ivf,obu,h261,h263,h264,hevc,vvc,m4v,mjpeg,vc1,amv,gxf,nsv,swf,yuv4mpegpipe"
+)
+# Pixels are taken as square unless they are off by more than this, or by more than anyone makes.
+_SQUARE, _WIDEST = 1.05, 3.0
+_MOST_FRAMES = 2**31
+# FFmpeg's decoder of these gives other pictures now and then when it works on frames in parallel.
+_UNSTEADY = frozenset({"theora", "vp3"})
+
+
+@dataclasses.dataclass(frozen=True)
+class Header:
+    """What a file says of its video before anything is decoded.
+
+    Attributes:
+        codec: name of the codec, such as ``h264``.
+        width: of a frame as stored, in pixels; 0 where unknown.
+        frame_rate: frames a second; 0 where unknown.
+        frames: number of frames, counted or from the duration; 0 where unknown.
+        seconds: length of the longest stream; 0 where unknown.
+    """
+
+    codec: str
+    width: int
+    frame_rate: float
+    frames: int
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Walk:
+    """What one walk gave.
+
+    Attributes:
+        frames: the frames kept, by position: uint8 (H, W, 3), RGB, upright, all of one size.
+        times: their times in seconds after the first frame, by position; empty where the file
+            has none or they do not rise from frame to frame, as in AVI files.
+        width: of the picture as shown, in pixels; ``frames`` may be smaller.
+        height: of the picture as shown, in pixels.
+        decoded: number of frames decoded.
+        failed: number of times the decoder failed, from the first frame on.
+        last_time: time of the last frame, in seconds after the first; 0 where unknown.
+        end: how far the packets of all streams reach, in seconds.
+    """
+
+    frames: dict[int, npt.NDArray[np.uint8]]
+    times: dict[int, float]
+    width: int
+    height: int
+    decoded: int
+    failed: int
+    last_time: float
+    end: float
+
+
+class Video:
+    """An open video file; it can be walked once."""
+
+    def __init__(self, container: av.container.InputContainer, stream: av.VideoStream) -> None:
+        self._container = container
+        self._stream = stream
+        self._latest: dict[int, int] = {}
+        self.header = _header(container, stream)
+
+    def walk(self, positions: npt.NDArray[np.int64]) -> Walk:
+        """Decode to the end and keep the frames at ``positions``, where there are such."""
+        keep = set(positions.tolist())
+        frames: dict[int, npt.NDArray[np.uint8]] = {}
+        times: dict[int, float] = {}
+        shape: _Shape | None = None
+        decoded, failed, first, last, rising = 0, 0, 0.0, -math.inf, True
+        for frame in self._decode():
+            if frame is None:
+                failed += decoded > 0
+                continue
+            time = -math.inf if frame.time is None else frame.time
+            rising = rising and time > last
+            last = time
+            if decoded == 0:
+                first = time
+            if decoded in keep:
+                shape = shape or _shape(frame, self._stream, len(keep))
+                frames[decoded] = shape.picture(frame)
+                times[decoded] = time - first
+            decoded += 1
+        return Walk(
+            frames=frames,
+            times=times if rising else {},
+            width=shape.width if shape else 0,
+            height=shape.height if shape else 0,
+            decoded=decoded,
+            failed=failed,
+            last_time=last - first if rising and decoded else 0.0,
+            end=self._end(),
+        )
+
+    def _decode(self) -> Iterator[av.VideoFrame | None]:
+        """The frames in the order they are shown; None for what cannot be decoded."""
+        # An error between packets ends the file; whether it was cut short, its length tells.
+        with contextlib.suppress(av.FFmpegError):
+            for packet in self._container.demux():
+                if packet.dts is not None:
+                    self._latest[packet.stream_index] = packet.dts
+                if packet.stream_index != self._stream.index:
+                    continue
+                try:
+                    frames = packet.decode()
+                except av.FFmpegError:
+                    yield None
+                else:
+                    yield from frames  # type: ignore[misc]
+
+    def _end(self) -> float:
+        ends = [
+            latest * float(self._container.streams[index].time_base or 0)
+            for index, latest in self._latest.items()
+        ]
+        return max(ends, default=0.0) - (self._container.start_time or 0) / av.time_base
+
+
+@contextlib.contextmanager
+def open_video(path: Path, threads: int) -> Generator[Video]:
+    """Open a video file for one walk.
+
+    Args:
+        path: a regular file, of any name.
+        threads: decoder threads, 0 lets the decoder choose.
+
+    Raises:
+        VideoError: it holds no video, or one that cannot be decoded here.
+    """
+    limits = {"format_whitelist": _CONTAINERS, "max_pixels": str(MAX_PIXELS)}
+    try:
+        # Absolute, so that no name is taken for a protocol.
+        container = av.open(str(path.absolute()), options=limits, metadata_errors="replace")
+    except av.FFmpegError:
+        raise VideoError(
+            "decode", "no video stream found; the file is no video or is cut short"
+        ) from None
+    with container:
+        yield Video(container, _video_stream(container, threads))
+
+
+def _video_stream(container: av.container.InputContainer, threads: int) -> av.VideoStream:
+    stream = container.streams.best("video")
+    # A cover of a sound file is a video stream of one picture.
+    if stream is None or stream.disposition & av.stream.Disposition.attached_pic:
+        raise VideoError("decode", "no video stream found; the file holds something else")
+    assert isinstance(stream, av.VideoStream)
+    context = stream.codec_context
+    if context is None:
+        raise VideoError("decode", "no decoder for the codec of this video; convert it to H.264")
+    check_size(context.width, context.height)
+    context.options = {"max_pixels": str(MAX_PIXELS)}
+    context.thread_type = "AUTO"
+    context.thread_count = 1 if context.codec.canonical_name in _UNSTEADY else threads
+    return stream
+
+
+def check_size(width: int, height: int) -> None:
+    """Refuse a picture too large to read, before memory is taken for it.
+
+    Raises:
+        VideoError: more pixels than ``MAX_PIXELS``.
+    """
+    if width * height > MAX_PIXELS:
+        raise VideoError(
+            "decode",
+            f"the header says {width} x {height} pixels; at most {MAX_PIXELS} in all are read",
+        )
+
+
+def _header(container: av.container.InputContainer, stream: av.VideoStream) -> Header:
+    rate = float(stream.average_rate or stream.guessed_rate or 0)
+    seconds = max(0.0, (container.duration or 0) / av.time_base)
+    own = stream.duration * float(stream.time_base or 0) if stream.duration else seconds
+    frames = stream.frames if stream.frames > 0 else round(own * rate)
+    return Header(
+        codec=stream.codec_context.codec.canonical_name,
+        width=stream.codec_context.width,
+        frame_rate=rate,
+        frames=min(max(frames, 0), _MOST_FRAMES),
+        seconds=seconds,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Shape:
+    """How the frames of one video become upright pictures of one size."""
+
+    width: int
+    height: int
+    scale: float
+    quarter_turns: int
+
+    def picture(self, frame: av.VideoFrame) -> npt.NDArray[np.uint8]:
+        width, height = (max(1, round(side * self.scale)) for side in (self.width, self.height))
+        if self.quarter_turns % 2:
+            width, height = height, width
+        smaller = width * height < frame.width * frame.height
+        upright = np.rot90(
+            frame.to_ndarray(
+                format="rgb24",
+                width=width,
+                height=height,
+                interpolation="AREA" if smaller else "BILINEAR",
+            ),
+            self.quarter_turns,
+        )
+        return np.ascontiguousarray(upright, np.uint8)
+
+
+def _shape(frame: av.VideoFrame, stream: av.VideoStream, count: int) -> _Shape:
+    """The shape of all frames, from the first one kept of ``count``."""
+    width, height = frame.width, frame.height
+    ratio = float(stream.sample_aspect_ratio or 1)
+    # Pixels are only ever made more, so nothing of the picture is lost.
+    if _SQUARE < ratio <= _WIDEST:
+        width = round(width * ratio)
+    elif 1 / _WIDEST <= ratio < 1 / _SQUARE:
+        height = round(height / ratio)
+    quarter_turns = round(frame.rotation / 90) % 4
+    if quarter_turns % 2:
+        width, height = height, width
+    scale = min(1.0, math.sqrt(MAX_BYTES / (3 * width * height * count)))
+    return _Shape(width, height, scale, quarter_turns)
