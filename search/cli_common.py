@@ -60,3 +60,8 @@ def say(text: str) -> None:
 def print_json(value: Any) -> None:
     """Print JSON on standard output."""
     print(json.dumps(value, indent=2, allow_nan=False))
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """The names of a comma-separated option; none of an empty one."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())

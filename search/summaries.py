@@ -43,8 +43,15 @@ def print_preparation(summary: PreparationSummary) -> None:
             f"warning: {summary.overlap} identity groups are in more than one split; scores on "
             "this store are of people seen in training"
         )
+    if summary.paired:
+        console.print(
+            f"{summary.guided} of {summary.paired} fakes with their original at hand are cropped "
+            "as it is; of the others the frames do not correspond"
+        )
+    if summary.silent:
+        console.print(f"{summary.silent} clips are of videos without sound")
     console.print(
-        f"{summary.clips} of {summary.videos} videos kept, coverage {summary.coverage:.3f}, "
+        f"{summary.clips} clips of {summary.videos} videos, coverage {summary.coverage:.3f}, "
         f"{len(summary.quarantined)} quarantined, {summary.seconds:.0f} s"
     )
 

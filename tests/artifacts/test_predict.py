@@ -14,7 +14,7 @@ import pytest
 from artifacts.export import load_detector
 from artifacts.predict import NoVerdict, Verdict, predict, to_json
 from artifacts.run_directory import RunDirectory, write_json
-from data_prep.clip import prepare_clip
+from data_prep.clip import prepare_clips
 from data_prep.errors import UserError
 
 
@@ -39,7 +39,7 @@ def test_a_video_is_scored_as_its_prepared_clip_is(finished_run: RunDirectory, v
     (found,) = predict(finished_run, [video])
     assert isinstance(found, Verdict)
     model, certificate = load_detector(finished_run)
-    clip = prepare_clip(video, certificate.clip_preparation)
+    (clip,) = prepare_clips(video, certificate.clip_preparation)
     expected = float(model.predict_on_batch(clip.frames[None])[0, 0])
     assert found.fake_probability == pytest.approx(expected, abs=1e-6)
     assert found.path == str(video)

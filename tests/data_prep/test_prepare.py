@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 import pytest
 
-from data_prep.clip import Preparation, prepare_clip
+from data_prep.clip import Preparation, prepare_clips
 from data_prep.errors import UserError, VideoError
 from data_prep.prepare import PreparationSummary, prepare
 from data_prep.store import SPLITS, Store
@@ -126,7 +126,7 @@ def test_bad_videos_are_quarantined_with_their_reasons_and_the_rest_goes_on(
         "cut.avi": ("decode", "2 of 4 frames decoded; the file looks truncated"),
         "blinking.mp4": (
             "faces",
-            "face found in 1 of 4 sampled frames; at least 50% are needed",
+            "face found in 1 of 3 frames looked at; at least 50% are needed",
         ),
     }
     with Store(tmp_path / "store.h5") as store:
@@ -184,11 +184,11 @@ def test_a_video_that_kills_its_worker_is_quarantined(source: Path, tmp_path: Pa
     deadly.write_bytes((source / "real" / "anna.mp4").read_bytes())
     # Stands in for a decoder that crashes, in every process that starts with it on its path.
     (tmp_path / "sitecustomize.py").write_text(
-        "import os, cv2\n"
-        "whole = cv2.VideoCapture\n"
-        "def VideoCapture(name, *more):\n"
-        "    return os.kill(os.getpid(), 9) if 'deadly' in name else whole(name, *more)\n"
-        "cv2.VideoCapture = VideoCapture\n"
+        "import os, av\n"
+        "whole = av.open\n"
+        "def open(name, *more, **named):\n"
+        "    return os.kill(os.getpid(), 9) if 'deadly' in name else whole(name, *more, **named)\n"
+        "av.open = open\n"
     )
     code = (
         "import sys; from pathlib import Path; from data_prep.prepare import *\n"
@@ -375,7 +375,7 @@ def test_another_preparation_does_not_reuse_clips(source: Path, tmp_path: Path) 
 def test_one_video_can_be_prepared_alone(tmp_path: Path, face_video: bytes) -> None:
     path = tmp_path / "a.mp4"
     path.write_bytes(face_video)
-    clip = prepare_clip(path, Preparation(frames=8, size=64))
+    (clip,) = prepare_clips(path, Preparation(frames=8, size=64))
     assert clip.frames.shape == (8, 64, 64, 4)
     assert clip.frames.dtype == np.uint8
     assert clip.track.coverage == 1
@@ -393,7 +393,7 @@ def test_whatever_a_detector_raises_is_one_line(tmp_path: Path, face_video: byte
     path = tmp_path / "a.mp4"
     path.write_bytes(face_video)
     with pytest.raises(VideoError) as raised:
-        prepare_clip(path, SMALL, Broken())
+        prepare_clips(path, SMALL, Broken())
     assert str(raised.value) == "faces: RuntimeError: first second"
 
 
