@@ -16,6 +16,7 @@ import av
 import av.logging
 import numpy as np
 import numpy.typing as npt
+from av.video.reformatter import Interpolation
 
 from data_prep.errors import VideoError
 
@@ -37,6 +38,9 @@ _SQUARE, _WIDEST = 1.05, 3.0
 _MOST_FRAMES = 2**31
 # FFmpeg's decoder of these gives other pictures now and then when it works on frames in parallel.
 _UNSTEADY = frozenset({"theora", "vp3"})
+
+# Without these, frames of more than 8 bits a colour come out darker by up to two levels.
+_EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
 
 @dataclasses.dataclass(frozen=True)
@@ -231,16 +235,11 @@ class _Shape:
         if self.quarter_turns % 2:
             width, height = height, width
         smaller = width * height < frame.width * frame.height
-        upright = np.rot90(
-            frame.to_ndarray(
-                format="rgb24",
-                width=width,
-                height=height,
-                interpolation="AREA" if smaller else "BILINEAR",
-            ),
-            self.quarter_turns,
-        )
-        return np.ascontiguousarray(upright, np.uint8)
+        way = Interpolation.AREA if smaller else Interpolation.BILINEAR
+        if frame.format.components[0].bits > 8:
+            way |= _EXACT
+        picture = frame.to_ndarray(format="rgb24", width=width, height=height, interpolation=way)
+        return np.ascontiguousarray(np.rot90(picture, self.quarter_turns), np.uint8)
 
 
 def _shape(frame: av.VideoFrame, stream: av.VideoStream, count: int) -> _Shape:

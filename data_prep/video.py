@@ -17,6 +17,8 @@ from data_prep.stills import is_picture, read_picture
 # A header is believed when what comes out agrees with it to within this fraction, and as large a
 # fraction of a video may be damaged.
 _TOLERANCE = 0.1
+# Nor does a file end early for this much, in seconds: what FLV files say of their length is more.
+_SLACK = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -182,7 +184,7 @@ def _ends_early(walk: Walk, header: Header) -> bool:
     if header.seconds <= 0:
         return True
     frame = 1 / header.frame_rate if header.frame_rate else 0.0
-    return max(walk.end, walk.last_time) + frame < (1 - _TOLERANCE) * header.seconds
+    return walk.end + frame + _SLACK < (1 - _TOLERANCE) * header.seconds
 
 
 def _as_expected(walk: Walk, header: Header, wanted: npt.NDArray[np.int64]) -> bool:
