@@ -9,9 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import skimage.data
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
 
 from data_prep.errors import VideoError
-from data_prep.video import read_frames, sample_indices
+from data_prep.video import Media, read_frames, sample_indices
 
 Writer = Callable[..., Path]
 
@@ -154,3 +158,84 @@ def test_what_the_file_is_travels_with_the_frames(
     assert media.fps == pytest.approx(25)
     assert media.duration == pytest.approx(2.0)
     assert media.bytes == path.stat().st_size
+
+
+@given(total=st.integers(1, 10**9), count=st.integers(1, 1024))
+def test_indices_lie_in_the_video_and_are_evenly_apart(total: int, count: int) -> None:
+    indices = sample_indices(total, count)
+    assert indices.shape == (count,)
+    assert indices.dtype == np.int64
+    assert 0 <= indices[0] < max(1, total / count)
+    assert total - max(1, total / count) - 1 < indices[-1] < total
+    gaps = np.diff(indices)
+    assert gaps.size == 0 or gaps.max() - gaps.min() <= 1
+    assert gaps.size == 0 or gaps.min() >= (1 if total >= count else 0)
+
+
+@given(total=st.integers(1, 1000), count=st.integers(1, 64))
+def test_a_short_video_shows_every_frame_as_often_as_another(total: int, count: int) -> None:
+    shown = np.bincount(sample_indices(total, count), minlength=total)
+    assert shown.max() - shown.min() <= 1
+
+
+def test_given_positions_are_taken(
+    tmp_path: Path, write_video: Writer, numbered_frames: Writer
+) -> None:
+    path = write_video(tmp_path / "fake.avi", numbered_frames(50), codec="MJPG")
+    positions = np.array([0, 7, 7, 49])
+    sampled = read_frames(path, 4, positions=positions)
+    assert sampled.indices.tolist() == [0, 7, 7, 49]
+    brightness = [frame.mean() for frame in sampled.frames]
+    np.testing.assert_allclose(brightness, 20 + 200 * positions / 49, atol=2.0)
+    assert sampled.frames[1] is sampled.frames[2]
+
+
+@pytest.mark.parametrize("claimed", [50, 200])
+def test_positions_beyond_the_end_are_passed_over(
+    claimed: int, tmp_path: Path, write_video: Writer, numbered_frames: Writer
+) -> None:
+    path = write_video(tmp_path / "fake.mkv", numbered_frames(50))
+    sampled = read_frames(path, 4, positions=np.array([0, 10, 20, claimed]))
+    assert sampled.indices.tolist() == sample_indices(50, 4).tolist()
+
+
+def test_a_pipe_is_refused_and_not_waited_on(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    assert _reason(tmp_path / "pipe.mp4") == "not a regular file"
+    assert _reason(Path("/dev/zero")) == "not a regular file"
+    assert _reason(tmp_path) == "not a regular file"
+
+
+def test_a_picture_is_a_clip_of_one_frame_whatever_its_name(tmp_path: Path) -> None:
+    shown = skimage.data.astronaut()
+    path = tmp_path / "picture.mp4"
+    Image.fromarray(shown).save(path, "PNG")
+    sampled = read_frames(path, 1)
+    np.testing.assert_array_equal(sampled.frames, [shown])
+    assert (sampled.indices.tolist(), sampled.times.tolist()) == ([0], [0.0])
+    size = path.stat().st_size
+    assert sampled.media == Media("png", 512, 512, fps=0, frames=1, duration=0, bytes=size)
+    assert _reason(path) == "a picture, not a video; pass --frames 1 to use pictures"
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_damage_is_a_reason_or_a_clip(
+    data: st.DataObject, tmp_path: Path, face_video: bytes
+) -> None:
+    content = bytearray(face_video)
+    for _ in range(data.draw(st.integers(1, 20), label="changes")):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path / "damaged.mp4"
+    path.write_bytes(content[: data.draw(st.integers(1, len(content)), label="length")])
+    try:
+        sampled = read_frames(path, 4)
+    except VideoError as error:
+        assert error.step == "decode"
+        assert "\n" not in error.reason
+    else:
+        assert len({frame.shape for frame in sampled.frames}) == 1
+        assert len(sampled.frames) == len(sampled.indices) == len(sampled.times) == 4
+        assert np.isfinite(sampled.times).all()
+        assert (np.diff(sampled.times) >= 0).all()
+        assert sampled.media.duration >= 0
