@@ -18,6 +18,8 @@ from data_prep.layouts import (
     face_forensics,
     folders,
     labels_table,
+    one_label,
+    stills,
 )
 from data_prep.layouts.files import shown, subfolders
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
@@ -29,6 +31,9 @@ SYNTHETIC_MARKER = "SYNTHETIC.json"
 
 AUTO = "auto"
 
+# In a folder that is none of the others, a label for all files is all that is known of them.
+_PLAIN = frozenset({folders.NAME, stills.NAME})
+
 # The first that recognises a folder reads it, so the more particular come first.
 LAYOUTS = (
     labels_table.LAYOUT,
@@ -38,46 +43,80 @@ LAYOUTS = (
     dfdc_preview.LAYOUT,
     dfdc.LAYOUT,
     folders.LAYOUT,
+    stills.LAYOUT,
 )
 
 
-def index(source: Path, layout: str = AUTO) -> DataSetIndex:
+def index(source: Path, layout: str = AUTO, label: int | None = None) -> DataSetIndex:
     """List the videos of a data set.
+
+    With a label, a folder of no data set is read whole: every video in it, or every picture
+    where it holds no video, is of that label.
 
     Args:
         source: the folder of the data set.
         layout: name of a layout, in any case, or ``auto`` for the first that fits.
+        label: 0 if all is real, 1 if all is fake, None if the data set says what is which.
 
     Raises:
         UserError: there is no such folder or no such layout, the folder does not have it, it
-            holds no video, or a list of labels or splits in it is damaged.
+            holds no video, a list of labels or splits in it is damaged, or the data set says
+            otherwise than the label.
     """
     source = source.absolute()
     candidates = _named(layout)
-    if not source.exists():
-        raise UserError(f"no data set at {shown(source)}: there is no such folder")
-    if not source.is_dir():
-        raise UserError(
-            f"{shown(source)} is a file; expected a folder with {_expected(candidates)}"
-        )
     try:
-        fitting = next((layout for layout in candidates if layout.detect(source)), None)
-        if fitting is None:
-            lacks = "has no known layout"
-            if len(candidates) == 1:
-                lacks = f"does not have the layout {candidates[0].name}"
+        if not source.exists():
+            raise UserError(f"no data set at {shown(source)}: there is no such folder")
+        if not source.is_dir():
             raise UserError(
-                f"{shown(source)} {lacks}: expected {_expected(candidates)}; found {_found(source)}"
+                f"{shown(source)} is a file; expected a folder with {_expected(candidates)}"
             )
-        found = fitting.read(source)
+        fitting = next((layout for layout in candidates if layout.detect(source)), None)
+        if label is not None and len(candidates) > 1 and _is_plain(fitting):
+            found = one_label.read(source, label)
+        elif fitting is not None:
+            found = fitting.read(source)
+        else:
+            raise UserError(_unfitting(source, candidates))
     except OSError as error:
         raise UserError(f"{shown(source)} cannot be read: {error.strerror}") from None
     if not found.videos:
+        raise UserError(_nothing(source, found, fitting))
+    if label is not None and any(video.label != label for video in found.videos):
         raise UserError(
-            f"no video in {shown(source)}: it looks like {fitting.name}, but the folders for "
-            f"videos are empty; expected {fitting.expected}"
+            f"{shown(source)} is read as {found.layout}, which says which videos are real and "
+            "which are fake, and not all are alike; name the folder of one kind, or give no label"
         )
     return found
+
+
+def _is_plain(fitting: Layout | None) -> bool:
+    return fitting is None or fitting.name in _PLAIN
+
+
+def _unfitting(source: Path, candidates: tuple[Layout, ...]) -> str:
+    """What to say of a folder that none of the layouts fits."""
+    lacks, else_do = "has no known layout", "; a folder of one kind needs --label real or fake"
+    if len(candidates) == 1:
+        lacks, else_do = f"does not have the layout {candidates[0].name}", ""
+    expected = _expected(candidates) + else_do
+    return f"{shown(source)} {lacks}: expected {expected}; found {_found(source)}"
+
+
+def _nothing(source: Path, found: DataSetIndex, fitting: Layout | None) -> str:
+    """What to say of a folder without anything to prepare."""
+    said = f"no video in {shown(source)}"
+    if fitting is not None:
+        said += (
+            f": it looks like {fitting.name}, but the folders for videos are empty; "
+            f"expected {fitting.expected}"
+        )
+    if found.problems:
+        first = found.problems[0]
+        more = f" and {len(found.problems) - 1} more" if len(found.problems) > 1 else ""
+        said += f"; {shown(first.path)}: {first.reason}{more}"
+    return said
 
 
 def _named(name: str) -> tuple[Layout, ...]:

@@ -11,7 +11,8 @@ import re
 from pathlib import Path
 
 from data_prep.errors import UserError
-from data_prep.layouts.files import distinct, files, is_candidate, shown, subfolders
+from data_prep.layouts.files import distinct, files, shown, subfolders
+from data_prep.layouts.kinds import candidates
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
 from data_prep.layouts.originals import with_originals
 from data_prep.store import FAKE, REAL, Quarantined
@@ -36,9 +37,7 @@ def _read(source: Path) -> DataSetIndex:
         kind = folder.name.casefold()
         if kind not in _FOLDERS:
             continue
-        for path in files(folder, problems, recursive=True):
-            if not is_candidate(path):
-                continue
+        for path in candidates(files(folder, problems, recursive=True), folder, problems):
             label = _FOLDERS[kind]
             identities = _identities(path.stem, kind)
             if not identities:
@@ -90,9 +89,8 @@ def _read_test_list(source: Path) -> dict[tuple[str, str], int]:
 
     The list writes ``1 YouTube-real/00170.mp4``: 1 is real, 0 is fake.
     """
-    path = next(
-        (child for child in sorted(source.iterdir()) if child.name.casefold() == _TEST_LIST), None
-    )
+    lists = (child for child in sorted(source.iterdir()) if child.name.casefold() == _TEST_LIST)
+    path = next((child for child in lists if child.is_file()), None)
     if path is None:
         return {}
     try:

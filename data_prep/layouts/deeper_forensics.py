@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from data_prep.errors import UserError
-from data_prep.layouts.files import distinct, files, is_candidate, shown, subfolders
+from data_prep.layouts.files import distinct, files, level, shown
+from data_prep.layouts.kinds import candidates
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
 from data_prep.layouts.originals import with_originals
 from data_prep.store import FAKE, REAL, SPLITS, Quarantined
@@ -45,11 +46,9 @@ def _read(source: Path) -> DataSetIndex:
 
 
 def _fakes(source: Path, official: dict[str, str], problems: list[Quarantined]) -> Iterator[Video]:
-    for folder in subfolders(source / _FAKES):
+    for folder in level(source / _FAKES, f"{_FAKES}/<variant>/", problems):
         variant = printable(folder.name)
-        for path in files(folder, problems, recursive=True):
-            if not is_candidate(path):
-                continue
+        for path in candidates(files(folder, problems, recursive=True), folder, problems):
             people = _people(path.stem)
             if not people:
                 reason = "no target and actor in the name; expected one such as 000_M101.mp4"
@@ -64,13 +63,13 @@ def _reals(source: Path, official: dict[str, str], problems: list[Quarantined]) 
     of_target: dict[str, set[str]] = collections.defaultdict(set)
     for name, listed in official.items():
         of_target[name.partition("_")[0]].add(listed)
-    for path in files(source / _REALS, problems, recursive=True):
-        if is_candidate(path):
-            target = printable(path.stem)
-            splits = of_target[target]
-            split = next(iter(splits)) if len(splits) == 1 else None
-            key = f"{NAME}/real/{_QUALITY}/{target}"
-            yield Video(key, path, REAL, "real", _QUALITY, (target,), split)
+    folder = source / _REALS
+    for path in candidates(files(folder, problems, recursive=True), folder, problems):
+        target = printable(path.stem)
+        splits = of_target[target]
+        split = next(iter(splits)) if len(splits) == 1 else None
+        key = f"{NAME}/real/{_QUALITY}/{target}"
+        yield Video(key, path, REAL, "real", _QUALITY, (target,), split)
 
 
 def _people(stem: str) -> tuple[str, ...]:

@@ -9,16 +9,16 @@ video; the parts were recorded with different people, so a part is one identity 
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 
 from data_prep.errors import UserError
-from data_prep.layouts.files import VIDEO_SUFFIXES, distinct, files, shown, subfolders
+from data_prep.layouts.files import distinct, files, shown, subfolders
+from data_prep.layouts.kinds import is_picture, is_video, one_kind, only_pictures
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
 from data_prep.layouts.originals import with_originals
-from data_prep.layouts.tables import columns, is_labelled_json, read_label, read_table
+from data_prep.layouts.tables import columns, is_labelled_json, read_json, read_label, read_table
 from data_prep.store import FAKE, SPLITS, Quarantined
 from data_prep.text import printable
 
@@ -74,7 +74,10 @@ def _read(source: Path) -> DataSetIndex:
         tested = path.name == _LABELS
         entries = _read_labels(path) if tested else _read_metadata(path)
         named += _videos(path, entries, split if numbered or tested else None, problems)
-    return DataSetIndex(NAME, NAME, distinct(with_originals(named)), tuple(problems))
+    kept, stills = one_kind([video for video, _ in named], source, problems)
+    originals = {video.path: original for video, original in named}
+    videos = with_originals((video, originals[video.path]) for video in kept)
+    return DataSetIndex(NAME, NAME, distinct(videos), tuple(problems), stills)
 
 
 def _split(path: Path) -> str | None:
@@ -88,7 +91,7 @@ def _split(path: Path) -> str | None:
 
 def _read_metadata(path: Path) -> list[_Listed]:
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
+        entries = read_json(path)
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{shown(path)} is damaged: {shown(str(error))}; replace it") from None
     valid = isinstance(entries, dict) and all(
@@ -137,10 +140,12 @@ def _videos(
             video = Video(key, path, entry.label, method, "unknown", identities, split)
             original = entry.original if entry.label == FAKE else entry.name
             yield video, source.parent / original if original else None
-    unlisted = [name for name, path in beside.items() if path.suffix.casefold() in VIDEO_SUFFIXES]
+    listed = [PurePath(entry.name) for entry in entries]
+    kind, wanted = ("pictures", is_picture) if only_pictures(listed) else ("videos", is_video)
+    unlisted = [name for name, path in beside.items() if wanted(path)]
     for names, what in ((absent, "listed and not there"), (unlisted, "there and not listed")):
         if names:
-            reason = f"videos {what}: {len(names)}, e.g. {shown(sorted(names)[0])}"
+            reason = f"{kind} {what}: {len(names)}, e.g. {shown(min(names))}"
             problems.append(Quarantined(str(source), "index", reason))
 
 

@@ -3,20 +3,20 @@
 ``dataset.json`` maps paths such as ``original_videos/643049/643049_A_001.mp4`` and
 ``method_B/1260311/1260311_C/1255229_1260311_C_001.mp4`` to ``{"label": "fake", "set": "train",
 "target_id": "1260311", "swapped_id": "1255229"}``. Subjects are the two ids and the numbers a
-file name begins with.
+file name begins with. Which clip of the target a fake was made from no name tells for certain.
 """
 
 from __future__ import annotations
 
 import itertools
-import json
 from pathlib import Path, PurePath
 from typing import Any
 
 from data_prep.errors import UserError
-from data_prep.layouts.files import differences, distinct, listed_path, shown
+from data_prep.layouts.files import differences, distinct, is_file, listed_path, shown
+from data_prep.layouts.kinds import one_kind
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
-from data_prep.layouts.tables import is_labelled_json, read_label
+from data_prep.layouts.tables import is_labelled_json, read_json, read_label
 from data_prep.store import FAKE, Quarantined
 from data_prep.text import printable
 
@@ -44,7 +44,7 @@ def _read(source: Path) -> DataSetIndex:
             problems.append(Quarantined(str(path), "index", reason))
             continue
         listed.append(below)
-        if not (source / below).is_file():
+        if not is_file(source / below):
             continue
         video = _video(source, below, entry)
         if isinstance(video, str):
@@ -52,12 +52,13 @@ def _read(source: Path) -> DataSetIndex:
         else:
             videos.append(video)
     differences(source, listed, path, problems)
-    return DataSetIndex(NAME, NAME, distinct(videos), tuple(problems))
+    kept, stills = one_kind(videos, source, problems)
+    return DataSetIndex(NAME, NAME, distinct(kept), tuple(problems), stills)
 
 
 def _entries(path: Path) -> dict[str, dict[str, Any]]:
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
+        entries = read_json(path)
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{shown(path)} is damaged: {shown(str(error))}; replace it") from None
     if not isinstance(entries, dict) or not all(isinstance(e, dict) for e in entries.values()):

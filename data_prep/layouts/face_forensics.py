@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 
 from data_prep.errors import UserError
-from data_prep.layouts.files import VIDEO_SUFFIXES, distinct, files, is_candidate, shown, subfolders
+from data_prep.layouts.files import distinct, files, level, shown, subfolders
+from data_prep.layouts.kinds import candidates
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
 from data_prep.layouts.originals import with_originals
+from data_prep.layouts.tables import read_json
 from data_prep.store import FAKE, REAL, SPLITS, Quarantined
 from data_prep.text import printable
 
 NAME = "FaceForensics++"
 _FOLDERS = (("original_sequences", REAL), ("manipulated_sequences", FAKE))
+_PLACE = "<method>/<quality>/videos/"
 # What FaceForensics++ keeps beside its qualities: white on black masks, and face models.
 _EXTRAS = frozenset({"masks", "models"})
 
@@ -29,9 +31,9 @@ def _read(source: Path) -> DataSetIndex:
     problems: list[Quarantined] = []
     named: list[tuple[Video, tuple[str, str] | None]] = []
     for folder, label in _FOLDERS:
-        for method_folder in _levels(source / folder, problems):
+        for method_folder in level(source / folder, _PLACE, problems):
             method = "real" if label == REAL else printable(method_folder.name)
-            for quality_folder in _levels(method_folder, problems):
+            for quality_folder in level(method_folder, _PLACE, problems):
                 if quality_folder.name.casefold() in _EXTRAS:
                     continue
                 quality = printable(quality_folder.name)
@@ -46,24 +48,18 @@ def _read(source: Path) -> DataSetIndex:
     return DataSetIndex(NAME, NAME, distinct(with_originals(named)), tuple(problems))
 
 
-def _levels(folder: Path, problems: list[Quarantined]) -> list[Path]:
-    """Subfolders of a level that holds no videos; those that lie there go to problems."""
-    if folder.is_dir():
-        for path in files(folder, problems, recursive=False):
-            if path.suffix.casefold() in VIDEO_SUFFIXES:
-                reason = "expected below <method>/<quality>/videos/"
-                problems.append(Quarantined(str(path), "index", reason))
-    return subfolders(folder)
-
-
 def _files(folder: Path, problems: list[Quarantined]) -> Iterator[tuple[Path, str]]:
     """Files of a quality folder and their names without ending; ``videos/`` may be left out."""
     below = folder / "videos"
     whole = below.is_dir()
     below = below if whole else folder
-    for path in files(below, problems, recursive=whole):
-        if is_candidate(path):
-            yield path, path.relative_to(below).with_suffix("").as_posix()
+    found = candidates(files(below, problems, recursive=whole), folder, problems)
+    beside = subfolders(folder)
+    if not found and not whole and beside:
+        reason = f"no videos/ in it, only {shown(beside[0].name)}/; videos are read, frames are not"
+        problems.append(Quarantined(str(folder), "index", reason))
+    for path in found:
+        yield path, path.relative_to(below).with_suffix("").as_posix()
 
 
 def _identities(name: str, label: int) -> tuple[str, ...]:
@@ -111,7 +107,7 @@ def _official_splits(source: Path) -> dict[str, str]:
 
 def _read_pairs(path: Path) -> list[str]:
     try:
-        pairs = json.loads(path.read_text(encoding="utf-8"))
+        pairs = read_json(path)
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(
             f"split list {shown(path)} is damaged: {shown(str(error))}; replace it or remove it"

@@ -18,6 +18,7 @@ VIDEO_SUFFIXES = frozenset(
     {".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts"}
     | {".ogv", ".ts", ".vob", ".webm", ".wmv"}
 )
+IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 # Files that travel beside videos and are no input.
 _SIDECAR_SUFFIXES = frozenset(
     {".csv", ".html", ".json", ".log", ".md", ".md5", ".pdf", ".sha256", ".srt", ".toml"}
@@ -32,13 +33,31 @@ def shown(name: PurePath | str) -> str:
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """Folders in a folder, by name, without hidden ones; none if it does not exist."""
-    if not folder.is_dir() or not os.access(folder, os.R_OK | os.X_OK):
+    """Folders in a folder, by name, without hidden ones; none if it cannot be read."""
+    try:
+        with os.scandir(folder) as entries:
+            found = [entry.name for entry in entries if _is_folder(entry)]
+    except OSError:
         return []
-    return sorted(
-        (child for child in folder.iterdir() if child.is_dir() and not _is_hidden(child.name)),
-        key=os.fsencode,
-    )
+    return [folder / name for name in sorted(found, key=os.fsencode)]
+
+
+def level(folder: Path, expected: str, problems: list[Quarantined]) -> list[Path]:
+    """Subfolders of a level that holds no videos; videos that lie there go to problems.
+
+    Args:
+        folder: the level; it may be missing.
+        expected: where videos belong, for the reason.
+        problems: gets what cannot be used.
+    """
+    if not folder.is_dir():
+        return []
+    problems += [
+        Quarantined(str(path), "index", f"expected below {expected}")
+        for path in files(folder, problems, recursive=False)
+        if path.suffix.casefold() in VIDEO_SUFFIXES
+    ]
+    return subfolders(folder)
 
 
 def files(folder: Path, problems: list[Quarantined], *, recursive: bool) -> list[Path]:
@@ -56,22 +75,33 @@ def files(folder: Path, problems: list[Quarantined], *, recursive: bool) -> list
             if (status.st_dev, status.st_ino) in seen:
                 continue
             seen.add((status.st_dev, status.st_ino))
-            children = list(current.iterdir())
+            with os.scandir(current) as children:
+                entries = [entry for entry in children if not _is_hidden(entry.name)]
         except OSError as error:
             problems.append(Quarantined(str(current), "index", f"cannot be read: {error.strerror}"))
             continue
-        for child in children:
-            if _is_hidden(child.name):
-                continue
-            if child.is_dir():
-                if recursive:
-                    (linked if child.is_symlink() else folders).append(child)
-            elif child.is_file():
-                found.append(child)
-            else:
-                reason = "a link to nothing" if child.is_symlink() else "not a regular file"
-                problems.append(Quarantined(str(child), "index", reason))
+        for entry in entries:
+            path = current / entry.name
+            try:
+                if entry.is_dir():
+                    if recursive:
+                        (linked if entry.is_symlink() else folders).append(path)
+                elif entry.is_file():
+                    found.append(path)
+                else:
+                    reason = "a link to nothing" if entry.is_symlink() else "not a regular file"
+                    problems.append(Quarantined(str(path), "index", reason))
+            except OSError as error:
+                reason = f"cannot be read: {error.strerror}"
+                problems.append(Quarantined(str(path), "index", reason))
     return sorted(found, key=os.fsencode)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return not _is_hidden(entry.name) and entry.is_dir()
+    except OSError:
+        return False
 
 
 def _is_hidden(name: str) -> bool:
@@ -81,6 +111,14 @@ def _is_hidden(name: str) -> bool:
 def is_candidate(path: Path) -> bool:
     """Whether a file may be a video: sidecars are not, a file of unknown ending is."""
     return path.suffix.casefold() not in _SIDECAR_SUFFIXES
+
+
+def is_file(path: Path) -> bool:
+    """Whether a regular file lies there; a name no file can have, as too long a one, is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def distinct(videos: Iterable[Video]) -> tuple[Video, ...]:
@@ -121,14 +159,18 @@ def differences(
 ) -> None:
     """Say in one problem each which videos a list at path names alone, and which it leaves out."""
     names = {source / name for name in listed}
+    pictures = names and all(name.suffix.casefold() in IMAGE_SUFFIXES for name in names)
+    suffixes = IMAGE_SUFFIXES if pictures else VIDEO_SUFFIXES
     # Problems of folders are found here again; only what the list says of videos is wanted.
     there = set(files(source, [], recursive=True))
-    videos = {path for path in there if path.suffix.casefold() in VIDEO_SUFFIXES}
+    wanted = {path for path in there if path.suffix.casefold() in suffixes}
     for found, what in (
-        (names - there, "listed and not there"),
-        (videos - names, "there and not listed"),
+        ({path for path in names - there if not is_file(path)}, "listed and not there"),
+        (wanted - names, "there and not listed"),
     ):
         if found:
             example = shown(min(found).relative_to(source))
-            reason = f"videos {what}: {len(found)}, e.g. {example}"
-            problems.append(Quarantined(str(path), "index", reason))
+            kind = "pictures" if pictures else "videos"
+            problems.append(
+                Quarantined(str(path), "index", f"{kind} {what}: {len(found)}, e.g. {example}")
+            )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import collections
-from pathlib import Path, PurePath
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
-from data_prep.layouts.files import VIDEO_SUFFIXES, distinct, files, is_candidate, subfolders
+from data_prep.layouts.files import distinct, files, shown, subfolders
+from data_prep.layouts.kinds import candidates, is_picture, is_video, only_pictures
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
+from data_prep.layouts.people import Place, people
 from data_prep.store import FAKE, REAL, Quarantined
 from data_prep.text import printable
 
@@ -24,82 +27,105 @@ _LABELS = {
 _DEPTH = 3
 
 
-def _detect(source: Path) -> bool:
-    found: set[int] = set()
+@dataclasses.dataclass(frozen=True)
+class _Labelled:
+    """A file, the folder that says what it is, and where it lies from there."""
+
+    path: Path
+    folder: tuple[str, ...]
+    label: int
+    place: Place
+
+    def name(self) -> str:
+        """The path below the data set, without the folder of the label and without ending."""
+        return "/".join((*self.place.above, *self.place.below, self.place.stem))
+
+
+def holds_labels(source: Path) -> bool:
+    """Whether a folder such as real/ lies in a folder, not too deep."""
     level = [source]
     for _ in range(_DEPTH):
         level = [child for folder in level for child in subfolders(folder)]
-        found.update(
-            _LABELS[child.name.casefold()] for child in level if child.name.casefold() in _LABELS
-        )
-        if found:
+        if any(child.name.casefold() in _LABELS for child in level):
             return True
     return False
 
 
-def _read(source: Path) -> DataSetIndex:
-    name = printable(source.resolve().name) or NAME
+def in_labels(source: Path, label: int | None = None) -> Iterator[Path]:
+    """Files in folders such as real/, of one label or of both."""
+    for path in files(source, [], recursive=True):
+        folders = path.parts[len(source.parts) : -1]
+        at = _nearest(folders)
+        if at is not None and label in (None, _LABELS[folders[at].casefold()]):
+            yield path
+
+
+def _detect(source: Path) -> bool:
+    return holds_labels(source) and not only_pictures(in_labels(source))
+
+
+def read(source: Path, layout: str, *, stills: bool) -> DataSetIndex:
+    """The videos, or with ``stills`` the pictures, in folders such as real/ and fake/."""
+    name = printable(source.resolve().name) or layout
     problems: list[Quarantined] = []
-    reals: list[tuple[Path, PurePath]] = []
-    fakes: list[tuple[Path, PurePath]] = []
-    for path in files(source, problems, recursive=True):
-        parts = path.relative_to(source).parts
-        places = [at for at, part in enumerate(parts[:-1]) if part.casefold() in _LABELS]
-        if places and is_candidate(path):
-            # The label is the nearest folder's; the name leaves that folder out.
-            at = places[-1]
-            below = PurePath(*parts[:at], *parts[at + 1 :]).with_suffix("")
-            label = _LABELS[parts[at].casefold()]
-            (reals if label == REAL else fakes).append((path, below))
-        elif not places and path.suffix.casefold() in VIDEO_SUFFIXES:
-            reason = "neither in a folder of reals (real/) nor of fakes (fake/)"
-            problems.append(Quarantined(str(path), "index", reason))
-
-    stems: dict[str, list[PurePath]] = collections.defaultdict(list)
-    for _, below in reals:
-        stems[below.name.casefold()].append(below)
-    videos = [
-        Video(
-            key=f"{name}/{'real' if label == REAL else 'fake'}/unknown/{printable(str(below))}",
-            path=path,
-            label=label,
-            method="real" if label == REAL else "fake",
-            quality="unknown",
-            identities=tuple(
-                printable(str(person))
-                for person in ([below] if label == REAL else sources_of(below, stems))
-            ),
-        )
-        for label, files_of in ((REAL, reals), (FAKE, fakes))
-        for path, below in files_of
-    ]
-    return DataSetIndex(NAME, name, distinct(videos), tuple(problems))
+    found, elsewhere = _divided(source, files(source, problems, recursive=True))
+    problems += _unlabelled(source, elsewhere, stills=stills)
+    of_folder: dict[tuple[str, ...], list[Path]] = {}
+    for file in found:
+        of_folder.setdefault(file.folder, []).append(file.path)
+    usable = {
+        path
+        for folder, paths in of_folder.items()
+        for path in candidates(paths, source.joinpath(*folder), problems, stills=stills)
+    }
+    reals = [file for file in found if file.path in usable and file.label == REAL]
+    fakes = [file for file in found if file.path in usable and file.label == FAKE]
+    in_reals, in_fakes = people([file.place for file in reals], [file.place for file in fakes])
+    videos = []
+    for file, identities in zip([*reals, *fakes], [*in_reals, *in_fakes], strict=True):
+        method = "real" if file.label == REAL else "fake"
+        key = f"{name}/{method}/unknown/{printable(file.name())}"
+        videos.append(Video(key, file.path, file.label, method, "unknown", identities))
+    return DataSetIndex(layout, name, distinct(videos), tuple(problems), stills)
 
 
-def sources_of(fake: PurePath, stems: dict[str, list[PurePath]]) -> list[PurePath]:
-    """The reals a fake was made from, told by its name; the fake itself if there are none.
-
-    The longest runs of the name's parts between underscores that are a real's name count.
-    Reals in the fake's own subfolder are preferred to reals of the same name elsewhere.
-    """
-    parts = fake.name.casefold().split("_")
-    runs = [
-        (start, end)
-        for start in range(len(parts))
-        for end in range(start + 1, len(parts) + 1)
-        if "_".join(parts[start:end]) in stems
-    ]
-    longest = [
-        (start, end)
-        for start, end in runs
-        if not any(a <= start and end <= b and (a, b) != (start, end) for a, b in runs)
-    ]
-    sources: list[PurePath] = []
-    for start, end in longest:
-        named = stems["_".join(parts[start:end])]
-        beside = [real for real in named if real.parent == fake.parent]
-        sources += beside or named
-    return list(dict.fromkeys(sources)) or [fake]
+def _unlabelled(source: Path, paths: list[Path], *, stills: bool) -> list[Quarantined]:
+    """A problem for every video, or one for all pictures, that no folder says the label of."""
+    reason = "neither in a folder of reals (real/) nor of fakes (fake/)"
+    if not stills:
+        return [Quarantined(str(path), "index", reason) for path in paths if is_video(path)]
+    pictures = [path for path in paths if is_picture(path)]
+    if not pictures:
+        return []
+    example = shown(pictures[0].relative_to(source))
+    reason = f"pictures {reason}: {len(pictures)}, e.g. {example}"
+    return [Quarantined(str(source), "index", reason)]
 
 
-LAYOUT = Layout(NAME, "real/ and fake/ (plain folders)", _detect, _read)
+def _divided(source: Path, paths: list[Path]) -> tuple[list[_Labelled], list[Path]]:
+    """Files in a folder of a label, and the others."""
+    found, elsewhere = [], []
+    for path in paths:
+        folders = path.parts[len(source.parts) : -1]
+        at = _nearest(folders)
+        if at is None:
+            elsewhere.append(path)
+            continue
+        # The name leaves the folder of the label out.
+        place = Place(folders[:at], folders[at + 1 :], path.stem)
+        found.append(_Labelled(path, folders[: at + 1], _LABELS[folders[at].casefold()], place))
+    return found, elsewhere
+
+
+def _nearest(folders: Sequence[str]) -> int | None:
+    """Which of the folders above a file, from the top, is the nearest that names a label."""
+    places = [at for at, folder in enumerate(folders) if folder.casefold() in _LABELS]
+    return places[-1] if places else None
+
+
+LAYOUT = Layout(
+    NAME,
+    "real/ and fake/ (plain folders)",
+    _detect,
+    lambda source: read(source, NAME, stills=False),
+)

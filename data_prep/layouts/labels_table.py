@@ -1,7 +1,7 @@
 """Any folder with a table ``labels.csv`` that says what each video is.
 
-Columns: path and label (real or 0, fake or 1), and where known method, identity and split. What
-the folders are called does not matter.
+Columns: path and label (real or 0, fake or 1), and where known method, identity, split and
+original. What the folders are called does not matter.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 
-from data_prep.layouts.files import differences, distinct, listed_path, shown
-from data_prep.layouts.folders import sources_of
+from data_prep.layouts.files import differences, distinct, is_file, listed_path, shown
+from data_prep.layouts.kinds import one_kind
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
+from data_prep.layouts.originals import with_originals
+from data_prep.layouts.people import Place, people
 from data_prep.layouts.tables import Row, columns, read_label, read_table
 from data_prep.store import FAKE, REAL, SPLITS, Quarantined
 from data_prep.text import printable
@@ -25,7 +27,7 @@ _BETWEEN_PEOPLE = ";"
 
 @dataclasses.dataclass(frozen=True)
 class _Entry:
-    """A row that can be used; no people where the table names none."""
+    """A row that can be used; no people and no original where the table names none."""
 
     line: int
     below: PurePath
@@ -33,6 +35,7 @@ class _Entry:
     method: str
     people: tuple[str, ...]
     split: str | None
+    original: PurePath | None
 
     def same(self, other: _Entry) -> bool:
         """Whether two rows say the same."""
@@ -64,12 +67,9 @@ def _read(source: Path) -> DataSetIndex:
             refused.add(below)
         problems.append(_problem(path, row.line, row.values["path"], entry))
     differences(source, {entry.below for entry in entries} | refused, path, problems)
-    kept = [
-        entry
-        for entry in _without_repeats(path, entries, problems)
-        if (source / entry.below).is_file()
-    ]
-    people = _people(kept)
+    entries = _without_repeats(path, entries, problems)
+    problems += _unknown_originals(path, entries)
+    people_in = _people(entries)
     videos = [
         Video(
             key=f"{name}/{entry.method}/unknown/{printable(str(entry.below.with_suffix('')))}",
@@ -77,12 +77,19 @@ def _read(source: Path) -> DataSetIndex:
             label=entry.label,
             method=entry.method,
             quality="unknown",
-            identities=people[entry.below],
+            identities=people_in[entry.below],
             split=entry.split,
         )
-        for entry in kept
+        for entry in entries
+        if is_file(source / entry.below)
     ]
-    return DataSetIndex(NAME, name, distinct(videos), tuple(problems))
+    kept, stills = one_kind(videos, source, problems)
+    originals = {
+        source / entry.below: entry.below if entry.label == REAL else entry.original
+        for entry in entries
+    }
+    videos = list(with_originals((video, originals[video.path]) for video in kept))
+    return DataSetIndex(NAME, name, distinct(videos), tuple(problems), stills)
 
 
 def _problem(table: Path, line: int, name: str, reason: str) -> Quarantined:
@@ -103,14 +110,18 @@ def _entry(row: Row, below: PurePath) -> _Entry | str:
     split = values.get("split", "").casefold()
     if split and split not in SPLITS:
         return f"the split is {shown(values['split'])!r}, none of {', '.join(SPLITS)}"
-    people = (person.strip() for person in values.get("identity", "").split(_BETWEEN_PEOPLE))
+    original = listed_path(values["original"]) if label == FAKE and values.get("original") else None
+    if isinstance(original, str):
+        return f"the original is {shown(values['original'])!r}: {original}"
+    named = (person.strip() for person in values.get("identity", "").split(_BETWEEN_PEOPLE))
     return _Entry(
         line=row.line,
         below=below,
         label=label,
         method="real" if label == REAL else method,
-        people=tuple(printable(person) for person in people if person),
+        people=tuple(printable(person) for person in named if person),
         split=split or None,
+        original=original,
     )
 
 
@@ -134,22 +145,43 @@ def _without_repeats(
     return kept
 
 
+def _unknown_originals(path: Path, entries: Iterable[_Entry]) -> list[Quarantined]:
+    """One problem for all originals that are no real of the table."""
+    reals = {entry.below for entry in entries if entry.label == REAL}
+    unknown = [entry for entry in entries if entry.original and entry.original not in reals]
+    if not unknown:
+        return []
+    example = f"{shown(str(unknown[0].original))} in line {unknown[0].line}"
+    reason = f"originals that are no reals of the table: {len(unknown)}, e.g. {example}"
+    return [Quarantined(str(path), "index", reason)]
+
+
 def _people(entries: Sequence[_Entry]) -> dict[PurePath, tuple[str, ...]]:
-    """Who is in each video: as the table says, else as names tell, as in plain folders."""
-    people = {
-        entry.below: entry.people or (printable(str(entry.below.with_suffix(""))),)
-        for entry in entries
-    }
-    stems: dict[str, list[PurePath]] = collections.defaultdict(list)
-    for entry in entries:
-        if entry.label == REAL:
-            stems[entry.below.stem.casefold()].append(entry.below)
-    for entry in entries:
-        if entry.label == FAKE and not entry.people:
-            sources = sources_of(entry.below.with_suffix(""), stems)
-            named = [person for real in sources for person in people.get(real, ())]
-            people[entry.below] = tuple(dict.fromkeys(named)) or people[entry.below]
-    return people
+    """Who is in each video: as the table says, else as names tell, as in plain folders.
+
+    The people of its original are in a fake, whatever else is said of it.
+    """
+    reals = [entry for entry in entries if entry.label == REAL]
+    fakes = [entry for entry in entries if entry.label == FAKE]
+    in_reals, in_fakes = people([_place(entry) for entry in reals], [_place(e) for e in fakes])
+    found: dict[PurePath, tuple[str, ...]] = {}
+    # What the table calls whom the names tell.
+    stated: dict[str, dict[str, None]] = collections.defaultdict(dict)
+    for entry, told in zip(reals, in_reals, strict=True):
+        found[entry.below] = entry.people or told
+        stated[told[0]].update(dict.fromkeys(found[entry.below]))
+    for entry, told in zip(fakes, in_fakes, strict=True):
+        named = entry.people
+        if entry.original:
+            by_path = (printable(str(entry.original.with_suffix(""))),)
+            named = (*found.get(entry.original, by_path), *named)
+        named = named or tuple(name for person in told for name in stated.get(person, (person,)))
+        found[entry.below] = tuple(dict.fromkeys(named))
+    return found
+
+
+def _place(entry: _Entry) -> Place:
+    return Place((), entry.below.parts[:-1], entry.below.stem)
 
 
 LAYOUT = Layout(NAME, "labels.csv with the columns path,label (any folder)", _detect, _read)

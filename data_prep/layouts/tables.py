@@ -7,9 +7,10 @@ import dataclasses
 import json
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 from data_prep.errors import UserError
-from data_prep.layouts.files import shown
+from data_prep.layouts.files import is_file, shown
 from data_prep.store import FAKE, REAL
 
 _LABELS = {"real": REAL, "0": REAL, "fake": FAKE, "1": FAKE}
@@ -30,10 +31,24 @@ class Row:
     surplus: bool = False
 
 
+def read_json(path: Path) -> Any:
+    """What a JSON file says.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no JSON, or holds half a surrogate pair, which no text and no file name
+            can.
+        RecursionError: it is nested too deep.
+    """
+    said = json.loads(path.read_text(encoding="utf-8-sig"))
+    json.dumps(said, ensure_ascii=False).encode("utf-8", "surrogateescape")
+    return said
+
+
 def is_labelled_json(path: Path) -> bool:
     """Whether a JSON file labels videos by name; a damaged one is taken for it."""
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
+        entries = read_json(path)
     except (OSError, ValueError, RecursionError):
         return True
     return isinstance(entries, dict) and any(
@@ -43,6 +58,9 @@ def is_labelled_json(path: Path) -> bool:
 
 def columns(path: Path) -> tuple[str, ...]:
     """Columns of a table in lower case; none if it cannot be read as one."""
+    # Opening a pipe would wait for someone to write to it.
+    if not is_file(path):
+        return ()
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             return _clean(next(csv.reader(file), []))

@@ -143,18 +143,35 @@ def test_a_fake_named_after_a_real_belongs_with_it(tmp_path: Path) -> None:
     people = {v.path.name: v.identities for v in index(root).videos if v.label == FAKE}
     assert people == {
         "anna_ben.mp4": ("anna", "ben"),
-        "ben_2_swap.mp4": ("ben_2",),
+        "ben_2_swap.mp4": ("ben",),
         "x_CLEO.mp4": ("cleo",),
         "annabel.mp4": ("annabel",),
         "anna.mp4": ("anna",),
     }
 
 
-def test_same_names_in_subfolders_are_different_people(tmp_path: Path) -> None:
-    root = _touch(tmp_path, "real/a/1.mp4", "real/b/1.mp4", "fake/a/1.mp4", "fake/b/1_x.mp4")
+def test_subfolders_of_reals_are_people_and_fakes_belong_with_theirs(tmp_path: Path) -> None:
+    root = _touch(
+        tmp_path,
+        *(f"real/{name}/{n}.mp4" for name in ("ann", "ben", "cleo") for n in (1, 2)),
+        *("fake/ann/1.mp4", "fake/swap/1.mp4", "fake/swap/ben_cleo.mp4"),
+    )
     people = {v.path.relative_to(root).as_posix(): v.identities for v in index(root).videos}
-    assert people["fake/a/1.mp4"] == people["real/a/1.mp4"] == ("a/1",)
-    assert people["fake/b/1_x.mp4"] == people["real/b/1.mp4"] == ("b/1",)
+    assert people["real/ann/1.mp4"] == people["real/ann/2.mp4"] == ("ann",)
+    assert people["fake/ann/1.mp4"] == ("ann",)
+    assert people["fake/swap/1.mp4"] == ("1",)
+    assert people["fake/swap/ben_cleo.mp4"] == ("ben", "cleo")
+
+
+def test_same_names_in_different_data_sets_are_different_people(tmp_path: Path) -> None:
+    root = _touch(tmp_path, "a/real/1.mp4", "b/real/1.mp4", "a/fake/1_x.mp4", "c/fake/1.mp4")
+    people = {v.path.relative_to(root).as_posix(): v.identities for v in index(root).videos}
+    assert people == {
+        "a/real/1.mp4": ("a/1",),
+        "b/real/1.mp4": ("b/1",),
+        "a/fake/1_x.mp4": ("a/1",),
+        "c/fake/1.mp4": ("a/1", "b/1"),
+    }
 
 
 def test_keys_stay_unique_whatever_the_names(tmp_path: Path) -> None:
@@ -217,6 +234,149 @@ def test_names_of_any_bytes_are_read(tmp_path: Path) -> None:
         key.encode()
 
 
+def test_a_name_too_long_for_a_folder_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be read: File name too long"):
+        index(tmp_path / ("x" * 300))
+
+
+def test_a_link_to_itself_is_a_problem_in_every_place(tmp_path: Path) -> None:
+    root = _touch(tmp_path, "real/a.mp4", "fake/f.mp4")
+    for name in ("real/b.mp4", "fake/more", "labels.csv", "metadata.json"):
+        (root / name).symlink_to(root / name)
+    found = index(root)
+    assert [video.path.name for video in found.videos] == ["f.mp4", "a.mp4"]
+    assert {Path(entry.path).name: entry.reason for entry in found.problems} == dict.fromkeys(
+        ("b.mp4", "more", "labels.csv", "metadata.json"),
+        "cannot be read: Too many levels of symbolic links",
+    )
+
+
+def test_pipes_in_place_of_lists_are_not_waited_for(tmp_path: Path) -> None:
+    root = _touch(tmp_path, "Celeb-real/id0_0000.mp4", "real/a.mp4", "fake/f.mp4")
+    lists = ("labels.csv", "metadata.json", "dataset.json", "List_of_testing_videos.txt")
+    for name in lists:
+        os.mkfifo(root / name)
+    assert index(root).layout == "Celeb-DF"
+    found = index(root, "folders")
+    assert {Path(entry.path).name for entry in found.problems} == {*lists, "id0_0000.mp4"}
+
+
+def test_pictures_beside_videos_are_one_line_a_folder(tmp_path: Path) -> None:
+    root = _touch(
+        tmp_path,
+        *("real/a.mp4", "fake/f.mp4", "note.png"),
+        *(f"real/frames/{name}/{n}.PNG" for name in "ab" for n in range(3)),
+        "fake/thumb.jpg",
+    )
+    found = index(root)
+    assert (found.layout, found.stills, len(found.videos)) == ("folders", False, 2)
+    assert {Path(entry.path).name: entry.reason for entry in found.problems} == {
+        "real": "pictures where videos are read: 6, e.g. frames/a/0.PNG",
+        "fake": "pictures where videos are read: 1, e.g. thumb.jpg",
+    }
+
+
+@pytest.mark.parametrize(
+    "folder, said",
+    [
+        ("{}/c23/frames/000", "no videos/ in it, only frames/; videos are read, frames are not"),
+        ("{}/c23/videos/000", "pictures where videos are read: 3, e.g. videos/000/0.png"),
+    ],
+)
+def test_a_set_of_extracted_frames_says_that_videos_are_expected(
+    folder: str, said: str, tmp_path: Path
+) -> None:
+    for method in ("original_sequences/youtube", "manipulated_sequences/Deepfakes"):
+        _touch(tmp_path, *(f"{folder.format(method)}/{n}.png" for n in range(3)))
+    with pytest.raises(UserError) as raised:
+        index(tmp_path)
+    assert "no video in" in str(raised.value)
+    assert said in str(raised.value)
+    real = _touch(tmp_path, "original_sequences/youtube/raw/videos/000.mp4")
+    found = index(real)
+    assert [entry.reason for entry in found.problems] == [said] * 2
+
+
+@pytest.mark.parametrize("quality", ["raw", "c0", "c23", "c40"])
+def test_every_method_finds_its_original_in_its_quality(quality: str, tmp_path: Path) -> None:
+    methods = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures", "FaceShifter")
+    for each in ("raw", "c0", "c23", "c40"):
+        _touch(
+            tmp_path,
+            f"original_sequences/youtube/{each}/videos/071.mp4",
+            f"original_sequences/actors/{each}/videos/24__outside_talking.mp4",
+            *(f"manipulated_sequences/{m}/{each}/videos/071_054.mp4" for m in methods),
+            f"manipulated_sequences/DeepFakeDetection/{each}/videos/"
+            "24_23__outside_talking__YR5OVD4S.mp4",
+        )
+    fakes = [v for v in index(tmp_path).videos if v.label == FAKE and v.quality == quality]
+    reals = tmp_path / "original_sequences"
+    assert {v.method: v.original for v in fakes} == {
+        **dict.fromkeys(methods, reals / "youtube" / quality / "videos" / "071.mp4"),
+        "DeepFakeDetection": reals / "actors" / quality / "videos" / "24__outside_talking.mp4",
+    }
+
+
+def test_an_original_that_is_missing_or_told_twice_is_none(tmp_path: Path) -> None:
+    root = _touch(
+        _face_forensics(tmp_path),
+        "manipulated_sequences/FaceSwap/c40/videos/003_000.mp4",
+        "manipulated_sequences/FaceSwap/c23/videos/odd.mp4",
+        "manipulated_sequences/FaceSwap/c23/videos/003_000.mp4",
+        "original_sequences/copy/c23/videos/003.mp4",
+    )
+    originals = {v.key: v.original for v in index(root).videos if v.method == "FaceSwap"}
+    assert set(originals.values()) == {None}
+
+
+def test_every_real_fake_has_its_original(real_data: Path) -> None:
+    for name in ("ffpp", "ffpp_methods"):
+        videos = index(real_data / name).videos
+        reals = {v.path: v for v in videos if v.label == REAL}
+        fakes = [v for v in videos if v.label == FAKE]
+        assert fakes
+        for fake in fakes:
+            assert fake.original is not None
+            original = reals[fake.original]
+            assert (original.quality, original.identities) == (fake.quality, fake.identities[:1])
+
+
+def test_names_of_any_bytes_are_read_in_every_layout(tmp_path: Path) -> None:
+    odd = os.fsdecode(b"a\xff\n'\"")
+    trees = {
+        "FaceForensics++": (
+            "original_sequences/youtube/c23/videos/{}.mp4",
+            "manipulated_sequences/{}/c23/videos/{}_001.mp4",
+        ),
+        "Celeb-DF": ("YouTube-real/{}.mp4", "Celeb-real/id0_0000.mp4"),
+        "DeeperForensics-1.0": (
+            "original_sequences/youtube/c23/videos/{}.mp4",
+            "manipulated_videos/{}/000_M101.mp4",
+        ),
+        "folders": ("real/{}/{}.mp4", "fake/{}.mp4"),
+        "stills": ("real/{}/{}.jpg", "fake/{}.jpg"),
+    }
+    for at, (layout, names) in enumerate(trees.items()):
+        root = _touch(tmp_path / str(at), *(name.format(odd, odd) for name in names))
+        found = index(root)
+        assert (found.layout, len(found.videos)) == (layout, 2)
+        for video in found.videos:
+            assert video.path.is_file()
+            "".join((video.key, video.method, *video.identities)).encode()
+
+
+def test_ten_thousand_files_in_one_folder_are_all_found(tmp_path: Path) -> None:
+    names = [f"{n:05}" for n in range(5_000)]
+    root = _touch(
+        tmp_path,
+        *(f"real/{name}.mp4" for name in names),
+        *(f"fake/{name}_{names[at - 1]}.mp4" for at, name in enumerate(names)),
+    )
+    found = index(root)
+    assert len({video.key for video in found.videos}) == 10_000
+    assert all(len(v.identities) == 2 for v in found.videos if v.label == FAKE)
+
+
 def test_a_missing_source_is_said(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no such folder"):
         index(tmp_path / "none")
@@ -235,6 +395,7 @@ def test_an_unknown_layout_says_what_was_expected_and_found(tmp_path: Path) -> N
     assert "original_sequences/" in message
     assert "real/ and fake/" in message
     assert "found b.mp4, stuff/" in message
+    assert "--label" in message
 
 
 def test_a_data_set_inside_the_source_is_suggested(tmp_path: Path) -> None:
@@ -272,5 +433,5 @@ def test_a_named_layout_that_does_not_fit_says_what_was_found(tmp_path: Path) ->
 
 
 def test_an_unknown_layout_name_lists_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"auto or one of .*folders; received imagenet"):
+    with pytest.raises(UserError, match=r"auto or one of .*folders, stills; received imagenet"):
         index(tmp_path, "imagenet")

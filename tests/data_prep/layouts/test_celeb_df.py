@@ -48,6 +48,25 @@ def test_reals_of_celebrities_and_of_youtube_and_fakes_are_told_apart(tmp_path: 
     assert {video.method for video in found.videos} == {"real", "Celeb-synthesis"}
 
 
+def test_a_fake_knows_the_video_of_its_first_person(tmp_path: Path) -> None:
+    names = (*_NAMES, "Celeb-synthesis/id0_id1_0007.mp4", "Celeb-synthesis/id1_id0_0001.mp4")
+    root = _celeb_df(tmp_path, *names)
+    originals = {v.path.name: v.original for v in index(root).videos if v.original}
+    assert originals == {
+        "id0_id1_0000.mp4": root / "Celeb-real" / "id0_0000.mp4",
+        "id1_id0_0000.mp4": root / "Celeb-real" / "id1_0000.mp4",
+    }
+
+
+def test_frames_in_place_of_videos_are_one_line_a_folder(tmp_path: Path) -> None:
+    names = [f"Celeb-synthesis/frames/id0_id1_000{n}/{at}.png" for n in range(3) for at in range(4)]
+    found = index(_celeb_df(tmp_path, *_NAMES, *names))
+    assert len(found.videos) == len(_NAMES)
+    (problem,) = found.problems
+    assert problem.path == str(tmp_path / "Celeb-synthesis")
+    assert problem.reason.startswith("pictures where videos are read: 12, e.g. frames/id0_id1_")
+
+
 def test_one_is_real_in_the_test_list(tmp_path: Path) -> None:
     tested = {video.path.name for video in index(_celeb_df(tmp_path)).videos if video.split}
     assert tested == {"00170.mp4", "id0_0001.mp4", "id0_id1_0000.mp4"}

@@ -58,6 +58,19 @@ def test_variants_are_methods_and_originals_are_the_reals(tmp_path: Path) -> Non
     }
 
 
+def test_a_fake_knows_its_target(tmp_path: Path) -> None:
+    root = _touch(_deeper(tmp_path), "manipulated_videos/end_to_end/777_M101.mp4")
+    originals = {v.key.partition("/")[2]: v.original for v in index(root).videos if v.label == FAKE}
+    assert originals.pop("end_to_end/unknown/777_M101") is None
+    for name, original in originals.items():
+        assert original == root / _REALS / f"{name.rpartition('/')[2][:3]}.mp4"
+
+
+def test_videos_beside_the_variants_are_problems(tmp_path: Path) -> None:
+    (problem,) = index(_touch(_deeper(tmp_path), "manipulated_videos/001_M101.mp4")).problems
+    assert problem.reason == "expected below manipulated_videos/<variant>/"
+
+
 def test_all_targets_of_an_actor_are_one_group(tmp_path: Path) -> None:
     groups = identity_groups(index(_deeper(tmp_path)).videos)
     assert groups["DeeperForensics-1.0/real/c23/003"] == groups["DeeperForensics-1.0/real/c23/000"]

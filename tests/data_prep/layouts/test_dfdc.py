@@ -45,6 +45,33 @@ def test_labels_and_originals_come_from_the_metadata(tmp_path: Path) -> None:
     ]
 
 
+def test_a_fake_knows_its_original_where_that_lies_beside_it(tmp_path: Path) -> None:
+    entries = {"a.mp4": _real(), "b.mp4": _fake("a.mp4"), "c.mp4": _fake("gone.mp4")}
+    _folder(tmp_path / "dfdc_train_part_0", {**entries, "d.mp4": _fake("b.mp4")})
+    _folder(tmp_path / "dfdc_train_part_1", {"gone.mp4": _real(), "e.mp4": _fake("a.mp4")})
+    originals = {v.path.name: v.original for v in index(tmp_path).videos if v.original}
+    assert originals == {"b.mp4": tmp_path / "dfdc_train_part_0" / "a.mp4"}
+
+
+def test_metadata_of_pictures_is_stills(tmp_path: Path) -> None:
+    _folder(tmp_path, {"a.png": _real(), "b.png": _fake("a.png")}, "new.png", "other.mp4")
+    found = index(tmp_path)
+    assert (found.layout, found.stills, len(found.videos)) == ("DFDC", True, 2)
+    assert [entry.reason for entry in found.problems] == [
+        "pictures there and not listed: 1, e.g. new.png"
+    ]
+
+
+@pytest.mark.parametrize(
+    "entry", [{"\ud800.mp4": {"label": "REAL"}}, {"c.mp4": {"label": "\ud800"}}]
+)
+def test_half_a_surrogate_pair_is_one_clear_line(entry: dict[str, object], tmp_path: Path) -> None:
+    _folder(tmp_path, {"a.mp4": _real(), "b.mp4": _fake("a.mp4")})
+    (tmp_path / "metadata.json").write_text(json.dumps({"a.mp4": _real(), **entry}))
+    with pytest.raises(UserError, match=r"metadata\.json is damaged: .*surrogates not allowed"):
+        index(tmp_path)
+
+
 def test_a_part_is_one_group_and_strangers_are_not(tmp_path: Path) -> None:
     _folder(
         tmp_path / "dfdc_train_part_0",

@@ -44,6 +44,11 @@ def test_labels_methods_and_subjects_are_read(tmp_path: Path) -> None:
     assert real.identities == ("subject 643049",)
 
 
+def test_no_name_tells_the_original_for_certain(tmp_path: Path) -> None:
+    entries = {_FAKE: _fake(), "original_videos/1260311/1260311_C_001.mp4": _real()}
+    assert {video.original for video in index(_preview(tmp_path, entries)).videos} == {None}
+
+
 def test_stated_ids_come_before_those_of_the_name(tmp_path: Path) -> None:
     entries = {_FAKE: _fake(target_id="1260311", swapped_id=77), _REAL: _real()}
     fake = index(_preview(tmp_path, entries)).videos[0]
@@ -90,7 +95,10 @@ def test_what_is_only_listed_or_only_there_is_said_once(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("content", ["{", '{"a.mp4": {"label": "real"}, "b.mp4": 3}'])
+@pytest.mark.parametrize(
+    "content",
+    ["{", '{"\\ud800.mp4": {"label": "real"}}', '{"a.mp4": {"label": "real"}, "b.mp4": 3}'],
+)
 def test_a_damaged_list_is_one_clear_line(content: str, tmp_path: Path) -> None:
     (tmp_path / "dataset.json").write_text(content)
     with pytest.raises(UserError, match=r"dataset\.json is damaged") as raised:

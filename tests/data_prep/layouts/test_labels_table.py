@@ -64,7 +64,64 @@ def test_a_fake_named_after_a_real_belongs_with_its_people(tmp_path: Path) -> No
     table = "path,label,identity\nr/1.mp4,real,anna\nr/2.mp4,real,\nf/1_2.mp4,fake,\n"
     found = index(_set(tmp_path, table, "r/1.mp4", "r/2.mp4", "f/1_2.mp4"))
     people = {video.path.name: video.identities for video in found.videos}
-    assert people == {"1.mp4": ("anna",), "2.mp4": ("r/2",), "1_2.mp4": ("anna", "r/2")}
+    assert people == {"1.mp4": ("anna",), "2.mp4": ("2",), "1_2.mp4": ("anna", "2")}
+
+
+def test_originals_are_found_and_their_people_are_in_the_fake(tmp_path: Path) -> None:
+    table = (
+        "path,label,identity,original\n"
+        "a.mp4,real,anna,\nb.mp4,real,,b.mp4\ngone.mp4,real,carl,\n"
+        "f.mp4,fake,dora,./a.mp4\ng.mp4,fake,,b.mp4\nh.mp4,fake,,gone.mp4\n"
+        "i.mp4,fake,,f.mp4\nj.mp4,fake,,\n"
+    )
+    names = [f"{name}.mp4" for name in "abfghij"]
+    found = index(_set(tmp_path, table, *names))
+    videos = {video.path.name: video for video in found.videos}
+    assert {name: video.original for name, video in videos.items() if video.original} == {
+        "f.mp4": tmp_path / "a.mp4",
+        "g.mp4": tmp_path / "b.mp4",
+    }
+    people = {name: video.identities for name, video in videos.items()}
+    assert people["f.mp4"] == ("anna", "dora")
+    assert people["g.mp4"] == people["b.mp4"] == ("b",)
+    assert people["h.mp4"] == ("carl",)
+    assert [entry.reason for entry in found.problems] == [
+        "videos listed and not there: 1, e.g. gone.mp4",
+        "originals that are no reals of the table: 1, e.g. f.mp4 in line 8",
+    ]
+
+
+@pytest.mark.parametrize("original", ["/etc/hosts", "../a.mp4", "x/../../a.mp4"])
+def test_an_original_outside_the_data_set_is_not_followed(original: str, tmp_path: Path) -> None:
+    table = f"path,label,original\na.mp4,real,\nf.mp4,fake,{original}\n"
+    found = index(_set(tmp_path, table, "a.mp4", "f.mp4"))
+    assert [video.path.name for video in found.videos] == ["a.mp4"]
+    assert _reasons(found)[3].startswith(f"'f.mp4': the original is '{original}': the path ")
+
+
+def test_a_table_of_pictures_is_stills(tmp_path: Path) -> None:
+    table = "path,label\na.jpg,real\nb.PNG,fake\ngone.png,fake\n"
+    found = index(_set(tmp_path, table, "a.jpg", "b.PNG", "c.webp", "v.mp4"))
+    assert (found.stills, len(found.videos)) == (True, 2)
+    assert [entry.reason for entry in found.problems] == [
+        "pictures listed and not there: 1, e.g. gone.png",
+        "pictures there and not listed: 1, e.g. c.webp",
+    ]
+
+
+def test_pictures_in_a_table_of_videos_are_one_line(tmp_path: Path) -> None:
+    table = "path,label\na.mp4,real\nb.mp4,fake\nc.jpg,real\nd.jpg,real\n"
+    found = index(_set(tmp_path, table, "a.mp4", "b.mp4", "c.jpg", "d.jpg"))
+    assert (found.stills, len(found.videos)) == (False, 2)
+    (problem,) = found.problems
+    assert problem.reason == "pictures where videos are read: 2, e.g. c.jpg"
+
+
+def test_a_name_no_file_can_have_is_not_there(tmp_path: Path) -> None:
+    table = f"path,label\na.mp4,real\n{'y' * 300}.mp4,fake\n"
+    found = index(_set(tmp_path, table, "a.mp4"))
+    assert [video.path.name for video in found.videos] == ["a.mp4"]
+    assert found.problems[0].reason.startswith("videos listed and not there: 1, e.g. yyy")
 
 
 def test_every_row_that_cannot_be_used_has_its_reason(tmp_path: Path) -> None:

@@ -1,0 +1,51 @@
+"""A folder whose files are all real, or all fake, as its user says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from data_prep.errors import UserError
+from data_prep.layouts.files import distinct, files, shown
+from data_prep.layouts.folders import in_labels
+from data_prep.layouts.kinds import candidates, only_pictures
+from data_prep.layouts.layout import DataSetIndex, Video
+from data_prep.layouts.people import Place, people
+from data_prep.store import FAKE, REAL, Quarantined
+from data_prep.text import printable
+
+NAME = "one label"
+_WORDS = {REAL: "real", FAKE: "fake"}
+
+
+def read(source: Path, label: int) -> DataSetIndex:
+    """Every video below a folder, or every picture where it holds no video.
+
+    Raises:
+        UserError: a folder such as real/ or fake/ says otherwise of files in it.
+    """
+    word = _WORDS[label]
+    other = list(in_labels(source, FAKE if label == REAL else REAL))
+    if other:
+        raise UserError(
+            f"{shown(source)} cannot be all {word}: the folder of {shown(other[0])} says otherwise "
+            f"of {len(other)} files; name the folder of the {word} ones, or give no label"
+        )
+    name = printable(source.resolve().name) or NAME
+    problems: list[Quarantined] = []
+    paths = files(source, problems, recursive=True)
+    stills = only_pictures(paths)
+    paths = candidates(paths, source, problems, stills=stills)
+    below = [path.relative_to(source) for path in paths]
+    persons, _ = people([Place((), at.parts[:-1], at.stem) for at in below], [])
+    videos = [
+        Video(
+            key=f"{name}/{word}/unknown/{printable(str(at.with_suffix('')))}",
+            path=path,
+            label=label,
+            method=word,
+            quality="unknown",
+            identities=identities,
+        )
+        for path, at, identities in zip(paths, below, persons, strict=True)
+    ]
+    return DataSetIndex(NAME, name, distinct(videos), tuple(problems), stills)

@@ -1,0 +1,175 @@
+"""Who is in a file of plain folders, as far as folders and names tell.
+
+A detector must not be tested on people it was trained on, so where folders or names may mean one
+person they are taken to. Of reals, in this order:
+
+1. The folder below that of the label, at the first depth where there are three or more. Fewer
+   are parts of a collection and count for nothing: two people make no train, val and test.
+2. The code a name begins with: ``M030`` of ``M030_front_happy``, ``24`` of ``24__talking``.
+3. The name without the number at its end: ``Ann_Lee`` of ``Ann_Lee_0002``. What more than half
+   of the names share is a word, as in ``real_0002``, and no person.
+4. The name.
+
+What holds a folder such as real/ is a data set with people of its own.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import re
+from collections.abc import Collection, Mapping, Sequence
+
+from data_prep.store import SPLITS
+from data_prep.text import printable
+
+_FEWEST_PEOPLE = 3
+# Splits and compression levels: folders that stand in the way of people and name none.
+_NOBODY = frozenset(
+    {*SPLITS, "training", "valid", "validation", "testing", "raw", "c0", "c23", "c40"}
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where a file lies in a data set.
+
+    Attributes:
+        above: folders above the one of its label.
+        below: folders below the one of its label.
+        stem: its name without ending.
+    """
+
+    above: tuple[str, ...]
+    below: tuple[str, ...]
+    stem: str
+
+
+@dataclasses.dataclass(frozen=True)
+class _Rules:
+    """What of the places of one label names a person.
+
+    Attributes:
+        depth: of the folders below that do, None where none do.
+        words: beginnings of names that do not.
+    """
+
+    depth: int | None
+    words: frozenset[str]
+
+    def folder(self, place: Place) -> str | None:
+        """The folder that names the person, None where the file's name does."""
+        found = None if self.depth is None else place.below[self.depth : self.depth + 1]
+        return found[0] if found and found[0].casefold() not in _NOBODY else None
+
+    def name(self, place: Place) -> str:
+        """What the person is called in the data set."""
+        word = _word(place.stem)
+        told = place.stem if word in self.words else word
+        return self.folder(place) or _code(place.stem) or told
+
+
+def people(
+    reals: Sequence[Place], fakes: Sequence[Place]
+) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
+    """The people in each real and each fake, in the order given.
+
+    A fake shows the people whose names its folders, else its own name, are made of; those of its
+    own data set come before others. A fake that names nobody is told apart like a real, its
+    folders counting only where those of reals do: they may be methods.
+    """
+    rules, own = _rules(reals), _rules(fakes)
+    if reals and rules.depth is None:
+        own = dataclasses.replace(own, depth=None)
+    # People by name and by data set.
+    known: dict[str, dict[tuple[str, ...], dict[str, None]]] = {}
+    in_reals: list[tuple[str, ...]] = []
+    for place in reals:
+        name = rules.name(place)
+        person = _person(place, name)
+        in_reals.append((person,))
+        # In the folder of a person 0001.jpg is nobody's name.
+        names = {name} if rules.folder(place) else {name, place.stem}
+        for called in names:
+            known.setdefault(called.casefold(), {}).setdefault(_home(place), {})[person] = None
+    in_fakes = [_sources(place, known) or (_person(place, own.name(place)),) for place in fakes]
+    return in_reals, in_fakes
+
+
+def _rules(places: Sequence[Place]) -> _Rules:
+    depth = _depth(places)
+    rules = _Rules(depth, frozenset())
+    stems = [place.stem for place in places if rules.folder(place) is None]
+    words = collections.Counter(_word(stem) for stem in stems)
+    common = frozenset(word for word, count in words.items() if 2 * count > len(stems))
+    return dataclasses.replace(rules, words=common)
+
+
+def _depth(places: Sequence[Place]) -> int | None:
+    """The first depth below the folder of the label where folders name people."""
+    names: dict[int, set[str]] = collections.defaultdict(set)
+    for place in places:
+        for depth, folder in enumerate(place.below):
+            if folder.casefold() not in _NOBODY:
+                names[depth].add(folder)
+    return min(
+        (at for at, folders in names.items() if len(folders) >= _FEWEST_PEOPLE), default=None
+    )
+
+
+def _code(stem: str) -> str | None:
+    found = re.match(r"([a-z]*\d+)_.", stem, flags=re.ASCII | re.IGNORECASE)
+    return found[1] if found and found[1].casefold() not in _NOBODY else None
+
+
+def _word(stem: str) -> str:
+    found = re.fullmatch(r"(.*[^\W_])[\W_]+\d+\W*", stem, flags=re.DOTALL)
+    return found[1] if found else stem
+
+
+def _home(place: Place) -> tuple[str, ...]:
+    """The folders of the data set a place is in."""
+    return tuple(folder for folder in place.above if folder.casefold() not in _NOBODY)
+
+
+def _person(place: Place, name: str) -> str:
+    return printable("/".join((*_home(place), name)))
+
+
+def _sources(
+    fake: Place, known: Mapping[str, Mapping[tuple[str, ...], Mapping[str, None]]]
+) -> tuple[str, ...]:
+    """The people a fake was made of, told by its names; none if they tell none."""
+    for name in (*reversed(fake.below), fake.stem):
+        found: dict[str, None] = {}
+        for run in _named_in(name, known):
+            of_name = known[run]
+            beside = of_name.get(_home(fake))
+            for persons in [beside] if beside else of_name.values():
+                found.update(persons)
+        if found:
+            return tuple(found)
+    return ()
+
+
+def _named_in(name: str, known: Collection[str]) -> list[str]:
+    """The known names that a name is made of, in its order.
+
+    Its longest runs of parts between underscores that are known count.
+
+    Args:
+        name: such as ``anna_ben_2``.
+        known: names in lower case.
+    """
+    parts = name.casefold().split("_")
+    runs = [
+        (start, end)
+        for start in range(len(parts))
+        for end in range(start + 1, len(parts) + 1)
+        if "_".join(parts[start:end]) in known
+    ]
+    return [
+        "_".join(parts[start:end])
+        for start, end in runs
+        if not any(a <= start and end <= b and (a, b) != (start, end) for a, b in runs)
+    ]

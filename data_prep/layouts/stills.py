@@ -1,0 +1,23 @@
+"""Pictures in real/ and fake/: one picture is a clip of one frame."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from data_prep.layouts.folders import holds_labels, in_labels, read
+from data_prep.layouts.kinds import is_picture
+from data_prep.layouts.layout import Layout
+
+NAME = "stills"
+
+
+def _detect(source: Path) -> bool:
+    return holds_labels(source) and any(is_picture(path) for path in in_labels(source))
+
+
+LAYOUT = Layout(
+    NAME,
+    "real/ and fake/ with pictures (stills)",
+    _detect,
+    lambda source: read(source, NAME, stills=True),
+)
