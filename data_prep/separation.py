@@ -111,7 +111,7 @@ def separations(store: Store, seed: int = 0) -> tuple[Separation, ...]:
                 held_out_interval=held_out_intervals.get(name),
             )
         )
-    return tuple(sorted(found, key=lambda quantity: -quantity.auc))
+    return tuple(sorted(found, key=lambda quantity: (-quantity.auc, quantity.name)))
 
 
 def _oriented(store: Store, basis: Rows) -> dict[str, tuple[bool, Scores]]:
@@ -191,9 +191,9 @@ def combined_separation(store: Store, seed: int = 0) -> Combined:
     people = _people(labels, groups)
     if people < FEWEST_PEOPLE:
         return Combined(None, None, f"needs {FEWEST_PEOPLE} people of each label, has {people}")
-    columns = _columns(store)
-    if not columns.size:
+    if not store.shortcuts:
         return Combined(None, None, "the store has no quantities")
+    columns = _columns(store)
     scores = np.empty(len(labels))
     folds = GroupKFold(FOLDS, shuffle=True, random_state=seed)
     for train, test in folds.split(columns, labels, groups):

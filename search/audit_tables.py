@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from data_prep.audit import Audit, interval_text, is_shortcut, value_text
+from data_prep.separation import FEWEST_PEOPLE
 from data_prep.store import SPLITS
 from data_prep.verify import Problem
 from search.console import tables
@@ -37,16 +38,19 @@ def print_audit(audit: Audit, picture: Path) -> None:
 
 def _print_balance(console: Console, audit: Audit) -> None:
     kind = "SYNTHETIC clips" if audit.synthetic else "clips"
-    title = f"{audit.store}: {audit.clips} {kind} of {audit.people} identity groups"
-    table = _table(title, ("label", "method"), SPLITS)
+    people = f"{audit.people} identity group{'s' if audit.people > 1 else ''}"
+    console.print(Text(f"{audit.store}: {audit.clips} {kind} of {people}"))
+    table = _table("", ("label", "method"), SPLITS)
     cells = {(row.label, row.method, row.split): row.clips for row in audit.balance}
     for label, method in sorted({key[:2] for key in cells}, reverse=True):
         counts = (str(cells.get((label, method, split), 0)) for split in SPLITS)
         table.add_row(label, Text(method), *counts)
     console.print(table)
     table = _table("faces found", ("split", "label"), ("frames", "clips with a miss"))
+    one_split = len({row.split for row in audit.coverage}) <= 2
     for row in audit.coverage:
-        table.add_row(row.split, row.label, f"{row.mean:.1%}", f"{row.incomplete:.1%}")
+        if row.split != "all" or not one_split:
+            table.add_row(row.split, row.label, f"{row.mean:.1%}", f"{row.incomplete:.1%}")
     console.print(table)
 
 
@@ -54,7 +58,7 @@ def _print_shortcuts(console: Console, audit: Audit) -> None:
     if not audit.shortcuts:
         return
     table = _table(
-        "what tells fake from real without training (AUC in its better direction)",
+        "what tells fake from real without training",
         ("quantity",),
         ("real", "fake", "AUC", "95% interval", "held out"),
     )
@@ -71,6 +75,11 @@ def _print_shortcuts(console: Console, audit: Audit) -> None:
         edges = interval_text(audit.combined.interval).strip(" ()")
         table.add_row("all together", "", "", "", edges, f"{audit.combined.auc:.2f}")
     console.print(table)
+    console.print(
+        "AUC: in the direction better on all clips; held out: in that of train, on the rest; all "
+        "together: on people not fitted to; intervals over identity groups, from "
+        f"{FEWEST_PEOPLE} of each label on"
+    )
 
 
 def _print_leaks(console: Console, audit: Audit) -> None:
@@ -108,7 +117,7 @@ def print_problems(path: Path, problems: Sequence[Problem]) -> None:
 def _table(
     title: str, left: Sequence[str], right: Sequence[str], folded: Sequence[str] = ()
 ) -> Table:
-    table = Table(title=Text(title), title_justify="left")
+    table = Table(title=Text(title) if title else None, title_justify="left")
     for column in left:
         table.add_column(column, overflow="fold")
     for column in right:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
 import skimage.data
+
+from data_prep.modalities import with_grey
+from data_prep.shortcuts import measure
+from data_prep.store import Clip
+from data_prep.video import Media
 
 Frames = Iterator[npt.NDArray[np.uint8]]
 
@@ -83,3 +91,46 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("DFSEARCH_REAL_DATA is not set: no real videos to test on")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def make_clip() -> Callable[..., Clip]:
+    """One clip of a person who is a pattern of blobs: ``make_clip("anna", "fake", split="val")``.
+
+    Patterns of two names are as unlike as two faces; what is given beside replaces the rest.
+    """
+
+    def make(person: str, kind: str = "real", /, count: int = 3, **values: Any) -> Clip:
+        name = f"{person}_{kind}"
+        rng = np.random.default_rng(list(name.encode()))
+        noise = rng.normal(size=(count, 64, 64, 3))
+        pattern = np.stack([cv2.GaussianBlur(frame, (0, 0), 1.5) for frame in noise])
+        pattern = 128 + 40 * pattern / pattern.std()
+        frames = with_grey(np.clip(pattern, 0, 255).astype(np.uint8))
+        boxes = np.tile(np.array([40, 30, 140, 150], np.float32), (count, 1))
+        landmarks = np.array([[70, 70], [110, 70], [90, 95], [75, 120], [105, 120]], np.float32)
+        media = Media("h264", 640, 480, 25.0, 100, 4.0, 100_000 + int(rng.integers(0, 50_000)))
+        values = {
+            "key": f"set/{kind}/c23/{person}",
+            "label": int(kind != "real"),
+            "method": kind,
+            "quality": "c23",
+            "group": person,
+            "split": "train",
+            "path": f"/set/{kind}/{person}.mp4",
+            "sha256": hashlib.sha256(name.encode()).hexdigest(),
+            "frame_indices": np.arange(count),
+            "frame_times": np.arange(count) / 25,
+            "boxes": boxes,
+            "landmarks": np.stack([landmarks] * count),
+            "scores": np.ones(count, np.float32),
+            "coverage": 1.0,
+            "frames": frames,
+            "media": dataclasses.asdict(media),
+        } | values
+        if "shortcuts" not in values:
+            looks = values["frames"], values["boxes"], values["landmarks"]
+            values["shortcuts"] = measure(*looks, Media(**values["media"]))
+        return Clip(**values)
+
+    return make

@@ -1,0 +1,58 @@
+"""Intervals come from draws of people, and where there are none there is no interval."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from data_prep.bootstrap import group_intervals
+
+
+def test_people_are_drawn_whole() -> None:
+    """Every draw weighs the clips of one person alike."""
+    labels = np.tile([0, 1], 10)
+    groups = np.repeat([f"p{number}" for number in range(5)], 4)
+    drawn: list[npt.NDArray[np.integer]] = []
+
+    def measure(weights: npt.NDArray[np.integer]) -> dict[str, float]:
+        drawn.append(weights)
+        return {"people": float(len(np.unique(groups[weights > 0])))}
+
+    intervals = group_intervals(measure, labels, groups, seed=0)
+    for weights in drawn:
+        assert (weights.reshape(5, 4) == weights[::4, None]).all()
+        assert weights.sum() == 20
+    assert intervals["people"] == (2, 5)
+
+
+def test_a_draw_without_both_labels_is_drawn_again() -> None:
+    labels, groups = np.array([0, 1]), np.array(["a", "b"])
+    seen = set()
+
+    def measure(weights: npt.NDArray[np.integer]) -> dict[str, float]:
+        seen.add(tuple(weights.tolist()))
+        return {"x": 1.0}
+
+    assert group_intervals(measure, labels, groups, seed=0) == {"x": (1, 1)}
+    assert seen == {(1, 1)}
+
+
+def test_the_interval_of_a_mean_is_that_of_theory() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=400)
+    labels = np.tile([0, 1], 200)
+    groups = np.arange(400).astype(str)
+
+    def measure(weights: npt.NDArray[np.integer]) -> dict[str, float]:
+        return {"mean": float(np.average(values, weights=weights))}
+
+    interval = group_intervals(measure, labels, groups, seed=0)["mean"]
+    assert interval is not None
+    half = 1.96 * values.std() / 20
+    assert interval == pytest.approx((values.mean() - half, values.mean() + half), abs=0.02)
+
+
+def test_one_person_has_no_interval() -> None:
+    labels, groups = np.array([0, 1]), np.array(["a", "a"])
+    assert group_intervals(lambda weights: {"x": 1.0}, labels, groups, seed=0) == {"x": None}
