@@ -88,6 +88,8 @@ def test_a_fake_is_made_of_the_people_its_folder_or_name_says() -> None:
         ("ann",),
         ("0001",),
     ]
+    videos = [f"{name}/frame" for name in ("0001", "0002", "0003")]
+    assert _fakes(videos, "0002_0003/0001") == [("0002", "0003")]
     assert _fakes(["000", "003_talk"], "Deepfakes/000_003", "Deepfakes/003_talk_x") == [
         ("000", "003"),
         ("003",),
