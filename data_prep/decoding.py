@@ -33,6 +33,7 @@ _CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,mpegts,mpeg,mpegvideo,asf,ogg,gif,apng,mxf,"
     "nut,dv,wtv,rm,ivf,obu,h261,h263,h264,hevc,vvc,m4v,mjpeg,vc1,amv,gxf,nsv,swf,yuv4mpegpipe"
 )
+_NO_VIDEO = "no video stream found; the file is no video or is cut short"
 # Pixels are taken as square unless they are off by more than this, or by more than anyone makes.
 _SQUARE, _WIDEST = 1.05, 3.0
 _MOST_FRAMES = 2**31
@@ -137,7 +138,8 @@ class Video:
                 time = packet.dts if packet.pts is None else packet.pts
                 if time is not None:
                     self._latest[packet.stream_index] = time
-                if packet.stream_index != self._stream.index:
+                # By identity: damage can turn a stream into another of the same index.
+                if packet.stream is not self._stream:
                     continue
                 try:
                     frames = packet.decode()
@@ -170,9 +172,7 @@ def open_video(path: Path, threads: int) -> Generator[Video]:
         # Absolute, so that no name is taken for a protocol.
         container = av.open(str(path.absolute()), options=limits, metadata_errors="replace")
     except av.FFmpegError:
-        raise VideoError(
-            "decode", "no video stream found; the file is no video or is cut short"
-        ) from None
+        raise VideoError("decode", _NO_VIDEO) from None
     with container:
         yield Video(container, _video_stream(container, threads))
 
@@ -181,11 +181,15 @@ def _video_stream(container: av.container.InputContainer, threads: int) -> av.Vi
     stream = container.streams.best("video")
     # A cover of a sound file is a video stream of one picture.
     if stream is None or stream.disposition & av.stream.Disposition.attached_pic:
-        raise VideoError("decode", "no video stream found; the file holds something else")
+        if container.streams.audio:
+            raise VideoError("decode", "no video stream found, only sound")
+        raise VideoError("decode", _NO_VIDEO)
     assert isinstance(stream, av.VideoStream)
     context = stream.codec_context
     if context is None:
-        raise VideoError("decode", "no decoder for the codec of this video; convert it to H.264")
+        raise VideoError(
+            "decode", "no decoder for its codec; the file is damaged, or convert it to H.264"
+        )
     check_size(context.width, context.height)
     context.options = {"max_pixels": str(MAX_PIXELS)}
     context.thread_type = "AUTO"
