@@ -159,21 +159,21 @@ class _WeightedAucs:
     """
 
     def __init__(self, scores: Mapping[str, Scores], labels: Labels) -> None:
-        self._fake = labels == FAKE
-        self._orders = {}
+        self._ranked = {}
         for name, values in scores.items():
             order = np.argsort(-values, kind="stable")
             last_of_ties = np.append(np.flatnonzero(np.diff(values[order])), len(order) - 1)
-            self._orders[name] = order, last_of_ties
+            self._ranked[name] = order, last_of_ties, (labels == FAKE)[order]
 
     def __call__(self, weights: npt.NDArray[np.integer]) -> dict[str, float]:
-        fakes, reals = weights * self._fake, weights * ~self._fake
         aucs = {}
-        for name, (order, last_of_ties) in self._orders.items():
-            hits = np.append(0, np.cumsum(fakes[order])[last_of_ties])
-            false_alarms = np.append(0, np.cumsum(reals[order])[last_of_ties])
-            area = np.trapezoid(hits / hits[-1], false_alarms / false_alarms[-1])
-            aucs[name] = float(area)
+        for name, (order, last_of_ties, fake) in self._ranked.items():
+            ranked = weights[order]
+            hits = np.cumsum(ranked * fake)[last_of_ties]
+            false_alarms = np.cumsum(ranked)[last_of_ties] - hits
+            heights = hits - np.diff(hits, prepend=0) / 2
+            area = heights @ np.diff(false_alarms, prepend=0)
+            aucs[name] = float(area / (hits[-1] * false_alarms[-1]))
         return aucs
 
 
