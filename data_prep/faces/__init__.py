@@ -1,26 +1,8 @@
-"""Faces in sampled frames: detection, one track a face, and crops that follow it."""
+"""Faces in sampled frames: detectors, tracks through a video, and crops that follow them.
+
+:func:`~data_prep.faces.detectors.make_detector` gives a detector,
+:func:`~data_prep.faces.tracks.find_tracks` follows what it finds, and
+:func:`~data_prep.faces.crops.crop_track` cuts it out.
+"""
 
 from __future__ import annotations
-
-from data_prep.faces.centerface import CenterFace
-from data_prep.faces.crops import ALIGNMENTS, crop, crop_boxes, crop_track
-from data_prep.faces.detection import Detection, FaceDetector
-from data_prep.faces.detectors import DETECTORS, make_detector
-from data_prep.faces.second_look import look_again
-from data_prep.faces.tracks import FaceTrack, find_tracks, track
-
-__all__ = [
-    "ALIGNMENTS",
-    "DETECTORS",
-    "CenterFace",
-    "Detection",
-    "FaceDetector",
-    "FaceTrack",
-    "crop",
-    "crop_boxes",
-    "crop_track",
-    "find_tracks",
-    "look_again",
-    "make_detector",
-    "track",
-]

@@ -33,10 +33,13 @@ class FaceDetector(Protocol):
         side: larger frames are scaled down until their long side is this, in pixels. More finds
             smaller faces, more false ones too, and takes longer.
         threshold: lowest score of a detection.
+        second_threshold: lowest score of a face that only a second look finds, chosen so that
+            pictures without a face give hardly any false one.
     """
 
     side: int
     threshold: float
+    second_threshold: float
 
     def detect(
         self,

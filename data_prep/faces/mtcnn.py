@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
+import sys
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 
 from data_prep.errors import UserError
 from data_prep.faces.detection import Detection, scaled_down
+
+# MTCNN is sure even of faces that are none: only such a score is believed at a second look.
+_SECOND = 0.99
 
 
 class Mtcnn:
@@ -29,10 +35,12 @@ class Mtcnn:
     def __init__(self, side: int = 320, threshold: float = 0.5) -> None:
         self.side = side
         self.threshold = threshold
-        # TensorFlow tells at length what it did not find; it has to be asked before.
+        self.second_threshold = max(threshold, _SECOND)
+        # Or else TensorFlow warns of every frame without a face.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         try:
-            self._cascade = importlib.import_module("mtcnn").MTCNN()
+            with _silent_stderr():
+                self._cascade = importlib.import_module("mtcnn").MTCNN()
         except ImportError as error:
             raise UserError(
                 f"the face detector mtcnn cannot be loaded ({error}); install it: "
@@ -70,3 +78,18 @@ class Mtcnn:
             )
             for row in rows
         ]
+
+
+@contextlib.contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """TensorFlow tells at length which processors it did not find, before any log level applies."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)

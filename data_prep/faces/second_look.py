@@ -14,16 +14,14 @@ from data_prep.faces.detection import Detection, FaceDetector
 # detector works on, in its own. A face that fills the frame is found when it is seen smaller or
 # with something around it, one that is far away when it is seen larger.
 _WAYS = ((0.0, 0.5), (0.0, 2.0), (0.5, 2.0), (1.0, 1.0))
-# When none of them finds a face, the best of what scores this fraction of the threshold.
-_LENIENCE = 0.8
 
 
 def look_again(detector: FaceDetector, frame: npt.NDArray[np.uint8]) -> list[Detection]:
     """Faces of a frame in which ``detector.detect`` found none.
 
-    The frame is looked at smaller and larger, and with its mirror image around it; the first
-    look that finds faces ends the search. Where none does, a face is believed from four fifths
-    of the detector's threshold on, at which pictures without a face gave no false one.
+    The frame is looked at smaller and larger, and with its mirror image around it. The first
+    look at which a face reaches the detector's threshold ends the search; without one, the best
+    look counts whose faces reach the threshold of second looks.
 
     Args:
         detector: looks up to four times more.
@@ -51,7 +49,7 @@ def _look(
         wide = cv2.copyMakeBorder(frame, pixels, pixels, pixels, pixels, cv2.BORDER_REFLECT_101)
         frame = np.asarray(wide, np.uint8)
     faces = []
-    for face in detector.detect(frame, side=side, threshold=_LENIENCE * detector.threshold):
+    for face in detector.detect(frame, side=side, threshold=detector.second_threshold):
         face = dataclasses.replace(face, box=face.box - pixels, landmarks=face.landmarks - pixels)
         x, y = (face.box[:2] + face.box[2:]) / 2
         # The others are mirror images.

@@ -20,8 +20,9 @@ _Look = Callable[[npt.NDArray[np.uint8]], list[Detection]]
 _MAX_SHIFT = 2.0
 _MAX_SIZE_RATIO = 2.0
 _NO_MATCH = 1e6
-# Between two looks whose boxes overlap less than this, the face is not taken to be still.
-_STILL_OVERLAP = 0.85
+# A face whose landmarks are no further apart in two looks, in face sides, is taken to be still
+# between them: landmarks tremble less than boxes.
+_STILL_SHIFT = 0.04
 # Below this coverage of the main track, frames without a face are looked at more closely.
 _HARD_COVERAGE = 0.5
 # Tracks nearly as long as the longest compete by size and place.
@@ -99,30 +100,8 @@ def find_tracks(
         )
         tracks = _join(looks, len(distinct), shape)
     if not tracks:
-        raise _no_face(len(frames))
+        raise VideoError("faces", f"no face found in any of the {len(frames)} sampled frames")
     return [_at_frames(track, numbers) for track in tracks]
-
-
-def track(
-    detections: Sequence[Sequence[Detection]], frame_shape: tuple[int, int] | None = None
-) -> FaceTrack:
-    """The main track of T frames that were all looked at.
-
-    Args:
-        detections: for each frame, the faces in it.
-        frame_shape: (height, width) of the frames; without it place in the frame is ignored.
-
-    Raises:
-        VideoError: step ``faces``; no frame has a face.
-    """
-    tracks = _join(dict(enumerate(detections)), len(detections), frame_shape)
-    if not tracks:
-        raise _no_face(len(detections))
-    return tracks[0]
-
-
-def _no_face(frames: int) -> VideoError:
-    return VideoError("faces", f"no face found in any of the {frames} sampled frames")
 
 
 def _distinct(
@@ -161,7 +140,7 @@ def _all_still(faces: Sequence[Detection], others: Sequence[Detection]) -> bool:
         return False
     pairs = _pairs(faces, others)
     return len(pairs) == len(faces) and all(
-        _overlap(faces[one].box, others[other].box) >= _STILL_OVERLAP for one, other in pairs
+        _shift(faces[one], others[other]) <= _STILL_SHIFT for one, other in pairs
     )
 
 
@@ -205,13 +184,19 @@ def _pairs(faces: Sequence[Detection], others: Sequence[Detection]) -> list[tupl
 
 
 def _cost(face: Detection, other: Detection) -> float:
-    """Landmark distance in mean face sides and lack of overlap; too far or too unlike: no match."""
+    """Shift and lack of overlap; no match when a face is too far away or too unlike in size."""
     side, other_side = _side(face.box), _side(other.box)
     if max(side, other_side) > _MAX_SIZE_RATIO * min(side, other_side):
         return _NO_MATCH
-    between = np.linalg.norm(face.landmarks.astype(np.float64) - other.landmarks, axis=1).mean()
-    shift = float(between / max(0.5 * (side + other_side), 1e-6))
+    shift = _shift(face, other)
     return shift + 1 - _overlap(face.box, other.box) if shift <= _MAX_SHIFT else _NO_MATCH
+
+
+def _shift(face: Detection, other: Detection) -> float:
+    """Mean distance of the landmarks, in mean face sides."""
+    side = (_side(face.box) + _side(other.box)) / 2
+    between = np.linalg.norm(face.landmarks.astype(np.float64) - other.landmarks, axis=1)
+    return float(between.mean() / max(side, 1e-6))
 
 
 def _overlap(box: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> float:
