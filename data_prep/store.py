@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data_prep.errors import UserError
+from data_prep.rows import Rows
 from data_prep.store_format import (
     CHANNELS,
     FAKE,
@@ -71,9 +72,18 @@ class Store:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._files: list[h5py.File] = []
+        self._arrays: dict[str, list[Rows]] = {}
         try:
             index = read_index(self.path)
-            self._files = [_open(shard) for shard in shard_paths(self.path, index)]
+            try:
+                self._open_files(index)
+            except UserError:
+                # A store that is replaced meanwhile loses its shards; the new one has its own.
+                replaced = read_index(self.path)
+                if replaced == index:
+                    raise
+                index = replaced
+                self._open_files(index)
             self._load(index)
         except UserError:
             self.close()
@@ -82,13 +92,20 @@ class Store:
             self.close()
             raise UserError(f"{path} is not a store or is damaged: {error}") from None
 
+    def _open_files(self, index: dict[str, Any] | None) -> None:
+        self.close()
+        self._files = []
+        for shard in shard_paths(self.path, index):
+            self._files.append(_open(shard))
+
     def _load(self, index: dict[str, Any] | None) -> None:
         for file in self._files:
             _check_schema(file)
         first = self._files[0]
         self.modalities = tuple(name for name in MODALITIES if name in first)
         self._arrays = {
-            name: [file[name] for file in self._files] for name in ("frames", *self.modalities)
+            name: [Rows(file[name]) for file in self._files]
+            for name in ("frames", *self.modalities)
         }
         self.labels: npt.NDArray[np.uint8] = self._joined("label")
         self.keys = self.clip_field("key")
@@ -109,9 +126,9 @@ class Store:
         self.preparation: dict[str, Any] = json.loads(first.attrs["preparation"])
         self.fingerprint = str(index["fingerprint"] if index else first.attrs["fingerprint"])
         lengths = [len(file["label"]) for file in self._files]
-        for name, datasets in self._arrays.items():
-            if [len(dataset) for dataset in datasets] != lengths:
-                held = sum(map(len, datasets))
+        for name, shards in self._arrays.items():
+            if [len(rows) for rows in shards] != lengths:
+                held = sum(map(len, shards))
                 raise UserError(
                     f"{self.path} is damaged: {held} clips in {name}, {len(self.labels)} labels"
                 )
@@ -133,6 +150,8 @@ class Store:
 
     def close(self) -> None:
         """Close the files; the metadata stays usable."""
+        for rows in itertools.chain.from_iterable(self._arrays.values()):
+            rows.close()
         for file in self._files:
             file.close()
 
@@ -144,7 +163,7 @@ class Store:
     @property
     def clip_shape(self) -> tuple[int, int, int, int]:
         """(T, H, W, 4) of one clip."""
-        t, h, w, c = self._arrays["frames"][0].shape[1:]
+        t, h, w, c = self._arrays["frames"][0].shape
         return int(t), int(h), int(w), int(c)
 
     def rows(self, split: str, label: int | None = None) -> npt.NDArray[np.int64]:
@@ -159,19 +178,18 @@ class Store:
     ) -> npt.NDArray[Any]:
         """Clips of the rows in their order: frames, uint8 (len(rows), T, H, W, 4).
 
-        Each clip is read whole into its place: on chunked data that is hundreds of times
-        faster than HDF5's fancy indexing.
+        Each clip is copied whole into its place, from the file's pages where it can be
+        (:mod:`data_prep.rows`): HDF5's fancy indexing is hundreds of times slower.
 
         Args:
             rows: which, in any order; a row may come twice.
             name: ``frames`` or one of :attr:`modalities`.
         """
-        datasets = self._arrays[name]
-        batch = np.empty((len(rows), *datasets[0].shape[1:]), datasets[0].dtype)
-        for place, row in enumerate(rows):
-            shard = bisect.bisect_right(self._starts, int(row)) - 1
-            within = int(row) - self._starts[shard]
-            datasets[shard].read_direct(batch, np.s_[within], np.s_[place])
+        shards = self._arrays[name]
+        batch = np.empty((len(rows), *shards[0].shape), shards[0].dtype)
+        for place, row in enumerate(map(int, rows)):
+            shard = bisect.bisect_right(self._starts, row) - 1
+            shards[shard].read_into(row - self._starts[shard], batch[place])
         return batch
 
     def clip_field(self, name: str) -> npt.NDArray[Any]:
