@@ -7,8 +7,7 @@ that instead of the manipulation; the same track gives both the same framing.
 from __future__ import annotations
 
 import dataclasses
-import os
-import zipfile
+import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -125,7 +124,8 @@ def _correlation(
 
 def write_guide(path: Path, guide: Guide) -> None:
     """Keep a guide in a file, whole or not at all."""
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    # Workers on other machines can have the same process id.
+    temporary = path.with_suffix(f".{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("wb") as file:
             np.savez(
@@ -155,5 +155,6 @@ def read_guide(path: Path) -> Guide | None:
                 values["indices"],
                 *values["size"].tolist(),
             )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    # What a damaged file makes the libraries raise is of many kinds.
+    except Exception:
         return None

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import faulthandler
 import fcntl
 import functools
 import hashlib
 import json
 import os
+import platform
+import secrets
 import threading
+import time
 import warnings
-import zipfile
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence, Set
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
@@ -38,6 +41,11 @@ from data_prep.store_format import MODALITIES, REAL, Quarantined
 from data_prep.text import one_line
 from data_prep.video import Media
 from data_prep.workers import dask_client, follow_parent
+
+_LOCK, _DONE = "lock", "done"
+
+# What more room on the disk, or a larger share of it, would have prevented.
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 # Part files of another format are not read; raise it when their content changes.
 _PART_FORMAT = 2
@@ -84,32 +92,91 @@ def parts_folder(store_path: Path) -> Iterator[Path]:
 
     It outlives a run that fails as long as there is a finished clip in it.
     """
-    folder = store_path.with_name(f"{store_path.name}.parts")
+    folder = _folder(store_path)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UserError(f"{store_path} is being prepared by another run") from None
+        with _locked(folder, store_path) as lock:
+            if (folder / _DONE).exists():
+                _remove(folder, {".npz", ".busy"})
+            _remove(folder, {".tmp"})
             try:
                 yield folder
             finally:
-                if folder.exists() and not any(folder.glob("*.npz")):
+                # Once it is removed, the next run may have made it again.
+                if _is_at(lock, folder / _LOCK) and not any(folder.glob("*.npz")):
                     remove_parts(folder)
     except OSError as error:
-        raise UserError(
-            f"{store_path} cannot be written: {error}; clips finished so far are kept"
-        ) from None
+        raise UserError(f"{shown(store_path)} cannot be written: {_why(error)}") from None
+
+
+def _folder(store_path: Path) -> Path:
+    return store_path.with_name(f"{store_path.name}.parts")
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, store_path: Path) -> Iterator[int]:
+    """Make the folder and hold its lock, a file that says who does; its handle."""
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / _LOCK).open("a+", encoding="utf-8") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.seek(0)
+                holder = one_line(lock.read()) or "on this machine or another"
+                raise UserError(
+                    f"{shown(store_path)} is being prepared by another run, {holder}; wait for it "
+                    "or stop it"
+                ) from None
+            # The run that had it before may have removed it when it ended.
+            if not _is_at(lock.fileno(), folder / _LOCK):
+                continue
+            lock.truncate(0)
+            lock.write(f"process {os.getpid()} on {platform.node()} since {time.ctime()}")
+            lock.flush()
+            yield lock.fileno()
+            return
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _why(error: OSError) -> str:
+    """One line; HDF5 says in several what the number alone tells."""
+    reason = os.strerror(error.errno) if error.errno else one_line(str(error))
+    if error.errno in _NO_ROOM:
+        return f"{reason}; clips finished so far are kept: make room, then repeat the command"
+    return f"{reason}; clips finished so far are kept"
 
 
 def remove_parts(folder: Path) -> None:
-    """Remove what runs left in the folder, and the folder unless something else is in it."""
-    for path in folder.iterdir():
-        if path.suffix in {".npz", ".busy", ".tmp"} or path.name == "lock":
-            path.unlink(missing_ok=True)
+    """Remove what runs left in the folder, and the folder unless something else is in it.
+
+    A run that is killed meanwhile leaves a mark for :func:`remove_done`.
+    """
+    with contextlib.suppress(OSError):
+        (folder / _DONE).touch()
+    _remove(folder, {".npz", ".busy", ".tmp"})
+    (folder / _DONE).unlink(missing_ok=True)
+    (folder / _LOCK).unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         folder.rmdir()
+
+
+def remove_done(store_path: Path) -> None:
+    """Remove parts of a store that is written, where the run was killed while it removed them."""
+    if (_folder(store_path) / _DONE).exists():
+        with contextlib.suppress(UserError), parts_folder(store_path):
+            pass
+
+
+def _remove(folder: Path, suffixes: Set[str]) -> None:
+    for path in folder.iterdir():
+        if path.suffix in suffixes:
+            path.unlink(missing_ok=True)
 
 
 def plan(
@@ -145,7 +212,7 @@ def plan(
     kept = [video for video in videos if video.path in identities]
     originals = {video.original for video in kept if paired and video.original in identities}
     version = [_PART_FORMAT, cv2.__version__, preparation.to_dict()]
-    tasks = {}
+    tasks: dict[str, Task] = {}
     for video in sorted(kept, key=lambda video: (video.label != REAL, video.key)):
         own = identities[video.path]
         original = video.original if video.original in originals else None
@@ -157,14 +224,31 @@ def plan(
         tasks[video.key] = Task(
             video.path, part, preparation, decoder_threads, time_limit, original, guides
         )
-        tasks[video.key].mark.unlink(missing_ok=True)
+    _try_again(tasks.values())
     return tasks, lost
+
+
+def _try_again(tasks: Collection[Task]) -> None:
+    """Forget which videos an earlier run gave up, and what it made of fakes without them."""
+    given_up = {task.path for task in tasks if _attempted(task)}
+    for task in tasks:
+        task.mark.unlink(missing_ok=True)
+        if task.original in given_up:
+            task.part.unlink(missing_ok=True)
+            task.guide_file(None).unlink(missing_ok=True)
 
 
 def _identity(path: Path) -> list[Any]:
     """What tells a file from another, and from itself after a change."""
     status = path.stat()
     return [os.fsencode(path).hex(), status.st_size, status.st_mtime_ns]
+
+
+def _state(path: Path) -> list[Any] | None:
+    try:
+        return _identity(path)
+    except OSError:
+        return None
 
 
 def _digest(value: object) -> str:
@@ -205,7 +289,7 @@ def _alone(task: Task) -> Quarantined | None:
     try:
         (outcome,) = _in_workers([task], jobs=1)
     except BrokenProcessPool:
-        return Quarantined(str(task.path), "decode", _attempted(task) or _DIED)
+        return _given_up(task, _attempted(task) or _DIED)
     return outcome[1]
 
 
@@ -266,7 +350,7 @@ def _work(task: Task) -> tuple[Path, Quarantined | None]:
             return task.part, None
         reason = _attempted(task)
         if reason:
-            return task.part, Quarantined(str(task.path), "decode", reason)
+            return task.part, _given_up(task, reason)
         with task.mark.open("ab", buffering=0) as mark:
             mark.write(_ATTEMPT)
             # It needs no cooperation of what hangs: it ends the process, and the mark says why.
@@ -293,10 +377,18 @@ def _attempted(task: Task) -> str:
     return _DIED if mark.count(_ATTEMPT) > 1 else ""
 
 
+def _given_up(task: Task, reason: str) -> Quarantined:
+    """The entry of a video no longer tried, nor tried for its fakes."""
+    if task.guides and not task.original:
+        write_guide(task.guide_file(None), NO_GUIDE)
+    return Quarantined(str(task.path), "decode", reason)
+
+
 def _prepare(task: Task) -> Quarantined | None:
     cv2.setNumThreads(1)
     try:
         detector = _worker_detector(task.preparation)
+        before = _state(task.path)
         clips = prepare_clips(
             task.path,
             task.preparation,
@@ -305,6 +397,8 @@ def _prepare(task: Task) -> Quarantined | None:
             original=_original(task, detector) if task.original else None,
             as_guide=_keep(task) if task.guides and not task.original else None,
         )
+        if _state(task.path) != before:
+            raise VideoError("decode", "the file changed while it was prepared")
         _write_part(task.part, clips)
     except VideoError as error:
         return Quarantined(str(task.path), error.step, error.reason)
@@ -359,7 +453,8 @@ def _make_guide(
 
 
 def _write_part(part: Path, clips: Sequence[PreparedClip]) -> None:
-    temporary = part.with_suffix(f".{os.getpid()}.tmp")
+    # Workers on other machines can have the same process id.
+    temporary = part.with_suffix(f".{secrets.token_hex(4)}.tmp")
     first = clips[0]
     try:
         with temporary.open("wb") as file:
@@ -397,7 +492,22 @@ def _arrays(clip: PreparedClip) -> dict[str, Any]:
 
 
 def read_part(part: Path) -> tuple[PreparedClip, ...]:
-    """The clips a part file holds, the main face first."""
+    """The clips a part file holds, the main face first.
+
+    Raises:
+        UserError: it was damaged since it was written or last looked at.
+    """
+    try:
+        return _read_part(part)
+    # What a damaged file makes the libraries raise is of many kinds.
+    except Exception as error:
+        raise UserError(
+            f"{shown(part)} is damaged ({one_line(repr(error))[:200]}); repeat the command, which "
+            "prepares its video again"
+        ) from None
+
+
+def _read_part(part: Path) -> tuple[PreparedClip, ...]:
     with np.load(part, allow_pickle=False) as values:
         sound = int(values["sound"])
         return tuple(
@@ -432,7 +542,7 @@ def is_whole(part: Path) -> bool:
         return False
     try:
         read_part(part)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+    except UserError:
         part.unlink()
         return False
     return True

@@ -25,7 +25,7 @@ from data_prep.clip import Preparation, make_detector
 from data_prep.datasets import DataSetIndex, Video
 from data_prep.errors import UserError
 from data_prep.store_format import FAKE, REAL, SHARD_INDEX, SPLITS, Clip, Quarantined
-from data_prep.store_writer import write_store
+from data_prep.store_writer import is_unfinished, remove_unfinished, write_store
 from data_prep.text import one_line, printable
 
 LABEL_NAMES = {REAL: "real", FAKE: "fake"}
@@ -151,6 +151,7 @@ def prepare(
     make_detector(preparation)
 
     with parts.parts_folder(store_path) as folder:
+        remove_unfinished(store_path)
         wanted = [video for video in found.videos if video.key in planned.splits]
         quarantine = list(found.problems)
         quarantine += [
@@ -235,11 +236,12 @@ def _check_store_path(path: Path, overwrite: bool, shard_clips: int | None) -> N
         raise UserError(f"{path} is a folder; name the store file to write, such as store.h5")
     if path.is_file() and shard_clips is not None:
         raise UserError(f"{path} is a file; name the folder for the shards, such as store")
-    if path.is_dir() and not (path / SHARD_INDEX).is_file() and any(path.iterdir()):
-        raise UserError(f"{path} is a folder with other things in it; name a new one")
-    if path.is_dir() and not any(path.iterdir()):
+    if path.is_dir() and not (path / SHARD_INDEX).is_file():
+        if any(path.iterdir()) and not is_unfinished(path):
+            raise UserError(f"{path} is a folder with other things in it; name a new one")
         return
     if path.exists() and not overwrite:
+        parts.remove_done(path)
         raise UserError(f"{path} exists; pass --overwrite to replace it")
 
 

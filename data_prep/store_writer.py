@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import itertools
 import json
 import os
@@ -55,10 +56,11 @@ def write_store(
 
     Raises:
         UserError: there is no clip, or a clip's arrays have another shape than the first's.
+        OSError: the store cannot be written, as on a full disk; an existing one is kept.
     """
     if shard_clips is not None:
         return _write_shards(path, iter(clips), quarantine, preparation, shard_clips)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = _temporary(path)
     try:
         digests = _write_file(temporary, clips, quarantine, preparation)
         temporary.replace(path)
@@ -66,6 +68,26 @@ def write_store(
     finally:
         temporary.unlink(missing_ok=True)
     return fingerprint_of(digests)
+
+
+def remove_unfinished(path: Path) -> None:
+    """Remove what a writer that was killed left; a store that is there stays whole.
+
+    Nobody may be writing the store meanwhile.
+    """
+    _temporary(path).unlink(missing_ok=True)
+    if path.is_dir():
+        _remove_unnamed(path)
+
+
+def is_unfinished(folder: Path) -> bool:
+    """Whether the folder holds shards of a writer that was killed, and no index yet."""
+    return _temporary(folder / SHARD_INDEX).exists() and not (folder / SHARD_INDEX).exists()
+
+
+def _temporary(path: Path) -> Path:
+    """One name, whoever writes: what a killed writer left is overwritten."""
+    return path.with_name(f".{path.name}.tmp")
 
 
 def _write_shards(
@@ -77,6 +99,9 @@ def _write_shards(
 ) -> str:
     """Shards under names never used before, then the index that makes them the store."""
     folder.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary(folder / SHARD_INDEX)
+    # From now until it becomes the index it says that shards are being written.
+    temporary.touch()
     token = secrets.token_hex(4)
     digests: list[bytes] = []
     shards: list[dict[str, Any]] = []
@@ -93,22 +118,37 @@ def _write_shards(
             raise _no_clip()
         fingerprint = fingerprint_of(digests)
         index = {"schema_version": SCHEMA_VERSION, "fingerprint": fingerprint, "shards": shards}
-        temporary = folder / f".{SHARD_INDEX}.{os.getpid()}.tmp"
         with temporary.open("w", encoding="utf-8") as file:
             json.dump(index, file, indent=1)
             file.flush()
             os.fsync(file.fileno())
+        _sync(folder)
         temporary.replace(folder / SHARD_INDEX)
         _sync(folder)
-    except BaseException:
-        for shard in shards:
-            (folder / shard["file"]).unlink(missing_ok=True)
-        raise
-    named = {shard["file"] for shard in shards}
-    for old in folder.glob("shard-*.h5"):
-        if old.name not in named:
-            old.unlink()
+        _sync(folder.parent)
+    finally:
+        _remove_unnamed(folder)
     return fingerprint
+
+
+def _remove_unnamed(folder: Path) -> None:
+    """Remove shards that are no part of the store: of the one it replaced, or unfinished.
+
+    Where the index is lost or damaged, nothing tells which shards are worth keeping: all are.
+    """
+    named: set[str] = set()
+    try:
+        index = json.loads((folder / SHARD_INDEX).read_text(encoding="utf-8"))
+        named = {shard["file"] for shard in index["shards"]}
+    except FileNotFoundError:
+        if not is_unfinished(folder):
+            return
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return
+    for shard in folder.glob("shard-*.h5"):
+        if shard.name not in named:
+            shard.unlink()
+    _temporary(folder / SHARD_INDEX).unlink(missing_ok=True)
 
 
 def _write_file(
@@ -141,7 +181,7 @@ def _fill(
     digests: list[bytes] = []
     metadata: list[Clip] = []
     datasets: dict[str, h5py.Dataset] = {}
-    for row, clip in enumerate(clips):
+    for row, clip in enumerate(map(_storable, clips)):
         arrays = {"frames": clip.frames, **clip.modalities}
         if not datasets:
             datasets = {name: _growing(file, name, array) for name, array in arrays.items()}
@@ -158,13 +198,24 @@ def _fill(
 
     left_out = file.create_group("quarantine")
     for field in ("path", "step", "reason"):
-        values = [printable(getattr(entry, field)) for entry in quarantine]
+        values = [_text(getattr(entry, field)) for entry in quarantine]
         left_out.create_dataset(field, data=values, shape=(len(values),), dtype=_TEXT)
 
     file.attrs["schema_version"] = SCHEMA_VERSION
     file.attrs["fingerprint"] = fingerprint_of(digests)
     file.attrs["preparation"] = json.dumps(preparation, sort_keys=True)
     return digests
+
+
+def _storable(clip: Clip) -> Clip:
+    """The clip with texts as HDF5 can hold them; its digest is of these."""
+    texts: dict[str, Any] = {name: _text(getattr(clip, name)) for name in TEXT_FIELDS}
+    return dataclasses.replace(clip, **texts)
+
+
+def _text(text: str) -> str:
+    """Printable, and without the zero that ends a text in HDF5."""
+    return printable(text).replace("\0", "\\x00")
 
 
 def _growing(file: h5py.File, name: str, array: np.ndarray[Any, Any]) -> h5py.Dataset:
@@ -210,9 +261,12 @@ def _no_clip() -> UserError:
 
 
 def _sync(path: Path) -> None:
-    """Have the disk keep a file's content, or a folder's names."""
+    """Have the disk keep a file's content, or a folder's names where its file system can."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if not (path.is_dir() and error.errno in {errno.EINVAL, errno.ENOTSUP}):
+            raise
     finally:
         os.close(handle)
