@@ -25,6 +25,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
 import joblib
 import numpy as np
@@ -40,7 +41,7 @@ from data_prep.pairs import NO_GUIDE, Guide, Original, read_guide, write_guide
 from data_prep.store_format import MODALITIES, REAL, Quarantined
 from data_prep.text import one_line
 from data_prep.video import Media
-from data_prep.workers import dask_client, follow_parent
+from data_prep.workers import follow_parent, on_cluster
 
 _LOCK, _DONE = "lock", "done"
 
@@ -211,7 +212,7 @@ def plan(
 
     kept = [video for video in videos if video.path in identities]
     originals = {video.original for video in kept if paired and video.original in identities}
-    version = [_PART_FORMAT, cv2.__version__, preparation.to_dict()]
+    version = [_PART_FORMAT, av.__version__, cv2.__version__, preparation.to_dict()]
     tasks: dict[str, Task] = {}
     for video in sorted(kept, key=lambda video: (video.label != REAL, video.key)):
         own = identities[video.path]
@@ -322,10 +323,9 @@ def _in_workers(tasks: Sequence[Task], jobs: int) -> Generator[tuple[Path, Quara
 
 def _on_cluster(tasks: Sequence[Task], address: str) -> Generator[Quarantined | None]:
     """The same on a Dask cluster, whose workers see the same files under the same names."""
-    with dask_client(address), joblib.parallel_config(backend="dask"):
-        parallel = joblib.Parallel(batch_size=1, return_as="generator_unordered")
-        by_part = {task.part: task for task in tasks}
-        for part, failure in parallel(joblib.delayed(_work)(task) for task in tasks):
+    by_part = {task.part: task for task in tasks}
+    with contextlib.closing(on_cluster(address, _work, tasks)) as outcomes:
+        for part, failure in outcomes:
             if failure is None and not part.exists():
                 raise UserError(
                     f"a worker of {address} prepared {shown(by_part[part].path)} and its clip is "

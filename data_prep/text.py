@@ -6,7 +6,11 @@ import re
 
 
 def printable(text: str) -> str:
-    """Text that UTF-8 can hold: bytes of a file name that are no text become ``\\xNN``."""
+    """Text that UTF-8 can hold: bytes of a file name that are no text become ``\\xNN``.
+
+    Half a surrogate pair, as broken JSON can have it, becomes ``\\uNNNN``.
+    """
+    text = re.sub("[\ud800-\udc7f\udd00-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", text)
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import logging
 import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from typing import Any, TypeVar
 
 from data_prep.errors import UserError
 from data_prep.text import one_line
 
 _POLL_SECONDS = 0.5
 _CONNECT_SECONDS = 10
+# Calls that wait for every thread of a cluster, so that none is idle between two.
+_AHEAD = 3
+_GO_ON = "what is finished is kept, and the same command goes on with the rest"
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def follow_parent(parent: int) -> None:
@@ -34,30 +43,77 @@ def follow_parent(parent: int) -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 
-@contextlib.contextmanager
-def dask_client(address: str) -> Iterator[None]:
-    """Connect to a Dask cluster; joblib's backend ``dask`` uses it meanwhile.
+def on_cluster(
+    address: str, call: Callable[[Item], Result], items: Iterable[Item]
+) -> Generator[Result]:
+    """Call an importable function on every item, on a Dask cluster, in the order of finishing.
+
+    Few calls more than there are threads wait at the scheduler, however many items there are. A
+    call whose worker dies is made again on another. Dask's own client is used and not joblib's
+    backend for it, which waits for ever when the scheduler goes away.
 
     Args:
-        address: of its scheduler, such as ``tcp://10.0.0.1:8786``.
+        address: of the scheduler, such as ``tcp://10.0.0.1:8786``.
+        call: known to the workers under the same name.
+        items: arguments.
 
     Raises:
-        UserError: Dask is not installed, nobody answers at the address, or it has no worker.
+        UserError: Dask is not installed, nobody answers at the address, there is no worker, or
+            the scheduler goes away, or workers die whatever they are given.
     """
     try:
-        from distributed import Client
+        from distributed import CancelledError, KilledWorker, as_completed
     except ImportError:
         raise UserError(
             "a cluster needs Dask: pip install 'deepfake-model-search[cluster]'"
         ) from None
+    waiting = iter(items)
+    with _silent_logs(), _client(address) as client:
+        ahead = _AHEAD * sum(client.nthreads().values())
+        running = as_completed(
+            [client.submit(call, item, pure=False) for item in itertools.islice(waiting, ahead)],
+            loop=client.loop,
+        )
+        try:
+            for future in running:
+                result = future.result()
+                for item in itertools.islice(waiting, 1):
+                    running.add(client.submit(call, item, pure=False))
+                yield result
+        except CancelledError:
+            raise UserError(f"the cluster at {address} is gone; {_GO_ON}") from None
+        except KilledWorker:
+            raise UserError(
+                f"workers of {address} die whatever they are given; see their logs. {_GO_ON}"
+            ) from None
+
+
+@contextlib.contextmanager
+def _client(address: str) -> Iterator[Any]:
+    from distributed import Client
+
     try:
-        client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=True)
+        client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         raise UserError(f"no Dask scheduler at {address}: {one_line(str(error))}") from None
     with client:
-        if not client.scheduler_info(n_workers=-1)["workers"]:
+        try:
+            client.wait_for_workers(1, timeout=_CONNECT_SECONDS)
+        except TimeoutError:
             raise UserError(
                 f"the cluster at {address} has no worker; start some: dask worker {address} "
                 "--nthreads 1"
-            )
+            ) from None
+        yield client
+
+
+@contextlib.contextmanager
+def _silent_logs() -> Iterator[None]:
+    """Dask logs with a traceback what is said here in a line."""
+    logger = logging.getLogger("distributed")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
         yield
+    finally:
+        logger.setLevel(level)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from data_prep.errors import UserError
-from search import cli_data  # noqa: F401
+from search import cli_data, cli_store  # noqa: F401
 from search.cli_common import USAGE, Json, RunDir, app, print_json, reported, say
 
 if TYPE_CHECKING:

@@ -11,6 +11,10 @@ def test_bytes_that_are_no_text_become_readable() -> None:
     printable(name).encode("utf-8")
 
 
+def test_half_a_surrogate_pair_becomes_readable() -> None:
+    assert printable("a\ud800b\udfffc") == "a\\ud800b\\udfffc"
+
+
 def test_text_stays_as_it_is() -> None:
     assert printable("Müller 東京.mp4") == "Müller 東京.mp4"
 

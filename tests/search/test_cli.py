@@ -12,7 +12,17 @@ import pytest
 
 Dfsearch = Callable[..., subprocess.CompletedProcess[str]]
 
-VERBS = ("synthesize", "prepare", "run", "leaderboard", "evaluate", "predict", "demo")
+VERBS = (
+    "synthesize",
+    "prepare",
+    "audit",
+    "verify",
+    "run",
+    "leaderboard",
+    "evaluate",
+    "predict",
+    "demo",
+)
 
 
 def test_help_imports_no_tensorflow() -> None:
