@@ -39,6 +39,7 @@ from data_prep.faces.tracks import FaceTrack
 from data_prep.layouts.files import shown
 from data_prep.pairs import NO_GUIDE, Guide, Original, read_guide, write_guide
 from data_prep.store_format import MODALITIES, REAL, Quarantined
+from data_prep.store_writer import is_store
 from data_prep.text import one_line
 from data_prep.video import Media
 from data_prep.workers import follow_parent, on_cluster
@@ -96,8 +97,9 @@ def parts_folder(store_path: Path) -> Iterator[Path]:
     folder = _folder(store_path)
     try:
         with _locked(folder, store_path) as lock:
-            if (folder / _DONE).exists():
+            if (folder / _DONE).exists() and is_store(store_path):
                 _remove(folder, {".npz", ".busy"})
+            (folder / _DONE).unlink(missing_ok=True)
             _remove(folder, {".tmp"})
             try:
                 yield folder
@@ -154,12 +156,9 @@ def _why(error: OSError) -> str:
 
 
 def remove_parts(folder: Path) -> None:
-    """Remove what runs left in the folder, and the folder unless something else is in it.
-
-    A run that is killed meanwhile leaves a mark for :func:`remove_done`.
-    """
+    """Remove what runs left in the folder, and the folder unless something else is in it."""
     with contextlib.suppress(OSError):
-        (folder / _DONE).touch()
+        mark_done(folder)
     _remove(folder, {".npz", ".busy", ".tmp"})
     (folder / _DONE).unlink(missing_ok=True)
     (folder / _LOCK).unlink(missing_ok=True)
@@ -167,8 +166,13 @@ def remove_parts(folder: Path) -> None:
         folder.rmdir()
 
 
+def mark_done(folder: Path) -> None:
+    """Say that the parts are of no use any more as soon as there is a store."""
+    (folder / _DONE).touch()
+
+
 def remove_done(store_path: Path) -> None:
-    """Remove parts of a store that is written, where the run was killed while it removed them."""
+    """Remove the parts of a store that is there, left by a run that was killed after writing it."""
     if (_folder(store_path) / _DONE).exists():
         with contextlib.suppress(UserError), parts_folder(store_path):
             pass

@@ -25,7 +25,7 @@ from data_prep.clip import Preparation, make_detector
 from data_prep.datasets import DataSetIndex, Video
 from data_prep.errors import UserError
 from data_prep.store_format import FAKE, REAL, SHARD_INDEX, SPLITS, Clip, Quarantined
-from data_prep.store_writer import is_unfinished, remove_unfinished, write_store
+from data_prep.store_writer import is_store, is_unfinished, remove_unfinished, write_store
 from data_prep.text import one_line, printable
 
 LABEL_NAMES = {REAL: "real", FAKE: "fake"}
@@ -189,6 +189,8 @@ def prepare(
         tally = _Tally()
         clips = tally.counted(_clips(usable, tasks, final))
         description = _description(source, found, preparation, request, final)
+        if not is_store(store_path):
+            parts.mark_done(folder)
         fingerprint = write_store(
             store_path, clips, quarantine, description, shard_clips=shard_clips
         )

@@ -80,6 +80,11 @@ def remove_unfinished(path: Path) -> None:
         _remove_unnamed(path)
 
 
+def is_store(path: Path) -> bool:
+    """Whether there is a file, or a folder with the index of its shards."""
+    return path.is_file() or (path / SHARD_INDEX).is_file()
+
+
 def is_unfinished(folder: Path) -> bool:
     """Whether the folder holds shards of a writer that was killed, and no index yet."""
     return _temporary(folder / SHARD_INDEX).exists() and not (folder / SHARD_INDEX).exists()

@@ -44,9 +44,10 @@ def print_preparation(summary: PreparationSummary) -> None:
             "this store are of people seen in training"
         )
     if summary.paired:
+        others = "" if summary.guided == summary.paired else "; the others' frames do not fit it"
         console.print(
-            f"{summary.guided} of {summary.paired} fakes with their original at hand are cropped "
-            "as it is; of the others the frames do not correspond"
+            f"{summary.guided} of {summary.paired} fakes whose original is there are cropped with "
+            f"its face track{others}"
         )
     if summary.silent:
         console.print(f"{summary.silent} clips are of videos without sound")

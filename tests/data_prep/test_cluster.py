@@ -89,7 +89,8 @@ def test_a_video_that_kills_workers_is_quarantined(source: Path, tmp_path: Path)
         "import sys; from pathlib import Path; from distributed import LocalCluster\n"
         "from data_prep.prepare import *\n"
         "if __name__ == '__main__':\n"
-        "    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as made:\n"
+        "    options = dict(n_workers=2, threads_per_worker=1, dashboard_address=None)\n"
+        "    with LocalCluster(**options) as made:\n"
         "        found = prepare(Path(sys.argv[1]), Path(sys.argv[2]),\n"
         "                        Preparation(frames=4, size=32), cluster=made.scheduler_address)\n"
         "    print(found.clips, [(Path(e.path).name, e.reason) for e in found.quarantined])\n"
@@ -150,7 +151,7 @@ def test_a_scheduler_that_goes_away_is_one_line_and_the_clips_are_kept(
             try:
                 with Client(address, set_as_default=False) as client:
                     client.wait_for_workers(1, timeout=60)
-                with pytest.raises(UserError, match="the cluster at tcp://.* is gone") as raised:
+                with pytest.raises(UserError, match=r"the cluster at tcp://.* is gone") as raised:
                     prepare(
                         source,
                         tmp_path / "store.h5",
