@@ -107,7 +107,8 @@ def _smooth_points(track: FaceTrack) -> npt.NDArray[np.float64]:
     """Landmarks of a track, smoothed; float64 (T, 5, 2)."""
     boxes = np.asarray(track.boxes, np.float64)
     sides = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
-    return _smooth_a_little(np.asarray(track.landmarks, np.float64), sides[:, None, None])
+    landmarks = np.where(np.isfinite(track.landmarks), track.landmarks, np.nan)
+    return _smooth_a_little(landmarks.astype(np.float64), sides[:, None, None])
 
 
 def _smooth_a_little(

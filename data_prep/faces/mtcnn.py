@@ -44,9 +44,9 @@ class Mtcnn:
         except ImportError as error:
             raise UserError(
                 f"the face detector mtcnn cannot be loaded ({error}); install it: "
-                'pip install "deepfake-model-search[mtcnn]"'
+                'pip install "mtcnn>=1.0,<2"'
             ) from None
-        except OSError as error:
+        except (OSError, RuntimeError, ValueError) as error:
             raise UserError(
                 f"the weights of the face detector mtcnn cannot be read ({error}); reinstall it: "
                 "pip install --force-reinstall --no-deps mtcnn"
