@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import platform
+import shlex
 import shutil
 import signal
 import subprocess
@@ -35,6 +37,40 @@ for name in ("fsync", "unlink"):
         time.sleep(0.1)
         return whole(*more, **named)
     setattr(os, name, slow)
+"""
+
+# Stands in for decoders that hang: one politely, one in C code that never lets go of Python.
+HANGING_DECODER = """
+import av, ctypes, time
+whole = av.open
+def open(name, *more, **named):
+    if name.endswith("asleep.mp4"):
+        time.sleep(10**6)
+    if name.endswith("stuck_swap.mp4"):
+        ctypes.PyDLL(None).sleep(10**6)
+    return whole(name, *more, **named)
+av.open = open
+"""
+SLOW_DECODER = """
+import av, time
+whole = av.open
+def open(*more, **named):
+    time.sleep(1)
+    return whole(*more, **named)
+av.open = open
+"""
+# Stands in for a file that is still being copied.
+GROWING_FILE = """
+import av
+from pathlib import Path
+whole = av.open
+def open(name, *more, **named):
+    video = whole(name, *more, **named)
+    if name.endswith("growing.mp4"):
+        path = Path(name)
+        path.write_bytes(path.read_bytes() + b"more")
+    return video
+av.open = open
 """
 
 
@@ -300,3 +336,215 @@ def _fingerprint(store_path: Path) -> str | None:
     with Store(store_path) as store:
         assert len(store.read(range(len(store)))) == 2 * len(PEOPLE)  # type: ignore[arg-type]
         return store.fingerprint
+
+
+# Two runs at a time.
+
+
+@pytest.mark.slow
+def test_a_second_run_is_told_who_prepares_the_store(
+    source: Path, whole: PreparationSummary, tmp_path: Path
+) -> None:
+    store_path = tmp_path / "two\nlines of ünïcode.h5"
+    first = Running(_command(source, store_path), tmp_path, SLOW_DECODER)
+    lock = _parts(store_path) / "lock"
+    assert first.until(lambda: lock.exists() and lock.read_text() != "")
+    status, out, err = _run(_command(source, store_path), tmp_path)
+    (line,) = _errors(err)
+    assert (status, out) == (2, "")
+    assert line.startswith(f"error: {tmp_path}/two lines of ünïcode.h5 is being prepared by")
+    assert f"process {first.process.pid} on {platform.node()} since " in line
+    status, out, err = first.outcome()
+    assert (status, _errors(err)) == (0, [])
+    assert json.loads(out)["fingerprint"] == whole.fingerprint
+    assert not _parts(store_path).exists()
+
+
+def test_a_lock_left_by_a_dead_run_is_no_obstacle(
+    source: Path, finished_parts: Path, tmp_path: Path
+) -> None:
+    store_path = tmp_path / "store.h5"
+    shutil.copytree(finished_parts, _parts(store_path))
+    (_parts(store_path) / "lock").write_text("process 1 on another.host since long ago")
+    (tmp_path / ".store.h5.tmp").write_bytes(b"half a store")
+    (_parts(store_path) / "0123.4567.tmp").write_bytes(b"half a part")
+    assert prepare(source, store_path, SMALL).resumed == 12
+    assert [path.name for path in tmp_path.iterdir()] == ["store.h5"]
+
+
+# A disk that is full, or that refuses.
+
+
+@pytest.fixture
+def on_small_disk(tmp_path: Path) -> Callable[[str], list[str]]:
+    """Run a script where ``$disk`` is the mount point of a disk of its own, gone afterwards."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+
+    def run(script: str) -> list[str]:
+        # In a name space of its own, so that nothing else sees the mount.
+        command = ["unshare", "--map-root-user", "--mount", "sh", "-e", "-c", script]
+        environment = _environment(tmp_path, "") | {"disk": str(disk), "out": str(tmp_path)}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.split()
+
+    try:
+        run("mount -t tmpfs none $disk")
+    except (AssertionError, FileNotFoundError) as error:
+        pytest.skip(f"no disk can be mounted here: {error}")
+    return run
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shards", ["", "--shard-clips 5"], ids=["file", "shards"])
+@pytest.mark.parametrize(("megabytes", "kept"), [(6, range(2, 6)), (18, range(12, 13))])
+def test_a_full_disk_is_one_line_and_with_more_room_it_goes_on(
+    megabytes: int,
+    kept: range,
+    shards: str,
+    source: Path,
+    on_small_disk: Callable[[str], list[str]],
+    tmp_path: Path,
+) -> None:
+    old = prepare(source, tmp_path / "store", SMALL, shard_clips=5 if shards else None)
+    again = shlex.join(_command(source, tmp_path / "disk" / "store", *LARGE))
+    again += f" --overwrite {shards}"
+    full, files, finished = on_small_disk(
+        f"""
+        mount -t tmpfs -o size={megabytes}m none $disk
+        cp -r $out/store $disk
+        {again} 2> $out/full > $out/nothing && exit 1 || echo $?
+        ls -A $disk | wc -l
+        ls $disk/store.parts/*.npz | wc -l
+        cp -r $disk/store $out/kept
+        mount -o remount,size=100m $disk
+        {again} > $out/summary 2> $out/errors
+        mv $disk/* $out/after
+        """
+    )
+    # The store and the folder of the parts.
+    assert (full, files) == ("2", "2")
+    assert int(finished) in kept
+    (line,) = _errors((tmp_path / "full").read_text())
+    assert line == (
+        f"error: {tmp_path}/disk/store cannot be written: No space left on device; clips finished "
+        "so far are kept: make room, then repeat the command"
+    )
+    assert (tmp_path / "nothing").read_text() == ""
+    assert _fingerprint(tmp_path / "kept") == old.fingerprint
+    assert _errors((tmp_path / "errors").read_text()) == []
+    summary = json.loads((tmp_path / "summary").read_text())
+    assert summary["fingerprint"] == _fingerprint(tmp_path / "after") != old.fingerprint
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("limit", [500_000, 5_000_000], ids=["parts", "store"])
+def test_a_limit_on_the_size_of_files_is_said(limit: int, source: Path, tmp_path: Path) -> None:
+    store_path = tmp_path / "store.h5"
+    script = f"ulimit -f {limit // 1024}; exec {shlex.join(_command(source, store_path, *LARGE))}"
+    # Of bash, in units of 1024 bytes.
+    status, out, err = _run(["bash", "-c", script], tmp_path)
+    (line,) = _errors(err)
+    assert (status, out) == (2, "")
+    assert line.startswith(f"error: {store_path} cannot be written: File too large; clips finished")
+    assert not store_path.exists()
+    assert len(_finished(_parts(store_path))) == (0 if limit < 1_000_000 else 12)
+
+
+def test_a_disk_that_cannot_be_written_to_is_said(
+    source: Path, on_small_disk: Callable[[str], list[str]], tmp_path: Path
+) -> None:
+    command = shlex.join(_command(source, tmp_path / "disk" / "store.h5"))
+    (status,) = on_small_disk(
+        f"""
+        mount -t tmpfs -o ro none $disk
+        {command} 2> $out/errors && exit 1 || echo $?
+        """
+    )
+    assert status == "2"
+    (line,) = _errors((tmp_path / "errors").read_text())
+    assert line.startswith(
+        f"error: {tmp_path}/disk/store.h5 cannot be written: Read-only file system"
+    )
+
+
+# Videos that hold up, or that change.
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_video_that_hangs_is_given_up_and_all_others_arrive(
+    jobs: str, face_video: bytes, tmp_path: Path
+) -> None:
+    root = tmp_path / "people"
+    rows = ["path,label,original"]
+    for name in ("anna", "ben", "cleo", "asleep"):
+        _place(root / f"{name}.mp4", face_video)
+        _place(root / f"{name}_swap.mp4", face_video)
+        rows += [f"{name}.mp4,real,", f"{name}_swap.mp4,fake,{name}.mp4"]
+    _place(root / "stuck_swap.mp4", face_video)
+    rows.append("stuck_swap.mp4,fake,ben.mp4")
+    (root / "labels.csv").write_text("\n".join(rows))
+    options = ["--frames", "4", "--size", "32", "--json", "--split-policy", "test"]
+    command = _command(root, tmp_path / "store.h5", *options, "--jobs", jobs)
+    run = Running([*command, "--clip-timeout", "12"], tmp_path, HANGING_DECODER)
+    status, out, err = run.outcome()
+    assert (status, _errors(err)) == (0, [])
+    summary = json.loads(out)
+    reason = "not prepared within 12 s; pass --clip-timeout to allow more"
+    assert {(Path(entry["path"]).name, entry["reason"]) for entry in summary["quarantined"]} == {
+        ("asleep.mp4", reason),
+        ("stuck_swap.mp4", reason),
+    }
+    # The fake whose original hangs is there, by its own face track.
+    assert (summary["clips"], summary["paired"], summary["guided"]) == (7, 4, 3)
+    assert run.left() == []
+
+
+def test_a_video_that_changes_while_it_is_read_is_left_out(
+    source: Path, face_video: bytes, tmp_path: Path
+) -> None:
+    root = tmp_path / "people"
+    shutil.copytree(source, root)
+    _place(root / "real" / "growing.mp4", face_video)
+    status, out, err = _run(_command(root, tmp_path / "store.h5"), tmp_path, GROWING_FILE)
+    assert (status, _errors(err)) == (0, [])
+    summary = json.loads(out)
+    (entry,) = summary["quarantined"]
+    assert summary["clips"] == 12
+    assert (Path(entry["path"]).name, entry["step"]) == ("growing.mp4", "decode")
+    assert entry["reason"] == "the file changed while it was prepared"
+
+
+def test_a_video_that_vanishes_while_others_are_prepared_is_left_out(
+    source: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "people"
+    shutil.copytree(source, root)
+
+    def vanish(done: int, total: int) -> None:
+        (root / "fake" / "ben_swap.mp4").unlink(missing_ok=True)
+
+    summary = prepare(root, tmp_path / "store.h5", SMALL, progress=vanish)
+    (entry,) = summary.quarantined
+    assert summary.clips == 11
+    assert (Path(entry.path).name, entry.step) == ("ben_swap.mp4", "decode")
+    assert entry.reason == "the file cannot be read: No such file or directory"
+
+
+def test_a_source_that_vanishes_while_it_is_prepared_is_one_line(
+    source: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "people"
+    shutil.copytree(source, root)
+
+    def vanish(done: int, total: int) -> None:
+        shutil.rmtree(root, ignore_errors=True)
+
+    with pytest.raises(UserError) as raised:
+        prepare(root, tmp_path / "store.h5", SMALL, progress=vanish)
+    message = str(raised.value)
+    assert message.startswith("no usable real clip: 6 of 6 real videos were quarantined, e.g. ")
+    assert message.endswith("(the file cannot be read: No such file or directory)")
+    assert list(tmp_path.iterdir()) == []
