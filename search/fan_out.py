@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import itertools
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
@@ -61,6 +62,8 @@ def replace_workers(*, kill: bool = False) -> None:
 
 
 def _executor(workers: int) -> Any:
+    # Workers that have grown are replaced between two calls, which is meant and loses nothing.
+    warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
     threads = str(max(1, joblib.cpu_count() // workers))
     return get_reusable_executor(
         max_workers=workers,

@@ -26,6 +26,7 @@ class DetectorBlock(ak.Block):
 
     Every stream is a Boolean hyperparameter, so a leaderboard shows what each is worth. The last
     stream is on without being asked when all others are off: no trial is spent on an empty graph.
+    A clip of one frame, a still, has no motion and so no micro-expression stream.
 
     Args:
         streams: streams the search may use, of :data:`STREAMS`.
@@ -81,14 +82,20 @@ class DetectorBlock(ak.Block):
         """Build on uint8 frames (batch, T, H, W, 4); returns float (batch, F)."""
         frames = keras.tree.flatten(inputs)[0]
         embeddings: list[keras.KerasTensor] = []
-        for stream in reversed(self.streams):
-            forced = not self.searched or (stream == self.streams[0] and not embeddings)
+        streams = self._possible(frames)
+        for stream in reversed(streams):
+            forced = not self.searched or (stream == streams[0] and not embeddings)
             if forced:
                 embeddings.append(self._stream(stream, hp, frames))
             elif hp.Boolean(stream, default=True):
                 with hp.conditional_scope(stream, [True]):
                     embeddings.append(self._stream(stream, hp, frames))
         return self.fusion.build(hp, embeddings[::-1])
+
+    def _possible(self, frames: keras.KerasTensor) -> list[str]:
+        if frames.shape[1] > 1:
+            return self.streams
+        return [stream for stream in self.streams if stream != "micro_expression"] or self.streams
 
     def _stream(self, stream: str, hp: Any, frames: keras.KerasTensor) -> keras.KerasTensor:
         if stream == "spatial":

@@ -191,6 +191,15 @@ def test_a_single_stream_is_on_without_being_asked() -> None:
     assert "detector/noise_residual" not in hp.values
 
 
+@pytest.mark.parametrize("searched", [True, False])
+def test_a_still_has_no_motion_and_is_searched_without_it(searched: bool) -> None:
+    hp = keras_tuner.HyperParameters()
+    model = detector_space((1, *CLIP[1:]), searched=searched).build(hp)
+    assert _streams_of(model) == {"spatial", "noise_residual"}
+    assert "detector/micro_expression" not in hp.values
+    assert model(np.zeros((2, 1, *CLIP[1:]), np.uint8)).shape == (2, 1)
+
+
 def test_streams_that_are_not_searched_all_stay_on() -> None:
     hp = keras_tuner.HyperParameters()
     model = detector_space(CLIP, searched=False).build(hp)
