@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from data_prep import flow, shortcuts
+from data_prep import audio, flow, shortcuts
 from data_prep.errors import UserError, VideoError
 from data_prep.faces import detectors
 from data_prep.faces.crops import ALIGNMENTS, crop_track
@@ -206,8 +206,6 @@ def prepare_clips(
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         heard, sound = None, None
         if "audio" in preparation.modalities:
-            from data_prep import audio
-
             heard, sound = audio.log_mel(path, sampled.times)
     clips = []
     height, width = sampled.frames[0].shape[:2]
