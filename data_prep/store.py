@@ -101,6 +101,8 @@ class Store:
     def _load(self, index: dict[str, Any] | None) -> None:
         for file in self._files:
             _check_schema(file)
+        if index:
+            _check_shards(index, self._files)
         first = self._files[0]
         self.modalities = tuple(name for name in MODALITIES if name in first)
         self._arrays = {
@@ -234,6 +236,15 @@ def _open(path: Path) -> h5py.File:
         return h5py.File(path, "r")
     except OSError:
         raise UserError(f"{path} is not an HDF5 file or is damaged; prepare it again") from None
+
+
+def _check_shards(index: dict[str, Any], files: Sequence[h5py.File]) -> None:
+    for shard, file in zip(index["shards"], files, strict=True):
+        if file.attrs["fingerprint"] != shard["fingerprint"]:
+            raise UserError(
+                f"{file.filename} is of another store than its {SHARD_INDEX}; prepare the store "
+                "again"
+            )
 
 
 def _check_schema(file: h5py.File) -> None:

@@ -140,15 +140,18 @@ def _remove_unnamed(folder: Path) -> None:
     """Remove shards that are no part of the store: of the one it replaced, or unfinished.
 
     Where the index is lost or damaged, nothing tells which shards are worth keeping: all are.
+    It is not lost where a writer had not come to write it.
     """
     named: set[str] = set()
     try:
         index = json.loads((folder / SHARD_INDEX).read_text(encoding="utf-8"))
         named = {shard["file"] for shard in index["shards"]}
+        damaged = not named or not all((folder / name).is_file() for name in named)
     except FileNotFoundError:
-        if not is_unfinished(folder):
-            return
+        damaged = not is_unfinished(folder)
     except (ValueError, KeyError, TypeError, RecursionError):
+        damaged = True
+    if damaged:
         return
     for shard in folder.glob("shard-*.h5"):
         if shard.name not in named:
