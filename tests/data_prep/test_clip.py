@@ -1,0 +1,166 @@
+"""What can be asked of a preparation reaches the store, also after a run that was stopped."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+import skimage.data
+
+from data_prep.clip import Preparation, prepare_clips
+from data_prep.prepare import PreparationSummary, prepare
+from data_prep.store import REAL, SPLITS, Store
+
+Frame = npt.NDArray[np.uint8]
+Encoder = Callable[..., Path]
+
+SMALL = Preparation(frames=4, size=32)
+
+
+def _faces(lefts: tuple[int, ...], angle: float = 0.0, count: int = 24) -> Iterator[Frame]:
+    """Frames of 240 x 640 with a face at each place, each smaller than the one before."""
+    astronaut = skimage.data.astronaut()[0:220, 120:320]
+    for at in range(count):
+        frame = np.full((240, 640, 3), 90, np.uint8)
+        for number, left in enumerate(lefts):
+            side = 180 - 40 * number
+            face = cv2.resize(astronaut, (side, side * 11 // 10), interpolation=cv2.INTER_AREA)
+            if angle:
+                turn = cv2.getRotationMatrix2D((side / 2, side / 2), angle, 1.0)
+                face = cv2.warpAffine(face, turn, face.shape[1::-1], borderValue=(90, 90, 90))
+            top = 20 + at // 4
+            frame[top : top + face.shape[0], left + at : left + at + side] = face
+        yield frame
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory, encode: Encoder) -> Path:
+    """Three people; in the real video of one there is somebody else, with sound in a fake."""
+    root = tmp_path_factory.mktemp("source") / "people"
+    for name in ("anna", "ben", "cleo"):
+        lefts = (30, 380) if name == "ben" else (230,)
+        encode(root / "real" / f"{name}.mp4", _faces(lefts))
+        sound = ["-f", "lavfi", "-i", "sine=d=1", "-shortest"] if name == "anna" else []
+        encode(root / "fake" / f"{name}_swap.mp4", _faces((230,)), *sound)
+    return root
+
+
+def _stopped_then_resumed(
+    source: Path, store_path: Path, preparation: Preparation
+) -> PreparationSummary:
+    def stop(done: int, total: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare(source, store_path, preparation, progress=stop)
+    summary = prepare(source, store_path, preparation)
+    assert summary.resumed >= 3
+    return summary
+
+
+def test_every_face_becomes_a_clip(source: Path, tmp_path: Path) -> None:
+    everyone = dataclasses.replace(SMALL, faces="all")
+    summary = _stopped_then_resumed(source, tmp_path / "all.h5", everyone)
+    assert (summary.videos, summary.clips, summary.quarantined) == (6, 7, ())
+    main = prepare(source, tmp_path / "main.h5", SMALL)
+    assert main.clips == 6
+    with Store(tmp_path / "all.h5") as store, Store(tmp_path / "main.h5") as mains:
+        keys = store.keys.tolist()
+        assert [key for key in keys if "ben" in key] == [
+            "people/fake/unknown/ben_swap",
+            "people/real/unknown/ben",
+            "people/real/unknown/ben#face2",
+        ]
+        first, second = (keys.index(f"people/real/unknown/ben{end}") for end in ("", "#face2"))
+        assert store.groups[first] == store.groups[second]
+        assert store.splits[first] == store.splits[second]
+        boxes = store.clip_field("boxes")
+        assert (boxes[first, :, 0] != boxes[second, :, 0]).all()
+        # The main one is the same whoever else is wanted.
+        row = mains.keys.tolist().index(keys[first])
+        np.testing.assert_array_equal(mains.read([row]), store.read([first]))
+
+
+def test_aligned_faces_stand_upright(encode: Encoder, tmp_path: Path) -> None:
+    upright = encode(tmp_path / "upright.mp4", _faces((230,)))
+    turned = encode(tmp_path / "turned.mp4", _faces((230,), angle=20))
+    differences = {}
+    for align in ("box", "points"):
+        preparation = Preparation(frames=4, size=64, align=align)
+        crops = [
+            prepare_clips(path, preparation)[0].frames[..., 3].astype(float)
+            for path in (upright, turned)
+        ]
+        # Away from the border, which shows what lies beside the face.
+        differences[align] = np.abs(crops[0] - crops[1])[:, 20:44, 20:44].mean()
+    assert differences["points"] < 0.7 * differences["box"]
+
+
+def test_aligned_clips_reach_the_store_after_a_stop(source: Path, tmp_path: Path) -> None:
+    aligned = dataclasses.replace(SMALL, align="points")
+    summary = _stopped_then_resumed(source, tmp_path / "aligned.h5", aligned)
+    whole = prepare(source, tmp_path / "whole.h5", aligned)
+    boxes = prepare(source, tmp_path / "boxes.h5", SMALL)
+    assert summary.fingerprint == whole.fingerprint != boxes.fingerprint
+    with Store(tmp_path / "aligned.h5") as store:
+        assert Preparation.from_dict(store.preparation["clip"]) == aligned
+
+
+def test_optional_modalities_reach_the_store_after_a_stop(source: Path, tmp_path: Path) -> None:
+    rich = dataclasses.replace(SMALL, modalities=("audio", "flow"))
+    summary = _stopped_then_resumed(source, tmp_path / "rich.h5", rich)
+    assert summary.silent == 5
+    assert summary.fingerprint == prepare(source, tmp_path / "whole.h5", rich).fingerprint
+    (clip,) = prepare_clips(source / "fake" / "anna_swap.mp4", rich)
+    with Store(tmp_path / "rich.h5") as store:
+        assert store.modalities == ("flow", "audio")
+        row = store.keys.tolist().index("people/fake/unknown/anna_swap")
+        for name in store.modalities:
+            stored = store.read([row], name)[0]
+            assert stored.dtype == clip.modalities[name].dtype
+            np.testing.assert_array_equal(stored, clip.modalities[name])
+            assert stored.any()
+        assert store.clip_field("sound").tolist() == [at == row for at in range(6)]
+
+
+def test_a_folder_of_reals_is_a_store_of_reals(source: Path, tmp_path: Path) -> None:
+    store_path = tmp_path / "reals.h5"
+    summary = prepare(source / "real", store_path, SMALL, label=REAL)
+    assert (summary.clips, summary.quarantined) == (3, ())
+    with Store(store_path) as store:
+        assert store.labels.tolist() == [REAL] * 3
+        assert set(store.splits) <= set(SPLITS)
+
+
+def test_pictures_become_clips_of_one_frame(source: Path, tmp_path: Path) -> None:
+    root = tmp_path / "pictures"
+    for number, name in enumerate(("anna", "ben", "cleo", "dora")):
+        (frame,) = _faces((150 + 20 * number,), count=1)
+        for path in (root / "real" / f"{name}.png", root / "fake" / f"{name}_swap.jpg"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            assert cv2.imwrite(str(path), frame[..., ::-1])
+    summary = prepare(root, tmp_path / "store.h5", SMALL)
+    assert (summary.layout, summary.clips, summary.quarantined) == ("stills", 8, ())
+    with Store(tmp_path / "store.h5") as store:
+        assert store.clip_shape == (1, 32, 32, 4)
+        assert store.clip_field("frame_indices").tolist() == [[0]] * 8
+        assert store.preparation["clip"]["frames"] == 1
+
+
+def test_the_order_of_files_and_the_number_of_workers_change_nothing(
+    source: Path, tmp_path: Path
+) -> None:
+    rich = dataclasses.replace(SMALL, faces="all", align="points", modalities=("flow",))
+    fingerprints = {
+        prepare(
+            source, tmp_path / f"{jobs}_{shards}", rich, jobs=jobs, shard_clips=shards
+        ).fingerprint
+        for jobs, shards in ((1, None), (2, 2), (2, 100))
+    }
+    assert len(fingerprints) == 1
