@@ -22,6 +22,12 @@ def with_grey(frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         raise ValueError(
             f"frames must be uint8 (..., H, W, 3), received {frames.dtype} {frames.shape}"
         )
-    total = frames.sum(axis=-1, dtype=np.uint16, keepdims=True)
-    grey = ((total + 1) // 3).astype(np.uint8)
-    return np.concatenate([frames, grey], axis=-1)
+    # Three additions are several times faster than a sum over an axis of three.
+    total = frames[..., 0].astype(np.uint16)
+    total += frames[..., 1]
+    total += frames[..., 2]
+    total += 1
+    result = np.empty((*frames.shape[:-1], 4), np.uint8)
+    result[..., :3] = frames
+    result[..., 3] = total // 3
+    return result
