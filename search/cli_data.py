@@ -37,10 +37,10 @@ def synthesize(
     """Make a labelled SYNTHETIC data set from nothing, in the FaceForensics++ layout."""
     from data_prep.synthesize import synthesize as make
     from data_prep.synthetic_swap import CUES
-    from search.console import bar
+    from search.console import bars
 
     chosen = {"all": CUES, "none": ()}.get(cues, listed(cues))
-    with reported("the same command goes on where it was"), bar("synthesizing") as progress:
+    with reported("the same command goes on where it was"), bars("synthesizing") as [progress]:
         made = make(
             out,
             identities=identities,
@@ -154,10 +154,13 @@ def prepare(
     """Find the faces in a folder of videos and write them into one store."""
     from data_prep.clip import Preparation
     from data_prep.prepare import prepare as run_preparation
-    from search.console import bar
+    from search.console import bars
     from search.summaries import print_preparation
 
-    with reported("the same command goes on where it was"), bar("preparing") as progress:
+    with (
+        reported("the same command goes on where it was"),
+        bars("preparing", "writing") as [progress, writing],
+    ):
         preparation = Preparation(
             frames=frames,
             size=size,
@@ -187,6 +190,7 @@ def prepare(
             shard_clips=shard_clips,
             overwrite=overwrite,
             progress=progress,
+            writing=writing,
         )
     if as_json:
         print_json(

@@ -22,7 +22,7 @@ from search.trial import TrialOutcome
 log = Console(stderr=True, highlight=False)
 
 
-def _bars() -> Progress:
+def _progress() -> Progress:
     return Progress(
         TextColumn("{task.description:<24}"),
         BarColumn(),
@@ -42,18 +42,30 @@ def tables() -> Console:
 
 
 @contextlib.contextmanager
-def bar(description: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error; yields what to call with (done, total)."""
-    with _bars() as bars:
-        task = bars.add_task(description, total=None, note="")
-        yield lambda done, total: bars.update(task, completed=done, total=total)
+def bars(*descriptions: str) -> Iterator[list[Callable[[int, int], None]]]:
+    """Bars on standard error; yields for each what to call with (done, total).
+
+    A bar is seen, and its time runs, from the first call on.
+    """
+    with _progress() as shown:
+
+        def updated(description: str) -> Callable[[int, int], None]:
+            task = shown.add_task(description, start=False, visible=False, total=None, note="")
+
+            def update(done: int, total: int) -> None:
+                shown.start_task(task)
+                shown.update(task, completed=done, total=total, visible=True)
+
+            return update
+
+        yield [updated(description) for description in descriptions]
 
 
 @contextlib.contextmanager
 def run_progress() -> Iterator[RunProgress]:
     """Bars and lines of a search on standard error."""
-    with _bars() as bars:
-        yield RunProgress(bars)
+    with _progress() as shown:
+        yield RunProgress(shown)
 
 
 class RunProgress:

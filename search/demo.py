@@ -14,7 +14,7 @@ from data_prep.prepare import prepare
 from data_prep.synthesize import finished_seed, synthesize, synthesize_clip
 from search import config as configuration
 from search import studies
-from search.console import bar, log, run_progress, tables
+from search.console import bars, log, run_progress, tables
 from search.run import run
 
 IDENTITIES = 60
@@ -37,11 +37,11 @@ def run_demo(run_dir: Path, seed: int) -> None:
     if found not in (None, seed):
         raise UserError(f"{videos} was made from seed {found}, not {seed}; use another folder")
     if found is None:
-        with bar("synthesizing") as progress:
+        with bars("synthesizing") as [progress]:
             synthesize(videos, identities=IDENTITIES, seed=seed, jobs=-1, progress=progress)
     if not store.exists():
-        with bar("preparing") as progress:
-            prepare(videos, store, jobs=-1, seed=seed, progress=progress)
+        with bars("preparing", "writing") as [progress, writing]:
+            prepare(videos, store, jobs=-1, seed=seed, progress=progress, writing=writing)
     settings = {"store": store, "run_dir": run_dir, "preset": "quick", "seed": seed}
     with run_progress() as progress_of_run:
         run(configuration.resolve(settings), progress_of_run)
