@@ -12,7 +12,7 @@ import numpy as np
 
 from artifacts.export import load_detector
 from artifacts.run_directory import RunDirectory
-from data_prep.clip import make_detector, prepare_clips
+from data_prep.clip import MAIN, make_detector, prepare_clips
 from data_prep.errors import VideoError
 from data_prep.text import printable
 
@@ -48,18 +48,28 @@ class NoVerdict:
     error: str
 
 
-def predict(run: RunDirectory, paths: Iterable[Path]) -> Iterator[Verdict | NoVerdict]:
+def predict(
+    run: RunDirectory, paths: Iterable[Path], *, detector_model: Path | None = None
+) -> Iterator[Verdict | NoVerdict]:
     """Judge videos one by one, in the order given.
 
     Args:
         run: a finished run.
         paths: video files.
+        detector_model: model file of the face detector, where it is no longer where it was when
+            the store was prepared.
 
     Raises:
-        UserError: the run has no model, or its files are not what its certificate says.
+        UserError: the run has no model, its files are not what its certificate says, or the face
+            detector's model file is missing.
     """
     model, certificate = load_detector(run)
-    preparation, threshold = certificate.clip_preparation, certificate.threshold
+    # The model takes the frames of the main face alone.
+    changes: dict[str, Any] = {"faces": MAIN, "modalities": ()}
+    if detector_model is not None:
+        changes["detector_model"] = str(detector_model)
+    preparation = dataclasses.replace(certificate.clip_preparation, **changes)
+    threshold = certificate.threshold
     detector = make_detector(preparation)
     for path in paths:
         started = time.monotonic()

@@ -15,6 +15,8 @@ from data_prep.store import Store
 
 ALL = "all"
 _BATCH = 8
+# Settings that leave the frames as they are: what lies beside them, and where a file lies.
+_NOT_OF_FRAMES = frozenset({"modalities", "detector_model"})
 
 
 def score_clips(
@@ -85,13 +87,17 @@ def evaluate_on(run: RunDirectory, store: Store, split: str = "test") -> Evaluat
 
 
 def differing_preparation(run: RunDirectory, store: Store) -> list[str]:
-    """Settings in which a store's clips were prepared otherwise than the model's: name and both."""
-    expected = Certificate.read(run).preparation["clip"]
+    """Settings in which a store's clips were prepared otherwise than the model's: name and both.
+
+    What does not change the frames is passed over, and a setting that the certificate is too old
+    to name has the value that predictions use.
+    """
+    expected = Certificate.read(run).clip_preparation.to_dict()
     found = store.preparation.get("clip", {})
     return [
         f"{name} {found.get(name)}, expected {value}"
         for name, value in expected.items()
-        if found.get(name) != value
+        if name not in _NOT_OF_FRAMES and found.get(name) != value
     ]
 
 

@@ -174,6 +174,10 @@ def _evaluate_on(directory: RunDirectory, store: Path | None, split: str) -> dic
 def predict(
     run_dir: RunDir,
     paths: Annotated[list[Path], typer.Argument(metavar="VIDEO...", help="Video files.")],
+    detector_model: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="Model file, for yunet, where it has been moved."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Judge raw videos: find the face, score it, give one verdict each.
@@ -189,7 +193,8 @@ def predict(
         from artifacts import predict as predictor
 
         answers = []
-        for answer in predictor.predict(RunDirectory(run_dir), paths):
+        judged = predictor.predict(RunDirectory(run_dir), paths, detector_model=detector_model)
+        for answer in judged:
             answers.append(answer)
             if as_json:
                 continue

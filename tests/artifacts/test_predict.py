@@ -111,3 +111,31 @@ def test_another_certificate_is_refused(
 def test_a_folder_without_a_run_is_refused(tmp_path: Path, video: Path) -> None:
     with pytest.raises(UserError, match="no run at"):
         list(predict(RunDirectory(tmp_path), [video]))
+
+
+def _change_preparation(run: RunDirectory, **changes: Any) -> None:
+    preparation = json.loads(run.certificate.read_text())["preparation"]
+    _change_certificate(run, preparation={"clip": preparation["clip"] | changes})
+
+
+def test_what_lay_beside_the_frames_of_the_store_is_not_made(
+    finished_run: RunDirectory, video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (plain,) = predict(finished_run, [video])
+    _change_preparation(finished_run, modalities=["flow", "audio"], faces="all")
+    # Sound could not be read without this.
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(video.parent / "no such program"))
+    (found,) = predict(finished_run, [video])
+    assert isinstance(plain, Verdict)
+    assert isinstance(found, Verdict)
+    assert found.fake_probability == plain.fake_probability
+
+
+def test_a_detector_model_that_has_moved_can_be_named(
+    finished_run: RunDirectory, video: Path
+) -> None:
+    _change_preparation(finished_run, detector="yunet", detector_model="/gone/yunet.onnx")
+    with pytest.raises(UserError, match=r"/gone/yunet\.onnx.* is no file; .*--detector-model"):
+        list(predict(finished_run, [video]))
+    with pytest.raises(UserError, match=r"face\.mp4 cannot be used as a YuNet"):
+        list(predict(finished_run, [video], detector_model=video))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
 
 from artifacts.run_directory import RunDirectory, write_json
-from artifacts.scoring import evaluate_on, score_clips
+from artifacts.scoring import differing_preparation, evaluate_on, score_clips
+from data_prep.clip import Preparation
 from data_prep.errors import UserError
 from data_prep.store import SPLITS, Clip, Quarantined, Store, write_store
 
@@ -104,3 +106,43 @@ def test_a_certificate_without_a_threshold_is_refused(
         pytest.raises(UserError, match="is not a certificate of this version"),
     ):
         evaluate_on(finished_run, store)
+
+
+@pytest.fixture
+def differences(finished_run: RunDirectory, tmp_path: Path) -> Callable[..., list[str]]:
+    """Differences between the run's preparation and that of a store made with these settings."""
+
+    def between(**settings: Any) -> list[str]:
+        clip = Preparation(frames=4, size=32, **settings).to_dict()
+        write_store(tmp_path / "other.h5", _clips(2), [], {"clip": clip})
+        with Store(tmp_path / "other.h5") as store:
+            return differing_preparation(finished_run, store)
+
+    return between
+
+
+def test_settings_that_change_the_frames_are_told(differences: Callable[..., list[str]]) -> None:
+    assert differences() == []
+    assert differences(align="points", margin=2.0) == [
+        "margin 2.0, expected 1.3",
+        "align points, expected box",
+    ]
+
+
+def test_settings_that_leave_the_frames_as_they_are_are_not_told(
+    differences: Callable[..., list[str]],
+) -> None:
+    assert differences(modalities=("flow", "audio")) == []
+    found = differences(detector="yunet", detector_model="/elsewhere/yunet.onnx")
+    assert found == ["detector yunet, expected centerface"]
+
+
+def test_settings_that_an_older_certificate_does_not_name_are_told(
+    finished_run: RunDirectory, differences: Callable[..., list[str]]
+) -> None:
+    certificate = json.loads(finished_run.certificate.read_text())
+    for name in ("align", "faces", "detect_every", "modalities"):
+        del certificate["preparation"]["clip"][name]
+    write_json(finished_run.certificate, certificate)
+    assert differences() == []
+    assert differences(align="points") == ["align points, expected box"]
