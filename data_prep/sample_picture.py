@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -92,6 +93,9 @@ def _save(sheet: Image.Image, path: Path) -> None:
         sheet.save(temporary, format="PNG")
         temporary.replace(path)
     except OSError as error:
-        raise UserError(f"the picture {path} cannot be written: {error.strerror}") from None
+        raise UserError(
+            f"the picture {path} cannot be written: {error.strerror}; name another: --picture PNG"
+        ) from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()

@@ -37,7 +37,9 @@ def audit(
         from data_prep.store import Store
         from search.audit_tables import print_audit
 
-        picture = picture or store.with_name(f"{store.absolute().name}.audit.png")
+        # "." and ".." are no names to make another of.
+        named = store.resolve() if store.name in {"", ".."} else store
+        picture = picture or named.with_name(f"{named.name}.audit.png")
         with Store(store) as opened:
             found = look(opened, seed=seed)
             draw_samples(opened, picture, seed=seed)

@@ -56,6 +56,23 @@ def test_a_clean_store_passes_and_gets_its_picture(clean: Path) -> None:
     assert clean.with_name("clean.h5.audit.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_picture_of_the_folder_one_is_in_lies_beside_it(
+    make_clip: MakeClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clips = [make_clip("anna", kind) for kind in ("real", "swap")]
+    write_store(tmp_path / "shards", clips, [], {}, shard_clips=1)
+    monkeypatch.chdir(tmp_path / "shards")
+    shown = _dfsearch("audit", ".")
+    assert shown.exit_code == 0, shown.output
+    assert (tmp_path / "shards.audit.png").is_file()
+
+
+def test_a_picture_that_cannot_be_written_can_be_put_elsewhere(clean: Path) -> None:
+    shown = _dfsearch("audit", clean, "--picture", clean / "p.png")
+    assert shown.exit_code == 2
+    assert "p.png cannot be written: Not a directory; name another: --picture" in shown.stderr
+
+
 def test_a_leak_is_exit_code_1_and_named(leaking: Path) -> None:
     shown = _dfsearch("audit", leaking)
     assert shown.exit_code == 1
