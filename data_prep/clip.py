@@ -193,14 +193,14 @@ def prepare_clips(
         UserError: the detector's model file is missing or damaged.
     """
     detector = detector or make_detector(preparation)
-    with _failing_as("decode"):
-        sampled, tracks = _sample(path, preparation, decoder_threads, original)
+    sampled, tracks = _sample(path, preparation, decoder_threads, original)
     is_guided = bool(tracks)
     with _failing_as("faces"):
         tracks = tracks or find_faces(sampled, preparation, detector)
-        if as_guide:
-            as_guide(guide_of(sampled, tracks))
+        guide = guide_of(sampled, tracks) if as_guide else None
         crops = [_crop(sampled, track, preparation) for track in tracks]
+    if as_guide and guide:
+        as_guide(guide)
     with _failing_as("decode"):
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
@@ -245,15 +245,23 @@ def _sample(
     on after their original has ended. Of one that ends earlier the original is sampled anew.
     """
     if original is None or not original.whole.tracks:
-        return read_frames(path, preparation.frames, threads=threads), ()
-    sampled = read_frames(
-        path, preparation.frames, threads=threads, positions=original.whole.indices
-    )
+        return _read(path, preparation, threads), ()
+    sampled = _read(path, preparation, threads, original.whole.indices)
     own = sample_indices(sampled.media.frames, preparation.frames)
     tracks = guided(sampled, original.guide(sampled.indices))
     if not tracks and not np.array_equal(sampled.indices, own):
-        sampled = read_frames(path, preparation.frames, threads=threads)
+        sampled = _read(path, preparation, threads)
     return sampled, tracks
+
+
+def _read(
+    path: Path,
+    preparation: Preparation,
+    threads: int,
+    positions: npt.NDArray[np.int64] | None = None,
+) -> SampledFrames:
+    with _failing_as("decode"):
+        return read_frames(path, preparation.frames, threads=threads, positions=positions)
 
 
 def find_faces(
@@ -292,10 +300,7 @@ def make_guide(
     Raises:
         VideoError: the original cannot be used.
     """
-    with _failing_as("decode"):
-        sampled = read_frames(
-            path, preparation.frames, threads=decoder_threads, positions=positions
-        )
+    sampled = _read(path, preparation, decoder_threads, positions)
     with _failing_as("faces"):
         return guide_of(sampled, find_faces(sampled, preparation, detector))
 

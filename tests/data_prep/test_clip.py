@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import numpy.typing as npt
 import pytest
 import skimage.data
 
-from data_prep.clip import Preparation, prepare_clips
+from data_prep.clip import Preparation, make_detector, make_guide, prepare_clips
+from data_prep.pairs import Guide, Original
 from data_prep.prepare import PreparationSummary, prepare
 from data_prep.store import REAL, SPLITS, Store
 
@@ -164,3 +166,18 @@ def test_the_order_of_files_and_the_number_of_workers_change_nothing(
         for jobs, shards in ((1, None), (2, 2), (2, 100))
     }
     assert len(fingerprints) == 1
+
+
+def test_a_guide_that_cannot_be_kept_is_no_fault_of_the_video(source: Path) -> None:
+    """A full disk must stop a preparation, not fill its quarantine."""
+    video = source / "real" / "anna.mp4"
+
+    def full(_: object) -> Guide:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        prepare_clips(video, SMALL, as_guide=full)
+    whole = make_guide(video, SMALL, make_detector(SMALL))
+    late = dataclasses.replace(whole, indices=whole.indices + 100)
+    with pytest.raises(OSError, match="No space left"):
+        prepare_clips(video, SMALL, original=Original(whole=late, at=full))
