@@ -183,8 +183,8 @@ def _run(command: Sequence[str], mark: Path, customize: str = "") -> tuple[int, 
 
 
 def _errors(stderr: str) -> list[str]:
-    """The lines beside the progress bar."""
-    return [line for line in stderr.splitlines() if line and not line.startswith("preparing ")]
+    """The lines that are no progress bars."""
+    return [line for line in stderr.splitlines() if line and " elapsed " not in line]
 
 
 def _finished(folder: Path) -> dict[str, tuple[int, int]]:
