@@ -7,6 +7,8 @@ import dataclasses
 from pathlib import PurePosixPath
 from typing import Any
 
+import numpy as np
+
 from data_prep.bootstrap import Interval
 from data_prep.errors import UserError
 from data_prep.leaks import CONTENT, FILE, GROUP, NAME, VIDEO, Leak, find_leaks
@@ -132,7 +134,7 @@ def audit(store: Store, *, seed: int = 0) -> Audit:
         seed: of folds and intervals.
 
     Raises:
-        UserError: a label or split is none, so that nothing can be said.
+        UserError: a label, split or quantity is none, so that nothing can be said.
     """
     _check(store)
     both = len(set(store.labels.tolist())) == 2
@@ -150,7 +152,7 @@ def audit(store: Store, *, seed: int = 0) -> Audit:
         shortcuts=separations(store, seed) if both else (),
         combined=combined_separation(store, seed) if both else None,
     )
-    overlap = store.preparation.get("split", {}).get("overlap", 0)
+    overlap = (store.preparation.get("split") or {}).get("overlap", 0)
     findings = [
         *_on_leaks(found, overlap),
         *_on_balance(found),
@@ -169,6 +171,12 @@ def _check(store: Store) -> None:
         raise UserError(
             f"{store.path} has labels or splits that are none; see dfsearch verify {store.path}"
         )
+    for name, values in {"coverage": store.coverage, **store.shortcuts}.items():
+        if not np.isfinite(values).all():
+            raise UserError(
+                f"{store.path} has clips whose {name} is no number; see dfsearch verify "
+                f"{store.path}"
+            )
 
 
 # Counts.

@@ -186,3 +186,19 @@ def test_width_alone_separates_the_celeb_df_sample(real_data: Path, tmp_path: Pa
         in _texts(found, WARNING)
     )
     assert not found.leaks
+
+
+@pytest.mark.parametrize("name", ["coverage", "shortcuts/noise"])
+def test_a_quantity_that_is_no_number_is_refused(
+    name: str, make_clip: MakeClip, tmp_path: Path
+) -> None:
+    write_store(tmp_path / "store.h5", _people(make_clip), [], {})
+    with h5py.File(tmp_path / "store.h5", "r+") as file:
+        file[f"clips/{name}"][3] = float("nan")
+    expected = rf"{name.split('/')[-1]} is no number; see dfsearch verify"
+    with Store(tmp_path / "store.h5") as store, pytest.raises(UserError, match=expected):
+        audit(store)
+
+
+def test_a_store_of_no_known_split_settings_is_audited(make_clip: MakeClip, tmp_path: Path) -> None:
+    assert _audit(tmp_path, _people(make_clip), split=None).people == 18
