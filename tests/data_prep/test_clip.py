@@ -181,3 +181,34 @@ def test_a_guide_that_cannot_be_kept_is_no_fault_of_the_video(source: Path) -> N
     late = dataclasses.replace(whole, indices=whole.indices + 100)
     with pytest.raises(OSError, match="No space left"):
         prepare_clips(video, SMALL, original=Original(whole=late, at=full))
+
+
+def _walking(top: int, light: float = 1.0, *, back: bool = False) -> Iterator[Frame]:
+    """A small face that crosses a scene of strong contrasts, 720 x 1280."""
+    scene = np.full((720, 1280, 3), 20, np.uint8)
+    scene[:, :640] = 235
+    scene[500:] = (160, 90, 40)
+    astronaut = skimage.data.astronaut()[0:220, 120:320]
+    face = cv2.resize(astronaut, (120, 132), interpolation=cv2.INTER_AREA)
+    for at in range(16):
+        left = 100 + 60 * (15 - at if back else at)
+        frame = scene.copy()
+        frame[top : top + 132, left : left + 120] = face
+        yield cv2.convertScaleAbs(frame, alpha=light)
+
+
+@pytest.mark.parametrize("light", [1.0, 0.2])
+def test_a_fake_with_a_small_face_elsewhere_is_not_cropped_as_its_original(
+    light: float, encode: Encoder, tmp_path: Path
+) -> None:
+    preparation, detector = Preparation(frames=8, size=32), make_detector(Preparation())
+    real = encode(tmp_path / "real.mp4", _walking(100, light))
+    same = encode(tmp_path / "same.mp4", _walking(100, light))
+    guide = make_guide(real, preparation, detector)
+    original = Original(whole=guide, at=lambda _: guide)
+    (clip,) = prepare_clips(same, preparation, detector, original=original)
+    assert clip.guided
+    for frames in (_walking(300, light), _walking(100, light, back=True)):
+        other = encode(tmp_path / "other.mp4", frames)
+        (clip,) = prepare_clips(other, preparation, detector, original=original)
+        assert not clip.guided
