@@ -11,7 +11,16 @@ from typing import Any
 import h5py
 import pytest
 
-from data_prep.audit import LEAK, NOTE, SEVERITIES, WARNING, Audit, audit, value_text
+from data_prep.audit import (
+    LEAK,
+    NOTE,
+    SEVERITIES,
+    WARNING,
+    Audit,
+    audit,
+    is_shortcut,
+    value_text,
+)
 from data_prep.clip import Preparation
 from data_prep.errors import UserError
 from data_prep.prepare import prepare
@@ -202,3 +211,19 @@ def test_a_quantity_that_is_no_number_is_refused(
 
 def test_a_store_of_no_known_split_settings_is_audited(make_clip: MakeClip, tmp_path: Path) -> None:
     assert _audit(tmp_path, _people(make_clip), split=None).people == 18
+
+
+@pytest.mark.parametrize(
+    ("auc", "interval", "worth_a_word"),
+    [
+        (0.8, (0.6, 0.9), True),
+        (0.8, (0.45, 0.95), False),
+        (0.65, (0.6, 0.7), False),
+        (0.8, None, False),
+        (0.95, None, True),
+    ],
+)
+def test_a_shortcut_is_high_and_not_by_chance(
+    auc: float, interval: tuple[float, float] | None, worth_a_word: bool
+) -> None:
+    assert is_shortcut(auc, interval) is worth_a_word

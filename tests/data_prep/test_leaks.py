@@ -141,6 +141,28 @@ def test_flat_pictures_are_like_nothing(make_clip: MakeClip, tmp_path: Path) -> 
     assert _leaks(tmp_path, both) == {}
 
 
+def test_pictures_of_nothing_but_noise_are_like_nothing(
+    make_clip: MakeClip, tmp_path: Path
+) -> None:
+    """Black frames of one camera: a hash of their faint pattern would call them one picture."""
+    pattern = np.random.default_rng(0).integers(0, 3, (3, 64, 64, 3), np.uint8)
+    dark = [
+        make_clip(person, "real", split=split, frames=with_grey(pattern))
+        for person, split in (("anna", "train"), ("ben", "test"))
+    ]
+    assert _leaks(tmp_path, dark) == {}
+
+
+def test_one_video_in_two_splits_is_told_once_and_not_by_its_name_again(
+    make_clip: MakeClip, tmp_path: Path
+) -> None:
+    faces = [
+        make_clip("anna", kind, split=split, path="/set/anna.mp4", key=f"set/{kind}/c23/anna")
+        for kind, split in (("real", "train"), ("swap", "test"))
+    ]
+    assert set(_leaks(tmp_path, faces)) == {GROUP, VIDEO}
+
+
 def test_pairs_are_counted_across_blocks_and_the_closest_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
