@@ -13,9 +13,9 @@ from data_prep.bootstrap import Interval
 from data_prep.errors import UserError
 from data_prep.leaks import CONTENT, FILE, GROUP, NAME, VIDEO, Leak, find_leaks
 from data_prep.separation import Combined, Separation, combined_separation, separations
-from data_prep.store import FAKE, REAL, SPLITS, Store
+from data_prep.store import SPLITS, Store
+from data_prep.store_format import LABEL_NAMES
 
-LABEL_NAMES = {REAL: "real", FAKE: "fake"}
 LEAK, WARNING, NOTE = "leak", "warning", "note"
 SEVERITIES = (LEAK, WARNING, NOTE)
 
@@ -167,7 +167,7 @@ def audit(store: Store, *, seed: int = 0) -> Audit:
 def _check(store: Store) -> None:
     if not len(store):
         raise UserError(f"{store.path} holds no clip")
-    if not set(store.splits) <= set(SPLITS) or not set(store.labels.tolist()) <= {REAL, FAKE}:
+    if not set(store.splits) <= set(SPLITS) or not set(store.labels.tolist()) <= set(LABEL_NAMES):
         raise UserError(
             f"{store.path} has labels or splits that are none; see dfsearch verify {store.path}"
         )

@@ -83,7 +83,9 @@ class Preparation:
         ordered = tuple(name for name in MODALITIES if name in self.modalities)
         object.__setattr__(self, "modalities", ordered)
         if "flow" in ordered and self.frames < 2:
-            raise UserError("flow is motion between frames: it needs at least 2 frames, not 1")
+            raise UserError(
+                "flow is motion between frames, and a clip of 1 frame has none; leave flow out"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """The values as JSON can hold them."""

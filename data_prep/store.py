@@ -125,7 +125,7 @@ class Store:
         }
         left_out = [self._joined(f"quarantine/{field}") for field in ("path", "step", "reason")]
         self.quarantine = list(itertools.starmap(Quarantined, zip(*left_out, strict=True)))
-        self.preparation: dict[str, Any] = json.loads(first.attrs["preparation"])
+        self.preparation: dict[str, Any] = dict(json.loads(first.attrs["preparation"]))
         self.fingerprint = str(index["fingerprint"] if index else first.attrs["fingerprint"])
         lengths = [len(file["label"]) for file in self._files]
         for name, shards in self._arrays.items():

@@ -31,6 +31,7 @@ import numpy.typing as npt
 SCHEMA_VERSION = 2
 SPLITS = ("train", "val", "test")
 REAL, FAKE = 0, 1
+LABEL_NAMES = {REAL: "real", FAKE: "fake"}
 CHANNELS = 4
 
 # Datasets of one value a clip beside frames, each with its own shape and type.
@@ -60,7 +61,8 @@ class Clip:
         landmarks: float32 (T, 5, 2), eyes, nose, mouth corners in source pixels.
         scores: float32 (T,), detection confidence; 0 where the face was looked for and not
             found, NaN where it was not looked for and the box is interpolated.
-        coverage: fraction of the frames looked at in which the face was found.
+        coverage: fraction of the frames looked at in which the face was found; like the scores it
+            is the original's where the track is.
         frames: uint8 (T, H, W, 4), the face crop as R, G, B and grey.
         crop_source: key of the original whose face track the crops follow, empty for its own.
         media: codec (text), width, height, frames, bytes (whole numbers), fps, duration

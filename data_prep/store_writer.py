@@ -199,7 +199,8 @@ def _fill(
             dataset[row] = arrays[name]
         ordered = [clip.frames, *(arrays[name] for name in MODALITIES if name in arrays)]
         digests.append(clip_digest(clip.key, clip.label, clip.group, clip.split, ordered))
-        metadata.append(dataclasses.replace(clip, frames=clip.frames[:0], modalities={}))
+        # A slice would keep the whole clip in memory.
+        metadata.append(dataclasses.replace(clip, frames=np.empty(0, np.uint8), modalities={}))
     if not metadata:
         raise _no_clip()
     _fill_metadata(file, metadata)

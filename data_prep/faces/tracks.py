@@ -12,6 +12,7 @@ from scipy.optimize import linear_sum_assignment
 
 from data_prep.errors import VideoError
 from data_prep.faces.detection import Detection, FaceDetector
+from data_prep.faces.near_look import look_between
 from data_prep.faces.second_look import look_again
 
 _Look = Callable[[npt.NDArray[np.uint8]], list[Detection]]
@@ -60,12 +61,14 @@ def find_tracks(
 ) -> list[FaceTrack]:
     """Follow every face through T frames.
 
-    The first, the last and every k-th frame are looked at. Where the faces of two neighbouring
-    looks differ, in number, place or size, the frame halfway is looked at too, and so on: a head
-    that keeps still costs T/k detections, one that moves up to T. When the main face was then
-    found in fewer than half of the frames looked at, those without a face are looked at again by
-    :func:`~data_prep.faces.second_look.look_again`. A frame that is the very object before it,
-    as short videos repeat their frames, counts as looked at and costs nothing.
+    The first and the last frame are looked at, and between them one of every k. Where the faces
+    of two neighbouring looks differ, in number, place or size, the frame halfway is looked at too,
+    and so on: a head that keeps still costs T/k looks, one that moves up to T. Every 2k-th frame
+    is looked at whole; another between two looks that show the same people only where these are
+    (:func:`~data_prep.faces.near_look.look_between`). When the main face was then found in fewer
+    than half of the frames looked at, those without a face are looked at again by
+    :func:`~data_prep.faces.second_look.look_again`. A frame that is the very object before it, as
+    short videos repeat their frames, counts as looked at and costs nothing.
 
     Faces are matched with the last known place of every track, at the least total of landmark
     distance, in face sides, and lack of overlap (Kuhn, 1955). Frames in which a face is not
@@ -74,7 +77,7 @@ def find_tracks(
     Args:
         frames: T times uint8 (H, W, 3), RGB, all of one size.
         detector: finds the faces of a frame.
-        every: k, the distance of frames always looked at; 1 looks at all.
+        every: k, the largest distance of frames looked at; 1 looks at all of them whole.
 
     Returns:
         The tracks, the main one first: the one found in most frames; among those nearly as long,
@@ -86,7 +89,7 @@ def find_tracks(
     firsts, numbers = _distinct(frames)
     distinct = [frames[at] for at in firsts]
     shape = (distinct[0].shape[0], distinct[0].shape[1]) if distinct else None
-    looks = _look_where_needed(distinct, detector.detect, every, {})
+    looks = _look_where_needed(distinct, detector, detector.detect, every, {})
     tracks = _join(looks, len(distinct), shape)
     if not tracks or tracks[0].coverage < _HARD_COVERAGE:
         again = {
@@ -94,13 +97,15 @@ def find_tracks(
         }
         looks = _look_where_needed(
             distinct,
+            detector,
             lambda frame: detector.detect(frame) or look_again(detector, frame),
             every,
             again,
         )
         tracks = _join(looks, len(distinct), shape)
     if not tracks:
-        raise VideoError("faces", f"no face found in any of the {len(frames)} sampled frames")
+        where = f"any of the {len(frames)} sampled frames" if len(frames) > 1 else "it"
+        raise VideoError("faces", f"no face found in {where}")
     return [_at_frames(track, numbers) for track in tracks]
 
 
@@ -114,34 +119,49 @@ def _distinct(
 
 def _look_where_needed(
     frames: Sequence[npt.NDArray[np.uint8]],
+    detector: FaceDetector,
     look: _Look,
     every: int,
     known: Mapping[int, Sequence[Detection]],
 ) -> dict[int, Sequence[Detection]]:
     """The faces of every frame looked at, by position."""
     looks = dict(known)
-    stops = sorted({*range(0, len(frames), every), len(frames) - 1}) if frames else []
+    whole = 2 * every if every > 1 else 1
+    stops = sorted({*range(0, len(frames), whole), len(frames) - 1}) if frames else []
     spans = list(itertools.pairwise(stops))
     looks.update({at: look(frames[at]) for at in stops if at not in looks})
     while spans:
         start, end = spans.pop()
         middle = (start + end) // 2
-        if middle == start or _all_still(looks[start], looks[end]):
+        if middle == start:
+            continue
+        if end - start <= every and _all_still(looks[start], looks[end]):
             continue
         if middle not in looks:
-            looks[middle] = look(frames[middle])
+            same = _same_faces(looks[start], looks[end])
+            looks[middle] = (
+                look_between(detector, frames[middle], same) if same else look(frames[middle])
+            )
         spans += [(start, middle), (middle, end)]
     return looks
 
 
-def _all_still(faces: Sequence[Detection], others: Sequence[Detection]) -> bool:
-    """Whether two looks show the same faces at the same places."""
-    if len(faces) != len(others):
-        return False
+def _same_faces(
+    faces: Sequence[Detection], others: Sequence[Detection]
+) -> list[tuple[Detection, Detection]]:
+    """The faces of two looks in pairs; none unless each face of one is in the other."""
     pairs = _pairs(faces, others)
-    return len(pairs) == len(faces) and all(
-        _shift(faces[one], others[other]) <= _STILL_SHIFT for one, other in pairs
-    )
+    if not len(faces) == len(others) == len(pairs):
+        return []
+    return [(faces[one], others[other]) for one, other in pairs]
+
+
+def _all_still(faces: Sequence[Detection], others: Sequence[Detection]) -> bool:
+    """Whether two looks show the same faces at the same places, or none."""
+    if not faces and not others:
+        return True
+    same = _same_faces(faces, others)
+    return bool(same) and all(_shift(*pair) <= _STILL_SHIFT for pair in same)
 
 
 def _join(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import tempfile
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -206,3 +207,21 @@ def test_a_writer_that_fails_leaves_no_shard(clips: list[Clip], tmp_path: Path) 
     with pytest.raises(RuntimeError):
         write_store(tmp_path / "shards", failing(), [], {}, shard_clips=2)
     assert list((tmp_path / "shards").iterdir()) == []
+
+
+@pytest.mark.parametrize("shard_clips", [None, 10])
+def test_clips_are_let_go_once_they_are_written(
+    shard_clips: int | None, clips: list[Clip], tmp_path: Path
+) -> None:
+    alive: list[weakref.ref[np.ndarray]] = []
+
+    def fresh() -> Iterator[Clip]:
+        for number in range(30):
+            frames = clips[0].frames.copy()
+            alive.append(weakref.ref(frames))
+            yield dataclasses.replace(clips[0], key=f"clip {number}", frames=frames)
+            del frames
+            assert sum(one() is not None for one in alive) <= 2
+
+    write_store(tmp_path / "store", fresh(), [], {}, shard_clips=shard_clips)
+    assert len(alive) == 30

