@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -15,9 +15,19 @@ import skimage.data
 
 from data_prep.clip import Preparation, make_detector, make_guide, prepare_clips
 from data_prep.errors import VideoError
-from data_prep.pairs import NO_GUIDE, Guide, Original, read_guide, write_guide
+from data_prep.faces.tracks import FaceTrack
+from data_prep.pairs import (
+    NO_GUIDE,
+    Guide,
+    Original,
+    guide_of,
+    guided,
+    read_guide,
+    write_guide,
+)
 from data_prep.prepare import prepare
 from data_prep.store import Store
+from data_prep.video import Media, SampledFrames, sample_indices
 
 Frame = npt.NDArray[np.uint8]
 Encoder = Callable[..., Path]
@@ -160,6 +170,50 @@ def test_a_fake_of_other_moments_is_cropped_by_its_own_track(
     assert not clip.guided
     np.testing.assert_array_equal(clip.track.boxes, own.track.boxes)
     np.testing.assert_array_equal(clip.frames, own.frames)
+
+
+def test_a_longer_video_that_does_not_fit_is_sampled_over_its_own_length(
+    guide: Original, encode: Encoder, tmp_path: Path
+) -> None:
+    fake = encode(tmp_path / "fake.mp4", _talking(COUNT * 2, start=300))
+    (clip,) = prepare_clips(fake, PREPARATION, original=guide)
+    assert not clip.guided
+    np.testing.assert_array_equal(clip.indices, sample_indices(COUNT * 2, PREPARATION.frames))
+
+
+def _scene(positions: Sequence[int], *, inverted: bool = False) -> SampledFrames:
+    """A still scene at whose top a bright bar moves, at the position given for each moment."""
+    still = np.random.default_rng(0).integers(40, 180, (32, 32), np.uint8)
+    still = cv2.resize(still, (320, 320), interpolation=cv2.INTER_NEAREST)
+    frames = []
+    for position in positions:
+        frame = 220 - still if inverted else still.copy()
+        frame[:60, 20 * position : 20 * position + 10] = 250
+        frames.append(np.repeat(frame[..., None], 3, axis=-1))
+    count = len(frames)
+    media = Media("h264", 320, 320, 25.0, count, count / 25, 1000)
+    return SampledFrames(tuple(frames), np.arange(count), np.arange(count) / 25, media)
+
+
+def _guides(original: SampledFrames, fake: SampledFrames) -> bool:
+    count = len(original.frames)
+    box = np.tile(np.float32([120, 120, 200, 200]), (count, 1))
+    track = FaceTrack(box, np.zeros((count, 5, 2), np.float32), np.ones(count, np.float32), 1.0)
+    return bool(guided(fake, guide_of(original, [track])))
+
+
+def test_the_same_moments_are_told_from_others_of_the_same_scene() -> None:
+    moments = list(range(12))
+    original = _scene(moments)
+    assert _guides(original, _scene(moments))
+    # Every frame is much like its counterpart, and none shows the same moment.
+    assert not _guides(original, _scene(np.roll(moments, 1).tolist()))
+    # Half of the moments are right.
+    assert not _guides(original, _scene([*moments[:6], *np.roll(moments[6:], 1).tolist()]))
+    # The bar is where it should be, the scene is another.
+    assert not _guides(original, _scene(moments, inverted=True))
+    # A picture that does not move is alike at every moment.
+    assert _guides(_scene([3] * 12), _scene([3] * 12))
 
 
 def test_an_original_that_cannot_be_used_guides_nothing(
