@@ -7,7 +7,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -61,6 +61,11 @@ def speed(of: list[Time], against: list[Time]) -> Ratio:
         wall=statistics.median(other.wall / own.wall for own, other in pairs),
         cpu=statistics.median(other.cpu / own.cpu for own, other in pairs),
     )
+
+
+def total(times: Sequence[Time]) -> Time:
+    """What several runs took together."""
+    return Time(*(sum(parts) for parts in zip(*map(dataclasses.astuple, times), strict=True)))
 
 
 def cores(times: list[Time]) -> tuple[float, float]:

@@ -27,8 +27,9 @@ import h5py
 import joblib
 import numpy as np
 from material import VideoSet, full_hd, long_set, real_sets, short_set
-from measure import Ratio, cores, in_turns, machine, speed, timed
+from measure import Ratio, Time, cores, in_turns, machine, speed, timed, total
 
+from artifacts import quiet
 from data_prep import parts
 from data_prep.clip import Preparation
 from data_prep.prepare import prepare
@@ -80,8 +81,13 @@ def ratio(what: str, measured: Ratio, wanted: str = "", note: str = "") -> Row:
 # 1. Preparation against decoding alone.
 
 
-def throughput(material: VideoSet, scratch: Path, rounds: int, wanted: str) -> Iterator[Row]:
-    """With the original's track for fakes and without, in as many processes as there are cores."""
+def throughput(
+    material: VideoSet, scratch: Path, rounds: int, wanted: str, taken: list[dict[str, list[Time]]]
+) -> Iterator[Row]:
+    """With the original's track for fakes and without, in as many processes as there are cores.
+
+    The times taken are added to ``taken``.
+    """
     jobs = joblib.cpu_count()
 
     def prepared(paired: bool) -> None:
@@ -106,6 +112,7 @@ def throughput(material: VideoSet, scratch: Path, rounds: int, wanted: str) -> I
         },
         rounds,
     )
+    taken.append(times)
     name = f"{material.name} ({len(material.videos)} videos)"
     own, detected = (speed(times[run], times["decode"]) for run in ("paired", "unpaired"))
     yield ratio(f"prepare / decode, {name}", own, wanted)
@@ -114,6 +121,16 @@ def throughput(material: VideoSet, scratch: Path, rounds: int, wanted: str) -> I
         seconds = statistics.median(one.cpu for one in times[run]) / len(material.videos)
         what = "prepare" if run == "paired" else "of which decode"
         yield Row(f"  {what}, 1,000 videos on one core", seconds * 1000 / 3600, "hours of CPU")
+
+
+def together(taken: Sequence[dict[str, list[Time]]]) -> Row:
+    """Sets that were measured one by one, as though they were one."""
+    whole = {
+        run: [total(same) for same in zip(*(times[run] for times in taken), strict=True)]
+        for run in ("paired", "decode")
+    }
+    what = "prepare / decode, all real videos together"
+    return ratio(what, speed(whole["paired"], whole["decode"]), ">= 0.70")
 
 
 def decode(path: Path) -> int:
@@ -278,6 +295,7 @@ def made_up_clips(count: int) -> Iterator[Clip]:
 def batches(scratch: Path, rounds: int) -> Iterator[Row]:
     """Random batches from the store, against a numpy memory map of the same bytes."""
     # TensorFlow, which nothing else here needs.
+    quiet.import_tensorflow()
     from search.stream import ClipBatches
 
     path, raw = scratch / "noise.h5", scratch / "noise.npy"
@@ -347,10 +365,14 @@ def measured(real: Path | None, folder: Path, rounds: int, only: str) -> Iterato
         if "0" in only:
             yield start_up(short, scratch, rounds)
         if "1" in only:
-            for material in [*real_ones, long]:
-                yield from throughput(material, scratch, rounds, ">= 0.70")
+            taken: list[dict[str, list[Time]]] = []
+            for material in real_ones:
+                yield from throughput(material, scratch, rounds, ">= 0.70", taken)
+            if taken:
+                yield together(taken)
+            yield from throughput(long, scratch, rounds, ">= 0.70", [])
             # Too short for decoding to be what takes the time.
-            yield from throughput(short, scratch, rounds, "")
+            yield from throughput(short, scratch, rounds, "", [])
         if "2" in only:
             for material in [*real_ones, long]:
                 yield seeking(material, rounds)
