@@ -7,8 +7,8 @@ from pathlib import Path
 import keras
 import pygraphviz
 
-from artifacts.quiet import silent_stderr
 from artifacts.run_directory import replacing
+from data_prep.quiet import silent_stderr
 
 _COLOURS = {
     "InputLayer": "#d9d9d9",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
-import sys
-from collections.abc import Iterator
+
+from data_prep.quiet import silent_stderr
 
 
 def import_tensorflow() -> None:
@@ -25,18 +24,3 @@ def import_tensorflow() -> None:
         absl.logging.set_verbosity(absl.logging.ERROR)
         tf.get_logger().setLevel(logging.ERROR)
         keras.utils.disable_interactive_logging()
-
-
-@contextlib.contextmanager
-def silent_stderr() -> Iterator[None]:
-    """Send what C libraries write to standard error nowhere; exceptions still come through."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(nowhere)

@@ -30,7 +30,7 @@ from material import VideoSet, full_hd, long_set, real_sets, short_set
 from measure import Ratio, Time, cores, in_turns, machine, speed, timed, total
 
 from artifacts import quiet
-from data_prep import parts
+from data_prep import part_files, parts
 from data_prep.clip import Preparation
 from data_prep.prepare import prepare
 from data_prep.store import Store, write_store
@@ -347,7 +347,7 @@ def writing(material: VideoSet, scratch: Path) -> Iterator[Row]:
                 shortcuts=made.shortcuts,
             )
             for number, clip in enumerate(made_up_clips(STORE_CLIPS))
-            for made in parts.read_part(part)
+            for made in part_files.read_part(part)
         )
         path = scratch / "written.h5"
         took = timed(lambda: write_store(path, clips, [], {}))

@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 
 import joblib
 
-from data_prep import datasets, parts, splits
+from data_prep import datasets, part_files, part_work, parts, splits
 from data_prep.clip import Preparation, make_detector
 from data_prep.datasets import DataSetIndex, Video
 from data_prep.errors import UserError
@@ -294,13 +294,13 @@ def _lost(videos: Sequence[Video], label: int, quarantine: Sequence[Quarantined]
 
 
 def _do(
-    tasks: Sequence[parts.Task], jobs: int, cluster: str | None, progress: Progress
+    tasks: Sequence[part_work.Task], jobs: int, cluster: str | None, progress: Progress
 ) -> tuple[int, list[Quarantined]]:
     """Do what an earlier run has not done: how much it had, and what cannot be done."""
     done, waiting, failures = 0, [], []
     progress(0, len(tasks))
     for task in tasks:
-        if parts.is_whole(task.part):
+        if part_files.is_whole(task.part):
             done += 1
             progress(done, len(tasks))
         else:
@@ -329,7 +329,7 @@ def _left_out(found: DataSetIndex, planned: splits.Assignment) -> list[Quarantin
 
 def _clips(
     videos: Sequence[Video],
-    tasks: Mapping[str, parts.Task],
+    tasks: Mapping[str, part_work.Task],
     final: splits.Assignment,
     writing: Progress,
 ) -> Iterator[Clip]:
@@ -338,7 +338,7 @@ def _clips(
     for written, video in enumerate(sorted(videos, key=lambda video: video.key)):
         writing(written, len(videos))
         task = tasks[video.key]
-        for number, clip in enumerate(parts.read_part(task.part), 1):
+        for number, clip in enumerate(part_files.read_part(task.part), 1):
             yield Clip(
                 key=video.key if number == 1 else f"{video.key}#face{number}",
                 label=video.label,
@@ -365,7 +365,7 @@ def _clips(
     writing(len(videos), len(videos))
 
 
-def _crop_source(task: parts.Task, keys: Mapping[Path, str]) -> str:
+def _crop_source(task: part_work.Task, keys: Mapping[Path, str]) -> str:
     """Key of the original, or its path where it is itself in no clip."""
     assert task.original is not None
     return keys.get(task.original, printable(str(task.original)))

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import os
-import sys
-from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 
 from data_prep.errors import UserError
 from data_prep.faces.detection import Detection, scaled_down
+from data_prep.quiet import silent_stderr
 
 # MTCNN is sure even of faces that are none: only such a score is believed at a second look.
 _SECOND = 0.99
@@ -39,7 +37,7 @@ class Mtcnn:
         # Or else TensorFlow warns of every frame without a face.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         try:
-            with _silent_stderr():
+            with silent_stderr():
                 self._cascade = importlib.import_module("mtcnn").MTCNN()
         except ImportError as error:
             raise UserError(
@@ -78,18 +76,3 @@ class Mtcnn:
             )
             for row in rows
         ]
-
-
-@contextlib.contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """TensorFlow tells at length which processors it did not find, before any log level applies."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(nowhere)

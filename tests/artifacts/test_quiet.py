@@ -7,7 +7,8 @@ import sys
 def test_tensorflow_comes_in_without_a_word_and_errors_still_get_through() -> None:
     code = (
         "import os, sys\n"
-        "from artifacts.quiet import import_tensorflow, silent_stderr\n"
+        "from artifacts.quiet import import_tensorflow\n"
+        "from data_prep.quiet import silent_stderr\n"
         "import_tensorflow()\n"
         "with silent_stderr():\n"
         "    os.write(2, b'chatter')\n"

@@ -23,7 +23,7 @@ SMALL = Preparation(frames=4, size=32)
 @pytest.fixture(autouse=True)
 def _not_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Preparing in this process fails; it is done in others, which know nothing of this."""
-    monkeypatch.delattr("data_prep.parts._prepare")
+    monkeypatch.delattr("data_prep.part_work._prepare")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_prep import parts
+from data_prep import part_files, part_work, parts
 from data_prep.clip import Preparation
 from data_prep.datasets import index
 from data_prep.errors import UserError
@@ -60,7 +60,7 @@ def left(finished: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(finished, tmp_path / "store.h5.parts"))
 
 
-def _tasks(source: Path, folder: Path, **options: object) -> dict[str, parts.Task]:
+def _tasks(source: Path, folder: Path, **options: object) -> dict[str, part_work.Task]:
     tasks, lost = parts.plan(index(source).videos, folder, SMALL, **options)  # type: ignore[arg-type]
     assert lost == []
     return {Path(task.path).stem: task for task in tasks.values()}
@@ -87,17 +87,17 @@ def _damages(content: bytes) -> Iterator[bytes]:
 def test_no_damage_to_a_part_is_taken_for_a_clip(finished: Path, tmp_path: Path) -> None:
     good = min(path for path in finished.glob("*.npz") if "guide" not in path.name)
     content = good.read_bytes()
-    expected = parts.read_part(good)
+    expected = part_files.read_part(good)
     path = tmp_path / "part.npz"
     unharmed = 0
     for damaged in _damages(content):
         path.write_bytes(damaged)
-        whole = parts.is_whole(path)
+        whole = part_files.is_whole(path)
         assert path.exists() == whole
         if whole:
             # What changed is no content, such as the time a file in the archive was made.
             unharmed += 1
-            (clip,) = parts.read_part(path)
+            (clip,) = part_files.read_part(path)
             np.testing.assert_array_equal(clip.frames, expected[0].frames)
             np.testing.assert_array_equal(clip.track.boxes, expected[0].track.boxes)
             assert (clip.sha256, clip.media) == (expected[0].sha256, expected[0].media)
@@ -265,7 +265,7 @@ def test_a_part_that_is_not_whole_is_not_counted(
     change: Callable[[Path], None], source: Path, left: Path
 ) -> None:
     part = _tasks(source, left)["anna"].part
-    assert parts.is_whole(part)
+    assert part_files.is_whole(part)
     change(part)
-    assert not parts.is_whole(part)
+    assert not part_files.is_whole(part)
     assert not part.exists()
