@@ -6,6 +6,7 @@ import collections
 import contextlib
 import dataclasses
 import json
+import multiprocessing
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,9 @@ from data_prep.store_format import (
 
 _MEDIA_NUMBERS = ("width", "height", "frames", "bytes", "fps", "duration")
 _QUARANTINE = ("path", "step", "reason")
+
+# A check that takes longer than these and the size over that many bytes a second has no end.
+_LEAST_SECONDS, _SLOWEST = 60.0, 10e6
 
 # Rows with the same problem that are named; the others are counted.
 _NAMED = 3
@@ -123,6 +127,27 @@ class _Report:
         except Exception as error:
             text = " ".join(str(error).split())
             self.add(where, f"cannot be read: {type(error).__name__}: {text}"[:300])
+
+
+def verify_in_time(path: str | Path) -> list[Problem]:
+    """:func:`verify` in a process of its own, which is ended when it takes far too long.
+
+    Some damage keeps the HDF5 library in a loop for ever. The limit is a minute and the time of
+    reading the store at ten megabytes a second.
+
+    Raises:
+        UserError: as :func:`verify`, or the time has passed.
+    """
+    path = Path(path)
+    files = path.glob("*.h5") if path.is_dir() else [path]
+    size = sum(file.stat().st_size for file in files if file.is_file())
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        try:
+            return pool.apply_async(verify, (path,)).get(_LEAST_SECONDS + size / _SLOWEST)
+        except multiprocessing.TimeoutError:
+            raise UserError(
+                f"{path} is damaged so that reading it does not end; prepare it again"
+            ) from None
 
 
 @dataclasses.dataclass

@@ -58,10 +58,10 @@ def verify(store: StorePath, as_json: Json = False) -> None:
     The exit code is 1 if something is wrong.
     """
     with reported():
-        from data_prep.verify import verify as check
+        from data_prep.verify import verify_in_time
         from search.audit_tables import print_problems
 
-        problems = check(store)
+        problems = verify_in_time(store)
         if as_json:
             listed = [dataclasses.asdict(problem) for problem in problems]
             print_json({"store": str(store), "whole": not problems, "problems": listed})

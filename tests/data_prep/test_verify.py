@@ -19,7 +19,7 @@ from data_prep.clip import Preparation
 from data_prep.errors import UserError
 from data_prep.prepare import prepare
 from data_prep.store import SPLITS, Clip, write_store
-from data_prep.verify import Problem, verify
+from data_prep.verify import Problem, verify, verify_in_time
 
 MakeClip = Callable[..., Clip]
 CLIPS = 6
@@ -277,3 +277,14 @@ def test_a_store_cut_short_is_never_called_whole(
         assert verify(path)
     except UserError as error:
         assert "damaged" in str(error)
+
+
+def test_a_check_that_does_not_end_is_ended(
+    store_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert verify_in_time(store_path) == []
+    # No process starts in no time: it stands for one that the HDF5 library keeps for ever.
+    monkeypatch.setattr("data_prep.verify._LEAST_SECONDS", 0.0)
+    monkeypatch.setattr("data_prep.verify._SLOWEST", float("inf"))
+    with pytest.raises(UserError, match="damaged so that reading it does not end; prepare it"):
+        verify_in_time(store_path)
