@@ -25,6 +25,9 @@ class TrainingChoices:
         label_smoothing: 0 to below 1.
         balanced: weigh the classes so that both count equally.
         augment: flip, brightness, contrast and noise on whole clips.
+        views: augmented copies of a clip that the frozen part of a model is computed for; 0
+            augments anew every time, at the cost of the whole model.
+        jit_compile: compile the training step with XLA.
     """
 
     optimizer: str = "adam"
@@ -36,6 +39,8 @@ class TrainingChoices:
     label_smoothing: float = 0.0
     balanced: bool = True
     augment: bool = False
+    views: int = 4
+    jit_compile: bool = False
 
 
 def training_space(hp: Any, max_epochs: int) -> TrainingChoices:
@@ -65,7 +70,7 @@ def compile_detector(model: keras.Model, choices: TrainingChoices, steps_per_epo
     """Compile a detector for ``fit``.
 
     The optimizer is built at once: left to the first step, it makes TensorFlow trace that step
-    twice, which costs a short trial seconds. XLA is off since compiling costs more than it saves.
+    twice, which costs a short trial seconds.
     """
     rate: Any = choices.learning_rate
     if choices.schedule == "cosine":
@@ -79,6 +84,6 @@ def compile_detector(model: keras.Model, choices: TrainingChoices, steps_per_epo
     model.compile(
         optimizer=optimizer,
         loss=keras.losses.BinaryCrossentropy(label_smoothing=choices.label_smoothing),
-        jit_compile=False,
+        jit_compile=choices.jit_compile,
     )
     optimizer.build(model.trainable_variables)
