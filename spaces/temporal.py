@@ -2,70 +2,224 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import autokeras as ak
 import keras
 
-KINDS = ("bilstm", "bigru", "mean")
+from spaces.pooling import attention_pool
+
+KINDS = ("bilstm", "bigru", "transformer", "convolution", "attention", "mean")
+RECURRENT_KINDS = ("bilstm", "bigru")
+RECURRENT_OUTPUTS = ("attention", "last")
+
+# What the search may answer, and what it tries first.
+_CHOICES: dict[str, tuple[list[Any], Any]] = {
+    "recurrent_units": ([16, 32, 64, 128, 256], 256),
+    "recurrent_layers": ([1, 2], 1),
+    "recurrent_output": (list(RECURRENT_OUTPUTS), "attention"),
+    "transformer_width": ([64, 128, 256], 128),
+    "transformer_depth": ([1, 2, 3], 1),
+    "transformer_heads": ([4, 8, 16], 16),
+    "transformer_mlp": ([256, 512, 1024, 2048], 2048),
+    "transformer_dropout": ([0.0, 0.1, 0.2, 0.3, 0.4, 0.5], 0.1),
+    "convolution_layers": ([1, 2, 3, 4], 3),
+    "convolution_filters": ([32, 64, 128], 64),
+    "convolution_kernel": ([3, 5], 3),
+    "convolution_dropout": ([0.0, 0.1, 0.2, 0.3, 0.4, 0.5], 0.2),
+}
+_QUERY_UNITS = 64
 
 
 @keras.saving.register_keras_serializable(package="dfsearch")
 class TemporalBlock(ak.Block):
     """How the frames follow each other: float (T, F) to float (F').
 
-    Bidirectional recurrence reads a clip both ways, as is common in deepfake detection (Gueera and
-    Delp, Deepfake Video Detection Using Recurrent Neural Networks, 2018); the mean is the
-    control that knows no order.
+    Bidirectional recurrence reads a clip both ways (Gueera and Delp, Deepfake Video Detection
+    Using Recurrent Neural Networks, 2018); 256 units under attention are common. The transformer
+    is the one of FTCN (Zheng et al., Exploring Temporal Coherence for More General Video Face
+    Forgery Detection, 2021): learned positions, layer norm first, depth 1, 16 heads, 2048 hidden
+    units, dropout 0.1; its class token is an attention pooling here, and its width is the
+    smaller for the smaller data. The convolution is the temporal network of Bai et al. (An
+    Empirical Evaluation of Generic Convolutional and Recurrent Networks for Sequence Modeling,
+    2018), dilated twice as far by each residual layer, but sees both past and future, and has
+    batch norm instead of weight norm; its dropout is of whole features. Attention alone and the
+    mean are the controls that know no order.
+
+    A clip of one frame is its own embedding: nothing is asked.
 
     Args:
-        kind: of :data:`KINDS`; ``None`` searches.
-        units: recurrent units each way; ``None`` searches 16 to 128.
-        layers: stacked recurrent layers; ``None`` searches 1 and 2.
+        kind: of :data:`KINDS`; ``None`` searches those of ``kinds``.
+        kinds: what may be searched.
+        recurrent_units: each way; ``None`` searches 16 to 256.
+        recurrent_layers: stacked; ``None`` searches 1 and 2.
+        recurrent_output: what is kept of the states, of :data:`RECURRENT_OUTPUTS`; ``None``
+            searches.
+        transformer_width: of the model; a head has its share of it. ``None`` searches 64 to 256.
+        transformer_depth: layers; ``None`` searches 1 to 3.
+        transformer_heads: ``None`` searches 4, 8, 16.
+        transformer_mlp: hidden units of each layer; ``None`` searches 256 to 2048.
+        transformer_dropout: ``None`` searches 0 to 0.5.
+        convolution_layers: residual layers of two convolutions; ``None`` searches 1 to 4.
+        convolution_filters: ``None`` searches 32, 64, 128.
+        convolution_kernel: frames; ``None`` searches 3 and 5.
+        convolution_dropout: ``None`` searches 0 to 0.5.
     """
 
     def __init__(
         self,
         kind: str | None = None,
-        units: int | None = None,
-        layers: int | None = None,
+        kinds: Sequence[str] = KINDS,
+        recurrent_units: int | None = None,
+        recurrent_layers: int | None = None,
+        recurrent_output: str | None = None,
+        transformer_width: int | None = None,
+        transformer_depth: int | None = None,
+        transformer_heads: int | None = None,
+        transformer_mlp: int | None = None,
+        transformer_dropout: float | None = None,
+        convolution_layers: int | None = None,
+        convolution_filters: int | None = None,
+        convolution_kernel: int | None = None,
+        convolution_dropout: float | None = None,
         name: str = "temporal",
         **kwargs: Any,
     ) -> None:
         super().__init__(name=name, **kwargs)
         if kind is not None and kind not in KINDS:
             raise ValueError(f"kind must be of {KINDS}. Received: {kind!r}")
+        if not kinds or set(kinds) - set(KINDS):
+            raise ValueError(f"kinds must be of {KINDS}. Received: {tuple(kinds)}")
+        if recurrent_output is not None and recurrent_output not in RECURRENT_OUTPUTS:
+            raise ValueError(
+                f"recurrent_output must be of {RECURRENT_OUTPUTS}. Received: {recurrent_output!r}"
+            )
         self.kind = kind
-        self.units = units
-        self.layers = layers
+        self.kinds = [known for known in KINDS if known in kinds]
+        self.recurrent_units = recurrent_units
+        self.recurrent_layers = recurrent_layers
+        self.recurrent_output = recurrent_output
+        self.transformer_width = transformer_width
+        self.transformer_depth = transformer_depth
+        self.transformer_heads = transformer_heads
+        self.transformer_mlp = transformer_mlp
+        self.transformer_dropout = transformer_dropout
+        self.convolution_layers = convolution_layers
+        self.convolution_filters = convolution_filters
+        self.convolution_kernel = convolution_kernel
+        self.convolution_dropout = convolution_dropout
 
     def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {
-            "kind": self.kind,
-            "units": self.units,
-            "layers": self.layers,
-        }
+        choices = {choice: getattr(self, choice) for choice in _CHOICES}
+        return super().get_config() | {"kind": self.kind, "kinds": self.kinds} | choices
 
     def build(self, hp: Any, inputs: Any = None) -> keras.KerasTensor:
         """Build on float (batch, T, F); returns float (batch, F')."""
         x = keras.tree.flatten(inputs)[0]
-        if self.kind is not None:
-            return self._mean(x) if self.kind == "mean" else self._recurrent(hp, x, self.kind)
-        kind = hp.Choice("kind", list(KINDS), default="bilstm")
-        if kind == "mean":
+        if x.shape[1] == 1:
             return self._mean(x)
-        with hp.conditional_scope("kind", ["bilstm", "bigru"]):
-            return self._recurrent(hp, x, kind)
+        candidates = self.kinds if self.kind is None else [self.kind]
+        if len(candidates) == 1:
+            return self._of_kind(candidates[0], hp, x)
+        kind = hp.Choice("kind", candidates, default=candidates[0])
+        alike = RECURRENT_KINDS if kind in RECURRENT_KINDS else (kind,)
+        with hp.conditional_scope("kind", list(alike)):
+            return self._of_kind(kind, hp, x)
+
+    def _of_kind(self, kind: str, hp: Any, x: keras.KerasTensor) -> keras.KerasTensor:
+        if kind in RECURRENT_KINDS:
+            cell = keras.layers.LSTM if kind == "bilstm" else keras.layers.GRU
+            return self._recurrent(hp, x, cell)
+        if kind == "transformer":
+            return self._transformer(hp, x)
+        if kind == "convolution":
+            return self._convolution(hp, x)
+        return self._attention(x) if kind == "attention" else self._mean(x)
+
+    def _choose(self, hp: Any, choice: str) -> Any:
+        """What the argument pins, or else what the search answers."""
+        pinned = getattr(self, choice)
+        if pinned is not None:
+            return pinned
+        values, default = _CHOICES[choice]
+        return hp.Choice(choice, values, default=default)
 
     def _mean(self, x: keras.KerasTensor) -> keras.KerasTensor:
         return keras.layers.GlobalAveragePooling1D(name=f"{self.name}_mean")(x)
 
-    def _recurrent(self, hp: Any, x: keras.KerasTensor, kind: str) -> keras.KerasTensor:
-        units = self.units or hp.Choice("units", [16, 32, 64, 128], default=32)
-        layers = self.layers or hp.Int("layers", 1, 2, default=1)
-        cell = keras.layers.LSTM if kind == "bilstm" else keras.layers.GRU
+    def _attention(self, x: keras.KerasTensor) -> keras.KerasTensor:
+        return attention_pool(x, units=_QUERY_UNITS, name=f"{self.name}_attention")
+
+    def _recurrent(
+        self, hp: Any, x: keras.KerasTensor, cell: type[keras.layers.RNN]
+    ) -> keras.KerasTensor:
+        units = self._choose(hp, "recurrent_units")
+        layers = self._choose(hp, "recurrent_layers")
+        attends = self._choose(hp, "recurrent_output") == "attention"
         for layer in range(layers):
+            states = attends or layer < layers - 1
             x = keras.layers.Bidirectional(
-                cell(units, return_sequences=layer < layers - 1), name=f"{self.name}_{layer + 1}"
+                cell(units, return_sequences=states), name=f"{self.name}_recurrent{layer + 1}"
             )(x)
-        return x
+        return self._attention(x) if attends else x
+
+    def _transformer(self, hp: Any, x: keras.KerasTensor) -> keras.KerasTensor:
+        width = self._choose(hp, "transformer_width")
+        depth = self._choose(hp, "transformer_depth")
+        heads = self._choose(hp, "transformer_heads")
+        hidden = self._choose(hp, "transformer_mlp")
+        dropout = self._choose(hp, "transformer_dropout")
+        x = keras.layers.EinsumDense(
+            "btf,fg->btg",
+            (x.shape[1], width),
+            bias_axes="tg",
+            bias_initializer=keras.initializers.RandomNormal(stddev=0.02),
+            name=f"{self.name}_positions",
+        )(x)
+        for layer in range(depth):
+            name = f"{self.name}_layer{layer + 1}"
+            y = keras.layers.LayerNormalization(name=f"{name}_attention_norm")(x)
+            # Its softmax is inside, and half precision would round it.
+            y = keras.layers.MultiHeadAttention(
+                heads, max(1, width // heads), dtype="float32", name=f"{name}_attention"
+            )(y, y)
+            y = _dropped(y, dropout, name=f"{name}_attention_dropout")
+            x = keras.layers.Add(name=f"{name}_attention_add")([x, y])
+            y = keras.layers.LayerNormalization(name=f"{name}_mlp_norm")(x)
+            y = keras.layers.Dense(hidden, activation="gelu", name=f"{name}_mlp_hidden")(y)
+            y = keras.layers.Dense(width, name=f"{name}_mlp")(y)
+            y = _dropped(y, dropout, name=f"{name}_mlp_dropout")
+            x = keras.layers.Add(name=f"{name}_mlp_add")([x, y])
+        return self._attention(keras.layers.LayerNormalization(name=f"{self.name}_norm")(x))
+
+    def _convolution(self, hp: Any, x: keras.KerasTensor) -> keras.KerasTensor:
+        layers = self._choose(hp, "convolution_layers")
+        filters = self._choose(hp, "convolution_filters")
+        kernel = self._choose(hp, "convolution_kernel")
+        dropout = self._choose(hp, "convolution_dropout")
+        for layer in range(layers):
+            name = f"{self.name}_layer{layer + 1}"
+            y = x
+            for part in ("first", "second"):
+                y = keras.layers.Conv1D(
+                    filters,
+                    kernel,
+                    padding="same",
+                    dilation_rate=2**layer,
+                    use_bias=False,
+                    name=f"{name}_{part}_conv",
+                )(y)
+                y = keras.layers.BatchNormalization(momentum=0.9, name=f"{name}_{part}_norm")(y)
+                y = keras.layers.ReLU(name=f"{name}_{part}_relu")(y)
+                if dropout:
+                    y = keras.layers.SpatialDropout1D(dropout, name=f"{name}_{part}_dropout")(y)
+            if x.shape[-1] != filters:
+                x = keras.layers.Conv1D(filters, 1, name=f"{name}_shortcut")(x)
+            x = keras.layers.Add(name=f"{name}_add")([x, y])
+            x = keras.layers.ReLU(name=f"{name}_relu")(x)
+        return self._attention(x)
+
+
+def _dropped(x: keras.KerasTensor, rate: float, *, name: str) -> keras.KerasTensor:
+    return keras.layers.Dropout(rate, name=name)(x) if rate else x
