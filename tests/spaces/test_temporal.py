@@ -2,60 +2,258 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
+import numpy.typing as npt
+import optuna
 import pytest
 
+from artifacts.export import check_stock_layers
+from search.hyperparameters import OptunaHyperParameters
 from spaces.temporal import KINDS, TemporalBlock
 
 SHAPE = (4, 6)
+ORDERED = ("bilstm", "bigru", "transformer", "convolution")
+CHOICES = {
+    "bilstm": {"recurrent_units", "recurrent_layers", "recurrent_output"},
+    "bigru": {"recurrent_units", "recurrent_layers", "recurrent_output"},
+    "transformer": {
+        f"transformer_{choice}" for choice in ("width", "depth", "heads", "mlp", "dropout")
+    },
+    "convolution": {
+        f"convolution_{choice}" for choice in ("layers", "filters", "kernel", "dropout")
+    },
+    "attention": set(),
+    "mean": set(),
+}
+PINNED: dict[str, Any] = {
+    "recurrent_units": 5,
+    "recurrent_layers": 2,
+    "recurrent_output": "attention",
+    "transformer_width": 8,
+    "transformer_depth": 2,
+    "transformer_heads": 2,
+    "transformer_mlp": 16,
+    "transformer_dropout": 0.0,
+    "convolution_layers": 2,
+    "convolution_filters": 8,
+    "convolution_kernel": 3,
+    "convolution_dropout": 0.0,
+}
+FEATURES = {
+    "bilstm": 10,
+    "bigru": 10,
+    "transformer": 8,
+    "convolution": 8,
+    "attention": 6,
+    "mean": 6,
+}
+
+
+@pytest.fixture
+def mixed_precision() -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    yield
+    keras.config.set_dtype_policy(before)
+
+
+def _sequences(clips: int = 2, seed: int = 0) -> npt.NDArray[np.float32]:
+    return np.random.default_rng(seed).normal(size=(clips, *SHAPE)).astype(np.float32)
+
+
+def _with_head(stage: keras.Model) -> keras.Model:
+    y = keras.layers.Dense(1, activation="sigmoid", dtype="float32")(stage.output)
+    model = keras.Model(stage.input, y)
+    model.compile(keras.optimizers.Adam(0.01), "binary_crossentropy")
+    return model
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_kind_gives_one_embedding(build_block: Callable[..., Any], kind: str) -> None:
+def test_a_kind_asks_for_its_own_choices_alone(build_block: Callable[..., Any], kind: str) -> None:
     model, hp = build_block(TemporalBlock(), SHAPE, values={"temporal/kind": kind})
-    units = hp.values.get("temporal/units")
-    assert model.output_shape == (None, 6 if kind == "mean" else 2 * units)
-    assert np.isfinite(np.asarray(model(np.ones((2, *SHAPE), np.float32)))).all()
+    assert set(hp.values) == {f"temporal/{choice}" for choice in CHOICES[kind] | {"kind"}}
+    found = np.asarray(model(_sequences()))
+    assert found.shape == (2, model.output_shape[1])
+    assert np.isfinite(found).all()
+    assert found.std() > 0
 
 
-def test_only_a_recurrent_kind_asks_for_units_and_layers(build_block: Callable[..., Any]) -> None:
-    _, asked = build_block(TemporalBlock(), SHAPE, values={"temporal/kind": "mean"})
-    assert set(asked.values) == {"temporal/kind"}
-    _, asked = build_block(TemporalBlock(), SHAPE, values={"temporal/kind": "bigru"})
-    assert set(asked.values) == {"temporal/kind", "temporal/units", "temporal/layers"}
+def test_the_published_figures_are_tried_first(build_block: Callable[..., Any]) -> None:
+    _, recurrent = build_block(TemporalBlock(), SHAPE)
+    assert recurrent.values == {
+        "temporal/kind": "bilstm",
+        "temporal/recurrent_units": 256,
+        "temporal/recurrent_layers": 1,
+        "temporal/recurrent_output": "attention",
+    }
+    _, ftcn = build_block(TemporalBlock("transformer"), SHAPE)
+    assert ftcn.values["temporal/transformer_depth"] == 1
+    assert ftcn.values["temporal/transformer_heads"] == 16
+    assert ftcn.values["temporal/transformer_mlp"] == 2048
 
 
-def test_pinned_choices_are_not_searched(build_block: Callable[..., Any]) -> None:
-    model, hp = build_block(TemporalBlock("bigru", units=3, layers=2), SHAPE)
+@pytest.mark.parametrize("kind", KINDS)
+def test_pinned_choices_are_not_searched(build_block: Callable[..., Any], kind: str) -> None:
+    model, hp = build_block(TemporalBlock(kind, **PINNED), SHAPE)
     assert hp.space == []
-    assert model.output_shape == (None, 6)
-    assert sum(layer.name.startswith("temporal_") for layer in model.layers) == 2
+    assert model.output_shape == (None, FEATURES[kind])
+    assert not any("dropout" in layer.name for layer in model.layers)
 
 
-def test_recurrence_knows_the_order_of_frames_and_the_mean_does_not(
-    build_block: Callable[..., Any],
+@pytest.mark.parametrize(("kind", "count"), [("transformer", 4), ("convolution", 4)])
+def test_dropout_is_where_it_is_asked_for(
+    build_block: Callable[..., Any], kind: str, count: int
 ) -> None:
-    rng = np.random.default_rng(1)
-    x = rng.normal(size=(1, *SHAPE)).astype(np.float32)
-    shuffled = x[:, [2, 0, 3, 1]]
-    mean, _ = build_block(TemporalBlock("mean"), SHAPE)
-    np.testing.assert_allclose(mean(x), mean(shuffled), atol=1e-6)
-    recurrent, _ = build_block(TemporalBlock("bilstm", units=8, layers=1), SHAPE)
-    assert np.abs(np.asarray(recurrent(x)) - np.asarray(recurrent(shuffled))).max() > 1e-3
+    block = TemporalBlock(kind, **PINNED | {f"{kind}_dropout": 0.3})
+    model, _ = build_block(block, SHAPE)
+    rates = [layer.rate for layer in model.layers if layer.name.endswith("_dropout")]
+    assert rates == [0.3] * count
 
 
-def test_an_unknown_kind_is_refused() -> None:
-    with pytest.raises(ValueError, match="Received: 'transformer'"):
-        TemporalBlock(kind="transformer")
+def test_the_search_may_be_narrowed_to_some_kinds(build_block: Callable[..., Any]) -> None:
+    block = TemporalBlock(kinds=("mean", "transformer"), **PINNED)
+    model, hp = build_block(block, SHAPE)
+    (entry,) = hp.space
+    assert entry.values == ["transformer", "mean"]
+    assert model.output_shape == (None, 8)
+
+
+def test_a_single_kind_is_not_asked_for(build_block: Callable[..., Any]) -> None:
+    model, hp = build_block(TemporalBlock(kinds=("convolution",)), SHAPE)
+    assert set(hp.values) == {f"temporal/{choice}" for choice in CHOICES["convolution"]}
+    assert model.output_shape == (None, 64)
+
+
+@pytest.mark.parametrize("kind", [None, *KINDS])
+def test_a_single_frame_is_its_own_embedding_and_nothing_is_asked(
+    build_block: Callable[..., Any], kind: str | None
+) -> None:
+    model, hp = build_block(TemporalBlock(kind), (1, 6))
+    assert hp.space == []
+    x = _sequences()[:, :1]
+    np.testing.assert_allclose(model(x), x[:, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_frames_are_enough(build_block: Callable[..., Any], kind: str) -> None:
+    model, _ = build_block(TemporalBlock(kind), (2, 6))
+    assert np.isfinite(np.asarray(model(_sequences()[:, :2]))).all()
+
+
+@pytest.mark.parametrize(("output", "features"), [("attention", 10), ("last", 10)])
+def test_the_last_states_or_all_of_them_are_kept(
+    build_block: Callable[..., Any], output: str, features: int
+) -> None:
+    block = TemporalBlock("bigru", **PINNED | {"recurrent_output": output})
+    model, _ = build_block(block, SHAPE)
+    names = [layer.name for layer in model.layers]
+    assert model.output_shape == (None, features)
+    assert ("temporal_attention_weights" in names) is (output == "attention")
+    assert model.get_layer("temporal_recurrent1").return_sequences
+    assert model.get_layer("temporal_recurrent2").return_sequences is (output == "attention")
+
+
+def test_a_head_has_its_share_of_the_width(build_block: Callable[..., Any]) -> None:
+    block = TemporalBlock("transformer", transformer_width=64, transformer_heads=16)
+    attention = build_block(block, SHAPE)[0].get_layer("temporal_layer1_attention")
+    assert (attention.num_heads, attention.key_dim) == (16, 4)
+
+
+def test_each_residual_layer_is_dilated_twice_as_far(build_block: Callable[..., Any]) -> None:
+    block = TemporalBlock("convolution", **PINNED | {"convolution_layers": 3})
+    model, _ = build_block(block, (16, 6))
+    for layer, dilation in enumerate((1, 2, 4), start=1):
+        conv = model.get_layer(f"temporal_layer{layer}_second_conv")
+        assert conv.dilation_rate == (dilation,)
+
+
+@pytest.mark.parametrize("kind", ["attention", "mean"])
+def test_the_controls_know_no_order(build_block: Callable[..., Any], kind: str) -> None:
+    model, _ = build_block(TemporalBlock(kind), SHAPE)
+    x = _sequences()
+    np.testing.assert_allclose(model(x[:, [2, 0, 3, 1]]), model(x), atol=1e-6)
+    assert np.abs(np.asarray(model(x[:1])) - np.asarray(model(x[1:]))).max() > 1e-3
+
+
+@pytest.mark.parametrize("kind", ORDERED)
+def test_a_kind_that_knows_order_learns_to_tell_rising_from_falling(
+    build_block: Callable[..., Any], kind: str
+) -> None:
+    keras.utils.set_random_seed(0)
+    model = _with_head(build_block(TemporalBlock(kind, **PINNED), SHAPE)[0])
+    labels = np.arange(64) % 2
+    slope = np.linspace(-1, 1, SHAPE[0])[:, None] * np.where(labels, 1, -1)[:, None, None]
+    for seed in range(60):
+        model.train_on_batch(slope + _sequences(64, seed) / 2, labels[:, None])
+    scores = np.asarray(model(slope + _sequences(64, seed=99) / 2))[:, 0]
+    assert ((scores > 0.5) == labels).mean() > 0.9
+
+
+@pytest.mark.usefixtures("mixed_precision")
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_trains_in_mixed_precision(build_block: Callable[..., Any], kind: str) -> None:
+    stage, _ = build_block(TemporalBlock(kind, **PINNED), SHAPE)
+    assert stage.output.dtype == "bfloat16"
+    model = _with_head(stage)
+    labels = np.arange(8)[:, None] % 2
+    losses = [model.train_on_batch(_sequences(8), labels) for _ in range(20)]
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_h5_reloads_with_stock_layers(
+    build_block: Callable[..., Any], tmp_path: Path, kind: str
+) -> None:
+    dropping = {"transformer_dropout": 0.1, "convolution_dropout": 0.1}
+    model, _ = build_block(TemporalBlock(kind, **PINNED | dropping), SHAPE)
+    path = tmp_path / "temporal.h5"
+    model.save(path, include_optimizer=False)
+    check_stock_layers(path)
+    again = keras.models.load_model(path, compile=False)
+    np.testing.assert_allclose(again(_sequences()), model(_sequences()), atol=1e-6)
+
+
+def test_a_study_can_search_every_kind_and_a_name_always_means_one_range() -> None:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
+    ranges: dict[str, Any] = {}
+    kinds = set()
+    for _ in range(16):
+        trial = study.ask()
+        TemporalBlock().build(OptunaHyperParameters(trial), keras.Input(SHAPE))
+        kind = trial.params["temporal/kind"]
+        kinds.add(kind)
+        assert set(trial.params) == {f"temporal/{c}" for c in CHOICES[kind] | {"kind"}}
+        for name, distribution in trial.distributions.items():
+            assert ranges.setdefault(name, distribution) == distribution
+        study.tell(trial, 0.5)
+    assert kinds == set(KINDS)
+
+
+@pytest.mark.parametrize(
+    ("pins", "refused"),
+    [
+        ({"kind": "lstm"}, "kind must be of .*Received: 'lstm'"),
+        ({"kinds": ()}, r"kinds must be of .*Received: \(\)"),
+        ({"kinds": ("mean", "lstm")}, "kinds must be of .*Received: .*'lstm'"),
+        ({"recurrent_output": "first"}, "recurrent_output must be of .*Received: 'first'"),
+    ],
+)
+def test_what_is_unknown_is_refused(pins: dict[str, Any], refused: str) -> None:
+    with pytest.raises(ValueError, match=refused):
+        TemporalBlock(**pins)
 
 
 def test_the_stage_comes_back_from_its_config(
     build_block: Callable[..., Any], come_back: Callable[[Any], Any]
 ) -> None:
-    block = TemporalBlock("bigru", units=3, layers=2, name="order")
+    block = TemporalBlock(kinds=("convolution",), **PINNED, name="order")
     again = come_back(block)
     assert again.get_config() == block.get_config()
-    assert build_block(again, SHAPE)[0].output_shape == (None, 6)
+    model, hp = build_block(again, SHAPE)
+    assert hp.space == []
+    assert model.output_shape == (None, 8)
