@@ -1,7 +1,8 @@
-"""Fixed, non-trainable convolutions: channel selection, preprocessing, high-pass filters, motion.
+"""Fixed, non-trainable convolutions: channel selection and preprocessing.
 
 A legacy ``.h5`` cannot hold slicing or arithmetic on tensors, and loading must never need code of
-this project. Each of these steps is linear, so each is a stock ``Conv3D`` with fixed weights.
+this project. Each of these steps is linear, so each is a stock ``Conv3D`` with fixed weights. All
+compute in float32 whatever the dtype policy: mixed precision would round pixels.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 GREY_CHANNEL = 3
 IMAGENET_BGR_MEAN = (103.939, 116.779, 123.68)
+EXACT = "float32"
 
 
 def fixed_conv(
@@ -43,6 +45,7 @@ def fixed_conv(
         padding=padding,
         use_bias=bias is not None,
         trainable=False,
+        dtype=EXACT,
         name=name,
     )
     y = layer(x)
@@ -54,7 +57,7 @@ def rgb(frames: keras.KerasTensor, *, frame_stride: int = 1, name: str) -> keras
     """Colour in 0..1 of every ``frame_stride``-th frame: float (batch, T', H, W, 3)."""
     kernel = np.zeros((1, 1, 1, 4, 3), np.float32)
     kernel[0, 0, 0, [0, 1, 2], [0, 1, 2]] = 1.0
-    x = keras.layers.Rescaling(1 / 255, name=f"{name}_unit")(frames)
+    x = keras.layers.Rescaling(1 / 255, dtype=EXACT, name=f"{name}_unit")(frames)
     return fixed_conv(x, kernel, name=f"{name}_rgb", strides=(frame_stride, 1, 1))
 
 
@@ -62,7 +65,7 @@ def grey(frames: keras.KerasTensor, *, frame_stride: int = 1, name: str) -> kera
     """Grey in 0..255 of every ``frame_stride``-th frame: float (batch, T', H, W, 1)."""
     kernel = np.zeros((1, 1, 1, 4, 1), np.float32)
     kernel[0, 0, 0, GREY_CHANNEL, 0] = 1.0
-    x = keras.layers.Rescaling(1.0, name=f"{name}_float")(frames)
+    x = keras.layers.Rescaling(1.0, dtype=EXACT, name=f"{name}_float")(frames)
     return fixed_conv(x, kernel, name=f"{name}_grey", strides=(frame_stride, 1, 1))
 
 
@@ -75,49 +78,12 @@ def caffe(frames: keras.KerasTensor, *, frame_stride: int = 1, name: str) -> ker
     kernel = np.zeros((1, 1, 1, 4, 3), np.float32)
     kernel[0, 0, 0, [2, 1, 0], [0, 1, 2]] = 1.0
     bias = -np.array(IMAGENET_BGR_MEAN, np.float32)
-    x = keras.layers.Rescaling(1.0, name=f"{name}_float")(frames)
+    x = keras.layers.Rescaling(1.0, dtype=EXACT, name=f"{name}_float")(frames)
     return fixed_conv(x, kernel, bias, name=f"{name}_bgr", strides=(frame_stride, 1, 1))
-
-
-def srm_kernels() -> npt.NDArray[np.float32]:
-    """The three common SRM high-pass filters, (1, 5, 5, 1, 3).
-
-    Second order along a row, the 3x3 square and the 5x5 square, scaled by 1/2, 1/4 and 1/12
-    (Fridrich and Kodovsky, Rich Models for Steganalysis, 2012; the choice of three: Zhou et al.,
-    Learning Rich Features for Image Manipulation Detection, 2018).
-    """
-    row = np.zeros((5, 5))
-    row[2, 1:4] = [1, -2, 1]
-    square3 = np.zeros((5, 5))
-    square3[1:4, 1:4] = [[-1, 2, -1], [2, -4, 2], [-1, 2, -1]]
-    square5 = np.array(
-        [
-            [-1, 2, -2, 2, -1],
-            [2, -6, 8, -6, 2],
-            [-2, 8, -12, 8, -2],
-            [2, -6, 8, -6, 2],
-            [-1, 2, -2, 2, -1],
-        ]
-    )
-    kernels = np.stack([row / 2, square3 / 4, square5 / 12], axis=-1)
-    return kernels[None, :, :, None, :].astype(np.float32)
-
-
-def motion_kernels() -> npt.NDArray[np.float32]:
-    """Change between neighbouring frames and its two spatial gradients, (2, 3, 3, 1, 3).
-
-    Stands in for optical flow and its strain, which no stock layer computes: for small motion
-    the change of brightness is the flow times the image gradient (Horn and Schunck, 1981).
-    """
-    centre = np.zeros((3, 3))
-    centre[1, 1] = 1.0
-    sobel = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 8
-    kernel = np.stack([centre, sobel, sobel.T], axis=-1)
-    return np.stack([-kernel, kernel])[:, :, :, None, :].astype(np.float32)
 
 
 def truncate(x: keras.KerasTensor, limit: float, *, name: str) -> keras.KerasTensor:
     """Clip to -limit..limit and scale to -1..1, in stock layers."""
-    x = keras.layers.Rescaling(1.0, offset=limit, name=f"{name}_shift")(x)
-    x = keras.layers.ReLU(max_value=2 * limit, name=f"{name}_clip")(x)
-    return keras.layers.Rescaling(1 / limit, offset=-1.0, name=f"{name}_scale")(x)
+    x = keras.layers.Rescaling(1.0, offset=limit, dtype=EXACT, name=f"{name}_shift")(x)
+    x = keras.layers.ReLU(max_value=2 * limit, dtype=EXACT, name=f"{name}_clip")(x)
+    return keras.layers.Rescaling(1 / limit, offset=-1.0, dtype=EXACT, name=f"{name}_scale")(x)

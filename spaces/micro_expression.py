@@ -2,90 +2,146 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import autokeras as ak
 import keras
 
-from spaces.fixed_kernels import fixed_conv, grey, motion_kernels
-
-STSTNET_FILTERS = (3, 5, 8)
-STSTNET_SIDE = 28
+from spaces.micro_expression_networks import NETWORKS, norm
+from spaces.motion import REGIONS, SOURCES, dynamic_image, motion_maps
 
 
 @keras.saving.register_keras_serializable(package="dfsearch")
 class MicroExpressionBlock(ak.Block):
-    """Motion of a small grey face, seen by STSTNet: uint8 (T, H, W, 4) to float (F).
+    """Motion of a small face, seen by a shallow network: uint8 (T, H, W, 4) to float (F).
 
-    STSTNet (Liong et al., Shallow Triple Stream Three-dimensional CNN for Micro-expression
-    Recognition, 2019) looks at three 28 x 28 motion maps through three shallow paths of 3, 5 and
-    8 filters. A clip has no annotated apex, so every change between neighbouring stored frames is
-    seen, and mean and maximum over time are kept.
+    A deepfake has no annotated apex, so all stored frames are seen. Each network sees the face at
+    about the size of its paper, from one of the sources that make sense for it:
+
+    ============== ===== =================================================================
+    network        side  sources, the first that is there being the default
+    ============== ===== =================================================================
+    ststnet        28    flow, differences: one set of motion maps for each pair of frames
+    microexpstcnn  64    grey (the clip itself), differences, flow: as one volume
+    learnet        112   grey, flow: as one dynamic image
+    ============== ===== =================================================================
+
+    ``differences`` are those of grey and their gradients (:func:`spaces.motion.changes`), ``flow``
+    what the store holds beside the frames.
 
     Args:
-        width: multiplies the filters of the paper; ``None`` searches 1, 2, 4.
-        dropout: as in the paper 0.5; ``None`` searches 0 to 0.5.
-        units: size of the embedding a frame; ``None`` searches 16, 32, 64.
+        network: of :data:`spaces.micro_expression_networks.NETWORKS`; ``None`` searches those that
+            take the source.
+        source: of :data:`spaces.motion.SOURCES`; ``None`` searches those the network takes.
+        region: of :data:`spaces.motion.REGIONS`; ``None`` searches.
+        width: multiplies the filters of the paper; ``None`` searches 1, 2, 4 for STSTNet, 1/4,
+            1/2, 1 for the others.
+        dropout: as in the papers 0.5; ``None`` searches 0 to 0.5.
+        units: size of the dense layer; ``None`` searches up to the paper's 128 for MicroExpSTCNN
+            and 256 for LEARNet; for STSTNet, which has none, 16 to 64 for each pair of frames.
     """
 
     def __init__(
         self,
-        width: int | None = None,
+        network: str | None = None,
+        source: str | None = None,
+        region: str | None = None,
+        width: float | None = None,
         dropout: float | None = None,
         units: int | None = None,
         name: str = "micro_expression",
         **kwargs: Any,
     ) -> None:
         super().__init__(name=name, **kwargs)
+        if network is not None and network not in NETWORKS:
+            raise ValueError(f"network must be of {tuple(NETWORKS)}. Received: {network!r}")
+        sources = SOURCES if network is None else NETWORKS[network].sources
+        if source is not None and source not in sources:
+            raise ValueError(
+                f"source of {network or 'a network'} must be of {sources}. Received: {source!r}"
+            )
+        if region is not None and region not in REGIONS:
+            raise ValueError(f"region must be of {tuple(REGIONS)}. Received: {region!r}")
+        self.network = network
+        self.source = source
+        self.region = region
         self.width = width
         self.dropout = dropout
         self.units = units
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
+            "network": self.network,
+            "source": self.source,
+            "region": self.region,
             "width": self.width,
             "dropout": self.dropout,
             "units": self.units,
         }
 
     def build(self, hp: Any, inputs: Any = None) -> keras.KerasTensor:
-        """Build on uint8 frames (batch, T, H, W, 4), T at least 2; returns float (batch, F)."""
-        frames = keras.tree.flatten(inputs)[0]
+        """Build on frames, or on [frames, flow] where the store holds flow.
+
+        Args:
+            hp: answers what is not pinned.
+            inputs: uint8 frames (batch, T, H, W, 4), T at least 2, and flow, float16
+                (batch, T - 1, H / 2, W / 2, 3), as :mod:`data_prep.flow` makes it.
+
+        Returns:
+            float (batch, F).
+
+        Raises:
+            ValueError: clips of one frame, or flow is pinned and not there.
+        """
+        frames, *rest = keras.tree.flatten(inputs)
+        flow = rest[0] if rest else None
         if frames.shape[1] < 2:
             raise ValueError(
                 f"the micro-expression stream needs 2 frames a clip. Received: {frames.shape[1]}"
             )
-        width = self.width or hp.Choice("width", [1, 2, 4], default=2)
+        if self.source == "flow" and flow is None:
+            raise ValueError(
+                "the micro-expression stream is to see flow and the clips have none; prepare them "
+                "with --modalities flow, or choose another source"
+            )
+        region = self.region
+        if region is None:
+            region = hp.Choice("region", list(REGIONS), default="face")
         dropout = self.dropout
         if dropout is None:
-            dropout = hp.Float("dropout", 0.0, 0.5, step=0.1, default=0.2)
-        units = self.units or hp.Choice("units", [16, 32, 64], default=32)
+            dropout = hp.Float("dropout", 0.0, 0.5, step=0.1, default=0.5)
 
-        x = motion(frames, name=self.name)
-        x = keras.layers.BatchNormalization(momentum=0.9, name=f"{self.name}_motion_norm")(x)
-        paths = []
-        for filters in STSTNET_FILTERS:
-            name = f"{self.name}_path{filters}"
-            path = keras.layers.Conv3D(
-                filters * width, (1, 3, 3), padding="same", activation="relu", name=f"{name}_conv"
-            )(x)
-            path = keras.layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(path)
-            path = keras.layers.MaxPooling3D((1, 3, 3), padding="same", name=f"{name}_max")(path)
-            paths.append(keras.layers.Dropout(dropout, name=f"{name}_dropout")(path))
-        x = keras.layers.Concatenate(name=f"{self.name}_paths")(paths)
-        x = keras.layers.AveragePooling3D((1, 2, 2), name=f"{self.name}_mean")(x)
-        _, time, height, side, features = x.shape
-        x = keras.layers.Reshape((time, height * side * features), name=f"{self.name}_flat")(x)
-        x = keras.layers.Dense(units, activation="relu", name=f"{self.name}_embed")(x)
-        mean = keras.layers.GlobalAveragePooling1D(name=f"{self.name}_over_time_mean")(x)
-        peak = keras.layers.GlobalMaxPooling1D(name=f"{self.name}_over_time_max")(x)
-        return keras.layers.Concatenate(name=f"{self.name}_embedding")([mean, peak])
+        chosen, scope = self._ask_network(hp)
+        network = NETWORKS[chosen]
+        with scope:
+            source = self.source or self._ask_source(hp, chosen, flow is not None)
+            width = self.width
+            if width is None:
+                width = hp.Choice(f"{chosen}_width", list(network.widths), default=1.0)
+            units = self.units
+            if units is None:
+                units = hp.Choice(
+                    f"{chosen}_units", list(network.units), default=network.default_units
+                )
 
+        x = motion_maps(source, frames, flow, region, network.side, name=self.name)
+        if network.as_dynamic_image:
+            x = dynamic_image(x, name=self.name)
+        x = norm(x, name=f"{self.name}_maps")
+        return network.build(x, width, dropout, units, name=self.name)
 
-def motion(frames: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
-    """Frame-to-frame change and its gradients at about 28 px: float (batch, T - 1, h, w, 3)."""
-    x = grey(frames, name=name)
-    shrink = max(1, min(x.shape[2], x.shape[3]) // STSTNET_SIDE)
-    if shrink > 1:
-        x = keras.layers.AveragePooling3D((1, shrink, shrink), name=f"{name}_shrink")(x)
-    return fixed_conv(x, motion_kernels(), name=f"{name}_motion")
+    def _ask_network(self, hp: Any) -> tuple[str, contextlib.AbstractContextManager[Any]]:
+        """A network's name, and the scope in which its own choices are asked."""
+        if self.network is not None:
+            return self.network, contextlib.nullcontext()
+        candidates = [name for name in NETWORKS if self.source in (None, *NETWORKS[name].sources)]
+        chosen = hp.Choice("network", candidates, default=candidates[0])
+        return chosen, hp.conditional_scope("network", [chosen])
+
+    def _ask_source(self, hp: Any, chosen: str, has_flow: bool) -> str:
+        sources = [one for one in NETWORKS[chosen].sources if has_flow or one != "flow"]
+        if len(sources) == 1:
+            return sources[0]
+        answer: str = hp.Choice(f"{chosen}_source", sources, default=sources[0])
+        return answer

@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import autokeras as ak
 import keras
 
-from spaces.fixed_kernels import fixed_conv, grey, srm_kernels, truncate
+from spaces.fixed_kernels import EXACT, fixed_conv, grey, truncate
+from spaces.high_pass import (
+    BLOCK,
+    dct_kernels,
+    learned_high_pass,
+    srm3_kernels,
+    srm30_kernels,
+)
 from spaces.spatial import conv_stage
 
+KERNELS = ("srm3", "srm30", "learned")
 TRUNCATION = 3.0
+_MIDDLE_GREY = 127.5
 
 
 @keras.saving.register_keras_serializable(package="dfsearch")
 class NoiseResidualBlock(ak.Block):
-    """SRM high-pass residuals of grey, seen by a small network: uint8 (T, H, W, 4) to float (F).
+    """High-pass residuals of grey, seen by a small network: uint8 (T, H, W, 4) to float (F).
 
-    A camera leaves its noise everywhere; a pasted face brings another noise or none. Kernels and
-    truncation at 3 grey levels as in :func:`spaces.fixed_kernels.srm_kernels`.
+    A camera leaves its noise everywhere; a pasted face brings another noise or none.
 
     Args:
+        kernels: of :data:`KERNELS`; ``None`` searches. ``srm3`` and ``srm30`` are fixed
+            (:func:`spaces.high_pass.srm3_kernels`, :func:`spaces.high_pass.srm30_kernels`) and
+            truncated at 3 grey levels; ``learned`` are held by
+            :class:`spaces.high_pass.HighPassConstraint`.
+        learned_filters: number of learned kernels; ``None`` searches 3 (Bayar and Stamm,
+            Constrained Convolutional Neural Networks, 2018), 6 and 12 (the same, 2016).
+        statistics: add the frequency statistics of grey, see :func:`frequency_statistics`;
+            ``None`` searches.
         filters: first-stage width; ``None`` searches 8, 16, 24.
         stages: halvings of resolution; ``None`` searches 2 to 4.
         frame_stride: take every n-th frame, since noise needs no neighbours; ``None`` searches
@@ -29,6 +46,9 @@ class NoiseResidualBlock(ak.Block):
 
     def __init__(
         self,
+        kernels: str | None = None,
+        learned_filters: int | None = None,
+        statistics: bool | None = None,
         filters: int | None = None,
         stages: int | None = None,
         frame_stride: int | None = None,
@@ -36,27 +56,92 @@ class NoiseResidualBlock(ak.Block):
         **kwargs: Any,
     ) -> None:
         super().__init__(name=name, **kwargs)
+        if kernels is not None and kernels not in KERNELS:
+            raise ValueError(f"kernels must be of {KERNELS}. Received: {kernels!r}")
+        self.kernels = kernels
+        self.learned_filters = learned_filters
+        self.statistics = statistics
         self.filters = filters
         self.stages = stages
         self.frame_stride = frame_stride
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
+            "kernels": self.kernels,
+            "learned_filters": self.learned_filters,
+            "statistics": self.statistics,
             "filters": self.filters,
             "stages": self.stages,
             "frame_stride": self.frame_stride,
         }
 
     def build(self, hp: Any, inputs: Any = None) -> keras.KerasTensor:
-        """Build on uint8 frames (batch, T, H, W, 4); returns float (batch, F)."""
+        """Build on uint8 frames (batch, T, H, W, 4), H and W at least 8; float (batch, F)."""
         frames = keras.tree.flatten(inputs)[0]
-        stride = self.frame_stride or hp.Choice("frame_stride", [2, 4], default=4)
-        filters = self.filters or hp.Choice("filters", [8, 16, 24], default=16)
-        stages = self.stages or hp.Int("stages", 2, 4, default=3)
+        if min(frames.shape[2:4]) < BLOCK:
+            raise ValueError(
+                f"the noise-residual stream needs frames of {BLOCK} px or more; prepare larger "
+                f"crops with --size. Received: {frames.shape[2]} x {frames.shape[3]}"
+            )
+        stride = self.frame_stride
+        if stride is None:
+            stride = hp.Choice("frame_stride", [2, 4], default=4)
+        filters = self.filters
+        if filters is None:
+            filters = hp.Choice("filters", [8, 16, 24], default=16)
+        stages = self.stages
+        if stages is None:
+            stages = hp.Int("stages", 2, 4, default=3)
+        statistics = self.statistics
+        if statistics is None:
+            statistics = hp.Boolean("statistics", default=False)
 
-        x = grey(frames, frame_stride=stride, name=self.name)
-        x = fixed_conv(x, srm_kernels(), name=f"{self.name}_srm")
-        x = truncate(x, TRUNCATION, name=f"{self.name}_truncate")
+        seen = grey(frames, frame_stride=stride, name=self.name)
+        x = self._residual(hp, seen)
         for stage in range(stages):
             x = conv_stage(x, filters * min(2**stage, 4), name=f"{self.name}_stage{stage + 1}")
-        return keras.layers.GlobalAveragePooling3D(name=f"{self.name}_embedding")(x)
+        x = keras.layers.GlobalAveragePooling3D(name=f"{self.name}_embedding")(x)
+        if not statistics:
+            return x
+        spectrum = frequency_statistics(seen, name=f"{self.name}_statistics")
+        spectrum = keras.layers.BatchNormalization(
+            momentum=0.9, name=f"{self.name}_statistics_norm"
+        )(spectrum)
+        return keras.layers.Concatenate(name=f"{self.name}_with_statistics")([x, spectrum])
+
+    def _residual(self, hp: Any, seen: keras.KerasTensor) -> keras.KerasTensor:
+        """Residuals of grey, about -1..1: float32 (batch, T', H - 4, W - 4, kernels)."""
+        kernels, scope = self.kernels, contextlib.nullcontext()
+        if kernels is None:
+            kernels = hp.Choice("kernels", list(KERNELS), default="srm3")
+            scope = hp.conditional_scope("kernels", ["learned"])
+        if kernels != "learned":
+            fixed = srm3_kernels() if kernels == "srm3" else srm30_kernels()
+            x = fixed_conv(seen, fixed, name=f"{self.name}_{kernels}")
+            return truncate(x, TRUNCATION, name=f"{self.name}_truncate")
+        filters = self.learned_filters
+        if filters is None:
+            with scope:
+                filters = hp.Choice("learned_filters", [3, 6, 12], default=3)
+        x = keras.layers.Rescaling(
+            1 / TRUNCATION,
+            offset=-_MIDDLE_GREY / TRUNCATION,
+            dtype=EXACT,
+            name=f"{self.name}_centred",
+        )(seen)
+        return learned_high_pass(x, filters, name=f"{self.name}_learned")
+
+
+def frequency_statistics(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
+    """How strong each frequency is in a clip: float (batch, T, H, W, 1) to float (batch, 63).
+
+    Generators and resizing leave too much or too little of some frequencies (Frank et al.,
+    Leveraging Frequency Analysis for Deep Fake Image Recognition, 2020). The energy of every
+    block-DCT coefficient but the mean, averaged over all blocks and frames, as a fraction E of
+    what is usual for faces, through softsign: E / (1 + E) is the sigmoid of log E, nearly straight
+    in log E within a factor of ten around 1.
+    """
+    x = fixed_conv(x, dct_kernels(), strides=(1, BLOCK, BLOCK), name=f"{name}_dct")
+    x = keras.layers.Multiply(dtype=EXACT, name=f"{name}_energy")([x, x])
+    x = keras.layers.GlobalAveragePooling3D(dtype=EXACT, name=f"{name}_mean")(x)
+    return keras.layers.Activation("softsign", dtype=EXACT, name=f"{name}_compressed")(x)

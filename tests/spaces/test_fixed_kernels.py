@@ -8,16 +8,9 @@ import keras
 import numpy as np
 import numpy.typing as npt
 import pytest
-from scipy.signal import correlate2d
 
 from spaces import fixed_kernels
-from spaces.fixed_kernels import (
-    GREY_CHANNEL,
-    fixed_conv,
-    motion_kernels,
-    srm_kernels,
-    truncate,
-)
+from spaces.fixed_kernels import GREY_CHANNEL, fixed_conv, truncate
 
 Frames = npt.NDArray[np.uint8]
 
@@ -53,33 +46,6 @@ def test_caffe_is_what_keras_applications_do_to_a_frame(
         np.testing.assert_allclose(found[:, at], expected, atol=1e-4)
 
 
-def test_srm_residuals_are_those_of_the_three_filters(clips: Frames) -> None:
-    grey = clips[..., GREY_CHANNEL:].astype(np.float32)
-    found = _apply(lambda x: fixed_conv(x, srm_kernels(), name="a"), grey)
-    for place in range(3):
-        kernel = srm_kernels()[0, :, :, 0, place]
-        expected = correlate2d(grey[1, 2, ..., 0], kernel, mode="valid")
-        np.testing.assert_allclose(found[1, 2, ..., place], expected, atol=1e-3)
-
-
-def test_srm_residuals_of_a_smooth_slope_are_nothing() -> None:
-    slope = np.add.outer(np.arange(16.0), 2 * np.arange(16.0)).astype(np.float32)
-    found = _apply(lambda x: fixed_conv(x, srm_kernels(), name="a"), slope[None, None, ..., None])
-    np.testing.assert_allclose(found, 0, atol=1e-4)
-
-
-def test_motion_is_the_change_between_frames_and_its_gradients(clips: Frames) -> None:
-    grey = clips[..., GREY_CHANNEL:].astype(np.float32)
-    found = _apply(lambda x: fixed_conv(x, motion_kernels(), name="a"), grey)
-    change = np.diff(grey[..., 0], axis=1)
-    assert found.shape == (2, 4, 30, 30, 3)
-    np.testing.assert_allclose(found[..., 0], change[:, :, 1:-1, 1:-1], atol=1e-3)
-    sobel = np.outer([1, 2, 1], [-1, 0, 1]) / 8
-    for place, kernel in ((1, sobel), (2, sobel.T)):
-        expected = correlate2d(change[0, 3], kernel, mode="valid")
-        np.testing.assert_allclose(found[0, 3, ..., place], expected, atol=1e-3)
-
-
 def test_truncate_clips_and_scales_to_unit_range() -> None:
     x = np.array([[-10, -3, -1.5, 0, 1.5, 3, 9]], np.float32)
     found = _apply(lambda x: truncate(x, 3.0, name="a"), x)
@@ -98,3 +64,27 @@ def test_a_fixed_convolution_does_not_learn(clips: Frames) -> None:
     assert fixed.trainable_weights == []
     for old, new in zip(before, fixed.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+@pytest.mark.parametrize("step", ["rgb", "grey", "caffe"])
+def test_mixed_precision_rounds_no_pixel(clips: Frames, step: str) -> None:
+    def build(x: keras.KerasTensor) -> keras.KerasTensor:
+        return truncate(getattr(fixed_kernels, step)(x, name="a"), 200.0, name="b")
+
+    expected = _apply(build, clips)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        found = _apply(build, clips)
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_fixed_convolution_strides_over_time_and_space() -> None:
+    x = np.arange(2 * 4 * 4, dtype=np.float32).reshape(1, 2, 4, 4, 1)
+    kernel, bias = np.full((2, 2, 2, 1, 1), 0.125, np.float32), np.array([1], np.float32)
+    found = _apply(lambda x: fixed_conv(x, kernel, bias, strides=(1, 2, 2), name="a"), x)
+    expected = x.reshape(2, 2, 2, 2, 2).mean(axis=(0, 2, 4)) + 1
+    np.testing.assert_allclose(found[0, 0, ..., 0], expected)
