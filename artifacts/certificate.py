@@ -49,6 +49,14 @@ class InputContract(_Part):
     channels: tuple[str, ...] = ("red", "green", "blue", "grey")
 
 
+class ModalityContract(_Part):
+    """What the model takes beside the frames, as a store holds it."""
+
+    name: Literal["flow", "audio"]
+    dtype: Literal["float16"] = "float16"
+    shape: tuple[int, ...]
+
+
 class OutputContract(_Part):
     """What the model gives: one probability."""
 
@@ -84,7 +92,7 @@ class Certificate(_Part):
 
     Attributes:
         files: the model files it vouches for.
-        input, output: the contract.
+        input, other_inputs, output: the contract.
         params: weights of the model.
         threshold: at and above it a video is called fake; frozen.
         threshold_rule: how it was chosen.
@@ -106,6 +114,7 @@ class Certificate(_Part):
     format: Literal[1] = 1
     files: ModelFiles
     input: InputContract
+    other_inputs: tuple[ModalityContract, ...] = ()
     output: OutputContract = OutputContract()
     params: int
     threshold: float
@@ -123,6 +132,11 @@ class Certificate(_Part):
     seed: int
     versions: dict[str, str]
     created: str
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Names of what the model takes beside the frames."""
+        return tuple(contract.name for contract in self.other_inputs)
 
     @property
     def clip_preparation(self) -> Preparation:

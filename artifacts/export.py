@@ -52,6 +52,9 @@ UNSAFE_LAYERS = frozenset(
 )
 
 
+_CONSTRAINTS = frozenset({"kernel_constraint", "bias_constraint", "depthwise_constraint"})
+
+
 def fold_calibration(model: keras.Model, calibration: Calibration) -> None:
     """Put Platt scaling into the last dense layer, so that every copy of the model is calibrated.
 
@@ -67,9 +70,33 @@ def fold_calibration(model: keras.Model, calibration: Calibration) -> None:
     )
 
 
+def plain_copy(model: keras.Model) -> keras.Model:
+    """The model as it is used: float32 throughout, and nothing in it that only training needs.
+
+    A model trained in mixed precision is the same function of the same float32 weights, computed
+    more exactly; constraints on weights have done their work.
+    """
+    copy = type(model).from_config(_plain(model.get_config()))
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def _plain(config: Any) -> Any:
+    """A serialised model without constraints and with one dtype policy."""
+    if isinstance(config, dict):
+        if config.get("class_name") == "DTypePolicy":
+            return config | {"config": {"name": "float32"}}
+        return {
+            key: None if key in _CONSTRAINTS else _plain(value) for key, value in config.items()
+        }
+    if isinstance(config, list | tuple):
+        return type(config)(map(_plain, config))
+    return config
+
+
 def save_model(model: keras.Model, run: RunDirectory) -> None:
     """Write ``best_model.keras`` and ``best_model.h5`` without optimizer, each whole or not."""
-    inference = keras.Model(model.inputs[0], model.outputs[0], name="deepfake_detector")
+    inference = keras.Model(model.inputs, model.outputs[0], name="deepfake_detector")
     for path in (run.keras, run.h5):
         with replacing(path) as temporary:
             inference.save(temporary, include_optimizer=False)

@@ -16,8 +16,7 @@ from rich.table import Table
 
 from artifacts.records import TrialRecord
 from data_prep.errors import UserError
-
-STREAMS = ("spatial", "micro_expression", "noise_residual")
+from spaces.streams import STREAMS
 
 
 def rows(records: Sequence[TrialRecord]) -> list[dict[str, Any]]:

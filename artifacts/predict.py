@@ -64,8 +64,8 @@ def predict(
             detector's model file is missing.
     """
     model, certificate = load_detector(run)
-    # The model takes the frames of the main face alone.
-    changes: dict[str, Any] = {"faces": MAIN, "modalities": ()}
+    # The model takes the main face alone, and of what may lie beside it what it was built on.
+    changes: dict[str, Any] = {"faces": MAIN, "modalities": certificate.modalities}
     if detector_model is not None:
         changes["detector_model"] = str(detector_model)
     preparation = dataclasses.replace(certificate.clip_preparation, **changes)
@@ -83,7 +83,9 @@ def predict(
         except VideoError as error:
             yield NoVerdict(name, str(error))
             continue
-        probability = float(model.predict_on_batch(clip.frames[None])[0, 0])
+        arrays = {"frames": clip.frames} | clip.modalities
+        inputs = [arrays[tensor.name][None] for tensor in model.inputs]
+        probability = float(model.predict_on_batch(inputs)[0, 0])
         yield Verdict(
             path=name,
             fake_probability=probability,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
 import numpy.typing as npt
@@ -24,10 +26,17 @@ def score_clips(
 ) -> npt.NDArray[np.float64]:
     """Fake probability of the rows in their order, (n,); a batch of clips in memory at a time."""
     parts = [
-        model.predict_on_batch(store.read(rows[start : start + _BATCH]))[:, 0]
+        model.predict_on_batch(read_inputs(model, store, rows[start : start + _BATCH]))[:, 0]
         for start in range(0, len(rows), _BATCH)
     ]
     return np.concatenate(parts).astype(np.float64)
+
+
+def read_inputs(
+    model: keras.Model, store: Store, rows: npt.NDArray[np.int64]
+) -> list[npt.NDArray[Any]]:
+    """What a detector takes of these rows, in the order of its inputs."""
+    return [store.read(rows, tensor.name) for tensor in model.inputs]
 
 
 def score_split(
@@ -70,6 +79,12 @@ def evaluate_on(run: RunDirectory, store: Store, split: str = "test") -> Evaluat
         raise UserError(
             f"{store.path} has clips of {_shape(store.clip_shape)}, the model takes "
             f"{_shape(expected)}; prepare it with --frames {expected[0]} --size {expected[1]}"
+        )
+    missing = [name for name in certificate.modalities if name not in store.modalities]
+    if missing:
+        raise UserError(
+            f"{store.path} has no {' and no '.join(missing)}, which the model needs; prepare it "
+            f"with --modalities {','.join(certificate.modalities)}"
         )
     rows = np.arange(len(store)) if split == ALL else store.rows(split)
     if len(np.unique(store.labels[rows])) < 2:

@@ -168,6 +168,11 @@ class Store:
         t, h, w, c = self._arrays["frames"][0].shape
         return int(t), int(h), int(w), int(c)
 
+    @property
+    def modality_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of one clip's array of each of :attr:`modalities`."""
+        return {name: tuple(self._arrays[name][0].shape) for name in self.modalities}
+
     def rows(self, split: str, label: int | None = None) -> npt.NDArray[np.int64]:
         """Row numbers of a split, of one label if given, ascending."""
         wanted = self.splits == split

@@ -41,6 +41,7 @@ def training_choices(config: RunConfig) -> TrainingChoices:
         learning_rate=config.architecture.learning_rate,
         batch_size=config.architecture.batch_size,
         epochs=config.architecture.epochs,
+        jit_compile=config.jit_compile,
     )
 
 
@@ -50,6 +51,6 @@ def run(config: RunConfig) -> TrialOutcome:
     def choose(
         hp: OptunaHyperParameters, graph: DetectorGraph, seed: int
     ) -> tuple[keras.Model, TrainingChoices]:
-        return detectors.build(graph, hp, seed), training_choices(config)
+        return detectors.build(graph, hp, seed, config.precision), training_choices(config)
 
     return run_detector_trial(config, STAGE, config.architecture.epochs, choose)

@@ -9,7 +9,7 @@ import typer
 
 from data_prep.errors import UserError
 from search import cli_data, cli_store  # noqa: F401
-from search.cli_common import USAGE, Json, RunDir, app, print_json, reported, say
+from search.cli_common import USAGE, Json, RunDir, app, listed, print_json, reported, say
 
 if TYPE_CHECKING:
     from artifacts.records import TrialRecord
@@ -24,7 +24,8 @@ def main() -> None:
 
 @app.command(
     epilog="Examples: dfsearch run ffpp.h5 runs/ffpp --preset quick; dfsearch run config.toml; "
-    "dfsearch run runs/ffpp/config.toml goes on with a run that was stopped"
+    "dfsearch run runs/ffpp/config.toml goes on with a run that was stopped; dfsearch run ffpp.h5 "
+    "runs/vgg --backbones vgg16 --weights hed"
 )
 def run(
     store: Annotated[
@@ -39,7 +40,15 @@ def run(
     seed: Annotated[int | None, typer.Option(help="Of the whole run.")] = None,
     workers: Annotated[int | None, typer.Option(help="Trials at a time.")] = None,
     weights: Annotated[
-        str | None, typer.Option(help="Of resnet50 and vgg16: imagenet, none, file or folder.")
+        str | None,
+        typer.Option(help="Of pretrained backbones: imagenet, hed (vgg16), none, file or folder."),
+    ] = None,
+    backbones: Annotated[
+        str | None,
+        typer.Option(help="Networks of the spatial stream, as small_cnn,vgg16; comma-separated."),
+    ] = None,
+    streams: Annotated[
+        str | None, typer.Option(help="Streams the search may use; comma-separated.")
     ] = None,
 ) -> None:
     """Search architectures, GAN and training; refit, test once, export best_model.h5."""
@@ -48,8 +57,12 @@ def run(
 
     flags: dict[str, Any] = {"preset": preset, "seed": seed, "workers": workers}
     flags = {name: value for name, value in flags.items() if value is not None}
-    if weights is not None:
-        flags["space"] = {"weights": weights}
+    space = {
+        "weights": weights,
+        "backbones": None if backbones is None else listed(backbones),
+        "streams": None if streams is None else listed(streams),
+    }
+    flags["space"] = {name: value for name, value in space.items() if value is not None}
     with reported("the same command goes on where it was"):
         config = _run_config(store, run_dir, flags)
         with run_progress() as progress:

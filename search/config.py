@@ -11,9 +11,9 @@ import pydantic
 import tomli_w
 
 from data_prep.errors import UserError
+from spaces.networks import BACKBONES, HED, IMAGENET, NO_WEIGHTS, PRETRAINED
+from spaces.streams import STREAMS, Stream
 
-Stream: TypeAlias = Literal["spatial", "micro_expression", "noise_residual"]
-Backbone: TypeAlias = Literal["small_cnn", "resnet50", "vgg16"]
 Preset: TypeAlias = Literal["quick", "standard", "thorough"]
 Count: TypeAlias = Annotated[int, pydantic.Field(ge=0, strict=True)]
 Positive: TypeAlias = Annotated[int, pydantic.Field(ge=1, strict=True)]
@@ -21,7 +21,7 @@ Seed: TypeAlias = Annotated[int, pydantic.Field(ge=0, lt=2**31, strict=True)]
 Rate: TypeAlias = Annotated[float, pydantic.Field(gt=0, lt=1, strict=True)]
 
 
-WEIGHTS = ("imagenet", "none")
+WEIGHTS = (IMAGENET, HED, NO_WEIGHTS)
 
 
 class _Section(pydantic.BaseModel):
@@ -32,17 +32,22 @@ class Space(_Section):
     """What the architecture search may build.
 
     Attributes:
-        streams: streams it may switch on and off.
+        streams: streams it may switch on and off; one that the clips lack something for is left
+            out.
         backbones: networks of the spatial stream.
-        weights: of ``resnet50`` and ``vgg16``: ``imagenet``, ``none``, a weights file, or a folder
-            with ``<backbone>.weights.h5``.
-        fine_tune: whether pretrained backbones train, too. Frozen ones are computed once.
+        weights: of pretrained networks: ``imagenet``, ``hed`` (VGG16 alone), ``none``, a weights
+            file, or a folder with ``<backbone>.weights.h5``.
+        fine_tune: whether pretrained backbones train, too: ``never``, their last so many stages,
+            ``always`` the whole, or ``search``. Frozen parts are computed once.
+        inflate: last stages of a pretrained backbone that look at three frames at a time, or
+            ``search``.
     """
 
-    streams: tuple[Stream, ...] = ("spatial", "micro_expression", "noise_residual")
-    backbones: tuple[Backbone, ...] = ("small_cnn", "resnet50", "vgg16")
-    weights: str = "imagenet"
-    fine_tune: Literal["never", "search", "always"] = "never"
+    streams: tuple[Stream, ...] = STREAMS
+    backbones: tuple[str, ...] = ("small_cnn", "resnet50", "vgg16")
+    weights: str = IMAGENET
+    fine_tune: Positive | Literal["never", "search", "always"] = "never"
+    inflate: Count | Literal["search"] = 0
 
     @pydantic.field_validator("weights")
     @classmethod
@@ -55,6 +60,24 @@ class Space(_Section):
         if not value or len(set(value)) < len(value):
             raise ValueError("needs at least one entry, each once")
         return value
+
+    @pydantic.field_validator("backbones")
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in value if name not in BACKBONES]
+        if unknown:
+            raise ValueError(f"no backbone {', '.join(unknown)}; there are {', '.join(BACKBONES)}")
+        return value
+
+    @pydantic.model_validator(mode="after")
+    def _weights_have_a_network(self) -> Space:
+        pretrained = [name for name in self.backbones if name in PRETRAINED]
+        if self.weights == HED and pretrained != ["vgg16"]:
+            raise ValueError(
+                "hed weights are of vgg16 alone: set backbones to vgg16, with small networks "
+                "beside it or not"
+            )
+        return self
 
 
 class Architecture(_Section):
@@ -92,11 +115,14 @@ class Training(_Section):
         trials: how many; 0 leaves the stage out.
         architectures: how many of the best it may choose from.
         max_epochs: upper end of the searched range.
+        views: augmented copies of each clip that frozen parts are computed for; 0 augments anew
+            every time, at the cost of the whole model.
     """
 
     trials: Count = 20
     architectures: Positive = 3
     max_epochs: Annotated[int, pydantic.Field(ge=10, strict=True)] = 40
+    views: Count = 4
 
 
 class RunConfig(_Section):
@@ -111,6 +137,10 @@ class RunConfig(_Section):
         sampler: Optuna's, by name.
         pruner: Optuna's, by name.
         kept_models: how many of each stage's best trials keep their model file.
+        precision: of the arithmetic in training: ``mixed`` is bfloat16 on a CPU that has it and
+            float16 on a GPU. Exported models are float32.
+        jit_compile: compile training steps with XLA.
+        features_gb: most that computed outputs of frozen parts may take on disk.
     """
 
     store: Path
@@ -121,6 +151,9 @@ class RunConfig(_Section):
     sampler: Literal["tpe", "random"] = "tpe"
     pruner: Literal["median", "hyperband", "none"] = "median"
     kept_models: Positive = 3
+    precision: Literal["float32", "mixed"] = "float32"
+    jit_compile: bool = False
+    features_gb: Annotated[float, pydantic.Field(ge=0)] = 20.0
     space: Space = Space()
     architecture: Architecture = Architecture()
     gan: Gan = Gan()
@@ -197,8 +230,8 @@ def dump(config: RunConfig) -> str:
 
 
 def differences(ours: RunConfig, theirs: RunConfig) -> list[str]:
-    """What two configurations disagree on, paths and number of workers apart: ``key: a, b``."""
-    apart = {"store", "run_dir", "workers"}
+    """What changes a search and differs between two configurations: ``key: a, b``."""
+    apart = {"store", "run_dir", "workers", "features_gb"}
     a, b = (_flatten(config.model_dump(mode="json", exclude=apart)) for config in (ours, theirs))
     return [f"{key}: {a[key]}, {b[key]}" for key in a if a[key] != b[key]]
 

@@ -9,6 +9,7 @@ import numpy as np
 import optuna
 
 from artifacts import records
+from artifacts.export import plain_copy
 from artifacts.run_directory import RunDirectory, replacing
 from data_prep.store import Store
 from search import detectors
@@ -40,7 +41,7 @@ def run_detector_trial(
         with Store(config.store) as store:
             model, choices = choose(hp, detectors.space(config, store), trial.seed)
             weights = int(sum(np.prod(weight.shape) for weight in model.weights))
-            trial.optuna.set_user_attr(records.HYPERPARAMETERS, hp.values)
+            trial.optuna.set_user_attr(records.HYPERPARAMETERS, detectors.chosen(config, hp))
             trial.optuna.set_user_attr(records.PARAMS, weights)
             trained = fit(
                 model,
@@ -51,7 +52,7 @@ def run_detector_trial(
                 report=_reporter(trial, choices.epochs),
             )
         with replacing(trial.folder / MODEL_FILE) as temporary:
-            model.save(temporary)
+            plain_copy(model).save(temporary)
         return TrialResult(
             value=trained.best.auc,
             attributes={

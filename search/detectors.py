@@ -8,33 +8,61 @@ import keras_tuner
 from data_prep.store import Store
 from search.config import RunConfig
 from search.hyperparameters import Value, fixed, optuna_params
+from search.precision import Precision, policy
 from spaces.detector import DetectorGraph, detector_space
+from spaces.spatial import SpatialBlock
 
-BACKBONE = "detector/spatial/backbone"
+SPATIAL = "detector/spatial"
+BACKBONE = f"{SPATIAL}/backbone"
 
 
 def space(config: RunConfig, store: Store) -> DetectorGraph:
     """The searchable detector for clips of this store."""
+    wanted = config.space
+    stages: dict[str | int, int | str | None] = {"never": 0, "always": "all", "search": None}
     return detector_space(
         store.clip_shape,
-        streams=config.space.streams,
-        backbones=config.space.backbones,
-        weights=config.space.weights,
-        frozen={"never": True, "search": None, "always": False}[config.space.fine_tune],
+        store.modality_shapes,
+        streams=wanted.streams,
+        spatial=SpatialBlock(
+            backbones=wanted.backbones,
+            weights=wanted.weights,
+            trainable_stages=stages.get(wanted.fine_tune, wanted.fine_tune),
+            inflated_stages=None if wanted.inflate == "search" else wanted.inflate,
+        ),
     )
 
 
-def build(graph: DetectorGraph, hp: keras_tuner.HyperParameters, seed: int) -> keras.Model:
+def build(
+    graph: DetectorGraph,
+    hp: keras_tuner.HyperParameters,
+    seed: int,
+    precision: Precision = "float32",
+) -> keras.Model:
     """Build a detector in a clean Keras state, so that names and weights depend on the seed alone.
 
     Args:
         graph: the space.
         hp: answers the choices.
         seed: of initial weights and dropout.
+        precision: of its arithmetic; weights and output are float32 all the same.
+
+    Raises:
+        UserError: this machine cannot compute in the precision.
     """
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
-    return graph.build(hp)
+    with policy(precision):
+        return graph.build(hp)
+
+
+def chosen(config: RunConfig, hp: keras_tuner.HyperParameters) -> dict[str, Value]:
+    """The answers of a trial, and the backbone of its detector where there is only one."""
+    values = dict(hp.values)
+    builds = any(name.startswith("detector/") for name in values)
+    if builds and "spatial" in config.space.streams and values.get(SPATIAL, True):
+        values.setdefault(BACKBONE, config.space.backbones[0])
+    return values
 
 
 def starting_points(graph: DetectorGraph, config: RunConfig) -> list[dict[str, Value]]:
@@ -46,6 +74,6 @@ def starting_points(graph: DetectorGraph, config: RunConfig) -> list[dict[str, V
     backbones = config.space.backbones if "spatial" in config.space.streams else (None,)
     for backbone in backbones:
         hp = fixed({} if backbone is None else {BACKBONE: backbone})
-        build(graph, hp, config.seed)
+        build(graph, hp, config.seed, config.precision)
         points.append(optuna_params(hp))
     return points

@@ -18,16 +18,17 @@ from artifacts import leaderboard, records
 from artifacts.certificate import (
     Certificate,
     InputContract,
+    ModalityContract,
     ModelFile,
     ModelFiles,
     Origin,
     Scored,
 )
 from artifacts.evaluation import best_threshold, calibrate
-from artifacts.export import fold_calibration, save_model, versions
+from artifacts.export import fold_calibration, plain_copy, save_model, versions
 from artifacts.picture import draw_model
 from artifacts.run_directory import RunDirectory, write_json, write_text
-from artifacts.scoring import score_clips, score_split
+from artifacts.scoring import read_inputs, score_clips, score_split
 from data_prep.errors import UserError
 from data_prep.store import Store
 from search import architecture, detectors, studies, training
@@ -36,7 +37,7 @@ from search.fit import fit
 from search.hyperparameters import fixed
 from search.objectives import ValidationScore
 from search.trial import MODEL_FILE, failure_reason
-from spaces.training import TrainingChoices, training_space
+from spaces.training import TrainingChoices
 
 REFIT_SEED = 1_000_003
 AGREEMENT = 1e-5
@@ -93,6 +94,10 @@ def finish(config: RunConfig) -> None:
         Certificate(
             files=ModelFiles(h5=ModelFile.of(run.h5), keras=ModelFile.of(run.keras)),
             input=InputContract(shape=store.clip_shape),
+            other_inputs=tuple(
+                ModalityContract(name=tensor.name, shape=tensor.shape[1:])
+                for tensor in model.inputs[1:]
+            ),
             params=model.count_params(),
             threshold=threshold,
             calibration=calibration,
@@ -134,7 +139,7 @@ def choose(config: RunConfig) -> Winner:
     study = studies.open_study(run.journal, architecture.STAGE)
     number = int(chosen[training.ARCHITECTURE])
     ground = study.trials[number].user_attrs[records.HYPERPARAMETERS]
-    choices = training_space(fixed(chosen), config.training.max_epochs)
+    choices = training.training_choices(config, fixed(chosen))
     return Winner(stage, trial, ground, choices)
 
 
@@ -159,13 +164,14 @@ def _better_of_trial_and_refit(
     failure = ""
     try:
         graph = detectors.space(config, store)
-        model = detectors.build(graph, fixed(dict(winner.architecture)), seed)
-        refit = fit(model, store, winner.choices, seed=seed, features=run.features).best
+        trained = detectors.build(graph, fixed(dict(winner.architecture)), seed, config.precision)
+        refit = fit(trained, store, winner.choices, seed=seed, features=run.features).best
+        model = plain_copy(trained)
     except Exception as error:
         failure = failure_reason(error)
-    trained = trial_score(winner.trial)
+    earned = trial_score(winner.trial)
     file = run.trial(winner.stage, winner.trial.number) / MODEL_FILE
-    trial_is_kept = refit is None or (trained.order <= refit.order and file.is_file())
+    trial_is_kept = refit is None or (earned.order <= refit.order and file.is_file())
     if trial_is_kept:
         if not file.is_file():
             raise UserError(f"{file} is missing and the refit failed: {failure}")
@@ -173,7 +179,7 @@ def _better_of_trial_and_refit(
     origin = Origin(
         stage=winner.stage,
         trial=winner.trial.number,
-        trial_validation=_scored(trained),
+        trial_validation=_scored(earned),
         refit_validation=None if refit is None else _scored(refit),
         refit_failure=failure,
         kept="trial" if trial_is_kept else "refit",
@@ -197,7 +203,7 @@ def _check_export(run: RunDirectory, model: keras.Model, store: Store) -> None:
     Raises:
         RuntimeError: a file does not reload to the same model.
     """
-    clips = store.read(store.rows("val")[:4])
+    clips = read_inputs(model, store, store.rows("val")[:4])
     expected = model.predict_on_batch(clips)
     for path in (run.h5, run.keras):
         found = keras.models.load_model(path, compile=False).predict_on_batch(clips)

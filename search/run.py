@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Protocol
 
 from artifacts.certificate import Certificate
@@ -16,6 +15,7 @@ from search import studies, worker
 from search.config import RunConfig
 from search.fan_out import WorkerDiedError, fan_out, replace_workers
 from search.trial import TrialOutcome
+from spaces.streams import obstacle
 
 TRIALS_A_WORKER = 25
 MAX_IDLE_DEATHS = 3
@@ -52,7 +52,7 @@ def run(config: RunConfig, progress: Progress) -> RunDirectory:
     for path in (config.store, config.run_dir):
         if printable(str(path)) != str(path):
             raise UserError(f"{printable(str(path))}: the path must be text; rename it or link it")
-    fingerprint = _check_store(config.store)
+    fingerprint, left_out = _check_store(config)
     directory = RunDirectory(config.run_dir)
     try:
         directory.root.mkdir(parents=True, exist_ok=True)
@@ -66,6 +66,8 @@ def run(config: RunConfig, progress: Progress) -> RunDirectory:
             progress.message(f"{directory.root} is finished; nothing to do")
             return directory
         try:
+            for reason in left_out:
+                progress.message(reason)
             _Search(config, directory, progress).run()
         finally:
             # Whatever ended the run, a trial must not go on without it.
@@ -73,8 +75,13 @@ def run(config: RunConfig, progress: Progress) -> RunDirectory:
     return directory
 
 
-def _check_store(path: Path) -> str:
-    """The fingerprint of a store that has both labels in training and validation."""
+def _check_store(config: RunConfig) -> tuple[str, list[str]]:
+    """The fingerprint of a store that can be searched on, and why streams are left out on it.
+
+    Raises:
+        UserError: a label lacks clips in training or validation, or no stream can be built.
+    """
+    path = config.store
     with Store(path) as store:
         for split in ("train", "val"):
             for label, name in enumerate(("real", "fake")):
@@ -83,7 +90,14 @@ def _check_store(path: Path) -> str:
                         f"{path} has no {name} clip in the {split} split; "
                         "prepare it from more videos"
                     )
-        return store.fingerprint
+        obstacles = [
+            f"without the {stream.replace('_', '-')} stream: {reason}"
+            for stream in config.space.streams
+            if (reason := obstacle(stream, store.clip_shape[0], store.modalities))
+        ]
+        if len(obstacles) == len(config.space.streams):
+            raise UserError(f"{path}: no stream is left to search ({'; '.join(obstacles)})")
+        return store.fingerprint, obstacles
 
 
 def _claim(directory: RunDirectory, config: RunConfig, fingerprint: str) -> None:

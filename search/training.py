@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import keras
+import keras_tuner
 
 from artifacts import records
 from artifacts.run_directory import RunDirectory
@@ -36,6 +39,12 @@ def enqueue(config: RunConfig) -> None:
     study.enqueue_trial(optuna_params(hp), skip_if_exists=True)
 
 
+def training_choices(config: RunConfig, hp: keras_tuner.HyperParameters) -> TrainingChoices:
+    """One way to train, of the space and of the configuration."""
+    choices = training_space(hp, config.training.max_epochs)
+    return dataclasses.replace(choices, views=config.training.views, jit_compile=config.jit_compile)
+
+
 def run(config: RunConfig) -> TrialOutcome:
     """Run one trial of the stage."""
     architectures = best_architectures(config)
@@ -44,7 +53,8 @@ def run(config: RunConfig) -> TrialOutcome:
         hp: OptunaHyperParameters, graph: DetectorGraph, seed: int
     ) -> tuple[keras.Model, TrainingChoices]:
         chosen = hp.Choice(ARCHITECTURE, list(architectures))
-        choices = training_space(hp, config.training.max_epochs)
-        return detectors.build(graph, fixed(architectures[chosen]), seed), choices
+        choices = training_choices(config, hp)
+        model = detectors.build(graph, fixed(architectures[chosen]), seed, config.precision)
+        return model, choices
 
     return run_detector_trial(config, STAGE, config.training.max_epochs, choose)

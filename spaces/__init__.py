@@ -1,10 +1,21 @@
 """Searchable AutoKeras blocks and the graphs made of them.
 
-This package knows nothing of files or studies: blocks take tensors and hyperparameters.
+This package knows nothing of files or studies: blocks take tensors and hyperparameters. Blocks
+are imported when they are asked for, since they bring TensorFlow with them.
 """
 
 from __future__ import annotations
 
-from spaces.detector import DetectorBlock, DetectorGraph, FakeProbabilityHead, detector_space
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from spaces.detector import DetectorBlock, DetectorGraph, FakeProbabilityHead, detector_space
 
 __all__ = ["DetectorBlock", "DetectorGraph", "FakeProbabilityHead", "detector_space"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return getattr(importlib.import_module("spaces.detector"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import autokeras as ak
@@ -10,39 +10,44 @@ import keras
 from autokeras.engine.head import Head
 from autokeras.graph import Graph
 
+from spaces.audio import AudioBlock
 from spaces.fusion import FusionBlock
-from spaces.inputs import FramesInput
+from spaces.inputs import ClipInput
 from spaces.micro_expression import MicroExpressionBlock
 from spaces.noise_residual import NoiseResidualBlock
-from spaces.spatial import SMALL_CNN, SpatialBlock
+from spaces.spatial import SpatialBlock
+from spaces.streams import AUDIO, FLOW, FRAMES, MODALITIES, STREAMS, obstacle
 from spaces.temporal import TemporalBlock
 
-STREAMS = ("spatial", "micro_expression", "noise_residual")
+_BLOCKS = ("spatial", "temporal", "micro_expression", "noise_residual", "audio", "fusion")
 
 
 @keras.saving.register_keras_serializable(package="dfsearch")
 class DetectorBlock(ak.Block):
     """Streams switched on and off by the search, and their fusion: clip to float (F).
 
-    Every stream is a Boolean hyperparameter, so a leaderboard shows what each is worth. The last
+    Every stream is a Boolean hyperparameter, so a leaderboard shows what each is worth. The first
     stream is on without being asked when all others are off: no trial is spent on an empty graph.
-    A clip of one frame, a still, has no motion and so no micro-expression stream.
+    A stream that cannot be built on the clips is left out: see :func:`spaces.streams.obstacle`.
 
     Args:
-        streams: streams the search may use, of :data:`STREAMS`.
+        streams: streams the search may use, of :data:`spaces.streams.STREAMS`.
         searched: ``False`` keeps all of them on.
-        spatial, temporal, micro_expression, noise_residual, fusion: the blocks, each of which may
-            come with choices pinned.
+        modalities: what is given beside the frames, of :data:`spaces.streams.MODALITIES`.
+        spatial, temporal, micro_expression, noise_residual, audio, fusion: the blocks, each of
+            which may come with choices pinned.
     """
 
     def __init__(
         self,
         streams: Sequence[str] = STREAMS,
         searched: bool = True,
+        modalities: Sequence[str] = (),
         spatial: SpatialBlock | None = None,
         temporal: TemporalBlock | None = None,
         micro_expression: MicroExpressionBlock | None = None,
         noise_residual: NoiseResidualBlock | None = None,
+        audio: AudioBlock | None = None,
         fusion: FusionBlock | None = None,
         name: str = "detector",
         **kwargs: Any,
@@ -50,21 +55,24 @@ class DetectorBlock(ak.Block):
         super().__init__(name=name, **kwargs)
         if not streams or set(streams) - set(STREAMS):
             raise ValueError(f"streams must be of {STREAMS}. Received: {tuple(streams)}")
+        if set(modalities) - set(MODALITIES):
+            raise ValueError(f"modalities must be of {MODALITIES}. Received: {tuple(modalities)}")
         self.streams = [stream for stream in STREAMS if stream in streams]
         self.searched = searched
+        self.modalities = [name for name in MODALITIES if name in modalities]
         self.spatial = spatial or SpatialBlock()
         self.temporal = temporal or TemporalBlock()
         self.micro_expression = micro_expression or MicroExpressionBlock()
         self.noise_residual = noise_residual or NoiseResidualBlock()
+        self.audio = audio or AudioBlock()
         self.fusion = fusion or FusionBlock()
 
     def get_config(self) -> dict[str, Any]:
-        blocks = ("spatial", "temporal", "micro_expression", "noise_residual", "fusion")
-        return (
-            super().get_config()
-            | {"streams": self.streams, "searched": self.searched}
-            | {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in blocks}
-        )
+        own = {"streams": self.streams, "searched": self.searched, "modalities": self.modalities}
+        blocks = {
+            name: keras.saving.serialize_keras_object(getattr(self, name)) for name in _BLOCKS
+        }
+        return super().get_config() | own | blocks
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> DetectorBlock:
@@ -79,29 +87,47 @@ class DetectorBlock(ak.Block):
         )
 
     def build(self, hp: Any, inputs: Any = None) -> keras.KerasTensor:
-        """Build on uint8 frames (batch, T, H, W, 4); returns float (batch, F)."""
-        frames = keras.tree.flatten(inputs)[0]
-        embeddings: list[keras.KerasTensor] = []
-        streams = self._possible(frames)
+        """Build on uint8 frames (batch, T, H, W, 4), then the modalities in their order.
+
+        Returns:
+            float (batch, F).
+
+        Raises:
+            ValueError: none of the streams can be built on such clips, or one of them fails.
+        """
+        tensors = dict(zip((FRAMES, *self.modalities), keras.tree.flatten(inputs), strict=True))
+        embeddings: dict[str, keras.KerasTensor] = {}
+        streams = self._possible(tensors[FRAMES].shape[1])
         for stream in reversed(streams):
             forced = not self.searched or (stream == streams[0] and not embeddings)
             if forced:
-                embeddings.append(self._stream(stream, hp, frames))
+                embeddings[stream] = self._stream(stream, hp, tensors)
             elif hp.Boolean(stream, default=True):
                 with hp.conditional_scope(stream, [True]):
-                    embeddings.append(self._stream(stream, hp, frames))
-        return self.fusion.build(hp, embeddings[::-1])
+                    embeddings[stream] = self._stream(stream, hp, tensors)
+        on = [stream for stream in streams if stream in embeddings]
+        return self.fusion.build(hp, [embeddings[stream] for stream in on], names=on)
 
-    def _possible(self, frames: keras.KerasTensor) -> list[str]:
-        if frames.shape[1] > 1:
-            return self.streams
-        return [stream for stream in self.streams if stream != "micro_expression"] or self.streams
+    def _possible(self, frames: int) -> list[str]:
+        obstacles = {stream: obstacle(stream, frames, self.modalities) for stream in self.streams}
+        possible: list[str] = [stream for stream, reason in obstacles.items() if reason is None]
+        if not possible:
+            reasons = "; ".join(f"{stream}: {reason}" for stream, reason in obstacles.items())
+            raise ValueError(f"no stream can be built ({reasons})")
+        return possible
 
-    def _stream(self, stream: str, hp: Any, frames: keras.KerasTensor) -> keras.KerasTensor:
+    def _stream(
+        self, stream: str, hp: Any, tensors: Mapping[str, keras.KerasTensor]
+    ) -> keras.KerasTensor:
+        frames = tensors[FRAMES]
         if stream == "spatial":
             return self.temporal.build(hp, self.spatial.build(hp, frames))
-        block = self.micro_expression if stream == "micro_expression" else self.noise_residual
-        return block.build(hp, frames)
+        if stream == "micro_expression":
+            moving = [tensors[name] for name in (FRAMES, FLOW) if name in tensors]
+            return self.micro_expression.build(hp, moving)
+        if stream == "noise_residual":
+            return self.noise_residual.build(hp, frames)
+        return self.audio.build(hp, tensors[AUDIO])
 
 
 @keras.saving.register_keras_serializable(package="dfsearch")
@@ -129,46 +155,55 @@ class FakeProbabilityHead(Head):
         dropout = self.dropout
         if dropout is None:
             dropout = hp.Float("dropout", 0.0, 0.5, step=0.1, default=0.2)
-        x = keras.layers.Dropout(dropout, name=f"{self.name}_dropout")(x)
-        return keras.layers.Dense(1, activation="sigmoid", name=self.name)(x)
+        if dropout:
+            x = keras.layers.Dropout(dropout, name=f"{self.name}_dropout")(x)
+        return keras.layers.Dense(1, activation="sigmoid", dtype="float32", name=self.name)(x)
 
 
 class DetectorGraph(Graph):
     """An AutoKeras graph that builds the model and leaves compiling to whoever trains it.
 
     AutoKeras's own graph adds its optimizer and a coarse learning rate to the space; here they
-    belong to the training space.
+    belong to the training space. A model takes ``frames``, whether a stream looks at them or not,
+    and those modalities that one does.
     """
 
     def _compile_keras_model(self, hp: Any, model: keras.Model) -> keras.Model:
-        return model
+        frames, *modalities = model.inputs
+        used = [frames, *filter(_is_used, modalities)]
+        return keras.Model(used if len(used) > 1 else frames, model.outputs[0], name="detector")
+
+
+def _is_used(tensor: keras.KerasTensor) -> bool:
+    return bool(tensor._keras_history.operation._outbound_nodes)
 
 
 def detector_space(
-    clip_shape: tuple[int, int, int, int],
+    clip_shape: Sequence[int],
+    modalities: Mapping[str, Sequence[int]] | None = None,
     streams: Sequence[str] = STREAMS,
-    backbones: Sequence[str] = (SMALL_CNN,),
-    weights: str = "imagenet",
-    frozen: bool | None = True,
     searched: bool = True,
+    **blocks: Any,
 ) -> DetectorGraph:
     """The searchable detector as a ``HyperModel``: ``build(hp)`` gives a Keras model.
 
     Args:
-        clip_shape: (T, H, W, 4) of the store.
+        clip_shape: (T, H, W, 4) of the frames.
+        modalities: shape of each modality that lies beside the frames: ``flow``
+            (T - 1, H / 2, W / 2, 3), ``audio`` (T, mels, steps).
         streams: streams the search may use.
-        backbones: networks the spatial stream may use.
-        weights: of the pretrained networks; see :class:`spaces.spatial.SpatialBlock`.
-        frozen: whether pretrained networks keep their weights; ``None`` lets the search decide.
         searched: whether streams may be switched off.
+        blocks: of :class:`DetectorBlock`, with choices pinned: ``spatial=SpatialBlock(...)``.
 
     Returns:
-        A graph whose models take uint8 ``frames`` (T, H, W, 4) and give ``fake_probability``.
+        A graph whose models take uint8 ``frames`` (T, H, W, 4), and float16 ``flow`` and
+        ``audio`` where a stream uses them, and give ``fake_probability``.
     """
-    frames = FramesInput(clip_shape)
+    shapes = {FRAMES: clip_shape} | {
+        name: shape for name in MODALITIES for shape in [(modalities or {}).get(name)] if shape
+    }
+    inputs = [ClipInput(shape, name=name) for name, shape in shapes.items()]
     detector = DetectorBlock(
-        streams=streams,
-        searched=searched,
-        spatial=SpatialBlock(backbones=backbones, weights=weights, frozen=frozen),
+        streams=streams, searched=searched, modalities=list(shapes)[1:], **blocks
     )
-    return DetectorGraph(inputs=frames, outputs=FakeProbabilityHead()(detector(frames)))
+    return DetectorGraph(inputs=inputs, outputs=FakeProbabilityHead()(detector(inputs)))

@@ -1,31 +1,36 @@
-"""The one input of every detector: a clip as the store holds it."""
+"""The inputs of a detector: a clip as the store holds it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import autokeras as ak
 import keras
 
+DTYPES = {"frames": "uint8", "flow": "float16", "audio": "float16"}
+
 
 @keras.saving.register_keras_serializable(package="dfsearch")
-class FramesInput(ak.Input):
-    """AutoKeras input node for clips, uint8 (T, H, W, 4): R, G, B and grey.
+class ClipInput(ak.Input):
+    """AutoKeras input node for one array of a clip.
 
     AutoKeras's own input adds a casting layer that stock Keras cannot load; this one hands the
-    uint8 tensor on unchanged, since every normalisation is a stock layer inside the blocks.
+    tensor on unchanged, since every normalisation is a stock layer inside the blocks.
 
     Args:
-        clip_shape: (T, H, W, 4).
+        clip_shape: of one clip: ``frames`` (T, H, W, 4), R, G, B and grey; ``flow``
+            (T - 1, H / 2, W / 2, 3); ``audio`` (T, mels, steps).
+        name: of :data:`DTYPES`, which says how the store holds it.
     """
 
-    def __init__(
-        self, clip_shape: tuple[int, int, int, int], name: str = "frames", **kwargs: Any
-    ) -> None:
+    def __init__(self, clip_shape: Sequence[int], name: str = "frames", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
+        if name not in DTYPES:
+            raise ValueError(f"name must be of {tuple(DTYPES)}. Received: {name!r}")
         self.clip_shape = tuple(int(side) for side in clip_shape)
         self.shape = self.clip_shape
-        self.dtype = "uint8"
+        self.dtype = DTYPES[name]
         self.num_samples = 1
         self.batch_size = 1
 
@@ -33,8 +38,8 @@ class FramesInput(ak.Input):
         return super().get_config() | {"clip_shape": list(self.clip_shape)}
 
     def build_node(self, hp: Any) -> keras.KerasTensor:
-        """The Keras input, uint8 (batch, T, H, W, 4)."""
-        return keras.Input(shape=self.clip_shape, dtype="uint8", name=self.name)
+        """The Keras input, (batch, *clip_shape)."""
+        return keras.Input(shape=self.clip_shape, dtype=DTYPES[self.name], name=self.name)
 
     def build(self, hp: Any, inputs: Any = None) -> keras.KerasTensor:
         """The input tensor itself."""

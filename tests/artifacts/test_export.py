@@ -19,6 +19,7 @@ from artifacts.export import (
     check_stock_layers,
     fold_calibration,
     load_detector,
+    plain_copy,
     save_model,
     versions,
 )
@@ -59,6 +60,48 @@ def test_folding_a_calibration_scales_and_shifts_the_logit() -> None:
     fold_calibration(model, Calibration(slope=0.4, intercept=-1.5))
     logit = 0.4 * np.log(before / (1 - before)) - 1.5
     np.testing.assert_allclose(np.asarray(model(x)), 1 / (1 + np.exp(-logit)), atol=1e-6)
+
+
+@keras.saving.register_keras_serializable(package="elsewhere")
+class NotNegative(keras.constraints.Constraint):
+    """A constraint of someone else."""
+
+    def __call__(self, w: Any) -> Any:
+        return keras.ops.maximum(w, 0.0)
+
+
+def test_a_plain_copy_is_float32_keeps_what_is_frozen_and_drops_constraints(
+    tmp_path: Path,
+) -> None:
+    inside = keras.Sequential([keras.Input((5, 6)), keras.layers.Dense(3, name="frozen")])
+    inside.get_layer("frozen").trainable = False
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        frames = keras.Input((5, 6), dtype="uint8", name="frames")
+        x = keras.layers.Rescaling(1 / 255)(frames)
+        x = keras.layers.TimeDistributed(
+            keras.layers.Dense(4, kernel_constraint=NotNegative(), name="held")
+        )(x)
+        x = keras.layers.Bidirectional(keras.layers.LSTM(3), name="both_ways")(x)
+        y = keras.layers.GlobalAveragePooling1D()(inside(frames))
+        x = keras.layers.Concatenate()([x, y])
+        x = keras.layers.Dense(1, activation="sigmoid", name="fake_probability")(x)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    model = keras.Model(frames, x)
+    copy = plain_copy(model)
+    assert {layer.compute_dtype for layer in copy._flatten_layers() if layer.weights} == {"float32"}
+    assert copy.inputs[0].dtype == "uint8"
+    assert len(copy.trainable_weights) == len(model.trainable_weights)
+    copy.save(tmp_path / "copy.h5", include_optimizer=False)
+    check_stock_layers(tmp_path / "copy.h5")
+    clips = np.random.default_rng(0).integers(0, 256, (4, 5, 6), np.uint8)
+    again = keras.models.load_model(tmp_path / "copy.h5", compile=False)
+    np.testing.assert_array_equal(again(clips), copy(clips))
+    np.testing.assert_allclose(copy(clips), keras.ops.cast(model(clips), "float32"), atol=0.02)
+    for ours, theirs in zip(copy.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_both_files_hold_the_whole_model_and_no_optimizer(

@@ -39,7 +39,14 @@ def test_settings_take_precedence_over_the_preset_key_by_key() -> None:
         ({"preset": "fast"}, "preset"),
         ({"preset": ["quick"]}, "preset"),
         ({"space": {"streams": []}}, "space.streams"),
-        ({"space": {"backbones": ["resnet500"]}}, "space.backbones"),
+        ({"space": {"backbones": ["resnet500"]}}, "no backbone resnet500; there are small_cnn"),
+        ({"space": {"fine_tune": "soon"}}, "space.fine_tune"),
+        ({"space": {"fine_tune": 0}}, "space.fine_tune"),
+        ({"space": {"inflate": -1}}, "space.inflate"),
+        ({"space": {"weights": "hed"}}, "hed weights are of vgg16 alone"),
+        ({"space": {"weights": "hed", "backbones": ["small_cnn"]}}, "set backbones to vgg16"),
+        ({"precision": "bfloat16"}, "precision"),
+        ({"features_gb": -1}, "features_gb"),
         ({"training": {"max_epochs": 3}}, "training.max_epochs"),
         ({"architecture": 7}, "architecture"),
         ({"store": None}, "store"),
@@ -78,8 +85,19 @@ def test_a_dumped_configuration_comes_back_the_same_from_a_moved_folder(tmp_path
     assert loaded.store == config.store
 
 
+def test_weights_without_a_download_go_with_their_network() -> None:
+    space = {"weights": "hed", "backbones": ["small_cnn", "vgg16"]}
+    assert resolve({**PLACES, "space": space}).space.weights == "hed"
+
+
+@pytest.mark.parametrize("stages", ["never", 2, "always", "search"])
+def test_how_much_of_a_backbone_trains_is_a_word_or_a_number(stages: object) -> None:
+    assert resolve({**PLACES, "space": {"fine_tune": stages}}).space.fine_tune == stages
+
+
 def test_differences_name_key_and_values_but_not_the_number_of_workers() -> None:
-    ours, theirs = resolve({**PLACES, "workers": 2}), resolve({**PLACES, "seed": 5})
+    ours = resolve({**PLACES, "workers": 2, "features_gb": 1})
+    theirs = resolve({**PLACES, "seed": 5})
     assert configuration.differences(ours, theirs) == ["seed: 0, 5"]
 
 

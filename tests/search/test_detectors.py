@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -40,6 +41,17 @@ def test_without_the_spatial_stream_there_is_one_starting_point(store: Store) ->
     assert detectors.BACKBONE not in point
 
 
+def test_the_only_backbone_is_named_where_it_is_not_asked_for(store: Store) -> None:
+    config = config_of(store, backbones=["small_resnet"])
+    hp = fixed({})
+    detectors.build(detectors.space(config, store), hp, 0)
+    assert detectors.BACKBONE not in hp.values
+    assert detectors.chosen(config, hp)[detectors.BACKBONE] == "small_resnet"
+    off = fixed({"detector/spatial": False, "detector/noise_residual/filters": 8})
+    assert detectors.BACKBONE not in detectors.chosen(config, off)
+    assert detectors.chosen(config, fixed({"optimizer": "adam"})) == {"optimizer": "adam"}
+
+
 def test_missing_weights_show_before_any_trial(store: Store, tmp_path: Path) -> None:
     config = config_of(store, backbones=["resnet50"], weights=str(tmp_path))
     with pytest.raises(BackboneError, match="no file"):
@@ -48,17 +60,15 @@ def test_missing_weights_show_before_any_trial(store: Store, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("fine_tune", "asked", "trains"),
-    [("never", False, False), ("always", False, True), ("search", True, False)],
+    [("never", False, 0), (1, False, 6), ("always", False, 26), ("search", True, 0)],
 )
 def test_fine_tuning_is_a_setting(
-    store: Store, tmp_path: Path, fine_tune: str, asked: bool, trains: bool
+    store: Store, tmp_path: Path, fine_tune: str | int, asked: bool, trains: int
 ) -> None:
-    import keras
-
     network = keras.applications.VGG16(include_top=False, weights=None, input_shape=(32, 32, 3))
     network.save_weights(tmp_path / "vgg16.weights.h5")
     config = config_of(store, backbones=["vgg16"], weights=str(tmp_path), fine_tune=fine_tune)
     hp = fixed({})
     model = detectors.build(detectors.space(config, store), hp, 0)
-    assert ("detector/spatial/frozen" in hp.values) == asked
-    assert bool(model.get_layer("vgg16").trainable_weights) == trains
+    assert ("detector/spatial/trainable_stages" in hp.values) == asked
+    assert len(model.get_layer("vgg16").trainable_weights) == trains

@@ -1,4 +1,4 @@
-"""The input node hands uint8 clips on as they are."""
+"""The input nodes hand clips on as they are."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Any
 
 import keras
 import keras_tuner
+import pytest
 
-from spaces.inputs import FramesInput
+from spaces.inputs import DTYPES, ClipInput
 
 
 def test_the_input_takes_uint8_frames_by_name() -> None:
     hp = keras_tuner.HyperParameters()
-    node = FramesInput((5, 32, 48, 4))
+    node = ClipInput((5, 32, 48, 4))
     tensor = node.build_node(hp)
     assert tensor.name == "frames"
     assert tensor.dtype == "uint8"
@@ -22,14 +23,26 @@ def test_the_input_takes_uint8_frames_by_name() -> None:
 
 def test_the_input_adds_no_layer_of_its_own() -> None:
     hp = keras_tuner.HyperParameters()
-    node = FramesInput((5, 32, 32, 4))
+    node = ClipInput((5, 32, 32, 4))
     tensor = node.build_node(hp)
     assert node.build(hp, tensor) is tensor
     assert hp.space == []
 
 
-def test_the_input_comes_back_from_its_config(come_back: Callable[[Any], Any]) -> None:
-    again = come_back(FramesInput((5, 32, 48, 4), name="clip"))
-    assert isinstance(again, FramesInput)
+@pytest.mark.parametrize("name", ["flow", "audio"])
+def test_a_modality_is_taken_as_the_store_holds_it(name: str) -> None:
+    tensor: keras.KerasTensor = ClipInput((5, 6, 7), name=name).build_node(None)
+    assert (tensor.name, tensor.dtype, tensor.shape) == (name, "float16", (None, 5, 6, 7))
+
+
+def test_an_unknown_array_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"name must be of .*Received: 'depth'"):
+        ClipInput((5, 6, 7), name="depth")
+
+
+@pytest.mark.parametrize("name", DTYPES)
+def test_the_input_comes_back_from_its_config(name: str, come_back: Callable[[Any], Any]) -> None:
+    again = come_back(ClipInput((5, 32, 48, 4), name=name))
+    assert isinstance(again, ClipInput)
     tensor: keras.KerasTensor = again.build_node(keras_tuner.HyperParameters())
-    assert (tensor.name, tensor.dtype, tensor.shape[1:]) == ("clip", "uint8", (5, 32, 48, 4))
+    assert (tensor.name, tensor.dtype, tensor.shape[1:]) == (name, DTYPES[name], (5, 32, 48, 4))
