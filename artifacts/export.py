@@ -96,7 +96,8 @@ def _plain(config: Any) -> Any:
 
 def save_model(model: keras.Model, run: RunDirectory) -> None:
     """Write ``best_model.keras`` and ``best_model.h5`` without optimizer, each whole or not."""
-    inference = keras.Model(model.inputs, model.outputs[0], name="deepfake_detector")
+    inputs = model.inputs if len(model.inputs) > 1 else model.inputs[0]
+    inference = keras.Model(inputs, model.outputs[0], name="deepfake_detector")
     for path in (run.keras, run.h5):
         with replacing(path) as temporary:
             inference.save(temporary, include_optimizer=False)

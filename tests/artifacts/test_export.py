@@ -73,8 +73,9 @@ class NotNegative(keras.constraints.Constraint):
 def test_a_plain_copy_is_float32_keeps_what_is_frozen_and_drops_constraints(
     tmp_path: Path,
 ) -> None:
-    inside = keras.Sequential([keras.Input((5, 6)), keras.layers.Dense(3, name="frozen")])
-    inside.get_layer("frozen").trainable = False
+    sequence = keras.Input((5, 6))
+    frozen = keras.layers.Dense(3, trainable=False, name="frozen")
+    inside = keras.Model(sequence, frozen(sequence))
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:

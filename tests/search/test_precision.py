@@ -68,9 +68,9 @@ def test_a_detector_trains_in_mixed_precision_with_float32_weights_and_answer(
     model = detectors.build(graph, fixed({}), 0, config.precision)
     assert {layer.compute_dtype for layer in model.layers} == {"bfloat16", "float32"}
     assert {weight.dtype for weight in model.weights} == {"float32"}
-    before = [np.array(weight) for weight in model.trainable_weights]
+    before = [weight.numpy() for weight in model.trainable_weights]
     fit(model, store, TrainingChoices(epochs=1), seed=0, features=tmp_path / "features")
-    after = [np.array(weight) for weight in model.trainable_weights]
+    after = [weight.numpy() for weight in model.trainable_weights]
     assert any((old != new).any() for old, new in zip(before, after, strict=True))
     answer = model.predict_on_batch(store.read([0, 1]))
     assert answer.dtype == np.float32
