@@ -146,7 +146,7 @@ def test_attention_leans_on_the_informative_stream_and_a_reloaded_file_shows_it(
     keras.utils.set_random_seed(0)
     model = _with_head(_named(FusionBlock("attention", units=8, stream_dropout=0.1)))
     rng = np.random.default_rng(0)
-    for _ in range(150):
+    for _ in range(100):
         labels = rng.integers(0, 2, 64)
         embeddings = [rng.normal(size=(64, *shape)) for shape in SHAPES]
         embeddings[1][:, 0] = 2 * labels - 1
@@ -158,7 +158,7 @@ def test_attention_leans_on_the_informative_stream_and_a_reloaded_file_shows_it(
     assert streams == list(NAMES)
     assert weights.shape == (64, 3)
     np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-6)
-    assert weights.mean(axis=0)[streams.index("noise_residual")] > 0.6
+    assert weights.mean(axis=0)[streams.index("noise_residual")] > 0.8
 
 
 def test_reading_weights_leaves_the_model_as_it_was(tmp_path: Path) -> None:
@@ -187,8 +187,9 @@ def test_it_trains_in_mixed_precision(kind: str) -> None:
     fusion = _named(FusionBlock(kind, units=6, stream_dropout=0.1))
     assert fusion.output.dtype == "bfloat16"
     model = _with_head(fusion)
+    model.run_eagerly = True
     labels = np.arange(16)[:, None] % 2
-    losses = [model.train_on_batch(_embeddings(16), labels) for _ in range(20)]
+    losses = [model.train_on_batch(_embeddings(16), labels) for _ in range(5)]
     assert losses[-1] < losses[0]
     if kind == "attention":
         weights = stream_weights(model)(_embeddings())
