@@ -12,6 +12,7 @@ import numpy as np
 
 from artifacts.export import load_detector
 from artifacts.run_directory import RunDirectory
+from artifacts.scoring import probabilities
 from data_prep.clip import MAIN, make_detector, prepare_clips
 from data_prep.errors import VideoError
 from data_prep.text import printable
@@ -84,8 +85,8 @@ def predict(
             yield NoVerdict(name, str(error))
             continue
         arrays = {"frames": clip.frames} | clip.modalities
-        inputs = [arrays[tensor.name][None] for tensor in model.inputs]
-        probability = float(model.predict_on_batch(inputs)[0, 0])
+        batch = {name: array[None] for name, array in arrays.items()}
+        probability = float(probabilities(model, batch)[0])
         yield Verdict(
             path=name,
             fake_probability=probability,

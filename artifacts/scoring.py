@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -25,18 +26,32 @@ def score_clips(
     model: keras.Model, store: Store, rows: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64]:
     """Fake probability of the rows in their order, (n,); a batch of clips in memory at a time."""
-    parts = [
-        model.predict_on_batch(read_inputs(model, store, rows[start : start + _BATCH]))[:, 0]
-        for start in range(0, len(rows), _BATCH)
-    ]
+    parts = []
+    for start in range(0, len(rows), _BATCH):
+        batch = read_inputs(model, store, rows[start : start + _BATCH])
+        parts.append(probabilities(model, batch))
     return np.concatenate(parts).astype(np.float64)
 
 
 def read_inputs(
     model: keras.Model, store: Store, rows: npt.NDArray[np.int64]
-) -> list[npt.NDArray[Any]]:
-    """What a detector takes of these rows, in the order of its inputs."""
-    return [store.read(rows, tensor.name) for tensor in model.inputs]
+) -> dict[str, npt.NDArray[Any]]:
+    """What a detector takes of these rows, by the names of its inputs."""
+    return {tensor.name: store.read(rows, tensor.name) for tensor in model.inputs}
+
+
+def probabilities(
+    model: keras.Model, arrays: Mapping[str, npt.NDArray[Any]]
+) -> npt.NDArray[np.float32]:
+    """Fake probability of a batch of clips, (n,).
+
+    Args:
+        model: a detector.
+        arrays: what it takes, by the names of its inputs, and maybe more; first axis n.
+    """
+    inputs = [arrays[tensor.name] for tensor in model.inputs]
+    answers = model.predict_on_batch(inputs if len(inputs) > 1 else inputs[0])
+    return np.asarray(answers[:, 0])
 
 
 def score_split(

@@ -28,7 +28,7 @@ from artifacts.evaluation import best_threshold, calibrate
 from artifacts.export import fold_calibration, plain_copy, save_model, versions
 from artifacts.picture import draw_model
 from artifacts.run_directory import RunDirectory, write_json, write_text
-from artifacts.scoring import read_inputs, score_clips, score_split
+from artifacts.scoring import probabilities, read_inputs, score_clips, score_split
 from data_prep.errors import UserError
 from data_prep.store import Store
 from search import architecture, detectors, studies, training
@@ -204,9 +204,9 @@ def _check_export(run: RunDirectory, model: keras.Model, store: Store) -> None:
         RuntimeError: a file does not reload to the same model.
     """
     clips = read_inputs(model, store, store.rows("val")[:4])
-    expected = model.predict_on_batch(clips)
+    expected = probabilities(model, clips)
     for path in (run.h5, run.keras):
-        found = keras.models.load_model(path, compile=False).predict_on_batch(clips)
+        found = probabilities(keras.models.load_model(path, compile=False), clips)
         difference = float(np.abs(found - expected).max())
         if not difference <= AGREEMENT:
             raise RuntimeError(f"{path.name} reloads to another model: off by {difference:.2g}")

@@ -142,10 +142,11 @@ def test_no_stream_left_is_an_error_before_any_trial(
     assert not (tmp_path / "run").exists()
 
 
-def test_inputs_are_read_in_the_order_of_the_model(store: Store) -> None:
+def test_inputs_are_read_by_the_names_of_the_model(store: Store) -> None:
     from artifacts.scoring import read_inputs
 
     frames = keras.Input(store.clip_shape, dtype="uint8", name="frames")
     model = keras.Model(frames, keras.layers.Flatten()(frames))
-    (found,) = read_inputs(model, store, np.array([2, 0]))
-    np.testing.assert_array_equal(found, store.read([2, 0]))
+    found = read_inputs(model, store, np.array([2, 0]))
+    assert list(found) == ["frames"]
+    np.testing.assert_array_equal(found["frames"], store.read([2, 0]))
