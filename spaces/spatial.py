@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
 import autokeras as ak
 import keras
 
-from spaces.backbones import APPLICATIONS, backbone
-from spaces.fixed_kernels import caffe, rgb
+from spaces.backbones import APPLICATIONS, NO_WEIGHTS, backbone
+from spaces.fixed_kernels import rgb
+from spaces.inflation import TEMPORAL_EXTENT
+from spaces.preprocessing import preprocess
+from spaces.small_networks import (
+    MESO,
+    SMALL_CNN,
+    SMALL_NETWORKS,
+    SMALL_RESNET,
+    meso,
+    small_cnn,
+    small_resnet,
+    small_xception,
+)
+from spaces.small_networks import conv_stage as conv_stage
+from spaces.small_networks import pool_frames as pool_frames
+from spaces.stages import ALL_STAGES, train_last_stages
 
-SMALL_CNN = "small_cnn"
-BACKBONES = (SMALL_CNN, *APPLICATIONS)
+BACKBONES = (*SMALL_NETWORKS, *APPLICATIONS)
 
 
 @keras.saving.register_keras_serializable(package="dfsearch")
@@ -21,11 +36,18 @@ class SpatialBlock(ak.Block):
 
     Args:
         backbones: networks to choose from, of :data:`BACKBONES`.
-        weights: for the ``keras.applications`` networks: ``imagenet``, ``none``, a file or folder.
-        frozen: keep pretrained weights as they are; ``None`` lets the search decide. Networks
+        weights: for the ``keras.applications`` networks: ``imagenet``, ``hed``, ``none``, a file
+            or a folder; see :func:`spaces.backbones.backbone`.
+        trainable_stages: how many of the last stages of a pretrained network train: 0 keeps it
+            as it is, ``"all"`` trains the whole; ``None`` searches 0, 1, 2 and all. Networks
             without pretrained weights always train.
-        filters: first-stage width of the small network; ``None`` searches 8, 16, 24.
-        stages: halvings of resolution in the small network; ``None`` searches 3 to 5.
+        inflated_stages: how many of the last stages of a ``keras.applications`` network look at
+            neighbouring frames (Carreira and Zisserman, Quo Vadis, 2017); ``None`` searches 0 to 2
+            where a network has such stages. Clips of fewer than three frames have none.
+        filters, stages: see :func:`spaces.small_networks.small_cnn`.
+        resnet_filters, resnet_blocks: see :func:`spaces.small_networks.small_resnet`.
+        meso_filters, meso_units, meso_dropout: see :func:`spaces.small_networks.meso`.
+        xception_filters, xception_blocks: see :func:`spaces.small_networks.small_xception`.
         frame_stride: take every n-th frame; ``None`` searches 1, 2, 4.
     """
 
@@ -33,9 +55,17 @@ class SpatialBlock(ak.Block):
         self,
         backbones: Sequence[str] = (SMALL_CNN,),
         weights: str = "imagenet",
-        frozen: bool | None = True,
+        trainable_stages: int | str | None = 0,
+        inflated_stages: int | None = 0,
         filters: int | None = None,
         stages: int | None = None,
+        resnet_filters: int | None = None,
+        resnet_blocks: int | None = None,
+        meso_filters: int | None = None,
+        meso_units: int | None = None,
+        meso_dropout: float | None = None,
+        xception_filters: int | None = None,
+        xception_blocks: int | None = None,
         frame_stride: int | None = None,
         name: str = "spatial",
         **kwargs: Any,
@@ -44,71 +74,122 @@ class SpatialBlock(ak.Block):
         unknown = set(backbones) - set(BACKBONES)
         if unknown or not backbones:
             raise ValueError(f"backbones must be of {BACKBONES}. Received: {tuple(backbones)}")
+        if isinstance(trainable_stages, str) and trainable_stages != ALL_STAGES:
+            raise ValueError(
+                f"trainable_stages must be a number or {ALL_STAGES!r}. "
+                f"Received: {trainable_stages!r}"
+            )
         self.backbones = list(backbones)
         self.weights = weights
-        self.frozen = frozen
+        self.trainable_stages = trainable_stages
+        self.inflated_stages = inflated_stages
         self.filters = filters
         self.stages = stages
+        self.resnet_filters = resnet_filters
+        self.resnet_blocks = resnet_blocks
+        self.meso_filters = meso_filters
+        self.meso_units = meso_units
+        self.meso_dropout = meso_dropout
+        self.xception_filters = xception_filters
+        self.xception_blocks = xception_blocks
         self.frame_stride = frame_stride
 
     def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {
-            "backbones": self.backbones,
-            "weights": self.weights,
-            "frozen": self.frozen,
-            "filters": self.filters,
-            "stages": self.stages,
-            "frame_stride": self.frame_stride,
-        }
+        return super().get_config() | {name: getattr(self, name) for name in _ARGUMENTS}
 
     def build(self, hp: Any, inputs: Any = None) -> keras.KerasTensor:
         """Build the stream on uint8 frames (batch, T, H, W, 4); returns float (batch, T', F)."""
         frames = keras.tree.flatten(inputs)[0]
-        strides = [stride for stride in (1, 2, 4) if stride < max(2, frames.shape[1])]
-        stride = self.frame_stride or hp.Choice(
-            "frame_stride", strides, default=max(1, strides[-1] // 2)
-        )
-        chosen = hp.Choice("backbone", self.backbones, default=self.backbones[0])
-        if chosen == SMALL_CNN:
-            with hp.conditional_scope("backbone", [SMALL_CNN]):
-                return self._small_cnn(hp, rgb(frames, frame_stride=stride, name=self.name))
-        with hp.conditional_scope("backbone", list(APPLICATIONS)):
-            return self._application(hp, chosen, frames, stride)
+        stride = self._stride(hp, frames.shape[1])
+        if len(self.backbones) == 1:
+            (chosen,) = self.backbones
+            scope: Any = contextlib.nullcontext()
+        else:
+            chosen = hp.Choice("backbone", self.backbones, default=self.backbones[0])
+            scope = hp.conditional_scope("backbone", [chosen])
+        with scope:
+            if chosen in APPLICATIONS:
+                return self._application(hp, chosen, frames, stride)
+            return self._small(hp, chosen, rgb(frames, frame_stride=stride, name=self.name))
 
-    def _small_cnn(self, hp: Any, x: keras.KerasTensor) -> keras.KerasTensor:
-        filters = self.filters or hp.Choice("filters", [8, 16, 24], default=16)
-        stages = self.stages or hp.Int("stages", 3, 5, default=4)
-        for stage in range(stages):
-            x = conv_stage(x, filters * min(2**stage, 4), name=f"{self.name}_stage{stage + 1}")
-        return pool_frames(x, name=self.name)
+    def _stride(self, hp: Any, frames: int) -> int:
+        if self.frame_stride is not None:
+            return self.frame_stride
+        strides = [stride for stride in (1, 2, 4) if stride < max(2, frames)]
+        if len(strides) == 1:
+            return strides[0]
+        return int(hp.Choice("frame_stride", strides, default=strides[-1] // 2))
+
+    def _small(self, hp: Any, chosen: str, x: keras.KerasTensor) -> keras.KerasTensor:
+        if chosen == SMALL_CNN:
+            return small_cnn(hp, x, name=self.name, filters=self.filters, stages=self.stages)
+        if chosen == SMALL_RESNET:
+            return small_resnet(
+                hp,
+                x,
+                name=self.name,
+                resnet_filters=self.resnet_filters,
+                resnet_blocks=self.resnet_blocks,
+            )
+        if chosen == MESO:
+            return meso(
+                hp,
+                x,
+                name=self.name,
+                meso_filters=self.meso_filters,
+                meso_units=self.meso_units,
+                meso_dropout=self.meso_dropout,
+            )
+        return small_xception(
+            hp,
+            x,
+            name=self.name,
+            xception_filters=self.xception_filters,
+            xception_blocks=self.xception_blocks,
+        )
 
     def _application(
         self, hp: Any, chosen: str, frames: keras.KerasTensor, stride: int
     ) -> keras.KerasTensor:
-        x = caffe(frames, frame_stride=stride, name=self.name)
-        network = backbone(chosen, tuple(x.shape[2:]), self.weights)
-        if self.weights != "none":
-            frozen = self.frozen
-            if frozen is None:
-                frozen = hp.Boolean("frozen", default=True)
-            network.trainable = not frozen
+        application = APPLICATIONS[chosen]
+        x = preprocess(frames, application.preprocessing, frame_stride=stride, name=self.name)
+        _, time, *frame_shape = x.shape
+        trained = self._trained(hp)
+        inflated = self._inflated(hp, application.inflatable, time)
+        network = backbone(
+            chosen, tuple(frame_shape), self.weights, frames=time, inflated_stages=inflated
+        )
+        train_last_stages(network, trained)
         return pool_frames(network(x), name=self.name)
 
+    def _trained(self, hp: Any) -> int | str:
+        if self.weights == NO_WEIGHTS:
+            return ALL_STAGES
+        if self.trainable_stages is not None:
+            return self.trainable_stages
+        return str(hp.Choice("trainable_stages", ["0", "1", "2", ALL_STAGES], default="0"))
 
-def conv_stage(x: keras.KerasTensor, filters: int, *, name: str) -> keras.KerasTensor:
-    """Halve the resolution of every frame: 3x3 convolution, batch norm, ReLU.
-
-    The statistics of the batch norm follow within tens of steps: trials are short.
-    """
-    x = keras.layers.Conv3D(
-        filters, (1, 3, 3), strides=(1, 2, 2), padding="same", use_bias=False, name=f"{name}_conv"
-    )(x)
-    x = keras.layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
-    return keras.layers.ReLU(name=f"{name}_relu")(x)
+    def _inflated(self, hp: Any, possible: bool, frames: int) -> int:
+        if frames < TEMPORAL_EXTENT:
+            return 0
+        if self.inflated_stages is not None:
+            return self.inflated_stages
+        return hp.Int("inflated_stages", 0, 2, default=0) if possible else 0
 
 
-def pool_frames(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
-    """Mean over the pixels of each frame: (batch, T, h, w, F) to (batch, T, F)."""
-    _, time, height, width, features = x.shape
-    x = keras.layers.AveragePooling3D((1, height, width), name=f"{name}_pool")(x)
-    return keras.layers.Reshape((time, features), name=f"{name}_sequence")(x)
+_ARGUMENTS = (
+    "backbones",
+    "weights",
+    "trainable_stages",
+    "inflated_stages",
+    "filters",
+    "stages",
+    "resnet_filters",
+    "resnet_blocks",
+    "meso_filters",
+    "meso_units",
+    "meso_dropout",
+    "xception_filters",
+    "xception_blocks",
+    "frame_stride",
+)

