@@ -60,7 +60,8 @@ def log_mel(path: Path, times: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.
 
     Returns:
         float16 (T, MELS, STEPS), and whether any sound was decoded. Without a sound track, or
-        with one of which nothing can be decoded, it is zeros and False.
+        with one of which nothing can be decoded, it is silence and False: a network that hears
+        only the energies cannot tell a missing track from a silent one.
 
     Raises:
         UserError: there is no ffmpeg program, or it cannot be started.
@@ -72,10 +73,9 @@ def log_mel(path: Path, times: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.
     starts = np.round(np.clip(times, -_LATEST, _LATEST) * RATE).astype(np.int64) - _WINDOW // 2
     order = np.argsort(starts, kind="stable")
     windows, heard = _windows(path, starts[order])
-    energies = np.zeros(audio_shape(len(times)), np.float16)
-    if heard:
-        for place, window in zip(order, windows, strict=True):
-            energies[place] = _energies(window)
+    energies = np.empty(audio_shape(len(times)), np.float16)
+    for place, window in zip(order, windows, strict=True):
+        energies[place] = _energies(window)
     return energies, heard
 
 

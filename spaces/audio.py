@@ -23,8 +23,8 @@ class AudioBlock(ak.Block):
 
     Energies are scaled inside the model by mean and twice the standard deviation of AudioSet
     (Gong et al., AST: Audio Spectrogram Transformer, 2021, on the same natural logarithm of
-    Kaldi's mel bands): silence, -15.94, becomes -1.28, the loudest tone, about 9.4, becomes 1.5,
-    and the 0 of a video without a sound track 0.47.
+    Kaldi's mel bands): silence, -15.94, which a video without a sound track has throughout, becomes
+    -1.28, and the loudest tone, about 9.4, becomes 1.5.
 
     The window of each frame is a picture of mels x steps, seen by the small network that sees
     frames. At its end steps are averaged and mels are kept, since an octave higher is another
