@@ -220,11 +220,11 @@ def test_it_learns_to_tell_synthetic_clips_that_move_from_frozen_ones(
             start = 2 * time * moves[at]
             frames[at, time] = picture[:, start : start + 32, None]
     keras.utils.set_random_seed(1)
-    block = MicroExpressionBlock(network, source, width=0.25, dropout=0.0, units=8)
+    block = MicroExpressionBlock(network, source, width=0.25, dropout=0.0, units=32)
     clip = keras.Input(SHAPE, dtype="uint8")
     embedding = block.build(keras_tuner.HyperParameters(), clip)
     model = keras.Model(clip, keras.layers.Dense(1, activation="sigmoid")(embedding))
-    model.compile(keras.optimizers.Adam(0.01), "binary_crossentropy")
+    model.compile(keras.optimizers.Adam(0.003), "binary_crossentropy")
     model.fit(frames[:32], moves[:32], batch_size=8, epochs=6, verbose=0)
     found = model.predict(frames[32:], verbose=0)[:, 0] > 0.5
     assert (found == moves[32:]).mean() >= 0.9

@@ -52,7 +52,11 @@ def test_learnet_halves_a_dynamic_image_five_times() -> None:
                 layer = f"pair{pair}_conv{side}_{kind}_conv"
                 assert model.get_layer(f"n_{layer}").kernel.shape[:3] == (1, side, side)
                 assert _shape(model, layer) == (1, pixels, pixels, filters)
-    assert sum(isinstance(layer, keras.layers.Add) for layer in model.layers) == 4
+        for side in (1, 3):
+            level = f"n_pair{pair}_conv{side}"
+            taken_in = {tensor.name for tensor in model.get_layer(f"{level}_accretion").input}
+            both = (model.get_layer(f"{level}_{kind}_conv") for kind in ("plain", "taking"))
+            assert taken_in == {layer.output.name for layer in both}
     assert _shape(model, "paths") == (1, 7, 7, 256)
     assert _shape(model, "last_conv") == (1, 4, 4, 256)
     assert model.output_shape == (None, 256)
