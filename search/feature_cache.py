@@ -1,242 +1,287 @@
-"""Frozen prefixes: what cannot change in training is computed once and read from disk.
+"""Arrays kept on disk under a budget: each computed once, whole or not there, checked when read.
 
-Everything before the first trainable or random layer gives the same output in every epoch of
-every trial. Such tensors become the inputs of a smaller model, the suffix, that shares its layers
-with the whole: training the one trains the other.
+An entry is one file, a ``.npy`` array with a checksum behind it, written to a temporary name and
+renamed. Several processes may use one folder: an entry is computed by whichever comes first while
+the others wait, and is not removed while any of them has it open.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import hashlib
-import json
-from collections.abc import Iterator
+import errno
+import fcntl
+import io
+import os
+import shutil
+import struct
+import time
+import zlib
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import filelock
-import keras
 import numpy as np
 import numpy.typing as npt
 
 from artifacts.run_directory import replacing
-from data_prep.store import Store
-from search.stream import FRAMES, ClipBatches
 
-FLOPS_WORTH_A_BYTE = 64
-SMALL = 4
-_COMPUTE_BATCH = 8
+BUDGET = 20_000_000_000
+FREE_SHARE = 0.5
+
+_FOOTER = struct.Struct("<8sI")
+_MAGIC = b"features"
+_PIECE = 1 << 24
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+# What was read and found whole by this process: the same bytes are not read twice.
+_verified: set[tuple[str, int, int, int]] = set()
+
+
+class NoRoomError(Exception):
+    """An entry cannot be kept; the message says why."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Suffix:
-    """What is left to train, and what it is fed.
+class Entry:
+    """One array of the cache, held against removal until it is closed.
 
     Attributes:
-        model: cut tensors to ``fake_probability``; shares layers with the whole model.
-        names: of its inputs, ``frames`` or keys of ``features``.
-        features: cached outputs (rows of the store, ...), memory-mapped; test rows hold zeros.
+        array: memory-mapped; stays readable when the entry is closed.
     """
 
-    model: keras.Model
-    names: list[str]
-    features: dict[str, npt.NDArray[Any]]
+    array: npt.NDArray[Any]
+    _held: IO[bytes]
+
+    def close(self) -> None:
+        """Let others remove the entry."""
+        if not self._held.closed:
+            # The memory map shares the file, which alone would keep the lock.
+            fcntl.flock(self._held, fcntl.LOCK_UN)
+            self._held.close()
 
 
-def cut(model: keras.Model, store: Store, folder: Path) -> Suffix:
-    """Cut a detector behind its frozen prefix and make sure the prefix's outputs are cached.
-
-    A frozen tensor is cached when reading it back is cheaper than computing it: it is
-    :data:`SMALL` times smaller than the clip, or takes at least :data:`FLOPS_WORTH_A_BYTE`
-    operations a byte. The key of an
-    entry is the structure and weights of what computes it and the store's fingerprint. Only
-    training and validation rows are computed.
+class FeatureCache:
+    """A folder of arrays that is kept under a budget.
 
     Args:
-        model: a detector on uint8 ``frames``.
-        store: the store the run is made on.
-        folder: of the cache.
+        folder: made when the first entry is.
+        budget: bytes; whatever it is, the cache never takes more than :data:`FREE_SHARE` of the
+            space that would be free without it.
     """
-    tensors = _cut_tensors(model)
-    frames = model.inputs[0]
-    if all(tensor is frames for tensor in tensors):
-        return Suffix(model, [FRAMES], {})
-    suffix = _model_from(tensors, model)
-    names: list[str] = []
-    features: dict[str, npt.NDArray[Any]] = {}
-    for tensor in tensors:
-        name = FRAMES if tensor is frames else _key(tensor, store.fingerprint)
-        names.append(name)
-        if name != FRAMES:
-            features[name] = _cached(folder / f"{name}.npy", frames, tensor, store)
-    return Suffix(suffix, names, features)
 
+    def __init__(self, folder: Path, budget: int = BUDGET) -> None:
+        self.folder = folder
+        self.budget = budget
 
-def _cut_tensors(model: keras.Model) -> list[keras.KerasTensor]:
-    """Where to cut: the last tensors worth caching on every way from the input."""
-    frozen: dict[int, bool] = {}
+    def room(self) -> int:
+        """Bytes that all entries may take together, now."""
+        existing = next(path for path in (self.folder, *self.folder.parents) if path.exists())
+        unused = shutil.disk_usage(existing).free + sum(size for _, size in self._files())
+        return min(self.budget, int(FREE_SHARE * unused))
 
-    def is_frozen(tensor: keras.KerasTensor) -> bool:
-        if id(tensor) not in frozen:
-            frozen[id(tensor)] = _is_fixed(_operation(tensor)) and all(
-                map(is_frozen, _parents(tensor))
+    def entry(
+        self,
+        key: str,
+        shape: Sequence[int],
+        dtype: str,
+        compute: Callable[[], Iterable[npt.NDArray[Any]]],
+    ) -> Entry:
+        """An entry, computed if it is not there or not what it should be.
+
+        Args:
+            key: a file name that identifies the content.
+            shape: of the array.
+            dtype: of the array, by name; ``bfloat16`` is kept as it is, too.
+            compute: gives the array in consecutive pieces along its first axis.
+
+        Raises:
+            NoRoomError: it is larger than what may be kept, or the disk is full. Nothing is left of
+                it.
+        """
+        path = self.folder / f"{key}.npy"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(path.with_suffix(".lock")):
+            found = _open(path, shape, dtype)
+            if found is None:
+                try:
+                    self._write(path, shape, dtype, compute)
+                except OSError as error:
+                    if error.errno not in _NO_ROOM:
+                        raise
+                    raise NoRoomError(f"no room on the disk: {os.strerror(error.errno)}") from None
+                found = _open(path, shape, dtype)
+        if found is None:
+            raise NoRoomError(f"{path} does not read back as it was written; check the disk")
+        return found
+
+    def _write(
+        self,
+        path: Path,
+        shape: Sequence[int],
+        dtype: str,
+        compute: Callable[[], Iterable[npt.NDArray[Any]]],
+    ) -> None:
+        header = _header(shape, dtype)
+        size = len(header) + nbytes(shape, dtype) + _FOOTER.size
+        with replacing(path) as temporary:
+            # The lock of the entry is ours, so what lies here is a dead writer's.
+            temporary.unlink(missing_ok=True)
+            with temporary.open("xb") as file:
+                with filelock.FileLock(self.folder / "folder.lock"):
+                    path.unlink(missing_ok=True)
+                    self._remove_leftovers(but=temporary)
+                    self._make_room(size)
+                    _reserve(file, size)
+                checksum = zlib.crc32(header, _start(path))
+                file.write(header)
+                for piece in compute():
+                    written = np.ascontiguousarray(piece).view(np.uint8).data
+                    checksum = zlib.crc32(written, checksum)
+                    file.write(written)
+                file.write(_FOOTER.pack(_MAGIC, checksum))
+                file.flush()
+                if file.tell() != size:
+                    raise ValueError(f"{path.name}: computed {file.tell()} bytes, not {size}")
+
+    def _files(self) -> list[tuple[Path, int]]:
+        """Entries and what is being written, with their bytes."""
+        found = []
+        for path in self.folder.glob("*.npy"):
+            with contextlib.suppress(FileNotFoundError):
+                found.append((path, path.stat().st_size))
+        return found
+
+    def _make_room(self, needed: int) -> None:
+        """Remove the entries longest unused, but none in use, until so many bytes may be added."""
+        room = self.room()
+        if needed > room:
+            raise NoRoomError(f"{amount(needed)} do not fit into {amount(room)}")
+        used = sum(size for _, size in self._files())
+        for path, size in sorted(self._files(), key=lambda file: _last_used(file[0])):
+            if used + needed <= room:
+                return
+            if not path.name.startswith(".") and _remove_unused(path):
+                used -= size
+        if used + needed > room:
+            raise NoRoomError(
+                f"{amount(needed)} do not fit into {amount(room)} beside what is in use"
             )
-        return frozen[id(tensor)]
 
-    cuts: dict[int, keras.KerasTensor] = {}
-    seen: set[int] = set()
-
-    def cut_above(tensor: keras.KerasTensor) -> None:
-        parents = _parents(tensor)
-        if not parents or _is_worth_caching(tensor, model.inputs[0]):
-            cuts[id(tensor)] = tensor
-        else:
-            for parent in parents:
-                cut_above(parent)
-
-    def visit(tensor: keras.KerasTensor) -> None:
-        if id(tensor) in seen:
-            return
-        seen.add(id(tensor))
-        if is_frozen(tensor):
-            cut_above(tensor)
-        else:
-            for parent in _parents(tensor):
-                visit(parent)
-
-    visit(model.outputs[0])
-    return list(cuts.values())
+    def _remove_leftovers(self, but: Path) -> None:
+        """Remove what dead writers left: files half written whose entry nobody has locked."""
+        for path in self.folder.glob(".*.tmp.npy"):
+            if path == but:
+                continue
+            lock = filelock.FileLock(self.folder / f"{path.name.split('.')[1]}.lock", timeout=0)
+            with contextlib.suppress(filelock.Timeout), lock:
+                path.unlink(missing_ok=True)
 
 
-def _model_from(tensors: list[keras.KerasTensor], model: keras.Model) -> keras.Model:
-    """The part of a model behind some of its tensors, with the very same layers.
+def _reserve(file: IO[bytes], size: int) -> None:
+    """Take a file's room at once, so that it can neither run out nor be given to another.
 
-    Layers are called once more on new inputs: ``keras.Model`` on tensors inside a graph rewrites
-    that graph's nodes, after which the whole model may no longer save.
+    A file system that cannot do that still shows the size to others.
+
+    Raises:
+        OSError: there is no such room.
     """
-    inputs = [keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype) for tensor in tensors]
-    known = {id(old): new for old, new in zip(tensors, inputs, strict=True)}
-
-    def rebuilt(tensor: keras.KerasTensor) -> keras.KerasTensor:
-        if id(tensor) not in known:
-            history = tensor._keras_history
-            node = history.operation._inbound_nodes[history.node_index]
-            for parent in node.input_tensors:
-                rebuilt(parent)
-            args, kwargs = node.arguments.fill_in(known)
-            answers = keras.tree.flatten(history.operation(*args, **kwargs))
-            for old, new in zip(node.output_tensors, answers, strict=True):
-                known[id(old)] = new
-        return known[id(tensor)]
-
-    return keras.Model(inputs, rebuilt(model.outputs[0]))
+    try:
+        os.posix_fallocate(file.fileno(), 0, size)
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise
+        file.truncate(size)
 
 
-def _operation(tensor: keras.KerasTensor) -> Any:
-    return tensor._keras_history.operation
+def nbytes(shape: Sequence[int], dtype: str) -> int:
+    """Bytes of an array."""
+    return int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
 
 
-def _parents(tensor: keras.KerasTensor) -> list[keras.KerasTensor]:
-    history = tensor._keras_history
-    if isinstance(history.operation, keras.layers.InputLayer):
-        return []
-    return history.operation._inbound_nodes[history.node_index].input_tensors
+def amount(size: float) -> str:
+    """Bytes for people: ``1.2 GB``."""
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} GB"
 
 
-def _is_fixed(operation: Any) -> bool:
-    """Whether an operation gives the same output for the same input in every training step."""
-    if operation.trainable_weights:
+def _header(shape: Sequence[int], dtype: str) -> bytes:
+    """The beginning of a ``.npy`` file."""
+    file = io.BytesIO()
+    described = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": tuple(shape)}
+    np.lib.format.write_array_header_1_0(file, described)
+    return file.getvalue()
+
+
+def _start(path: Path) -> int:
+    """What the checksum of an entry starts from: no entry is another's under a new name."""
+    return zlib.crc32(path.stem.encode())
+
+
+def _open(path: Path, shape: Sequence[int], dtype: str) -> Entry | None:
+    """An entry, held against removal; None if it is missing or not what it should be."""
+    file = None
+    try:
+        file = path.open("rb")
+        fcntl.flock(file, fcntl.LOCK_SH)
+        header = _header(shape, dtype)
+        if os.fstat(file.fileno()).st_nlink == 0 or not _is_whole(file, path, header, shape, dtype):
+            file.close()
+            return None
+        # The time of last use, of which removal takes the earliest; that of change stays.
+        changed = os.fstat(file.fileno()).st_mtime_ns
+        os.utime(file.fileno(), ns=(time.time_ns(), changed))
+        mapped = np.memmap(file, np.dtype(dtype), "r", len(header), tuple(shape))
+        return Entry(np.asarray(mapped), file)
+    except (OSError, ValueError):
+        if file is not None:
+            file.close()
+        return None
+
+
+def _is_whole(file: IO[bytes], path: Path, header: bytes, shape: Sequence[int], dtype: str) -> bool:
+    """Whether a file holds such an array and its checksum; read once by a process.
+
+    CRC-32 as zlib has it, gigabytes a second: against damage, not against malice.
+    """
+    facts = os.fstat(file.fileno())
+    size = len(header) + nbytes(shape, dtype) + _FOOTER.size
+    if facts.st_size != size or file.read(len(header)) != header:
         return False
-    layers = operation._flatten_layers() if hasattr(operation, "_flatten_layers") else [operation]
-    for layer in layers:
-        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
+    known = (path.stem, facts.st_ino, facts.st_mtime_ns, size)
+    if known in _verified:
+        return True
+    checksum = zlib.crc32(header, _start(path))
+    left = size - len(header) - _FOOTER.size
+    while left > 0:
+        piece = file.read(min(_PIECE, left))
+        if not piece:
             return False
-        if hasattr(layer, "seed_generator") and getattr(layer, "rate", 1) > 0:
-            return False
+        checksum = zlib.crc32(piece, checksum)
+        left -= len(piece)
+    if file.read(_FOOTER.size) != _FOOTER.pack(_MAGIC, checksum):
+        return False
+    _verified.add(known)
     return True
 
 
-def _is_worth_caching(tensor: keras.KerasTensor, frames: keras.KerasTensor) -> bool:
-    size = 4 * int(np.prod(tensor.shape[1:]))
-    if SMALL * size < int(np.prod(frames.shape[1:])):
-        return True
-    return _flops(tensor, frames.shape[1]) >= FLOPS_WORTH_A_BYTE * size
-
-
-def _flops(tensor: keras.KerasTensor, time: int) -> float:
-    """Operations of all convolutions and dense layers above a tensor, for one clip."""
-    total = 0.0
-    for operation in {id(op): op for op in _ancestors(tensor)}.values():
-        for layer in operation._flatten_layers():
-            if isinstance(layer, keras.Model) or not layer.weights:
-                continue
-            positions = np.prod([side or time for side in layer.output.shape[1:-1]])
-            total += 2.0 * positions * max(int(np.prod(w.shape)) for w in layer.weights)
-    return total
-
-
-def _ancestors(tensor: keras.KerasTensor) -> Iterator[Any]:
-    stack, seen = [tensor], set()
-    while stack:
-        current = stack.pop()
-        if id(current) not in seen:
-            seen.add(id(current))
-            yield _operation(current)
-            stack.extend(_parents(current))
-
-
-def _key(tensor: keras.KerasTensor, fingerprint: str) -> str:
-    """Digest of the store, and of structure and weights of all that computes a tensor.
-
-    Layer names are left out, so that trials that build the same prefix share its features.
-    """
-    digest = hashlib.sha256(f"{fingerprint}/{keras.version()}".encode())
-    for operation in _ancestors(tensor):
-        for layer in operation._flatten_layers():
-            config = {k: v for k, v in layer.get_config().items() if k not in _NAMING}
-            digest.update(type(layer).__name__.encode())
-            if not isinstance(layer, keras.Model):
-                digest.update(json.dumps(config, sort_keys=True, default=repr).encode())
-                for weight in layer.weights:
-                    digest.update(np.ascontiguousarray(weight).data)
-    return digest.hexdigest()[:32]
-
-
-_NAMING = ("name", "trainable", "build_config")
-
-
-def _cached(
-    path: Path, frames: keras.KerasTensor, tensor: keras.KerasTensor, store: Store
-) -> npt.NDArray[Any]:
-    """An entry, computed by whichever worker comes first while the others wait."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(path.with_suffix(".lock")):
-        entry = _load(path, tensor, store)
-        if entry is None:
-            _compute(keras.Model(frames, tensor), store, path)
-            entry = np.load(path, mmap_mode="r", allow_pickle=False)
-    return entry
-
-
-def _load(path: Path, tensor: keras.KerasTensor, store: Store) -> npt.NDArray[Any] | None:
-    """A cached entry, or None when it is missing or not what it should be."""
+def _remove_unused(path: Path) -> bool:
+    """Remove an entry unless a living process has it open."""
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError):
-        return None
-    return array if array.shape == (len(store), *tensor.shape[1:]) else None
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+    except OSError:
+        return False
+    return True
 
 
-def _compute(prefix: keras.Model, store: Store, path: Path) -> None:
-    """Compute an entry for all but the test rows; written to a temporary name and renamed."""
-    rows = np.flatnonzero(store.splits != "test")
-    with replacing(path) as temporary:
-        array = np.lib.format.open_memmap(
-            temporary, "w+", np.float32, (len(store), *prefix.output_shape[1:])
-        )
-        batches = ClipBatches(store, rows, batch_size=_COMPUTE_BATCH)
-        for index in range(len(batches)):
-            taken = rows[index * _COMPUTE_BATCH : (index + 1) * _COMPUTE_BATCH]
-            array[taken] = prefix.predict_on_batch(batches[index][0])
-        array.flush()
-        del array
+def _last_used(path: Path) -> int:
+    try:
+        return path.stat().st_atime_ns
+    except FileNotFoundError:
+        return 0

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import numpy.typing as npt
 
-from data_prep.modalities import with_grey
 from data_prep.store import Store
+from search.augmentation import augment, generator_of
 
 FRAMES = "frames"
 
@@ -21,12 +21,16 @@ class ClipBatches(keras.utils.PyDataset):
     Args:
         store: an open store.
         rows: store rows, one a clip.
-        names: what the model takes, in the order of its inputs: ``frames`` or keys of features.
-        features: cached arrays (rows of the store, ...) by name, memory-mapped.
+        names: what the model takes, in the order of its inputs: ``frames``, a modality of the
+            store, or keys of features.
+        features: cached arrays by name, clips in the order of ``rows``: one array, or one a view.
         batch_size: clips.
         shuffle_seed: draws a new order each epoch; ``None`` keeps the order of ``rows``.
         balanced: weigh clips so that both labels count equally.
-        augment: flip, brightness, contrast and noise; needs ``frames``.
+        augment: change the clips, every time anew; see :func:`search.augmentation.augment`.
+        views: instead, show one of so many stored views of each clip, drawn each epoch: features
+            are read from the array of that view, and what comes from the store is changed as it
+            was for that array.
     """
 
     def __init__(
@@ -34,36 +38,44 @@ class ClipBatches(keras.utils.PyDataset):
         store: Store,
         rows: npt.NDArray[np.int64],
         names: Sequence[str] = (FRAMES,),
-        features: Mapping[str, npt.NDArray[Any]] | None = None,
+        features: Mapping[str, Sequence[npt.NDArray[Any]]] | None = None,
         *,
         batch_size: int = 8,
         shuffle_seed: int | None = None,
         balanced: bool = False,
         augment: bool = False,
+        views: int = 0,
     ) -> None:
         super().__init__()
         self._store = store
-        self._order = np.array(rows)
+        self._rows = np.array(rows)
+        self._order = np.arange(len(self._rows))
         self._names = list(names)
-        self._features = features or {}
+        self._features = dict(features or {})
         self._batch_size = batch_size
         self._augment = augment
-        if augment and shuffle_seed is None:
+        self._views = views
+        self._shown = np.zeros(len(self._rows), np.int64)
+        if (augment or views) and shuffle_seed is None:
             raise ValueError("augmentation needs a seed. Received: shuffle_seed=None")
         self._rng = None if shuffle_seed is None else np.random.default_rng(shuffle_seed)
         self._weights = class_weights(store.labels[rows]) if balanced else np.ones(2, np.float32)
-        if self._rng is not None:
-            self._rng.shuffle(self._order)
+        self.on_epoch_end()
 
     def __len__(self) -> int:
         return -(-len(self._order) // self._batch_size)
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         """Inputs, float labels (B, 1) and sample weights (B,)."""
-        rows = self._order[index * self._batch_size : (index + 1) * self._batch_size]
+        places = self._order[index * self._batch_size : (index + 1) * self._batch_size]
+        rows = self._rows[places]
+        stored = [name for name in self._names if name not in self._features]
+        clips = read_clips(self._store, rows, stored, self._shown[places] if self._views else None)
+        if self._augment and self._rng is not None:
+            for clip in _each(clips):
+                augment(clip, self._rng)
         inputs = [
-            self._frames(rows) if name == FRAMES else self._features[name][rows]
-            for name in self._names
+            clips[name] if name in clips else self._read(name, places) for name in self._names
         ]
         labels = self._store.labels[rows]
         return (
@@ -73,34 +85,47 @@ class ClipBatches(keras.utils.PyDataset):
         )
 
     def on_epoch_end(self) -> None:
-        """Draw the next epoch's order."""
+        """Draw the next epoch's order, and which view of each clip it shows."""
         if self._rng is not None:
             self._rng.shuffle(self._order)
+            if self._views:
+                self._shown = self._rng.integers(self._views, size=len(self._rows))
 
-    def _frames(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
-        frames = self._store.read(rows)
-        if self._augment and self._rng is not None:
-            for clip in frames:
-                augment(clip, self._rng)
-        return frames
+    def _read(self, name: str, places: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        arrays = self._features[name]
+        if len(arrays) == 1:
+            return arrays[0].take(places, axis=0)
+        return np.stack([arrays[self._shown[place]][place] for place in places])
+
+
+def read_clips(
+    store: Store,
+    rows: npt.NDArray[np.int64],
+    names: Sequence[str],
+    views: npt.NDArray[np.int64] | None = None,
+) -> dict[str, npt.NDArray[Any]]:
+    """Stored arrays of clips by name, each (len(rows), ...).
+
+    Args:
+        store: an open store.
+        rows: in any order.
+        names: ``frames`` or modalities of the store.
+        views: number of the augmented view of each clip; ``None`` for the clips as they are.
+    """
+    clips = {name: store.read(rows, name) for name in names}
+    if views is not None:
+        for clip, row, view in zip(_each(clips), rows, views, strict=False):
+            augment(clip, generator_of(int(view), str(store.keys[row])))
+    return clips
+
+
+def _each(clips: Mapping[str, npt.NDArray[Any]]) -> Iterator[dict[str, npt.NDArray[Any]]]:
+    """One clip after the other, to be changed in place."""
+    for place in range(len(next(iter(clips.values()), ()))):
+        yield {name: batch[place] for name, batch in clips.items()}
 
 
 def class_weights(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """Weight of a real and of a fake clip, mean 1 over the clips, both labels equal in sum."""
     counts = np.bincount(labels, minlength=2)
     return (len(labels) / (2 * np.maximum(counts, 1))).astype(np.float32)
-
-
-def augment(clip: npt.NDArray[np.uint8], rng: np.random.Generator) -> None:
-    """Change a clip (T, H, W, 4) in place: mirror, brightness, contrast, noise; grey follows.
-
-    One draw a clip: frames of a clip share it, so that motion stays what it was. Noise is drawn
-    anew for each frame, as a camera does.
-    """
-    if rng.random() < 0.5:
-        clip[:] = clip[:, :, ::-1].copy()
-    contrast, brightness = rng.uniform(0.85, 1.15), rng.uniform(-12, 12)
-    colour = clip[..., :3].astype(np.float32)
-    colour = (colour - 128) * contrast + 128 + brightness
-    colour += rng.normal(0, rng.uniform(0, 3), colour.shape).astype(np.float32)
-    clip[:] = with_grey(np.clip(np.rint(colour), 0, 255).astype(np.uint8))

@@ -1,50 +1,121 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import pytest
+from keras import layers
 
 from data_prep.store import Store
-from search import detectors
-from search.config import resolve
 from search.fit import Epoch, fit
-from search.hyperparameters import fixed
 from search.objectives import ValidationScore, validation_score
 from spaces.training import TrainingChoices
 
 CHOICES = TrainingChoices(epochs=4, batch_size=8, learning_rate=3e-3)
+VIEWS = dataclasses.replace(CHOICES, augment=True, views=2)
+ANEW = dataclasses.replace(CHOICES, augment=True, views=0)
 
 
-def build(store: Store, run_dir: Path, seed: int = 0) -> keras.Model:
-    space = {"streams": ["spatial"], "backbones": ["small_cnn"]}
-    config = resolve({"store": store.path, "run_dir": run_dir, "space": space})
-    values = {"detector/temporal/kind": "mean", "detector/spatial/stages": 3}
-    return detectors.build(detectors.space(config, store), fixed(values), seed)
+def build(store: Store, frozen: bool = False, dropout: float = 0.0) -> keras.Model:
+    """Frames through a backbone of one layer, which may be frozen, to a head."""
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(0)
+    frames = keras.Input(store.clip_shape, dtype="uint8", name="frames")
+    x = layers.Rescaling(1 / 255, name="unit")(frames)
+    x = layers.Conv3D(8, (1, 5, 5), (1, 4, 4), activation="relu", name="backbone")(x)
+    x = layers.GlobalAveragePooling3D(name="pool")(x)
+    x = layers.Dropout(dropout, name="dropout")(x)
+    x = layers.Dense(1, activation="sigmoid", name="fake_probability")(x)
+    model = keras.Model(frames, x)
+    model.get_layer("backbone").trainable = not frozen
+    return model
+
+
+def answers(model: keras.Model, store: Store) -> npt.NDArray[np.float32]:
+    return model.predict_on_batch(store.read(store.rows("val")))[:, 0]
 
 
 def val_score(model: keras.Model, store: Store) -> ValidationScore:
-    rows = store.rows("val")
-    return validation_score(store.labels[rows], model.predict(store.read(rows), verbose=0)[:, 0])
+    return validation_score(store.labels[store.rows("val")], answers(model, store))
 
 
-def test_the_model_is_left_with_the_weights_of_its_best_epoch(store: Store, tmp_path: Path) -> None:
-    model = build(store, tmp_path)
-    trained = fit(model, store, CHOICES, seed=0, features=tmp_path / "f")
+@pytest.mark.parametrize("choices", [CHOICES, VIEWS, ANEW], ids=["plain", "views", "anew"])
+@pytest.mark.parametrize("frozen", [False, True])
+def test_the_model_is_left_with_the_weights_of_its_best_epoch(
+    store: Store, tmp_path: Path, frozen: bool, choices: TrainingChoices
+) -> None:
+    model = build(store, frozen)
+    trained = fit(model, store, choices, seed=0, features=tmp_path / "f")
     assert [epoch.number for epoch in trained.history] == [1, 2, 3, 4]
     best = min(trained.history, key=lambda epoch: epoch.score.order)
     assert best.number == trained.best_epoch
     assert best.score == trained.best
     assert val_score(model, store).log_loss == pytest.approx(trained.best.log_loss, abs=1e-5)
+    assert trained.cached == (frozen and choices is not ANEW)
+    assert trained.note == ""
 
 
-def test_the_same_seed_gives_the_same_model(store: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize("choices", [CHOICES, VIEWS, ANEW], ids=["plain", "views", "anew"])
+def test_the_same_seed_gives_the_same_model(
+    store: Store, tmp_path: Path, choices: TrainingChoices
+) -> None:
     first, second = (
-        fit(build(store, tmp_path), store, CHOICES, seed=5, features=tmp_path / "f").history
+        fit(build(store, True), store, choices, seed=5, features=tmp_path / "f").history
         for _ in range(2)
     )
     assert first == second
+
+
+def test_frozen_weights_stay_and_the_whole_model_learns_and_saves(
+    store: Store, tmp_path: Path
+) -> None:
+    model = build(store, frozen=True)
+    before, frozen = answers(model, store), model.get_layer("backbone").get_weights()
+    trained = fit(model, store, CHOICES, seed=0, features=tmp_path / "f")
+    assert trained.cached == 1
+    assert (answers(model, store) != before).all()
+    for old, new in zip(frozen, model.get_layer("backbone").get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    for ending in ("keras", "h5"):
+        model.save(tmp_path / f"model.{ending}")
+        loaded = keras.models.load_model(tmp_path / f"model.{ending}", compile=False)
+        np.testing.assert_array_equal(answers(loaded, store), answers(model, store))
+
+
+def test_training_on_features_is_training_the_whole(store: Store, tmp_path: Path) -> None:
+    cached, whole = build(store, frozen=True), build(store, frozen=True)
+    on_features = fit(cached, store, CHOICES, seed=3, features=tmp_path / "f")
+    on_frames = fit(whole, store, CHOICES, seed=3, features=tmp_path / "g", budget=0)
+    assert (on_features.cached, on_frames.cached) == (1, 0)
+    assert "not cached" in on_frames.note
+    for one, other in zip(on_features.history, on_frames.history, strict=True):
+        assert one.loss == pytest.approx(other.loss, abs=1e-5)
+        assert one.score.log_loss == pytest.approx(other.score.log_loss, abs=1e-5)
+    assert not list((tmp_path / "g").glob("*.npy"))
+
+
+def test_stored_views_change_what_is_learnt_but_not_what_is_validated(
+    store: Store, tmp_path: Path
+) -> None:
+    plain = fit(build(store, True), store, CHOICES, seed=3, features=tmp_path / "f")
+    kept = set((tmp_path / "f").glob("*.npy"))
+    viewed = fit(build(store, True), store, VIEWS, seed=3, features=tmp_path / "f")
+    assert viewed.history != plain.history
+    # Two views of the training clips; the validation clips are those of the other trial.
+    assert len(set((tmp_path / "f").glob("*.npy")) - kept) == 2
+
+
+def test_a_random_layer_behind_the_features_stays_random(store: Store, tmp_path: Path) -> None:
+    rates = (0.0, 0.5)
+    fits = [
+        fit(build(store, True, rate), store, CHOICES, seed=3, features=tmp_path / "f")
+        for rate in rates
+    ]
+    assert all(trained.cached == 1 for trained in fits)
+    assert fits[0].history[0].loss != fits[1].history[0].loss
 
 
 def test_every_epoch_is_reported_and_a_report_may_stop_training(
@@ -58,12 +129,24 @@ def test_every_epoch_is_reported_and_a_report_may_stop_training(
             raise StopIteration
 
     with pytest.raises(StopIteration):
-        fit(build(store, tmp_path), store, CHOICES, seed=0, features=tmp_path / "f", report=report)
+        fit(build(store), store, CHOICES, seed=0, features=tmp_path / "f", report=report)
     assert seen == [1, 2]
 
 
+def test_progress_is_told_while_features_are_computed_and_may_stop_that(
+    store: Store, tmp_path: Path
+) -> None:
+    def progress(done: int, of: int) -> None:
+        assert 0 < done <= of
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(build(store, True), store, CHOICES, seed=0, features=tmp_path, progress=progress)
+    assert not list(tmp_path.glob("*.npy"))
+
+
 def test_divergence_is_an_error_that_says_so(store: Store, tmp_path: Path) -> None:
-    model = build(store, tmp_path)
+    model = build(store)
     layer = model.get_layer("fake_probability")
     layer.set_weights([np.full_like(w, np.nan) for w in layer.get_weights()])
     with pytest.raises(FloatingPointError, match="diverged"):
@@ -76,12 +159,14 @@ def test_divergence_is_an_error_that_says_so(store: Store, tmp_path: Path) -> No
         TrainingChoices(epochs=1, batch_size=8, optimizer="adamw", schedule="cosine"),
         TrainingChoices(epochs=1, batch_size=64, optimizer="sgd", label_smoothing=0.1),
         TrainingChoices(epochs=1, batch_size=8, augment=True, balanced=False),
+        TrainingChoices(epochs=1, batch_size=8, jit_compile=True),
     ],
-    ids=["adamw cosine", "sgd smoothed", "augmented"],
+    ids=["adamw cosine", "sgd smoothed", "augmented", "XLA"],
 )
 def test_every_way_to_train_trains(store: Store, tmp_path: Path, choices: TrainingChoices) -> None:
-    model = build(store, tmp_path)
-    before = model.get_layer("spatial_stage1_conv").get_weights()[0]
+    model = build(store)
+    before = model.get_layer("backbone").get_weights()[0]
     trained = fit(model, store, choices, seed=0, features=tmp_path / "f")
     assert np.isfinite(trained.best.log_loss)
-    assert (model.get_layer("spatial_stage1_conv").get_weights()[0] != before).any()
+    assert trained.cached == 0
+    assert (model.get_layer("backbone").get_weights()[0] != before).any()

@@ -1,0 +1,292 @@
+"""The frozen prefix of a model: where it ends, what identifies it, and the models on both sides.
+
+Everything before the first trainable or random layer gives the same output in every epoch of every
+trial. All functions here take the flat form of a model, which :func:`flat` makes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras.src.models import Functional
+
+FLOPS_WORTH_A_BYTE = 64
+SMALL = 4
+
+_RATES = ("rate", "stddev", "dropout", "_dropout", "recurrent_dropout")
+_NAMING = frozenset({"name", "trainable", "build_config", "registered_name"})
+
+
+def flat(model: keras.Model) -> keras.Model:
+    """The model with nested models inlined: the very same layers, called once more.
+
+    So a backbone can be cut where its trainable part begins. The inputs are those of the model
+    that are used, with their names. A nested model stays whole where inlining could change what it
+    computes or give two layers one name; the model itself stays as it is.
+    """
+    inputs = [keras.Input(batch_shape=t.shape, dtype=t.dtype, name=t.name) for t in model.inputs]
+    named = {operation.name: operation for operation in model.operations}
+    outputs = keras.tree.flatten(_through(model, inputs, named))
+    used = {id(tensor) for tensor in _above(outputs)}
+    return keras.Model([tensor for tensor in inputs if id(tensor) in used], outputs[0])
+
+
+def cuts(model: keras.Model) -> list[keras.KerasTensor]:
+    """Where to cut a flat model: the last frozen tensors worth keeping, on every way from an input.
+
+    A tensor is worth keeping when reading it is cheaper than computing it from inputs and what
+    else is kept: that takes at least :data:`FLOPS_WORTH_A_BYTE` operations a byte, or passes over
+    inputs more than :data:`SMALL` times larger. Where no tensor is, the way is cut at its input.
+    """
+    frozen: set[int] = set()
+    border: set[int] = set()
+    nodes = _nodes(model)
+    for node in nodes:
+        known = {id(tensor) for tensor in node.input_tensors} & frozen
+        if len(known) == len({id(tensor) for tensor in node.input_tensors}) and (
+            not node.input_tensors or is_fixed(node.operation)
+        ):
+            frozen.update(id(tensor) for tensor in node.outputs)
+        else:
+            border |= known
+    border |= {id(tensor) for tensor in model.outputs} & frozen
+
+    # The first come first: what is cheaply computed from another cut is not kept beside it.
+    found: dict[int, keras.KerasTensor] = {}
+    for tensor in [tensor for node in nodes for tensor in node.outputs if id(tensor) in border]:
+        stack, seen = [tensor], {id(tensor)}
+        while stack:
+            current = stack.pop()
+            parents = _node(current).input_tensors
+            if not parents or _is_worth_keeping(current, found):
+                found[id(current)] = current
+            else:
+                above = [parent for parent in parents[::-1] if id(parent) not in seen | set(found)]
+                stack += above
+                seen.update(map(id, above))
+    return list(found.values())
+
+
+def inputs_of(tensor: keras.KerasTensor) -> list[keras.KerasTensor]:
+    """The inputs of a flat model that a tensor is made of, in a fixed order."""
+    return [above for above in _above([tensor]) if is_input(above)]
+
+
+def is_input(tensor: keras.KerasTensor) -> bool:
+    """Whether a tensor of a flat model is one of its inputs."""
+    return not _node(tensor).input_tensors
+
+
+def before(tensor: keras.KerasTensor) -> keras.Model:
+    """The part of a flat model that computes a tensor, from :func:`inputs_of` it."""
+    return keras.Model(inputs_of(tensor), tensor)
+
+
+def behind(
+    model: keras.Model, tensors: Sequence[keras.KerasTensor], names: Sequence[str]
+) -> keras.Model:
+    """The part of a flat model behind some of its tensors, with the very same layers.
+
+    Layers are called once more on new inputs: ``keras.Model`` on tensors inside a graph rewrites
+    that graph's nodes, after which the whole model may no longer save.
+
+    Args:
+        model: flat.
+        tensors: on every way from its inputs.
+        names: what each tensor is; those of one name are equal and become one input.
+
+    Returns:
+        A model of as many inputs as there are different names, in the order of the names.
+    """
+    inputs: dict[str, keras.KerasTensor] = {}
+    known: dict[int, keras.KerasTensor] = {}
+    for name, tensor in zip(names, tensors, strict=True):
+        if name not in inputs:
+            inputs[name] = keras.Input(
+                batch_shape=tensor.shape, dtype=tensor.dtype, name=f"cut{len(inputs) + 1}"
+            )
+        known[id(tensor)] = inputs[name]
+    needed = {id(tensor) for tensor in _above(model.outputs, until=known)}
+    for node in _nodes(model):
+        wanted = [tensor for tensor in node.outputs if id(tensor) in needed]
+        if any(id(tensor) not in known for tensor in wanted):
+            args, kwargs = node.arguments.fill_in(known)
+            answers = keras.tree.flatten(node.operation(*args, **kwargs))
+            for old, new in zip(node.outputs, answers, strict=True):
+                known.setdefault(id(old), new)
+    return keras.Model(list(inputs.values()), known[id(model.outputs[0])])
+
+
+def digest(tensor: keras.KerasTensor) -> str:
+    """What a tensor of a flat model is: all that computes it and how it is wired, hexadecimal.
+
+    Layers count with their kind, settings, dtype policies and weights, inputs with their names,
+    shapes and dtypes. Names of layers are left out, so that trials that build the same prefix
+    share its features.
+    """
+    known: dict[int, str] = {}
+    for above in _above([tensor]):
+        node = _node(above)
+        if id(above) in known:
+            continue
+        own = _input_digest(above) if is_input(above) else _call_digest(node, known)
+        for place, output in enumerate(node.outputs):
+            text = f"{own}/{place}/{output.shape[1:]}/{output.dtype}"
+            known[id(output)] = hashlib.sha256(text.encode()).hexdigest()
+    return known[id(tensor)]
+
+
+def is_fixed(operation: Any) -> bool:
+    """Whether an operation gives the same output for the same input in every training step.
+
+    Layers inside wrappers and nested models are looked at as well. What makes masks is left to be
+    trained: a mask is no output, and would be lost at the cut.
+    """
+    if not isinstance(operation, keras.Layer) or operation.trainable_weights:
+        return False
+    return all(map(_is_inert, operation._flatten_layers()))
+
+
+def _is_inert(layer: keras.Layer) -> bool:
+    if isinstance(layer, keras.layers.BatchNormalization):
+        return not layer.trainable
+    if isinstance(layer, keras.layers.SpectralNormalization | keras.layers.Masking):
+        return False
+    if getattr(layer, "mask_zero", False) or getattr(layer, "stateful", False):
+        return False
+    if layer._seed_generators:
+        rates = [getattr(layer, rate) for rate in _RATES if hasattr(layer, rate)]
+        return bool(rates) and not any(rates)
+    return True
+
+
+def _through(
+    model: keras.Model, inputs: Any, named: dict[str, Any]
+) -> keras.KerasTensor | list[keras.KerasTensor]:
+    """Call the operations of a model on inputs, those of nested models one by one."""
+
+    def operation_of(operation: Any) -> Any:
+        nested = operation._functional if isinstance(operation, keras.Sequential) else operation
+        if not isinstance(nested, Functional):
+            return operation
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            # Keras itself adds mask=None.
+            told = len(args) > 1 or any(value is not None for value in kwargs.values())
+            if told or not _can_inline(nested, args[0], named):
+                return operation(*args, **kwargs)
+            named.update((inner.name, inner) for inner in _inner(nested))
+            return _through(nested, args[0], named)
+
+        return call
+
+    return model._run_through_graph(inputs, operation_fn=operation_of)
+
+
+def _can_inline(nested: Functional, inputs: Any, named: dict[str, Any]) -> bool:
+    """Whether its inputs reach it uncast, and its layers have names of their own."""
+    given = keras.tree.flatten(inputs)
+    uncast = [(tensor.dtype, len(tensor.shape)) for tensor in given] == [
+        (tensor.dtype, len(tensor.shape)) for tensor in nested.inputs
+    ]
+    return uncast and all(named.get(inner.name, inner) is inner for inner in _inner(nested))
+
+
+def _inner(nested: Functional) -> list[Any]:
+    return [op for op in nested.operations if not isinstance(op, keras.layers.InputLayer)]
+
+
+def _node(tensor: keras.KerasTensor) -> Any:
+    """The call that gave a tensor."""
+    history = tensor._keras_history
+    return history.operation._inbound_nodes[history.node_index]
+
+
+def _nodes(model: keras.Model) -> list[Any]:
+    """The calls of a model, every one behind those whose outputs it takes."""
+    depths = model._nodes_by_depth
+    return [node for depth in sorted(depths, reverse=True) for node in depths[depth]]
+
+
+def _above(
+    tensors: Iterable[keras.KerasTensor], until: Collection[int] = ()
+) -> list[keras.KerasTensor]:
+    """Tensors and all they are made of, every one behind what it is made of.
+
+    Args:
+        tensors: of one graph.
+        until: ids of tensors beyond which not to look.
+    """
+    found: dict[int, keras.KerasTensor] = {}
+    stack = [(tensor, False) for tensor in list(tensors)[::-1]]
+    while stack:
+        tensor, complete = stack.pop()
+        if id(tensor) in found:
+            continue
+        parents = [] if id(tensor) in until else _node(tensor).input_tensors
+        if complete or not parents:
+            found[id(tensor)] = tensor
+        else:
+            stack.append((tensor, True))
+            stack += [(parent, False) for parent in parents[::-1]]
+    return list(found.values())
+
+
+def _is_worth_keeping(tensor: keras.KerasTensor, cut: Mapping[int, keras.KerasTensor]) -> bool:
+    """Whether a tensor should be cut as well, where others are."""
+    kept = {at for at, other in cut.items() if not is_input(other)}
+    between = [above for above in _above([tensor], until=kept) if id(above) not in kept]
+    passed = sum(size_of(above) for above in between if is_input(above))
+    nodes = {id(_node(above)): _node(above) for above in between}
+    size = size_of(tensor)
+    return SMALL * size < passed or sum(map(_flops, nodes.values())) >= FLOPS_WORTH_A_BYTE * size
+
+
+def size_of(tensor: keras.KerasTensor) -> int:
+    """Bytes of a tensor for one clip."""
+    return int(np.prod(tensor.shape[1:], dtype=np.int64)) * np.dtype(tensor.dtype).itemsize
+
+
+def _flops(node: Any) -> float:
+    """About how many operations a convolution or dense layer takes for one clip."""
+    weights = getattr(node.operation, "weights", [])
+    largest = max((int(np.prod(weight.shape)) for weight in weights), default=0)
+    return 2.0 * largest * float(np.prod(node.outputs[0].shape[1:-1]))
+
+
+def _input_digest(tensor: keras.KerasTensor) -> str:
+    return f"input {tensor.name}"
+
+
+def _call_digest(node: Any, known: dict[int, str]) -> str:
+    """Digest of a layer and of what it is called on."""
+    layer = node.operation
+
+    def argument(value: Any) -> Any:
+        return known[id(value)] if isinstance(value, keras.KerasTensor) else repr(value)
+
+    described = [
+        f"{type(layer).__module__}.{type(layer).__qualname__}",
+        _nameless(layer.get_config()),
+        [inner.dtype_policy.name for inner in layer._flatten_layers()],
+        keras.tree.map_structure(argument, [list(node.arguments.args), node.arguments.kwargs]),
+    ]
+    made = hashlib.sha256(json.dumps(described, sort_keys=True, default=repr).encode())
+    for weight in layer.weights:
+        made.update(f"{weight.shape}{weight.dtype}".encode())
+        made.update(keras.ops.convert_to_numpy(weight).tobytes())
+    return made.hexdigest()
+
+
+def _nameless(config: Any) -> Any:
+    """A configuration without names, at any depth; dtype policies, which have names, are apart."""
+    if isinstance(config, dict):
+        return {key: _nameless(value) for key, value in config.items() if key not in _NAMING}
+    if isinstance(config, list | tuple):
+        return [_nameless(value) for value in config]
+    return config
