@@ -13,7 +13,7 @@ import pytest
 from scipy.fft import dctn
 from scipy.signal import correlate2d
 
-from artifacts.export import check_stock_layers
+from artifacts.export import check_stock_layers, plain_copy
 from spaces.fixed_kernels import GREY_CHANNEL, fixed_conv
 from spaces.high_pass import (
     ENERGY_FALL,
@@ -167,14 +167,7 @@ def test_mixed_precision_lets_no_content_through() -> None:
     np.testing.assert_allclose(np.asarray(residual(flat)), 0, atol=1e-3)
 
 
-def _without_constraint(layer: keras.Layer) -> keras.Layer:
-    config = layer.get_config()
-    if isinstance(layer, keras.layers.Conv3D):
-        config["kernel_constraint"] = None
-    return type(layer).from_config(config)
-
-
-def test_a_clone_without_the_constraint_is_stock_keras_and_predicts_the_same(
+def test_a_plain_copy_without_the_constraint_is_stock_keras_and_predicts_the_same(
     tmp_path: Path,
 ) -> None:
     model = _learner(12)
@@ -183,8 +176,7 @@ def test_a_clone_without_the_constraint_is_stock_keras_and_predicts_the_same(
     model.train_on_batch(x, np.ones((8, 1)))
     assert isinstance(model.get_layer("learned").kernel_constraint, HighPassConstraint)
 
-    exported = keras.models.clone_model(model, clone_function=_without_constraint)
-    exported.set_weights(model.get_weights())
+    exported = plain_copy(model)
     path = tmp_path / "exported.h5"
     exported.save(path, include_optimizer=False)
     check_stock_layers(path)

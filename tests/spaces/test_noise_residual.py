@@ -13,7 +13,7 @@ import numpy.typing as npt
 import optuna
 import pytest
 
-from artifacts.export import check_stock_layers
+from artifacts.export import check_stock_layers, plain_copy
 from search.hyperparameters import OptunaHyperParameters
 from spaces.noise_residual import KERNELS, NoiseResidualBlock, frequency_statistics
 
@@ -136,23 +136,15 @@ def test_frequency_statistics_rise_with_the_energy_of_their_frequency() -> None:
     assert odds[1] / odds[0] == pytest.approx(100, rel=0.01)
 
 
-def _without_constraint(layer: keras.Layer) -> keras.Layer:
-    config = layer.get_config()
-    if config.get("kernel_constraint") is not None:
-        config["kernel_constraint"] = None
-    return type(layer).from_config(config)
-
-
 @pytest.mark.parametrize("kernels", KERNELS)
-def test_the_h5_without_constraint_opens_with_stock_keras_and_predicts_the_same(
+def test_the_h5_of_a_plain_copy_opens_with_stock_keras_and_predicts_the_same(
     build_block: Callable[..., Any], clips: Frames, tmp_path: Path, kernels: str
 ) -> None:
     block = NoiseResidualBlock(kernels, statistics=True, **OWN)
     model, _ = build_block(block, SHAPE, dtype="uint8")
     model.compile("adam", "mean_squared_error", run_eagerly=True)
     model.train_on_batch(clips, np.ones((2, *model.output_shape[1:])))
-    exported = keras.models.clone_model(model, clone_function=_without_constraint)
-    exported.set_weights(model.get_weights())
+    exported = plain_copy(model)
     path = tmp_path / "model.h5"
     exported.save(path, include_optimizer=False)
     check_stock_layers(path)
