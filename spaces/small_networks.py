@@ -5,17 +5,10 @@ Every choice is a hyperparameter unless it is given.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
-
-SMALL_CNN, SMALL_RESNET, MESO, SMALL_XCEPTION = (
-    "small_cnn",
-    "small_resnet",
-    "meso",
-    "small_xception",
-)
-SMALL_NETWORKS = (SMALL_CNN, SMALL_RESNET, MESO, SMALL_XCEPTION)
 
 
 def small_cnn(
@@ -239,3 +232,11 @@ def _conv(x: keras.KerasTensor, filters: int, stride: int, *, name: str) -> kera
 
 def _norm(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
     return keras.layers.BatchNormalization(momentum=0.9, name=name)(x)
+
+
+SMALL_NETWORKS: dict[str, Callable[..., keras.KerasTensor]] = {
+    "small_cnn": small_cnn,
+    "small_resnet": small_resnet,
+    "meso": meso,
+    "small_xception": small_xception,
+}

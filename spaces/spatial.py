@@ -9,25 +9,29 @@ from typing import Any
 import autokeras as ak
 import keras
 
-from spaces.backbones import APPLICATIONS, NO_WEIGHTS, backbone
+from spaces.backbones import APPLICATIONS, backbone
 from spaces.fixed_kernels import rgb
 from spaces.inflation import TEMPORAL_EXTENT
+from spaces.networks import BACKBONES, NO_WEIGHTS
 from spaces.preprocessing import preprocess
-from spaces.small_networks import (
-    MESO,
-    SMALL_CNN,
-    SMALL_NETWORKS,
-    SMALL_RESNET,
-    meso,
-    small_cnn,
-    small_resnet,
-    small_xception,
-)
+from spaces.small_networks import SMALL_NETWORKS, pool_frames
 from spaces.small_networks import conv_stage as conv_stage
-from spaces.small_networks import pool_frames as pool_frames
 from spaces.stages import ALL_STAGES, train_last_stages
 
-BACKBONES = (*SMALL_NETWORKS, *APPLICATIONS)
+_CHOICES = {
+    "small_cnn": ("filters", "stages"),
+    "small_resnet": ("resnet_filters", "resnet_blocks"),
+    "meso": ("meso_filters", "meso_units", "meso_dropout"),
+    "small_xception": ("xception_filters", "xception_blocks"),
+}
+_ARGUMENTS = (
+    "backbones",
+    "weights",
+    "trainable_stages",
+    "inflated_stages",
+    *(choice for choices in _CHOICES.values() for choice in choices),
+    "frame_stride",
+)
 
 
 @keras.saving.register_keras_serializable(package="dfsearch")
@@ -35,7 +39,7 @@ class SpatialBlock(ak.Block):
     """Frame by frame features of colour: uint8 (T, H, W, 4) to float (T', F).
 
     Args:
-        backbones: networks to choose from, of :data:`BACKBONES`.
+        backbones: networks to choose from, of :data:`spaces.networks.BACKBONES`.
         weights: for the ``keras.applications`` networks: ``imagenet``, ``hed``, ``none``, a file
             or a folder; see :func:`spaces.backbones.backbone`.
         trainable_stages: how many of the last stages of a pretrained network train: 0 keeps it
@@ -53,7 +57,7 @@ class SpatialBlock(ak.Block):
 
     def __init__(
         self,
-        backbones: Sequence[str] = (SMALL_CNN,),
+        backbones: Sequence[str] = ("small_cnn",),
         weights: str = "imagenet",
         trainable_stages: int | str | None = 0,
         inflated_stages: int | None = 0,
@@ -121,32 +125,8 @@ class SpatialBlock(ak.Block):
         return int(hp.Choice("frame_stride", strides, default=strides[-1] // 2))
 
     def _small(self, hp: Any, chosen: str, x: keras.KerasTensor) -> keras.KerasTensor:
-        if chosen == SMALL_CNN:
-            return small_cnn(hp, x, name=self.name, filters=self.filters, stages=self.stages)
-        if chosen == SMALL_RESNET:
-            return small_resnet(
-                hp,
-                x,
-                name=self.name,
-                resnet_filters=self.resnet_filters,
-                resnet_blocks=self.resnet_blocks,
-            )
-        if chosen == MESO:
-            return meso(
-                hp,
-                x,
-                name=self.name,
-                meso_filters=self.meso_filters,
-                meso_units=self.meso_units,
-                meso_dropout=self.meso_dropout,
-            )
-        return small_xception(
-            hp,
-            x,
-            name=self.name,
-            xception_filters=self.xception_filters,
-            xception_blocks=self.xception_blocks,
-        )
+        pinned = {choice: getattr(self, choice) for choice in _CHOICES[chosen]}
+        return SMALL_NETWORKS[chosen](hp, x, name=self.name, **pinned)
 
     def _application(
         self, hp: Any, chosen: str, frames: keras.KerasTensor, stride: int
@@ -175,21 +155,3 @@ class SpatialBlock(ak.Block):
         if self.inflated_stages is not None:
             return self.inflated_stages
         return hp.Int("inflated_stages", 0, 2, default=0) if possible else 0
-
-
-_ARGUMENTS = (
-    "backbones",
-    "weights",
-    "trainable_stages",
-    "inflated_stages",
-    "filters",
-    "stages",
-    "resnet_filters",
-    "resnet_blocks",
-    "meso_filters",
-    "meso_units",
-    "meso_dropout",
-    "xception_filters",
-    "xception_blocks",
-    "frame_stride",
-)

@@ -53,12 +53,22 @@ def _image_network(name: str) -> keras.Model:
     shape = (application.smallest, application.smallest, 3)
     model = application.build(include_top=False, weights=None, input_shape=shape)
     _shuffle(model)
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = 0.0
-    # Statistics of real activations: with others, what tells two images apart dies on the way.
-    model(_pixels(4, *shape), training=True)
+    _settle_norms(model, _pixels(4, *shape))
     return model
+
+
+def _settle_norms(model: keras.Model, images: np.ndarray) -> None:
+    """Give batch norms the statistics of these images: with others, what tells two apart dies.
+
+    Channels that hardly vary among so few images are kept from blowing up rounding errors.
+    """
+    norms = [x for x in model.layers if isinstance(x, keras.layers.BatchNormalization)]
+    for norm in norms:
+        norm.momentum = 0.0
+    model(images, training=True)
+    for norm in norms:
+        variance = np.asarray(norm.moving_variance)
+        norm.moving_variance.assign(np.maximum(variance, 0.5 * variance.mean()))
 
 
 def _shuffle(model: keras.Model) -> None:

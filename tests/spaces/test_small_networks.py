@@ -27,9 +27,9 @@ PINNED: dict[str, dict[str, float]] = {
 WIDTHS = {"small_cnn": 8, "small_resnet": 16, "meso": 5, "small_xception": 16}
 
 
-@pytest.fixture(params=SMALL_NETWORKS)
+@pytest.fixture(params=list(SMALL_NETWORKS))
 def network(request: pytest.FixtureRequest) -> Network:
-    return getattr(small_networks, request.param)
+    return SMALL_NETWORKS[request.param]
 
 
 @pytest.fixture(scope="module")

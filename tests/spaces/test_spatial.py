@@ -12,9 +12,9 @@ import numpy.typing as npt
 import pytest
 
 from artifacts.export import check_stock_layers
-from spaces.backbones import APPLICATIONS, BackboneError
-from spaces.small_networks import SMALL_NETWORKS
-from spaces.spatial import BACKBONES, SpatialBlock
+from spaces.backbones import BackboneError
+from spaces.networks import SMALL_NETWORKS
+from spaces.spatial import SpatialBlock
 
 Frames = npt.NDArray[np.uint8]
 SHAPE = (5, 32, 32, 4)
@@ -219,10 +219,6 @@ def test_an_unknown_backbone_is_refused(backbones: tuple[str, ...]) -> None:
 def test_an_unknown_number_of_stages_is_refused() -> None:
     with pytest.raises(ValueError, match=r"must be a number or 'all'\. Received: 'most'"):
         SpatialBlock(trainable_stages="most")
-
-
-def test_all_networks_can_be_named() -> None:
-    assert (*SMALL_NETWORKS, *APPLICATIONS) == BACKBONES
 
 
 def test_the_stream_comes_back_from_its_config(
