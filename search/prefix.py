@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -41,7 +42,8 @@ def cuts(model: keras.Model) -> list[keras.KerasTensor]:
 
     A tensor is worth keeping when reading it is cheaper than computing it from inputs and what
     else is kept: that takes at least :data:`FLOPS_WORTH_A_BYTE` operations a byte, or passes over
-    inputs more than :data:`SMALL` times larger. Where no tensor is, the way is cut at its input.
+    inputs more than :data:`SMALL` times larger. What makes more of less, as padding does, is not.
+    Where no tensor is, the way is cut at its input.
     """
     frozen: set[int] = set()
     border: set[int] = set()
@@ -172,20 +174,29 @@ def _through(
 
     def operation_of(operation: Any) -> Any:
         nested = operation._functional if isinstance(operation, keras.Sequential) else operation
-        if not isinstance(nested, Functional):
-            return operation
 
         def call(*args: Any, **kwargs: Any) -> Any:
             # Keras itself adds mask=None.
-            told = len(args) > 1 or any(value is not None for value in kwargs.values())
-            if told or not _can_inline(nested, args[0], named):
-                return operation(*args, **kwargs)
+            told = len(args) != 1 or any(value is not None for value in kwargs.values())
+            whole = told or not isinstance(nested, Functional)
+            if whole or not _can_inline(nested, args[0], named):
+                return _shaped(operation(*args, **kwargs), operation, *args, **kwargs)
             named.update((inner.name, inner) for inner in _inner(nested))
             return _through(nested, args[0], named)
 
         return call
 
     return model._run_through_graph(inputs, operation_fn=operation_of)
+
+
+def _shaped(outputs: Any, operation: Any, *args: Any, **kwargs: Any) -> Any:
+    """The outputs of a layer; what it does not know of their shapes is found by tracing it."""
+    answers = keras.tree.flatten(outputs)
+    if any(None in tensor.shape[1:] for tensor in answers):
+        traced = keras.tree.flatten(keras.Operation.compute_output_spec(operation, *args, **kwargs))
+        for tensor, found in zip(answers, traced, strict=True):
+            tensor._shape = (tensor.shape[0], *found.shape[1:])
+    return outputs
 
 
 def _can_inline(nested: Functional, inputs: Any, named: dict[str, Any]) -> bool:
@@ -239,24 +250,27 @@ def _above(
 
 def _is_worth_keeping(tensor: keras.KerasTensor, cut: Mapping[int, keras.KerasTensor]) -> bool:
     """Whether a tensor should be cut as well, where others are."""
+    node, size = _node(tensor), size_of(tensor)
+    # Padding and the like: what it is made of is smaller, and the rest costs nothing.
+    if not node.operation.weights and sum(map(size_of, node.input_tensors)) < size:
+        return False
     kept = {at for at, other in cut.items() if not is_input(other)}
     between = [above for above in _above([tensor], until=kept) if id(above) not in kept]
     passed = sum(size_of(above) for above in between if is_input(above))
     nodes = {id(_node(above)): _node(above) for above in between}
-    size = size_of(tensor)
     return SMALL * size < passed or sum(map(_flops, nodes.values())) >= FLOPS_WORTH_A_BYTE * size
 
 
 def size_of(tensor: keras.KerasTensor) -> int:
     """Bytes of a tensor for one clip."""
-    return int(np.prod(tensor.shape[1:], dtype=np.int64)) * np.dtype(tensor.dtype).itemsize
+    return math.prod(tensor.shape[1:]) * np.dtype(tensor.dtype).itemsize
 
 
 def _flops(node: Any) -> float:
     """About how many operations a convolution or dense layer takes for one clip."""
-    weights = getattr(node.operation, "weights", [])
-    largest = max((int(np.prod(weight.shape)) for weight in weights), default=0)
-    return 2.0 * largest * float(np.prod(node.outputs[0].shape[1:-1]))
+    weights = node.operation.weights
+    largest = max((math.prod(weight.shape) for weight in weights), default=0)
+    return 2.0 * largest * math.prod(node.outputs[0].shape[1:-1])
 
 
 def _input_digest(tensor: keras.KerasTensor) -> str:

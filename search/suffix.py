@@ -107,8 +107,7 @@ def cut(
                 taken = sum(other.nbytes for other in kept.values())
                 if taken + feature.nbytes > cache.room():
                     raise NoRoomError(
-                        f"{amount(taken + feature.nbytes)} do not fit into "
-                        f"{amount(cache.room())}"
+                        f"{amount(taken + feature.nbytes)} do not fit into {amount(cache.room())}"
                     )
                 feature.fill(cache, progress)
                 kept[feature.name] = feature

@@ -140,6 +140,29 @@ def test_a_random_layer_in_the_backbone_ends_the_prefix(rate: float, behind: str
 norm = layers.BatchNormalization
 
 
+def test_padding_and_copies_are_left_behind_the_cut() -> None:
+    clip = keras.Input(SHAPE, dtype="uint8", name="frames")
+    x = layers.Rescaling(1 / 255, dtype="float32")(clip)
+    x = layers.Conv3D(8, (1, 8, 8), (1, 4, 4), trainable=False, name="frozen")(x)
+    padded = layers.ZeroPadding3D((0, 1, 1))(x)
+    ways = [layers.Conv3D(2, (1, 3, 3))(padded), layers.Conv3D(2, (1, 3, 3))(layers.ReLU()(padded))]
+    model = keras.Model(clip, layers.GlobalAveragePooling3D()(layers.Add()(ways)))
+    assert where(model) == ["frozen"]
+
+
+def test_a_shape_that_a_layer_does_not_know_is_found() -> None:
+    inside = keras.Input((None, 32, 32, 3))
+    x = layers.Conv3D(16, (1, 8, 8), (1, 4, 4), name="wide")(inside)
+    x = layers.Conv3D(8, (1, 3, 3), padding="same", name="narrow")(x)
+    scale = layers.EinsumDense("bthwc,c->bthwc", (None, None, None, 8), name="scale")
+    inner = keras.Model(inside, scale(x), name="inner")
+    inner.trainable = False
+    clip = keras.Input((4, 32, 32, 3))
+    x = layers.Conv3D(2, 1)(inner(clip))
+    (tensor,) = prefix.cuts(prefix.flat(keras.Model(clip, layers.GlobalAveragePooling3D()(x))))
+    assert tensor.shape == (None, 4, 7, 7, 8)
+
+
 def frozen(layer: keras.Layer) -> keras.Layer:
     layer.trainable = False
     return layer
