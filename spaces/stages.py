@@ -61,8 +61,6 @@ def train_last_stages(network: keras.Model, count: int | str) -> None:
                 layer.rate = 0.0
             if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
                 layer.momentum = MOMENTUM
-    if trained == 0:
-        network.trainable = False
 
 
 def _is_strided(layer: keras.Operation) -> bool:

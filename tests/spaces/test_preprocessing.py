@@ -21,6 +21,7 @@ def _prepared(clips: Frames, mode: str, **options: Any) -> npt.NDArray[np.float3
     x = keras.Input(clips.shape[1:], dtype="uint8")
     model = keras.Model(x, preprocess(x, mode, name="a", **options))
     assert not model.trainable_weights
+    assert {layer.compute_dtype for layer in model.layers[1:]} == {"float32"}
     return np.asarray(model(clips))
 
 
