@@ -33,7 +33,7 @@ class TrialRecord:
         kid: of a GAN trial, lowest best.
         params: weights of the model.
         seconds: from start to end.
-        reason: why it was pruned or failed.
+        reason: why it was pruned or failed, or what it had to do without.
         hyperparameters: every active choice by its name.
     """
 

@@ -159,6 +159,11 @@ class RunConfig(_Section):
     gan: Gan = Gan()
     training: Training = Training()
 
+    @property
+    def features_bytes(self) -> int:
+        """Most that computed outputs of frozen parts may take on disk."""
+        return int(self.features_gb * 1e9)
+
 
 PRESETS: Mapping[Preset, Mapping[str, Any]] = {
     "quick": {

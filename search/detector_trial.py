@@ -49,6 +49,7 @@ def run_detector_trial(
                 choices,
                 seed=trial.seed,
                 features=RunDirectory(config.run_dir).features,
+                budget=config.features_bytes,
                 report=_reporter(trial, choices.epochs),
             )
         with replacing(trial.folder / MODEL_FILE) as temporary:
@@ -60,6 +61,7 @@ def run_detector_trial(
                 "best_epoch": trained.best_epoch,
                 "cached_inputs": trained.cached,
             },
+            note=trained.note,
         )
 
     return run_trial(config, stage, max_epochs, objective)

@@ -165,7 +165,14 @@ def _better_of_trial_and_refit(
     try:
         graph = detectors.space(config, store)
         trained = detectors.build(graph, fixed(dict(winner.architecture)), seed, config.precision)
-        refit = fit(trained, store, winner.choices, seed=seed, features=run.features).best
+        refit = fit(
+            trained,
+            store,
+            winner.choices,
+            seed=seed,
+            features=run.features,
+            budget=config.features_bytes,
+        ).best
         model = plain_copy(trained)
     except Exception as error:
         failure = failure_reason(error)

@@ -27,10 +27,14 @@ GAN_FILES = ("generator.keras", "discriminator.keras")
 
 @dataclasses.dataclass(frozen=True)
 class TrialResult:
-    """What a complete trial leaves in its study: the objective, and attributes beside it."""
+    """What a complete trial leaves in its study: the objective, and attributes beside it.
+
+    ``note`` says what it had to do without, if anything.
+    """
 
     value: float
     attributes: Mapping[str, Any]
+    note: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +109,7 @@ def run_trial(config: RunConfig, stage: str, steps: int, objective: Objective) -
             raise FloatingPointError(f"the objective is {result.value}")
         for name, attribute in result.attributes.items():
             trial.set_user_attr(name, attribute)
-        state, value = TrialState.COMPLETE, result.value
+        state, value, reason = TrialState.COMPLETE, result.value, result.note
     except optuna.TrialPruned as pruned:
         state, reason = TrialState.PRUNED, str(pruned)
     except UserError:

@@ -8,7 +8,7 @@ import autokeras as ak
 import keras
 
 from spaces.pooling import attention_pool
-from spaces.spatial import conv_stage
+from spaces.small_networks import conv_stage
 
 LOG_MEL_MEAN = -4.27
 LOG_MEL_DEVIATION = 4.57

@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 GREY_CHANNEL = 3
-IMAGENET_BGR_MEAN = (103.939, 116.779, 123.68)
 EXACT = "float32"
 
 
@@ -67,19 +66,6 @@ def grey(frames: keras.KerasTensor, *, frame_stride: int = 1, name: str) -> kera
     kernel[0, 0, 0, GREY_CHANNEL, 0] = 1.0
     x = keras.layers.Rescaling(1.0, dtype=EXACT, name=f"{name}_float")(frames)
     return fixed_conv(x, kernel, name=f"{name}_grey", strides=(frame_stride, 1, 1))
-
-
-def caffe(frames: keras.KerasTensor, *, frame_stride: int = 1, name: str) -> keras.KerasTensor:
-    """What ImageNet ResNet50 and VGG16 expect: B, G, R in 0..255 less the ImageNet mean.
-
-    Returns:
-        float (batch, T', H, W, 3).
-    """
-    kernel = np.zeros((1, 1, 1, 4, 3), np.float32)
-    kernel[0, 0, 0, [2, 1, 0], [0, 1, 2]] = 1.0
-    bias = -np.array(IMAGENET_BGR_MEAN, np.float32)
-    x = keras.layers.Rescaling(1.0, dtype=EXACT, name=f"{name}_float")(frames)
-    return fixed_conv(x, kernel, bias, name=f"{name}_bgr", strides=(frame_stride, 1, 1))
 
 
 def truncate(x: keras.KerasTensor, limit: float, *, name: str) -> keras.KerasTensor:

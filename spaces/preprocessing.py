@@ -5,8 +5,9 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from spaces.fixed_kernels import IMAGENET_BGR_MEAN, fixed_conv
+from spaces.fixed_kernels import fixed_conv
 
+IMAGENET_BGR_MEAN = (103.939, 116.779, 123.68)
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 MODES = ("caffe", "tf", "torch", "none")

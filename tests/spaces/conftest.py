@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import autokeras as ak
@@ -40,6 +40,15 @@ def build_block() -> Callable[..., Built]:
         return keras.Model(inputs, block.build(hp, inputs)), hp
 
     return build
+
+
+@pytest.fixture
+def mixed_precision() -> Iterator[None]:
+    """Layers of this test compute in bfloat16."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    yield
+    keras.config.set_dtype_policy(before)
 
 
 @pytest.fixture(scope="session")

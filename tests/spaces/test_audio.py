@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,6 @@ from spaces.audio import POOLINGS, AudioBlock, scaled_log_mel
 SHAPE = (3, 64, 40)
 SILENCE = -15.94
 SMALL = {"filters": 4, "stages": 3, "units": 8}
-
-
-@pytest.fixture
-def mixed_precision() -> Iterator[None]:
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    yield
-    keras.config.set_dtype_policy(before)
 
 
 def _tones(bands: npt.NDArray[np.integer], seed: int) -> npt.NDArray[np.float16]:

@@ -35,17 +35,6 @@ def test_grey_is_the_fourth_channel_of_every_nth_frame(clips: Frames, stride: in
     np.testing.assert_array_equal(found, clips[:, ::stride, ..., GREY_CHANNEL:])
 
 
-@pytest.mark.parametrize("application", [keras.applications.resnet, keras.applications.vgg16])
-def test_caffe_is_what_keras_applications_do_to_a_frame(
-    clips: Frames, application: Callable[..., object]
-) -> None:
-    found = _apply(lambda x: fixed_kernels.caffe(x, frame_stride=2, name="a"), clips)
-    for at, frame in enumerate(range(0, 5, 2)):
-        colour = clips[:, frame, ..., :3].astype(np.float32)
-        expected = application.preprocess_input(colour)  # type: ignore[attr-defined]
-        np.testing.assert_allclose(found[:, at], expected, atol=1e-4)
-
-
 def test_truncate_clips_and_scales_to_unit_range() -> None:
     x = np.array([[-10, -3, -1.5, 0, 1.5, 3, 9]], np.float32)
     found = _apply(lambda x: truncate(x, 3.0, name="a"), x)
@@ -54,10 +43,10 @@ def test_truncate_clips_and_scales_to_unit_range() -> None:
 
 def test_a_fixed_convolution_does_not_learn(clips: Frames) -> None:
     x = keras.Input(clips.shape[1:], dtype="uint8")
-    y = fixed_kernels.caffe(x, name="a")
+    y = fixed_kernels.rgb(x, name="a")
     y = keras.layers.Dense(1)(keras.layers.GlobalAveragePooling3D()(y))
     model = keras.Model(x, y)
-    fixed = model.get_layer("a_bgr")
+    fixed = model.get_layer("a_rgb")
     before = fixed.get_weights()
     model.compile("adam", "mean_squared_error", run_eagerly=True)
     model.train_on_batch(clips, np.ones((2, 1)))
@@ -66,7 +55,7 @@ def test_a_fixed_convolution_does_not_learn(clips: Frames) -> None:
         np.testing.assert_array_equal(old, new)
 
 
-@pytest.mark.parametrize("step", ["rgb", "grey", "caffe"])
+@pytest.mark.parametrize("step", ["rgb", "grey"])
 def test_mixed_precision_rounds_no_pixel(clips: Frames, step: str) -> None:
     def build(x: keras.KerasTensor) -> keras.KerasTensor:
         return truncate(getattr(fixed_kernels, step)(x, name="a"), 200.0, name="b")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,6 @@ from spaces.fusion import KINDS, FusionBlock, fused_streams, stream_weights
 
 SHAPES = ((3,), (5,), (4,))
 NAMES = ("spatial", "noise_residual", "audio")
-
-
-@pytest.fixture
-def mixed_precision() -> Iterator[None]:
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    yield
-    keras.config.set_dtype_policy(before)
 
 
 def _embeddings(clips: int = 2) -> list[npt.NDArray[np.float32]]:
