@@ -1,0 +1,153 @@
+"""What mixed precision and XLA do to a training step: ``python bench/training_speed.py``.
+
+Steps of whole detectors on noise clips (SYNTHETIC; the time of a step does not depend on what it
+sees), the ways to train taking turns. The first step is traced and, with XLA, compiled: a short
+trial pays that too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import statistics
+import time
+from collections.abc import Iterator
+
+import numpy as np
+from measure import machine
+from rich.table import Table
+
+from artifacts.quiet import import_tensorflow
+
+import_tensorflow()
+
+import keras  # noqa: E402
+
+from search import detectors  # noqa: E402
+from search.console import log, tables  # noqa: E402
+from search.hyperparameters import fixed  # noqa: E402
+from search.precision import Precision, mixed_policy  # noqa: E402
+from spaces.detector import detector_space  # noqa: E402
+from spaces.spatial import SpatialBlock  # noqa: E402
+from spaces.streams import STREAMS  # noqa: E402
+from spaces.temporal import TemporalBlock  # noqa: E402
+from spaces.training import TrainingChoices, compile_detector  # noqa: E402
+
+CLIP = (16, 128, 128, 4)
+BATCH = 8
+DETECTORS = {
+    "spatial small_cnn, mean": ("small_cnn", "mean"),
+    "spatial small_cnn, BiLSTM": ("small_cnn", "bilstm"),
+    "micro-expression STSTNet": ("micro_expression", ""),
+    "noise residual SRM-3": ("noise_residual", ""),
+    "spatial MobileNetV2 from scratch, mean": ("mobilenet_v2", "mean"),
+    "spatial ResNet50 from scratch, mean": ("resnet50", "mean"),
+}
+WAYS: dict[str, tuple[Precision, bool]] = {
+    "float32": ("float32", False),
+    "mixed": ("mixed", False),
+    "float32, XLA": ("float32", True),
+    "mixed, XLA": ("mixed", True),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One detector trained one way.
+
+    Attributes:
+        detector, way: keys of :data:`DETECTORS` and :data:`WAYS`.
+        first: seconds of the first step, compilation included.
+        step: median seconds of a later one.
+        error: why it cannot be trained so; empty where it can.
+    """
+
+    detector: str
+    way: str
+    first: float = float("nan")
+    step: float = float("nan")
+    error: str = ""
+
+
+def measured(rounds: int) -> Iterator[Row]:
+    """A row for each detector and way."""
+    rng = np.random.default_rng(0)
+    clips = rng.integers(0, 256, (BATCH, *CLIP), np.uint8)
+    labels = np.arange(BATCH, dtype=np.float32)[:, None] % 2
+    log.print(f"mixed is {mixed_policy()} here")
+    for detector, (network, temporal) in DETECTORS.items():
+        models, first = {}, {}
+        for way, (precision, compiled) in WAYS.items():
+            model = _model(network, temporal, precision, compiled)
+            began = time.perf_counter()
+            try:
+                model.train_on_batch(clips, labels)
+            except Exception as error:
+                yield Row(detector, way, error=str(error).strip().splitlines()[0])
+                continue
+            first[way] = time.perf_counter() - began
+            models[way] = model
+        steps: dict[str, list[float]] = {way: [] for way in models}
+        for _ in range(rounds):
+            for way, model in models.items():
+                began = time.perf_counter()
+                model.train_on_batch(clips, labels)
+                steps[way].append(time.perf_counter() - began)
+        for way in models:
+            yield Row(detector, way, first[way], statistics.median(steps[way]))
+
+
+def _model(network: str, temporal: str, precision: Precision, compiled: bool) -> keras.Model:
+    if network in STREAMS:
+        graph = detector_space(CLIP, streams=(network,))
+    else:
+        graph = detector_space(
+            CLIP,
+            streams=("spatial",),
+            spatial=SpatialBlock(backbones=(network,), weights="none", frame_stride=2),
+            temporal=TemporalBlock(kind=temporal),
+        )
+    model = detectors.build(graph, fixed({}), 0, precision)
+    compile_detector(model, TrainingChoices(jit_compile=compiled), steps_per_epoch=1)
+    return model
+
+
+def table(rows: list[Row]) -> Table:
+    """A line a detector, a column a way."""
+    shown = Table(
+        title=f"a training step of {BATCH} clips {' x '.join(map(str, CLIP))}: milliseconds, "
+        "times as fast as float32; seconds of the first step"
+    )
+    shown.add_column("detector")
+    for way in WAYS:
+        shown.add_column(way, justify="right")
+    for detector in DETECTORS:
+        ours = {row.way: row for row in rows if row.detector == detector}
+        base = ours["float32"].step
+        shown.add_row(
+            detector,
+            *(
+                row.error[:40] or f"{1000 * row.step:.0f} ({base / row.step:.2f}x); {row.first:.1f}"
+                for row in ours.values()
+            ),
+        )
+    return shown
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--json", action="store_true", help="for programs")
+    chosen = parser.parse_args()
+    rows = list(measured(chosen.rounds))
+    if chosen.json:
+        print(json.dumps({"machine": machine(), "rows": [vars(row) for row in rows]}, indent=1))
+    else:
+        tables().print(table(rows))
+        print(machine())
+
+
+if __name__ == "__main__":
+    main()
