@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
@@ -109,7 +110,8 @@ def fit(
         suffix.model.jit_compile = choices.jit_compile
         watch = _Watch(suffix, store, report)
         compile_detector(trained, choices, steps_per_epoch=len(batches))
-        trained.fit(batches, epochs=choices.epochs, callbacks=[watch], verbose=0, shuffle=False)
+        with contextlib.closing(batches):
+            trained.fit(batches, epochs=choices.epochs, callbacks=[watch], verbose=0, shuffle=False)
     trained.set_weights(watch.best_weights)
     cached = 0 if anew else len(suffix.train)
     return Fit(watch.best, watch.best_epoch, watch.history, cached, suffix.note)

@@ -84,6 +84,10 @@ class ClipBatches(keras.utils.PyDataset):
             self._weights[labels],
         )
 
+    def close(self) -> None:
+        """Let go of the features: TensorFlow keeps what it was fed from for as long as it runs."""
+        self._features = {}
+
     def on_epoch_end(self) -> None:
         """Draw the next epoch's order, and which view of each clip it shows."""
         if self._rng is not None:

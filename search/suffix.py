@@ -161,6 +161,13 @@ class _Feature:
         """For the training split, one a view."""
         return [entry.array for entry in self.entries[1:]]
 
+    @functools.cached_property
+    def _model(self) -> keras.Model:
+        """What computes the tensor; compiled once for all entries."""
+        model = prefix.before(self._tensor)
+        model.jit_compile = False
+        return model
+
     def fill(self, cache: FeatureCache, progress: Progress | None) -> None:
         """Open every entry, computing what is not there.
 
@@ -195,14 +202,12 @@ class _Feature:
         self, split: str, view: int | None, progress: Progress | None
     ) -> Iterator[npt.NDArray[Any]]:
         """The outputs batch by batch; the last is filled up, so that all are computed alike."""
-        model = prefix.before(self._tensor)
-        model.jit_compile = False
         rows = self._store.rows(split)
         for start in range(0, len(rows), COMPUTE_BATCH):
             taken = rows[start : start + COMPUTE_BATCH]
             filled = np.resize(taken, COMPUTE_BATCH)
             views = None if view is None else np.full(COMPUTE_BATCH, view)
             clips = read_clips(self._store, filled, self._inputs, views)
-            yield model.predict_on_batch(list(clips.values()))[: len(taken)]
+            yield self._model.predict_on_batch(list(clips.values()))[: len(taken)]
             if progress is not None:
                 progress(start + len(taken), len(rows))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 from pathlib import Path
 
 import keras
@@ -106,6 +107,12 @@ def test_stored_views_change_what_is_learnt_but_not_what_is_validated(
     assert viewed.history != plain.history
     # Two views of the training clips; the validation clips are those of the other trial.
     assert len(set((tmp_path / "f").glob("*.npy")) - kept) == 2
+
+
+def test_features_are_let_go_of_after_training(store: Store, tmp_path: Path) -> None:
+    fit(build(store, True), store, CHOICES, seed=3, features=tmp_path / "mapped")
+    gc.collect()
+    assert "/mapped/" not in Path("/proc/self/maps").read_text()
 
 
 def test_a_random_layer_behind_the_features_stays_random(store: Store, tmp_path: Path) -> None:

@@ -1,0 +1,254 @@
+"""What frozen prefixes save: ``python bench/feature_cache.py [--clips N] [--rounds N] [--json]``.
+
+A detector of one spatial stream - a backbone frame by frame, the mean or a BiLSTM, fusion - is
+trained whole and behind its frozen prefix, on a SYNTHETIC store of noise: 8 frames of 96 px.
+Frozen weights are random, since time does not depend on them. Epochs of both take turns; an epoch
+is one pass over the training clips. Then backbones rebuilt for clips against the two-dimensional
+ones they were made of, forward and in a training step. Everything is compiled and warm before it
+is timed. On a machine that does other work the ratio by processor time is the one to look at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from measure import Ratio, Time, in_turns, machine, speed
+
+from artifacts.quiet import import_tensorflow
+from data_prep.store import Store, write_store
+from data_prep.store_format import Clip
+
+import_tensorflow()
+
+import keras  # noqa: E402
+import keras_tuner  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+from search.feature_cache import FeatureCache, amount  # noqa: E402
+from search.stream import ClipBatches  # noqa: E402
+from search.suffix import cut  # noqa: E402
+from spaces.detector import detector_space  # noqa: E402
+from spaces.inflation import inflate  # noqa: E402
+from spaces.spatial import SpatialBlock  # noqa: E402
+from spaces.temporal import TemporalBlock  # noqa: E402
+from spaces.training import TrainingChoices, compile_detector  # noqa: E402
+
+FRAMES, SIDE = 8, 96
+BATCH = 8
+# A call of fit sets up once what a trial sets up once.
+EPOCHS_A_TURN = 10
+STEP_CLIPS = 2
+
+NETWORKS = {"resnet50": keras.applications.ResNet50, "vgg16": keras.applications.VGG16}
+MEAN, SMALL, LARGE = "mean", "BiLSTM of 32", "BiLSTM of 256, the default"
+# What trains, by letter: network, its stages that train, what follows over time.
+CASES = {
+    "a": (("resnet50", 0, MEAN), ("resnet50", 0, SMALL), ("resnet50", 0, LARGE)),
+    "b": (("vgg16", 0, SMALL),),
+    "c": (("resnet50", 2, SMALL),),
+}
+WANTED_GAIN = 20.0
+WANTED_RATIO = 1.05
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A line of the table: a figure, and beside it what is wanted and whether it is met."""
+
+    what: str
+    value: float
+    unit: str
+    cpu: float | None = None
+    wanted: str = ""
+    met: bool | None = None
+
+    def __str__(self) -> str:
+        shown = amount(self.value) if self.unit == "bytes" else f"{self.value:.3g} {self.unit}"
+        cpu = "" if self.cpu is None else f"CPU {self.cpu:.3g}"
+        met = "" if self.met is None else ("met" if self.met else "NOT MET")
+        return f"{self.what:<70}{shown:<16}{cpu:<14}{self.wanted:<10}{met}".rstrip()
+
+
+def made_up_clips(count: int) -> Iterator[Clip]:
+    """Noise; three of four clips are for training."""
+    rng = np.random.default_rng(0)
+    for number in range(count):
+        yield Clip(
+            key=f"synthetic/noise/none/{number}",
+            label=number % 2,
+            method="noise" if number % 2 else "real",
+            quality="unknown",
+            group=str(number),
+            split="val" if number % 8 > 5 else "train",
+            path="",
+            sha256="",
+            frame_indices=np.arange(FRAMES),
+            frame_times=np.arange(FRAMES) / 25,
+            boxes=np.zeros((FRAMES, 4), np.float32),
+            landmarks=np.zeros((FRAMES, 5, 2), np.float32),
+            scores=np.ones(FRAMES, np.float32),
+            coverage=1.0,
+            frames=rng.integers(0, 256, (FRAMES, SIDE, SIDE, 4), np.uint8),
+        )
+
+
+def detector(store: Store, network: str, stages: int, over_time: str, folder: Path) -> keras.Model:
+    """A detector whose backbone trains in its last so many stages."""
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(0)
+    weights = folder / f"{network}.weights.h5"
+    if not weights.exists():
+        shape = (SIDE, SIDE, 3)
+        NETWORKS[network](include_top=False, weights=None, input_shape=shape).save_weights(weights)
+    recurrent = {"recurrent_units": 256 if over_time == LARGE else 32, "recurrent_layers": 1}
+    graph = detector_space(
+        store.clip_shape,
+        streams=["spatial"],
+        searched=False,
+        spatial=SpatialBlock(
+            [network], str(weights), trainable_stages=stages, inflated_stages=0, frame_stride=1
+        ),
+        temporal=TemporalBlock("mean")
+        if over_time == MEAN
+        else TemporalBlock("bilstm", **recurrent),
+    )
+    return graph.build(keras_tuner.HyperParameters())
+
+
+def training(store: Store, case: tuple[str, int, str], scratch: Path, rounds: int) -> Iterator[Row]:
+    """Epochs of the whole model against epochs behind its prefix, and what the entry costs."""
+    network, stages, over_time = case
+    rows = store.rows("train")
+    cache = FeatureCache(scratch / f"{network}-{stages}")
+    known = cache.folder.exists()
+    turn = 1 if stages else EPOCHS_A_TURN
+    whole = detector(store, *case, scratch)
+    model = detector(store, *case, scratch)
+    began = time.perf_counter()
+    with cut(model, store, cache) as suffix:
+        assert not suffix.note
+        computing = time.perf_counter() - began
+        frames = ClipBatches(store, rows, batch_size=BATCH, shuffle_seed=0)
+        features = ClipBatches(
+            store, rows, suffix.names, suffix.train, batch_size=BATCH, shuffle_seed=0
+        )
+        for one in (whole, suffix.model):
+            compile_detector(one, TrainingChoices(batch_size=BATCH), len(frames))
+
+        def epochs(one: keras.Model, batches: ClipBatches, count: int) -> Callable[[], object]:
+            return lambda: one.fit(batches, epochs=count, verbose=0, shuffle=False)
+
+        runs = {"whole": epochs(whole, frames, 1), "part": epochs(suffix.model, features, turn)}
+        in_turns(runs, 1)
+        times = in_turns(runs, rounds)
+    gain = speed(times["part"], times["whole"])
+    gain = Ratio(gain.wall * turn, gain.cpu * turn)
+    frozen = f"its last {stages} stages train" if stages else "frozen"
+    name = f"{network}, {frozen}, {over_time}"
+    yield Row(f"{name}: epoch of the whole", _seconds(times["whole"]), "s")
+    yield Row("  epoch behind the prefix", _seconds(times["part"]) / turn, "s")
+    yield _judged("  times faster", gain, "" if stages else f">= {WANTED_GAIN:.0f}")
+    yield Row("  weights that train", suffix.model.count_params() / 1e6, "million")
+    if not known:
+        kept = sum(path.stat().st_size for path in cache.folder.glob("*.npy"))
+        yield Row(f"  features of {len(store)} clips, once", computing, "s")
+        yield Row("  on disk, a clip", kept / len(store), "bytes")
+
+
+def rebuilt(network: str, rounds: int) -> Iterator[Row]:
+    """A network rebuilt for clips against itself in two dimensions, on the same pixels."""
+    keras.utils.clear_session()
+    flat = NETWORKS[network](include_top=False, weights=None, input_shape=(SIDE, SIDE, 3))
+    clip = inflate(flat, name=f"{network}_clips")
+    rng = np.random.default_rng(0)
+    pixels = rng.normal(0, 60, (STEP_CLIPS, FRAMES, SIDE, SIDE, 3)).astype(np.float32)
+    runs: dict[str, dict[str, Callable[[], object]]] = {"forward": {}, "training step": {}}
+    for name, body, x in (
+        ("2-D", flat, pixels.reshape(-1, SIDE, SIDE, 3)),
+        ("clips", clip, pixels),
+    ):
+        image = keras.Input(x.shape[1:])
+        pool = (
+            keras.layers.GlobalAveragePooling3D()
+            if x.ndim == 5
+            else keras.layers.GlobalAveragePooling2D()
+        )
+        outputs = keras.layers.Dense(1, activation="sigmoid")(pool(body(image)))
+        model = keras.Model(image, outputs)
+        model.compile("sgd", "binary_crossentropy", jit_compile=False)
+        labels = np.zeros((len(x), 1), np.float32)
+        runs["forward"][name] = lambda model=model, x=x: model.predict_on_batch(x)
+        runs["training step"][name] = lambda model=model, x=x, labels=labels: model.train_on_batch(
+            x, labels
+        )
+    for what, both in runs.items():
+        in_turns(both, 1)
+        times = in_turns(both, rounds)
+        # How many times as long the rebuilt network takes.
+        slower = speed(times["2-D"], times["clips"])
+        yield _judged(f"{network} rebuilt / 2-D, {what}", slower, f"<= {WANTED_RATIO}")
+
+
+def _judged(what: str, measured: Ratio, wanted: str) -> Row:
+    met = None
+    if wanted:
+        sign, _, limit = wanted.partition(" ")
+        met = measured.wall >= float(limit) if sign == ">=" else measured.wall <= float(limit)
+    return Row(what, measured.wall, "times", measured.cpu, wanted, met)
+
+
+def _seconds(times: list[Time]) -> float:
+    return statistics.median(one.wall for one in times)
+
+
+def measured(clips: int, rounds: int, only: str) -> Iterator[Row]:
+    """Every row, as it is measured."""
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        write_store(scratch / "noise.h5", made_up_clips(clips), [], {"synthetic": True})
+        with Store(scratch / "noise.h5") as store:
+            for letter in sorted(set(only) & set(CASES)):
+                for case in CASES[letter]:
+                    yield from training(store, case, scratch, rounds)
+        if "d" in only:
+            for network in NETWORKS:
+                yield from rebuilt(network, rounds)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--clips", type=int, default=32, help="of the store, a quarter validation")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--only",
+        default="abcd",
+        metavar="LETTERS",
+        help="a frozen ResNet50, b frozen VGG16, c half-frozen ResNet50, d rebuilt networks",
+    )
+    parser.add_argument("--json", action="store_true", help="rows as JSON, for programs")
+    chosen = parser.parse_args()
+    where = f"{machine()}, keras {keras.version()}, tensorflow {tf.__version__}"
+    rows = measured(chosen.clips, chosen.rounds, chosen.only)
+    if chosen.json:
+        print(json.dumps({"machine": where, "rows": [vars(row) for row in rows]}, indent=1))
+        return
+    print(where)
+    print(
+        f"{chosen.clips} SYNTHETIC clips of noise, three of four for training, {FRAMES} frames of "
+        f"{SIDE} px, batches of {BATCH}, random weights; medians of {chosen.rounds} rounds\n"
+    )
+    for row in rows:
+        print(row, flush=True)
+
+
+if __name__ == "__main__":
+    main()
