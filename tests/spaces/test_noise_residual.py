@@ -15,11 +15,25 @@ import pytest
 
 from artifacts.export import check_stock_layers, plain_copy
 from search.hyperparameters import OptunaHyperParameters
-from spaces.noise_residual import KERNELS, NoiseResidualBlock, frequency_statistics
+from spaces.noise_residual import (
+    KERNELS,
+    READINGS,
+    NoiseResidualBlock,
+    frequency_statistics,
+    in_cells,
+    local_energy,
+)
 
 Frames = npt.NDArray[np.uint8]
 SHAPE = (5, 32, 32, 4)
-OWN = {"learned_filters": 3, "filters": 4, "stages": 2, "frame_stride": 1}
+OWN: dict[str, Any] = {
+    "learned_filters": 3,
+    "filters": 4,
+    "stages": 2,
+    "frame_stride": 1,
+    "reading": "truncated",
+    "grid": 1,
+}
 
 
 def test_the_defaults_give_one_embedding(build_block: Callable[..., Any], clips: Frames) -> None:
@@ -30,8 +44,10 @@ def test_the_defaults_give_one_embedding(build_block: Callable[..., Any], clips:
         "noise_residual/frame_stride": 4,
         "noise_residual/filters": 16,
         "noise_residual/stages": 3,
+        "noise_residual/reading": "truncated",
+        "noise_residual/grid": 4,
     }
-    assert np.asarray(model(clips)).shape == (2, 64)
+    assert np.asarray(model(clips)).shape == (2, 4 * 4 * 64)
 
 
 def test_only_learned_kernels_are_counted(build_block: Callable[..., Any]) -> None:
@@ -41,12 +57,13 @@ def test_only_learned_kernels_are_counted(build_block: Callable[..., Any]) -> No
     assert model.get_layer("noise_residual_learned").kernel.shape == (1, 5, 5, 1, 3)
 
 
+@pytest.mark.parametrize("reading", READINGS)
 @pytest.mark.parametrize("statistics", [False, True])
 @pytest.mark.parametrize(("kernels", "count"), [("srm3", 3), ("srm30", 30), ("learned", 3)])
 def test_pinned_choices_are_not_searched(
-    build_block: Callable[..., Any], kernels: str, count: int, statistics: bool
+    build_block: Callable[..., Any], kernels: str, count: int, statistics: bool, reading: str
 ) -> None:
-    block = NoiseResidualBlock(kernels, statistics=statistics, **OWN)
+    block = NoiseResidualBlock(kernels, statistics=statistics, **OWN | {"reading": reading})
     model, hp = build_block(block, SHAPE, dtype="uint8")
     assert hp.space == []
     assert model.output_shape == (None, 8 + 63 * statistics)
@@ -67,12 +84,15 @@ def test_one_study_can_ask_every_kind(build_block: Callable[..., Any]) -> None:
     assert chosen == set(KERNELS)
 
 
+@pytest.mark.parametrize("reading", READINGS)
 @pytest.mark.parametrize("statistics", [False, True])
-@pytest.mark.parametrize("shape", [(1, 32, 32, 4), (2, 32, 32, 4), (3, 45, 45, 4)])
-def test_stills_and_short_clips_build(
-    build_block: Callable[..., Any], shape: tuple[int, ...], statistics: bool
+@pytest.mark.parametrize("shape", [(1, 32, 32, 4), (2, 32, 32, 4), (3, 45, 45, 4), (2, 8, 8, 4)])
+def test_stills_short_clips_and_small_crops_build(
+    build_block: Callable[..., Any], shape: tuple[int, ...], statistics: bool, reading: str
 ) -> None:
-    block = NoiseResidualBlock("srm30", statistics=statistics, stages=4, frame_stride=4)
+    block = NoiseResidualBlock(
+        "srm30", statistics=statistics, stages=4, frame_stride=4, reading=reading
+    )
     model, _ = build_block(block, shape, dtype="uint8")
     found = np.asarray(model(np.zeros((1, *shape), np.uint8)))
     assert np.isfinite(found).all()
@@ -83,12 +103,13 @@ def test_frames_smaller_than_a_block_are_refused(build_block: Callable[..., Any]
         build_block(NoiseResidualBlock(), (2, 6, 6, 4), dtype="uint8")
 
 
+@pytest.mark.parametrize("reading", READINGS)
 @pytest.mark.parametrize("statistics", [False, True])
 @pytest.mark.parametrize("kernels", KERNELS)
 def test_the_brightness_of_a_picture_is_not_seen_and_its_noise_is(
-    build_block: Callable[..., Any], kernels: str, statistics: bool
+    build_block: Callable[..., Any], kernels: str, statistics: bool, reading: str
 ) -> None:
-    block = NoiseResidualBlock(kernels, statistics=statistics)
+    block = NoiseResidualBlock(kernels, statistics=statistics, reading=reading)
     model, _ = build_block(block, SHAPE, dtype="uint8")
     slope = np.add.outer(np.arange(32), np.arange(32)).astype(np.uint8)
     dark = np.broadcast_to(slope[..., None], SHAPE)
@@ -116,6 +137,50 @@ def test_residuals_are_truncated_at_three_grey_levels(
     assert found[2].max() == 1
 
 
+def test_energy_tells_levels_of_noise_apart_that_truncation_makes_alike() -> None:
+    x = keras.Input((1, 8, 8, 1))
+    model = keras.Model(x, local_energy(x, name="e"))
+    rough = np.indices((8, 8)).sum(axis=0) % 2 * 2.0 - 1
+    found = np.asarray(model(rough[None, None, :, :, None] * np.array([[[[[1.0]]]], [[[[3.0]]]]])))
+    assert found.shape == (2, 1, 2, 2, 1)
+    np.testing.assert_allclose(found[0], 1 / 2, atol=1e-6)
+    np.testing.assert_allclose(found[1], 9 / 10, atol=1e-6)
+
+
+@pytest.mark.parametrize(("grid", "side", "cells"), [(1, 8, 1), (2, 8, 2), (4, 8, 4), (4, 7, 4)])
+def test_cells_are_means_of_their_own_place(grid: int, side: int, cells: int) -> None:
+    x = keras.Input((3, side, side, 1))
+    model = keras.Model(x, in_cells(x, grid, name="c"))
+    clip = np.zeros((1, 3, side, side, 1), np.float32)
+    assert model.output_shape == (None, cells**2)
+    clip[:, :, -1, -1] = 1
+    found = np.asarray(model(clip))[0]
+    last = side - (cells - 1) * -(-side // cells)
+    assert found[-1] == pytest.approx(1 / last**2)
+    assert not found[:-1].any()
+
+
+@pytest.mark.parametrize("reading", READINGS)
+def test_it_learns_where_the_noise_of_any_camera_is_missing(reading: str) -> None:
+    rng = np.random.default_rng(3)
+    labels = np.arange(96) % 2
+    level = rng.uniform(2, 6, (96, 1, 1, 1)) * np.ones((96, 2, 32, 32))
+    level[labels == 1, :, 8:24, 8:24] *= 0.2
+    grey = 128 + level * rng.normal(size=level.shape)
+    frames = np.clip(grey, 0, 255).astype(np.uint8)[..., None].repeat(4, axis=-1)
+    keras.utils.set_random_seed(1)
+    clip = keras.Input(frames.shape[1:], dtype="uint8")
+    own = OWN | {"reading": reading, "grid": 4, "stages": 1}
+    embedding = NoiseResidualBlock("srm3", statistics=False, **own).build(
+        keras_tuner.HyperParameters(), clip
+    )
+    model = keras.Model(clip, keras.layers.Dense(1, activation="sigmoid")(embedding))
+    model.compile(keras.optimizers.Adam(0.01), "binary_crossentropy")
+    model.fit(frames[:64], labels[:64], batch_size=8, epochs=5, verbose=0)
+    found = model.predict(frames[64:], verbose=0)[:, 0] > 0.5
+    assert (found == labels[64:]).mean() >= 0.9
+
+
 def test_frequency_statistics_rise_with_the_energy_of_their_frequency() -> None:
     x = keras.Input((2, 16, 16, 1))
     model = keras.Model(x, frequency_statistics(x, name="s"))
@@ -136,11 +201,13 @@ def test_frequency_statistics_rise_with_the_energy_of_their_frequency() -> None:
     assert odds[1] / odds[0] == pytest.approx(100, rel=0.01)
 
 
+@pytest.mark.parametrize("reading", READINGS)
 @pytest.mark.parametrize("kernels", KERNELS)
 def test_the_h5_of_a_plain_copy_opens_with_stock_keras_and_predicts_the_same(
-    build_block: Callable[..., Any], clips: Frames, tmp_path: Path, kernels: str
+    build_block: Callable[..., Any], clips: Frames, tmp_path: Path, kernels: str, reading: str
 ) -> None:
-    block = NoiseResidualBlock(kernels, statistics=True, **OWN)
+    own = OWN | {"reading": reading, "grid": 4}
+    block = NoiseResidualBlock(kernels, statistics=True, **own)
     model, _ = build_block(block, SHAPE, dtype="uint8")
     model.compile("adam", "mean_squared_error", run_eagerly=True)
     model.train_on_batch(clips, np.ones((2, *model.output_shape[1:])))
@@ -152,14 +219,15 @@ def test_the_h5_of_a_plain_copy_opens_with_stock_keras_and_predicts_the_same(
     np.testing.assert_allclose(np.asarray(again(clips)), np.asarray(model(clips)), atol=1e-5)
 
 
+@pytest.mark.parametrize("reading", READINGS)
 @pytest.mark.parametrize("kernels", KERNELS)
 def test_it_trains_in_mixed_precision_on_exact_residuals(
-    build_block: Callable[..., Any], clips: Frames, kernels: str
+    build_block: Callable[..., Any], clips: Frames, kernels: str, reading: str
 ) -> None:
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        block = NoiseResidualBlock(kernels, statistics=True, **OWN)
+        block = NoiseResidualBlock(kernels, statistics=True, **OWN | {"reading": reading})
         model, _ = build_block(block, SHAPE, dtype="uint8")
         model.compile("adam", "mean_squared_error", run_eagerly=True)
         loss = model.train_on_batch(clips, np.ones((2, *model.output_shape[1:])))
@@ -168,6 +236,8 @@ def test_it_trains_in_mixed_precision_on_exact_residuals(
     assert np.isfinite(loss)
     assert model.get_layer(f"noise_residual_{kernels}").compute_dtype == "float32"
     assert model.get_layer("noise_residual_statistics_compressed").compute_dtype == "float32"
+    if reading == "energy":
+        assert model.get_layer("noise_residual_energy").compute_dtype == "float32"
     assert model.get_layer("noise_residual_stage1_conv").compute_dtype == "bfloat16"
 
 
@@ -194,6 +264,11 @@ def test_it_learns_to_tell_synthetic_clips_with_and_without_sensor_noise(kernels
 def test_unknown_kernels_are_refused() -> None:
     with pytest.raises(ValueError, match=r"kernels must be of .*Received: 'median'"):
         NoiseResidualBlock(kernels="median")
+
+
+def test_an_unknown_reading_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"reading must be of .*Received: 'sign'"):
+        NoiseResidualBlock(reading="sign")
 
 
 def test_the_stream_comes_back_from_its_config(
