@@ -130,7 +130,6 @@ class FeatureCache:
             temporary.unlink(missing_ok=True)
             with temporary.open("xb") as file:
                 with filelock.FileLock(self.folder / "folder.lock"):
-                    path.unlink(missing_ok=True)
                     self._remove_leftovers(but=temporary)
                     self._make_room(size)
                     _reserve(file, size)

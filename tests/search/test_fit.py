@@ -105,6 +105,9 @@ def test_stored_views_change_what_is_learnt_but_not_what_is_validated(
     kept = set((tmp_path / "f").glob("*.npy"))
     viewed = fit(build(store, True), store, VIEWS, seed=3, features=tmp_path / "f")
     assert viewed.history != plain.history
+    one = dataclasses.replace(VIEWS, views=1)
+    alike = fit(build(store, True), store, one, seed=3, features=tmp_path / "f")
+    assert alike.history[0].loss != viewed.history[0].loss, "one view was shown for both"
     # Two views of the training clips; the validation clips are those of the other trial.
     assert len(set((tmp_path / "f").glob("*.npy")) - kept) == 2
 
