@@ -192,12 +192,16 @@ def resolve(settings: Mapping[str, Any]) -> RunConfig:
     try:
         return RunConfig.model_validate(_merge(defaults, settings))
     except pydantic.ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc']))}: {fault['msg'].lower()}"
-            + ("" if fault["type"] == "extra_forbidden" else f", got {fault['input']!r}")
-            for fault in error.errors()
-        )
-        raise UserError(f"configuration: {faults}") from None
+        raise UserError(f"configuration: {'; '.join(map(_told, error.errors()))}") from None
+
+
+def _told(fault: Mapping[str, Any]) -> str:
+    """One fault: where, what, and what was found where that is not said already."""
+    where, what = ".".join(map(str, fault["loc"])), fault["msg"]
+    if fault["type"] == "value_error":
+        return f"{where}: {what.removeprefix('Value error, ')}"
+    found = "" if fault["type"] == "extra_forbidden" else f", got {fault['input']!r}"
+    return f"{where}: {what.lower()}{found}"
 
 
 def load(path: Path, over: Mapping[str, Any] | None = None) -> RunConfig:
