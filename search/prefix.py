@@ -42,8 +42,9 @@ def cuts(model: keras.Model) -> list[keras.KerasTensor]:
 
     A tensor is worth keeping when reading it is cheaper than computing it from inputs and what
     else is kept: that takes at least :data:`FLOPS_WORTH_A_BYTE` operations a byte, or passes over
-    inputs more than :data:`SMALL` times larger. What makes more of less, as padding does, is not.
-    Where no tensor is, the way is cut at its input.
+    inputs more than :data:`SMALL` times larger. Of small tensors a few cheap steps apart the first
+    is kept, which serves every model that goes on from it. Where none is worth keeping, the way is
+    cut at its input.
     """
     frozen: set[int] = set()
     border: set[int] = set()
@@ -65,7 +66,7 @@ def cuts(model: keras.Model) -> list[keras.KerasTensor]:
         while stack:
             current = stack.pop()
             parents = _node(current).input_tensors
-            if not parents or _is_worth_keeping(current, found):
+            if not parents or _is_cut(current, found):
                 found[id(current)] = current
             else:
                 above = [parent for parent in parents[::-1] if id(parent) not in seen | set(found)]
@@ -248,17 +249,34 @@ def _above(
     return list(found.values())
 
 
+def _is_cut(tensor: keras.KerasTensor, cut: Mapping[int, keras.KerasTensor]) -> bool:
+    known = all(None not in above.shape[1:] for above in [tensor, *_node(tensor).input_tensors])
+    return known and _is_worth_keeping(tensor, cut) and not _is_better_cut_above(tensor)
+
+
 def _is_worth_keeping(tensor: keras.KerasTensor, cut: Mapping[int, keras.KerasTensor]) -> bool:
     """Whether a tensor should be cut as well, where others are."""
-    node, size = _node(tensor), size_of(tensor)
-    # Padding and the like: what it is made of is smaller, and the rest costs nothing.
-    if not node.operation.weights and sum(map(size_of, node.input_tensors)) < size:
-        return False
+    size = size_of(tensor)
     kept = {at for at, other in cut.items() if not is_input(other)}
     between = [above for above in _above([tensor], until=kept) if id(above) not in kept]
     passed = sum(size_of(above) for above in between if is_input(above))
     nodes = {id(_node(above)): _node(above) for above in between}
     return SMALL * size < passed or sum(map(_flops, nodes.values())) >= FLOPS_WORTH_A_BYTE * size
+
+
+def _is_better_cut_above(tensor: keras.KerasTensor) -> bool:
+    """Whether what a tensor is made of makes the better cut.
+
+    Padding and the like make more of less, at no cost. And where both are small and the step
+    between them is cheap, more models share what is above: every way to go on from it.
+    """
+    node, size = _node(tensor), size_of(tensor)
+    above = sum(map(size_of, node.input_tensors))
+    if above < size and not node.operation.weights:
+        return True
+    passed = sum(map(size_of, inputs_of(tensor)))
+    cheap = len(node.input_tensors) == 1 and _flops(node) < FLOPS_WORTH_A_BYTE * size
+    return cheap and SMALL * above < passed
 
 
 def size_of(tensor: keras.KerasTensor) -> int:

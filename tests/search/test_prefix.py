@@ -150,6 +150,28 @@ def test_padding_and_copies_are_left_behind_the_cut() -> None:
     assert where(model) == ["frozen"]
 
 
+def test_ways_to_go_on_from_the_same_small_features_share_the_cut() -> None:
+    def model(*ways: str) -> keras.Model:
+        clip = keras.Input(SHAPE, dtype="uint8", name="frames")
+        backbone = network()
+        backbone.trainable = False
+        x = backbone(layers.Rescaling(1 / 255, dtype="float32")(clip))
+        x = layers.AveragePooling3D((1, 16, 16), name="pool")(x)
+        sequence = layers.Reshape((4, 16), name="sequence")(x)
+        change = layers.Conv1D(16, 2, trainable=False, name="change")(sequence)
+        made = {
+            "mean": layers.GlobalAveragePooling1D()(sequence),
+            "change": layers.Flatten()(change),
+            "recurrent": layers.LSTM(3)(sequence),
+        }
+        joined = [layers.Dense(2)(made[way]) for way in ways]
+        return keras.Model(clip, layers.Concatenate()([*joined, layers.Dense(2)(made[ways[0]])]))
+
+    for ways in (("mean",), ("recurrent",), ("mean", "change"), ("change", "recurrent")):
+        keras.utils.clear_session()
+        assert where(model(*ways)) == ["pool"], ways
+
+
 def test_a_shape_that_a_layer_does_not_know_is_found() -> None:
     inside = keras.Input((None, 32, 32, 3))
     x = layers.Conv3D(16, (1, 8, 8), (1, 4, 4), name="wide")(inside)
