@@ -31,6 +31,9 @@ _CHOICES: dict[str, tuple[list[Any], Any]] = {
 }
 _QUERY_UNITS = 64
 
+# Of a feature from frame to frame; what varies less is not scaled up to unit variance.
+_LEAST_VARIANCE = 1e-6
+
 
 @keras.saving.register_keras_serializable(package="dfsearch")
 class TemporalBlock(ak.Block):
@@ -46,6 +49,11 @@ class TemporalBlock(ak.Block):
     2018), dilated twice as far by each residual layer, but sees both past and future, and has
     batch norm instead of weight norm; its dropout is of whole features. Attention alone and the
     mean are the controls that know no order.
+
+    Kinds that know order see what changes from each frame to the next, scaled to unit variance, and
+    the mean of the frames goes past them into the embedding. The frames of a clip are much more
+    alike than the clips of two people, so a recurrence on the features themselves sees who it is
+    long before it sees a change.
 
     A clip of one frame is its own embedding: nothing is asked.
 
@@ -128,14 +136,20 @@ class TemporalBlock(ak.Block):
             return self._of_kind(kind, hp, x)
 
     def _of_kind(self, kind: str, hp: Any, x: keras.KerasTensor) -> keras.KerasTensor:
-        if kind in RECURRENT_KINDS:
-            cell = keras.layers.LSTM if kind == "bilstm" else keras.layers.GRU
-            return self._recurrent(hp, x, cell)
+        if kind == "mean":
+            return self._mean(x)
+        if kind == "attention":
+            return self._attention(x)
+        mean = self._mean(x)
+        change = self._change(x)
         if kind == "transformer":
-            return self._transformer(hp, x)
-        if kind == "convolution":
-            return self._convolution(hp, x)
-        return self._attention(x) if kind == "attention" else self._mean(x)
+            summary = self._transformer(hp, change)
+        elif kind == "convolution":
+            summary = self._convolution(hp, change)
+        else:
+            cell = keras.layers.LSTM if kind == "bilstm" else keras.layers.GRU
+            summary = self._recurrent(hp, change, cell)
+        return keras.layers.Concatenate(name=f"{self.name}_embedding")([mean, summary])
 
     def _choose(self, hp: Any, choice: str) -> Any:
         """What the argument pins, or else what the search answers."""
@@ -148,7 +162,21 @@ class TemporalBlock(ak.Block):
     def _mean(self, x: keras.KerasTensor) -> keras.KerasTensor:
         return keras.layers.GlobalAveragePooling1D(name=f"{self.name}_mean")(x)
 
+    def _change(self, x: keras.KerasTensor) -> keras.KerasTensor:
+        """What each frame is more than the one before, at unit scale: (batch, T - 1, F).
+
+        Subtracted in float32: half precision would round the small difference of large numbers.
+        """
+        after = keras.layers.Cropping1D((1, 0), name=f"{self.name}_after")(x)
+        before = keras.layers.Cropping1D((0, 1), name=f"{self.name}_before")(x)
+        x = keras.layers.Subtract(dtype="float32", name=f"{self.name}_change")([after, before])
+        return keras.layers.BatchNormalization(
+            momentum=0.9, epsilon=_LEAST_VARIANCE, name=f"{self.name}_change_norm"
+        )(x)
+
     def _attention(self, x: keras.KerasTensor) -> keras.KerasTensor:
+        if x.shape[1] == 1:
+            return keras.layers.Flatten(name=f"{self.name}_only")(x)
         return attention_pool(x, units=_QUERY_UNITS, name=f"{self.name}_attention")
 
     def _recurrent(

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import optuna
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from artifacts.export import check_stock_layers
 from search.hyperparameters import OptunaHyperParameters
@@ -45,10 +46,10 @@ PINNED: dict[str, Any] = {
     "convolution_dropout": 0.0,
 }
 FEATURES = {
-    "bilstm": 10,
-    "bigru": 10,
-    "transformer": 8,
-    "convolution": 8,
+    "bilstm": 6 + 10,
+    "bigru": 6 + 10,
+    "transformer": 6 + 8,
+    "convolution": 6 + 8,
     "attention": 6,
     "mean": 6,
 }
@@ -125,13 +126,13 @@ def test_the_search_may_be_narrowed_to_some_kinds(build_block: Callable[..., Any
     model, hp = build_block(block, SHAPE)
     (entry,) = hp.space
     assert entry.values == ["transformer", "mean"]
-    assert model.output_shape == (None, 8)
+    assert model.output_shape == (None, 6 + 8)
 
 
 def test_a_single_kind_is_not_asked_for(build_block: Callable[..., Any]) -> None:
     model, hp = build_block(TemporalBlock(kinds=("convolution",)), SHAPE)
     assert set(hp.values) == {f"temporal/{choice}" for choice in CHOICES["convolution"]}
-    assert model.output_shape == (None, 64)
+    assert model.output_shape == (None, 6 + 64)
 
 
 @pytest.mark.parametrize("kind", [None, *KINDS])
@@ -150,14 +151,14 @@ def test_two_frames_are_enough(build_block: Callable[..., Any], kind: str) -> No
     assert np.isfinite(np.asarray(model(_sequences()[:, :2]))).all()
 
 
-@pytest.mark.parametrize(("output", "features"), [("attention", 10), ("last", 10)])
+@pytest.mark.parametrize("output", ["attention", "last"])
 def test_the_last_states_or_all_of_them_are_kept(
-    build_block: Callable[..., Any], output: str, features: int
+    build_block: Callable[..., Any], output: str
 ) -> None:
     block = TemporalBlock("bigru", **PINNED | {"recurrent_output": output})
     model, _ = build_block(block, SHAPE)
     names = [layer.name for layer in model.layers]
-    assert model.output_shape == (None, features)
+    assert model.output_shape == (None, 6 + 10)
     assert ("temporal_attention_weights" in names) is (output == "attention")
     assert model.get_layer("temporal_recurrent1").return_sequences
     assert model.get_layer("temporal_recurrent2").return_sequences is (output == "attention")
@@ -200,6 +201,40 @@ def test_a_kind_that_knows_order_learns_to_tell_rising_from_falling(
     assert ((scores > 0.5) == labels).mean() > 0.9
 
 
+@pytest.mark.parametrize("kind", ORDERED)
+def test_the_mean_of_the_frames_goes_past_kinds_that_know_order(
+    build_block: Callable[..., Any], kind: str
+) -> None:
+    model, _ = build_block(TemporalBlock(kind, **PINNED), SHAPE)
+    x = _sequences()
+    level = np.float32([100, -100, 3, 0, 0, 50])
+    mean, summary = np.split(np.asarray(model(x)), [SHAPE[1]], axis=1)
+    moved_mean, moved_summary = np.split(np.asarray(model(x + level)), [SHAPE[1]], axis=1)
+    np.testing.assert_allclose(mean, x.mean(axis=1), atol=1e-5)
+    np.testing.assert_allclose(moved_mean, mean + level, atol=1e-4)
+    np.testing.assert_allclose(moved_summary, summary, atol=1e-2)
+    assert np.abs(summary[0] - summary[1]).max() > 1e-2
+
+
+@pytest.mark.parametrize("kind", ORDERED)
+def test_a_kind_that_knows_order_sees_changes_much_smaller_than_what_tells_clips_apart(
+    build_block: Callable[..., Any], kind: str
+) -> None:
+    keras.utils.set_random_seed(0)
+    shallow = PINNED | {"recurrent_layers": 1, "transformer_depth": 1}
+    model = _with_head(build_block(TemporalBlock(kind, **shallow), SHAPE)[0])
+    labels = np.arange(64) % 2
+    slope = np.linspace(-1, 1, SHAPE[0])[:, None] * np.where(labels, 1, -1)[:, None, None]
+
+    def features(seed: int) -> npt.NDArray[np.float32]:
+        level = 1 + _sequences(64, seed + 1000)[:, :1]
+        return level + (slope + _sequences(64, seed) / 2) / 50
+
+    for seed in range(60):
+        model.train_on_batch(features(seed), labels[:, None])
+    assert roc_auc_score(labels, np.asarray(model(features(99)))[:, 0]) > 0.9
+
+
 @pytest.mark.usefixtures("mixed_precision")
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_trains_in_mixed_precision(build_block: Callable[..., Any], kind: str) -> None:
@@ -207,6 +242,8 @@ def test_it_trains_in_mixed_precision(build_block: Callable[..., Any], kind: str
     assert stage.output.dtype == "bfloat16"
     for layer in stage.layers:
         if isinstance(layer, keras.layers.MultiHeadAttention | keras.layers.Softmax):
+            assert layer.compute_dtype == "float32"
+        if isinstance(layer, keras.layers.Subtract):
             assert layer.compute_dtype == "float32"
     model = _with_head(stage)
     model.run_eagerly = True
@@ -266,4 +303,4 @@ def test_the_stage_comes_back_from_its_config(
     assert again.get_config() == block.get_config()
     model, hp = build_block(again, SHAPE)
     assert hp.space == []
-    assert model.output_shape == (None, 8)
+    assert model.output_shape == (None, 6 + 8)
