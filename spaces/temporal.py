@@ -60,7 +60,8 @@ class TemporalBlock(ak.Block):
     Args:
         kind: of :data:`KINDS`; ``None`` searches those of ``kinds``.
         kinds: what may be searched.
-        recurrent_units: each way; ``None`` searches 16 to 256.
+        recurrent_units: each way; wider features are projected to as many first. ``None`` searches
+            16 to 256.
         recurrent_layers: stacked; ``None`` searches 1 and 2.
         recurrent_output: what is kept of the states, of :data:`RECURRENT_OUTPUTS`; ``None``
             searches.
@@ -185,6 +186,9 @@ class TemporalBlock(ak.Block):
         units = self._choose(hp, "recurrent_units")
         layers = self._choose(hp, "recurrent_layers")
         attends = self._choose(hp, "recurrent_output") == "attention"
+        # Else most of the weights, and of the time of a step, would be in reading wide features.
+        if x.shape[-1] > units:
+            x = keras.layers.Dense(units, name=f"{self.name}_project")(x)
         for layer in range(layers):
             states = attends or layer < layers - 1
             x = keras.layers.Bidirectional(

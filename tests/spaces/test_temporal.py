@@ -164,6 +164,16 @@ def test_the_last_states_or_all_of_them_are_kept(
     assert model.get_layer("temporal_recurrent2").return_sequences is (output == "attention")
 
 
+@pytest.mark.parametrize(("features", "projected"), [(9, True), (8, False)])
+def test_features_wider_than_the_states_are_projected_before_a_recurrence(
+    build_block: Callable[..., Any], features: int, projected: bool
+) -> None:
+    block = TemporalBlock("bilstm", recurrent_units=8, recurrent_layers=1, recurrent_output="last")
+    model, _ = build_block(block, (4, features))
+    assert model.get_layer("temporal_recurrent1").input.shape[-1] == 8
+    assert any(layer.name == "temporal_project" for layer in model.layers) == projected
+
+
 def test_a_head_has_its_share_of_the_width(build_block: Callable[..., Any]) -> None:
     block = TemporalBlock("transformer", transformer_width=64, transformer_heads=16)
     attention = build_block(block, SHAPE)[0].get_layer("temporal_layer1_attention")
