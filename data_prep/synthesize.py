@@ -21,6 +21,9 @@ from data_prep.errors import UserError
 from data_prep.synthetic_clip import CRF, FPS, SET, SINGLE_CLIP, ClipPlan, make_clip
 from data_prep.synthetic_swap import CUES
 
+DRAWING = 2
+"""Goes up whenever the same parameters draw other pictures."""
+
 _UNFINISHED = ".unfinished"
 _VERSIONED = ("deepfake-model-search", "numpy", "opencv-python", "scikit-image", "moviepy")
 _README = """\
@@ -82,7 +85,7 @@ def synthesize(
         size: side of a frame in pixels, even, at least 96.
         seed: names the set; not negative.
         cues: the marks fakes carry, from ``CUES``. With none a fake is a clean swap, whose label
-            is hardly learnable: a null control.
+            is not learnable: a null control.
         per_cue: make one method a cue, each fake with that mark alone, instead of one method
             with all of them.
         jobs: number of processes; -1 is one a core.
@@ -113,6 +116,7 @@ def synthesize(
         "seed": seed,
         "cues": list(chosen),
         "per_cue": per_cue,
+        "drawing": DRAWING,
     }
     _claim(out, parameters)
     videos = _plan(out, identities, seed, methods)

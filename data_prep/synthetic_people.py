@@ -24,6 +24,8 @@ MOUTH = (225.0, 146.0)
 MOUTH_CORNERS = ((206.0, 142.0), (243.0, 142.0))
 CHEEKS = ((196.0, 128.0), (254.0, 128.0))
 FACE_CENTRE = (225.5, 126.0)
+FACE_RADII = (41.0, 48.0)
+"""Half width and half height of the inner face, which a face swap transfers."""
 
 _MIRROR_AXIS = 225.5
 _TEXTURE_ORIGIN = (75.0, 0.0)
@@ -61,6 +63,9 @@ class Geometry:
 
 
 _OUTLINE = ("face_width", "face_length", "jaw_width", "hair_volume")
+
+# Where the shape of a swapped face gives way to that of the face it lies on, in radii of the face.
+_SWAPPED_SHAPE = (0.55, 0.85)
 
 
 @dataclass(frozen=True)
@@ -143,20 +148,57 @@ def sample_identity(rng: np.random.Generator) -> Identity:
     )
 
 
-def make_texture(identity: Identity, geometry: Geometry | None = None) -> Texture:
-    """Paint ``identity``, with another ``geometry`` where one is given."""
-    geometry = identity.geometry if geometry is None else geometry
+def make_texture(identity: Identity, worn: Geometry | None = None) -> Texture:
+    """Paint ``identity``, with the inner face of the shape ``worn`` where one is given.
+
+    A worn face gives way to the wearer's own before :func:`face_radius` is 1, so that the two
+    agree where one is pasted over the other.
+    """
+    shape = _Shape(identity.geometry, worn)
     side = int(_TEXTURE_EXTENT * _TEXTURE_SCALE)
     grid = (np.arange(side) / _TEXTURE_SCALE).astype(np.float32)
     x, y = np.meshgrid(grid + _TEXTURE_ORIGIN[0], grid + _TEXTURE_ORIGIN[1])
-    dx, dy = _shape_displacement(geometry, x, y)
+    dx, dy = shape.displacement(x, y)
     painted = _paint(identity)
     image = cv2.remap(painted, x - dx, y - dy, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
     return Texture(
-        image=image,
-        eyes=tuple(_moved(geometry, *eye) for eye in EYES),
-        mouth=_moved(geometry, *MOUTH),
+        image=image, eyes=tuple(shape.moved(*eye) for eye in EYES), mouth=shape.moved(*MOUTH)
     )
+
+
+def face_radius(x: FloatArray, y: FloatArray) -> FloatArray:
+    """How far out in the face positions lie: 0 at its centre, 1 where a swapped face ends.
+
+    Squarer than an ellipse, so that the outer corners of the eyes lie well inside.
+    """
+    width, height = FACE_RADII
+    across, down = (x - FACE_CENTRE[0]) / width, (y - FACE_CENTRE[1]) / height
+    return np.cbrt(np.abs(across) ** 3 + np.abs(down) ** 3)
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """The shape of a face, perhaps with another's inner face."""
+
+    own: Geometry
+    worn: Geometry | None
+
+    def displacement(self, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """How far each position of the reshaped face lies from its origin in the photograph."""
+        dx, dy = _shape_displacement(self.own, x, y)
+        if self.worn is None:
+            return dx, dy
+        inside = fade(face_radius(x, y), *_SWAPPED_SHAPE)
+        worn_dx, worn_dy = _shape_displacement(self.own.wearing(self.worn), x, y)
+        return dx + inside * (worn_dx - dx), dy + inside * (worn_dy - dy)
+
+    def moved(self, x: float, y: float) -> tuple[float, float]:
+        """Where a feature of the photograph lies on the reshaped face."""
+        px, py = float_array([x]), float_array([y])
+        for _ in range(4):
+            dx, dy = self.displacement(px, py)
+            px, py = x + dx, y + dy
+        return float(px[0]), float(py[0])
 
 
 def _shape_displacement(g: Geometry, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -185,15 +227,6 @@ def _shape_displacement(g: Geometry, x: FloatArray, y: FloatArray) -> tuple[Floa
     dx += hair * (x - axis)
     dy += hair * (y - 100)
     return dx, dy
-
-
-def _moved(geometry: Geometry, x: float, y: float) -> tuple[float, float]:
-    """Where a feature of the photograph lies on the reshaped face."""
-    px, py = float_array([x]), float_array([y])
-    for _ in range(4):
-        dx, dy = _shape_displacement(geometry, px, py)
-        px, py = x + dx, y + dy
-    return float(px[0]), float(py[0])
 
 
 def _paint(identity: Identity) -> FloatArray:

