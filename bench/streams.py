@@ -1,35 +1,39 @@
 """What each stream is worth on SYNTHETIC fakes with one mark each: ``python bench/streams.py``.
 
-Four data sets of the same drawn people; the fakes of each carry a single mark: a blending border
-and colour, jitter from frame to frame, frozen expression, missing camera noise. On each set a
-detector of one stream alone is trained with the defaults of its space, from several seeds; its
-epoch is chosen on validation people and its AUC is that on test people, of whom no other figure
-is made. Intervals are percentiles over draws of people and of seeds. ``temporal`` is the spatial
-stream with recurrence over its frames where ``spatial`` has their mean.
+Five data sets of the same drawn people; the fakes of each carry a single mark - a blending border
+and colour, jitter from frame to frame, frozen expression, missing camera noise - or none, which is
+the control: what is learned there is no mark. On each set a detector of one stream alone is trained
+with the defaults of its space, from several seeds; its epoch is chosen on validation people and its
+AUC is that on test people, of whom no other figure is made. Intervals are percentiles over draws of
+people and of seeds. ``temporal`` is the spatial stream with recurrence over its frames where
+``spatial`` has their mean; both see every frame, since jitter is from one to the next.
 
-Results are kept by row in ``--keep``, and a bench started again goes on with what is missing.
+Faces are drawn about as large as they are stored: shrinking takes camera noise away. Results are
+kept by row in ``--keep``, and a bench started again goes on with what is missing.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from rich.table import Table
-from sklearn.metrics import roc_auc_score
 
 from artifacts.quiet import import_tensorflow
-from data_prep.bootstrap import group_intervals
+from data_prep.bootstrap import Interval, group_intervals
 from data_prep.clip import Preparation
+from data_prep.errors import UserError
 from data_prep.prepare import prepare
 from data_prep.store import Store
-from data_prep.synthesize import synthesize
+from data_prep.synthesize import finished_seed, synthesize
 from search.console import bars, tables
 
 STREAMS = {
@@ -40,26 +44,43 @@ STREAMS = {
 }
 """The stream that each mark is meant for."""
 
+CONTROL = "none"
 MARKS = {
     "spatial": "blending",
     "temporal": "jitter",
     "micro": "frozen motion",
     "noise": "missing noise",
+    CONTROL: "none (control)",
 }
-FRAMES, SIDE = 16, 96
-EPOCHS, BATCH = 20, 8
+VIDEO_SIDE, FRAMES, SIDE = 128, 16, 96
+EPOCHS, BATCH = 16, 8
 
-Scores = dict[tuple[str, str], list[npt.NDArray[np.float64]]]
+Array = npt.NDArray[np.float64]
+Scores = dict[tuple[str, str], list[list[float]]]
+"""Of each mark and stream, the scores of the test clips from every seed."""
+
+Entry = tuple[float, Interval]
+Results = dict[str, Entry]
+"""``stream on mark``, or ``stream on mark - stream on mark``: a value and its interval."""
 
 
 def stores(folder: Path, identities: int) -> dict[str, Path]:
     """A store for each mark, made where it is missing."""
     paths = {}
-    for cue in STREAMS:
-        videos, store = folder / f"{cue}-{identities}", folder / f"{cue}-{identities}.h5"
+    for mark in MARKS:
+        name = f"{mark}-{identities}-{SIDE}px"
+        videos, store = folder / name, folder / f"{name}.h5"
         if not store.exists():
-            with bars(f"{cue}: drawing", "preparing", "writing") as [drawing, preparing, writing]:
-                synthesize(videos, identities=identities, cues=(cue,), jobs=-1, progress=drawing)
+            with bars(f"{mark}: drawing", "preparing", "writing") as [drawing, preparing, writing]:
+                if finished_seed(videos) is None:
+                    synthesize(
+                        videos,
+                        identities=identities,
+                        size=VIDEO_SIDE,
+                        cues=() if mark == CONTROL else (mark,),
+                        jobs=-1,
+                        progress=drawing,
+                    )
                 prepare(
                     videos,
                     store,
@@ -68,7 +89,7 @@ def stores(folder: Path, identities: int) -> dict[str, Path]:
                     progress=preparing,
                     writing=writing,
                 )
-        paths[cue] = store
+        paths[mark] = store
     return paths
 
 
@@ -86,7 +107,7 @@ def test_scores(store: Store, stream: str, seed: int, epochs: int) -> list[float
     graph = detector_space(
         store.clip_shape,
         streams=("spatial" if stream == "temporal" else stream,),
-        spatial=SpatialBlock(backbones=("small_cnn",)),
+        spatial=SpatialBlock(backbones=("small_cnn",), frame_stride=1),
         temporal=TemporalBlock(kind="mean" if stream == "spatial" else None),
     )
     model = detectors.build(graph, fixed({}), seed)
@@ -97,66 +118,68 @@ def test_scores(store: Store, stream: str, seed: int, epochs: int) -> list[float
 
 
 def measured(
-    paths: Mapping[str, Path], seeds: int, epochs: int, kept: Path
-) -> Iterator[tuple[str, str, list[float]]]:
-    """Mark, stream and test scores of every training; those kept are not made again."""
+    paths: Mapping[str, Path],
+    seeds: int,
+    epochs: int,
+    kept: Path,
+    progress: Callable[[int, int], None],
+) -> Scores:
+    """Test scores of every training; those kept are not made again."""
     known = {}
     if kept.exists():
         for line in kept.read_text().splitlines():
             row = json.loads(line)
-            known[row["cue"], row["stream"], row["seed"], row["epochs"]] = row["scores"]
-    for seed in range(seeds):
-        for cue, path in paths.items():
-            with Store(path) as store:
-                for stream in STREAMS.values():
-                    key = (cue, stream, seed, epochs)
-                    if key not in known:
-                        known[key] = test_scores(store, stream, seed, epochs)
-                        row = dict(zip(("cue", "stream", "seed", "epochs"), key, strict=True))
-                        with kept.open("a") as file:
-                            file.write(json.dumps(row | {"scores": known[key]}) + "\n")
-                    yield cue, stream, known[key]
+            known[row["mark"], row["stream"], row["seed"], row["epochs"]] = row["scores"]
+    found: Scores = {}
+    total = seeds * len(paths) * len(STREAMS)
+    for done, (seed, mark, stream) in enumerate(
+        itertools.product(range(seeds), paths, STREAMS.values()), start=1
+    ):
+        key = (mark, stream, seed, epochs)
+        if key not in known:
+            with Store(paths[mark]) as store:
+                known[key] = test_scores(store, stream, seed, epochs)
+            row = dict(zip(("mark", "stream", "seed", "epochs"), key, strict=True))
+            with kept.open("a") as file:
+                file.write(json.dumps(row | {"scores": known[key]}) + "\n")
+        found.setdefault((mark, stream), []).append(known[key])
+        progress(done, total)
+    return found
 
 
-def summary(store: Store, scores: Mapping[str, npt.NDArray[np.float64]]) -> dict[str, Any]:
-    """Mean AUC over seeds of each stream on one mark, and what its own stream has over the next.
+def summary(labels: npt.NDArray[np.uint8], groups: npt.NDArray[Any], scores: Scores) -> Results:
+    """Mean AUC over seeds of each stream on each mark, and what each has over each other.
 
     Args:
-        store: of the mark.
-        scores: of each stream, (seeds, test clips).
+        labels: of the test clips, which are of the same people in the same order on every mark.
+        groups: the same.
+        scores: of all streams on all marks.
     """
-    rows = store.rows("test")
-    labels, rng = store.labels[rows], np.random.default_rng(0)
+    wins = {key: np.stack([_wins(labels, np.array(one)) for one in scores[key]]) for key in scores}
+    rng = np.random.default_rng(0)
 
-    def measure(weights: npt.NDArray[np.integer]) -> dict[str, float]:
-        """AUCs and their differences; every call draws seeds anew."""
-        aucs = {
-            stream: float(np.mean(rng.choice(_aucs(labels, values, weights), len(values))))
-            for stream, values in scores.items()
-        }
-        return aucs | _differences(aucs)
+    def aucs(weights: npt.NDArray[np.integer], *, draw: bool) -> dict[str, float]:
+        fakes, reals = weights[labels == 1], weights[labels == 0]
+        pairs = np.outer(fakes, reals) / (fakes.sum() * reals.sum())
+        found = {}
+        for (mark, stream), won in wins.items():
+            of_seeds = np.tensordot(won, pairs, axes=2)
+            picked = rng.integers(len(of_seeds), size=len(of_seeds)) if draw else slice(None)
+            found[f"{stream} on {mark}"] = float(of_seeds[picked].mean())
+        return found | {f"{a} - {b}": found[a] - found[b] for a in found for b in found if a != b}
 
-    once = np.ones(len(rows), np.int64)
-    aucs = {stream: float(_aucs(labels, v, once).mean()) for stream, v in scores.items()}
-    intervals = group_intervals(measure, labels, store.groups[rows], seed=0)
-    return {
-        name: {"value": value, "interval": intervals[name]}
-        for name, value in (aucs | _differences(aucs)).items()
-    }
+    values = aucs(np.ones(len(labels), np.int64), draw=False)
+    intervals = group_intervals(partial(aucs, draw=True), labels, groups, seed=0)
+    return {name: (value, intervals[name]) for name, value in values.items()}
 
 
-def _aucs(
-    labels: npt.NDArray[np.uint8], scores: npt.NDArray[np.float64], weights: npt.NDArray[np.integer]
-) -> npt.NDArray[np.float64]:
-    """AUC of each seed."""
-    return np.array([roc_auc_score(labels, one, sample_weight=weights) for one in scores])
+def _wins(labels: npt.NDArray[np.uint8], scores: Array) -> Array:
+    """Whether each fake scores higher than each real clip: 1, 0, or 1/2; its mean is the AUC."""
+    apart = np.subtract.outer(scores[labels == 1], scores[labels == 0])
+    return (np.sign(apart) + 1) / 2
 
 
-def _differences(aucs: Mapping[str, float]) -> dict[str, float]:
-    return {f"{a} - {b}": aucs[a] - aucs[b] for a in aucs for b in aucs if a != b}
-
-
-def table(results: Mapping[str, Mapping[str, Any]], seeds: int, people: int) -> Table:
+def table(results: Results, seeds: int, people: int) -> Table:
     """A line a mark, a column a stream, and the mark's own stream against the best other."""
     shown = Table(
         title=f"test AUC of one stream alone on SYNTHETIC fakes; mean of {seeds} seeds, {people} "
@@ -166,20 +189,82 @@ def table(results: Mapping[str, Mapping[str, Any]], seeds: int, people: int) -> 
     for stream in STREAMS.values():
         shown.add_column(stream)
     shown.add_column("own stream less the best other")
-    for cue, found in results.items():
-        own = STREAMS[cue]
-        best = max((one for one in STREAMS.values() if one != own), key=lambda s: found[s]["value"])
+    for mark, words in MARKS.items():
+        own = STREAMS.get(mark)
         cells = [
-            f"[bold]{_cell(found[one])}[/bold]" if one == own else _cell(found[one])
+            f"[bold]{_cell(results[f'{one} on {mark}'])}[/bold]"
+            if one == own
+            else _cell(results[f"{one} on {mark}"])
             for one in STREAMS.values()
         ]
-        shown.add_row(MARKS[cue], *cells, f"{_cell(found[f'{own} - {best}'], '+')} ({best})")
+        if own is not None:
+            ahead, other = _ahead(results, own, mark, [(one, mark) for one in STREAMS.values()])
+            cells.append(f"{_cell(ahead, '+')} ({other[0]})")
+        shown.add_row(words, *cells)
     return shown
 
 
-def _cell(entry: Mapping[str, Any], sign: str = "") -> str:
-    low, high = entry["interval"]
-    return f"{entry['value']:{sign}.2f} [{low:{sign}.2f}, {high:{sign}.2f}]".replace("[", r"\[")
+def sentences(results: Results) -> list[str]:
+    """What the figures say of each stream, across marks and beside the other streams."""
+    said = []
+    for mark, own in STREAMS.items():
+        across, (_, next_mark) = _ahead(results, own, mark, [(own, one) for one in STREAMS])
+        beside, (next_stream, _) = _ahead(
+            results, own, mark, [(one, mark) for one in STREAMS.values()]
+        )
+        said.append(
+            f"{own} is {_standing(across)} on {MARKS[mark]} than on {MARKS[next_mark]}, its best "
+            f"other mark, {_by(across)}; on {MARKS[mark]} it is {_standing(beside)} than "
+            f"{next_stream}, the best other stream, {_by(beside)}."
+        )
+    return said
+
+
+def _ahead(
+    results: Results, own: str, mark: str, others: Sequence[tuple[str, str]]
+) -> tuple[Entry, tuple[str, str]]:
+    """What a stream on its mark has over the best of others, and which that is."""
+    best = max(
+        (one for one in others if one != (own, mark)),
+        key=lambda one: results[f"{one[0]} on {one[1]}"][0],
+    )
+    return results[f"{own} on {mark} - {best[0]} on {best[1]}"], best
+
+
+def _standing(entry: Entry) -> str:
+    return "better" if entry[0] > 0 else "no better"
+
+
+def _by(entry: Entry) -> str:
+    value, interval = entry
+    if interval is None:
+        return f"{value:+.2f}, without an interval"
+    low, high = interval
+    excluded = "excludes" if low > 0 or high < 0 else "includes"
+    return f"{value:+.2f}, and the interval, {low:+.2f} to {high:+.2f}, {excluded} zero"
+
+
+def _cell(entry: Entry, sign: str = "") -> str:
+    value, interval = entry
+    if interval is None:
+        return f"{value:{sign}.2f}"
+    low, high = interval
+    return rf"{value:{sign}.2f} \[{low:{sign}.2f}, {high:{sign}.2f}]"
+
+
+def test_clips(
+    paths: Mapping[str, Path],
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[Any], int]:
+    """Labels and groups of the test clips, the same on every mark, and the number of people."""
+    found = []
+    for path in paths.values():
+        with Store(path) as store:
+            rows = store.rows("test")
+            found.append((store.keys[rows], store.labels[rows], store.groups[rows]))
+    keys, labels, groups = found[0]
+    if not all(np.array_equal(keys, others) for others, _, _ in found):
+        raise UserError(f"{', '.join(map(str, paths.values()))}: not the same test clips")
+    return labels, groups, int((labels == 0).sum())
 
 
 def main() -> None:
@@ -196,23 +281,18 @@ def main() -> None:
         folder = chosen.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         paths = stores(folder, chosen.identities)
-        every: dict[str, dict[str, list[list[float]]]] = {}
-        total = chosen.seeds * len(STREAMS) ** 2
+        kept = folder / f"streams-{chosen.identities}-{SIDE}px.jsonl"
         with bars("training") as [progress]:
-            rows = measured(paths, chosen.seeds, chosen.epochs, folder / "streams.jsonl")
-            for done, (cue, stream, scores) in enumerate(rows, start=1):
-                every.setdefault(cue, {}).setdefault(stream, []).append(scores)
-                progress(done, total)
-        results, people = {}, 0
-        for cue, path in paths.items():
-            with Store(path) as store:
-                arrays = {stream: np.array(scores) for stream, scores in every[cue].items()}
-                results[cue] = summary(store, arrays)
-                people = len(np.unique(store.groups[store.rows("test")]))
-        if chosen.json:
-            print(json.dumps(results, indent=1))
-        else:
-            tables().print(table(results, chosen.seeds, people))
+            scores = measured(paths, chosen.seeds, chosen.epochs, kept, progress)
+        labels, groups, people = test_clips(paths)
+        results = summary(labels, groups, scores)
+    if chosen.json:
+        print(json.dumps(results, indent=1))
+        return
+    console = tables()
+    console.print(table(results, chosen.seeds, people))
+    for sentence in sentences(results):
+        console.print(sentence)
 
 
 if __name__ == "__main__":
