@@ -12,6 +12,8 @@ import pytest
 
 from artifacts.picture import draw_model
 from spaces.detector import detector_space
+from spaces.spatial import SpatialBlock
+from spaces.temporal import TemporalBlock
 
 
 def _picture(path: Path) -> np.ndarray:
@@ -41,10 +43,9 @@ def test_a_deeper_model_makes_a_taller_picture(tmp_path: Path) -> None:
 
 
 def test_a_backbone_is_one_box(tmp_path: Path) -> None:
-    graph = detector_space((2, 32, 32, 4), ("spatial",), ("vgg16",), weights="none")
-    hp = keras_tuner.HyperParameters()
-    hp.values["detector/temporal/kind"] = "mean"
-    model = graph.build(hp)
+    spatial, temporal = SpatialBlock(("vgg16",), "none"), TemporalBlock("mean")
+    graph = detector_space((2, 32, 32, 4), streams=("spatial",), spatial=spatial, temporal=temporal)
+    model = graph.build(keras_tuner.HyperParameters())
     draw_model(model, tmp_path / "model.png")
     assert _picture(tmp_path / "model.png").shape[0] < 150 * len(model.layers)
 
