@@ -28,6 +28,7 @@ _CHOICES: dict[str, tuple[list[Any], Any]] = {
     "convolution_filters": ([32, 64, 128], 64),
     "convolution_kernel": ([3, 5], 3),
     "convolution_dropout": ([0.0, 0.1, 0.2, 0.3, 0.4, 0.5], 0.2),
+    "change_dropout": ([0.0, 0.25, 0.5], 0.5),
 }
 _QUERY_UNITS = 64
 
@@ -50,10 +51,12 @@ class TemporalBlock(ak.Block):
     batch norm instead of weight norm; its dropout is of whole features. Attention alone and the
     mean are the controls that know no order.
 
-    Kinds that know order see what changes from each frame to the next, scaled to unit variance, and
-    the mean of the frames goes past them into the embedding. The frames of a clip are much more
-    alike than the clips of two people, so a recurrence on the features themselves sees who it is
-    long before it sees a change.
+    Kinds that know order see what changes from each frame to the next, scaled to unit variance: the
+    frames of a clip are much more alike than the clips of two people, so a recurrence on the
+    features themselves sees who it is long before it sees a change. Past them go the mean of the
+    frames and how unsteady each feature is, both learned from in few steps. What a kind finds is
+    dropped as a whole for some clips of training, or it fits a few people so well that nothing is
+    learned from the other two.
 
     A clip of one frame is its own embedding: nothing is asked.
 
@@ -74,6 +77,8 @@ class TemporalBlock(ak.Block):
         convolution_filters: ``None`` searches 32, 64, 128.
         convolution_kernel: frames; ``None`` searches 3 and 5.
         convolution_dropout: ``None`` searches 0 to 0.5.
+        change_dropout: of all that a kind which knows order finds in a clip; ``None`` searches 0,
+            0.25, 0.5.
     """
 
     def __init__(
@@ -92,6 +97,7 @@ class TemporalBlock(ak.Block):
         convolution_filters: int | None = None,
         convolution_kernel: int | None = None,
         convolution_dropout: float | None = None,
+        change_dropout: float | None = None,
         name: str = "temporal",
         **kwargs: Any,
     ) -> None:
@@ -118,6 +124,7 @@ class TemporalBlock(ak.Block):
         self.convolution_filters = convolution_filters
         self.convolution_kernel = convolution_kernel
         self.convolution_dropout = convolution_dropout
+        self.change_dropout = change_dropout
 
     def get_config(self) -> dict[str, Any]:
         choices = {choice: getattr(self, choice) for choice in _CHOICES}
@@ -141,7 +148,6 @@ class TemporalBlock(ak.Block):
             return self._mean(x)
         if kind == "attention":
             return self._attention(x)
-        mean = self._mean(x)
         change = self._change(x)
         if kind == "transformer":
             summary = self._transformer(hp, change)
@@ -150,7 +156,15 @@ class TemporalBlock(ak.Block):
         else:
             cell = keras.layers.LSTM if kind == "bilstm" else keras.layers.GRU
             summary = self._recurrent(hp, change, cell)
-        return keras.layers.Concatenate(name=f"{self.name}_embedding")([mean, summary])
+        dropout = self._choose(hp, "change_dropout")
+        if dropout:
+            summary = keras.layers.Dropout(
+                dropout, noise_shape=(None, 1), name=f"{self.name}_change_dropout"
+            )(summary)
+        mean = _norm(self._mean(x), name=f"{self.name}_mean_norm")
+        return keras.layers.Concatenate(name=f"{self.name}_embedding")(
+            [mean, self._unsteadiness(change), summary]
+        )
 
     def _choose(self, hp: Any, choice: str) -> Any:
         """What the argument pins, or else what the search answers."""
@@ -171,9 +185,19 @@ class TemporalBlock(ak.Block):
         after = keras.layers.Cropping1D((1, 0), name=f"{self.name}_after")(x)
         before = keras.layers.Cropping1D((0, 1), name=f"{self.name}_before")(x)
         x = keras.layers.Subtract(dtype="float32", name=f"{self.name}_change")([after, before])
-        return keras.layers.BatchNormalization(
-            momentum=0.9, epsilon=_LEAST_VARIANCE, name=f"{self.name}_change_norm"
-        )(x)
+        return _norm(x, epsilon=_LEAST_VARIANCE, name=f"{self.name}_change_norm")
+
+    def _unsteadiness(self, change: keras.KerasTensor) -> keras.KerasTensor:
+        """How strong the changes of each feature are: (batch, T - 1, F) to (batch, F).
+
+        Their mean square E through softsign, E / (1 + E), which a single jump does not rule.
+        """
+        x = keras.layers.Multiply(dtype="float32", name=f"{self.name}_squared")([change, change])
+        x = keras.layers.GlobalAveragePooling1D(dtype="float32", name=f"{self.name}_energy")(x)
+        x = keras.layers.Activation("softsign", dtype="float32", name=f"{self.name}_unsteadiness")(
+            x
+        )
+        return _norm(x, name=f"{self.name}_unsteadiness_norm")
 
     def _attention(self, x: keras.KerasTensor) -> keras.KerasTensor:
         if x.shape[1] == 1:
@@ -242,7 +266,7 @@ class TemporalBlock(ak.Block):
                     use_bias=False,
                     name=f"{name}_{part}_conv",
                 )(y)
-                y = keras.layers.BatchNormalization(momentum=0.9, name=f"{name}_{part}_norm")(y)
+                y = _norm(y, name=f"{name}_{part}_norm")
                 y = keras.layers.ReLU(name=f"{name}_{part}_relu")(y)
                 if dropout:
                     y = keras.layers.SpatialDropout1D(dropout, name=f"{name}_{part}_dropout")(y)
@@ -255,3 +279,8 @@ class TemporalBlock(ak.Block):
 
 def _dropped(x: keras.KerasTensor, rate: float, *, name: str) -> keras.KerasTensor:
     return keras.layers.Dropout(rate, name=name)(x) if rate else x
+
+
+def _norm(x: keras.KerasTensor, *, epsilon: float = 1e-3, name: str) -> keras.KerasTensor:
+    """Batch norm whose statistics follow within tens of steps: trials are short."""
+    return keras.layers.BatchNormalization(momentum=0.9, epsilon=epsilon, name=name)(x)

@@ -31,6 +31,8 @@ CHOICES = {
     "attention": set(),
     "mean": set(),
 }
+for ordered in ORDERED:
+    CHOICES[ordered].add("change_dropout")
 PINNED: dict[str, Any] = {
     "recurrent_units": 5,
     "recurrent_layers": 2,
@@ -44,12 +46,13 @@ PINNED: dict[str, Any] = {
     "convolution_filters": 8,
     "convolution_kernel": 3,
     "convolution_dropout": 0.0,
+    "change_dropout": 0.0,
 }
 FEATURES = {
-    "bilstm": 6 + 10,
-    "bigru": 6 + 10,
-    "transformer": 6 + 8,
-    "convolution": 6 + 8,
+    "bilstm": 2 * 6 + 10,
+    "bigru": 2 * 6 + 10,
+    "transformer": 2 * 6 + 8,
+    "convolution": 2 * 6 + 8,
     "attention": 6,
     "mean": 6,
 }
@@ -95,6 +98,7 @@ def test_the_published_figures_are_tried_first(build_block: Callable[..., Any]) 
         "temporal/recurrent_units": 256,
         "temporal/recurrent_layers": 1,
         "temporal/recurrent_output": "attention",
+        "temporal/change_dropout": 0.5,
     }
     _, ftcn = build_block(TemporalBlock("transformer"), SHAPE)
     assert ftcn.values["temporal/transformer_depth"] == 1
@@ -126,13 +130,13 @@ def test_the_search_may_be_narrowed_to_some_kinds(build_block: Callable[..., Any
     model, hp = build_block(block, SHAPE)
     (entry,) = hp.space
     assert entry.values == ["transformer", "mean"]
-    assert model.output_shape == (None, 6 + 8)
+    assert model.output_shape == (None, 2 * 6 + 8)
 
 
 def test_a_single_kind_is_not_asked_for(build_block: Callable[..., Any]) -> None:
     model, hp = build_block(TemporalBlock(kinds=("convolution",)), SHAPE)
     assert set(hp.values) == {f"temporal/{choice}" for choice in CHOICES["convolution"]}
-    assert model.output_shape == (None, 6 + 64)
+    assert model.output_shape == (None, 2 * 6 + 64)
 
 
 @pytest.mark.parametrize("kind", [None, *KINDS])
@@ -158,7 +162,7 @@ def test_the_last_states_or_all_of_them_are_kept(
     block = TemporalBlock("bigru", **PINNED | {"recurrent_output": output})
     model, _ = build_block(block, SHAPE)
     names = [layer.name for layer in model.layers]
-    assert model.output_shape == (None, 6 + 10)
+    assert model.output_shape == (None, 2 * 6 + 10)
     assert ("temporal_attention_weights" in names) is (output == "attention")
     assert model.get_layer("temporal_recurrent1").return_sequences
     assert model.get_layer("temporal_recurrent2").return_sequences is (output == "attention")
@@ -212,18 +216,41 @@ def test_a_kind_that_knows_order_learns_to_tell_rising_from_falling(
 
 
 @pytest.mark.parametrize("kind", ORDERED)
-def test_the_mean_of_the_frames_goes_past_kinds_that_know_order(
+def test_the_mean_goes_past_kinds_that_know_order_and_changes_nothing_else(
     build_block: Callable[..., Any], kind: str
 ) -> None:
     model, _ = build_block(TemporalBlock(kind, **PINNED), SHAPE)
     x = _sequences()
     level = np.float32([100, -100, 3, 0, 0, 50])
-    mean, summary = np.split(np.asarray(model(x)), [SHAPE[1]], axis=1)
-    moved_mean, moved_summary = np.split(np.asarray(model(x + level)), [SHAPE[1]], axis=1)
-    np.testing.assert_allclose(mean, x.mean(axis=1), atol=1e-5)
-    np.testing.assert_allclose(moved_mean, mean + level, atol=1e-4)
-    np.testing.assert_allclose(moved_summary, summary, atol=1e-2)
-    assert np.abs(summary[0] - summary[1]).max() > 1e-2
+    mean, changes = np.split(np.asarray(model(x)), [SHAPE[1]], axis=1)
+    moved_mean, moved_changes = np.split(np.asarray(model(x + level)), [SHAPE[1]], axis=1)
+    scale = 1 / np.sqrt(1 + 1e-3)  # of a batch norm that has seen nothing
+    np.testing.assert_allclose(mean, x.mean(axis=1) * scale, atol=1e-5)
+    np.testing.assert_allclose(moved_mean, mean + level * scale, atol=1e-4)
+    np.testing.assert_allclose(moved_changes, changes, atol=1e-2)
+    assert np.abs(changes[0] - changes[1]).max() > 1e-2
+
+
+def test_a_feature_is_unsteady_by_the_energy_of_its_changes(
+    build_block: Callable[..., Any],
+) -> None:
+    stage, _ = build_block(TemporalBlock("bigru", **PINNED), SHAPE)
+    model = keras.Model(stage.inputs, stage.get_layer("temporal_unsteadiness").output)
+    jumps = np.float32([0, 0.1, 0.5, 1, 2, 10])
+    x = 7 + jumps * np.float32([0, 1, 0, 1])[:, None]
+    np.testing.assert_allclose(model(x[None])[0], jumps**2 / (1 + jumps**2), atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ORDERED)
+def test_what_a_kind_finds_in_a_clip_is_dropped_as_a_whole(
+    build_block: Callable[..., Any], kind: str
+) -> None:
+    keras.utils.set_random_seed(0)
+    model, _ = build_block(TemporalBlock(kind, **PINNED | {"change_dropout": 0.5}), SHAPE)
+    summary = np.asarray(model(_sequences(40), training=True))[:, 2 * SHAPE[1] :]
+    dropped = ~summary.any(axis=1)
+    assert 8 < dropped.sum() < 32
+    assert (np.abs(summary[~dropped]).mean(axis=1) > 1e-3).all()
 
 
 @pytest.mark.parametrize("kind", ORDERED)
@@ -253,7 +280,7 @@ def test_it_trains_in_mixed_precision(build_block: Callable[..., Any], kind: str
     for layer in stage.layers:
         if isinstance(layer, keras.layers.MultiHeadAttention | keras.layers.Softmax):
             assert layer.compute_dtype == "float32"
-        if isinstance(layer, keras.layers.Subtract):
+        if isinstance(layer, keras.layers.Subtract | keras.layers.Multiply):
             assert layer.compute_dtype == "float32"
     model = _with_head(stage)
     model.run_eagerly = True
@@ -266,7 +293,7 @@ def test_it_trains_in_mixed_precision(build_block: Callable[..., Any], kind: str
 def test_the_h5_reloads_with_stock_layers(
     build_block: Callable[..., Any], tmp_path: Path, kind: str
 ) -> None:
-    dropping = {"transformer_dropout": 0.1, "convolution_dropout": 0.1}
+    dropping = {"transformer_dropout": 0.1, "convolution_dropout": 0.1, "change_dropout": 0.5}
     model, _ = build_block(TemporalBlock(kind, **PINNED | dropping), SHAPE)
     path = tmp_path / "temporal.h5"
     model.save(path, include_optimizer=False)
@@ -279,7 +306,7 @@ def test_a_study_can_search_every_kind_and_a_name_always_means_one_range() -> No
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
     ranges: dict[str, Any] = {}
     kinds = set()
-    for _ in range(16):
+    for _ in range(24):
         trial = study.ask()
         TemporalBlock().build(OptunaHyperParameters(trial), keras.Input(SHAPE))
         kind = trial.params["temporal/kind"]
@@ -313,4 +340,4 @@ def test_the_stage_comes_back_from_its_config(
     assert again.get_config() == block.get_config()
     model, hp = build_block(again, SHAPE)
     assert hp.space == []
-    assert model.output_shape == (None, 6 + 8)
+    assert model.output_shape == (None, 2 * 6 + 8)
