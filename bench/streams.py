@@ -1,12 +1,13 @@
 """What each stream is worth on SYNTHETIC fakes with one mark each: ``python bench/streams.py``.
 
-Five data sets of the same drawn people; the fakes of each carry a single mark - a blending border
-and colour, jitter from frame to frame, frozen expression, missing camera noise - or none, which is
-the control: what is learned there is no mark. On each set a detector of one stream alone is trained
-with the defaults of its space, from several seeds; its epoch is chosen on validation people and its
-AUC is that on test people, of whom no other figure is made. Intervals are percentiles over draws of
-people and of seeds. ``temporal`` is the spatial stream with recurrence over its frames where
-``spatial`` has their mean; both see every frame, since jitter is from one to the next.
+Five data sets of the same drawn people. The fakes of each carry a single mark - a blending border
+and colour, jitter from frame to frame, frozen expression, missing camera noise and fine detail - or
+none, which is the control: what is learned there is no mark. On each set a detector of one stream
+alone is trained with the defaults of its space, from several seeds; its epoch is chosen on
+validation people and its AUC is that on test people, of whom no other figure is made. Intervals are
+percentiles over draws of people and of seeds. ``temporal`` is the spatial stream with recurrence
+over its frames where ``spatial`` has their mean; both see every frame, since jitter is from one to
+the next.
 
 Faces are drawn about as large as they are stored: shrinking takes camera noise away. Results are
 kept by row in ``--keep``, and a bench started again goes on with what is missing.
@@ -49,7 +50,7 @@ MARKS = {
     "spatial": "blending",
     "temporal": "jitter",
     "micro": "frozen motion",
-    "noise": "missing noise",
+    "noise": "missing noise and detail",
     CONTROL: "none (control)",
 }
 VIDEO_SIDE, FRAMES, SIDE = 128, 16, 96
