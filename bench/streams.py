@@ -1,7 +1,7 @@
 """What each stream is worth on SYNTHETIC fakes with one mark each: ``python bench/streams.py``.
 
-Five data sets of the same drawn people. The fakes of each carry a single mark - a blending border
-and colour, jitter from frame to frame, frozen expression, missing camera noise and fine detail - or
+Five data sets of the same drawn people. The fakes of each carry a single mark - a blending border,
+colour and resampling blur; jitter from frame to frame; frozen expression; missing camera noise - or
 none, which is the control: what is learned there is no mark. On each set a detector of one stream
 alone is trained with the defaults of its space, from several seeds; its epoch is chosen on
 validation people and its AUC is that on test people, of whom no other figure is made. Intervals are
@@ -47,10 +47,10 @@ STREAMS = {
 
 CONTROL = "none"
 MARKS = {
-    "spatial": "blending",
+    "spatial": "blending and blur",
     "temporal": "jitter",
     "micro": "frozen motion",
-    "noise": "missing noise and detail",
+    "noise": "missing noise",
     CONTROL: "none (control)",
 }
 VIDEO_SIDE, FRAMES, SIDE = 128, 16, 96

@@ -50,14 +50,13 @@ class Marks:
         feather: width of the blending border in photo pixels; narrow shows (``spatial``).
         colour_shift: RGB offset of the pasted region in grey levels (``spatial``).
         contrast: contrast of the pasted region about its mean (``spatial``).
+        resolution: the fraction the pasted region was scaled down by and up again (``spatial``).
         jitter: standard deviation of its position from frame to frame, photo pixels
             (``temporal``).
         zoom_jitter: the same of its scale, as a fraction (``temporal``).
         flicker: the same of its brightness, as a fraction (``temporal``).
         motion_kept: fraction of the facial motion that survives (``micro``).
         motion_smoothing: standard deviation of the temporal smoothing, frames (``micro``).
-        resolution: the fraction the pasted region was scaled down by and up again, which takes its
-            finest detail (``noise``).
         noise_kept: fraction of the camera noise left in the pasted region (``noise``).
         foreign_noise: standard deviation of noise from elsewhere, grey levels (``noise``).
         foreign_grain: size of that noise's grain in output pixels (``noise``); coarser than that
@@ -67,12 +66,12 @@ class Marks:
     feather: float = _SEAMLESS
     colour_shift: tuple[float, float, float] = (0.0, 0.0, 0.0)
     contrast: float = 1.0
+    resolution: float = 1.0
     jitter: float = 0.0
     zoom_jitter: float = 0.0
     flicker: float = 0.0
     motion_kept: float = 1.0
     motion_smoothing: float = 0.0
-    resolution: float = 1.0
     noise_kept: float = 1.0
     foreign_noise: float = 0.0
     foreign_grain: float = 0.0
@@ -108,6 +107,7 @@ def sample_marks(rng: np.random.Generator, cues: Collection[str]) -> Marks:
             "feather": rng.uniform(1.5, 6.0),
             "colour_shift": tuple(float(value) for value in shift),
             "contrast": rng.uniform(0.9, 1.1),
+            "resolution": rng.uniform(0.5, 0.85),
         },
         "temporal": {
             "jitter": rng.uniform(0.3, 0.9),
@@ -119,7 +119,6 @@ def sample_marks(rng: np.random.Generator, cues: Collection[str]) -> Marks:
             "motion_smoothing": rng.uniform(5.0, 9.0),
         },
         "noise": {
-            "resolution": rng.uniform(0.5, 0.85),
             "noise_kept": rng.uniform(0.0, 0.4),
             "foreign_noise": rng.uniform(2.5, 6.0) * foreign,
             "foreign_grain": rng.uniform(0.9, 1.6),
