@@ -49,7 +49,7 @@ def _add_sound(video: Path, pitch: int) -> None:
 def speaking(tmp_path_factory: pytest.TempPathFactory, dfsearch: Dfsearch) -> Path:
     """A folder with a searched run on SYNTHETIC people whose fakes have another voice."""
     folder = tmp_path_factory.mktemp("speaking")
-    synthesize(folder / "videos", identities=12, frames=12, size=128, jobs=2)
+    synthesize(folder / "videos", identities=12, frames=12, size=128)
     for video in sorted((folder / "videos").rglob("*.mp4")):
         _add_sound(video, 3000 if "manipulated" in str(video) else 400)
     done = dfsearch(
