@@ -65,11 +65,11 @@ Results = dict[str, Entry]
 """``stream on mark``, or ``stream on mark - stream on mark``: a value and its interval."""
 
 
-def stores(folder: Path, identities: int) -> dict[str, Path]:
-    """A store for each mark, made where it is missing."""
+def stores(folder: Path, identities: int, seed: int) -> dict[str, Path]:
+    """A store for each mark, made where it is missing; the seed is that of the people drawn."""
     paths = {}
     for mark in MARKS:
-        name = f"{mark}-{identities}-{SIDE}px"
+        name = f"{mark}-{identities}-{SIDE}px-{seed}"
         videos, store = folder / name, folder / f"{name}.h5"
         if not store.exists():
             with bars(f"{mark}: drawing", "preparing", "writing") as [drawing, preparing, writing]:
@@ -78,6 +78,7 @@ def stores(folder: Path, identities: int) -> dict[str, Path]:
                         videos,
                         identities=identities,
                         size=VIDEO_SIDE,
+                        seed=seed,
                         cues=() if mark == CONTROL else (mark,),
                         jobs=-1,
                         progress=drawing,
@@ -273,7 +274,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where data and results stay")
     parser.add_argument("--identities", type=int, default=80)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--people", type=int, default=0, help="seed of the people drawn")
+    parser.add_argument("--seeds", type=int, default=3, help="trainings of each detector")
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--json", action="store_true", help="for programs")
     chosen = parser.parse_args()
@@ -281,8 +283,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = chosen.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        paths = stores(folder, chosen.identities)
-        kept = folder / f"streams-{chosen.identities}-{SIDE}px.jsonl"
+        paths = stores(folder, chosen.identities, chosen.people)
+        kept = folder / f"streams-{chosen.identities}-{SIDE}px-{chosen.people}.jsonl"
         with bars("training") as [progress]:
             scores = measured(paths, chosen.seeds, chosen.epochs, kept, progress)
         labels, groups, people = test_clips(paths)
