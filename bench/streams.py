@@ -234,7 +234,7 @@ def _ahead(
 
 
 def _standing(entry: Entry) -> str:
-    return "better" if entry[0] > 0 else "no better"
+    return "better" if entry[0] > 0 else "worse" if entry[0] < 0 else "no better"
 
 
 def _by(entry: Entry) -> str:
