@@ -11,13 +11,16 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
 import joblib
-from joblib.externals.loky import get_reusable_executor
+from joblib.executor import get_memmapping_executor
 
 from data_prep.workers import follow_parent
 
 Result = TypeVar("Result")
 
 _IDLE_SECONDS = 600
+
+# The executor with the workers of the last call, if there is one.
+_pools: list[Any] = []
 
 
 class WorkerDiedError(Exception):
@@ -58,15 +61,17 @@ def fan_out(
 
 def replace_workers(*, kill: bool = False) -> None:
     """End the worker processes, at once or when idle; the next fan-out starts fresh ones."""
-    get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=kill)
+    if _pools:
+        _pools.pop().shutdown(wait=True, kill_workers=kill)
 
 
 def _executor(workers: int) -> Any:
     # Workers that have grown are replaced between two calls, which is meant and loses nothing.
     warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
     threads = str(max(1, joblib.cpu_count() // workers))
-    return get_reusable_executor(
-        max_workers=workers,
+    # The very executor of joblib.Parallel, so that either may come after the other in a process.
+    pool = get_memmapping_executor(
+        workers,
         timeout=_IDLE_SECONDS,
         initializer=follow_parent,
         initargs=(os.getpid(),),
@@ -76,3 +81,5 @@ def _executor(workers: int) -> Any:
             "TF_NUM_INTEROP_THREADS": threads,
         },
     )
+    _pools[:] = [pool]
+    return pool

@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 
+import joblib
 import pytest
 
 from search.fan_out import WorkerDiedError, fan_out, replace_workers
@@ -39,6 +40,15 @@ def test_a_killed_worker_is_told_apart_and_the_next_call_works() -> None:
     with pytest.raises(WorkerDiedError):
         list(fan_out([(die, ())], 1))
     assert next(iter(fan_out([(square, (3,))], 1)))[0] == 9
+
+
+def test_joblib_may_come_before_and_after_in_one_process() -> None:
+    for number in range(2):
+        with joblib.Parallel(2) as parallel:
+            assert parallel(joblib.delayed(abs)(-n) for n in range(3)) == [0, 1, 2]
+        assert next(iter(fan_out([(square, (number,))], 1)))[0] == number**2
+    replace_workers()
+    assert joblib.Parallel(2)(joblib.delayed(abs)(-n) for n in range(3)) == [0, 1, 2]
 
 
 def test_an_error_of_the_task_comes_through() -> None:
