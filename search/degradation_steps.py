@@ -1,0 +1,150 @@
+"""Single changes of all frames of a clip at once: what degradation and pseudo-fakes are made of.
+
+Frames are uint8 (T, S, S, 3), RGB, contiguous; what comes back is new and has the same shape.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from fractions import Fraction
+
+import av
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Frames = npt.NDArray[np.uint8]
+
+# Sharpening strengthens what a blur of so many pixels takes away.
+DETAIL = 1.0
+_GREY = np.full((3, 3), 1 / 3)
+_POOL = 2**22
+_TALLEST = 65_000
+
+
+def colour_matrix(
+    *,
+    hue: float = 0.0,
+    saturation: float = 1.0,
+    contrast: float = 1.0,
+    brightness: float = 0.0,
+    shift: tuple[float, float, float] = (0.0, 0.0, 0.0),
+) -> npt.NDArray[np.float64]:
+    """The (3, 4) matrix of a change of colour.
+
+    Args:
+        hue: turn about the grey axis in degrees.
+        saturation: factor of the distance from grey.
+        contrast: factor about grey level 128.
+        brightness: grey levels added.
+        shift: grey levels added to red, green and blue.
+    """
+    turn, _ = cv2.Rodrigues(np.full(3, np.deg2rad(hue) / np.sqrt(3)))
+    colour = contrast * (saturation * (turn - _GREY) + _GREY)
+    offset = 128 * (1 - contrast) + brightness + np.asarray(shift)
+    return np.concatenate([colour, offset[:, None]], axis=1)
+
+
+def recolour(frames: Frames, matrix: npt.NDArray[np.float64], gamma: float = 1.0) -> Frames:
+    """Colours after a :func:`colour_matrix`, then with another gamma."""
+    changed = cv2.transform(_stacked(frames), matrix)
+    if gamma != 1:
+        levels = 255 * (np.arange(256) / 255) ** gamma
+        changed = cv2.LUT(changed, np.round(levels).astype(np.uint8))
+    return np.asarray(changed, np.uint8).reshape(frames.shape)
+
+
+def soften(frames: Frames, sigma: float) -> Frames:
+    """Gaussian blur of ``sigma`` pixels."""
+    return _each(frames, lambda frame: cv2.GaussianBlur(frame, (0, 0), sigma))
+
+
+def sharpen(frames: Frames, amount: float) -> Frames:
+    """So many times more of the finest detail; below 0 less of it."""
+    return strengthened(frames, soften(frames, DETAIL), amount)
+
+
+def strengthened(frames: Frames, blurred: Frames, amount: float) -> Frames:
+    """``amount`` times the difference of frames and their blurred copy added to the frames."""
+    ours, theirs = _stacked(frames), _stacked(blurred)
+    changed = cv2.addWeighted(ours, 1 + amount, theirs, -amount, 0)
+    return np.asarray(changed, np.uint8).reshape(frames.shape)
+
+
+def resized(frames: Frames, side: int, how: int = cv2.INTER_AREA) -> Frames:
+    """Frames of another side, by one of OpenCV's interpolations."""
+    return _each(frames, lambda frame: cv2.resize(frame, (side, side), interpolation=how))
+
+
+def grain(frames: Frames, deviation: float, rng: np.random.Generator) -> Frames:
+    """Normal noise of so many grey levels, anew in every frame and colour.
+
+    Pieces of one large pool of noise are added, each from a place drawn for its frame: drawing
+    every value anew takes ten times as long.
+    """
+    pool, count = _noise_pool(), frames[0].size
+    if count > len(pool) // 2:
+        raise ValueError(f"a frame may have {len(pool) // 2} values at most, received {count}")
+    changed = np.empty_like(frames)
+    for frame, out in zip(frames, changed, strict=True):
+        start = int(rng.integers(len(pool) - count))
+        noise = pool[start : start + count].reshape(frame.shape)
+        out[...] = cv2.add(frame, noise * np.float32(deviation), dtype=cv2.CV_8U)
+    return changed
+
+
+def jpeg(frames: Frames, quality: int) -> Frames:
+    """Every frame through JPEG of a quality from 1 to 100, colours at half resolution."""
+    settings = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    size = frames.shape[1]
+    # Whole blocks lie in one frame, so many frames can be one picture.
+    together = max(1, _TALLEST // size) if size % 16 == 0 else 1
+    parts = []
+    for at in range(0, len(frames), together):
+        ok, data = cv2.imencode(".jpg", _stacked(frames[at : at + together]), settings)
+        if not ok:
+            raise RuntimeError(f"JPEG of quality {quality} failed on {frames.shape}")
+        picture = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+        parts.append(picture.reshape(-1, *frames.shape[1:]))
+    return np.concatenate(parts) if len(parts) > 1 else parts[0]
+
+
+def h264(frames: Frames, rate_factor: float) -> Frames:
+    """The clip through x264 and back, in memory.
+
+    Args:
+        frames: of an even side.
+        rate_factor: x264's ``crf``: 18 is hardly seen, 23 usual, 40 rough.
+    """
+    count, height, width = frames.shape[:3]
+    encoder = av.CodecContext.create("libx264", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
+    encoder.time_base, encoder.thread_count = Fraction(1, 25), 1
+    encoder.options = {"preset": "superfast", "tune": "zerolatency", "crf": f"{rate_factor:.1f}"}
+    decoder = av.CodecContext.create("h264", "r")
+    decoder.thread_count = 1
+    decoded = []
+    for at in range(count):
+        picture = av.VideoFrame.from_ndarray(frames[at], format="rgb24")
+        picture.pts = at
+        for packet in encoder.encode(picture):
+            decoded += decoder.decode(packet)
+    for packet in encoder.encode(None):
+        decoded += decoder.decode(packet)
+    decoded += decoder.decode(None)
+    return np.stack([picture.to_ndarray(format="rgb24") for picture in decoded])
+
+
+def _each(frames: Frames, change: Callable[[Frames], Frames]) -> Frames:
+    return np.stack([change(frame) for frame in frames])
+
+
+def _stacked(frames: Frames) -> Frames:
+    """Frames below each other as one picture, a view of the same values."""
+    return frames.reshape(-1, *frames.shape[2:])
+
+
+@functools.cache
+def _noise_pool() -> npt.NDArray[np.float32]:
+    return np.random.default_rng(0).standard_normal(_POOL, np.float32)

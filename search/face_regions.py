@@ -1,0 +1,128 @@
+"""Parts of a face as outlines that follow its landmarks from frame to frame."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Points = npt.NDArray[np.floating]
+
+# Where eyes, nose and mouth corners lie in a crop of side 1: the middle of many, for clips
+# without landmarks.
+STANDARD = np.array([[0.37, 0.41], [0.63, 0.41], [0.5, 0.57], [0.39, 0.72], [0.61, 0.72]])
+
+# Outlines in coordinates of the face: across in eye distances from its middle line, down in
+# distances from eyes to mouth, 0 at the eyes and 1 at the mouth. Centre, and half width and height.
+_OVALS = {
+    "face": ((0.0, 0.55), (1.05, 1.2)),
+    "inner": ((0.0, 0.5), (0.85, 0.85)),
+    "eyes": ((0.0, 0.0), (0.95, 0.4)),
+    "nose": ((0.0, 0.5), (0.35, 0.45)),
+    "mouth": ((0.0, 1.02), (0.62, 0.38)),
+}
+# Halves of the face: which coordinate ends where.
+_HALVES = {"lower": (1, 0.3, np.inf), "left": (0, -np.inf, 0.0), "right": (0, 0.0, np.inf)}
+REGIONS = (*_OVALS, *_HALVES)
+
+_CORNERS = 48
+# Seen from the side, eyes come near each other and the face keeps its width.
+_LEAST_RATIO = 0.6
+# Nearer points than this share of the crop are no face.
+_SMALLEST = 0.04
+_FINE = 4
+
+
+def known_points(points: Points | None, frames: int, size: int) -> npt.NDArray[np.float64]:
+    """Five points for every frame: those known, between them interpolated, else standard ones.
+
+    Args:
+        points: (T, 5, 2) in pixels of the crop; frames that hold a NaN, or no face, are unknown.
+        frames: T.
+        size: side of the crop in pixels.
+
+    Returns:
+        float64 (T, 5, 2).
+
+    Raises:
+        ValueError: the points have another shape.
+    """
+    standard = np.tile(STANDARD * size, (frames, 1, 1))
+    if points is None:
+        return standard
+    if points.shape != standard.shape:
+        raise ValueError(f"points must be {standard.shape}, received {points.shape}")
+    known = np.flatnonzero([_is_face(five, size) for five in points])
+    if not len(known):
+        return standard
+    if len(known) == frames:
+        return points.astype(np.float64)
+    flat = points[known].reshape(len(known), -1).astype(np.float64)
+    at = np.arange(frames)
+    filled = np.stack([np.interp(at, known, values) for values in flat.T], axis=1)
+    return filled.reshape(standard.shape)
+
+
+def _is_face(five: Points, size: int) -> bool:
+    # Comparisons with NaN are false.
+    inside = (np.abs(five - size / 2) <= size).all()
+    return bool(inside and np.ptp(five, axis=0).max() >= _SMALLEST * size)
+
+
+def outline(region: str, five: Points) -> npt.NDArray[np.float64]:
+    """The convex outline of a region of a face, float64 (n, 2), x and y in pixels.
+
+    Args:
+        region: one of :data:`REGIONS`.
+        five: (5, 2), eyes, nose and mouth corners.
+    """
+    eyes, mouth = five[:2].mean(axis=0), five[3:].mean(axis=0)
+    apart = float(np.linalg.norm(five[1] - five[0]))
+    down = mouth - eyes
+    height = float(np.linalg.norm(down))
+    if height == 0:
+        down, height = np.array([0.0, 1.0]), 1.0
+    unit = down / height
+    height, width = max(height, _LEAST_RATIO * apart), max(apart, _LEAST_RATIO * height)
+    centre, half = _OVALS.get(region, _OVALS["face"])
+    turns = np.linspace(0, 2 * np.pi, _CORNERS, endpoint=False)
+    places = np.array(centre) + np.array(half) * np.stack([np.cos(turns), np.sin(turns)], axis=1)
+    if region in _HALVES:
+        axis, low, high = _HALVES[region]
+        places[:, axis] = places[:, axis].clip(low, high)
+    across = np.array([unit[1], -unit[0]])
+    return eyes + places[:, :1] * width * across + places[:, 1:] * height * unit
+
+
+def filled(corners: npt.NDArray[np.float64], size: int) -> npt.NDArray[np.float32]:
+    """What lies inside a convex outline: float32 (size, size), 1 inside and 0 outside."""
+    mask = np.zeros((size, size), np.uint8)
+    fixed = np.round(corners * 2**_FINE).astype(np.int32)
+    cv2.fillConvexPoly(mask, fixed, 1, cv2.LINE_8, _FINE)
+    return mask.astype(np.float32)
+
+
+def following(
+    places: npt.NDArray[np.float64],
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """One face for a whole clip, and how it comes to its place in every frame.
+
+    Args:
+        places: (T, 5, 2), complete: see :func:`known_points`.
+
+    Returns:
+        float64 (5, 2), the median over the frames, and float64 (T, 2, 3), the similarities (least
+        squares) that lead from it to each frame's points.
+    """
+    middle = np.median(places, axis=0)
+    # As complex numbers a similarity is z -> a z + b.
+    ours, theirs = middle @ [1, 1j], places @ np.array([1, 1j])
+    centre, centres = ours.mean(), theirs.mean(axis=1)
+    around = ours - centre
+    spread = float((np.abs(around) ** 2).sum())
+    turn = (theirs - centres[:, None]) @ around.conj() / max(spread, 1e-9)
+    shift = centres - turn * centre
+    matrices = np.empty((len(places), 2, 3))
+    matrices[:, 0] = np.stack([turn.real, -turn.imag, shift.real], axis=1)
+    matrices[:, 1] = np.stack([turn.imag, turn.real, shift.imag], axis=1)
+    return middle, matrices

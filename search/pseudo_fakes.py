@@ -1,0 +1,210 @@
+"""Pseudo-fakes: a real clip blended with a changed copy of itself.
+
+Self-blended images (Shiohara and Yamasaki, "Detecting Deepfakes with Self-Blended Images", 2022),
+made for clips. Whoever tells them from real clips has learned to see blending, the one trace that
+all face swaps share. What the paper leaves to chance is kept from being a label here: pseudo-fakes
+are as sharp as the clips they are made of, on average, and as bright.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from data_prep.modalities import with_grey
+from search import degradation_steps as steps
+from search.crop_points import crop_points
+from search.face_regions import Points, filled, following, known_points, outline
+from search.sharpness import blended, sharpness, with_sharpness
+
+__all__ = ["crop_points", "pseudo_fake"]
+
+Frames = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float64]
+
+BLEND_ONLY = 0.25
+JITTERED = 0.4
+RATIOS = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)
+SHIFT, SCALE = 0.03, 0.05
+_REGIONS = {"face": 0.4, "inner": 0.25, "lower": 0.15, "eyes": 0.08, "mouth": 0.12}
+_BORDERS = 0.008, 0.07
+_ELASTIC = 0.035
+# How much sharper or softer a pseudo-fake may be than its clip: deviation of the log-ratio.
+_SHARPNESS_SPREAD = 0.3
+
+
+def pseudo_fake(
+    frames: Frames, points: Points | None, rng: np.random.Generator
+) -> tuple[Frames, npt.NDArray[np.float32]]:
+    """A fake made of a real clip and nothing else.
+
+    One of two copies is changed in colour and in sharpness, grain or compression, or neither is;
+    one is moved by up to 3% of the crop and scaled by up to 5% along each axis, and laid on the
+    other through a mask with a soft border. The mask is the whole face, its inner part, its lower
+    half, the eyes or the mouth, bent elastically; it follows the points. In a quarter of the
+    pseudo-fakes the blending is all there is, and the copy is moved by whole pixels, so that no
+    resampling shows. All is drawn once a clip; in two of five clips place, size and brightness of
+    the blended part tremble a little from frame to frame, too.
+
+    Detail is then strengthened or weakened, everywhere or in the blended part, until the inner
+    face is as sharp as in the clip, times a factor drawn about 1 evenly to both sides.
+
+    Args:
+        frames: uint8 (T, S, S, 4), red, green, blue and grey.
+        points: float (T, 5, 2), eyes, nose and mouth corners in pixels of the crop: see
+            :func:`crop_points`. Where they are missing, None or NaN, they are interpolated from
+            other frames; where all are, the mask is made for the oval in which a crop shows a face.
+        rng: where everything is drawn from.
+
+    Returns:
+        uint8 (T, S, S, 4), and float32 (T, S, S), 0..1: how much of the copy is in each pixel.
+
+    Raises:
+        ValueError: frames or points are of another shape or type.
+    """
+    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 4:
+        raise ValueError(
+            f"frames must be uint8 (T, S, S, 4), received {frames.dtype} {frames.shape}"
+        )
+    count, size = frames.shape[:2]
+    face, places = following(known_points(points, count, size))
+    drawn = _draw(rng, count, size)
+    mask = _mask(face, places, drawn, size, rng)
+    real = np.ascontiguousarray(frames[..., :3])
+    changed = real if drawn.blend_only else _changed(real, rng)
+    under, over = (real, changed) if drawn.copy_is_changed else (changed, real)
+    fake = blended(under, _moved(over, face, places, drawn), mask)
+    wanted = sharpness(real) * float(np.exp(_SHARPNESS_SPREAD * rng.standard_normal()))
+    balanced = with_sharpness(fake, wanted, mask if drawn.balanced_inside else None)
+    return with_grey(balanced), mask
+
+
+@dataclasses.dataclass(frozen=True)
+class _Draw:
+    """What is drawn of a pseudo-fake.
+
+    Attributes:
+        blend_only: nothing but place differs between the copies.
+        copy_is_changed: the copy laid on top is the changed one, not the one below.
+        balanced_inside: sharpness is set in the blended part alone.
+        region: of the face, see :data:`search.face_regions.REGIONS`.
+        ratio: how much of the copy is blended in at most.
+        border: deviation of the blur of the mask in pixels.
+        shift: float64 (T, 2), x and y by which the copy is moved in each frame, pixels.
+        scale: float64 (T, 2), and by which it is scaled about the face.
+        light: float64 (T,), factor of its brightness.
+        tremble: float64 (T, 2), by which the mask is moved, pixels.
+    """
+
+    blend_only: bool
+    copy_is_changed: bool
+    balanced_inside: bool
+    region: str
+    ratio: float
+    border: float
+    shift: Floats
+    scale: Floats
+    light: Floats
+    tremble: Floats
+
+
+def _draw(rng: np.random.Generator, count: int, size: int) -> _Draw:
+    blend_only = bool(rng.random() < BLEND_ONLY)
+    jitter = rng.uniform(0.3, 1.0) if rng.random() < JITTERED else 0.0
+    shift = rng.uniform(-SHIFT, SHIFT, 2) * size
+    scale = rng.uniform(1 - SCALE, 1 + SCALE, 2)
+    tremors = jitter * rng.standard_normal((4, count, 2))
+    shifts = shift + 0.008 * size * tremors[0]
+    scales = scale * (1 + 0.008 * tremors[1])
+    if blend_only:
+        shifts, scales = np.round(_away_from_zero(shifts)), np.ones_like(scales)
+    return _Draw(
+        blend_only=blend_only,
+        copy_is_changed=bool(rng.random() < 0.5),
+        balanced_inside=bool(rng.random() < 0.5),
+        region=str(rng.choice(list(_REGIONS), p=list(_REGIONS.values()))),
+        ratio=float(rng.choice(RATIOS)),
+        border=size * float(np.exp(rng.uniform(*np.log(_BORDERS)))),
+        shift=shifts,
+        scale=scales,
+        light=1 + 0.015 * tremors[2][:, 0],
+        tremble=0.006 * size * tremors[3],
+    )
+
+
+def _away_from_zero(shifts: Floats) -> Floats:
+    """At least one pixel along x, so that a copy is never laid on where it came from."""
+    return np.where([True, False], np.sign(shifts + 1e-9) * np.maximum(np.abs(shifts), 1), shifts)
+
+
+def _mask(
+    face: Floats, places: Floats, drawn: _Draw, size: int, rng: np.random.Generator
+) -> npt.NDArray[np.float32]:
+    """The mask in every frame, float32 (T, S, S)."""
+    coarse = rng.standard_normal((5, 5, 2)).astype(np.float32)
+    bent = cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
+    y, x = np.mgrid[:size, :size].astype(np.float32)
+    bent *= np.float32(_ELASTIC * size * rng.uniform(0, 1))
+    sharp = cv2.remap(
+        filled(outline(drawn.region, face), size), x + bent[..., 0], y + bent[..., 1], 1
+    )
+    soft = cv2.GaussianBlur(sharp, (0, 0), drawn.border)
+    soft *= np.float32(drawn.ratio / max(float(soft.max()), 1e-3))
+    if len(places) == 1:
+        return soft[None]
+    matrices = places.copy()
+    matrices[..., 2] += drawn.tremble
+    return np.stack([cv2.warpAffine(soft, matrix, (size, size)) for matrix in matrices])
+
+
+def _changed(real: Frames, rng: np.random.Generator) -> Frames:
+    """A copy of other colours and of another texture."""
+    changed = real
+    if rng.random() < 0.8:
+        matrix = steps.colour_matrix(
+            hue=rng.uniform(-10, 10),
+            saturation=rng.uniform(0.75, 1.25),
+            contrast=rng.uniform(0.88, 1.12),
+            brightness=rng.uniform(-14, 14),
+            shift=tuple(rng.uniform(-10, 10, 3)),
+        )
+        changed = steps.recolour(changed, matrix)
+    fine = real.shape[1] / 128
+    match rng.choice(6, p=[0.15, 0.2, 0.15, 0.2, 0.15, 0.15]):
+        case 0:
+            changed = steps.soften(changed, fine * rng.uniform(0.4, 1.2))
+        case 1:
+            changed = steps.sharpen(changed, rng.uniform(0.3, 1.5))
+        case 2:
+            changed = steps.grain(changed, rng.uniform(1.5, 6), rng)
+        case 3:
+            side = round(real.shape[1] * rng.uniform(0.35, 0.8))
+            smaller = steps.resized(changed, side)
+            changed = steps.resized(smaller, real.shape[1], cv2.INTER_CUBIC)
+        case 4:
+            changed = steps.jpeg(changed, int(rng.integers(30, 90)))
+    return changed
+
+
+def _moved(over: Frames, face: Floats, places: Floats, drawn: _Draw) -> Frames:
+    """The copy moved and scaled about the face, and its light in every frame."""
+    count, size = over.shape[:2]
+    centre = face.mean(axis=0)
+    moved = np.empty_like(over)
+    for at in range(count):
+        middle = places[at][:, :2] @ centre + places[at][:, 2]
+        offset = middle * (1 - drawn.scale[at]) + drawn.shift[at]
+        matrix = np.concatenate([np.diag(drawn.scale[at]), offset[:, None]], axis=1)
+        frame = cv2.warpAffine(
+            over[at],
+            matrix,
+            (size, size),
+            flags=cv2.INTER_CUBIC,
+            borderMode=cv2.BORDER_REFLECT_101,
+        )
+        light = drawn.light[at]
+        moved[at] = frame if light == 1 else cv2.convertScaleAbs(frame, alpha=light)
+    return moved

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+import skimage.data
+
+from data_prep.modalities import with_grey
+from data_prep.shortcuts import measure
+from data_prep.video import Media
+from search.sharpness import blended, sharpness, with_sharpness
+
+SIZE = 96
+
+
+@pytest.fixture(scope="module")
+def faces() -> npt.NDArray[np.uint8]:
+    """A portrait, uint8 (2, 96, 96, 3), the second frame mirrored."""
+    face = cv2.resize(skimage.data.astronaut()[0:220, 110:330], (SIZE, SIZE))
+    return np.stack([face, face[:, ::-1]])
+
+
+def test_it_is_the_sharpness_that_a_store_keeps(faces: npt.NDArray[np.uint8]) -> None:
+    frames = with_grey(faces)
+    boxes, points = np.tile([0.0, 0, 9, 9], (2, 1)), np.zeros((2, 5, 2))
+    kept = measure(frames, boxes, points, Media("h264", 9, 9, 25.0, 2, 1.0, 9))["sharpness"]
+    assert sharpness(frames) == pytest.approx(kept, rel=0.01)
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.8, 1.0, 1.5, 2.0])
+@pytest.mark.parametrize("everywhere", [True, False])
+def test_sharpness_becomes_what_is_wanted(
+    faces: npt.NDArray[np.uint8], factor: float, everywhere: bool
+) -> None:
+    weight = np.full(faces.shape[:3], 0.8, np.float32)
+    weight[:, :, : SIZE // 4] = 0
+    wanted = factor * sharpness(faces)
+    changed = with_sharpness(faces, wanted, None if everywhere else weight)
+    assert sharpness(changed) == pytest.approx(wanted, rel=0.05)
+    if not everywhere:
+        np.testing.assert_array_equal(changed[:, :, : SIZE // 4], faces[:, :, : SIZE // 4])
+
+
+def test_what_has_no_detail_stays_as_it_is() -> None:
+    flat = np.full((2, SIZE, SIZE, 3), 90, np.uint8)
+    np.testing.assert_array_equal(with_sharpness(flat, 100.0), flat)
+
+
+def test_a_weight_says_how_much_of_which_clip_is_seen(faces: npt.NDArray[np.uint8]) -> None:
+    other = np.full_like(faces, 40)
+    weight = np.zeros(faces.shape[:3], np.float32)
+    weight[0, :10], weight[1] = 1, 0.25
+    mixed = blended(faces, other, weight)
+    np.testing.assert_array_equal(mixed[0, :10], other[0, :10])
+    np.testing.assert_array_equal(mixed[0, 10:], faces[0, 10:])
+    np.testing.assert_allclose(mixed[1], 0.75 * faces[1].astype(float) + 10, atol=1)
