@@ -3,43 +3,76 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from data_prep.modalities import with_grey
+from search.degradation import cut_out, degrade
+
+Strength: TypeAlias = Literal["light", "strong"]
+STRENGTHS: tuple[Strength, ...] = ("light", "strong")
 
 CHANGED = ("frames", "flow")
 
 CONTRAST = 0.15
 BRIGHTNESS = 12.0
 NOISE = 3.0
+CUT_OUT = 0.15
 
 
-def augment(clip: Mapping[str, npt.NDArray[Any]], rng: np.random.Generator) -> None:
-    """Change a clip in place: mirror, contrast, brightness, noise; grey follows colour.
+def augment(
+    clip: Mapping[str, npt.NDArray[Any]],
+    rng: np.random.Generator,
+    strength: Strength = "light",
+) -> None:
+    """Change a clip in place: mirror, and more; grey follows colour.
 
-    One draw a clip: its frames share it, so that motion stays what it was. Noise is drawn anew for
-    each frame, as a camera does. A mirrored clip has its flow mirrored, and what moved right now
-    moves left; nothing else touches flow, and nothing at all touches sound. What is drawn does not
-    depend on which arrays are given.
+    ``light`` changes contrast and brightness and adds noise; ``strong`` does what
+    :func:`search.degradation.degrade` says and erases a part of some faces. One draw a clip: its
+    frames share it, so that motion stays what it was. Noise is drawn anew for each frame, as a
+    camera does. A mirrored clip has its flow mirrored, and what moved right now moves left; nothing
+    else touches flow, and nothing at all touches sound. What is drawn does not depend on which
+    arrays are given.
 
     Args:
         clip: any of ``frames``, uint8 (T, H, W, 4), ``flow``, float (T - 1, h, w, 3) of u, v and
-            strain, and ``audio``.
+            strain, ``audio``, and ``points``, float (T, 5, 2), eyes, nose and mouth corners in
+            pixels of the crop, without which faces are taken to lie where they mostly do.
         rng: where the changes are drawn from.
+        strength: ``light`` or ``strong``.
+
+    Raises:
+        ValueError: the strength is unknown.
     """
-    mirrored = rng.random() < 0.5
+    if strength not in STRENGTHS:
+        raise ValueError(f"strength must be one of {', '.join(STRENGTHS)}; received {strength!r}")
+    if rng.random() < 0.5:
+        _mirror(clip)
+    if strength == "light":
+        _relight(clip, rng)
+    else:
+        _degrade(clip, rng)
+
+
+def _mirror(clip: Mapping[str, npt.NDArray[Any]]) -> None:
+    for name in CHANGED:
+        if name in clip:
+            clip[name][:] = clip[name][:, :, ::-1].copy()
+    if "flow" in clip:
+        clip["flow"][..., 0] *= -1
+    if "frames" in clip and "points" in clip:
+        # The eye that was left is right now, and so is the corner of the mouth.
+        points = clip["points"]
+        points[:] = points[:, [1, 0, 2, 4, 3]]
+        points[..., 0] = clip["frames"].shape[2] - 1 - points[..., 0]
+
+
+def _relight(clip: Mapping[str, npt.NDArray[Any]], rng: np.random.Generator) -> None:
     contrast = rng.uniform(1 - CONTRAST, 1 + CONTRAST)
     brightness = rng.uniform(-BRIGHTNESS, BRIGHTNESS)
     noise = rng.uniform(0, NOISE)
-    if mirrored:
-        for name in CHANGED:
-            if name in clip:
-                clip[name][:] = clip[name][:, :, ::-1].copy()
-        if "flow" in clip:
-            clip["flow"][..., 0] *= -1
     if "frames" in clip:
         frames = clip["frames"]
         colour = frames[..., :3].astype(np.float32)
@@ -47,6 +80,14 @@ def augment(clip: Mapping[str, npt.NDArray[Any]], rng: np.random.Generator) -> N
         colour += 128 * (1 - contrast) + brightness
         colour += np.float32(noise) * rng.standard_normal(colour.shape, np.float32)
         frames[:] = with_grey(np.clip(np.rint(colour), 0, 255).astype(np.uint8))
+
+
+def _degrade(clip: Mapping[str, npt.NDArray[Any]], rng: np.random.Generator) -> None:
+    if "frames" in clip:
+        frames = degrade(clip["frames"], rng)
+        if rng.random() < CUT_OUT:
+            frames = cut_out(frames, clip.get("points"), rng)
+        clip["frames"][:] = frames
 
 
 def generator_of(view: int, key: str) -> np.random.Generator:

@@ -9,6 +9,7 @@ import skimage.data
 from data_prep.flow import flow_and_strain
 from data_prep.modalities import with_grey
 from search.augmentation import augment, generator_of
+from search.face_regions import STANDARD
 
 
 def mirroring_generator(wanted: bool) -> np.random.Generator:
@@ -79,3 +80,48 @@ def test_a_view_of_a_clip_is_drawn_alike_everywhere_and_unlike_all_others() -> N
 
     assert drawn(2, "set/real/c23/ä") == drawn(2, "set/real/c23/ä")
     assert len({drawn(view, key) for view in range(4) for key in ("a", "b", "ab")}) == 12
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_strong_changes_more_and_mirrors_as_light_does(
+    clip: dict[str, npt.NDArray], wanted: bool
+) -> None:
+    before = {name: array.copy() for name, array in clip.items()}
+    augment(clip, mirroring_generator(wanted), strength="strong")
+    shown = before["frames"][:, :, ::-1] if wanted else before["frames"]
+    alike, unlike = (
+        np.corrcoef(clip["frames"][..., 3].ravel(), frames[..., 3].ravel())[0, 1]
+        for frames in (shown, shown[:, :, ::-1])
+    )
+    assert alike > 0.7 > unlike
+    flow = before["flow"][:, :, ::-1] * np.array([-1, 1, 1]) if wanted else before["flow"]
+    np.testing.assert_array_equal(clip["flow"], flow.astype(np.float16))
+    np.testing.assert_array_equal(clip["audio"], before["audio"])
+
+
+def test_strong_spreads_sharpness_wider_than_light(clip: dict[str, npt.NDArray]) -> None:
+    def spread(strength: str) -> float:
+        found = []
+        for seed in range(30):
+            frames = clip["frames"].copy()
+            augment({"frames": frames}, np.random.default_rng(seed), strength=strength)  # type: ignore[arg-type]
+            found.append(np.log(cv2.Laplacian(frames[0, ..., 3], cv2.CV_32F).var()))
+        return float(np.std(found))
+
+    assert spread("strong") > 2 * spread("light")
+
+
+def test_points_are_mirrored_with_the_clip(clip: dict[str, npt.NDArray]) -> None:
+    points = np.stack([STANDARD * 64 + [4, 0]] * 4).astype(np.float32)
+    given = {"frames": clip["frames"], "points": points.copy()}
+    augment(given, mirroring_generator(True), strength="strong")
+    np.testing.assert_allclose(given["points"][:, 0, 0], 63 - points[:, 1, 0])
+    np.testing.assert_allclose(given["points"][:, 2], [63, 0] + points[:, 2] * [-1, 1])
+    given["points"] = points.copy()
+    augment(given, mirroring_generator(False), strength="strong")
+    np.testing.assert_array_equal(given["points"], points)
+
+
+def test_an_unknown_strength_is_refused(clip: dict[str, npt.NDArray]) -> None:
+    with pytest.raises(ValueError, match="light, strong"):
+        augment(clip, np.random.default_rng(0), strength="weak")  # type: ignore[arg-type]
