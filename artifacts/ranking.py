@@ -1,0 +1,234 @@
+"""How well scores tell fakes from reals, and each fake from the very video it was made from."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from functools import partial
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from data_prep.bootstrap import Interval, group_intervals
+
+Scores: TypeAlias = "npt.NDArray[np.float64]"
+Places: TypeAlias = "npt.NDArray[np.int64]"
+
+AUC, PAIRS = "auc", "pairs"
+AUC_AHEAD, PAIRS_AHEAD = "auc ahead", "pairs ahead"
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """A value and its 95% interval, None where there is one group of people alone.
+
+    Attributes:
+        value: mean over the trainings.
+        interval: percentile bootstrap over identity groups and trainings.
+    """
+
+    value: float
+    interval: Interval = None
+
+
+def source_places(
+    keys: npt.NDArray[np.str_], crop_sources: npt.NDArray[np.str_]
+) -> npt.NDArray[np.int64]:
+    """The place among these clips of the real each was made from, int64 (N,).
+
+    -1 for reals, and for fakes whose original is not among the clips or not known.
+
+    Args:
+        keys: (N,), of the clips.
+        crop_sources: (N,), key of each fake's original, as a store has it.
+    """
+    place = {str(key): at for at, key in enumerate(keys)}
+    return np.array([place.get(str(source), -1) for source in crop_sources], np.int64)
+
+
+def pair_ranking(scores: Scores, sources: Places) -> float | None:
+    """How often a fake scores above the very video it was made from; ties count half.
+
+    The mean over source videos of the share of its fakes, so that a video of many fakes counts as
+    much as one of a single fake. Both sides of a pair are of one person, scene and codec: of all
+    figures this is the hardest to have by what is no manipulation.
+
+    Args:
+        scores: (N,), higher for fakes.
+        sources: from :func:`source_places`.
+
+    Returns:
+        0 to 1; None where there is no pair.
+    """
+    found = _wins_of_sources(scores, sources)
+    return None if not found else float(np.mean([np.mean(wins) for wins in found.values()]))
+
+
+def figures(
+    scores: Scores,
+    labels: npt.NDArray[np.integer],
+    groups: npt.NDArray[np.str_],
+    sources: Places,
+    methods: npt.NDArray[np.str_] | None = None,
+    *,
+    against: Scores | None = None,
+    seed: int = 0,
+) -> dict[str, Figure]:
+    """AUC and pair ranking of scored clips, and what they have over other scores of the same.
+
+    Every draw of the bootstrap takes whole identity groups and, of several trainings, as many with
+    repetition; a difference is taken within each draw, of the same people.
+
+    Args:
+        scores: (N,), or (trainings, N), higher for fakes, finite.
+        labels: (N,), 1 is fake; both must be there.
+        groups: (N,), identity group of each clip.
+        sources: (N,), from :func:`source_places`.
+        methods: (N,), of the fakes; adds ``auc of METHOD`` of each against all reals.
+        against: (N,) or (trainings, N), such as a score that needs no training; adds ``auc
+            ahead`` and ``pairs ahead``, what ``scores`` have over it.
+        seed: of the bootstrap.
+
+    Returns:
+        Figures by name: ``auc``, and where there are pairs ``pairs``, and the others asked for.
+
+    Raises:
+        ValueError: a score is not finite, or a label is missing.
+    """
+    ours = np.atleast_2d(np.asarray(scores, np.float64))
+    theirs = None if against is None else np.atleast_2d(np.asarray(against, np.float64))
+    for values in (ours, *([] if theirs is None else [theirs])):
+        if values.shape[1] != len(labels) or not np.isfinite(values).all():
+            raise ValueError(f"scores must be finite, one a clip. Received: {values.shape}")
+    if len(np.unique(labels)) < 2:
+        raise ValueError("figures need real and fake clips. Received: one label")
+    found = _compared(_Auc, AUC, AUC_AHEAD, ours, theirs, labels, groups, sources, seed)
+    paired = sources >= 0
+    if paired.any():
+        # Whoever is in no pair is no one to draw.
+        paired[sources[sources >= 0]] = True
+        inside = np.cumsum(paired) - 1
+        places = np.where(sources >= 0, inside[sources], -1)[paired]
+        found |= _compared(
+            _Pairs,
+            PAIRS,
+            PAIRS_AHEAD,
+            ours[:, paired],
+            None if theirs is None else theirs[:, paired],
+            labels[paired],
+            groups[paired],
+            places,
+            seed,
+        )
+    for method in [] if methods is None else np.unique(methods[labels == 1]).tolist():
+        rows = (labels == 0) | ((methods == method) & (labels == 1))
+        none = np.full(int(rows.sum()), -1)
+        of_method = _compared(
+            _Auc, AUC, AUC_AHEAD, ours[:, rows], None, labels[rows], groups[rows], none, seed
+        )
+        found[f"auc of {method}"] = of_method[AUC]
+    return found
+
+
+class _Auc:
+    """AUC of several trainings where clips of a group count alike: sums over pairs of groups."""
+
+    def __init__(
+        self,
+        scores: Scores,
+        labels: npt.NDArray[np.integer],
+        person: Places,
+        people: int,
+        sources: Places,
+    ) -> None:
+        fake, real = labels == 1, labels == 0
+        self._fakes = np.bincount(person[fake], minlength=people)
+        self._reals = np.bincount(person[real], minlength=people)
+        self._wins = np.zeros((len(scores), people, people))
+        reals_of = [np.flatnonzero(real & (person == one)) for one in range(people)]
+        for training, values in enumerate(scores):
+            for one, rows in enumerate(reals_of):
+                if not len(rows):
+                    continue
+                ordered = np.sort(values[rows])
+                below = np.searchsorted(ordered, values[fake], "left")
+                upto = np.searchsorted(ordered, values[fake], "right")
+                won = np.bincount(person[fake], (below + upto) / 2, minlength=people)
+                self._wins[training, :, one] = won
+
+    def __call__(self, weights: npt.NDArray[np.integer]) -> Scores:
+        """Of every training, with so many copies of each group."""
+        pairs = (weights @ self._fakes) * (weights @ self._reals)
+        found: Scores = np.einsum("sij,i,j->s", self._wins, weights, weights) / pairs
+        return found
+
+
+class _Pairs:
+    """Pair ranking of several trainings where clips of a group count alike: sums over groups."""
+
+    def __init__(
+        self,
+        scores: Scores,
+        labels: npt.NDArray[np.integer],
+        person: Places,
+        people: int,
+        sources: Places,
+    ) -> None:
+        self._wins = np.zeros((len(scores), people))
+        self._count = np.zeros(people, np.int64)
+        np.add.at(self._count, person[np.unique(sources[sources >= 0])], 1)
+        for training, values in enumerate(scores):
+            for source, wins in _wins_of_sources(values, sources).items():
+                self._wins[training, person[source]] += np.mean(wins)
+
+    def __call__(self, weights: npt.NDArray[np.integer]) -> Scores:
+        """Of every training, with so many copies of each group."""
+        found: Scores = self._wins @ weights / (weights @ self._count)
+        return found
+
+
+def _compared(
+    kind: type[_Auc] | type[_Pairs],
+    name: str,
+    ahead: str,
+    ours: Scores,
+    theirs: Scores | None,
+    labels: npt.NDArray[np.integer],
+    groups: npt.NDArray[np.str_],
+    sources: Places,
+    seed: int,
+) -> dict[str, Figure]:
+    """One figure, and what it has over the other scores', with intervals."""
+    _, first, person = np.unique(groups, return_index=True, return_inverse=True)
+    measures: dict[str, Callable[[npt.NDArray[np.integer]], Scores]] = {
+        side: kind(scores, labels, person, len(first), sources)
+        for side, scores in (("ours", ours), ("theirs", theirs))
+        if scores is not None
+    }
+    rng = np.random.default_rng(seed)
+
+    def values(weights: npt.NDArray[np.integer], *, draw: bool) -> dict[str, float]:
+        means = {}
+        for side, measure in measures.items():
+            found = measure(weights[first])
+            picked = rng.integers(len(found), size=len(found)) if draw else slice(None)
+            means[side] = float(found[picked].mean())
+        told = {name: means["ours"]}
+        if "theirs" in means:
+            told[ahead] = means["ours"] - means["theirs"]
+        return told
+
+    point = values(np.ones(len(labels), np.int64), draw=False)
+    intervals = group_intervals(partial(values, draw=True), labels, groups, seed)
+    return {key: Figure(value, intervals[key]) for key, value in point.items()}
+
+
+def _wins_of_sources(scores: Scores, sources: Places) -> dict[int, list[float]]:
+    """Of every source video 1 for a fake above it, 1/2 for a tie, 0 for one below."""
+    found: dict[int, list[float]] = {}
+    for fake in np.flatnonzero(sources >= 0).tolist():
+        source = int(sources[fake])
+        apart = float(np.sign(scores[fake] - scores[source]))
+        found.setdefault(source, []).append((apart + 1) / 2)
+    return found
