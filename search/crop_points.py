@@ -28,7 +28,7 @@ def crop_points(store: Store, rows: Sequence[int] | npt.NDArray[np.integer]) -> 
     boxes, landmarks = store.clip_field("boxes"), store.clip_field("landmarks")
     width, height = store.media["width"], store.media["height"]
     size = store.clip_shape[1]
-    margin, align = (store.preparation.get(name) for name in ("margin", "align"))
+    made = {"margin": 1.3, "align": "box"} | store.preparation.get("clip", {})
     found = np.empty((len(rows), *landmarks.shape[1:]), np.float32)
     for place, row in enumerate(map(int, rows)):
         track = FaceTrack(boxes[row], landmarks[row], np.ones(len(boxes[row]), np.float32), 1.0)
@@ -36,8 +36,8 @@ def crop_points(store: Store, rows: Sequence[int] | npt.NDArray[np.integer]) -> 
             track,
             (int(width[row]), int(height[row])),
             size=size,
-            margin=float(margin or 1.3),
-            align=str(align or "box"),
+            margin=made["margin"],
+            align=made["align"],
         )
     return found
 

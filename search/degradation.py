@@ -40,7 +40,7 @@ def degrade(frames: Frames, rng: np.random.Generator) -> Frames:
         uint8 (T, S, S, 4); grey follows colour.
     """
     size = frames.shape[1]
-    changed = np.ascontiguousarray(frames[..., :3])
+    changed = steps.colours_of(frames)
     if rng.random() < COLOUR:
         matrix = steps.colour_matrix(
             hue=rng.uniform(-8, 8),
@@ -59,22 +59,26 @@ def degrade(frames: Frames, rng: np.random.Generator) -> Frames:
     side = size
     if rng.random() < SMALLER:
         # H.264 halves colour: an even side.
-        side = max(_SMALLEST_SIDE, 2 * round(size * rng.uniform(_LEAST_FACTOR, 1) / 2))
+        factor = 1 - (1 - _LEAST_FACTOR) * rng.random() ** 2
+        side = max(_SMALLEST_SIDE, 2 * round(size * factor / 2))
         changed = steps.resized(changed, side)
     if rng.random() < GRAIN:
         changed = steps.grain(changed, rng.uniform(1, 7), rng)
     if rng.random() < COMPRESSION:
-        changed = _compressed(changed, rng)
+        changed = _compressed(changed, min(side / size, 1.0), rng)
     if side != size:
         changed = steps.resized(changed, size, _UP[rng.integers(len(_UP))])
     return with_grey(changed)
 
 
-def _compressed(frames: Frames, rng: np.random.Generator) -> Frames:
+def _compressed(frames: Frames, scale: float, rng: np.random.Generator) -> Frames:
+    """A small picture of a face is pressed less hard: it would not be known again."""
     # x264 takes pictures of an even side.
     if rng.random() < _BY_JPEG or frames.shape[1] % 2:
-        return steps.jpeg(frames, int(rng.integers(_QUALITIES[0], _QUALITIES[1] + 1)))
-    return steps.h264(frames, rng.uniform(*_RATE_FACTORS))
+        least, best = _QUALITIES
+        return steps.jpeg(frames, round(best - scale * rng.uniform(0, best - least)))
+    least_loss, most_loss = _RATE_FACTORS
+    return steps.h264(frames, least_loss + scale * rng.uniform(0, most_loss - least_loss))
 
 
 def cut_out(frames: Frames, points: Points | None, rng: np.random.Generator) -> Frames:

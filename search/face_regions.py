@@ -10,7 +10,7 @@ Points = npt.NDArray[np.floating]
 
 # Where eyes, nose and mouth corners lie in a crop of side 1: the middle of many, for clips
 # without landmarks.
-STANDARD = np.array([[0.37, 0.41], [0.63, 0.41], [0.5, 0.57], [0.39, 0.72], [0.61, 0.72]])
+STANDARD = np.array([[0.36, 0.41], [0.63, 0.41], [0.495, 0.565], [0.38, 0.685], [0.61, 0.685]])
 
 # Outlines in coordinates of the face: across in eye distances from its middle line, down in
 # distances from eyes to mouth, 0 at the eyes and 1 at the mouth. Centre, and half width and height.

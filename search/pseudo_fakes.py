@@ -33,7 +33,8 @@ _REGIONS = {"face": 0.4, "inner": 0.25, "lower": 0.15, "eyes": 0.08, "mouth": 0.
 _BORDERS = 0.008, 0.07
 _ELASTIC = 0.035
 # How much sharper or softer a pseudo-fake may be than its clip: deviation of the log-ratio.
-_SHARPNESS_SPREAD = 0.3
+_SHARPNESS_SPREAD = 0.4
+_LEAST_SHARE = 0.3
 
 
 def pseudo_fake(
@@ -49,8 +50,8 @@ def pseudo_fake(
     resampling shows. All is drawn once a clip; in two of five clips place, size and brightness of
     the blended part tremble a little from frame to frame, too.
 
-    Detail is then strengthened or weakened, everywhere or in the blended part, until the inner
-    face is as sharp as in the clip, times a factor drawn about 1 evenly to both sides.
+    Detail is then strengthened or weakened, mostly in the blended part alone, until the inner face
+    is as sharp as in the clip, times a factor drawn about 1 evenly to both sides.
 
     Args:
         frames: uint8 (T, S, S, 4), red, green, blue and grey.
@@ -73,12 +74,17 @@ def pseudo_fake(
     face, places = following(known_points(points, count, size))
     drawn = _draw(rng, count, size)
     mask = _mask(face, places, drawn, size, rng)
-    real = np.ascontiguousarray(frames[..., :3])
+    real = steps.colours_of(frames)
     changed = real if drawn.blend_only else _changed(real, rng)
     under, over = (real, changed) if drawn.copy_is_changed else (changed, real)
-    fake = blended(under, _moved(over, face, places, drawn), mask)
+    rows, columns = _touched(mask)
+    fake = under.copy()
+    inside = _moved(over, face, places, drawn, rows, columns)
+    fake[:, rows, columns] = blended(under[:, rows, columns], inside, mask[:, rows, columns])
     wanted = sharpness(real) * float(np.exp(_SHARPNESS_SPREAD * rng.standard_normal()))
-    balanced = with_sharpness(fake, wanted, mask if drawn.balanced_inside else None)
+    # A small part cannot make up for the whole.
+    inside_alone = drawn.balanced_inside and _inner_share(mask) > _LEAST_SHARE
+    balanced = with_sharpness(fake, wanted, mask if inside_alone else None)
     return with_grey(balanced), mask
 
 
@@ -124,7 +130,7 @@ def _draw(rng: np.random.Generator, count: int, size: int) -> _Draw:
     return _Draw(
         blend_only=blend_only,
         copy_is_changed=bool(rng.random() < 0.5),
-        balanced_inside=bool(rng.random() < 0.5),
+        balanced_inside=bool(rng.random() < 0.8),
         region=str(rng.choice(list(_REGIONS), p=list(_REGIONS.values()))),
         ratio=float(rng.choice(RATIOS)),
         border=size * float(np.exp(rng.uniform(*np.log(_BORDERS)))),
@@ -173,13 +179,13 @@ def _changed(real: Frames, rng: np.random.Generator) -> Frames:
         )
         changed = steps.recolour(changed, matrix)
     fine = real.shape[1] / 128
-    match rng.choice(6, p=[0.15, 0.2, 0.15, 0.2, 0.15, 0.15]):
+    match rng.choice(6, p=[0.18, 0.24, 0.07, 0.2, 0.16, 0.15]):
         case 0:
             changed = steps.soften(changed, fine * rng.uniform(0.4, 1.2))
         case 1:
             changed = steps.sharpen(changed, rng.uniform(0.3, 1.5))
         case 2:
-            changed = steps.grain(changed, rng.uniform(1.5, 6), rng)
+            changed = steps.grain(changed, rng.uniform(1, 4), rng)
         case 3:
             side = round(real.shape[1] * rng.uniform(0.35, 0.8))
             smaller = steps.resized(changed, side)
@@ -189,22 +195,41 @@ def _changed(real: Frames, rng: np.random.Generator) -> Frames:
     return changed
 
 
-def _moved(over: Frames, face: Floats, places: Floats, drawn: _Draw) -> Frames:
-    """The copy moved and scaled about the face, and its light in every frame."""
-    count, size = over.shape[:2]
+def _touched(mask: npt.NDArray[np.float32]) -> tuple[slice, slice]:
+    """The rows and columns of all frames that the mask touches."""
+    seen = mask.max(axis=0) > 1 / 512
+    if not seen.any():
+        return slice(None), slice(None)
+    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def _moved(
+    over: Frames, face: Floats, places: Floats, drawn: _Draw, rows: slice, columns: slice
+) -> Frames:
+    """Rows and columns of the copy moved and scaled about the face, in the light of each frame."""
+    count = len(over)
+    start = np.array([columns.start or 0, rows.start or 0])
+    height, width = over[0, rows, columns].shape[:2]
     centre = face.mean(axis=0)
-    moved = np.empty_like(over)
+    moved = np.empty((count, height, width, 3), np.uint8)
     for at in range(count):
         middle = places[at][:, :2] @ centre + places[at][:, 2]
-        offset = middle * (1 - drawn.scale[at]) + drawn.shift[at]
+        offset = middle * (1 - drawn.scale[at]) + drawn.shift[at] - start
         matrix = np.concatenate([np.diag(drawn.scale[at]), offset[:, None]], axis=1)
         frame = cv2.warpAffine(
             over[at],
             matrix,
-            (size, size),
+            (width, height),
             flags=cv2.INTER_CUBIC,
             borderMode=cv2.BORDER_REFLECT_101,
         )
         light = drawn.light[at]
         moved[at] = frame if light == 1 else cv2.convertScaleAbs(frame, alpha=light)
     return moved
+
+
+def _inner_share(mask: npt.NDArray[np.float32]) -> float:
+    """How much of the inner face was blended in, 0..1."""
+    inner = slice(mask.shape[1] // 4, mask.shape[1] - mask.shape[1] // 4)
+    return float(mask[:, inner, inner].mean())

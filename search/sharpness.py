@@ -58,8 +58,8 @@ def with_sharpness(
 
 def blended(under: Frames, over: Frames, weight: npt.NDArray[np.float32]) -> Frames:
     """``over`` laid on ``under`` where the weight, float32 (T, S, S), is 1; between, both."""
-    flat = weight.reshape(-1, weight.shape[2])
-    tall = (len(flat), weight.shape[2], under.shape[3])
+    flat = np.ascontiguousarray(weight).reshape(-1, weight.shape[2])
+    tall = (*flat.shape, under.shape[3])
     mixed = cv2.blendLinear(under.reshape(tall), over.reshape(tall), 1 - flat, flat)
     return np.asarray(mixed, np.uint8).reshape(under.shape)
 

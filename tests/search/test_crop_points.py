@@ -65,13 +65,12 @@ def test_points_of_a_store_come_row_by_row_and_are_nan_where_it_has_none(
 ) -> None:
     unknown = np.full((3, 5, 2), np.nan, np.float32)
     clips = [make_clip("anna"), make_clip("ben", landmarks=unknown)]
-    write_store(tmp_path / "store.h5", clips, [], {"margin": 1.0})
+    write_store(tmp_path / "store.h5", clips, [], {"clip": {"margin": 1.5}})
     with Store(tmp_path / "store.h5") as store:
         found = crop_points(store, [1, 0, 0])
         size = store.clip_shape[1]
     assert found.shape == (3, 3, 5, 2)
     assert np.isnan(found[0]).all()
     np.testing.assert_array_equal(found[1], found[2])
-    # The box is 120 high from 30 on, and the square as wide, from 30 on.
-    scale = size / 120
-    np.testing.assert_allclose(found[1, 0, 0], [(70.5 - 30) * scale - 0.5] * 2, atol=1e-4)
+    # The box is 120 high about (90, 90), so the square goes from 0 to 180.
+    np.testing.assert_allclose(found[1, 0, 0], [70.5 * size / 180 - 0.5] * 2, atol=1e-4)
