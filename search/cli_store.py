@@ -1,4 +1,4 @@
-"""The commands that look into a store: audit and verify."""
+"""The commands that look into a store: audit, verify and pseudo-fakes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from search.cli_common import Json, app, print_json, reported
+from search.cli_common import Json, app, print_json, reported, say
 
 FOUND = 1
 
@@ -37,9 +37,7 @@ def audit(
         from data_prep.store import Store
         from search.audit_tables import print_audit
 
-        # "." and ".." are no names to make another of.
-        named = store.resolve() if store.name in {"", ".."} else store
-        picture = picture or named.with_name(f"{named.name}.audit.png")
+        picture = picture or _beside(store, "audit.png")
         with Store(store) as opened:
             found = look(opened, seed=seed)
             draw_samples(opened, picture, seed=seed)
@@ -69,3 +67,31 @@ def verify(store: StorePath, as_json: Json = False) -> None:
             print_problems(store, problems)
         if problems:
             raise typer.Exit(FOUND)
+
+
+@app.command(epilog="Example: dfsearch pseudo-fakes ffpp.h5 -o page.png")
+def pseudo_fakes(
+    store: StorePath,
+    picture: Annotated[
+        Path | None,
+        typer.Option("--picture", "-o", metavar="PNG", help="Default STORE.pseudo-fakes.png."),
+    ] = None,
+    clips: Annotated[int, typer.Option(min=1, max=200, help="Pseudo-fakes to show.")] = 12,
+    seed: Annotated[int, typer.Option(help="Of the choice and of the pseudo-fakes.")] = 0,
+) -> None:
+    """Draw pseudo-fakes of real clips, with their masks, as training makes them."""
+    with reported():
+        from data_prep.store import Store
+        from search.pseudo_fake_samples import draw_pseudo_fakes
+
+        picture = picture or _beside(store, "pseudo-fakes.png")
+        with Store(store) as opened:
+            draw_pseudo_fakes(opened, picture, clips=clips, seed=seed)
+        say(f"pseudo-fakes drawn: {picture}")
+
+
+def _beside(store: Path, ending: str) -> Path:
+    """A file named after a store."""
+    # "." and ".." are no names to make another of.
+    named = store.resolve() if store.name in {"", ".."} else store
+    return named.with_name(f"{named.name}.{ending}")
