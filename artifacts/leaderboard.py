@@ -37,12 +37,17 @@ def to_csv(records: Sequence[TrialRecord]) -> str:
 
 
 def to_table(records: Sequence[TrialRecord], title: str) -> Table:
-    """Records as a table for the terminal; the score is AUC, or KID for a GAN."""
+    """Records as a table for the terminal: AUC, or KID for a GAN.
+
+    Where ranks do not follow the AUC alone, a column has the score that they follow.
+    """
+    scored = any(record.val_pseudo_auc is not None for record in records)
     table = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD)
     columns: dict[str, JustifyMethod] = {
         "rank": "right",
         "trial": "left",
         "state": "left",
+        **({"score": "right"} if scored else {}),
         "val AUC": "right",
         "params": "right",
         "s": "right",
@@ -60,6 +65,7 @@ def to_table(records: Sequence[TrialRecord], title: str) -> Table:
             "" if record.rank is None else str(record.rank),
             f"{record.stage} {record.trial}",
             record.state,
+            *([_number(record.objective, 3)] if scored else []),
             _number(record.val_auc, 3) or ("" if record.kid is None else f"KID {record.kid:.3f}"),
             "" if record.params is None else f"{record.params:,}",
             _number(record.seconds, 0),
@@ -119,15 +125,42 @@ def describe(record: TrialRecord, architectures: Mapping[str, Mapping[str, Any]]
     if not chosen:
         return ""
     if record.stage == "gan":
-        return f"{chosen['kind']}, {chosen['loss']}, latent {chosen['latent']}"
+        return _gan(record)
     if record.stage == "training":
         ground = architectures.get(chosen["architecture"], {})
         return (
             f"{_streams(ground)} (trial {chosen['architecture']}): {chosen['optimizer']} "
             f"{chosen['learning_rate']:.2g}, batch {chosen['batch_size']}, "
-            f"{chosen['epochs']} epochs" + (", augmented" if chosen["augment"] else "")
+            f"{chosen['epochs']} epochs{_samples_and_loss(chosen)}"
         )
     return _streams(chosen)
+
+
+def _samples_and_loss(chosen: Mapping[str, Any]) -> str:
+    """What a training looked at and minimised, where the search chose it and it is not plain."""
+    parts = []
+    if chosen.get("augmentation", "none") != "none":
+        parts.append(f"{chosen['augmentation']} augmentation")
+    if chosen.get("pseudo_fakes"):
+        parts.append(f"{chosen['pseudo_fakes']:.0%} pseudo-fakes")
+    if chosen.get("loss", "binary_crossentropy") != "binary_crossentropy":
+        parts.append(f"{chosen['loss']} loss")
+    if chosen.get("mixup"):
+        parts.append("mixup")
+    if chosen.get("weight_averaging"):
+        parts.append("averaged weights")
+    return "".join(f", {part}" for part in parts)
+
+
+def _gan(record: TrialRecord) -> str:
+    """A GAN, how sure its KID is, and what its discriminator is worth as a detector."""
+    chosen = record.hyperparameters
+    said = f"{chosen['kind']}, {chosen['loss']}, latent {chosen['latent']}"
+    if record.kid_error is not None:
+        said += f"; KID ± {record.kid_error:.3f} of {record.kid_features} features"
+    if record.detector_auc is not None:
+        said += f"; discriminator alone: val AUC {record.detector_auc:.3f}"
+    return said
 
 
 def _streams(chosen: Mapping[str, Any]) -> str:

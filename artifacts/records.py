@@ -13,7 +13,13 @@ HYPERPARAMETERS = "hyperparameters"
 PARAMS = "params"
 REASON = "reason"
 SECONDS = "seconds"
+VAL_AUC = "val_auc"
 VAL_LOG_LOSS = "val_log_loss"
+VAL_PSEUDO_AUC = "val_pseudo_auc"
+VAL_PAIR_RANKING = "val_pair_ranking"
+KID_ERROR = "kid_error"
+KID_FEATURES = "kid_features"
+DETECTOR_AUC = "detector_auc"
 
 DETECTOR_STAGES = ("architecture", "training")
 
@@ -23,7 +29,7 @@ class TrialRecord:
     """One row of the leaderboard.
 
     Attributes:
-        rank: 1 is best; ``None`` for trials without a validation AUC of their own.
+        rank: 1 is best by ``objective``; ``None`` for trials without one of their own.
         stage: ``architecture``, ``gan`` or ``training``.
         trial: number within the stage.
         state: ``complete``, ``pruned``, ``failed``, ``running`` or ``waiting``.
@@ -35,6 +41,12 @@ class TrialRecord:
         seconds: from start to end.
         reason: why it was pruned or failed, or what it had to do without.
         hyperparameters: every active choice by its name.
+        kid_error: standard error of ``kid``.
+        kid_features: of which network ``kid`` is.
+        detector_auc: of a GAN's discriminator alone, as a detector of validation clips.
+        objective: of a detector trial, what the search optimised, at the same epoch as ``val_auc``.
+        val_pseudo_auc: of real validation clips against their pseudo-fakes, if looked at.
+        val_pair_ranking: how often a pseudo-fake scored above its own clip, if looked at.
     """
 
     rank: int | None
@@ -48,6 +60,12 @@ class TrialRecord:
     seconds: float | None
     reason: str
     hyperparameters: Mapping[str, Any]
+    kid_error: float | None = None
+    kid_features: str = ""
+    detector_auc: float | None = None
+    objective: float | None = None
+    val_pseudo_auc: float | None = None
+    val_pair_ranking: float | None = None
 
 
 STATES = {
@@ -69,7 +87,7 @@ def ranked(trials: Mapping[str, Iterable[FrozenTrial]]) -> list[TrialRecord]:
     records.sort(key=_order)
     placed: list[TrialRecord] = []
     for record in records:
-        if record.val_auc is not None and record.state == "complete":
+        if record.objective is not None and record.state == "complete":
             record = dataclasses.replace(record, rank=len(placed) + 1)
         placed.append(record)
     return placed
@@ -81,26 +99,35 @@ def _record(stage: str, trial: FrozenTrial) -> TrialRecord:
     value = trial.value if trial.state == TrialState.COMPLETE else None
     if value is None and trial.intermediate_values:
         value = trial.intermediate_values[max(trial.intermediate_values)]
-    if value is not None and not math.isfinite(value):
-        value = None
+    value = _finite(value)
     return TrialRecord(
         rank=None,
         stage=stage,
         trial=trial.number,
         state=STATES[trial.state],
-        val_auc=value if is_detector else None,
+        val_auc=attributes.get(VAL_AUC, value) if is_detector else None,
         val_log_loss=attributes.get(VAL_LOG_LOSS),
         kid=None if is_detector else value,
         params=attributes.get(PARAMS),
         seconds=attributes.get(SECONDS),
         reason=attributes.get(REASON, ""),
         hyperparameters=attributes.get(HYPERPARAMETERS, {}),
+        kid_error=_finite(attributes.get(KID_ERROR)),
+        kid_features=attributes.get(KID_FEATURES, ""),
+        detector_auc=attributes.get(DETECTOR_AUC),
+        objective=value if is_detector else None,
+        val_pseudo_auc=attributes.get(VAL_PSEUDO_AUC),
+        val_pair_ranking=attributes.get(VAL_PAIR_RANKING),
     )
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _order(record: TrialRecord) -> tuple[bool, bool, float, float, str, int]:
     worst = float("inf")
-    score = -record.val_auc if record.val_auc is not None else record.kid
+    score = -record.objective if record.objective is not None else record.kid
     return (
         record.state != "complete",
         record.stage == "gan",

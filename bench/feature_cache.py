@@ -33,6 +33,7 @@ import keras_tuner  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from search.feature_cache import FeatureCache, amount  # noqa: E402
+from search.samples import training_samples, validation_samples  # noqa: E402
 from search.stream import ClipBatches  # noqa: E402
 from search.suffix import cut  # noqa: E402
 from spaces.detector import detector_space  # noqa: E402
@@ -126,19 +127,19 @@ def detector(store: Store, network: str, stages: int, over_time: str, folder: Pa
 def training(store: Store, case: tuple[str, int, str], scratch: Path, rounds: int) -> Iterator[Row]:
     """Epochs of the whole model against epochs behind its prefix, and what the entry costs."""
     network, stages, over_time = case
-    rows = store.rows("train")
+    samples = training_samples(store)
     cache = FeatureCache(scratch / f"{network}-{stages}")
     known = cache.folder.exists()
     turn = 1 if stages else EPOCHS_A_TURN
     whole = detector(store, *case, scratch)
     model = detector(store, *case, scratch)
     began = time.perf_counter()
-    with cut(model, store, cache) as suffix:
+    with cut(model, cache, samples, validation_samples(store)) as suffix:
         assert not suffix.note
         computing = time.perf_counter() - began
-        frames = ClipBatches(store, rows, batch_size=BATCH, shuffle_seed=0)
+        frames = ClipBatches(samples, batch_size=BATCH, shuffle_seed=0)
         features = ClipBatches(
-            store, rows, suffix.names, suffix.train, batch_size=BATCH, shuffle_seed=0
+            samples, suffix.names, suffix.train, batch_size=BATCH, shuffle_seed=0
         )
         for one in (whole, suffix.model):
             compile_detector(one, TrainingChoices(batch_size=BATCH), len(frames))

@@ -296,6 +296,7 @@ def batches(scratch: Path, rounds: int) -> Iterator[Row]:
     """Random batches from the store, against a numpy memory map of the same bytes."""
     # TensorFlow, which nothing else here needs.
     quiet.import_tensorflow()
+    from search.samples import clips_of
     from search.stream import ClipBatches
 
     path, raw = scratch / "noise.h5", scratch / "noise.npy"
@@ -305,7 +306,7 @@ def batches(scratch: Path, rounds: int) -> Iterator[Row]:
     mapped = np.load(raw, mmap_mode="r")
     with Store(path) as store:
         stream = ClipBatches(
-            store, np.arange(STORE_CLIPS), batch_size=BATCH, shuffle_seed=0, balanced=True
+            clips_of(store, np.arange(STORE_CLIPS)), batch_size=BATCH, shuffle_seed=0
         )
         order = [stream._order[start : start + BATCH] for start in range(0, STORE_CLIPS, BATCH)]
 

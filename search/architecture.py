@@ -36,11 +36,13 @@ def enqueue(config: RunConfig) -> None:
 
 
 def training_choices(config: RunConfig) -> TrainingChoices:
-    """The fixed training of this stage."""
+    """The fixed training of this stage, on samples such as those of the training stage."""
     return TrainingChoices(
+        **config.training.samples,
         learning_rate=config.architecture.learning_rate,
         batch_size=config.architecture.batch_size,
         epochs=config.architecture.epochs,
+        views=config.training.views,
         jit_compile=config.jit_compile,
     )
 

@@ -11,6 +11,8 @@ import pydantic
 import tomli_w
 
 from data_prep.errors import UserError
+from spaces.choices import MIXUP, PAIRWISE, Augmentation, Loss
+from spaces.gan import FACE_SIDE, FaceSide, Features
 from spaces.networks import BACKBONES, HED, IMAGENET, NO_WEIGHTS, PRETRAINED
 from spaces.streams import STREAMS, Stream
 
@@ -19,7 +21,12 @@ Count: TypeAlias = Annotated[int, pydantic.Field(ge=0, strict=True)]
 Positive: TypeAlias = Annotated[int, pydantic.Field(ge=1, strict=True)]
 Seed: TypeAlias = Annotated[int, pydantic.Field(ge=0, lt=2**31, strict=True)]
 Rate: TypeAlias = Annotated[float, pydantic.Field(gt=0, lt=1, strict=True)]
+Share: TypeAlias = Annotated[float, pydantic.Field(ge=0, le=1, strict=True)]
+Search: TypeAlias = Literal["search"]
 
+SEARCH = "search"
+# What the architecture stage trains on where the training stage searches for it.
+FIRST_SHARE, FIRST_AUGMENTATION = 0.5, "strong"
 
 WEIGHTS = (IMAGENET, HED, NO_WEIGHTS)
 
@@ -101,11 +108,16 @@ class Gan(_Section):
 
     Attributes:
         trials: how many; 0 leaves the stage out.
-        steps: of generator and discriminator, each trial.
+        steps: of the discriminator, each trial.
+        side: of the faces, in pixels: 32, or 64 at about four times the time.
+        features: of the network that generated and real faces are compared in: ``random``, or
+            ``vgg16`` with ``hed`` weights.
     """
 
     trials: Count = 10
     steps: Annotated[int, pydantic.Field(ge=5, strict=True)] = 3000
+    side: FaceSide = FACE_SIDE
+    features: Features = "random"
 
 
 class Training(_Section):
@@ -115,14 +127,56 @@ class Training(_Section):
         trials: how many; 0 leaves the stage out.
         architectures: how many of the best it may choose from.
         max_epochs: upper end of the searched range.
-        views: augmented copies of each clip that frozen parts are computed for; 0 augments anew
+        views: changed copies of each clip that frozen parts are computed for; 0 changes clips anew
             every time, at the cost of the whole model.
+        pseudo_fakes: which share of the fakes trained on are pseudo-fakes, made of real clips: 0
+            for none, 1 for no others, or ``search``. The architecture stage has the same.
+        augmentation: what is done to clips besides, ``none``, ``light``, ``strong`` or ``search``.
+            The architecture stage has the same.
+        loss: ``binary_crossentropy``, ``focal``, ``pairwise`` or ``search``.
+        mixup: whether samples of a batch are blended, or ``search``.
+        weight_averaging: whether a moving average of the weights is kept, or ``search``.
     """
 
     trials: Count = 20
     architectures: Positive = 3
     max_epochs: Annotated[int, pydantic.Field(ge=10, strict=True)] = 40
     views: Count = 4
+    pseudo_fakes: Share | Search = 0.5
+    augmentation: Augmentation | Search = "strong"
+    loss: Loss | Search = "search"
+    mixup: pydantic.StrictBool | Search = "search"
+    weight_averaging: pydantic.StrictBool | Search = "search"
+
+    @pydantic.model_validator(mode="after")
+    def _pairs_are_not_blended(self) -> Training:
+        if self.mixup is True and self.loss == PAIRWISE:
+            raise ValueError(
+                "the pairwise loss needs pairs, and mixup blends them: set one of both"
+            )
+        return self
+
+    @property
+    def samples(self) -> dict[str, Any]:
+        """What models are trained on before the training stage searches for it."""
+        return {
+            "pseudo_fakes": FIRST_SHARE if self.pseudo_fakes == SEARCH else self.pseudo_fakes,
+            "augmentation": FIRST_AUGMENTATION
+            if self.augmentation == SEARCH
+            else self.augmentation,
+        }
+
+    @property
+    def pinned(self) -> dict[str, Any]:
+        """Choices of the training space that are not searched."""
+        settings = {
+            "pseudo_fakes": self.pseudo_fakes,
+            "augmentation": self.augmentation,
+            "loss": self.loss,
+            "mixup": MIXUP if self.mixup is True else 0.0 if self.mixup is False else self.mixup,
+            "weight_averaging": self.weight_averaging,
+        }
+        return {name: value for name, value in settings.items() if value != SEARCH}
 
 
 class RunConfig(_Section):
@@ -141,6 +195,9 @@ class RunConfig(_Section):
             float16 on a GPU. Exported models are float32.
         jit_compile: compile training steps with XLA.
         features_gb: most that computed outputs of frozen parts may take on disk.
+        objective: what is optimised on validation: ``auc`` of its clips, or ``generalisation``, the
+            mean of that, the AUC of its real clips against pseudo-fakes of them and their pair
+            ranking.
     """
 
     store: Path
@@ -154,6 +211,7 @@ class RunConfig(_Section):
     precision: Literal["float32", "mixed"] = "float32"
     jit_compile: bool = False
     features_gb: Annotated[float, pydantic.Field(ge=0)] = 20.0
+    objective: Literal["auc", "generalisation"] = "generalisation"
     space: Space = Space()
     architecture: Architecture = Architecture()
     gan: Gan = Gan()

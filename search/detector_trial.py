@@ -16,6 +16,7 @@ from search import detectors
 from search.config import RunConfig
 from search.fit import Epoch, fit
 from search.hyperparameters import OptunaHyperParameters
+from search.objectives import ValidationScore
 from search.trial import MODEL_FILE, OpenTrial, TrialOutcome, TrialResult, run_trial
 from spaces.detector import DetectorGraph
 from spaces.training import TrainingChoices
@@ -26,7 +27,7 @@ Choose = Callable[[OptunaHyperParameters, DetectorGraph, int], tuple[keras.Model
 def run_detector_trial(
     config: RunConfig, stage: str, max_epochs: int, choose: Choose
 ) -> TrialOutcome:
-    """Run one trial of a detector stage; the objective is the AUC of its best validation epoch.
+    """Run one trial of a detector stage; its value is the objective at its best validation epoch.
 
     Args:
         config: of the run.
@@ -50,14 +51,15 @@ def run_detector_trial(
                 seed=trial.seed,
                 features=RunDirectory(config.run_dir).features,
                 budget=config.features_bytes,
+                objective=config.objective,
                 report=_reporter(trial, choices.epochs),
             )
         with replacing(trial.folder / MODEL_FILE) as temporary:
             plain_copy(model).save(temporary)
         return TrialResult(
-            value=trained.best.auc,
+            value=trained.best.value,
             attributes={
-                records.VAL_LOG_LOSS: trained.best.log_loss,
+                **trained.best.row,
                 "best_epoch": trained.best_epoch,
                 "cached_inputs": trained.cached,
             },
@@ -68,15 +70,24 @@ def run_detector_trial(
 
 
 def _reporter(trial: OpenTrial, epochs: int) -> Callable[[Epoch], None]:
-    """Record each epoch and report its AUC; stop the trial where the pruner says so.
+    """Record each epoch and report its value; stop the trial where the pruner says so.
 
-    The last epoch is never pruned: all its cost is spent.
+    What it scored is kept with the trial as well, so that it is known of pruned trials, too. The
+    last epoch is never pruned: all its cost is spent.
     """
 
     def report(epoch: Epoch) -> None:
         trial.record(epoch.row)
-        trial.optuna.report(epoch.score.auc, epoch.number)
+        trial.optuna.report(epoch.score.value, epoch.number)
+        for name, value in epoch.score.row.items():
+            trial.optuna.set_user_attr(name, value)
         if epoch.number < epochs and trial.optuna.should_prune():
-            raise optuna.TrialPruned(f"val_auc {epoch.score.auc:.3f} after {epoch.number} epochs")
+            raise optuna.TrialPruned(f"{_told(epoch.score)} after {epoch.number} epochs")
 
     return report
+
+
+def _told(score: ValidationScore) -> str:
+    """What a trial was pruned for."""
+    name = "val_auc" if score.pseudo_auc is None else "objective"
+    return f"{name} {score.value:.3f}"

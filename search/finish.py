@@ -172,6 +172,7 @@ def _better_of_trial_and_refit(
             seed=seed,
             features=run.features,
             budget=config.features_bytes,
+            objective=config.objective,
         ).best
         model = plain_copy(trained)
     except Exception as error:
@@ -196,8 +197,13 @@ def _better_of_trial_and_refit(
 
 def trial_score(trial: FrozenTrial) -> ValidationScore:
     """What a complete trial scored on validation."""
-    assert trial.value is not None
-    return ValidationScore(trial.value, trial.user_attrs[records.VAL_LOG_LOSS])
+    known = trial.user_attrs
+    return ValidationScore(
+        auc=known[records.VAL_AUC],
+        log_loss=known[records.VAL_LOG_LOSS],
+        pseudo_auc=known.get(records.VAL_PSEUDO_AUC),
+        pair_ranking=known.get(records.VAL_PAIR_RANKING),
+    )
 
 
 def _scored(score: ValidationScore) -> Scored:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,16 @@ import numpy.typing as npt
 
 from data_prep.store import Store
 from search.feature_cache import BUDGET, FeatureCache
-from search.objectives import ValidationScore, validation_score
-from search.stream import ClipBatches
-from search.suffix import Progress, Suffix, cut
+from search.features import Progress
+from search.objectives import AUC, GENERALISATION, Objective, ValidationScore, validation_score
+from search.samples import UNCHANGED, Samples, training_samples, validation_samples
+from search.stream import ENDLESS, ClipBatches
+from search.suffix import Suffix, cut
+from spaces.choices import PAIRWISE
 from spaces.training import TrainingChoices, compile_detector
 
 _LARGEST_BATCH = 16
+_WORKERS = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,12 +37,7 @@ class Epoch:
     @property
     def row(self) -> dict[str, float]:
         """Plain values for a table."""
-        return {
-            "epoch": self.number,
-            "loss": self.loss,
-            "val_auc": self.score.auc,
-            "val_log_loss": self.score.log_loss,
-        }
+        return {"epoch": self.number, "loss": self.loss, **self.score.row}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Fit:
     """A trained detector; the model holds the weights of its best epoch.
 
     Attributes:
-        best: score of that epoch on the validation split.
+        best: score of that epoch on the validation samples.
         best_epoch: counted from 1.
         history: every epoch.
         cached: how many inputs of the trained part came from the feature cache.
@@ -68,47 +67,54 @@ def fit(
     seed: int,
     features: Path,
     budget: int = BUDGET,
+    objective: Objective = AUC,
     report: Callable[[Epoch], None] | None = None,
     progress: Progress | None = None,
 ) -> Fit:
     """Train a detector and leave it with the weights of its best validation epoch.
 
-    Frozen prefixes are read from the feature cache. Augmented clips are those of the stored views
-    the features were computed for; without features, or with ``choices.views`` 0, every clip is
-    changed anew each time, and goes through the whole model. Validation clips are never augmented
-    and always use the cache.
+    Frozen prefixes are read from the feature cache. Samples that are changed or made by chance are
+    those of the stored views the features were computed for; without features, or with
+    ``choices.views`` 0, every sample is made anew each time, and goes through the whole model.
+    Validation clips are never augmented and always use the cache. Where the weights are averaged,
+    the averages are what is validated and kept.
 
     Args:
         model: ``frames`` and modalities of the store to ``fake_probability``; trained in place.
         store: with both labels in ``train`` and ``val``.
         choices: how to train.
-        seed: of shuffling and augmentation.
+        seed: of draws, views and mixup.
         features: folder of the feature cache.
         budget: of the cache in bytes; see :class:`search.feature_cache.FeatureCache`.
+        objective: which epoch is best; ``generalisation`` looks at pseudo-fakes, too.
         report: called after each epoch; may raise to stop.
         progress: called while features are computed; may raise to stop.
 
     Raises:
         FloatingPointError: the loss or a probability is NaN or infinite.
     """
-    anew = choices.augment and not choices.views
-    views = choices.views if choices.augment else 0
+    changing = choices.augmentation != UNCHANGED or choices.pseudo_fakes > 0
+    views = choices.views if changing else 0
+    anew = changing and not views
+    train = training_samples(store, choices.pseudo_fakes, choices.augmentation)
+    val = validation_samples(store, pseudo_fakes=objective == GENERALISATION)
     cache = FeatureCache(features, budget)
-    with cut(model, store, cache, views=views, train=not anew, progress=progress) as suffix:
+    with cut(model, cache, None if anew else train, val, views=views, progress=progress) as suffix:
         trained = model if anew else suffix.model
         batches = ClipBatches(
-            store,
-            store.rows("train"),
+            train,
             [tensor.name for tensor in model.inputs] if anew else suffix.names,
             suffix.train,
             batch_size=choices.batch_size,
             shuffle_seed=seed,
-            balanced=choices.balanced,
-            augment=choices.augment and not suffix.views,
-            views=suffix.views,
+            frequency=train.balanced(choices.pseudo_fakes) if choices.balanced else None,
+            paired=choices.loss == PAIRWISE,
+            views=suffix.views or (ENDLESS if changing else 0),
+            mixup=choices.mixup,
+            workers=_WORKERS if changing else 1,
         )
         suffix.model.jit_compile = choices.jit_compile
-        watch = _Watch(suffix, store, report)
+        watch = _Watch(suffix, val, report)
         compile_detector(trained, choices, steps_per_epoch=len(batches))
         with contextlib.closing(batches):
             trained.fit(batches, epochs=choices.epochs, callbacks=[watch], verbose=0, shuffle=False)
@@ -123,17 +129,16 @@ class _Watch(keras.callbacks.Callback):
     def __init__(
         self,
         suffix: Suffix,
-        store: Store,
+        val: Samples,
         report: Callable[[Epoch], None] | None,
     ) -> None:
         super().__init__()
-        rows = store.rows("val")
         # Batches alike in size, since each size is compiled for itself.
-        count = -(-len(rows) // _LARGEST_BATCH)
-        self._size = -(-len(rows) // count)
+        count = -(-len(val) // _LARGEST_BATCH)
+        self._size = -(-len(val) // count)
         self._suffix = suffix.model
-        self._labels = store.labels[rows]
-        self._batches = ClipBatches(store, rows, suffix.names, suffix.val, batch_size=self._size)
+        self._val = val
+        self._batches = ClipBatches(val, suffix.names, suffix.val, batch_size=self._size)
         self._report = report
         self.best = ValidationScore(auc=-1.0, log_loss=float("inf"))
         self.best_epoch = 0
@@ -144,16 +149,28 @@ class _Watch(keras.callbacks.Callback):
         loss = float((logs or {})["loss"])
         if not np.isfinite(loss):
             raise FloatingPointError(f"the loss is {loss} in epoch {epoch + 1}: training diverged")
-        score = validation_score(self._labels, self._probabilities())
-        self.history.append(Epoch(epoch + 1, loss, score))
-        if score.order < self.best.order:
-            self.best, self.best_epoch = score, epoch + 1
-            self.best_weights = self.model.get_weights()
+        with _averaged(self.model):
+            score = self._score()
+            self.history.append(Epoch(epoch + 1, loss, score))
+            if score.order < self.best.order:
+                self.best, self.best_epoch = score, epoch + 1
+                self.best_weights = self.model.get_weights()
         if self._report is not None:
             self._report(self.history[-1])
 
+    def _score(self) -> ValidationScore:
+        """Of the clips, the first part, and of their pseudo-fakes, if there are any."""
+        probabilities = self._probabilities()
+        clips = len(self._val.parts[0])
+        made = len(self._val.parts) - 1
+        return validation_score(
+            self._val.labels[:clips],
+            probabilities[:clips],
+            probabilities[clips:].reshape(made, -1) if made else None,
+        )
+
     def _probabilities(self) -> npt.NDArray[np.float32]:
-        """For the validation clips in their order.
+        """For the validation samples in their order.
 
         ``predict`` would set up its input pipeline in every epoch, which takes longer than to
         compute a small head.
@@ -162,7 +179,28 @@ class _Watch(keras.callbacks.Callback):
         for index in range(len(self._batches)):
             inputs = keras.tree.map_structure(self._filled_up, self._batches[index][0])
             found.append(self._suffix.predict_on_batch(inputs)[:, 0])
-        return np.concatenate(found)[: len(self._labels)].astype(np.float32)
+        return np.concatenate(found)[: len(self._val)].astype(np.float32)
 
     def _filled_up(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return np.resize(batch, (self._size, *batch.shape[1:]))
+
+
+@contextlib.contextmanager
+def _averaged(model: keras.Model) -> Iterator[None]:
+    """Give a model its averaged weights for a while, where its optimizer keeps averages."""
+    optimizer = model.optimizer
+    # Mixed precision in float16 has one optimizer around the other.
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    if not optimizer.use_ema:
+        yield
+        return
+    own = [variable.numpy() for variable in model.trainable_variables]
+    for variable, average in zip(
+        model.trainable_variables, optimizer._model_variables_moving_average, strict=True
+    ):
+        variable.assign(average)
+    try:
+        yield
+    finally:
+        for variable, value in zip(model.trainable_variables, own, strict=True):
+            variable.assign(value)

@@ -1,48 +1,96 @@
-"""What a search optimises, from validation labels and probabilities."""
+"""What a search optimises, from what a model says of the validation samples."""
 
 from __future__ import annotations
 
 import dataclasses
+from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from sklearn import metrics
 
+Objective: TypeAlias = Literal["auc", "generalisation"]
+AUC: Objective = "auc"
+GENERALISATION: Objective = "generalisation"
+
 
 @dataclasses.dataclass(frozen=True)
 class ValidationScore:
-    """One model on the validation split.
+    """One model on the validation samples.
 
     Attributes:
-        auc: area under the ROC curve; a video is one clip.
-        log_loss: mean, nats; both labels weigh equally. Orders models of equal AUC.
+        auc: area under the ROC curve of the validation split; a video is one clip.
+        log_loss: mean over the split, nats; both labels weigh equally. Orders equal models.
+        pseudo_auc: area under the ROC curve of real clips against their pseudo-fakes; None where
+            the search does not look at these.
+        pair_ranking: how often a pseudo-fake scores above the very clip it was made from, mean
+            over clips; None likewise.
     """
 
     auc: float
     log_loss: float
+    pseudo_auc: float | None = None
+    pair_ranking: float | None = None
+
+    @property
+    def value(self) -> float:
+        """What is optimised: the AUC, or the mean of AUC, pseudo-AUC and pair ranking."""
+        if self.pseudo_auc is None or self.pair_ranking is None:
+            return self.auc
+        return (self.auc + self.pseudo_auc + self.pair_ranking) / 3
 
     @property
     def order(self) -> tuple[float, float]:
-        """Sort key, best first: highest AUC, then lowest log-loss."""
-        return (-self.auc, self.log_loss)
+        """Sort key, best first: highest value, then lowest log-loss."""
+        return (-self.value, self.log_loss)
+
+    @property
+    def row(self) -> dict[str, float]:
+        """Plain values by the names they have in tables; what there is none of is left out."""
+        named = {
+            "val_auc": self.auc,
+            "val_log_loss": self.log_loss,
+            "val_pseudo_auc": self.pseudo_auc,
+            "val_pair_ranking": self.pair_ranking,
+        }
+        return {name: value for name, value in named.items() if value is not None}
 
 
 def validation_score(
-    labels: npt.NDArray[np.uint8], probabilities: npt.NDArray[np.floating]
+    labels: npt.NDArray[np.uint8],
+    probabilities: npt.NDArray[np.floating],
+    pseudo_fakes: npt.NDArray[np.floating] | None = None,
 ) -> ValidationScore:
-    """Score probabilities (N,) against labels (N,) that hold both classes.
+    """Score what a model says of the validation samples.
+
+    Args:
+        labels: (N,) of the clips; both classes.
+        probabilities: (N,), of the same clips.
+        pseudo_fakes: (K, R), probabilities of K pseudo-fakes of each of the R real clips, these in
+            their order.
 
     Raises:
         FloatingPointError: a probability is not finite: training has diverged.
     """
-    if not np.isfinite(probabilities).all():
+    given = probabilities if pseudo_fakes is None else np.append(probabilities, pseudo_fakes)
+    if not np.isfinite(given).all():
         raise FloatingPointError("the model gives NaN: training diverged")
     weights = np.where(labels == 1, (labels == 0).sum(), (labels == 1).sum())
-    return ValidationScore(
+    score = ValidationScore(
         auc=float(metrics.roc_auc_score(labels, probabilities)),
         log_loss=float(
             metrics.log_loss(
                 labels, probabilities.astype(np.float64), sample_weight=weights, labels=[0, 1]
             )
         ),
+    )
+    if pseudo_fakes is None or not pseudo_fakes.size:
+        return score
+    reals = probabilities[labels == 0]
+    both = np.concatenate([reals, pseudo_fakes.ravel()])
+    above = (pseudo_fakes > reals) + 0.5 * (pseudo_fakes == reals)
+    return dataclasses.replace(
+        score,
+        pseudo_auc=float(metrics.roc_auc_score(np.arange(len(both)) >= len(reals), both)),
+        pair_ranking=float(above.mean()),
     )

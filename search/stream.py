@@ -1,135 +1,166 @@
-"""Store to batches: clips and cached features read from disk as they are needed."""
+"""Samples to batches: clips and cached features read from disk as they are needed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import keras
 import numpy as np
 import numpy.typing as npt
 
 from data_prep.store import Store
-from search.augmentation import augment, generator_of
+from search.epochs import balanced_order, paired_order, whole_order
+from search.mixup import mix
+from search.samples import FRAMES, UNCHANGED, Samples
 
-FRAMES = "frames"
+ENDLESS = 2**62
+"""So many views that none is shown twice: every sample is made anew each time."""
 
 
-class ClipBatches(keras.utils.PyDataset):
-    """Batches for ``fit`` and ``predict``; never more than a batch in memory.
+class Array(Protocol):
+    """What one part's features are read from: an array, or what gives the same by its place."""
+
+    def __getitem__(self, place: int, /) -> npt.NDArray[Any]: ...
+
+
+Features = Mapping[str, Sequence[Sequence[Array]]]
+"""By name the features of each part of the samples, of which one array, or one a view."""
+
+
+class StoredClips:
+    """The arrays of some rows of a store, read when they are asked for.
 
     Args:
         store: an open store.
-        rows: store rows, one a clip.
+        rows: of it.
+        name: ``frames`` or a modality.
+    """
+
+    def __init__(self, store: Store, rows: npt.NDArray[np.int64], name: str) -> None:
+        self._store = store
+        self._rows = rows
+        self._name = name
+
+    def __getitem__(self, place: int) -> npt.NDArray[Any]:
+        return self._store.read(self._rows[place : place + 1], self._name)[0]
+
+
+class ClipBatches(keras.utils.PyDataset):
+    """Batches for ``fit`` and ``predict``; never more than a few in memory.
+
+    Args:
+        samples: what is shown.
         names: what the model takes, in the order of its inputs: ``frames``, a modality of the
             store, or keys of features.
-        features: cached arrays by name, clips in the order of ``rows``: one array, or one a view.
-        batch_size: clips.
-        shuffle_seed: draws a new order each epoch; ``None`` keeps the order of ``rows``.
-        balanced: weigh clips so that both labels count equally.
-        augment: change the clips, every time anew; see :func:`search.augmentation.augment`.
-        views: instead, show one of so many stored views of each clip, drawn each epoch: features
-            are read from the array of that view, and what comes from the store is changed as it
-            was for that array.
+        features: what need not be made of the store, by name.
+        batch_size: samples.
+        shuffle_seed: draws a new order each epoch; ``None`` keeps the order of the samples.
+        frequency: (n,), how often each sample is drawn, both labels in turn, as told in
+            :func:`search.epochs.balanced_order`; ``None`` shows every sample once.
+        paired: put fakes beside what they were made from, in the same view, and tell a loss which
+            belong together: see :func:`search.epochs.paired_order`.
+        views: how many views of each sample there are, of which each is shown in one drawn anew;
+            :data:`ENDLESS` where none is stored, 0 for samples that nothing random is done to.
+        mixup: blends batches, see :func:`search.mixup.mix`; 0 leaves them.
+        workers: threads that prepare batches; the batches do not depend on them.
     """
 
     def __init__(
         self,
-        store: Store,
-        rows: npt.NDArray[np.int64],
+        samples: Samples,
         names: Sequence[str] = (FRAMES,),
-        features: Mapping[str, Sequence[npt.NDArray[Any]]] | None = None,
+        features: Features | None = None,
         *,
         batch_size: int = 8,
         shuffle_seed: int | None = None,
-        balanced: bool = False,
-        augment: bool = False,
+        frequency: npt.NDArray[np.float64] | None = None,
+        paired: bool = False,
         views: int = 0,
+        mixup: float = 0.0,
+        workers: int = 1,
     ) -> None:
-        super().__init__()
-        self._store = store
-        self._rows = np.array(rows)
-        self._order = np.arange(len(self._rows))
+        super().__init__(workers=workers, max_queue_size=4)
+        drawn = bool(views or mixup or paired or frequency is not None)
+        if shuffle_seed is None and drawn:
+            raise ValueError("what is drawn needs a seed. Received: shuffle_seed=None")
+        if not views and any(part.augmentation != UNCHANGED for part in samples.parts):
+            raise ValueError("augmented samples are shown in views. Received: views=0")
+        if paired and frequency is None:
+            raise ValueError("pairs are drawn by frequency. Received: frequency=None")
+        self._samples = samples
         self._names = list(names)
         self._features = dict(features or {})
         self._batch_size = batch_size
-        self._augment = augment
+        self._seed = shuffle_seed
+        self._frequency = frequency
+        self._paired = paired
         self._views = views
-        self._shown = np.zeros(len(self._rows), np.int64)
-        if (augment or views) and shuffle_seed is None:
-            raise ValueError("augmentation needs a seed. Received: shuffle_seed=None")
-        self._rng = None if shuffle_seed is None else np.random.default_rng(shuffle_seed)
-        self._weights = class_weights(store.labels[rows]) if balanced else np.ones(2, np.float32)
-        self.on_epoch_end()
+        self._mixup = mixup
+        self._epoch = 0
+        self._draw()
 
     def __len__(self) -> int:
         return -(-len(self._order) // self._batch_size)
 
-    def __getitem__(self, index: int) -> tuple[Any, ...]:
-        """Inputs, float labels (B, 1) and sample weights (B,)."""
-        places = self._order[index * self._batch_size : (index + 1) * self._batch_size]
-        rows = self._rows[places]
-        stored = [name for name in self._names if name not in self._features]
-        clips = read_clips(self._store, rows, stored, self._shown[places] if self._views else None)
-        if self._augment and self._rng is not None:
-            for clip in _each(clips):
-                augment(clip, self._rng)
-        inputs = [
-            clips[name] if name in clips else self._read(name, places) for name in self._names
-        ]
-        labels = self._store.labels[rows]
-        return (
-            inputs[0] if len(inputs) == 1 else tuple(inputs),
-            labels.astype(np.float32)[:, None],
-            self._weights[labels],
-        )
+    def __getitem__(self, index: int) -> tuple[Any, npt.NDArray[np.float32]]:
+        """Inputs, and float labels (B, 1); of pairs a second column tells the source."""
+        slots = slice(index * self._batch_size, (index + 1) * self._batch_size)
+        places = self._order[slots]
+        views = self._shown[slots] if self._views else None
+        made = [name for name in self._names if name not in self._features]
+        inputs: dict[str, npt.NDArray[Any]] = self._samples.make(places, made, views)
+        for name in self._names:
+            if name not in inputs:
+                inputs[name] = self._read(name, places, views)
+        labels = self._samples.labels[places].astype(np.float32)[:, None]
+        if self._mixup:
+            rng = np.random.default_rng([*self._key, index])
+            inputs, labels = mix(inputs, labels, self._mixup, rng)
+        if self._paired:
+            _, source = np.unique(self._samples.sources[places], return_inverse=True)
+            labels = np.concatenate([labels, source[:, None].astype(np.float32)], axis=1)
+        given = [inputs[name] for name in self._names]
+        return given[0] if len(given) == 1 else tuple(given), labels
 
     def close(self) -> None:
         """Let go of the features: TensorFlow keeps what it was fed from for as long as it runs."""
         self._features = {}
 
     def on_epoch_end(self) -> None:
-        """Draw the next epoch's order, and which view of each clip it shows."""
-        if self._rng is not None:
-            self._rng.shuffle(self._order)
-            if self._views:
-                self._shown = self._rng.integers(self._views, size=len(self._rows))
+        """Draw the next epoch: its samples, their order and their views."""
+        self._epoch += 1
+        self._draw()
 
-    def _read(self, name: str, places: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-        arrays = self._features[name]
-        if len(arrays) == 1:
-            return arrays[0].take(places, axis=0)
-        return np.stack([arrays[self._shown[place]][place] for place in places])
+    @property
+    def _key(self) -> list[int]:
+        """Seeds what is drawn in this epoch, so that it depends on no earlier one."""
+        return [self._seed or 0, self._epoch]
 
+    def _draw(self) -> None:
+        labels = self._samples.labels
+        rng = np.random.default_rng(self._key)
+        if self._seed is None:
+            self._order = np.arange(len(labels))
+        elif self._frequency is None:
+            self._order = whole_order(labels, rng)
+        elif self._paired:
+            self._order = paired_order(labels, self._frequency, self._samples.sources, rng)
+        else:
+            self._order = balanced_order(labels, self._frequency, rng)
+        if self._views:
+            self._shown = rng.integers(self._views, size=len(self._order))
+            if self._paired:
+                self._shown[1::2] = self._shown[: len(self._order) // 2 * 2 : 2]
 
-def read_clips(
-    store: Store,
-    rows: npt.NDArray[np.int64],
-    names: Sequence[str],
-    views: npt.NDArray[np.int64] | None = None,
-) -> dict[str, npt.NDArray[Any]]:
-    """Stored arrays of clips by name, each (len(rows), ...).
-
-    Args:
-        store: an open store.
-        rows: in any order.
-        names: ``frames`` or modalities of the store.
-        views: number of the augmented view of each clip; ``None`` for the clips as they are.
-    """
-    clips = {name: store.read(rows, name) for name in names}
-    if views is not None:
-        for clip, row, view in zip(_each(clips), rows, views, strict=False):
-            augment(clip, generator_of(int(view), str(store.keys[row])))
-    return clips
-
-
-def _each(clips: Mapping[str, npt.NDArray[Any]]) -> Iterator[dict[str, npt.NDArray[Any]]]:
-    """One clip after the other, to be changed in place."""
-    for place in range(len(next(iter(clips.values()), ()))):
-        yield {name: batch[place] for name, batch in clips.items()}
-
-
-def class_weights(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Weight of a real and of a fake clip, mean 1 over the clips, both labels equal in sum."""
-    counts = np.bincount(labels, minlength=2)
-    return (len(labels) / (2 * np.maximum(counts, 1))).astype(np.float32)
+    def _read(
+        self, name: str, places: npt.NDArray[np.int64], views: npt.NDArray[np.int64] | None
+    ) -> npt.NDArray[Any]:
+        """Features of samples, each of its part and of the view it shows."""
+        parts = self._features[name]
+        found = []
+        for at, place in enumerate(places):
+            arrays = parts[self._samples.part[place]]
+            view = 0 if views is None or len(arrays) == 1 else int(views[at])
+            found.append(arrays[view][int(self._samples.within[place])])
+        return np.stack(found)

@@ -34,14 +34,14 @@ def enqueue(config: RunConfig) -> None:
     """Queue the original recipe on the best architecture, so that it is what others must beat."""
     hp = fixed({})
     hp.Choice(ARCHITECTURE, list(best_architectures(config)))
-    training_space(hp, config.training.max_epochs)
+    training_space(hp, config.training.max_epochs, config.training.pinned)
     study = studies.open_study(RunDirectory(config.run_dir).journal, STAGE)
     study.enqueue_trial(optuna_params(hp), skip_if_exists=True)
 
 
 def training_choices(config: RunConfig, hp: keras_tuner.HyperParameters) -> TrainingChoices:
     """One way to train, of the space and of the configuration."""
-    choices = training_space(hp, config.training.max_epochs)
+    choices = training_space(hp, config.training.max_epochs, config.training.pinned)
     return dataclasses.replace(choices, views=config.training.views, jit_compile=config.jit_compile)
 
 

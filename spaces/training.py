@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
 
+from spaces.choices import (
+    AUGMENTATIONS,
+    BINARY_CROSSENTROPY,
+    FOCAL,
+    LOSSES,
+    MIXUP,
+    PAIRWISE,
+    PSEUDO_SHARES,
+)
+from spaces.losses import make_loss
+
 OPTIMIZERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("constant", "cosine")
+
+_LEAST_MOMENTUM, _MOST_MOMENTUM = 0.9, 0.999
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,15 +34,23 @@ class TrainingChoices:
         optimizer: of :data:`OPTIMIZERS`.
         learning_rate: at the start.
         schedule: of :data:`SCHEDULES`, over all epochs.
-        batch_size: clips.
+        batch_size: samples.
         epochs: at most; pruning and the best epoch decide what is kept.
         weight_decay: decoupled, used by ``adamw`` alone.
         label_smoothing: 0 to below 1.
-        balanced: weigh the classes so that both count equally.
-        augment: flip, brightness, contrast and noise on whole clips.
-        views: augmented copies of a clip that the frozen part of a model is computed for; 0
-            augments anew every time, at the cost of the whole model.
+        loss: of :data:`spaces.choices.LOSSES`.
+        pseudo_fakes: which share of the fakes are pseudo-fakes; 0 for none, 1 for no others.
+        augmentation: of :data:`spaces.choices.AUGMENTATIONS`, on whole clips.
+        mixup: alpha of the blending of samples and labels in a batch (Zhang et al., mixup, 2018);
+            0 for none.
+        balanced: show both labels equally often, all methods of the fakes, and all people.
+        weight_averaging: validate and keep a moving average of the weights over about an epoch.
+        views: changed copies of a clip that the frozen part of a model is computed for; 0 changes
+            it anew every time, at the cost of the whole model.
         jit_compile: compile the training step with XLA.
+
+    Raises:
+        ValueError: two of the choices exclude each other.
     """
 
     optimizer: str = "adam"
@@ -37,33 +60,94 @@ class TrainingChoices:
     epochs: int = 10
     weight_decay: float = 1e-4
     label_smoothing: float = 0.0
+    loss: str = BINARY_CROSSENTROPY
+    pseudo_fakes: float = 0.0
+    augmentation: str = "none"
+    mixup: float = 0.0
     balanced: bool = True
-    augment: bool = False
+    weight_averaging: bool = False
     views: int = 4
     jit_compile: bool = False
 
+    def __post_init__(self) -> None:
+        if self.mixup and self.loss == PAIRWISE:
+            raise ValueError("a blend of two clips is nobody's pair: leave out mixup or pairwise")
+        if not self.balanced and (self.pseudo_fakes or self.loss == PAIRWISE):
+            raise ValueError("pseudo-fakes and pairs are shares of a balanced epoch")
 
-def training_space(hp: Any, max_epochs: int) -> TrainingChoices:
-    """Ask for one way to train; the defaults of the space are those of the recipe."""
+
+def training_space(
+    hp: Any, max_epochs: int, pinned: Mapping[str, Any] | None = None
+) -> TrainingChoices:
+    """Ask for one way to train; the defaults of the space are those of the recipe.
+
+    Args:
+        hp: answers the questions.
+        max_epochs: upper end of the range of epochs.
+        pinned: choices that are not asked for, by name; the same in all trials of a study.
+    """
     recipe = TrainingChoices()
-    optimizer = hp.Choice("optimizer", list(OPTIMIZERS), default=recipe.optimizer)
-    weight_decay = recipe.weight_decay
-    with hp.conditional_scope("optimizer", ["adamw"]):
-        asked = hp.Float("weight_decay", 1e-6, 1e-2, sampling="log", default=recipe.weight_decay)
-        weight_decay = weight_decay if asked is None else asked
-    return TrainingChoices(
-        optimizer=optimizer,
-        learning_rate=hp.Float(
-            "learning_rate", 1e-4, 1e-2, sampling="log", default=recipe.learning_rate
-        ),
-        schedule=hp.Choice("schedule", list(SCHEDULES), default=recipe.schedule),
-        batch_size=hp.Choice("batch_size", [8, 16, 32], default=recipe.batch_size),
-        epochs=hp.Int("epochs", 5, max_epochs, default=min(recipe.epochs, max_epochs)),
-        weight_decay=weight_decay,
-        label_smoothing=hp.Float("label_smoothing", 0.0, 0.1, step=0.02, default=0.0),
-        balanced=hp.Boolean("balanced", default=recipe.balanced),
-        augment=hp.Boolean("augment", default=recipe.augment),
+    space = _Questions(hp, pinned or {})
+    blends = bool((pinned or {}).get("mixup"))
+    losses = [loss for loss in LOSSES if not (blends and loss == PAIRWISE)]
+    space.ask("optimizer", hp.Choice, list(OPTIMIZERS))
+    space.ask("weight_decay", hp.Float, 1e-6, 1e-2, sampling="log", where={"optimizer": ["adamw"]})
+    space.ask("learning_rate", hp.Float, 1e-4, 1e-2, sampling="log")
+    space.ask("schedule", hp.Choice, list(SCHEDULES))
+    space.ask("batch_size", hp.Choice, [8, 16, 32])
+    space.ask("epochs", hp.Int, 5, max_epochs, default=min(recipe.epochs, max_epochs))
+    space.ask("label_smoothing", hp.Float, 0.0, 0.1, step=0.02)
+    space.ask("loss", hp.Choice, losses)
+    space.ask("pseudo_fakes", hp.Choice, list(PSEUDO_SHARES))
+    space.ask("augmentation", hp.Choice, list(AUGMENTATIONS))
+    space.ask("mixup", hp.Choice, [0.0, MIXUP], where={"loss": [BINARY_CROSSENTROPY, FOCAL]})
+    space.ask(
+        "balanced",
+        hp.Boolean,
+        where={"loss": [BINARY_CROSSENTROPY, FOCAL], "pseudo_fakes": [0.0]},
     )
+    space.ask("weight_averaging", hp.Boolean)
+    return dataclasses.replace(recipe, **space.answers)
+
+
+class _Questions:
+    """Asks for choices that are not pinned, each where it has an effect."""
+
+    def __init__(self, hp: Any, pinned: Mapping[str, Any]) -> None:
+        self._hp = hp
+        self._pinned = pinned
+        self._recipe = dataclasses.asdict(TrainingChoices())
+        self.answers: dict[str, Any] = dict(pinned)
+
+    def ask(
+        self,
+        name: str,
+        kind: Callable[..., Any],
+        *values: Any,
+        where: Mapping[str, Sequence[Any]] | None = None,
+        **settings: Any,
+    ) -> None:
+        """Ask for a choice, the recipe's first, unless it is pinned.
+
+        Args:
+            name: of the choice.
+            kind: method of the hyperparameters that asks.
+            values: of the range.
+            where: values of earlier choices under which this one has an effect; under others it
+                keeps the recipe's value and is not asked for.
+            settings: of the range.
+        """
+        if name in self._pinned:
+            return
+        with contextlib.ExitStack() as scopes:
+            for earlier, wanted in (where or {}).items():
+                if earlier not in self._pinned:
+                    scopes.enter_context(self._hp.conditional_scope(earlier, list(wanted)))
+                elif self._pinned[earlier] not in wanted:
+                    return
+            answer = kind(name, *values, **{"default": self._recipe[name], **settings})
+        if answer is not None:
+            self.answers[name] = answer
 
 
 def compile_detector(model: keras.Model, choices: TrainingChoices, steps_per_epoch: int) -> None:
@@ -75,15 +159,22 @@ def compile_detector(model: keras.Model, choices: TrainingChoices, steps_per_epo
     rate: Any = choices.learning_rate
     if choices.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, steps_per_epoch * choices.epochs)
+    # An average over about the last epoch; over ten steps at least, so that it averages at all.
+    momentum = min(max(1 - 1 / steps_per_epoch, _LEAST_MOMENTUM), _MOST_MOMENTUM)
+    averaging = {"use_ema": choices.weight_averaging, "ema_momentum": momentum}
     if choices.optimizer == "adamw":
-        optimizer = keras.optimizers.AdamW(rate, weight_decay=choices.weight_decay, clipnorm=1.0)
+        optimizer = keras.optimizers.AdamW(
+            rate, weight_decay=choices.weight_decay, clipnorm=1.0, **averaging
+        )
     elif choices.optimizer == "sgd":
-        optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, clipnorm=1.0)
+        optimizer = keras.optimizers.SGD(
+            rate, momentum=0.9, nesterov=True, clipnorm=1.0, **averaging
+        )
     else:
-        optimizer = keras.optimizers.Adam(rate)
+        optimizer = keras.optimizers.Adam(rate, **averaging)
     model.compile(
         optimizer=optimizer,
-        loss=keras.losses.BinaryCrossentropy(label_smoothing=choices.label_smoothing),
+        loss=make_loss(choices.loss, choices.label_smoothing),
         jit_compile=choices.jit_compile,
     )
     optimizer.build(model.trainable_variables)

@@ -28,7 +28,7 @@ TRAINING = {
     "learning_rate": 0.0012345,
     "batch_size": 16,
     "epochs": 7,
-    "augment": True,
+    "augmentation": "strong",
 }
 
 
@@ -132,8 +132,28 @@ def test_a_training_trial_says_which_architecture_it_trained() -> None:
     found = leaderboard.describe(RECORDS[1], {"4": ARCHITECTURE})
     assert found == (
         "spatial small_cnn bilstm + noise-residual (trial 4): adamw 0.0012, batch 16, 7 epochs, "
-        "augmented"
+        "strong augmentation"
     )
+
+
+def test_what_a_training_looked_at_and_minimised_is_named() -> None:
+    chosen = {
+        **TRAINING,
+        "augmentation": "none",
+        "pseudo_fakes": 0.5,
+        "loss": "focal",
+        "mixup": 0.2,
+        "weight_averaging": True,
+    }
+    found = leaderboard.describe(_record(stage="training", hyperparameters=chosen), {})
+    assert found.endswith("7 epochs, 50% pseudo-fakes, focal loss, mixup, averaged weights")
+
+
+def test_the_score_has_a_column_where_ranks_follow_more_than_the_auc() -> None:
+    assert "score" not in _text(RECORDS)
+    scored = _record(objective=0.654321, val_pseudo_auc=0.5, val_pair_ranking=0.6)
+    assert "score" in _text([scored])
+    assert "0.654" in _text([scored])
 
 
 @pytest.mark.parametrize("stage", ["architecture", "gan", "training"])

@@ -128,6 +128,7 @@ def test_a_record_holds_what_the_trial_left(trials: dict[str, list[FrozenTrial]]
         seconds=1.5,
         reason="",
         hyperparameters={"a": 1},
+        objective=0.8,
     )
 
 
@@ -138,3 +139,19 @@ def test_a_run_that_has_just_begun_has_no_records() -> None:
 
 def test_stages_that_train_detectors_are_those_with_a_rank() -> None:
     assert records.DETECTOR_STAGES == ("architecture", "training")
+
+
+def test_ranks_follow_the_objective_and_the_auc_stands_beside_it() -> None:
+    study = optuna.create_study(direction="maximize")
+    for value, auc in ((0.7, 0.95), (0.8, 0.6)):
+        trial = study.ask()
+        trial.set_user_attr("val_auc", auc)
+        trial.set_user_attr("val_pair_ranking", 0.75)
+        study.tell(trial, value)
+    found = records.ranked({"training": study.get_trials()})
+    assert [(record.rank, record.objective, record.val_auc) for record in found] == [
+        (1, 0.8, 0.6),
+        (2, 0.7, 0.95),
+    ]
+    assert found[0].val_pair_ranking == 0.75
+    assert found[0].val_pseudo_auc is None

@@ -76,6 +76,7 @@ def test_any_texts_and_shards_read_back_as_they_were_written(
 def test_shards_are_read_as_one_store_across_their_borders(
     shard_clips: int, clips: list[Clip], tmp_path: Path
 ) -> None:
+    from search.samples import clips_of
     from search.stream import ClipBatches
 
     write_store(tmp_path / "shards", clips, [], {}, shard_clips=shard_clips)
@@ -88,7 +89,9 @@ def test_shards_are_read_as_one_store_across_their_borders(
         np.testing.assert_array_equal(shards.clip_field("boxes"), one.clip_field("boxes"))
         np.testing.assert_equal(shards.media, one.media)
         np.testing.assert_equal(shards.shortcuts, one.shortcuts)
-        ours, theirs = ClipBatches(shards, rows, batch_size=3), ClipBatches(one, rows, batch_size=3)
+        ours, theirs = (
+            ClipBatches(clips_of(store, rows), batch_size=3) for store in (shards, one)
+        )
         for at in range(len(theirs)):
             for mine, other in zip(ours[at], theirs[at], strict=True):
                 np.testing.assert_array_equal(mine, other)

@@ -15,6 +15,7 @@ import pytest
 from artifacts.quiet import import_tensorflow
 from data_prep.clip import Preparation
 from data_prep.store import Clip, Store, write_store
+from data_prep.video import Media
 
 import_tensorflow()
 
@@ -75,10 +76,11 @@ def make_clips() -> MakeClips:
                         frame_indices=np.arange(TIME),
                         frame_times=np.arange(TIME) / 25.0,
                         boxes=np.tile(np.float32([4, 4, 28, 28]), (TIME, 1)),
-                        landmarks=np.zeros((TIME, 5, 2), np.float32),
+                        landmarks=np.full((TIME, 5, 2), np.nan, np.float32),
                         scores=np.ones(TIME, np.float32),
                         coverage=1.0,
                         frames=np.concatenate([colour, grey], axis=-1).astype(np.uint8),
+                        media=dataclasses.asdict(Media("h264", 64, 64, 25.0, TIME, 1.0, 1000)),
                     )
                 )
         return clips

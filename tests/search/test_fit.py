@@ -16,8 +16,9 @@ from search.objectives import ValidationScore, validation_score
 from spaces.training import TrainingChoices
 
 CHOICES = TrainingChoices(epochs=4, batch_size=8, learning_rate=3e-3)
-VIEWS = dataclasses.replace(CHOICES, augment=True, views=2)
-ANEW = dataclasses.replace(CHOICES, augment=True, views=0)
+VIEWS = dataclasses.replace(CHOICES, augmentation="light", views=2)
+ANEW = dataclasses.replace(CHOICES, augmentation="light", views=0)
+FAKED = dataclasses.replace(CHOICES, pseudo_fakes=0.5, augmentation="strong", views=2)
 
 
 def build(store: Store, frozen: bool = False, dropout: float = 0.0) -> keras.Model:
@@ -43,7 +44,9 @@ def val_score(model: keras.Model, store: Store) -> ValidationScore:
     return validation_score(store.labels[store.rows("val")], answers(model, store))
 
 
-@pytest.mark.parametrize("choices", [CHOICES, VIEWS, ANEW], ids=["plain", "views", "anew"])
+@pytest.mark.parametrize(
+    "choices", [CHOICES, VIEWS, ANEW, FAKED], ids=["plain", "views", "anew", "pseudo-fakes"]
+)
 @pytest.mark.parametrize("frozen", [False, True])
 def test_the_model_is_left_with_the_weights_of_its_best_epoch(
     store: Store, tmp_path: Path, frozen: bool, choices: TrainingChoices
@@ -59,7 +62,9 @@ def test_the_model_is_left_with_the_weights_of_its_best_epoch(
     assert trained.note == ""
 
 
-@pytest.mark.parametrize("choices", [CHOICES, VIEWS, ANEW], ids=["plain", "views", "anew"])
+@pytest.mark.parametrize(
+    "choices", [CHOICES, VIEWS, ANEW, FAKED], ids=["plain", "views", "anew", "pseudo-fakes"]
+)
 def test_the_same_seed_gives_the_same_model(
     store: Store, tmp_path: Path, choices: TrainingChoices
 ) -> None:
@@ -168,7 +173,7 @@ def test_divergence_is_an_error_that_says_so(store: Store, tmp_path: Path) -> No
     [
         TrainingChoices(epochs=1, batch_size=8, optimizer="adamw", schedule="cosine"),
         TrainingChoices(epochs=1, batch_size=64, optimizer="sgd", label_smoothing=0.1),
-        TrainingChoices(epochs=1, batch_size=8, augment=True, balanced=False),
+        TrainingChoices(epochs=1, batch_size=8, augmentation="light", balanced=False),
         TrainingChoices(epochs=1, batch_size=8, jit_compile=True),
     ],
     ids=["adamw cosine", "sgd smoothed", "augmented", "XLA"],

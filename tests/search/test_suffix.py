@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,7 +14,8 @@ from keras import layers
 from data_prep.store import Clip, Store, write_store
 from search import feature_cache
 from search.feature_cache import FeatureCache
-from search.stream import read_clips
+from search.samples import Samples, clips_of, training_samples, validation_samples
+from search.stream import ClipBatches
 from search.suffix import Suffix, cut
 from spaces.inflation import inflate
 
@@ -85,18 +87,32 @@ def whole_answer(model: keras.Model, store: Store, rows: npt.NDArray[np.int64]) 
     return model.predict(inputs, batch_size=3, verbose=0)
 
 
-def part_answer(suffix: Suffix, store: Store, split: str, view: int | None = None) -> npt.NDArray:
-    """What the suffix answers to the rows of a split."""
-    rows = store.rows(split)
-    kept = suffix.val if split == "val" else suffix.train
-    views = None if view is None else np.full(len(rows), view)
-    inputs = [
-        kept[name][min(view or 0, len(kept[name]) - 1)]
-        if name in kept
-        else read_clips(store, rows, [name], views)[name]
-        for name in suffix.names
-    ]
-    return suffix.model.predict(inputs, batch_size=3, verbose=0)
+def part_answer(suffix: Suffix, samples: Samples, view: int | None = None) -> npt.NDArray:
+    """What the suffix answers to samples, of which the first part tells the split."""
+    kept = suffix.val if samples.parts[0].name == "val" else suffix.train
+    batches = ClipBatches(
+        samples,
+        suffix.names,
+        {
+            name: [[arrays[min(view or 0, len(arrays) - 1)]] for arrays in kept[name]]
+            for name in kept
+        },
+        batch_size=3,
+    )
+    return np.concatenate(
+        [suffix.model.predict_on_batch(batches[index][0]) for index in range(len(batches))]
+    )
+
+
+def cut_plain(model: keras.Model, store: Store, cache: FeatureCache, **how: Any) -> Suffix:
+    """Cut for the splits as they are."""
+    return cut(model, cache, training_samples(store), validation_samples(store), **how)
+
+
+def cut_views(model: keras.Model, store: Store, cache: FeatureCache, views: int) -> Suffix:
+    """Cut for augmented training samples."""
+    train = training_samples(store, augmentation="light")
+    return cut(model, cache, train, validation_samples(store), views=views)
 
 
 def entries(cache: FeatureCache) -> set[str]:
@@ -109,10 +125,12 @@ def test_whole_and_part_agree_to_the_last_bit_on_any_inputs(
 ) -> None:
     model = detector(inputs=inputs)
     for split in ("train", "val"):
-        with cut(model, rich, cache) as suffix:
+        with cut_plain(model, rich, cache) as suffix:
             assert not set(suffix.names) & set(EVERY)
             whole = whole_answer(model, rich, rich.rows(split))
-            np.testing.assert_array_equal(part_answer(suffix, rich, split), whole)
+            np.testing.assert_array_equal(
+                part_answer(suffix, clips_of(rich, rich.rows(split), split)), whole
+            )
 
 
 @pytest.mark.slow
@@ -133,14 +151,14 @@ def test_whole_and_part_of_a_resnet_agree_to_the_last_bit(
     x = layers.GlobalAveragePooling3D()(network(colour(layers.Rescaling(1.0)(frames))))
     model = keras.Model(frames, layers.Dense(1, activation="sigmoid")(x))
     model.jit_compile = False
-    with cut(model, store, cache) as suffix:
+    with cut_plain(model, store, cache) as suffix:
         suffix.model.jit_compile = False
         (name,) = suffix.names
         shape = (TIME, 4, 4, 512) if stages else (2048,)
-        assert suffix.val[name][0].shape[1:] == shape
+        assert suffix.val[name][0][0].shape[1:] == shape
         rows = store.rows("val")
         whole = model.predict(store.read(rows), batch_size=8, verbose=0)
-        part = suffix.model.predict(suffix.val[name][0], batch_size=8, verbose=0)
+        part = suffix.model.predict(suffix.val[name][0][0], batch_size=8, verbose=0)
         np.testing.assert_array_equal(part, whole)
 
 
@@ -148,10 +166,10 @@ def test_mixed_precision_features_are_kept_as_they_are(rich: Store, cache: Featu
     before = keras.config.dtype_policy()
     try:
         model = detector(precision="mixed_bfloat16")
-        with cut(model, rich, cache) as suffix:
-            assert {array.dtype.name for (array,) in suffix.val.values()} == {"bfloat16"}
+        with cut_plain(model, rich, cache) as suffix:
+            assert {array.dtype.name for ((array,),) in suffix.val.values()} == {"bfloat16"}
             whole = whole_answer(model, rich, rich.rows("val"))
-            np.testing.assert_array_equal(part_answer(suffix, rich, "val"), whole)
+            np.testing.assert_array_equal(part_answer(suffix, validation_samples(rich)), whole)
     finally:
         keras.config.set_dtype_policy(before)
 
@@ -160,13 +178,15 @@ def test_another_model_with_the_same_prefix_computes_nothing(
     rich: Store, cache: FeatureCache
 ) -> None:
     told: list[tuple[int, int]] = []
-    cut(detector(), rich, cache, progress=lambda done, of: told.append((done, of))).close()
+    cut_plain(detector(), rich, cache, progress=lambda done, of: told.append((done, of))).close()
     kept = entries(cache)
     assert len(kept) == 6  # three tensors, training and validation
     assert told.count((12, 12)) == told.count((6, 6)) == 3
     assert told.count((8, 12)) == 3
     told.clear()
-    cut(detector(seed=5), rich, cache, progress=lambda done, of: told.append((done, of))).close()
+    cut_plain(
+        detector(seed=5), rich, cache, progress=lambda done, of: told.append((done, of))
+    ).close()
     assert not told
     assert entries(cache) == kept
 
@@ -175,13 +195,13 @@ def test_other_weights_and_another_store_are_other_entries(
     rich: Store, store: Store, cache: FeatureCache
 ) -> None:
     model = detector(inputs=("frames",))
-    cut(model, rich, cache).close()
+    cut_plain(model, rich, cache).close()
     first = entries(cache)
     frozen = model.get_layer("frames_frozen_0")
     frozen.set_weights([weight + 0.01 for weight in frozen.get_weights()])
-    cut(model, rich, cache).close()
+    cut_plain(model, rich, cache).close()
     second = entries(cache) - first
-    cut(model, store, cache).close()
+    cut_plain(model, store, cache).close()
     assert len(second) == 2
     assert len(entries(cache) - first - second) == 2
 
@@ -197,10 +217,10 @@ def test_equal_prefixes_of_two_streams_share_an_entry_and_an_input(
         x = layers.Dense(FEATURES, kernel_initializer=same, trainable=False)(x)
         ways.append(layers.Dense(2, name=f"train_{name}")(x))
     model = keras.Model([audio], layers.Dense(1)(layers.Concatenate()(ways)))
-    with cut(model, rich, cache) as suffix:
+    with cut_plain(model, rich, cache) as suffix:
         assert len(suffix.names) == len(suffix.model.inputs) == 1
         whole = whole_answer(model, rich, rich.rows("val"))
-        np.testing.assert_array_equal(part_answer(suffix, rich, "val"), whole)
+        np.testing.assert_array_equal(part_answer(suffix, validation_samples(rich)), whole)
     assert len(entries(cache)) == 2
 
 
@@ -215,7 +235,7 @@ def test_test_clips_are_never_read(
         return read(self, rows, name)
 
     monkeypatch.setattr(Store, "read", watched)
-    cut(detector(), rich, cache, views=2).close()
+    cut_views(detector(), rich, cache, 2).close()
     assert seen == set(rich.rows("train")) | set(rich.rows("val"))
 
 
@@ -225,37 +245,37 @@ def test_a_stored_view_is_what_the_whole_model_answers_to_that_view(
     model = detector()
     rows = rich.rows("train")
     answers = []
-    with cut(model, rich, cache, views=2) as suffix:
+    with cut_views(model, rich, cache, 2) as suffix:
         assert suffix.views == 2
         # No view changes sound: its features are there once.
-        assert sorted(len(arrays) for arrays in suffix.train.values()) == [1, 2, 2]
+        assert sorted(len(arrays) for (arrays,) in suffix.train.values()) == [1, 2, 2]
         for view in range(2):
-            clips = read_clips(
-                rich, rows, [tensor.name for tensor in model.inputs], np.full(len(rows), view)
-            )
+            samples = training_samples(rich, augmentation="light")
+            names = [tensor.name for tensor in model.inputs]
+            clips = samples.make(np.arange(len(rows)), names, np.full(len(rows), view))
             whole = model.predict(list(clips.values()), batch_size=3, verbose=0)
-            np.testing.assert_array_equal(part_answer(suffix, rich, "train", view), whole)
+            np.testing.assert_array_equal(part_answer(suffix, training_samples(rich), view), whole)
             answers.append(whole)
         plain = whole_answer(model, rich, rich.rows("val"))
-        np.testing.assert_array_equal(part_answer(suffix, rich, "val"), plain)
+        np.testing.assert_array_equal(part_answer(suffix, validation_samples(rich)), plain)
     assert (answers[0] != answers[1]).any()
     assert (answers[0] != whole_answer(model, rich, rows)).any()
 
 
 def test_more_views_compute_only_what_is_new(rich: Store, cache: FeatureCache) -> None:
     model = detector(inputs=("frames",))
-    cut(model, rich, cache, views=2).close()
+    cut_views(model, rich, cache, 2).close()
     kept = entries(cache)
-    cut(model, rich, cache, views=3).close()
+    cut_views(model, rich, cache, 3).close()
     assert len(kept) == 3
     assert entries(cache) > kept
     assert len(entries(cache)) == 4
 
 
 def test_validation_alone_can_be_had(rich: Store, cache: FeatureCache) -> None:
-    with cut(detector(), rich, cache, train=False) as suffix:
+    with cut(detector(), cache, None, validation_samples(rich)) as suffix:
         assert not any(suffix.train.values())
-        assert all(len(arrays) == 1 for arrays in suffix.val.values())
+        assert all(len(parts) == len(parts[0]) == 1 for parts in suffix.val.values())
     assert len(entries(cache)) == 3
 
 
@@ -263,7 +283,7 @@ def test_a_model_with_nothing_worth_keeping_is_left_whole(rich: Store, cache: Fe
     frames = keras.Input((TIME, SIDE, SIDE, 4), dtype="uint8", name="frames")
     x = layers.Flatten()(layers.Rescaling(1 / 255)(frames))
     model = keras.Model(frames, layers.Dense(1)(x))
-    with cut(model, rich, cache) as suffix:
+    with cut_plain(model, rich, cache) as suffix:
         assert suffix.model is model
         assert suffix.names == ["frames"]
         assert not suffix.note
@@ -275,22 +295,80 @@ def test_a_prefix_without_room_is_left_in_the_model_which_says_so(
 ) -> None:
     model = detector()
     small = FeatureCache(tmp_path / "f", budget=3000)
-    with cut(model, rich, small) as suffix:
+    with cut_plain(model, rich, small) as suffix:
         assert len(suffix.val) == 1
         assert len(suffix.names) == 3
         assert "fit into 3 kB" in suffix.note
         whole = whole_answer(model, rich, rich.rows("val"))
-        np.testing.assert_array_equal(part_answer(suffix, rich, "val"), whole)
-    with cut(model, rich, FeatureCache(tmp_path / "g", budget=100)) as suffix:
+        np.testing.assert_array_equal(part_answer(suffix, validation_samples(rich)), whole)
+    with cut_plain(model, rich, FeatureCache(tmp_path / "g", budget=100)) as suffix:
         assert suffix.model is model
         assert suffix.note.startswith("frozen features not cached")
     assert not list((tmp_path / "g").glob("*.npy"))
 
 
 def test_features_are_held_until_the_suffix_is_closed(rich: Store, cache: FeatureCache) -> None:
-    suffix = cut(detector(inputs=("frames",)), rich, cache)
+    suffix = cut_plain(detector(inputs=("frames",)), rich, cache)
     (path, _) = sorted(cache.folder.glob("*.npy"))
     assert not feature_cache._remove_unused(path)
     suffix.close()
     assert feature_cache._remove_unused(path)
-    assert np.isfinite(suffix.val[suffix.names[0]][0]).all()
+    assert np.isfinite(suffix.val[suffix.names[0]][0][0]).all()
+
+
+def test_pseudo_fakes_have_entries_of_their_own_in_every_view(
+    rich: Store, cache: FeatureCache
+) -> None:
+    model = detector()
+    cut_plain(model, rich, cache).close()
+    plain = entries(cache)
+    train = training_samples(rich, 0.5)
+    val = validation_samples(rich, pseudo_fakes=True)
+    with cut(model, cache, train, val, views=2) as suffix:
+        assert entries(cache) > plain, "clips as they are were computed again"
+        # Clips are no other in another view; their pseudo-fakes are, where frames are looked at.
+        views = sorted([len(arrays) for arrays in parts] for parts in suffix.train.values())
+        assert views == [[1, 1], [1, 1], [1, 2]]
+        for place in (0, len(train) - 1):
+            clip = train.make(np.array([place]), EVERY, np.array([1]))
+            whole = model.predict_on_batch(list(clip.values()))
+            part = [suffix.train[name][train.part[place]] for name in suffix.names]
+            fed = [arrays[-1][train.within[place]][None] for arrays in part]
+            np.testing.assert_allclose(suffix.model.predict_on_batch(fed), whole, atol=1e-6)
+        answers = part_answer(suffix, val)
+        clips = val.make(np.arange(len(val)), EVERY)
+        whole = model.predict(list(clips.values()), batch_size=3, verbose=0)
+        np.testing.assert_allclose(answers, whole, atol=1e-6)
+
+
+def test_pseudo_fakes_of_validation_are_kept_for_a_model_without_a_prefix(
+    store: Store, cache: FeatureCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = keras.Input((TIME, SIDE, SIDE, 4), dtype="uint8", name="frames")
+    x = layers.Flatten()(layers.Rescaling(1 / 255)(frames))
+    model = keras.Model(frames, layers.Dense(1)(x))
+    val = validation_samples(store, pseudo_fakes=True)
+    wanted = val.make(np.arange(len(val)), ["frames"])["frames"]
+    for _ in range(2):
+        with cut(model, cache, training_samples(store), val) as suffix:
+            assert suffix.model is model
+            batches = ClipBatches(val, suffix.names, suffix.val, batch_size=len(val))
+            np.testing.assert_array_equal(batches[0][0], wanted)
+            assert not suffix.train
+        # What is kept is not made again.
+        monkeypatch.setattr("search.samples.pseudo_fake", None)
+    assert len(entries(cache)) == len(val.parts) - 1
+
+
+def test_pseudo_fakes_of_validation_without_room_are_made_in_every_epoch(
+    store: Store, tmp_path: Path
+) -> None:
+    frames = keras.Input((TIME, SIDE, SIDE, 4), dtype="uint8", name="frames")
+    model = keras.Model(frames, layers.Dense(1)(layers.Flatten()(frames)))
+    val = validation_samples(store, pseudo_fakes=True)
+    with cut(model, FeatureCache(tmp_path / "f", budget=100), None, val) as suffix:
+        assert suffix.note.startswith("pseudo-fakes of validation made in every epoch")
+        batches = ClipBatches(val, suffix.names, suffix.val, batch_size=len(val))
+        np.testing.assert_array_equal(
+            batches[0][0], val.make(np.arange(len(val)), ["frames"])["frames"]
+        )

@@ -1,0 +1,205 @@
+"""What a model is trained and validated on: clips of a store, and pseudo-fakes made of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from data_prep.store import Store
+from data_prep.store_format import FAKE, REAL
+from search.augmentation import CHANGED, augment, generator_of
+from search.pseudo_fakes import crop_points, pseudo_fake
+
+FRAMES = "frames"
+UNCHANGED = "none"
+PLAIN = "plain"
+
+PSEUDO_FAKE = "pseudo-fake"
+"""The method of every pseudo-fake."""
+
+# A search is steered by so many pseudo-fakes of validation, where so many of a clip suffice.
+WANTED_FOR_VALIDATION = 96
+_FEWEST_OF_A_CLIP, _MOST_OF_A_CLIP = 2, 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """Samples that are made alike, one of each of some rows.
+
+    Attributes:
+        name: of the rows: ``train``, ``train real``, ``val``, ``val real``.
+        rows: int64 (n,), of the store.
+        number: 0 for the clips themselves, from 1 for the pseudo-fake of that number of each.
+        augmentation: how they are changed besides: ``none``, ``light`` or ``strong``.
+        points: float32 (n, T, 5, 2), landmarks in crop pixels; what pseudo-fakes need.
+    """
+
+    name: str
+    rows: npt.NDArray[np.int64]
+    number: int = 0
+    augmentation: str = UNCHANGED
+    points: npt.NDArray[np.float32] | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def made(self, names: Collection[str]) -> str:
+        """What is done to the arrays of these names, in words; :data:`PLAIN` where nothing is."""
+        done = []
+        if self.number and FRAMES in names:
+            done.append(f"{PSEUDO_FAKE} {self.number}")
+        if self.augmentation != UNCHANGED and any(name in CHANGED for name in names):
+            done.append(self.augmentation)
+        return ", ".join(done) or PLAIN
+
+
+class Samples:
+    """Samples, one part behind the other; a sample is known by its place from 0.
+
+    Args:
+        store: an open store.
+        parts: at least one.
+
+    Attributes:
+        store: the store.
+        parts: the parts.
+        part: int64 (n,), number of the part of each sample.
+        within: int64 (n,), its place in that part.
+        rows: int64 (n,), row of the store it is or was made of.
+        labels: uint8 (n,), 1 for fakes and pseudo-fakes.
+        methods: str (n,), of the store, or :data:`PSEUDO_FAKE`.
+        groups: str (n,), identity groups.
+        sources: str (n,), key of the real clip it was made from, that of the clip itself where it
+            is real or the store does not name one. Samples of one source are pairs.
+    """
+
+    def __init__(self, store: Store, parts: Sequence[Part]) -> None:
+        self.store = store
+        self.parts = tuple(parts)
+        self.part = np.repeat(np.arange(len(self.parts)), [len(part) for part in self.parts])
+        self.within = np.concatenate([np.arange(len(part)) for part in self.parts])
+        self.rows = np.concatenate([part.rows for part in self.parts]).astype(np.int64)
+        pseudo = np.array([part.number > 0 for part in self.parts])[self.part]
+        self.labels = np.where(pseudo, FAKE, store.labels[self.rows]).astype(np.uint8)
+        self.methods = np.where(pseudo, PSEUDO_FAKE, store.methods[self.rows])
+        self.groups = store.groups[self.rows]
+        origins = store.crop_sources[self.rows]
+        self.sources = np.where(origins == "", store.keys[self.rows], origins)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def balanced(self, pseudo_share: float = 0.5) -> npt.NDArray[np.float64]:
+        """How often each sample should be seen, (n,), in sum 1.
+
+        Both labels count equally, of one label all methods, of one method all identity groups and
+        of one group all samples, so that no person and no method rules. Where a label is missing
+        the other has all.
+
+        Args:
+            pseudo_share: of the fakes, so much is pseudo-fakes; the methods of the store share
+                the rest. Where there are fakes of one kind alone, they have all.
+        """
+        frequency = np.zeros(len(self))
+        for label in np.unique(self.labels):
+            methods = np.unique(self.methods[self.labels == label])
+            stored = [method for method in methods if method != PSEUDO_FAKE]
+            share = pseudo_share if PSEUDO_FAKE in methods else 0.0
+            if not stored:
+                share = 1.0
+            for method in methods:
+                ours = (self.labels == label) & (self.methods == method)
+                weight = share if method == PSEUDO_FAKE else (1 - share) / len(stored)
+                frequency[ours] = weight * _evenly(self.groups[ours])
+        return frequency / frequency.sum()
+
+    def make(
+        self,
+        places: npt.NDArray[np.int64],
+        names: Sequence[str],
+        views: npt.NDArray[np.int64] | None = None,
+    ) -> dict[str, npt.NDArray[Any]]:
+        """Arrays of samples by name, each (len(places), ...), fresh.
+
+        Everything random in a sample depends on its view and on keys of the store alone, so that
+        it is the same in every trial and process. A sample is augmented as its source is in the
+        same view: what that leaves, tells nothing of the label. A pseudo-fake differs from its
+        clip in frames alone; flow and sound are the clip's, also where its frames were jittered.
+
+        Args:
+            places: of the samples, in any order.
+            names: ``frames`` or modalities of the store.
+            views: number of the view of each; samples that are augmented need one. Without one,
+                pseudo-fakes are those of view 0.
+        """
+        arrays = {name: self.store.read(self.rows[places], name) for name in names}
+        for at, place in enumerate(places):
+            part = self.parts[self.part[place]]
+            view = 0 if views is None else int(views[at])
+            clip = {name: batch[at] for name, batch in arrays.items()}
+            if part.number and FRAMES in clip:
+                key = f"{self.store.keys[self.rows[place]]}/{PSEUDO_FAKE}/{part.number}"
+                points = None if part.points is None else part.points[self.within[place]]
+                frames, _ = pseudo_fake(clip[FRAMES], points, generator_of(view, key))
+                clip[FRAMES][:] = frames
+            if part.augmentation != UNCHANGED and clip:
+                rng = generator_of(view, str(self.sources[place]))
+                augment(clip, rng, strength=part.augmentation)
+        return arrays
+
+
+def clips_of(store: Store, rows: npt.NDArray[np.int64], name: str = "clips") -> Samples:
+    """The clips of some rows, as they are."""
+    return Samples(store, [Part(name, rows)])
+
+
+def training_samples(
+    store: Store, pseudo_fakes: float = 0.0, augmentation: str = "none"
+) -> Samples:
+    """The training split, and a pseudo-fake of every real clip of it.
+
+    Args:
+        store: an open store.
+        pseudo_fakes: which share of the fakes they are to be; 0 for none, 1 for no others.
+        augmentation: how all of them are changed besides: ``none``, ``light`` or ``strong``.
+    """
+    if pseudo_fakes == 1:
+        clips = Part("train real", store.rows("train", REAL), augmentation=augmentation)
+    else:
+        clips = Part("train", store.rows("train"), augmentation=augmentation)
+    fakes = _pseudo_fakes(store, "train", 1, augmentation) if pseudo_fakes else []
+    return Samples(store, [clips, *fakes])
+
+
+def validation_samples(store: Store, *, pseudo_fakes: bool = False) -> Samples:
+    """The validation split as it is, and fixed pseudo-fakes of its real clips if wanted.
+
+    There are about :data:`WANTED_FOR_VALIDATION` of them, equally many of every real clip.
+    """
+    parts = [Part("val", store.rows("val"))]
+    reals = len(store.rows("val", REAL))
+    if pseudo_fakes and reals:
+        wanted = -(-WANTED_FOR_VALIDATION // reals)
+        number = min(max(wanted, _FEWEST_OF_A_CLIP), _MOST_OF_A_CLIP)
+        parts += _pseudo_fakes(store, "val", number)
+    return Samples(store, parts)
+
+
+def _pseudo_fakes(store: Store, split: str, number: int, augmentation: str = "none") -> list[Part]:
+    """So many pseudo-fakes of every real clip of a split, one part each."""
+    rows = store.rows(split, REAL)
+    points = crop_points(store, rows)
+    return [
+        Part(f"{split} real", rows, copy, augmentation, points) for copy in range(1, number + 1)
+    ]
+
+
+def _evenly(groups: npt.NDArray[np.str_]) -> npt.NDArray[np.float64]:
+    """Weights, in sum 1, under which all groups count equally, and all members of one."""
+    _, place, count = np.unique(groups, return_inverse=True, return_counts=True)
+    weights: npt.NDArray[np.float64] = 1.0 / count[place]
+    return weights / len(count)

@@ -1,0 +1,21 @@
+"""Names of the choices of training, for those who must not wait for TensorFlow."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+Augmentation: TypeAlias = Literal["none", "light", "strong"]
+AUGMENTATIONS: tuple[Augmentation, ...] = ("none", "light", "strong")
+
+Loss: TypeAlias = Literal["binary_crossentropy", "focal", "pairwise"]
+BINARY_CROSSENTROPY: Loss = "binary_crossentropy"
+FOCAL: Loss = "focal"
+PAIRWISE: Loss = "pairwise"
+LOSSES = (BINARY_CROSSENTROPY, FOCAL, PAIRWISE)
+
+# Share of the fakes that are pseudo-fakes: none, half, or all, as the authors of self-blended
+# images have it.
+PSEUDO_SHARES = (0.0, 0.5, 1.0)
+
+# Alpha of mixup where it is on (Zhang et al., 2018).
+MIXUP = 0.2
