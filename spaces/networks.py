@@ -9,6 +9,7 @@ from __future__ import annotations
 SMALL_NETWORKS = ("small_cnn", "small_resnet", "meso", "small_xception")
 
 PRETRAINED = (
+    "efficientnet_lite0",
     "resnet50",
     "resnet50_v2",
     "resnet101",

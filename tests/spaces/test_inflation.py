@@ -15,6 +15,7 @@ from spaces.stages import stages
 
 # One of each family; the others are slow.
 QUICK = (
+    "efficientnet_lite0",
     "resnet50",
     "resnet50_v2",
     "vgg16",
