@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -87,7 +86,7 @@ def training_space(
         pinned: choices that are not asked for, by name; the same in all trials of a study.
     """
     recipe = TrainingChoices()
-    space = _Questions(hp, pinned or {})
+    space = _Questions(pinned or {})
     blends = bool((pinned or {}).get("mixup"))
     losses = [loss for loss in LOSSES if not (blends and loss == PAIRWISE)]
     space.ask("optimizer", hp.Choice, list(OPTIMIZERS))
@@ -113,8 +112,7 @@ def training_space(
 class _Questions:
     """Asks for choices that are not pinned, each where it has an effect."""
 
-    def __init__(self, hp: Any, pinned: Mapping[str, Any]) -> None:
-        self._hp = hp
+    def __init__(self, pinned: Mapping[str, Any]) -> None:
         self._pinned = pinned
         self._recipe = dataclasses.asdict(TrainingChoices())
         self.answers: dict[str, Any] = dict(pinned)
@@ -139,15 +137,10 @@ class _Questions:
         """
         if name in self._pinned:
             return
-        with contextlib.ExitStack() as scopes:
-            for earlier, wanted in (where or {}).items():
-                if earlier not in self._pinned:
-                    scopes.enter_context(self._hp.conditional_scope(earlier, list(wanted)))
-                elif self._pinned[earlier] not in wanted:
-                    return
-            answer = kind(name, *values, **{"default": self._recipe[name], **settings})
-        if answer is not None:
-            self.answers[name] = answer
+        for earlier, wanted in (where or {}).items():
+            if self.answers.get(earlier, self._recipe[earlier]) not in wanted:
+                return
+        self.answers[name] = kind(name, *values, **{"default": self._recipe[name], **settings})
 
 
 def compile_detector(model: keras.Model, choices: TrainingChoices, steps_per_epoch: int) -> None:

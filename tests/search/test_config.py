@@ -49,6 +49,13 @@ def test_settings_take_precedence_over_the_preset_key_by_key() -> None:
         ({"features_gb": -1}, "features_gb"),
         ({"training": {"max_epochs": 3}}, "training.max_epochs"),
         ({"architecture": 7}, "architecture"),
+        ({"objective": "accuracy"}, "objective"),
+        ({"training": {"pseudo_fakes": 2}}, "training.pseudo_fakes"),
+        ({"training": {"pseudo_fakes": "many"}}, "training.pseudo_fakes"),
+        ({"training": {"augmentation": "wild"}}, "training.augmentation"),
+        ({"training": {"loss": "hinge"}}, "training.loss"),
+        ({"training": {"mixup": 0.2}}, "training.mixup"),
+        ({"training": {"mixup": True, "loss": "pairwise"}}, "the pairwise loss needs pairs"),
         ({"store": None}, "store"),
         ({"seed": True}, "seed"),
         ({"seed": "3"}, "seed"),
@@ -93,6 +100,22 @@ def test_weights_without_a_download_go_with_their_network() -> None:
 @pytest.mark.parametrize("stages", ["never", 2, "always", "search"])
 def test_how_much_of_a_backbone_trains_is_a_word_or_a_number(stages: object) -> None:
     assert resolve({**PLACES, "space": {"fine_tune": stages}}).space.fine_tune == stages
+
+
+def test_what_is_searched_is_not_pinned_and_architectures_train_on_the_same_samples() -> None:
+    training = {
+        "pseudo_fakes": 1,
+        "augmentation": "search",
+        "loss": "focal",
+        "mixup": True,
+        "weight_averaging": "search",
+    }
+    found = resolve({**PLACES, "training": training}).training
+    assert found.pinned == {"pseudo_fakes": 1.0, "loss": "focal", "mixup": 0.2}
+    assert found.samples["pseudo_fakes"] == 1.0
+    assert found.samples["augmentation"] != "search"
+    off = resolve({**PLACES, "training": {"pseudo_fakes": 0, "mixup": False}}).training
+    assert (off.pinned["pseudo_fakes"], off.pinned["mixup"]) == (0.0, 0.0)
 
 
 def test_differences_name_key_and_values_but_not_the_number_of_workers() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -10,9 +11,10 @@ import numpy.typing as npt
 import pytest
 from keras import layers
 
-from data_prep.store import Store
+from data_prep.store import Clip, Store, write_store
 from search.fit import Epoch, fit
 from search.objectives import ValidationScore, validation_score
+from search.samples import validation_samples
 from spaces.training import TrainingChoices
 
 CHOICES = TrainingChoices(epochs=4, batch_size=8, learning_rate=3e-3)
@@ -175,8 +177,19 @@ def test_divergence_is_an_error_that_says_so(store: Store, tmp_path: Path) -> No
         TrainingChoices(epochs=1, batch_size=64, optimizer="sgd", label_smoothing=0.1),
         TrainingChoices(epochs=1, batch_size=8, augmentation="light", balanced=False),
         TrainingChoices(epochs=1, batch_size=8, jit_compile=True),
+        TrainingChoices(epochs=1, batch_size=8, loss="focal", mixup=0.2),
+        TrainingChoices(epochs=1, batch_size=8, loss="pairwise", pseudo_fakes=0.5),
+        TrainingChoices(epochs=1, batch_size=5, augmentation="strong", pseudo_fakes=1.0, views=0),
     ],
-    ids=["adamw cosine", "sgd smoothed", "augmented", "XLA"],
+    ids=[
+        "adamw cosine",
+        "sgd smoothed",
+        "augmented",
+        "XLA",
+        "focal mixup",
+        "pairwise",
+        "pseudo-fakes alone",
+    ],
 )
 def test_every_way_to_train_trains(store: Store, tmp_path: Path, choices: TrainingChoices) -> None:
     model = build(store)
@@ -185,3 +198,56 @@ def test_every_way_to_train_trains(store: Store, tmp_path: Path, choices: Traini
     assert np.isfinite(trained.best.log_loss)
     assert trained.cached == 0
     assert (model.get_layer("backbone").get_weights()[0] != before).any()
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_averaged_weights_are_what_is_validated_and_kept(
+    store: Store, tmp_path: Path, frozen: bool
+) -> None:
+    choices = dataclasses.replace(CHOICES, learning_rate=0.05)
+    fits = []
+    for averaging in (False, True):
+        model = build(store, frozen)
+        how = dataclasses.replace(choices, weight_averaging=averaging)
+        fits.append(fit(model, store, how, seed=0, features=tmp_path / "f"))
+        assert val_score(model, store).log_loss == pytest.approx(fits[-1].best.log_loss, abs=1e-5)
+    own, averaged = ([epoch.score.log_loss for epoch in one.history] for one in fits)
+    # The weights that train are the same, the averages lag behind them.
+    assert fits[0].history[0].loss == pytest.approx(fits[1].history[0].loss, abs=1e-5)
+    assert fits[0].history[-1].loss == pytest.approx(fits[1].history[-1].loss, rel=0.05)
+    assert all(abs(one - other) > 1e-6 for one, other in zip(own, averaged, strict=True))
+
+
+def test_generalisation_looks_at_pseudo_fakes_and_leaves_the_auc_what_it_is(
+    store: Store, tmp_path: Path
+) -> None:
+    model = build(store)
+    trained = fit(model, store, FAKED, seed=0, features=tmp_path / "f", objective="generalisation")
+    assert trained.best.value == max(epoch.score.value for epoch in trained.history)
+    assert trained.best.pseudo_auc is not None
+    plain = val_score(model, store)
+    assert plain.auc == trained.best.auc
+    assert plain.log_loss == pytest.approx(trained.best.log_loss, abs=1e-5)
+    val = validation_samples(store, pseudo_fakes=True)
+    found = model.predict_on_batch(val.make(np.arange(len(val)), ["frames"])["frames"])[:, 0]
+    clips = len(val.parts[0])
+    again = validation_score(
+        val.labels[:clips], found[:clips], found[clips:].reshape(len(val.parts) - 1, -1)
+    )
+    assert again.pair_ranking == pytest.approx(trained.best.pair_ranking, abs=0.07)
+    assert again.pseudo_auc == pytest.approx(trained.best.pseudo_auc, abs=0.07)
+    assert set(trained.history[0].row) == {"epoch", "loss", *trained.best.row}
+
+
+def test_a_model_of_a_training_on_one_label_is_trained_all_the_same(
+    make_clips: Callable[..., list[Clip]], tmp_path: Path
+) -> None:
+    clips = [clip for clip in make_clips(8) if clip.split != "train" or not clip.label]
+    write_store(tmp_path / "reals.h5", clips, [], {"synthetic": True})
+    with Store(tmp_path / "reals.h5") as reals:
+        for loss in ("binary_crossentropy", "pairwise"):
+            how = dataclasses.replace(CHOICES, epochs=1, loss=loss)
+            alone = fit(build(reals), reals, how, seed=0, features=tmp_path / "f")
+            assert np.isfinite(alone.history[0].loss)
+        how = dataclasses.replace(CHOICES, epochs=1, loss="pairwise", pseudo_fakes=1.0)
+        assert fit(build(reals), reals, how, seed=0, features=tmp_path / "f").best_epoch == 1

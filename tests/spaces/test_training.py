@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
 import keras
 import keras_tuner
 import numpy as np
@@ -38,12 +41,78 @@ def test_every_choice_is_taken_from_the_answers() -> None:
         "batch_size": 8,
         "epochs": 7,
         "label_smoothing": 0.04,
+        "loss": "focal",
+        "pseudo_fakes": 0.0,
+        "augmentation": "strong",
+        "mixup": 0.2,
         "balanced": False,
-        "augment": True,
+        "weight_averaging": True,
     }
     hp = keras_tuner.HyperParameters()
     hp.values.update(asked)
     assert training_space(hp, max_epochs=20) == TrainingChoices(**asked)  # type: ignore[arg-type]
+
+
+def test_what_has_no_effect_is_not_asked_for() -> None:
+    hp = keras_tuner.HyperParameters()
+    hp.values.update({"loss": "pairwise", "mixup": 0.2, "balanced": False})
+    choices = training_space(hp, max_epochs=20)
+    assert (choices.mixup, choices.balanced) == (0.0, True)
+
+    hp = keras_tuner.HyperParameters()
+    hp.values.update({"pseudo_fakes": 0.5, "balanced": False})
+    assert training_space(hp, max_epochs=20).balanced
+
+
+@pytest.mark.parametrize(
+    ("pinned", "unasked"),
+    [
+        ({}, {"weight_decay"}),
+        ({"loss": "pairwise"}, {"weight_decay", "loss", "mixup", "balanced"}),
+        ({"loss": "focal", "pseudo_fakes": 0.0}, {"weight_decay", "loss", "pseudo_fakes"}),
+        ({"pseudo_fakes": 1.0}, {"weight_decay", "pseudo_fakes", "balanced"}),
+        ({"mixup": 0.2, "weight_averaging": False}, {"weight_decay", "mixup", "weight_averaging"}),
+        ({"augmentation": "strong", "optimizer": "adamw"}, {"augmentation", "optimizer"}),
+    ],
+)
+def test_what_is_pinned_is_taken_and_not_asked_for(
+    pinned: dict[str, Any], unasked: set[str]
+) -> None:
+    hp = keras_tuner.HyperParameters()
+    choices = training_space(hp, 20, pinned)
+    names = {field.name for field in dataclasses.fields(TrainingChoices)}
+    assert names - set(hp.values) == unasked | {"views", "jit_compile"}
+    assert {name: getattr(choices, name) for name in pinned} == pinned
+
+
+def test_blends_leave_the_pairwise_loss_out() -> None:
+    hp = keras_tuner.HyperParameters()
+    training_space(hp, 20, {"mixup": 0.2})
+    (loss,) = [entry for entry in hp.space if entry.name == "loss"]
+    assert set(loss.values) == {"binary_crossentropy", "focal"}
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        {"mixup": 0.2, "loss": "pairwise"},
+        {"pseudo_fakes": 0.5, "balanced": False},
+        {"loss": "pairwise", "balanced": False},
+    ],
+)
+def test_choices_that_exclude_each_other_are_refused(choices: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="pair"):
+        TrainingChoices(**choices)
+
+
+def test_averaged_weights_are_kept_by_the_optimizer_over_about_an_epoch() -> None:
+    for steps, momentum in ((2, 0.9), (50, 0.98), (10**6, 0.999)):
+        model = _tiny()
+        compile_detector(model, TrainingChoices(weight_averaging=True), steps)
+        assert model.optimizer.use_ema
+        assert model.optimizer.ema_momentum == pytest.approx(momentum)
+    compile_detector(model, TrainingChoices(), 2)
+    assert not model.optimizer.use_ema
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
