@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data_prep.bootstrap import Interval, group_intervals
+from data_prep.separation import FEWEST_PEOPLE
 
 Scores: TypeAlias = "npt.NDArray[np.float64]"
 Places: TypeAlias = "npt.NDArray[np.int64]"
@@ -21,11 +22,13 @@ AUC_AHEAD, PAIRS_AHEAD = "auc ahead", "pairs ahead"
 
 @dataclasses.dataclass(frozen=True)
 class Figure:
-    """A value and its 95% interval, None where there is one group of people alone.
+    """A value and its 95% interval.
 
     Attributes:
         value: mean over the trainings.
-        interval: percentile bootstrap over identity groups and trainings.
+        interval: percentile bootstrap over identity groups and trainings; None with fewer than
+            five groups of a label: few are drawn again and again, and an interval would be narrow
+            for no reason.
     """
 
     value: float
@@ -47,7 +50,9 @@ def source_places(
     return np.array([place.get(str(source), -1) for source in crop_sources], np.int64)
 
 
-def pair_ranking(scores: Scores, sources: Places) -> float | None:
+def pair_ranking(
+    scores: Scores, sources: Places, videos: npt.NDArray[np.str_] | None = None
+) -> float | None:
     """How often a fake scores above the very video it was made from; ties count half.
 
     The mean over source videos of the share of its fakes, so that a video of many fakes counts as
@@ -57,11 +62,13 @@ def pair_ranking(scores: Scores, sources: Places) -> float | None:
     Args:
         scores: (N,), higher for fakes.
         sources: from :func:`source_places`.
+        videos: (N,), which video each clip is of, where one comes more than once, as in matched
+            pairs; None where none does.
 
     Returns:
         0 to 1; None where there is no pair.
     """
-    found = _wins_of_sources(scores, sources)
+    found = _wins_of_videos(scores, sources, _numbered(videos, len(sources)))
     return None if not found else float(np.mean([np.mean(wins) for wins in found.values()]))
 
 
@@ -73,6 +80,8 @@ def figures(
     methods: npt.NDArray[np.str_] | None = None,
     *,
     against: Scores | None = None,
+    folds: npt.NDArray[np.integer] | None = None,
+    videos: npt.NDArray[np.str_] | None = None,
     seed: int = 0,
 ) -> dict[str, Figure]:
     """AUC and pair ranking of scored clips, and what they have over other scores of the same.
@@ -88,6 +97,10 @@ def figures(
         methods: (N,), of the fakes; adds ``auc of METHOD`` of each against all reals.
         against: (N,) or (trainings, N), such as a score that needs no training; adds ``auc
             ahead`` and ``pairs ahead``, what ``scores`` have over it.
+        folds: (N,), where clips of several folds were scored by a detector each: the AUC then
+            compares clips of one fold alone, each fold with the weight of its comparisons. A group
+            lies in one fold.
+        videos: (N,), as in :func:`pair_ranking`.
         seed: of the bootstrap.
 
     Returns:
@@ -103,48 +116,67 @@ def figures(
             raise ValueError(f"scores must be finite, one a clip. Received: {values.shape}")
     if len(np.unique(labels)) < 2:
         raise ValueError("figures need real and fake clips. Received: one label")
-    found = _compared(_Auc, AUC, AUC_AHEAD, ours, theirs, labels, groups, sources, seed)
-    paired = sources >= 0
+    folds = np.zeros(len(labels), np.int64) if folds is None else folds
+    clips = _Clips(labels, groups, sources, folds, _numbered(videos, len(labels)))
+    found = _compared(_Auc, AUC, AUC_AHEAD, ours, theirs, clips, seed)
+    paired = clips.in_pairs()
     if paired.any():
         # Whoever is in no pair is no one to draw.
-        paired[sources[sources >= 0]] = True
-        inside = np.cumsum(paired) - 1
-        places = np.where(sources >= 0, inside[sources], -1)[paired]
-        found |= _compared(
-            _Pairs,
-            PAIRS,
-            PAIRS_AHEAD,
-            ours[:, paired],
-            None if theirs is None else theirs[:, paired],
-            labels[paired],
-            groups[paired],
-            places,
-            seed,
-        )
+        rivals = None if theirs is None else theirs[:, paired]
+        chosen = ours[:, paired]
+        found |= _compared(_Pairs, PAIRS, PAIRS_AHEAD, chosen, rivals, clips.only(paired), seed)
     for method in [] if methods is None else np.unique(methods[labels == 1]).tolist():
         rows = (labels == 0) | ((methods == method) & (labels == 1))
-        none = np.full(int(rows.sum()), -1)
-        of_method = _compared(
-            _Auc, AUC, AUC_AHEAD, ours[:, rows], None, labels[rows], groups[rows], none, seed
-        )
+        of_method = _compared(_Auc, AUC, AUC_AHEAD, ours[:, rows], None, clips.only(rows), seed)
         found[f"auc of {method}"] = of_method[AUC]
     return found
+
+
+@dataclasses.dataclass(frozen=True)
+class _Clips:
+    """What is known of the clips, (N,) each; every group lies in one fold."""
+
+    labels: npt.NDArray[np.integer]
+    groups: npt.NDArray[np.str_]
+    sources: Places
+    folds: npt.NDArray[np.integer]
+    videos: Places
+
+    def in_pairs(self) -> npt.NDArray[np.bool_]:
+        """Fakes whose original is there, and these originals."""
+        inside: npt.NDArray[np.bool_] = self.sources >= 0
+        inside[self.sources[inside]] = True
+        return inside
+
+    def only(self, rows: npt.NDArray[np.bool_]) -> _Clips:
+        """Some of the clips."""
+        places = np.cumsum(rows) - 1
+        kept = (self.sources >= 0) & rows[self.sources]
+        sources = np.where(kept, places[self.sources], -1)
+        return _Clips(
+            self.labels[rows],
+            self.groups[rows],
+            sources[rows],
+            self.folds[rows],
+            self.videos[rows],
+        )
+
+    def people(self) -> int:
+        """Groups of the label that has fewer."""
+        return min(len(np.unique(self.groups[self.labels == label])) for label in (0, 1))
 
 
 class _Auc:
     """AUC of several trainings where clips of a group count alike: sums over pairs of groups."""
 
-    def __init__(
-        self,
-        scores: Scores,
-        labels: npt.NDArray[np.integer],
-        person: Places,
-        people: int,
-        sources: Places,
-    ) -> None:
-        fake, real = labels == 1, labels == 0
-        self._fakes = np.bincount(person[fake], minlength=people)
-        self._reals = np.bincount(person[real], minlength=people)
+    def __init__(self, scores: Scores, clips: _Clips) -> None:
+        _, first, person = np.unique(clips.groups, return_index=True, return_inverse=True)
+        people, fake, real = len(first), clips.labels == 1, clips.labels == 0
+        fakes = np.bincount(person[fake], minlength=people)
+        reals = np.bincount(person[real], minlength=people)
+        folds = clips.folds[first]
+        self._alike = folds[:, None] == folds
+        self._pairs = self._alike * np.outer(fakes, reals)
         self._wins = np.zeros((len(scores), people, people))
         reals_of = [np.flatnonzero(real & (person == one)) for one in range(people)]
         for training, values in enumerate(scores):
@@ -155,32 +187,28 @@ class _Auc:
                 below = np.searchsorted(ordered, values[fake], "left")
                 upto = np.searchsorted(ordered, values[fake], "right")
                 won = np.bincount(person[fake], (below + upto) / 2, minlength=people)
-                self._wins[training, :, one] = won
+                self._wins[training, :, one] = won * self._alike[:, one]
 
     def __call__(self, weights: npt.NDArray[np.integer]) -> Scores:
         """Of every training, with so many copies of each group."""
-        pairs = (weights @ self._fakes) * (weights @ self._reals)
-        found: Scores = np.einsum("sij,i,j->s", self._wins, weights, weights) / pairs
-        return found
+        won: Scores = np.einsum("sij,i,j->s", self._wins, weights, weights)
+        return won / (weights @ self._pairs @ weights)
 
 
 class _Pairs:
     """Pair ranking of several trainings where clips of a group count alike: sums over groups."""
 
-    def __init__(
-        self,
-        scores: Scores,
-        labels: npt.NDArray[np.integer],
-        person: Places,
-        people: int,
-        sources: Places,
-    ) -> None:
+    def __init__(self, scores: Scores, clips: _Clips) -> None:
+        _, first, person = np.unique(clips.groups, return_index=True, return_inverse=True)
+        people, sources = len(first), clips.sources
         self._wins = np.zeros((len(scores), people))
         self._count = np.zeros(people, np.int64)
-        np.add.at(self._count, person[np.unique(sources[sources >= 0])], 1)
+        person_of = dict(zip(clips.videos.tolist(), person.tolist(), strict=True))
         for training, values in enumerate(scores):
-            for source, wins in _wins_of_sources(values, sources).items():
-                self._wins[training, person[source]] += np.mean(wins)
+            found = _wins_of_videos(values, sources, clips.videos)
+            for video, wins in found.items():
+                self._wins[training, person_of[video]] += np.mean(wins)
+        np.add.at(self._count, [person_of[video] for video in found], 1)
 
     def __call__(self, weights: npt.NDArray[np.integer]) -> Scores:
         """Of every training, with so many copies of each group."""
@@ -194,18 +222,16 @@ def _compared(
     ahead: str,
     ours: Scores,
     theirs: Scores | None,
-    labels: npt.NDArray[np.integer],
-    groups: npt.NDArray[np.str_],
-    sources: Places,
+    clips: _Clips,
     seed: int,
 ) -> dict[str, Figure]:
     """One figure, and what it has over the other scores', with intervals."""
-    _, first, person = np.unique(groups, return_index=True, return_inverse=True)
     measures: dict[str, Callable[[npt.NDArray[np.integer]], Scores]] = {
-        side: kind(scores, labels, person, len(first), sources)
+        side: kind(scores, clips)
         for side, scores in (("ours", ours), ("theirs", theirs))
         if scores is not None
     }
+    _, first = np.unique(clips.groups, return_index=True)
     rng = np.random.default_rng(seed)
 
     def values(weights: npt.NDArray[np.integer], *, draw: bool) -> dict[str, float]:
@@ -219,16 +245,26 @@ def _compared(
             told[ahead] = means["ours"] - means["theirs"]
         return told
 
-    point = values(np.ones(len(labels), np.int64), draw=False)
-    intervals = group_intervals(partial(values, draw=True), labels, groups, seed)
+    point = values(np.ones(len(clips.labels), np.int64), draw=False)
+    intervals: dict[str, Interval] = dict.fromkeys(point)
+    if clips.people() >= FEWEST_PEOPLE:
+        drawn = partial(values, draw=True)
+        intervals = group_intervals(drawn, clips.labels, clips.groups, seed)
     return {key: Figure(value, intervals[key]) for key, value in point.items()}
 
 
-def _wins_of_sources(scores: Scores, sources: Places) -> dict[int, list[float]]:
+def _numbered(videos: npt.NDArray[np.str_] | None, count: int) -> Places:
+    """A number for every video; each clip's own place where they are not told."""
+    if videos is None:
+        return np.arange(count)
+    return np.unique(videos, return_inverse=True)[1].astype(np.int64)
+
+
+def _wins_of_videos(scores: Scores, sources: Places, videos: Places) -> dict[int, list[float]]:
     """Of every source video 1 for a fake above it, 1/2 for a tie, 0 for one below."""
     found: dict[int, list[float]] = {}
     for fake in np.flatnonzero(sources >= 0).tolist():
         source = int(sources[fake])
         apart = float(np.sign(scores[fake] - scores[source]))
-        found.setdefault(source, []).append((apart + 1) / 2)
+        found.setdefault(int(videos[source]), []).append((apart + 1) / 2)
     return found

@@ -19,6 +19,7 @@ is trained on is refused.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -49,6 +50,9 @@ PERSONS = ("real_clips/mead", "faces_lfw")
 STRANGERS = ("real_clips/grid",)
 
 VAL_SHARE = 0.2
+FOLDS = 4
+# Neighbours in size lie two folds apart.
+_SEATS = (0, 2, 1, 3)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,6 +104,29 @@ def held_out_stores(keep: Path, method: str, *, extras: bool = True) -> tuple[Pa
     test = keep / "stores" / f"test-{method}.h5"
     if not (train.exists() and test.exists()):
         training, testing = _held_out(_forged(keep, ("train", "val", "test")), method)
+        _write(train, [*training, *_extras(keep)] if extras else training, keep)
+        _check_sides(train)
+        _write(test, testing, keep)
+        check_apart(train, test)
+    return train, test
+
+
+def fold_stores(keep: Path, fold: int, *, extras: bool = True) -> tuple[Path, Path]:
+    """Stores for training without one fold of the people of FaceForensics++, and for a test on it.
+
+    The official lists leave few people of a small sample to test on. Here everyone is tested once:
+    identity groups are dealt to :data:`FOLDS` folds, the next fold is for validation, and the
+    others are trained on. Groups of many clips come first and lie two folds apart, so that
+    every training has seen some of them.
+
+    Raises:
+        UserError: the real data is not there, or the sides are not apart.
+    """
+    kind = "train" if extras else "train-forged"
+    train = keep / "stores" / f"{kind}-fold{fold}.h5"
+    test = keep / "stores" / f"test-fold{fold}.h5"
+    if not (train.exists() and test.exists()):
+        training, testing = _fold(_forged(keep, ("train", "val", "test")), fold)
         _write(train, [*training, *_extras(keep)] if extras else training, keep)
         _check_sides(train)
         _write(test, testing, keep)
@@ -328,6 +355,23 @@ def _held_out(clips: Iterable[Clip], method: str) -> tuple[list[Clip], list[Clip
         and (clip.label == REAL or clip.method == method)
     ]
     return training, testing
+
+
+def _fold(clips: Iterable[Clip], fold: int) -> tuple[list[Clip], list[Clip]]:
+    """Clips for training without a fold, train and val, and those of the fold."""
+    clips = list(clips)
+    sizes = collections.Counter(clip.group for clip in clips)
+    order = shuffled(0)
+    groups = sorted(sizes, key=lambda group: (-sizes[group], order(group)))
+    seats = {group: _SEATS[place % FOLDS] for place, group in enumerate(groups)}
+    sides = {fold: "test", (fold + 1) % FOLDS: "val"}
+    placed = [
+        dataclasses.replace(clip, split=sides.get(seats[clip.group], "train")) for clip in clips
+    ]
+    return (
+        [clip for clip in placed if clip.split != "test"],
+        [clip for clip in placed if clip.split == "test"],
+    )
 
 
 def _write(path: Path, clips: Sequence[Clip], keep: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn import metrics
 
-from artifacts.ranking import AUC, PAIRS, Figure, Scores, figures
+from artifacts.ranking import Scores
 from data_prep.store import Store
 
 
@@ -39,22 +39,3 @@ def untrained_scores(
         for name, sign in turned.items()
         if name in store.shortcuts
     }
-
-
-def best(
-    scores: dict[str, Scores],
-    labels: npt.NDArray[np.integer],
-    groups: npt.NDArray[np.str_],
-    sources: npt.NDArray[np.int64],
-) -> dict[str, tuple[str, Figure]]:
-    """The score best by AUC and the one best by pair ranking, by ``auc`` and ``pairs``.
-
-    They are the best on the very clips they are judged on, which is more than a detector is given:
-    a difference to them is a cautious one.
-    """
-    found: dict[str, tuple[str, Figure]] = {}
-    for name, values in scores.items():
-        for what, figure in figures(values, labels, groups, sources).items():
-            if what in (AUC, PAIRS) and (what not in found or figure.value > found[what][1].value):
-                found[what] = name, figure
-    return found

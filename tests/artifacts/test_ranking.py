@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from artifacts.ranking import figures, pair_ranking, source_places
+from artifacts.ranking import _Auc, _Clips, figures, pair_ranking, source_places
 
 # Real 0 has fakes 2 and 3, real 1 has fake 4; fake 5 is of nobody here.
 SOURCES = np.array([-1, -1, 0, 0, 1, -1])
@@ -40,6 +40,17 @@ def test_no_pair_has_no_ranking() -> None:
     assert "pairs" not in figures(np.arange(6.0), LABELS, GROUPS, none)
 
 
+def test_a_video_that_comes_for_each_of_its_fakes_counts_once() -> None:
+    # Video x has three fakes, each beside a copy of its own; video y has one.
+    sources = np.array([1, -1, 3, -1, 5, -1, 7, -1])
+    videos = np.array(["f", "x", "g", "x", "h", "x", "i", "y"])
+    scores = np.array([0.9, 0.1, 0.9, 0.1, 0.9, 0.1, 0.1, 0.9])
+    assert pair_ranking(scores, sources) == 0.75
+    assert pair_ranking(scores, sources, videos) == 0.5
+    labels, groups = np.tile([1, 0], 4), np.array(list("aaaaaabb"))
+    assert figures(scores, labels, groups, sources, videos=videos)["pairs"].value == 0.5
+
+
 def many(seed: int = 0) -> tuple[np.ndarray, ...]:
     """Two hundred clips of forty people: labels, groups, sources, a good and a poor score."""
     rng = np.random.default_rng(seed)
@@ -61,11 +72,10 @@ def test_the_auc_is_scikit_learns_with_ties_and_over_trainings() -> None:
 def test_weights_of_people_are_as_good_as_repeated_clips() -> None:
     labels, groups, sources, good, _ = many()
     twice = np.concatenate([np.arange(200), np.flatnonzero(groups == "p3")])
-    from artifacts.ranking import _Auc
-
-    _, first, person = np.unique(groups, return_index=True, return_inverse=True)
+    _, first = np.unique(groups, return_index=True)
     weights = np.where(groups == "p3", 2, 1)[first]
-    measured = _Auc(good[None], labels, person, len(first), sources)(weights)
+    clips = _Clips(labels, groups, sources, np.zeros(200, np.int64), np.arange(200))
+    measured = _Auc(good[None], clips)(weights)
     assert measured[0] == pytest.approx(metrics.roc_auc_score(labels[twice], good[twice]))
 
 
@@ -90,9 +100,25 @@ def test_trainings_that_differ_widen_the_interval() -> None:
     assert apart[1] - apart[0] > 1.5 * (alike[1] - alike[0])
 
 
-def test_one_group_of_people_has_no_interval() -> None:
-    found = figures(np.arange(6.0), LABELS, np.array(["a"] * 6), SOURCES, against=np.zeros(6))
-    assert {figure.interval for figure in found.values()} == {None}
+def test_few_people_have_no_interval() -> None:
+    labels, groups, sources, good, poor = many()
+    for people, known in ((4, False), (5, True)):
+        rows = np.arange(5 * people)
+        found = figures(good[rows], labels[rows], groups[rows], sources[rows], against=poor[rows])
+        assert {figure.interval is not None for figure in found.values()} == {known}
+
+
+def test_folds_are_compared_within_themselves() -> None:
+    labels, groups, sources, good, _ = many()
+    folds = np.arange(200) // 100
+    # One detector calls everything more fake than the other does.
+    shifted = good + 10 * folds
+    found = figures(shifted, labels, groups, sources, folds=folds)
+    expected = np.mean(
+        [metrics.roc_auc_score(labels[folds == fold], good[folds == fold]) for fold in (0, 1)]
+    )
+    assert found["auc"].value == pytest.approx(expected)
+    assert figures(shifted, labels, groups, sources)["auc"].value < expected - 0.1
 
 
 def test_each_method_has_its_auc_against_all_reals() -> None:

@@ -1,0 +1,238 @@
+"""Detectors on people they never saw: ``DFSEARCH_REAL_DATA=FOLDER python bench/accuracy.py``.
+
+Detectors are trained on the training people of FaceForensics++, chosen on its validation people,
+and tested on its test people, on Celeb-DF and on any other prepared store (``--test STORE.h5``):
+the original recipe, the presets ``quick`` and ``standard``, each stream alone, and the quick preset
+with each manipulation method held out of training. ``--folds`` has all people of FaceForensics++
+take their turn as the tested ones instead.
+
+Each is judged by the AUC of its video scores and by pair ranking, how often a fake scores above the
+very video it was made from; both again on matched pairs, of which the sharper clip is blurred
+until it is as sharp as the other; and by what it is ahead of the best score that needs no training.
+
+Everything stays in ``--keep``: stores, models and scores. A bench started again goes on with what
+is missing; ``--minutes`` says for how long it works, the rows that tell most first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import accuracy_data as data
+from accuracy_rows import (
+    Kept,
+    Row,
+    fingerprint,
+    in_folds,
+    in_order,
+    lacking,
+    measure,
+    training_store,
+)
+from accuracy_table import Judged, judged, methods_table, results, sentences, table, together
+
+from data_prep.errors import UserError
+from search.cli_common import INTERRUPTED, USAGE
+from search.console import log, tables
+
+CLIPS, MATCHED = "clips", "matched pairs"
+_GRACE_SECONDS = 60
+
+
+def test_sets(keep: Path, others: Sequence[Path]) -> list[data.TestSet]:
+    """FaceForensics++, Celeb-DF and the stores named beside them, none with anybody trained on."""
+    named = data.test_stores(keep)
+    found = [data.test_set(keep, name, path) for name, path in named.items()]
+    for path in others:
+        data.check_apart(data.train_store(keep), path)
+        found.append(data.test_set(keep, path.stem, path))
+        log.print(f"{path}: tested on its {found[-1].split} clips", markup=False)
+    return found
+
+
+def tested_by(keep: Path, row: Row, common: Sequence[data.TestSet]) -> list[data.TestSet]:
+    """The test sets of a row: with a method held out, its fakes alone; of a fold, its people."""
+    if row.held_out:
+        _, path = data.held_out_stores(keep, row.held_out, extras=row.extras)
+        return [data.test_set(keep, f"{row.held_out} held out", path)]
+    if row.fold is not None:
+        _, path = data.fold_stores(keep, row.fold, extras=row.extras)
+        return [data.test_set(keep, f"fold {row.fold}", path)]
+    return list(common)
+
+
+def work(
+    chosen: argparse.Namespace, rows: Sequence[Row], common: Sequence[data.TestSet]
+) -> list[Row]:
+    """Train and score what is missing until the time is up; the rows that are still missing."""
+    until = time.monotonic() + 60 * chosen.minutes
+    missing = []
+    for row in rows:
+        if not lacking(chosen.keep, row, tested_by(chosen.keep, row, common)):
+            continue
+        left = until - time.monotonic()
+        if left <= 0 or not _in_own_process(chosen, row, left):
+            missing.append(row)
+    return missing
+
+
+def _in_own_process(chosen: argparse.Namespace, row: Row, seconds: float) -> bool:
+    """Whether a row was finished; one that runs out of time is stopped and goes on next time."""
+    log.print(f"{row.name}: {seconds / 60:.0f} minutes left", markup=False)
+    command = [sys.executable, __file__, "--keep", str(chosen.keep), "--weights", chosen.weights]
+    command += [f"--test={path}" for path in chosen.test]
+    command += ["--row", json.dumps(dataclasses.asdict(row))]
+    process = subprocess.Popen(command, start_new_session=True)
+    try:
+        process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        log.print(f"{row.name}: the time is up", markup=False)
+    finally:
+        _stop(process)
+    if process.returncode not in (0, INTERRUPTED):
+        log.print(f"{row.name}: ended with exit code {process.returncode}", markup=False)
+    return process.returncode == 0
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End a row that is still running; a search keeps what its trials have found."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(timeout=_GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def judge(keep: Path, rows: Sequence[Row], common: Sequence[data.TestSet]) -> list[Judged]:
+    """All test sets of the rows, plain and matched, with every score there is."""
+    entries = Kept(keep / "scores.jsonl").entries()
+
+    def scored(one: data.TestSet, ours: Sequence[Row], signs: Path) -> dict[str, Judged]:
+        """Of clips and of matched pairs."""
+        found = {}
+        for path, kind in ((one.path, CLIPS), (one.matched, MATCHED)):
+            if path is None:
+                continue
+            mark = fingerprint(path)
+            trained: dict[str, dict[int, list[float]]] = {}
+            for row in ours:
+                key = row.name, fingerprint(training_store(keep, row)), mark
+                if key in entries:
+                    trained.setdefault(row.detector, {})[row.seed] = entries[key]["scores"]
+            found[kind] = judged(f"{one.name}, {kind}", path, signs, trained)
+        return found
+
+    def pooled(title: str, sets: Sequence[dict[str, Judged]], *, apart: bool) -> dict[str, Judged]:
+        return {
+            kind: together(f"{title}, {kind}", parts, apart=apart)
+            for kind in (CLIPS, MATCHED)
+            if (parts := [found[kind] for found in sets if kind in found])
+        }
+
+    signs = data.train_store(keep, extras=False)
+    found: list[dict[str, Judged]] = []
+    plain = [row for row in rows if not row.held_out and row.fold is None]
+    if plain or not rows:
+        found = [scored(one, plain, signs) for one in common]
+        if len(found) > 1:
+            found.append(pooled("all of these", found, apart=False))
+    for method in dict.fromkeys(row.held_out for row in rows if row.held_out):
+        ours = [row for row in rows if row.held_out == method]
+        found += [scored(one, ours, signs) for one in tested_by(keep, ours[0], common)]
+    folds = sorted({row.fold for row in rows if row.fold is not None})
+    if folds:
+        of_folds = []
+        for fold in folds:
+            ours = [row for row in rows if row.fold == fold]
+            signs, _ = data.fold_stores(keep, fold, extras=False)
+            of_folds += [scored(one, ours, signs) for one in tested_by(keep, ours[0], common)]
+        found.append(pooled("all people in turn", of_folds, apart=True))
+    return [part for kinds in found for part in kinds.values()]
+
+
+def report(parts: Sequence[Judged], missing: Sequence[Row], as_json: bool) -> None:
+    """Print tables and sentences, or everything as JSON."""
+    found = [(part, results(part)) for part in parts]
+    if as_json:
+        print(json.dumps([_plain(part, figures) for part, figures in found], indent=1))
+        return
+    console = tables()
+    for part, figures in found:
+        console.print(table(part, figures))
+        by_method = methods_table(part, figures)
+        if by_method is not None:
+            console.print(by_method)
+        for sentence in sentences(part, figures):
+            console.print(sentence, markup=False)
+        console.print()
+    if missing:
+        names = ", ".join(row.name for row in missing)
+        console.print(f"missing, the same command goes on with them: {names}", markup=False)
+
+
+def _plain(part: Judged, figures: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "clips": part.title,
+        "size": part.size,
+        "figures": {
+            score: {name: dataclasses.asdict(figure) for name, figure in of_score.items()}
+            for score, of_score in figures.items()
+        },
+    }
+
+
+def _chosen() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument(
+        "--keep", type=Path, required=True, metavar="FOLDER", help="where all stays"
+    )
+    parser.add_argument("--seeds", default="0,1,2", help="of the trainings, comma-separated")
+    parser.add_argument("--only", default="", metavar="WORDS", help="rows whose name holds one")
+    parser.add_argument("--quick", action="store_true", help="one seed, quick rows")
+    parser.add_argument("--folds", action="store_true", help="test all people in turn")
+    parser.add_argument("--minutes", type=float, default=120, help="to work for; 0 prints alone")
+    parser.add_argument("--test", type=Path, action="append", default=[], metavar="STORE.h5")
+    parser.add_argument("--weights", default="imagenet", help="of pretrained networks: or hed")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--row", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure and print."""
+    chosen = _chosen()
+    try:
+        common = test_sets(chosen.keep, chosen.test)
+        if chosen.row:
+            row = Row(**json.loads(chosen.row))
+            measure(chosen.keep, row, tested_by(chosen.keep, row, common), chosen.weights)
+            return
+        seeds = [int(seed) for seed in chosen.seeds.split(",")]
+        rows = in_order(seeds, data.methods(chosen.keep), quick=chosen.quick)
+        if chosen.folds:
+            rows = in_folds(seeds, quick=chosen.quick)
+        words = [word for word in chosen.only.split(",") if word]
+        rows = [row for row in rows if not words or any(word in row.name for word in words)]
+        missing = work(chosen, rows, common)
+        report(judge(chosen.keep, rows, common), missing, chosen.json)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(USAGE)
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on where it was", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,251 @@
+"""What ``bench/accuracy.py`` says: its figures, their tables, and sentences made of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import accuracy_data as data
+import numpy as np
+import numpy.typing as npt
+from accuracy_untrained import signs, untrained_scores
+from rich.table import Table
+
+from artifacts.ranking import (
+    AUC,
+    AUC_AHEAD,
+    PAIRS,
+    PAIRS_AHEAD,
+    Figure,
+    Scores,
+    figures,
+    source_places,
+)
+from data_prep.store import Store
+
+UNTRAINED = "untrained "
+SHOWN_UNTRAINED = 3
+"""No-training scores in a table beside the best: those best by AUC."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Judged:
+    """The clips of a test set, plain or matched, and every score of them.
+
+    Attributes:
+        title: for the table.
+        labels, groups, sources, methods, folds, videos: (N,), as
+            :func:`artifacts.ranking.figures` takes them.
+        untrained: scores that need no training, (N,) each, by name.
+        trained: of each detector by name, and of each seed, scores (N,).
+        synthetic: whether the clips are drawn.
+    """
+
+    title: str
+    labels: npt.NDArray[np.integer]
+    groups: npt.NDArray[np.str_]
+    sources: npt.NDArray[np.int64]
+    methods: npt.NDArray[np.str_]
+    folds: npt.NDArray[np.integer]
+    videos: npt.NDArray[np.str_]
+    untrained: dict[str, Scores]
+    trained: dict[str, dict[int, Scores]]
+    synthetic: bool
+
+    @property
+    def size(self) -> str:
+        """How many clips, pairs and groups of people."""
+        reals, fakes = int((self.labels == 0).sum()), int((self.labels == 1).sum())
+        people = len(np.unique(self.groups))
+        return (
+            f"{reals} real, {fakes} fake, {int((self.sources >= 0).sum())} of them with their "
+            f"original, {people} {'group' if people == 1 else 'groups'} of people"
+            + (", SYNTHETIC" if self.synthetic else "")
+        )
+
+
+def judged(
+    title: str, path: Path, train: Path, trained: Mapping[str, Mapping[int, Sequence[float]]]
+) -> Judged:
+    """The tested clips of a store with every score.
+
+    Args:
+        title: for the table.
+        path: of the store.
+        train: the store the signs of the no-training scores are from.
+        trained: of each detector and seed, the scores.
+    """
+    with Store(train) as store:
+        turned = signs(store)
+    with Store(path) as store:
+        rows, _ = data.tested_rows(store)
+        return Judged(
+            title,
+            store.labels[rows],
+            store.groups[rows],
+            source_places(store.keys[rows], store.crop_sources[rows]),
+            store.methods[rows],
+            np.zeros(len(rows), np.int64),
+            store.paths[rows],
+            untrained_scores(store, rows, turned),
+            {
+                name: {seed: np.array(scores) for seed, scores in of_seeds.items()}
+                for name, of_seeds in trained.items()
+            },
+            store.is_synthetic,
+        )
+
+
+def together(title: str, parts: Sequence[Judged], *, apart: bool = False) -> Judged:
+    """Several test sets as one, with those trainings that have scored all of them.
+
+    Args:
+        title: for the table.
+        parts: at least one.
+        apart: each part was scored by a detector of its own.
+    """
+    sizes = [len(part.labels) for part in parts]
+    starts = np.cumsum([0, *sizes[:-1]])
+    sources = [
+        np.where(part.sources >= 0, part.sources + start, -1)
+        for part, start in zip(parts, starts, strict=True)
+    ]
+    first = parts[0]
+    quantities = [name for name in first.untrained if all(name in p.untrained for p in parts)]
+    trained = {
+        name: {
+            seed: np.concatenate([part.trained[name][seed] for part in parts])
+            for seed in of_seeds
+            if all(seed in part.trained.get(name, ()) for part in parts)
+        }
+        for name, of_seeds in first.trained.items()
+    }
+    return Judged(
+        title,
+        np.concatenate([part.labels for part in parts]),
+        np.concatenate([part.groups for part in parts]),
+        np.concatenate(sources),
+        np.concatenate([part.methods for part in parts]),
+        np.repeat(np.arange(len(parts)) if apart else 0, sizes if apart else sum(sizes)),
+        np.concatenate([part.videos for part in parts]),
+        {name: np.concatenate([part.untrained[name] for part in parts]) for name in quantities},
+        {name: of_seeds for name, of_seeds in trained.items() if of_seeds},
+        any(part.synthetic for part in parts),
+    )
+
+
+Results = dict[str, dict[str, Figure]]
+"""Figures of every score of a test set, by its name and theirs."""
+
+
+def results(clips: Judged) -> Results:
+    """Figures of all scores, the detectors' beside the best no-training score.
+
+    The no-training score that is best on these very clips, by each figure, is what detectors are
+    compared with.
+    """
+    told = partial(
+        figures,
+        labels=clips.labels,
+        groups=clips.groups,
+        sources=clips.sources,
+        folds=clips.folds,
+        videos=clips.videos,
+    )
+    found: Results = {UNTRAINED + name: told(scores) for name, scores in clips.untrained.items()}
+    baselines = _best(found)
+    for name, of_seeds in clips.trained.items():
+        scores = np.stack(list(of_seeds.values()))
+        found[name] = told(scores, methods=clips.methods)
+        for what, ahead in ((AUC, AUC_AHEAD), (PAIRS, PAIRS_AHEAD)):
+            if what in baselines:
+                baseline = clips.untrained[baselines[what].removeprefix(UNTRAINED)]
+                found[name][ahead] = told(scores, against=baseline)[ahead]
+    return found
+
+
+def _best(found: Results) -> dict[str, str]:
+    """Names of the no-training score best by AUC and of the one best by pair ranking.
+
+    They are the best on the very clips they are judged on, which is more than a detector is given:
+    a difference to them is a cautious one.
+    """
+    return {
+        what: max(names, key=lambda name: found[name][what].value)
+        for what in (AUC, PAIRS)
+        if (names := [name for name in found if what in found[name]])
+    }
+
+
+def table(clips: Judged, found: Results) -> Table:
+    """A line a score: detectors, then the best that needs no training."""
+    title = f"{clips.title}: {clips.size}; ahead of the best score without training"
+    shown = Table(title=title, title_justify="left")
+    shown.add_column("score")
+    shown.add_column("seeds", justify="right")
+    for column in ("AUC", "pair ranking", "AUC ahead", "pair ranking ahead"):
+        shown.add_column(column)
+    for name in clips.trained:
+        cells = [_cell(found[name].get(key)) for key in (AUC, PAIRS)]
+        cells += [_cell(found[name].get(key), "+") for key in (AUC_AHEAD, PAIRS_AHEAD)]
+        shown.add_row(name, str(len(clips.trained[name])), *cells)
+    for name in _leading(found):
+        shown.add_row(name, "", *(_cell(found[name].get(key)) for key in (AUC, PAIRS)))
+    return shown
+
+
+def _leading(found: Results) -> list[str]:
+    """The no-training scores to show: the best by AUC, and the best by pair ranking."""
+    names = [name for name in found if name.startswith(UNTRAINED)]
+    by_auc = sorted(names, key=lambda name: -found[name][AUC].value)[:SHOWN_UNTRAINED]
+    ranked = [name for name in names if PAIRS in found[name]]
+    by_pairs = sorted(ranked, key=lambda name: -found[name][PAIRS].value)[:1]
+    return list(dict.fromkeys([*by_auc, *by_pairs]))
+
+
+def methods_table(clips: Judged, found: Results) -> Table | None:
+    """AUC of each detector on each method; None where there is one method alone."""
+    methods = np.unique(clips.methods[clips.labels == 1]).tolist()
+    if len(methods) < 2 or not clips.trained:
+        return None
+    shown = Table(title=f"{clips.title}: AUC by method", title_justify="left")
+    shown.add_column("detector")
+    for method in methods:
+        shown.add_column(method)
+    for name in clips.trained:
+        shown.add_row(name, *(_cell(found[name][f"auc of {method}"]) for method in methods))
+    return shown
+
+
+def sentences(clips: Judged, found: Results) -> list[str]:
+    """What the figures say of each detector beside the best no-training score."""
+    said = []
+    for name in clips.trained:
+        for key, what in ((AUC_AHEAD, "AUC"), (PAIRS_AHEAD, "pair ranking")):
+            figure = found[name].get(key)
+            if figure is not None:
+                said.append(f"{name}, {what} on {clips.title}: {_standing(figure)}.")
+    return said
+
+
+def _standing(figure: Figure) -> str:
+    against = "the best score without training"
+    side = "above" if figure.value > 0 else "below" if figure.value < 0 else "no better than"
+    if figure.interval is None:
+        return f"{figure.value:+.2f}, {side} {against}, too few people for an interval"
+    low, high = figure.interval
+    told = f"{figure.value:+.2f}, interval {low:+.2f} to {high:+.2f}"
+    if low > 0 or high < 0:
+        return f"{told}: {side} {against}"
+    return f"{told}, which includes zero: not told from {against}"
+
+
+def _cell(figure: Figure | None, sign: str = "") -> str:
+    if figure is None:
+        return "-"
+    if figure.interval is None:
+        return f"{figure.value:{sign}.2f}"
+    low, high = figure.interval
+    return rf"{figure.value:{sign}.2f} \[{low:{sign}.2f}, {high:{sign}.2f}]"
