@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from data_prep.modalities import with_grey
+from search import degradation_steps as steps
 from search.degradation import cut_out, degrade
 
 Strength: TypeAlias = Literal["light", "strong"]
@@ -74,12 +74,9 @@ def _relight(clip: Mapping[str, npt.NDArray[Any]], rng: np.random.Generator) -> 
     brightness = rng.uniform(-BRIGHTNESS, BRIGHTNESS)
     noise = rng.uniform(0, NOISE)
     if "frames" in clip:
-        frames = clip["frames"]
-        colour = frames[..., :3].astype(np.float32)
-        colour *= contrast
-        colour += 128 * (1 - contrast) + brightness
-        colour += np.float32(noise) * rng.standard_normal(colour.shape, np.float32)
-        frames[:] = with_grey(np.clip(np.rint(colour), 0, 255).astype(np.uint8))
+        matrix = steps.colour_matrix(contrast=contrast, brightness=brightness)
+        colour = steps.recolour(steps.colours_of(clip["frames"]), matrix)
+        clip["frames"][:] = steps.with_grey(steps.grain(colour, noise, rng))
 
 
 def _degrade(clip: Mapping[str, npt.NDArray[Any]], rng: np.random.Generator) -> None:

@@ -68,7 +68,7 @@ def degrade(frames: Frames, rng: np.random.Generator) -> Frames:
         changed = _compressed(changed, min(side / size, 1.0), rng)
     if side != size:
         changed = steps.resized(changed, size, _UP[rng.integers(len(_UP))])
-    return with_grey(changed)
+    return steps.with_grey(changed)
 
 
 def _compressed(frames: Frames, scale: float, rng: np.random.Generator) -> Frames:
@@ -104,5 +104,9 @@ def cut_out(frames: Frames, points: Points | None, rng: np.random.Generator) -> 
         filling = np.broadcast_to(rng.integers(0, 256, 3, np.uint8), (size, size, 3))
     else:
         filling = rng.integers(0, 256, (size, size, 3), np.uint8)
-    holes = np.stack([filled(corners @ at[:, :2].T + at[:, 2], size) > 0 for at in places])
-    return with_grey(np.where(holes[..., None], filling, frames[..., :3]))
+    stored = with_grey(np.ascontiguousarray(filling))
+    erased = frames.copy()
+    for frame, matrix in zip(erased, places, strict=True):
+        hole = filled(corners @ matrix[:, :2].T + matrix[:, 2], size)
+        cv2.copyTo(stored, hole.astype(np.uint8), frame)
+    return erased

@@ -6,6 +6,7 @@ Frames are uint8 (T, S, S, 3), RGB, contiguous; what comes back is new and has t
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from fractions import Fraction
 
@@ -16,9 +17,9 @@ import numpy.typing as npt
 
 Frames = npt.NDArray[np.uint8]
 
-# Sharpening strengthens what a blur of so many pixels takes away.
-DETAIL = 1.5
-_GREY = np.full((3, 3), 1 / 3)
+_MEAN = np.full((3, 3), 1 / 3)
+# Detail is what the mean over so many pixels squared takes away.
+_DETAIL = 5
 _POOL = 2**22
 _TALLEST = 65_000
 
@@ -27,6 +28,17 @@ def colours_of(frames: Frames) -> Frames:
     """Red, green and blue of stored frames, uint8 (T, S, S, 4), contiguous."""
     colour = cv2.cvtColor(_stacked(frames), cv2.COLOR_RGBA2RGB)
     return np.asarray(colour, np.uint8).reshape(*frames.shape[:3], 3)
+
+
+def with_grey(frames: Frames) -> Frames:
+    """Frames as they are stored, uint8 (T, S, S, 4).
+
+    The grey of :func:`data_prep.modalities.with_grey`, in a fifth of its time.
+    """
+    colour = _stacked(frames)
+    result = np.asarray(cv2.cvtColor(colour, cv2.COLOR_RGB2RGBA), np.uint8)
+    cv2.insertChannel(cv2.transform(colour, _MEAN[:1]), result, 3)
+    return result.reshape(*frames.shape[:3], 4)
 
 
 def colour_matrix(
@@ -47,7 +59,7 @@ def colour_matrix(
         shift: grey levels added to red, green and blue.
     """
     turn, _ = cv2.Rodrigues(np.full(3, np.deg2rad(hue) / np.sqrt(3)))
-    colour = contrast * (saturation * (turn - _GREY) + _GREY)
+    colour = contrast * (saturation * (turn - _MEAN) + _MEAN)
     offset = 128 * (1 - contrast) + brightness + np.asarray(shift)
     return np.concatenate([colour, offset[:, None]], axis=1)
 
@@ -62,13 +74,19 @@ def recolour(frames: Frames, matrix: npt.NDArray[np.float64], gamma: float = 1.0
 
 
 def soften(frames: Frames, sigma: float) -> Frames:
-    """Gaussian blur of ``sigma`` pixels."""
-    return _each(frames, lambda frame: cv2.GaussianBlur(frame, (0, 0), sigma))
+    """Gaussian blur of ``sigma`` pixels, cut off at twice that."""
+    side = 2 * math.ceil(2 * sigma) + 1
+    return _each(frames, lambda frame: cv2.GaussianBlur(frame, (side, side), sigma))
+
+
+def without_detail(frames: Frames) -> Frames:
+    """Frames without what sharpening strengthens."""
+    return _each(frames, lambda frame: cv2.blur(frame, (_DETAIL, _DETAIL)))
 
 
 def sharpen(frames: Frames, amount: float) -> Frames:
     """So many times more of the finest detail; below 0 less of it."""
-    return strengthened(frames, soften(frames, DETAIL), amount)
+    return strengthened(frames, without_detail(frames), amount)
 
 
 def strengthened(frames: Frames, blurred: Frames, amount: float) -> Frames:
@@ -123,27 +141,38 @@ def h264(frames: Frames, rate_factor: float) -> Frames:
         frames: of an even side.
         rate_factor: x264's ``crf``: 18 is hardly seen, 23 usual, 40 rough.
     """
-    count, height, width = frames.shape[:3]
+    size = frames.shape[1]
     encoder = av.CodecContext.create("libx264", "w")
-    encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
+    encoder.width, encoder.height, encoder.pix_fmt = size, size, "yuv420p"
     encoder.time_base, encoder.thread_count = Fraction(1, 25), 1
     encoder.options = {"preset": "superfast", "tune": "zerolatency", "crf": f"{rate_factor:.1f}"}
+    packets = []
+    for at, frame in enumerate(frames):
+        # OpenCV converts colours several times faster than the library of the codec.
+        planes = cv2.cvtColor(frame, cv2.COLOR_RGB2YUV_I420)
+        picture = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+        picture.pts = at
+        packets += encoder.encode(picture)
     decoder = av.CodecContext.create("h264", "r")
     decoder.thread_count = 1
-    decoded = []
-    for at in range(count):
-        picture = av.VideoFrame.from_ndarray(frames[at], format="rgb24")
-        picture.pts = at
-        for packet in encoder.encode(picture):
-            decoded += decoder.decode(packet)
-    for packet in encoder.encode(None):
-        decoded += decoder.decode(packet)
-    decoded += decoder.decode(None)
-    return np.stack([picture.to_ndarray(format="rgb24") for picture in decoded])
+    changed = np.empty_like(frames)
+    pictures = [
+        picture
+        for packet in [*packets, *encoder.encode(None)]
+        for picture in decoder.decode(packet)
+    ]
+    for out, picture in zip(changed, [*pictures, *decoder.decode(None)], strict=True):
+        out[...] = cv2.cvtColor(picture.to_ndarray(), cv2.COLOR_YUV2RGB_I420)
+    return changed
 
 
 def _each(frames: Frames, change: Callable[[Frames], Frames]) -> Frames:
-    return np.stack([change(frame) for frame in frames])
+    first = change(frames[0])
+    changed = np.empty((len(frames), *first.shape), np.uint8)
+    changed[0] = first
+    for at in range(1, len(frames)):
+        changed[at] = change(frames[at])
+    return changed
 
 
 def _stacked(frames: Frames) -> Frames:

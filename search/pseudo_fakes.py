@@ -14,11 +14,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from data_prep.modalities import with_grey
 from search import degradation_steps as steps
 from search.crop_points import crop_points
 from search.face_regions import Points, filled, following, known_points, outline
-from search.sharpness import blended, sharpness, with_sharpness
+from search.sharpness import blended, sharpness, touched, with_sharpness
 
 __all__ = ["crop_points", "pseudo_fake"]
 
@@ -77,15 +76,12 @@ def pseudo_fake(
     real = steps.colours_of(frames)
     changed = real if drawn.blend_only else _changed(real, rng)
     under, over = (real, changed) if drawn.copy_is_changed else (changed, real)
-    rows, columns = _touched(mask)
-    fake = under.copy()
-    inside = _moved(over, face, places, drawn, rows, columns)
-    fake[:, rows, columns] = blended(under[:, rows, columns], inside, mask[:, rows, columns])
+    fake = blended(under, _moved(over, face, places, drawn, touched(mask)), mask)
     wanted = sharpness(real) * float(np.exp(_SHARPNESS_SPREAD * rng.standard_normal()))
     # A small part cannot make up for the whole.
     inside_alone = drawn.balanced_inside and _inner_share(mask) > _LEAST_SHARE
     balanced = with_sharpness(fake, wanted, mask if inside_alone else None)
-    return with_grey(balanced), mask
+    return steps.with_grey(balanced), mask
 
 
 @dataclasses.dataclass(frozen=True)
@@ -195,37 +191,29 @@ def _changed(real: Frames, rng: np.random.Generator) -> Frames:
     return changed
 
 
-def _touched(mask: npt.NDArray[np.float32]) -> tuple[slice, slice]:
-    """The rows and columns of all frames that the mask touches."""
-    seen = mask.max(axis=0) > 1 / 512
-    if not seen.any():
-        return slice(None), slice(None)
-    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
-    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
-
-
 def _moved(
-    over: Frames, face: Floats, places: Floats, drawn: _Draw, rows: slice, columns: slice
+    over: Frames, face: Floats, places: Floats, drawn: _Draw, part: tuple[slice, slice]
 ) -> Frames:
-    """Rows and columns of the copy moved and scaled about the face, in the light of each frame."""
-    count = len(over)
-    start = np.array([columns.start or 0, rows.start or 0])
-    height, width = over[0, rows, columns].shape[:2]
+    """The copy moved and scaled about the face, and its light in every frame.
+
+    Rows and columns outside ``part`` are not seen and stay where they are.
+    """
+    rows, columns = part
+    corner = columns.start, rows.start
+    extent = columns.stop - columns.start, rows.stop - rows.start
     centre = face.mean(axis=0)
-    moved = np.empty((count, height, width, 3), np.uint8)
-    for at in range(count):
+    moved = over.copy()
+    for at, frame in enumerate(over):
         middle = places[at][:, :2] @ centre + places[at][:, 2]
-        offset = middle * (1 - drawn.scale[at]) + drawn.shift[at] - start
+        offset = middle * (1 - drawn.scale[at]) + drawn.shift[at] - corner
         matrix = np.concatenate([np.diag(drawn.scale[at]), offset[:, None]], axis=1)
-        frame = cv2.warpAffine(
-            over[at],
-            matrix,
-            (width, height),
-            flags=cv2.INTER_CUBIC,
-            borderMode=cv2.BORDER_REFLECT_101,
+        inside = cv2.warpAffine(
+            frame, matrix, extent, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101
         )
         light = drawn.light[at]
-        moved[at] = frame if light == 1 else cv2.convertScaleAbs(frame, alpha=light)
+        moved[at, rows, columns] = (
+            inside if light == 1 else cv2.convertScaleAbs(inside, alpha=light)
+        )
     return moved
 
 

@@ -8,9 +8,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from search.degradation_steps import DETAIL, Frames, soften, strengthened
+from search.degradation_steps import Frames, strengthened, without_detail
 
 _LEAST, _MOST = -1.0, 3.0
+_MEAN = np.full((1, 3), 1 / 3)
+# Half a grey level in 256 is the least that shows.
+_UNSEEN = 1 / 512
 
 
 def sharpness(frames: Frames) -> float:
@@ -38,7 +41,7 @@ def with_sharpness(
         wanted: the variance :func:`sharpness` shall give.
         weight: float32 (T, S, S), 0..1, where detail is changed; None for everywhere.
     """
-    blurred = soften(frames, DETAIL)
+    blurred = without_detail(frames)
     edges, soft = _edges(frames), _edges(blurred)
     inner = _inner(frames.shape[1])
     change = edges - soft if weight is None else (edges - soft) * weight[:, inner, inner]
@@ -58,10 +61,23 @@ def with_sharpness(
 
 def blended(under: Frames, over: Frames, weight: npt.NDArray[np.float32]) -> Frames:
     """``over`` laid on ``under`` where the weight, float32 (T, S, S), is 1; between, both."""
-    flat = np.ascontiguousarray(weight).reshape(-1, weight.shape[2])
-    tall = (*flat.shape, under.shape[3])
-    mixed = cv2.blendLinear(under.reshape(tall), over.reshape(tall), 1 - flat, flat)
-    return np.asarray(mixed, np.uint8).reshape(under.shape)
+    rows, columns = touched(weight)
+    parts = [np.ascontiguousarray(array[:, rows, columns]) for array in (under, over, weight)]
+    below, above, share = (part.reshape(-1, *part.shape[2:]) for part in parts)
+    mixed = under.copy()
+    mixed[:, rows, columns] = cv2.blendLinear(below, above, 1 - share, share).reshape(
+        parts[0].shape
+    )
+    return mixed
+
+
+def touched(weight: npt.NDArray[np.float32]) -> tuple[slice, slice]:
+    """The rows and columns that a weight, (T, S, S), leaves different, over all frames."""
+    seen = weight.max(axis=0) > _UNSEEN
+    rows, columns = (np.flatnonzero(seen.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return slice(0, 1), slice(0, 1)
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 def _inner(size: int) -> slice:
@@ -71,7 +87,6 @@ def _inner(size: int) -> slice:
 def _edges(frames: Frames) -> npt.NDArray[np.float32]:
     """The Laplacian of the grey inner face, float32 (T, s, s)."""
     inner = _inner(frames.shape[1])
-    part = frames[:, inner, inner].astype(np.uint16)
-    grey = (part[..., 0] + part[..., 1] + part[..., 2]).astype(np.float32)
-    grey /= 3
+    part = frames[:, inner, inner].astype(np.float32)
+    grey = cv2.transform(part.reshape(-1, *part.shape[2:]), _MEAN).reshape(part.shape[:3])
     return np.stack([cv2.Laplacian(one, cv2.CV_32F) for one in grey])
