@@ -24,10 +24,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import accuracy_data as data
+import accuracy_people as people
 from accuracy_rows import (
     Kept,
     Row,
@@ -41,6 +43,7 @@ from accuracy_rows import (
 from accuracy_table import Judged, judged, methods_table, results, sentences, table, together
 
 from data_prep.errors import UserError
+from data_prep.store import Store
 from search.cli_common import INTERRUPTED, USAGE
 from search.console import log, tables
 
@@ -53,9 +56,9 @@ def test_sets(keep: Path, others: Sequence[Path]) -> list[data.TestSet]:
     named = data.test_stores(keep)
     found = [data.test_set(keep, name, path) for name, path in named.items()]
     for path in others:
-        data.check_apart(data.train_store(keep), path)
+        with Store(data.train_store(keep)) as ours, Store(path) as theirs:
+            people.check_apart(ours, theirs)
         found.append(data.test_set(keep, path.stem, path))
-        log.print(f"{path}: tested on its {found[-1].split} clips", markup=False)
     return found
 
 
@@ -198,7 +201,7 @@ def _chosen() -> argparse.Namespace:
         "--keep", type=Path, required=True, metavar="FOLDER", help="where all stays"
     )
     parser.add_argument("--seeds", default="0,1,2", help="of the trainings, comma-separated")
-    parser.add_argument("--only", default="", metavar="WORDS", help="rows whose name holds one")
+    parser.add_argument("--only", default="", metavar="ROWS", help="as quick-0,spatial-*")
     parser.add_argument("--quick", action="store_true", help="one seed, quick rows")
     parser.add_argument("--folds", action="store_true", help="test all people in turn")
     parser.add_argument("--minutes", type=float, default=120, help="to work for; 0 prints alone")
@@ -218,12 +221,15 @@ def main() -> None:
             row = Row(**json.loads(chosen.row))
             measure(chosen.keep, row, tested_by(chosen.keep, row, common), chosen.weights)
             return
+        for one in common:
+            log.print(f"{one.name}: its {one.split} clips are tested", markup=False)
         seeds = [int(seed) for seed in chosen.seeds.split(",")]
         rows = in_order(seeds, data.methods(chosen.keep), quick=chosen.quick)
         if chosen.folds:
             rows = in_folds(seeds, quick=chosen.quick)
-        words = [word for word in chosen.only.split(",") if word]
-        rows = [row for row in rows if not words or any(word in row.name for word in words)]
+        patterns = [pattern for pattern in chosen.only.split(",") if pattern]
+        if patterns:
+            rows = [row for row in rows if any(fnmatch(row.name, one) for one in patterns)]
         missing = work(chosen, rows, common)
         report(judge(chosen.keep, rows, common), missing, chosen.json)
     except UserError as error:

@@ -19,21 +19,27 @@ is trained on is refused.
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from accuracy_people import (
+    check_apart,
+    check_sides,
+    person,
+    tested_rows,
+    without_fold,
+    without_method,
+)
 
 from artifacts.matching import ClipReader, write_matched
 from data_prep import splits
 from data_prep.clip import Preparation
 from data_prep.dealing import shuffled
 from data_prep.errors import UserError
-from data_prep.leaks import find_leaks, hash_clips, near_pairs
 from data_prep.prepare import prepare
 from data_prep.store import Clip, Store, write_store
 from data_prep.store_format import FAKE, FRAME_FIELDS, REAL
@@ -50,9 +56,6 @@ PERSONS = ("real_clips/mead", "faces_lfw")
 STRANGERS = ("real_clips/grid",)
 
 VAL_SHARE = 0.2
-FOLDS = 4
-# Neighbours in size lie two folds apart.
-_SEATS = (0, 2, 1, 3)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,55 +85,43 @@ def train_store(keep: Path, *, extras: bool = True) -> Path:
     Raises:
         UserError: the real data is not there, or train and val are not apart.
     """
-    path = keep / "stores" / ("train.h5" if extras else "train-forged.h5")
+    path = keep / "stores" / f"{_kind(extras)}.h5"
     if not path.exists():
         clips = _forged(keep, ("train", "val"))
-        _write(path, [*clips, *_extras(keep)] if extras else clips, keep)
-        _check_sides(path)
+        _write(path, [*clips, *_extras(keep)] if extras else clips, check_sides)
     return path
 
 
 def held_out_stores(keep: Path, method: str, *, extras: bool = True) -> tuple[Path, Path]:
     """Stores for training without a method, and for a test on its fakes and their reals alone.
 
-    The official test people are tested where they have fakes of the method. Otherwise those of
-    validation are, and as many groups of training people without the method take their place.
+    See :func:`accuracy_people.without_method`.
 
     Raises:
         UserError: only training people have fakes of the method.
     """
-    kind = "train" if extras else "train-forged"
-    train = keep / "stores" / f"{kind}-without-{method}.h5"
+    train = keep / "stores" / f"{_kind(extras)}-without-{method}.h5"
     test = keep / "stores" / f"test-{method}.h5"
     if not (train.exists() and test.exists()):
-        training, testing = _held_out(_forged(keep, ("train", "val", "test")), method)
-        _write(train, [*training, *_extras(keep)] if extras else training, keep)
-        _check_sides(train)
-        _write(test, testing, keep)
-        check_apart(train, test)
+        clips = _forged(keep, ("train", "val", "test"))
+        _write_both(keep, train, test, *without_method(clips, method), extras=extras)
     return train, test
 
 
 def fold_stores(keep: Path, fold: int, *, extras: bool = True) -> tuple[Path, Path]:
     """Stores for training without one fold of the people of FaceForensics++, and for a test on it.
 
-    The official lists leave few people of a small sample to test on. Here everyone is tested once:
-    identity groups are dealt to :data:`FOLDS` folds, the next fold is for validation, and the
-    others are trained on. Groups of many clips come first and lie two folds apart, so that
-    every training has seen some of them.
+    The official lists leave few people of a small sample to test on; here everyone is tested once.
+    See :func:`accuracy_people.without_fold`.
 
     Raises:
         UserError: the real data is not there, or the sides are not apart.
     """
-    kind = "train" if extras else "train-forged"
-    train = keep / "stores" / f"{kind}-fold{fold}.h5"
+    train = keep / "stores" / f"{_kind(extras)}-fold{fold}.h5"
     test = keep / "stores" / f"test-fold{fold}.h5"
     if not (train.exists() and test.exists()):
-        training, testing = _fold(_forged(keep, ("train", "val", "test")), fold)
-        _write(train, [*training, *_extras(keep)] if extras else training, keep)
-        _check_sides(train)
-        _write(test, testing, keep)
-        check_apart(train, test)
+        clips = _forged(keep, ("train", "val", "test"))
+        _write_both(keep, train, test, *without_fold(clips, fold), extras=extras)
     return train, test
 
 
@@ -149,14 +140,13 @@ def test_stores(keep: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     path = keep / "stores" / "test-forged.h5"
     if not path.exists():
-        _write(path, _forged(keep, ("test",)), keep)
-        check_apart(train_store(keep), path)
+        _write(path, _forged(keep, ("test",)), _apart_from(train_store(keep)))
     found[FACE_FORENSICS] = path
     if _is_there(CELEB):
         path = keep / "stores" / "test-celeb.h5"
         if not path.exists():
-            _write(path, list(_clips(_prepared(keep, CELEB, policy=splits.TEST))), keep)
-            check_apart(train_store(keep), path)
+            clips = list(_clips(_prepared(keep, CELEB, policy=splits.TEST)))
+            _write(path, clips, _apart_from(train_store(keep)))
         found[CELEB_DF] = path
     return found
 
@@ -183,70 +173,6 @@ def test_set(keep: Path, name: str, path: Path) -> TestSet:
             except UserError as error:
                 none.write_text(f"{error}\n")
     return TestSet(name, path, matched if matched.exists() else None, split)
-
-
-def tested_rows(store: Store) -> tuple[np.ndarray[Any, np.dtype[np.int64]], str]:
-    """The rows of a store's test split where it has both labels, else all; and which it is.
-
-    Raises:
-        UserError: a label is missing.
-    """
-    for rows, split in ((store.rows("test"), "test"), (np.arange(len(store)), "all")):
-        if len(np.unique(store.labels[rows])) == 2:
-            return rows, split
-    raise UserError(f"{store.path} needs real and fake clips to test on; it has one label")
-
-
-def check_apart(train: Path, test: Path) -> None:
-    """See that nobody and nothing of a test store is in a training store.
-
-    Identity groups of a data set, files (SHA-256) and near-identical pictures are compared.
-
-    Raises:
-        UserError: what they share.
-    """
-    with Store(train) as ours, Store(test) as theirs:
-        rows, _ = tested_rows(theirs)
-        shared = {
-            "identity group": _people(ours) & _people(theirs, rows),
-            "file": set(ours.sha256.tolist()) & set(theirs.sha256[rows].tolist()),
-        }
-        for what, found in shared.items():
-            if found:
-                raise UserError(
-                    f"{test} is no test of {train}: they share {len(found)} {what}"
-                    f"{'s' * (len(found) > 1)}, such as {min(found)}; leave it out"
-                )
-        pairs, closest = near_pairs(hash_clips(ours), hash_clips(theirs)[rows])
-        if pairs:
-            _, row, place = closest[0]
-            raise UserError(
-                f"{test} is no test of {train}: {theirs.keys[rows[place]]} shows what "
-                f"{ours.keys[row]} shows, and there are {pairs} such pairs; leave it out"
-            )
-
-
-def _people(store: Store, rows: Any = slice(None)) -> set[str]:
-    pairs = zip(store.keys[rows].tolist(), store.groups[rows].tolist(), strict=True)
-    return {_person(key, group) for key, group in pairs}
-
-
-def _person(key: str, group: str) -> str:
-    """An identity group with the data set it is of: two sets may call two people alike."""
-    begin = f"{key.partition('/')[0]}: "
-    return group if group.startswith(begin) else begin + group
-
-
-def _check_sides(path: Path) -> None:
-    """See that a store's own splits are apart; a store that leaks is removed."""
-    with Store(path) as store:
-        leaks = find_leaks(store)
-    certain = [leak for leak in leaks if leak.certain]
-    if certain:
-        path.unlink()
-        leak = certain[0]
-        places = " and ".join(f"{clip.key} in {clip.split}" for clip in leak.examples[0].clips)
-        raise UserError(f"{path} would leak: one {leak.kind} is on two sides, {places}")
 
 
 # What is prepared.
@@ -292,7 +218,7 @@ def _clips(path: Path) -> Iterator[Clip]:
         read = ClipReader(store)
         for row in range(len(store)):
             clip = read(row)
-            yield dataclasses.replace(clip, group=_person(clip.key, clip.group))
+            yield dataclasses.replace(clip, group=person(clip.key, clip.group))
 
 
 def _forged(keep: Path, wanted: Sequence[str]) -> list[Clip]:
@@ -328,70 +254,57 @@ def _lasting(clip: Clip) -> Clip:
     return dataclasses.replace(clip, **arrays)
 
 
-def _held_out(clips: Iterable[Clip], method: str) -> tuple[list[Clip], list[Clip]]:
-    """Clips for training without a method, train and val, and those for its test."""
-    clips = list(clips)
-    carriers: dict[str, set[str]] = {"train": set(), "val": set(), "test": set()}
-    for clip in clips:
-        if clip.method == method:
-            carriers[clip.split].add(clip.group)
-    tested = carriers["test"] or carriers["val"]
-    if not tested:
-        raise UserError(f"only training people have fakes of {method}; it cannot be held out")
-    forged = {clip.group for clip in clips if clip.label == FAKE and clip.split == "train"}
-    free = sorted(forged - carriers["train"], key=shuffled(0))
-    moved = set() if carriers["test"] else set(free[: len(tested)])
-    training = [
-        dataclasses.replace(clip, split="val") if clip.group in moved else clip
-        for clip in clips
-        if clip.split != "test" and clip.group not in tested and clip.method != method
-    ]
-    qualities = {clip.quality for clip in clips if clip.method == method and clip.group in tested}
-    testing = [
-        dataclasses.replace(clip, split="test")
-        for clip in clips
-        if clip.group in tested
-        and clip.quality in qualities
-        and (clip.label == REAL or clip.method == method)
-    ]
-    return training, testing
+def _kind(extras: bool) -> str:
+    return "train" if extras else "train-forged"
 
 
-def _fold(clips: Iterable[Clip], fold: int) -> tuple[list[Clip], list[Clip]]:
-    """Clips for training without a fold, train and val, and those of the fold."""
-    clips = list(clips)
-    sizes = collections.Counter(clip.group for clip in clips)
-    order = shuffled(0)
-    groups = sorted(sizes, key=lambda group: (-sizes[group], order(group)))
-    seats = {group: _SEATS[place % FOLDS] for place, group in enumerate(groups)}
-    sides = {fold: "test", (fold + 1) % FOLDS: "val"}
-    placed = [
-        dataclasses.replace(clip, split=sides.get(seats[clip.group], "train")) for clip in clips
-    ]
-    return (
-        [clip for clip in placed if clip.split != "test"],
-        [clip for clip in placed if clip.split == "test"],
-    )
+def _write_both(
+    keep: Path,
+    train: Path,
+    test: Path,
+    training: Sequence[Clip],
+    testing: Sequence[Clip],
+    *,
+    extras: bool,
+) -> None:
+    _write(train, [*training, *_extras(keep)] if extras else training, check_sides)
+    _write(test, testing, _apart_from(train))
 
 
-def _write(path: Path, clips: Sequence[Clip], keep: Path) -> None:
+def _apart_from(train: Path) -> Callable[[Store], None]:
+    """A check that a store is a fair test of what is trained on another."""
+
+    def check(theirs: Store) -> None:
+        with Store(train) as ours:
+            check_apart(ours, theirs)
+
+    return check
+
+
+def _write(path: Path, clips: Sequence[Clip], check: Callable[[Store], None]) -> None:
+    """Write a store, unless it fails the check."""
     if not clips:
         raise UserError(f"no clip for {path.name}: the official lists name nobody who is there")
     path.parent.mkdir(parents=True, exist_ok=True)
-    sets = sorted((keep / "stores" / "sets").glob("*.h5"))
-    write_store(path, clips, [], _description(sets))
+    unchecked = path.with_suffix(".unchecked")
+    try:
+        write_store(unchecked, clips, [], _description(clips, path.parent / "sets"))
+        with Store(unchecked) as store:
+            check(store)
+        unchecked.replace(path)
+    finally:
+        unchecked.unlink(missing_ok=True)
 
 
-def _description(sets: Sequence[Path]) -> dict[str, Any]:
-    """How the sets were prepared, as the store keeps it."""
-    synthetic, names = False, []
-    for path in sets:
+def _description(clips: Sequence[Clip], sets: Path) -> dict[str, Any]:
+    """What the store keeps of how it was made."""
+    synthetic = False
+    for path in sorted(sets.glob("*.h5")):
         with Store(path) as store:
             synthetic |= store.is_synthetic
-            names.append(path.stem)
     return {
         "clip": Preparation(frames=FRAMES, size=SIDE).to_dict(),
         "layout": "several",
-        "sets": names,
+        "sets": sorted({clip.key.partition("/")[0] for clip in clips}),
         "synthetic": synthetic,
     }

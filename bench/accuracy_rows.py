@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import accuracy_data as data
+import accuracy_people as people
 import numpy as np
 import numpy.typing as npt
 
@@ -119,7 +120,7 @@ def in_folds(seeds: Sequence[int], *, quick: bool = False) -> list[Row]:
         Row(name, seed, fold=fold)
         for seed in wanted
         for name in (RECIPE, QUICK, *ALONE)
-        for fold in range(data.FOLDS)
+        for fold in range(people.FOLDS)
     ]
 
 
@@ -147,9 +148,9 @@ class Kept:
 
     def add(self, entry: Mapping[str, Any]) -> None:
         """Append a line; one that was cut off before it is closed first."""
-        cut = self.path.exists() and not self.path.read_bytes().endswith(b"\n")
+        cut_off = self.path.exists() and not self.path.read_text().endswith("\n")
         with self.path.open("a") as file:
-            file.write("\n" * (cut and self.path.stat().st_size > 0) + json.dumps(entry) + "\n")
+            file.write("\n" * cut_off + json.dumps(entry) + "\n")
 
 
 def training_store(keep: Path, row: Row) -> Path:
@@ -174,7 +175,7 @@ def lacking(
                 continue
             with Store(path) as store:
                 if (row.name, train, store.fingerprint) not in entries:
-                    found.append((path, data.tested_rows(store)[0]))
+                    found.append((path, people.tested_rows(store)[0]))
     return found
 
 

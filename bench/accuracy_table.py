@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-import accuracy_data as data
+import accuracy_people as people
 import numpy as np
 import numpy.typing as npt
 from accuracy_untrained import signs, untrained_scores
@@ -80,7 +80,7 @@ def judged(
     with Store(train) as store:
         turned = signs(store)
     with Store(path) as store:
-        rows, _ = data.tested_rows(store)
+        rows, _ = people.tested_rows(store)
         return Judged(
             title,
             store.labels[rows],
