@@ -14,6 +14,7 @@ from search import config as configuration
 from search import studies, worker
 from search.config import RunConfig
 from search.fan_out import WorkerDiedError, fan_out, replace_workers
+from search.remarks import remarks
 from search.trial import TrialOutcome
 from spaces.streams import obstacle
 
@@ -52,7 +53,7 @@ def run(config: RunConfig, progress: Progress) -> RunDirectory:
     for path in (config.store, config.run_dir):
         if printable(str(path)) != str(path):
             raise UserError(f"{printable(str(path))}: the path must be text; rename it or link it")
-    fingerprint, left_out = _check_store(config)
+    fingerprint, said = _check_store(config)
     directory = RunDirectory(config.run_dir)
     try:
         directory.root.mkdir(parents=True, exist_ok=True)
@@ -66,8 +67,8 @@ def run(config: RunConfig, progress: Progress) -> RunDirectory:
             progress.message(f"{directory.root} is finished; nothing to do")
             return directory
         try:
-            for reason in left_out:
-                progress.message(reason)
+            for line in said:
+                progress.message(line)
             _Search(config, directory, progress).run()
         finally:
             # Whatever ended the run, a trial must not go on without it.
@@ -76,7 +77,7 @@ def run(config: RunConfig, progress: Progress) -> RunDirectory:
 
 
 def _check_store(config: RunConfig) -> tuple[str, list[str]]:
-    """The fingerprint of a store that can be searched on, and why streams are left out on it.
+    """The fingerprint of a store that can be searched on, and what is worth saying of it.
 
     Raises:
         UserError: a label lacks clips in training or validation, or no stream can be built.
@@ -97,7 +98,7 @@ def _check_store(config: RunConfig) -> tuple[str, list[str]]:
         ]
         if len(obstacles) == len(config.space.streams):
             raise UserError(f"{path}: no stream is left to search ({'; '.join(obstacles)})")
-        return store.fingerprint, obstacles
+        return store.fingerprint, obstacles + remarks(config, store)
 
 
 def _claim(directory: RunDirectory, config: RunConfig, fingerprint: str) -> None:

@@ -1,0 +1,47 @@
+"""What a run should know of its samples before it begins, a line each."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from data_prep.store import Store
+from data_prep.store_format import FAKE, REAL
+from search.config import RunConfig
+from search.samples import training_samples
+from spaces.choices import PAIRWISE
+
+
+def remarks(config: RunConfig, store: Store) -> list[str]:
+    """What cannot be as it should be on this store, and what is done instead.
+
+    Args:
+        config: of the run.
+        store: its store, with both labels in training and validation.
+    """
+    said = []
+    pinned = config.training.pinned
+    makes_fakes = pinned.get("pseudo_fakes") != 0
+    methods = np.unique(store.methods[store.rows("train", FAKE)])
+    if len(methods) == 1:
+        said.append(
+            f"all fakes of training are {methods[0]}: what tells other methods is learned from "
+            + ("pseudo-fakes alone" if makes_fakes else "nothing; set training.pseudo_fakes")
+        )
+    splits = {"train": makes_fakes, "val": config.objective == "generalisation"}
+    if any(splits.values()):
+        rows = np.concatenate([store.rows(name, REAL) for name, on in splits.items() if on])
+        lacking = int(np.isnan(store.clip_field("landmarks")[rows]).all(axis=(1, 2, 3)).sum())
+        if lacking:
+            said.append(
+                f"{lacking} of {len(rows)} real clips have no landmarks: their pseudo-fakes are "
+                "blended in the oval where a face mostly is"
+            )
+    if pinned.get("loss") == PAIRWISE and not makes_fakes:
+        samples = training_samples(store)
+        fakes = samples.sources[samples.labels == FAKE]
+        if not np.isin(fakes, samples.sources[samples.labels == REAL]).any():
+            said.append(
+                "no fake of training names the clip it was made from, so the pairwise loss is "
+                "cross-entropy alone; set training.pseudo_fakes"
+            )
+    return said
