@@ -153,6 +153,19 @@ def test_an_inflated_network_takes_any_number_of_frames(frames: int) -> None:
     np.testing.assert_allclose(found[1], np.asarray(flat(clip[1])), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("name", ["efficientnet_lite0", "mobilenet_v3_small", "xception"])
+def test_a_network_of_one_frame_is_that_of_many_without_the_slices(name: str) -> None:
+    flat = _image_network(name)
+    one, two = (inflate(flat, name=name, frames=frames) for frames in (1, 2))
+    assert not any(isinstance(layer, keras.layers.TimeDistributed) for layer in one.layers)
+    two.set_weights(one.get_weights())
+    picture = _pixels(1, 1, *flat.input_shape[1:])
+    found, expected = one(picture), two(np.repeat(picture, 2, axis=1))
+    np.testing.assert_allclose(found, expected[:, :1], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found[:, 0], flat(picture[:, 0]), rtol=1e-4, atol=1e-5)
+    assert [len(stage) > 0 for stage in stages(one)] == [len(stage) > 0 for stage in stages(two)]
+
+
 @pytest.mark.parametrize("axis", [3, -1])
 @pytest.mark.parametrize("kind", ["BatchNormalization", "LayerNormalization"])
 def test_a_norm_stays_on_the_channels_where_width_equals_channels(kind: str, axis: int) -> None:
