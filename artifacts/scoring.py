@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from artifacts.averaging import average, mirrored
 from artifacts.certificate import Certificate
 from artifacts.evaluation import Evaluation, evaluate
 from artifacts.export import load_detector
@@ -23,13 +24,24 @@ _NOT_OF_FRAMES = frozenset({"modalities", "detector_model"})
 
 
 def score_clips(
-    model: keras.Model, store: Store, rows: npt.NDArray[np.int64]
+    model: keras.Model, store: Store, rows: npt.NDArray[np.int64], *, mirror: bool = False
 ) -> npt.NDArray[np.float64]:
-    """Fake probability of the rows in their order, (n,); a batch of clips in memory at a time."""
+    """Fake probability of the rows in their order, (n,); a batch of clips in memory at a time.
+
+    Args:
+        model: a detector.
+        store: of clips it takes.
+        rows: which.
+        mirror: average the logits of every clip and its mirror image, at twice the time. What a
+            certificate says was scored without.
+    """
     parts = []
     for start in range(0, len(rows), _BATCH):
         batch = read_inputs(model, store, rows[start : start + _BATCH])
-        parts.append(probabilities(model, batch))
+        found = probabilities(model, batch)
+        if mirror:
+            found = average(np.stack([found, probabilities(model, mirrored(batch))]))
+        parts.append(found)
     return np.concatenate(parts).astype(np.float64)
 
 
@@ -77,13 +89,16 @@ def score_split(
     )
 
 
-def evaluate_on(run: RunDirectory, store: Store, split: str = "test") -> Evaluation:
+def evaluate_on(
+    run: RunDirectory, store: Store, split: str = "test", *, mirror: bool = False
+) -> Evaluation:
     """Evaluate a run's exported model on a store, with the threshold frozen in its certificate.
 
     Args:
         run: a finished run.
         store: any store of the same frames and size.
         split: ``train``, ``val``, ``test``, or ``all`` of the store.
+        mirror: average every clip with its mirror image, see :func:`score_clips`.
 
     Raises:
         UserError: the run has no model, the store has other clips, or the split lacks a label.
@@ -108,7 +123,7 @@ def evaluate_on(run: RunDirectory, store: Store, split: str = "test") -> Evaluat
             "try --split all"
         )
     return score_split(
-        score_clips(model, store, rows),
+        score_clips(model, store, rows, mirror=mirror),
         store,
         rows,
         split=split,

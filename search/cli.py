@@ -139,6 +139,9 @@ def evaluate(
         typer.Argument(metavar="[STORE.h5]", help="Another data set; default the run's own."),
     ] = None,
     split: Annotated[str, typer.Option(help="train, val, test or all.")] = "test",
+    mirror: Annotated[
+        bool, typer.Option("--mirror", help="Average every clip with its mirror image.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show the metrics of a run on its test split, or on another store."""
@@ -150,20 +153,22 @@ def evaluate(
         directory = RunDirectory(run_dir).open()
         if split not in ("train", "val", "test", "all"):
             raise UserError(f"--split must be train, val, test or all, not {split}")
-        if store is None and split == "test":
+        if store is None and split == "test" and not mirror:
             certificate = Certificate.read(directory)
             if certificate.test is None:
                 raise UserError(f"{run_dir}: its store has no test split with both labels")
             result = certificate.test.to_json() | {"synthetic": certificate.synthetic}
         else:
-            result = _evaluate_on(directory, store, split)
+            result = _evaluate_on(directory, store, split, mirror)
         if as_json:
             print_json(result)
         else:
             print_evaluation(result, run_dir)
 
 
-def _evaluate_on(directory: RunDirectory, store: Path | None, split: str) -> dict[str, Any]:
+def _evaluate_on(
+    directory: RunDirectory, store: Path | None, split: str, mirror: bool
+) -> dict[str, Any]:
     from artifacts import quiet
 
     quiet.import_tensorflow()
@@ -179,7 +184,7 @@ def _evaluate_on(directory: RunDirectory, store: Path | None, split: str) -> dic
             say(f"note: the {split} split of this store was seen when the model was made")
         for difference in differing_preparation(directory, opened):
             say(f"note: this store was prepared otherwise than the model expects: {difference}")
-        result = evaluate_on(directory, opened, split).to_json()
+        result = evaluate_on(directory, opened, split, mirror=mirror).to_json()
         return result | {"synthetic": opened.is_synthetic}
 
 
@@ -187,6 +192,9 @@ def _evaluate_on(directory: RunDirectory, store: Path | None, split: str) -> dic
 def predict(
     run_dir: RunDir,
     paths: Annotated[list[Path], typer.Argument(metavar="VIDEO...", help="Video files.")],
+    windows: Annotated[
+        int, typer.Option(help="Clips of each video whose answers are averaged.")
+    ] = 1,
     detector_model: Annotated[
         Path | None,
         typer.Option(metavar="PATH", help="Model file, for yunet, where it has been moved."),
@@ -206,7 +214,9 @@ def predict(
         from artifacts import predict as predictor
 
         answers = []
-        judged = predictor.predict(RunDirectory(run_dir), paths, detector_model=detector_model)
+        judged = predictor.predict(
+            RunDirectory(run_dir), paths, windows=windows, detector_model=detector_model
+        )
         for answer in judged:
             answers.append(answer)
             if as_json:

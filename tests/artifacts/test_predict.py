@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -91,6 +92,43 @@ def test_the_same_video_gets_the_same_answer_again(finished_run: RunDirectory, v
     assert isinstance(one, Verdict)
     assert isinstance(other, Verdict)
     assert one.fake_probability == other.fake_probability
+
+
+def test_windows_of_a_video_are_clips_between_each_other_and_are_averaged(
+    finished_run: RunDirectory, video: Path
+) -> None:
+    (found,) = predict(finished_run, [video], windows=3)
+    assert isinstance(found, Verdict)
+    assert found.windows == 3
+    model, certificate = load_detector(finished_run)
+    prepared = dataclasses.replace(certificate.clip_preparation, frames=12)
+    (clip,) = prepare_clips(video, prepared)
+    answers = [
+        float(model.predict_on_batch(clip.frames[first::3][None])[0, 0]) for first in range(3)
+    ]
+    logits = [np.log(p / (1 - p)) for p in answers]
+    assert found.fake_probability == pytest.approx(1 / (1 + np.exp(-np.mean(logits))), abs=1e-6)
+    assert len(set(answers)) == 3
+
+
+def test_a_video_too_short_for_windows_has_one(
+    finished_run: RunDirectory, tmp_path: Path, write_video: Any, face_frames: Any
+) -> None:
+    short = write_video(tmp_path / "short.mp4", face_frames(5))
+    (one,) = predict(finished_run, [short])
+    (found,) = predict(finished_run, [short], windows=4)
+    assert isinstance(one, Verdict)
+    assert isinstance(found, Verdict)
+    assert found.windows == one.windows == 1
+    assert found.fake_probability == one.fake_probability
+
+
+@pytest.mark.parametrize("windows", [0, -1, 257])
+def test_a_number_of_windows_that_cannot_be_is_refused(
+    finished_run: RunDirectory, video: Path, windows: int
+) -> None:
+    with pytest.raises(UserError, match="1 to 256 windows"):
+        list(predict(finished_run, [video], windows=windows))
 
 
 def test_nothing_to_judge_is_no_error(finished_run: RunDirectory) -> None:

@@ -57,6 +57,21 @@ def test_clips_are_scored_in_the_order_of_the_rows_over_several_batches(
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+def test_a_clip_and_its_mirror_image_are_averaged_if_wanted(
+    detector: keras.Model, tmp_path: Path
+) -> None:
+    with _store(tmp_path / "store.h5") as store:
+        rows = np.arange(len(store))
+        found = score_clips(detector, store, rows, mirror=True)
+        frames = store.read(rows)
+        plain = score_clips(detector, store, rows)
+    other = np.asarray(detector.predict_on_batch(frames[:, :, :, ::-1]))[:, 0]
+    both = np.clip([plain, other.astype(np.float64)], 1e-7, 1 - 1e-7)
+    logits = np.log(both / (1 - both))
+    np.testing.assert_allclose(found, 1 / (1 + np.exp(-np.mean(logits, axis=0))), atol=1e-5)
+    assert (found != plain).any()
+
+
 @pytest.mark.parametrize(("split", "videos"), [("test", 6), ("train", 8), ("all", 22)])
 def test_a_run_is_evaluated_on_a_split_of_a_store(
     finished_run: RunDirectory, detector: keras.Model, tmp_path: Path, split: str, videos: int
