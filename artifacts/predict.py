@@ -104,9 +104,9 @@ def predict(
             yield NoVerdict(name, str(error))
             continue
         batch = windows_of({"frames": clip.frames} | clip.modalities, taken)
-        found = probabilities(model, batch)
+        answers = probabilities(model, batch)
         # One window is the model's own answer, to the last bit.
-        probability = float(found[0] if taken == 1 else average(found))
+        probability = float(answers[0] if taken == 1 else average(answers))
         yield Verdict(
             path=name,
             fake_probability=probability,
