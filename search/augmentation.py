@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -57,11 +58,11 @@ def augment(
 
 
 def _mirror(clip: Mapping[str, npt.NDArray[Any]]) -> None:
-    for name in CHANGED:
-        if name in clip:
-            clip[name][:] = clip[name][:, :, ::-1].copy()
+    if "frames" in clip:
+        frames = clip["frames"]
+        frames[:] = cv2.flip(frames.reshape(-1, *frames.shape[2:]), 1).reshape(frames.shape)
     if "flow" in clip:
-        clip["flow"][..., 0] *= -1
+        clip["flow"][:] = clip["flow"][:, :, ::-1] * np.array([-1, 1, 1], clip["flow"].dtype)
     if "frames" in clip and "points" in clip:
         # The eye that was left is right now, and so is the corner of the mouth.
         points = clip["points"]

@@ -18,7 +18,7 @@ _SMALLEST_SIDE = 16
 _QUALITIES = 30, 95
 _RATE_FACTORS = 20.0, 38.0
 # How the compressed are shared between JPEG and H.264.
-_BY_JPEG = 0.5
+_BY_JPEG = 0.6
 _UP = (cv2.INTER_LINEAR, cv2.INTER_CUBIC)
 _ERASED = ("eyes", "nose", "mouth", "lower", "left", "right")
 
@@ -61,7 +61,9 @@ def degrade(frames: Frames, rng: np.random.Generator) -> Frames:
         # H.264 halves colour: an even side.
         factor = 1 - (1 - _LEAST_FACTOR) * rng.random() ** 2
         side = max(_SMALLEST_SIDE, 2 * round(size * factor / 2))
-        changed = steps.resized(changed, side)
+        # Below half the size, pixels in between would be skipped.
+        how = cv2.INTER_LINEAR if 2 * side >= size else cv2.INTER_AREA
+        changed = steps.resized(changed, side, how)
     if rng.random() < GRAIN:
         changed = steps.grain(changed, rng.uniform(1, 7), rng)
     if rng.random() < COMPRESSION:

@@ -11,13 +11,14 @@ import numpy.typing as npt
 from search.degradation_steps import Frames, strengthened, without_detail
 
 _LEAST, _MOST = -1.0, 3.0
+_FRAMES = 8
 _MEAN = np.full((1, 3), 1 / 3)
 # Half a grey level in 256 is the least that shows.
 _UNSEEN = 1 / 512
 
 
 def sharpness(frames: Frames) -> float:
-    """Variance of the Laplacian of the grey inner face, mean over the frames.
+    """Variance of the Laplacian of the grey inner face, mean over up to 8 frames.
 
     The inner face is the central half of the crop, as in :mod:`data_prep.shortcuts`.
 
@@ -42,9 +43,11 @@ def with_sharpness(
         weight: float32 (T, S, S), 0..1, where detail is changed; None for everywhere.
     """
     blurred = without_detail(frames)
-    edges, soft = _edges(frames), _edges(blurred)
-    inner = _inner(frames.shape[1])
-    change = edges - soft if weight is None else (edges - soft) * weight[:, inner, inner]
+    edges = _edges(frames)
+    change = edges - _edges(blurred)
+    if weight is not None:
+        inner = _inner(frames.shape[1])
+        change *= weight[_looked_at(frames), inner, inner]
     edges -= edges.mean(axis=(1, 2), keepdims=True)
     change -= change.mean(axis=(1, 2), keepdims=True)
     now, both, squared = (
@@ -80,13 +83,18 @@ def touched(weight: npt.NDArray[np.float32]) -> tuple[slice, slice]:
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
+def _looked_at(frames: Frames) -> slice:
+    """Every so many frames that there are at most so many."""
+    return slice(0, None, -(-len(frames) // _FRAMES))
+
+
 def _inner(size: int) -> slice:
     return slice(size // 4, size - size // 4)
 
 
 def _edges(frames: Frames) -> npt.NDArray[np.float32]:
-    """The Laplacian of the grey inner face, float32 (T, s, s)."""
+    """The Laplacian of the grey inner face in the frames looked at, float32 (t, s, s)."""
     inner = _inner(frames.shape[1])
-    part = frames[:, inner, inner].astype(np.float32)
+    part = frames[_looked_at(frames), inner, inner].astype(np.float32)
     grey = cv2.transform(part.reshape(-1, *part.shape[2:]), _MEAN).reshape(part.shape[:3])
     return np.stack([cv2.Laplacian(one, cv2.CV_32F) for one in grey])
