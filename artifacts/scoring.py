@@ -38,10 +38,9 @@ def score_clips(
     parts = []
     for start in range(0, len(rows), _BATCH):
         batch = read_inputs(model, store, rows[start : start + _BATCH])
-        found = probabilities(model, batch)
-        if mirror:
-            found = average(np.stack([found, probabilities(model, mirrored(batch))]))
-        parts.append(found)
+        looks = [batch, mirrored(batch)] if mirror else [batch]
+        answers = [probabilities(model, look) for look in looks]
+        parts.append(average(np.stack(answers)) if mirror else answers[0])
     return np.concatenate(parts).astype(np.float64)
 
 
