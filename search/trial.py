@@ -23,6 +23,7 @@ from search.config import RunConfig
 
 MODEL_FILE = "model.keras"
 GAN_FILES = ("generator.keras", "discriminator.keras")
+GAN_GRID = "faces.png"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,9 +141,9 @@ def failure_reason(error: BaseException) -> str:
 
 
 def _keep_best(run: RunDirectory, study: optuna.Study, count: int) -> None:
-    """Remove the model files of all ended trials but the best ``count``."""
+    """Remove the models and pictures of all ended trials but the best ``count``."""
     kept = {trial.number for trial in studies.best(study, count)}
     for trial in study.get_trials(deepcopy=False):
         if trial.state.is_finished() and trial.number not in kept:
-            for name in (MODEL_FILE, *GAN_FILES):
+            for name in (MODEL_FILE, *GAN_FILES, GAN_GRID):
                 (run.trial(study.study_name, trial.number) / name).unlink(missing_ok=True)

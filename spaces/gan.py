@@ -1,15 +1,24 @@
-"""The GAN space: generator and discriminator of small face pictures."""
+"""The GAN space: which pair of networks is trained on faces, and how.
+
+Free of TensorFlow, so that a configuration can be checked without it; the networks are in
+:mod:`spaces.gan_networks`.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+import typing
+from typing import Any, Literal, TypeAlias
 
-import keras
+FaceSide: TypeAlias = Literal[32, 64]
+FACE_SIDE: FaceSide = 32
+SIDES: tuple[FaceSide, ...] = typing.get_args(FaceSide)
 
-FACE_SIDE = 32
+Features: TypeAlias = Literal["random", "vgg16"]
+FEATURES: tuple[Features, ...] = typing.get_args(Features)
+
 KINDS = ("dense", "convolutional")
-LOSSES = ("non_saturating", "hinge")
+LOSSES = ("non_saturating", "hinge", "wasserstein")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,8 +30,16 @@ class GanChoices:
         latent: size of the generator's input.
         width: multiplies the layer widths of either pair.
         loss: of :data:`LOSSES`.
-        generator_rate, discriminator_rate: learning rates of Adam.
+        generator_rate, discriminator_rate: learning rates of Adam, apart from each other (Heusel
+            et al., GANs Trained by a Two Time-Scale Update Rule, 2017).
         batch_size: faces.
+        augmented: change real and generated faces alike before the discriminator sees them; see
+            :func:`spaces.gan_augmentation.augmented`.
+        pixel_norm: of the convolutional generator, see :func:`spaces.gan_networks.generator`.
+        critic_steps: updates of the discriminator for one of the generator; more than 1 with the
+            Wasserstein loss alone.
+        side: of the faces in pixels, of :data:`SIDES`; not searched, since distances between sets
+            of faces of two sizes do not compare.
     """
 
     kind: str = "dense"
@@ -32,13 +49,33 @@ class GanChoices:
     generator_rate: float = 2e-4
     discriminator_rate: float = 2e-4
     batch_size: int = 32
+    augmented: bool = False
+    pixel_norm: bool = False
+    critic_steps: int = 1
+    side: int = FACE_SIDE
+
+    @property
+    def spectral(self) -> bool:
+        """Whether the discriminator's kernels are held at a spectral norm of 1.
+
+        The gradient penalty of the Wasserstein loss does the same work, and takes its place.
+        """
+        return self.kind == "convolutional" and self.loss != "wasserstein"
 
 
-def gan_space(hp: Any) -> GanChoices:
-    """Ask for one GAN; the defaults of the space are those of the recipe."""
+def gan_space(hp: Any, side: int = FACE_SIDE) -> GanChoices:
+    """Ask for one GAN; the defaults of the space are those of the recipe.
+
+    What belongs to one kind or one loss is asked where that is chosen: pixel norm, and critic
+    steps, 5 in Gulrajani et al., Improved Training of Wasserstein GANs, 2017.
+
+    Args:
+        hp: answers.
+        side: of the faces, of :data:`SIDES`.
+    """
     recipe = GanChoices()
     rates = {"min_value": 5e-5, "max_value": 2e-3, "sampling": "log"}
-    return GanChoices(
+    choices = GanChoices(
         kind=hp.Choice("kind", list(KINDS), default=recipe.kind),
         latent=hp.Choice("latent", [16, 32, 64, 128], default=recipe.latent),
         width=hp.Choice("width", [1, 2, 4], default=recipe.width),
@@ -48,76 +85,15 @@ def gan_space(hp: Any) -> GanChoices:
             "discriminator_rate", default=recipe.discriminator_rate, **rates
         ),
         batch_size=hp.Choice("batch_size", [16, 32, 64], default=recipe.batch_size),
+        augmented=hp.Boolean("augmented", default=recipe.augmented),
+        side=side,
     )
-
-
-def generator(choices: GanChoices) -> keras.Model:
-    """Latent float (latent,) to a face float (32, 32, 3) in -1..1.
-
-    Dense: 64 and 128 units with leaky ReLU. Convolutional: transposed convolutions from 4 x 4
-    (Radford et al., DCGAN, 2015).
-    """
-    latent = keras.Input((choices.latent,), name="latent")
-    if choices.kind == "dense":
-        x = latent
-        for units in (64, 128):
-            x = keras.layers.Dense(units * choices.width)(x)
-            x = keras.layers.LeakyReLU(negative_slope=0.2)(x)
-        x = keras.layers.Dense(FACE_SIDE * FACE_SIDE * 3, activation="tanh")(x)
-        face = keras.layers.Reshape((FACE_SIDE, FACE_SIDE, 3), name="face")(x)
-        return keras.Model(latent, face, name="generator")
-    filters = 64 * choices.width
-    x = keras.layers.Dense(4 * 4 * filters)(latent)
-    x = keras.layers.Reshape((4, 4, filters))(x)
-    x = keras.layers.LeakyReLU(negative_slope=0.2)(x)
-    for shrink in (1, 2):
-        x = keras.layers.Conv2DTranspose(filters // shrink, 4, strides=2, padding="same")(x)
-        x = keras.layers.LeakyReLU(negative_slope=0.2)(x)
-    face = keras.layers.Conv2DTranspose(
-        3, 4, strides=2, padding="same", activation="tanh", name="face"
-    )(x)
-    return keras.Model(latent, face, name="generator")
-
-
-def discriminator(choices: GanChoices) -> keras.Model:
-    """A face float (32, 32, 3) in -1..1 to a logit (1,), high for real.
-
-    Dense: 128 and 64 units with leaky ReLU. Convolutional: the generator mirrored.
-    """
-    face = keras.Input((FACE_SIDE, FACE_SIDE, 3), name="face")
-    x = face
-    if choices.kind == "dense":
-        x = keras.layers.Flatten()(x)
-        for units in (128, 64):
-            x = keras.layers.Dense(units * choices.width)(x)
-            x = keras.layers.LeakyReLU(negative_slope=0.2)(x)
-    else:
-        for grow in (1, 2, 2):
-            x = keras.layers.Conv2D(32 * choices.width * grow, 4, strides=2, padding="same")(x)
-            x = keras.layers.LeakyReLU(negative_slope=0.2)(x)
-        x = keras.layers.Flatten()(x)
-    logit = keras.layers.Dense(1, name="logit")(x)
-    return keras.Model(face, logit, name="discriminator")
-
-
-def random_features(seed: int = 0) -> keras.Model:
-    """A fixed random network, faces (32, 32, 3) to features (128,), to compare sets of faces in.
-
-    Random convolutional features rank generators without pretrained weights (Naeem et al.,
-    Reliable Fidelity and Diversity Metrics for Generative Models, 2020).
-    """
-    face = keras.Input((FACE_SIDE, FACE_SIDE, 3))
-    x = face
-    for layer, filters in enumerate((32, 64, 128)):
-        x = keras.layers.Conv2D(
-            filters,
-            3,
-            strides=2,
-            padding="same",
-            activation="relu",
-            kernel_initializer=keras.initializers.HeNormal(seed=seed + layer),
-        )(x)
-    x = keras.layers.GlobalAveragePooling2D()(x)
-    model = keras.Model(face, x, name="random_features")
-    model.trainable = False
-    return model
+    if choices.kind == "convolutional":
+        with hp.conditional_scope("kind", ["convolutional"]):
+            pixel_norm = hp.Boolean("pixel_norm", default=True)
+        choices = dataclasses.replace(choices, pixel_norm=pixel_norm)
+    if choices.loss == "wasserstein":
+        with hp.conditional_scope("loss", ["wasserstein"]):
+            critic_steps = hp.Int("critic_steps", 1, 5, default=5)
+        choices = dataclasses.replace(choices, critic_steps=critic_steps)
+    return choices

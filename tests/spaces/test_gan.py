@@ -1,60 +1,68 @@
-"""Generator, discriminator and the random network fit each other in every combination."""
+"""The GAN space asks for what is used, and nothing else."""
 
 from __future__ import annotations
 
 import dataclasses
 
 import keras_tuner
-import numpy as np
+import optuna
 import pytest
 
-from spaces.gan import (
-    KINDS,
-    GanChoices,
-    discriminator,
-    gan_space,
-    generator,
-    random_features,
-)
+from search.hyperparameters import OptunaHyperParameters
+from spaces.gan import GanChoices, gan_space
 
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("width", [1, 2])
-def test_generated_faces_are_what_the_discriminator_takes(kind: str, width: int) -> None:
-    choices = GanChoices(kind=kind, latent=16, width=width)
-    latents = np.random.default_rng(0).normal(size=(3, 16)).astype(np.float32)
-    faces = np.asarray(generator(choices)(latents))
-    assert faces.shape == (3, 32, 32, 3)
-    assert np.abs(faces).max() <= 1
-    assert np.ptp(faces, axis=0).max() > 0
-    logits = np.asarray(discriminator(choices)(faces))
-    assert logits.shape == (3, 1)
-    assert np.isfinite(logits).all()
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_width_makes_both_networks_larger(kind: str) -> None:
-    for network in (generator, discriminator):
-        sizes = [network(GanChoices(kind=kind, width=w)).count_params() for w in (1, 2)]
-        assert sizes[1] > 1.5 * sizes[0]
+RECIPE = {
+    "kind": "dense",
+    "latent": 64,
+    "width": 1,
+    "loss": "non_saturating",
+    "generator_rate": 2e-4,
+    "discriminator_rate": 2e-4,
+    "batch_size": 32,
+    "augmented": False,
+}
 
 
 def test_the_defaults_of_the_space_are_the_recipe() -> None:
-    assert gan_space(keras_tuner.HyperParameters()) == GanChoices()
+    hp = keras_tuner.HyperParameters()
+    assert gan_space(hp) == GanChoices()
+    assert hp.values == RECIPE
 
 
 def test_every_choice_is_taken_from_the_answers() -> None:
-    wanted = GanChoices("convolutional", 128, 4, "hinge", 1e-3, 1e-4, 64)
+    wanted = GanChoices(
+        "convolutional", 128, 4, "wasserstein", 1e-3, 1e-4, 64, True, True, 2, side=64
+    )
     hp = keras_tuner.HyperParameters()
     hp.values.update(dataclasses.asdict(wanted))
-    assert gan_space(hp) == wanted
+    assert gan_space(hp, side=64) == wanted
 
 
-def test_random_features_are_the_same_for_a_seed_and_do_not_learn() -> None:
-    faces = np.random.default_rng(0).uniform(-1, 1, (2, 32, 32, 3)).astype(np.float32)
-    network = random_features()
-    found = np.asarray(network(faces))
-    assert network.trainable_weights == []
-    assert found.shape == (2, 128)
-    np.testing.assert_array_equal(found, np.asarray(random_features()(faces)))
-    assert np.abs(found - np.asarray(random_features(seed=9)(faces))).max() > 0
+def test_nothing_is_suggested_that_another_choice_switches_off() -> None:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    seen = set()
+    for _ in range(24):
+        trial = study.ask()
+        choices = gan_space(OptunaHyperParameters(trial))
+        study.tell(trial, 0.0)
+        assert ("pixel_norm" in trial.params) == (choices.kind == "convolutional")
+        assert ("critic_steps" in trial.params) == (choices.loss == "wasserstein")
+        assert choices.critic_steps == 1 or choices.loss == "wasserstein"
+        assert not choices.pixel_norm or choices.kind == "convolutional"
+        seen.add((choices.kind, choices.loss))
+    assert len(seen) == 6
+
+
+@pytest.mark.parametrize(
+    ("kind", "loss", "spectral"),
+    [
+        ("dense", "hinge", False),
+        ("convolutional", "non_saturating", True),
+        ("convolutional", "hinge", True),
+        ("convolutional", "wasserstein", False),
+    ],
+)
+def test_spectral_norm_is_of_convolutions_without_a_gradient_penalty(
+    kind: str, loss: str, spectral: bool
+) -> None:
+    assert GanChoices(kind=kind, loss=loss).spectral is spectral

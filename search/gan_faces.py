@@ -1,0 +1,107 @@
+"""The faces that a GAN learns from and is judged by, and pictures of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from artifacts.run_directory import replacing
+from data_prep.store import REAL, Store
+
+Faces = npt.NDArray[np.uint8]
+
+MAX_FACES = 4096
+# Fewer give no distance to speak of, and nothing to learn from.
+LEAST = {"train": 32, "val": 8}
+
+_TILE, _SIDE_BY_SIDE = 64, 8
+_GAP, _CAPTION = 16, 28
+_PAPER, _INK = 255, (60, 60, 60)
+
+
+class TooFewFacesError(Exception):
+    """A split has too few real faces for a GAN."""
+
+
+def real_faces(store: Store, split: str, side: int, most: int = MAX_FACES) -> Faces:
+    """Real faces of a split, evenly over clips and frames: uint8 (n, side, side, 3).
+
+    Frames of one clip are neighbours.
+
+    Args:
+        store: open.
+        split: name.
+        side: that crops are scaled to.
+        most: faces, so that memory does not grow with the store.
+
+    Raises:
+        TooFewFacesError: there are fewer than :data:`LEAST`.
+    """
+    rows, length = store.rows(split, label=REAL), store.clip_shape[0]
+    least = LEAST.get(split, min(LEAST.values()))
+    if len(rows) * length < least:
+        raise TooFewFacesError(
+            f"the GAN needs {least} real faces in the {split} split, found {len(rows) * length} "
+            f"({len(rows)} clips of {length} frames); prepare more real videos, or set gan.trials "
+            "to 0"
+        )
+    rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int)]
+    per_clip = max(1, min(length, most // len(rows)))
+    places = np.linspace(0, length - 1, per_clip).astype(int)
+    faces = [scaled(store.read([row])[0][places], side) for row in rows]
+    return np.concatenate(faces)
+
+
+def scaled(frames: npt.NDArray[np.uint8], side: int) -> Faces:
+    """Colour of frames uint8 (T, H, W, 3 or 4) at another size: uint8 (T, side, side, 3)."""
+    colour = np.ascontiguousarray(frames[..., :3])
+    resized = [cv2.resize(f, (side, side), interpolation=cv2.INTER_AREA) for f in colour]
+    return np.stack(resized).astype(np.uint8)
+
+
+def to_unit(faces: Faces) -> npt.NDArray[np.float32]:
+    """Faces as networks see them: float32 in -1..1."""
+    return faces.astype(np.float32) / np.float32(127.5) - np.float32(1)
+
+
+def to_pixels(faces: npt.NDArray[np.float32]) -> Faces:
+    """Faces in -1..1 as uint8."""
+    return np.clip(np.rint((faces + 1) * 127.5), 0, 255).astype(np.uint8)
+
+
+def write_grid(path: Path, generated: Faces, real: Faces) -> None:
+    """Up to 64 generated faces beside as many real ones, as a PNG.
+
+    Args:
+        path: of the picture.
+        generated: uint8 (n, side, side, 3).
+        real: uint8 (m, side, side, 3), of which 64 are shown, evenly spaced.
+    """
+    few = np.linspace(0, len(real) - 1, min(len(real), _SIDE_BY_SIDE**2)).astype(int)
+    halves = [
+        _captioned(_tiled(faces), caption)
+        for faces, caption in ((generated, "generated"), (real[few], "real, for comparison"))
+    ]
+    gap = np.full((len(halves[0]), _GAP, 3), _PAPER, np.uint8)
+    picture = np.concatenate([halves[0], gap, halves[1]], axis=1)
+    with replacing(path) as temporary:
+        cv2.imwrite(str(temporary), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+
+
+def _tiled(faces: Faces) -> Faces:
+    """Eight rows of eight tiles of 64 px; empty where there are fewer faces."""
+    tiles = np.full((_SIDE_BY_SIDE**2, _TILE, _TILE, 3), _PAPER, np.uint8)
+    for tile, face in zip(tiles, faces, strict=False):
+        tile[:] = cv2.resize(face, (_TILE, _TILE), interpolation=cv2.INTER_CUBIC)
+    rows = tiles.reshape(_SIDE_BY_SIDE, _SIDE_BY_SIDE, _TILE, _TILE, 3).transpose(0, 2, 1, 3, 4)
+    return rows.reshape(_SIDE_BY_SIDE * _TILE, _SIDE_BY_SIDE * _TILE, 3)
+
+
+def _captioned(picture: Faces, caption: str) -> Faces:
+    strip = np.full((_CAPTION, picture.shape[1], 3), _PAPER, np.uint8)
+    place = (4, _CAPTION - 9)
+    cv2.putText(strip, caption, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, _INK, 1, cv2.LINE_AA)
+    return np.concatenate([strip, picture])
