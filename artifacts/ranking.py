@@ -82,6 +82,7 @@ def figures(
     against: Scores | None = None,
     folds: npt.NDArray[np.integer] | None = None,
     videos: npt.NDArray[np.str_] | None = None,
+    intervals: bool = True,
     seed: int = 0,
 ) -> dict[str, Figure]:
     """AUC and pair ranking of scored clips, and what they have over other scores of the same.
@@ -101,6 +102,7 @@ def figures(
             compares clips of one fold alone, each fold with the weight of its comparisons. A group
             lies in one fold.
         videos: (N,), as in :func:`pair_ranking`.
+        intervals: whether to draw for them, which takes a thousand times as long.
         seed: of the bootstrap.
 
     Returns:
@@ -118,16 +120,17 @@ def figures(
         raise ValueError("figures need real and fake clips. Received: one label")
     folds = np.zeros(len(labels), np.int64) if folds is None else folds
     clips = _Clips(labels, groups, sources, folds, _numbered(videos, len(labels)))
-    found = _compared(_Auc, AUC, AUC_AHEAD, ours, theirs, clips, seed)
+    drawn = seed if intervals else None
+    found = _compared(_Auc, AUC, AUC_AHEAD, ours, theirs, clips, drawn)
     paired = clips.in_pairs()
     if paired.any():
         # Whoever is in no pair is no one to draw.
         rivals = None if theirs is None else theirs[:, paired]
         chosen = ours[:, paired]
-        found |= _compared(_Pairs, PAIRS, PAIRS_AHEAD, chosen, rivals, clips.only(paired), seed)
+        found |= _compared(_Pairs, PAIRS, PAIRS_AHEAD, chosen, rivals, clips.only(paired), drawn)
     for method in [] if methods is None else np.unique(methods[labels == 1]).tolist():
         rows = (labels == 0) | ((methods == method) & (labels == 1))
-        of_method = _compared(_Auc, AUC, AUC_AHEAD, ours[:, rows], None, clips.only(rows), seed)
+        of_method = _compared(_Auc, AUC, AUC_AHEAD, ours[:, rows], None, clips.only(rows), drawn)
         found[f"auc of {method}"] = of_method[AUC]
     return found
 
@@ -223,9 +226,9 @@ def _compared(
     ours: Scores,
     theirs: Scores | None,
     clips: _Clips,
-    seed: int,
+    seed: int | None,
 ) -> dict[str, Figure]:
-    """One figure, and what it has over the other scores', with intervals."""
+    """One figure, and what it has over the other scores', with intervals unless there is no seed."""
     measures: dict[str, Callable[[npt.NDArray[np.integer]], Scores]] = {
         side: kind(scores, clips)
         for side, scores in (("ours", ours), ("theirs", theirs))
@@ -247,7 +250,7 @@ def _compared(
 
     point = values(np.ones(len(clips.labels), np.int64), draw=False)
     intervals: dict[str, Interval] = dict.fromkeys(point)
-    if clips.people() >= FEWEST_PEOPLE:
+    if seed is not None and clips.people() >= FEWEST_PEOPLE:
         drawn = partial(values, draw=True)
         intervals = group_intervals(drawn, clips.labels, clips.groups, seed)
     return {key: Figure(value, intervals[key]) for key, value in point.items()}

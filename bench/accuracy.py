@@ -23,7 +23,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -40,14 +40,23 @@ from accuracy_rows import (
     measure,
     training_store,
 )
-from accuracy_table import Judged, judged, methods_table, results, sentences, table, together
+from accuracy_table import (
+    KINDS,
+    Judged,
+    held_out_table,
+    judged,
+    methods_table,
+    results,
+    sentences,
+    table,
+    together,
+)
 
 from data_prep.errors import UserError
 from data_prep.store import Store
 from search.cli_common import INTERRUPTED, USAGE
 from search.console import log, tables
 
-CLIPS, MATCHED = "clips", "matched pairs"
 _GRACE_SECONDS = 60
 
 
@@ -117,14 +126,19 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
             process.wait()
 
 
-def judge(keep: Path, rows: Sequence[Row], common: Sequence[data.TestSet]) -> list[Judged]:
-    """All test sets of the rows, plain and matched, with every score there is."""
+def judge(
+    keep: Path, rows: Sequence[Row], common: Sequence[data.TestSet]
+) -> tuple[list[Judged], dict[str, dict[str, Judged]]]:
+    """Test sets of the rows with every score there is; those of methods held out, by method.
+
+    Both are of clips and of matched pairs.
+    """
     entries = Kept(keep / "scores.jsonl").entries()
 
     def scored(one: data.TestSet, ours: Sequence[Row], signs: Path) -> dict[str, Judged]:
         """Of clips and of matched pairs."""
         found = {}
-        for path, kind in ((one.path, CLIPS), (one.matched, MATCHED)):
+        for path, kind in zip((one.path, one.matched), KINDS, strict=True):
             if path is None:
                 continue
             mark = fingerprint(path)
@@ -139,7 +153,7 @@ def judge(keep: Path, rows: Sequence[Row], common: Sequence[data.TestSet]) -> li
     def pooled(title: str, sets: Sequence[dict[str, Judged]], *, apart: bool) -> dict[str, Judged]:
         return {
             kind: together(f"{title}, {kind}", parts, apart=apart)
-            for kind in (CLIPS, MATCHED)
+            for kind in KINDS
             if (parts := [found[kind] for found in sets if kind in found])
         }
 
@@ -150,9 +164,11 @@ def judge(keep: Path, rows: Sequence[Row], common: Sequence[data.TestSet]) -> li
         found = [scored(one, plain, signs) for one in common]
         if len(found) > 1:
             found.append(pooled("all of these", found, apart=False))
+    held_out: dict[str, dict[str, Judged]] = {}
     for method in dict.fromkeys(row.held_out for row in rows if row.held_out):
         ours = [row for row in rows if row.held_out == method]
-        found += [scored(one, ours, signs) for one in tested_by(keep, ours[0], common)]
+        (one,) = tested_by(keep, ours[0], common)
+        held_out[method] = scored(one, ours, signs)
     folds = sorted({row.fold for row in rows if row.fold is not None})
     if folds:
         of_folds = []
@@ -161,15 +177,22 @@ def judge(keep: Path, rows: Sequence[Row], common: Sequence[data.TestSet]) -> li
             signs, _ = data.fold_stores(keep, fold, extras=False)
             of_folds += [scored(one, ours, signs) for one in tested_by(keep, ours[0], common)]
         found.append(pooled("all people in turn", of_folds, apart=True))
-    return [part for kinds in found for part in kinds.values()]
+    return [part for kinds in found for part in kinds.values()], held_out
 
 
-def report(parts: Sequence[Judged], missing: Sequence[Row], as_json: bool) -> None:
+def report(
+    parts: Sequence[Judged],
+    held_out: Mapping[str, Mapping[str, Judged]],
+    missing: Sequence[Row],
+    *,
+    as_json: bool,
+) -> None:
     """Print tables and sentences, or everything as JSON."""
-    found = [(part, results(part)) for part in parts]
     if as_json:
-        print(json.dumps([_plain(part, figures) for part, figures in found], indent=1))
+        every = [*parts, *(part for kinds in held_out.values() for part in kinds.values())]
+        print(json.dumps([_plain(part, results(part)) for part in every], indent=1))
         return
+    found = [(part, results(part)) for part in parts]
     console = tables()
     for part, figures in found:
         console.print(table(part, figures))
@@ -179,6 +202,8 @@ def report(parts: Sequence[Judged], missing: Sequence[Row], as_json: bool) -> No
         for sentence in sentences(part, figures):
             console.print(sentence, markup=False)
         console.print()
+    if any(part.trained for kinds in held_out.values() for part in kinds.values()):
+        console.print(held_out_table(held_out))
     if missing:
         names = ", ".join(row.name for row in missing)
         console.print(f"missing, the same command goes on with them: {names}", markup=False)
@@ -231,7 +256,7 @@ def main() -> None:
         if patterns:
             rows = [row for row in rows if any(fnmatch(row.name, one) for one in patterns)]
         missing = work(chosen, rows, common)
-        report(judge(chosen.keep, rows, common), missing, chosen.json)
+        report(*judge(chosen.keep, rows, common), missing, as_json=chosen.json)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(USAGE)

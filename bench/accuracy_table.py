@@ -25,6 +25,7 @@ from artifacts.ranking import (
 )
 from data_prep.store import Store
 
+CLIPS, MATCHED = KINDS = "clips", "matched pairs"
 UNTRAINED = "untrained "
 SHOWN_UNTRAINED = 3
 """No-training scores in a table beside the best: those best by AUC."""
@@ -154,15 +155,17 @@ def results(clips: Judged) -> Results:
         folds=clips.folds,
         videos=clips.videos,
     )
-    found: Results = {UNTRAINED + name: told(scores) for name, scores in clips.untrained.items()}
+    untrained = {UNTRAINED + name: scores for name, scores in clips.untrained.items()}
+    found: Results = {name: told(scores, intervals=False) for name, scores in untrained.items()}
     baselines = _best(found)
+    found |= {name: told(untrained[name]) for name in _leading(found)}
     for name, of_seeds in clips.trained.items():
         scores = np.stack(list(of_seeds.values()))
         found[name] = told(scores, methods=clips.methods)
         for what, ahead in ((AUC, AUC_AHEAD), (PAIRS, PAIRS_AHEAD)):
             if what in baselines:
-                baseline = clips.untrained[baselines[what].removeprefix(UNTRAINED)]
-                found[name][ahead] = told(scores, against=baseline)[ahead]
+                compared = told(scores, against=untrained[baselines[what]])
+                found[name][ahead] = compared[ahead]
     return found
 
 
@@ -175,7 +178,7 @@ def _best(found: Results) -> dict[str, str]:
     return {
         what: max(names, key=lambda name: found[name][what].value)
         for what in (AUC, PAIRS)
-        if (names := [name for name in found if what in found[name]])
+        if (names := [one for one in found if one.startswith(UNTRAINED) and what in found[one]])
     }
 
 
@@ -216,6 +219,31 @@ def methods_table(clips: Judged, found: Results) -> Table | None:
         shown.add_column(method)
     for name in clips.trained:
         shown.add_row(name, *(_cell(found[name][f"auc of {method}"]) for method in methods))
+    return shown
+
+
+def held_out_table(held_out: Mapping[str, Mapping[str, Judged]]) -> Table:
+    """A line a method and detector trained without it: clips and matched pairs beside each other.
+
+    Args:
+        held_out: of each method the clips by :data:`KINDS`.
+    """
+    shown = Table(title="each method held out of training, its fakes and their reals tested")
+    for column in ("method", "detector", "seeds", "clips"):
+        shown.add_column(column)
+    for kind in KINDS:
+        for column in ("AUC", "pair ranking", "best untrained AUC"):
+            shown.add_column(column if kind == CLIPS else f"{column}, matched")
+    for method, kinds in held_out.items():
+        found = {kind: results(clips) for kind, clips in kinds.items()}
+        for name, of_seeds in (kinds[CLIPS].trained if CLIPS in kinds else {}).items():
+            cells = [method, name, str(len(of_seeds)), str(len(kinds[CLIPS].labels))]
+            for kind in KINDS:
+                ours = found.get(kind, {}).get(name, {})
+                best = _best(found[kind])[AUC] if kind in found else ""
+                cells += [_cell(ours.get(AUC)), _cell(ours.get(PAIRS))]
+                cells.append(_cell(found[kind][best][AUC]) if best else "-")
+            shown.add_row(*cells)
     return shown
 
 

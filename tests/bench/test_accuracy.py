@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import accuracy
+import accuracy_data as data
+import accuracy_rows as rows
+import numpy as np
+import pytest
+
+from artifacts.ranking import pair_ranking, source_places
+from data_prep.store import Store
+
+SCRIPT = Path(__file__).parents[2] / "bench" / "accuracy.py"
+
+
+def bench(folder: Path | None, *arguments: object) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "COLUMNS": "150"}
+    environment.pop(data.VARIABLE, None)
+    if folder is not None:
+        environment[data.VARIABLE] = str(folder)
+    command = [sys.executable, str(SCRIPT), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+
+def test_missing_real_data_is_one_clear_line(tmp_path: Path) -> None:
+    done = bench(None, "--keep", tmp_path / "kept")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    (line,) = [line for line in done.stderr.splitlines() if "error" in line]
+    assert line.startswith("error: DFSEARCH_REAL_DATA is not set: name the folder")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_scores_without_training_are_printed_and_what_is_missing_is_said(
+    synthetic_data: Path, kept: Path
+) -> None:
+    done = bench(synthetic_data, "--keep", kept, "--minutes", 0, "--seeds", 0, "--quick")
+    assert done.returncode == 0, done.stderr
+    assert "SYNTHETIC" in done.stdout
+    assert "untrained sharpness" in done.stdout
+    assert "missing, the same command goes on with them: quick-0, recipe-0" in done.stdout
+
+
+@pytest.mark.slow
+def test_kept_scores_are_judged_and_not_made_again(
+    synthetic_data: Path, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(data.VARIABLE, str(synthetic_data))
+    (common,) = accuracy.test_sets(kept, [])
+    row = rows.Row(rows.RECIPE, 0)
+    assert len(rows.lacking(kept, row, [common])) == 2
+    train = rows.fingerprint(rows.training_store(kept, row))
+    scores = {}
+    for path in (common.path, common.matched):
+        with Store(path) as store:
+            scores[path] = np.linspace(0, 1, len(store)).tolist()
+            entry = {"row": row.name, "train": train, "test": store.fingerprint}
+        rows.Kept(kept / "scores.jsonl").add(entry | {"scores": scores[path]})
+    assert rows.lacking(kept, row, [common]) == []
+
+    done = bench(synthetic_data, "--keep", kept, "--only", "recipe-0", "--json")
+    assert done.returncode == 0, done.stderr
+    assert not (kept / "rows").exists()
+    for judged, path in zip(json.loads(done.stdout), scores, strict=True):
+        with Store(path) as store:
+            places = source_places(store.keys, store.crop_sources)
+        expected = pair_ranking(np.array(scores[path]), places)
+        assert judged["figures"]["recipe"]["pairs"]["value"] == pytest.approx(expected)
+
+
+@pytest.mark.slow
+def test_a_row_is_trained_scored_and_kept(
+    synthetic_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(data.VARIABLE, str(synthetic_data))
+    done = bench(synthetic_data, "--keep", tmp_path, "--only", "recipe-1", "--seeds", "1", "--json")
+    assert done.returncode == 0, done.stderr
+    (model,) = (tmp_path / "rows").glob("recipe-1-*/best_model.h5")
+    trained = model.stat().st_mtime_ns
+    entries = rows.Kept(tmp_path / "scores.jsonl").entries()
+    assert len(entries) == 2
+    with Store(data.test_stores(tmp_path)[data.FACE_FORENSICS]) as store:
+        mark, count = store.fingerprint, len(store)
+    (scores,) = [entry["scores"] for key, entry in entries.items() if key[2] == mark]
+    assert len(scores) == count
+    assert all(0 <= score <= 1 for score in scores)
+
+    again = bench(
+        synthetic_data, "--keep", tmp_path, "--only", "recipe-1", "--seeds", "1", "--json"
+    )
+    assert again.stdout == done.stdout
+    assert model.stat().st_mtime_ns == trained

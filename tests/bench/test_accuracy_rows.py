@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import accuracy_people as people
+import accuracy_rows as rows
+import pytest
+
+from search import config as configuration
+
+
+def test_every_row_has_a_name_of_its_own_and_the_first_tell_most() -> None:
+    found = rows.in_order([0, 1, 2], ["swap", "paint"])
+    names = [row.name for row in found]
+    assert len(set(names)) == len(names)
+    assert {row.detector for row in found[:2]} == {rows.RECIPE, rows.QUICK}
+    counts = Counter(row.detector for row in found if not row.held_out)
+    assert set(counts) == {*rows.RUNS, *rows.ALONE}
+    assert set(counts.values()) == {3}
+    held_out = Counter((row.held_out, row.seed) for row in found if row.held_out)
+    assert set(held_out) == {(method, seed) for method in ("swap", "paint") for seed in (0, 1, 2)}
+
+
+def test_quick_rows_are_of_one_seed_without_the_long_ones() -> None:
+    found = rows.in_order([4, 5], ["swap"], quick=True)
+    assert {row.seed for row in found} == {4}
+    assert rows.STANDARD not in {row.detector for row in found}
+    assert not any(row.held_out for row in found)
+
+
+def test_in_folds_each_detector_is_trained_once_a_fold() -> None:
+    found = rows.in_folds([0, 1])
+    counts = Counter((row.detector, row.seed) for row in found)
+    assert set(counts.values()) == {people.FOLDS}
+    assert len({row.name for row in found}) == len(found)
+
+
+@pytest.mark.parametrize("detector", rows.RUNS)
+def test_settings_of_searches_are_ones_a_run_takes(detector: str, tmp_path: Path) -> None:
+    places = {"store": tmp_path / "a.h5", "run_dir": tmp_path / "run", "seed": 3}
+    config = configuration.resolve(dict(rows.RUNS[detector]) | places)
+    assert config.seed == 3
+    if detector == rows.RECIPE:
+        assert config.training.samples == {"pseudo_fakes": 0.0, "augmentation": "none"}
+        assert (config.gan.trials, config.training.trials) == (0, 0)
+
+
+def test_scores_are_kept_a_line_each_and_a_line_that_was_cut_off_is_lost_alone(
+    tmp_path: Path,
+) -> None:
+    kept = rows.Kept(tmp_path / "scores.jsonl")
+    assert kept.entries() == {}
+    entry = {"row": "quick-0", "train": "a", "test": "b", "scores": [0.25, 0.5]}
+    kept.add(entry)
+    whole = kept.path.read_text()
+    kept.path.write_text(whole + '{"row": "quick-1", "tra')
+    kept.add(entry | {"row": "quick-2"})
+    assert kept.entries() == {
+        ("quick-0", "a", "b"): entry,
+        ("quick-2", "a", "b"): entry | {"row": "quick-2"},
+    }
