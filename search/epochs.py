@@ -60,9 +60,10 @@ def paired_order(
 ) -> Places:
     """As many reals as fakes in turn, where it can be a fake behind the real it was made from.
 
-    For every other pair the real is drawn first and one of its fakes to it, for the rest the fake
-    first and its real: so a real of which nothing was made comes up, and a fake whose real is not
-    there. Its neighbour is drawn from all then.
+    So people, cameras and data sets that are seen among the reals are seen as often among the
+    fakes, and tell nothing. For every other pair the real is drawn first and one of its fakes to
+    it, for the rest the fake first and its real: so a real of which nothing was made comes up, and
+    a fake whose real is not there. Its neighbour is drawn from all then.
 
     Args:
         labels: uint8 (n,).

@@ -108,7 +108,7 @@ def fit(
             batch_size=choices.batch_size,
             shuffle_seed=seed,
             frequency=train.balanced(choices.pseudo_fakes) if choices.balanced else None,
-            paired=choices.loss == PAIRWISE,
+            tell_sources=choices.loss == PAIRWISE,
             views=suffix.views or (ENDLESS if changing else 0),
             mixup=choices.mixup,
             workers=_WORKERS if changing else 1,

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data_prep.store import Store
-from search.epochs import balanced_order, paired_order, whole_order
+from search.epochs import paired_order, whole_order
 from search.mixup import mix
 from search.samples import FRAMES, UNCHANGED, Samples
 
@@ -56,10 +56,10 @@ class ClipBatches(keras.utils.PyDataset):
         features: what need not be made of the store, by name.
         batch_size: samples.
         shuffle_seed: draws a new order each epoch; ``None`` keeps the order of the samples.
-        frequency: (n,), how often each sample is drawn, both labels in turn, as told in
-            :func:`search.epochs.balanced_order`; ``None`` shows every sample once.
-        paired: put fakes beside what they were made from, in the same view, and tell a loss which
-            belong together: see :func:`search.epochs.paired_order`.
+        frequency: (n,), how often each sample is drawn, both labels in turn and fakes beside what
+            they were made from, in the same view: see :func:`search.epochs.paired_order`; ``None``
+            shows every sample once.
+        tell_sources: tell a loss which samples of a batch are of one source.
         views: how many views of each sample there are, of which each is shown in one drawn anew;
             :data:`ENDLESS` where none is stored, 0 for samples that nothing random is done to.
         mixup: blends batches, see :func:`search.mixup.mix`; 0 leaves them.
@@ -75,26 +75,24 @@ class ClipBatches(keras.utils.PyDataset):
         batch_size: int = 8,
         shuffle_seed: int | None = None,
         frequency: npt.NDArray[np.float64] | None = None,
-        paired: bool = False,
+        tell_sources: bool = False,
         views: int = 0,
         mixup: float = 0.0,
         workers: int = 1,
     ) -> None:
         super().__init__(workers=workers, max_queue_size=4)
-        drawn = bool(views or mixup or paired or frequency is not None)
+        drawn = bool(views or mixup or frequency is not None)
         if shuffle_seed is None and drawn:
             raise ValueError("what is drawn needs a seed. Received: shuffle_seed=None")
         if not views and any(part.augmentation != UNCHANGED for part in samples.parts):
             raise ValueError("augmented samples are shown in views. Received: views=0")
-        if paired and frequency is None:
-            raise ValueError("pairs are drawn by frequency. Received: frequency=None")
         self._samples = samples
         self._names = list(names)
         self._features = dict(features or {})
         self._batch_size = batch_size
         self._seed = shuffle_seed
         self._frequency = frequency
-        self._paired = paired
+        self._tell_sources = tell_sources
         self._views = views
         self._mixup = mixup
         self._epoch = 0
@@ -104,7 +102,7 @@ class ClipBatches(keras.utils.PyDataset):
         return -(-len(self._order) // self._batch_size)
 
     def __getitem__(self, index: int) -> tuple[Any, npt.NDArray[np.float32]]:
-        """Inputs, and float labels (B, 1); of pairs a second column tells the source."""
+        """Inputs, and float labels (B, 1); a second column may tell the sources."""
         slots = slice(index * self._batch_size, (index + 1) * self._batch_size)
         places = self._order[slots]
         views = self._shown[slots] if self._views else None
@@ -117,7 +115,7 @@ class ClipBatches(keras.utils.PyDataset):
         if self._mixup:
             rng = np.random.default_rng([*self._key, index])
             inputs, labels = mix(inputs, labels, self._mixup, rng)
-        if self._paired:
+        if self._tell_sources:
             _, source = np.unique(self._samples.sources[places], return_inverse=True)
             labels = np.concatenate([labels, source[:, None].astype(np.float32)], axis=1)
         given = [inputs[name] for name in self._names]
@@ -144,13 +142,11 @@ class ClipBatches(keras.utils.PyDataset):
             self._order = np.arange(len(labels))
         elif self._frequency is None:
             self._order = whole_order(labels, rng)
-        elif self._paired:
-            self._order = paired_order(labels, self._frequency, self._samples.sources, rng)
         else:
-            self._order = balanced_order(labels, self._frequency, rng)
+            self._order = paired_order(labels, self._frequency, self._samples.sources, rng)
         if self._views:
             self._shown = rng.integers(self._views, size=len(self._order))
-            if self._paired:
+            if self._frequency is not None:
                 self._shown[1::2] = self._shown[: len(self._order) // 2 * 2 : 2]
 
     def _read(

@@ -139,7 +139,7 @@ def test_pairs_are_side_by_side_in_one_view_and_the_labels_tell_them(store: Stor
         batch_size=4,
         shuffle_seed=2,
         frequency=samples.balanced(1.0),
-        paired=True,
+        tell_sources=True,
         views=50,
     )
     told = set()
