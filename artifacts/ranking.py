@@ -228,7 +228,7 @@ def _compared(
     clips: _Clips,
     seed: int | None,
 ) -> dict[str, Figure]:
-    """One figure, and what it has over the other scores', with intervals unless there is no seed."""
+    """One figure, and what it has over the other scores'; with intervals where there is a seed."""
     measures: dict[str, Callable[[npt.NDArray[np.integer]], Scores]] = {
         side: kind(scores, clips)
         for side, scores in (("ours", ours), ("theirs", theirs))
