@@ -86,14 +86,13 @@ def without_detail(frames: Frames) -> Frames:
 
 def sharpen(frames: Frames, amount: float) -> Frames:
     """So many times more of the finest detail; below 0 less of it."""
-    return strengthened(frames, without_detail(frames), amount)
+    return _each(frames, lambda frame: sharpened(frame, amount))
 
 
-def strengthened(frames: Frames, blurred: Frames, amount: float) -> Frames:
-    """``amount`` times the difference of frames and their blurred copy added to the frames."""
-    ours, theirs = _stacked(frames), _stacked(blurred)
-    changed = cv2.addWeighted(ours, 1 + amount, theirs, -amount, 0)
-    return np.asarray(changed, np.uint8).reshape(frames.shape)
+def sharpened(frame: Frames, amount: float) -> Frames:
+    """One frame, (S, S, 3), with so many times more of its detail."""
+    smooth = cv2.blur(frame, (_DETAIL, _DETAIL))
+    return np.asarray(cv2.addWeighted(frame, 1 + amount, smooth, -amount, 0), np.uint8)
 
 
 def resized(frames: Frames, side: int, how: int = cv2.INTER_AREA) -> Frames:

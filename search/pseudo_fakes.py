@@ -76,7 +76,7 @@ def pseudo_fake(
     real = steps.colours_of(frames)
     changed = real if drawn.blend_only else _changed(real, rng)
     under, over = (real, changed) if drawn.copy_is_changed else (changed, real)
-    fake = blended(under, _moved(over, face, places, drawn, touched(mask)), mask)
+    fake = _laid_on(under, over, mask, face, places, drawn)
     wanted = sharpness(real) * float(np.exp(_SHARPNESS_SPREAD * rng.standard_normal()))
     # A small part cannot make up for the whole.
     inside_alone = drawn.balanced_inside and _inner_share(mask) > _LEAST_SHARE
@@ -162,7 +162,10 @@ def _mask(
     matrices = places.copy()
     matrices[..., 2] += drawn.tremble + places[..., :2].sum(axis=-1) / 2
     matrices[..., :2] *= 2
-    return np.stack([cv2.warpAffine(soft, matrix, (size, size)) for matrix in matrices])
+    mask = np.empty((len(places), size, size), np.float32)
+    for out, matrix in zip(mask, matrices, strict=True):
+        cv2.warpAffine(soft, matrix, (size, size), dst=out)
+    return mask
 
 
 def _changed(real: Frames, rng: np.random.Generator) -> Frames:
@@ -194,29 +197,30 @@ def _changed(real: Frames, rng: np.random.Generator) -> Frames:
     return changed
 
 
-def _moved(
-    over: Frames, face: Floats, places: Floats, drawn: _Draw, part: tuple[slice, slice]
+def _laid_on(
+    under: Frames,
+    over: Frames,
+    mask: npt.NDArray[np.float32],
+    face: Floats,
+    places: Floats,
+    drawn: _Draw,
 ) -> Frames:
-    """The copy moved and scaled about the face, and its light in every frame.
-
-    Rows and columns outside ``part`` are not seen and stay where they are.
-    """
-    rows, columns = part
+    """One copy moved and scaled about the face, in the light of each frame, on the other."""
+    rows, columns = part = touched(mask)
     corner = columns.start, rows.start
     extent = columns.stop - columns.start, rows.stop - rows.start
     how = cv2.INTER_CUBIC if drawn.fine else cv2.INTER_LINEAR
     centre = face.mean(axis=0)
-    moved = over.copy()
+    laid = under.copy()
     for at, frame in enumerate(over):
         middle = places[at][:, :2] @ centre + places[at][:, 2]
         offset = middle * (1 - drawn.scale[at]) + drawn.shift[at] - corner
         matrix = np.concatenate([np.diag(drawn.scale[at]), offset[:, None]], axis=1)
-        inside = cv2.warpAffine(frame, matrix, extent, flags=how, borderMode=cv2.BORDER_REFLECT_101)
-        light = drawn.light[at]
-        moved[at, rows, columns] = (
-            inside if light == 1 else cv2.convertScaleAbs(inside, alpha=light)
-        )
-    return moved
+        moved = cv2.warpAffine(frame, matrix, extent, flags=how, borderMode=cv2.BORDER_REFLECT_101)
+        if drawn.light[at] != 1:
+            moved = cv2.convertScaleAbs(moved, alpha=drawn.light[at])
+        laid[at][part] = blended(under[at][part], moved, mask[at][part])
+    return laid
 
 
 def _inner_share(mask: npt.NDArray[np.float32]) -> float:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from search.degradation_steps import Frames, strengthened, without_detail
+from search.degradation_steps import Frames, sharpen, sharpened, without_detail
 
 _LEAST, _MOST = -1.0, 3.0
 _FRAMES = 8
@@ -25,7 +25,7 @@ def sharpness(frames: Frames) -> float:
     Args:
         frames: uint8 (T, S, S, 3 or 4), RGB and what may follow.
     """
-    edges = _edges(frames[..., :3])
+    edges = _edges(frames[_looked_at(frames), ..., :3])
     return float(edges.var(axis=(1, 2)).mean())
 
 
@@ -42,9 +42,9 @@ def with_sharpness(
         wanted: the variance :func:`sharpness` shall give.
         weight: float32 (T, S, S), 0..1, where detail is changed; None for everywhere.
     """
-    blurred = without_detail(frames)
-    edges = _edges(frames)
-    change = edges - _edges(blurred)
+    seen = frames[_looked_at(frames)]
+    edges = _edges(seen)
+    change = edges - _edges(without_detail(seen))
     if weight is not None:
         inner = _inner(frames.shape[1])
         change *= weight[_looked_at(frames), inner, inner]
@@ -58,20 +58,20 @@ def with_sharpness(
         return frames
     root = both**2 - squared * (now - wanted)
     amount = (math.sqrt(max(root, 0.0)) - both) / squared
-    changed = strengthened(frames, blurred, min(max(amount, _LEAST), _MOST))
-    return changed if weight is None else blended(frames, changed, weight)
+    amount = min(max(amount, _LEAST), _MOST)
+    if weight is None:
+        return sharpen(frames, amount)
+    part = touched(weight)
+    changed = frames.copy()
+    # Frame by frame: what a frame needs stays in the cache of a core.
+    for out, share in zip(changed, weight, strict=True):
+        out[part] = blended(out[part], sharpened(out, amount)[part], share[part])
+    return changed
 
 
 def blended(under: Frames, over: Frames, weight: npt.NDArray[np.float32]) -> Frames:
-    """``over`` laid on ``under`` where the weight, float32 (T, S, S), is 1; between, both."""
-    rows, columns = touched(weight)
-    parts = [np.ascontiguousarray(array[:, rows, columns]) for array in (under, over, weight)]
-    below, above, share = (part.reshape(-1, *part.shape[2:]) for part in parts)
-    mixed = under.copy()
-    mixed[:, rows, columns] = cv2.blendLinear(below, above, 1 - share, share).reshape(
-        parts[0].shape
-    )
-    return mixed
+    """One picture, (H, W, 3), laid on another where the weight, (H, W), is 1; between, both."""
+    return np.asarray(cv2.blendLinear(under, over, 1 - weight, weight), np.uint8)
 
 
 def touched(weight: npt.NDArray[np.float32]) -> tuple[slice, slice]:
@@ -93,8 +93,8 @@ def _inner(size: int) -> slice:
 
 
 def _edges(frames: Frames) -> npt.NDArray[np.float32]:
-    """The Laplacian of the grey inner face in the frames looked at, float32 (t, s, s)."""
+    """The Laplacian of the grey inner face, float32 (T, s, s)."""
     inner = _inner(frames.shape[1])
-    part = frames[_looked_at(frames), inner, inner].astype(np.float32)
+    part = frames[:, inner, inner].astype(np.float32)
     grey = cv2.transform(part.reshape(-1, *part.shape[2:]), _MEAN).reshape(part.shape[:3])
     return np.stack([cv2.Laplacian(one, cv2.CV_32F) for one in grey])

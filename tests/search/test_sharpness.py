@@ -9,7 +9,7 @@ import skimage.data
 from data_prep.modalities import with_grey
 from data_prep.shortcuts import measure
 from data_prep.video import Media
-from search.sharpness import blended, sharpness, with_sharpness
+from search.sharpness import blended, sharpness, touched, with_sharpness
 
 SIZE = 96
 
@@ -47,11 +47,17 @@ def test_what_has_no_detail_stays_as_it_is() -> None:
     np.testing.assert_array_equal(with_sharpness(flat, 100.0), flat)
 
 
-def test_a_weight_says_how_much_of_which_clip_is_seen(faces: npt.NDArray[np.uint8]) -> None:
-    other = np.full_like(faces, 40)
-    weight = np.zeros(faces.shape[:3], np.float32)
-    weight[0, :10], weight[1] = 1, 0.25
-    mixed = blended(faces, other, weight)
-    np.testing.assert_array_equal(mixed[0, :10], other[0, :10])
-    np.testing.assert_array_equal(mixed[0, 10:], faces[0, 10:])
-    np.testing.assert_allclose(mixed[1], 0.75 * faces[1].astype(float) + 10, atol=1)
+def test_a_weight_says_how_much_of_which_picture_is_seen(faces: npt.NDArray[np.uint8]) -> None:
+    under, over = faces[0], np.full_like(faces[0], 40)
+    weight = np.zeros(under.shape[:2], np.float32)
+    weight[:10], weight[10:20] = 1, 0.25
+    mixed = blended(under, over, weight)
+    np.testing.assert_array_equal(mixed[:10], over[:10])
+    np.testing.assert_allclose(mixed[10:20], 0.75 * under[10:20].astype(float) + 10, atol=1)
+    np.testing.assert_array_equal(mixed[20:], under[20:])
+
+
+def test_what_a_weight_touches_is_found_over_all_frames() -> None:
+    weight = np.zeros((3, 9, 8), np.float32)
+    weight[0, 2, 3], weight[2, 6, 5] = 1, 0.01
+    assert touched(weight) == (slice(2, 7), slice(3, 6))
