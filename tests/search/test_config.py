@@ -102,7 +102,7 @@ def test_how_much_of_a_backbone_trains_is_a_word_or_a_number(stages: object) -> 
     assert resolve({**PLACES, "space": {"fine_tune": stages}}).space.fine_tune == stages
 
 
-def test_what_is_searched_is_not_pinned_and_architectures_train_on_the_same_samples() -> None:
+def test_what_is_searched_is_not_pinned_and_architectures_are_trained_as_pinned() -> None:
     training = {
         "pseudo_fakes": 1,
         "augmentation": "search",
@@ -112,8 +112,8 @@ def test_what_is_searched_is_not_pinned_and_architectures_train_on_the_same_samp
     }
     found = resolve({**PLACES, "training": training}).training
     assert found.pinned == {"pseudo_fakes": 1.0, "loss": "focal", "mixup": 0.2}
-    assert found.samples["pseudo_fakes"] == 1.0
-    assert found.samples["augmentation"] != "search"
+    assert found.first == {**found.pinned, "augmentation": found.first["augmentation"]}
+    assert found.first["augmentation"] != "search"
     off = resolve({**PLACES, "training": {"pseudo_fakes": 0, "mixup": False}}).training
     assert (off.pinned["pseudo_fakes"], off.pinned["mixup"]) == (0.0, 0.0)
 
