@@ -36,9 +36,9 @@ def enqueue(config: RunConfig) -> None:
 
 
 def training_choices(config: RunConfig) -> TrainingChoices:
-    """The fixed training of this stage, on samples such as those of the training stage."""
+    """The fixed training of this stage, but for what the training stage pins."""
     return TrainingChoices(
-        **config.training.samples,
+        **config.training.first,
         learning_rate=config.architecture.learning_rate,
         batch_size=config.architecture.batch_size,
         epochs=config.architecture.epochs,

@@ -130,12 +130,13 @@ class Training(_Section):
         views: changed copies of each clip that frozen parts are computed for; 0 changes clips anew
             every time, at the cost of the whole model.
         pseudo_fakes: which share of the fakes trained on are pseudo-fakes, made of real clips: 0
-            for none, 1 for no others, or ``search``. The architecture stage has the same.
+            for none, 1 for no others, or ``search``.
         augmentation: what is done to clips besides, ``none``, ``light``, ``strong`` or ``search``.
-            The architecture stage has the same.
         loss: ``binary_crossentropy``, ``focal``, ``pairwise`` or ``search``.
         mixup: whether samples of a batch are blended, or ``search``.
         weight_averaging: whether a moving average of the weights is kept, or ``search``.
+
+    From ``views`` on, what is not searched holds for the architecture stage, too.
     """
 
     trials: Count = 20
@@ -157,16 +158,6 @@ class Training(_Section):
         return self
 
     @property
-    def samples(self) -> dict[str, Any]:
-        """What models are trained on before the training stage searches for it."""
-        return {
-            "pseudo_fakes": FIRST_SHARE if self.pseudo_fakes == SEARCH else self.pseudo_fakes,
-            "augmentation": FIRST_AUGMENTATION
-            if self.augmentation == SEARCH
-            else self.augmentation,
-        }
-
-    @property
     def pinned(self) -> dict[str, Any]:
         """Choices of the training space that are not searched."""
         settings = {
@@ -177,6 +168,11 @@ class Training(_Section):
             "weight_averaging": self.weight_averaging,
         }
         return {name: value for name, value in settings.items() if value != SEARCH}
+
+    @property
+    def first(self) -> dict[str, Any]:
+        """Of the architecture stage: what is pinned, and samples where they are searched."""
+        return {"pseudo_fakes": FIRST_SHARE, "augmentation": FIRST_AUGMENTATION} | self.pinned
 
 
 class RunConfig(_Section):
@@ -228,7 +224,15 @@ PRESETS: Mapping[Preset, Mapping[str, Any]] = {
         "space": {"backbones": ["small_cnn"]},
         "architecture": {"trials": 6, "epochs": 6},
         "gan": {"trials": 2, "steps": 150},
-        "training": {"trials": 3, "architectures": 2, "max_epochs": 12},
+        # So few trials are not spent on asking how: pairs and averages are the steadiest.
+        "training": {
+            "trials": 3,
+            "architectures": 2,
+            "max_epochs": 12,
+            "loss": "pairwise",
+            "mixup": False,
+            "weight_averaging": True,
+        },
     },
     "standard": {},
     "thorough": {
