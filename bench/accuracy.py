@@ -199,9 +199,16 @@ def report(
         by_method = methods_table(part, figures)
         if by_method is not None:
             console.print(by_method)
-        for sentence in sentences(part, figures):
-            console.print(sentence, markup=False)
         console.print()
+    said = [sentence for part, figures in found for sentence in sentences(part, figures)]
+    for sentence in said:
+        console.print(sentence, markup=False)
+    if not said and any(part.trained for part in parts):
+        console.print(
+            "no set has the five groups of people of each label that an interval needs, so nothing "
+            "here is told from chance: test more people with --test STORE.h5, or all in turn with "
+            "--folds"
+        )
     if any(part.trained for kinds in held_out.values() for part in kinds.values()):
         console.print(held_out_table(held_out))
     if missing:

@@ -106,7 +106,7 @@ def check_apart(ours: Store, theirs: Store) -> None:
     rows, _ = tested_rows(theirs)
     refusal = f"{theirs.path} is no test of what is trained on {ours.path}"
     shared = {
-        "identity group": _people(ours) & _people(theirs, rows),
+        "identity group": set(people_of(ours).tolist()) & set(people_of(theirs, rows).tolist()),
         "file": set(ours.sha256.tolist()) & set(theirs.sha256[rows].tolist()),
     }
     for what, found in shared.items():
@@ -125,9 +125,10 @@ def check_apart(ours: Store, theirs: Store) -> None:
         )
 
 
-def _people(store: Store, rows: Any = slice(None)) -> set[str]:
+def people_of(store: Store, rows: Any = slice(None)) -> npt.NDArray[np.str_]:
+    """Identity groups of these rows, each named with its data set."""
     pairs = zip(store.keys[rows].tolist(), store.groups[rows].tolist(), strict=True)
-    return {person(key, group) for key, group in pairs}
+    return np.array([person(key, group) for key, group in pairs])
 
 
 def person(key: str, group: str) -> str:

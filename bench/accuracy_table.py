@@ -85,7 +85,7 @@ def judged(
         return Judged(
             title,
             store.labels[rows],
-            store.groups[rows],
+            people.people_of(store, rows),
             source_places(store.keys[rows], store.crop_sources[rows]),
             store.methods[rows],
             np.zeros(len(rows), np.int64),
@@ -248,25 +248,21 @@ def held_out_table(held_out: Mapping[str, Mapping[str, Judged]]) -> Table:
 
 
 def sentences(clips: Judged, found: Results) -> list[str]:
-    """What the figures say of each detector beside the best no-training score."""
-    said = []
-    for name in clips.trained:
-        for key, what in ((AUC_AHEAD, "AUC"), (PAIRS_AHEAD, "pair ranking")):
-            figure = found[name].get(key)
-            if figure is not None:
-                said.append(f"{name}, {what} on {clips.title}: {_standing(figure)}.")
-    return said
+    """What the figures that have an interval say of each detector beside no training."""
+    return [
+        f"{name}, {what} on {clips.title}: {_standing(figure.value, figure.interval)}."
+        for name in clips.trained
+        for key, what in ((AUC_AHEAD, "AUC"), (PAIRS_AHEAD, "pair ranking"))
+        if (figure := found[name].get(key)) is not None and figure.interval is not None
+    ]
 
 
-def _standing(figure: Figure) -> str:
+def _standing(value: float, interval: tuple[float, float]) -> str:
     against = "the best score without training"
-    side = "above" if figure.value > 0 else "below" if figure.value < 0 else "no better than"
-    if figure.interval is None:
-        return f"{figure.value:+.2f}, {side} {against}, too few people for an interval"
-    low, high = figure.interval
-    told = f"{figure.value:+.2f}, interval {low:+.2f} to {high:+.2f}"
+    low, high = interval
+    told = f"{value:+.2f}, interval {low:+.2f} to {high:+.2f}"
     if low > 0 or high < 0:
-        return f"{told}: {side} {against}"
+        return f"{told}: {'above' if low > 0 else 'below'} {against}"
     return f"{told}, which includes zero: not told from {against}"
 
 
