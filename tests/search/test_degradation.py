@@ -7,6 +7,7 @@ import pytest
 import skimage.data
 
 from data_prep.modalities import with_grey
+from search import degradation
 from search import degradation_steps as steps
 from search.degradation import cut_out, degrade
 from search.face_regions import STANDARD
@@ -62,6 +63,23 @@ def test_frames_share_what_was_drawn_but_for_noise(clip) -> None:
         assert apart.mean() < 12
         still += apart.mean() < 1
     assert still > 40
+
+
+STEPS = ("COLOUR", "FOCUS", "SMALLER", "GRAIN", "COMPRESSION")
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_every_step_happens_as_often_as_it_says(
+    clip, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    often = getattr(degradation, step)
+    for name in STEPS:
+        monkeypatch.setattr(degradation, name, 0.0)
+    assert all((frames == clip).all() for frames in many(clip, 3))
+    monkeypatch.setattr(degradation, step, often)
+    share = np.mean([(frames != clip).any() for frames in many(clip)])
+    assert share == pytest.approx(often, abs=0.2)
+    assert 0 < share < 1
 
 
 def test_a_generator_degrades_alike(clip) -> None:

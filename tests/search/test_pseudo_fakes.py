@@ -11,6 +11,7 @@ import pytest
 import skimage.data
 
 from data_prep.modalities import with_grey
+from search import pseudo_fakes
 from search.face_regions import STANDARD
 from search.pseudo_fakes import pseudo_fake
 from search.sharpness import sharpness
@@ -111,6 +112,15 @@ def test_a_flat_clip_gives_a_finite_pseudo_fake() -> None:
             np.full((2, 32, 32, 4), 7, np.uint8), None, np.random.default_rng(seed)
         )
         assert np.isfinite(mask).all() and frames.shape == (2, 32, 32, 4)
+
+
+def test_a_copy_is_moved_by_a_pixel_at_least_however_small_the_clip(
+    clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pseudo_fakes, "with_sharpness", lambda frames, *_: frames)
+    tiny = with_grey(np.stack([cv2.resize(frame[..., :3], (16, 16)) for frame in clip[:1]]))
+    for frames, mask in many(tiny, None, 30):
+        assert (frames[mask > 0.2] != tiny[mask > 0.2]).any()
 
 
 def test_frames_without_grey_are_refused(clip) -> None:
