@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import objective
+import pytest
+
+from data_prep.store import Store
+
+
+def epoch(good: float, test: float) -> dict[str, float]:
+    return {
+        "objective": good,
+        "val_auc": 0.5,
+        "val_pseudo_auc": 1 - good,
+        "val_pair_ranking": good,
+        "last": 1.0,
+        "test_auc": test,
+    }
+
+
+TRAININGS = [
+    [epoch(0.1, 0.5), epoch(0.9, 0.8), epoch(0.5, 0.7)],
+    [epoch(0.2, 0.6), epoch(0.6, 0.75), epoch(0.8, 0.78)],
+]
+
+
+def test_a_figure_that_ranks_as_the_test_does_correlates_and_chooses_the_best() -> None:
+    found = objective.summary(TRAININGS)
+    assert found["objective"]["correlation test_auc"][0] == pytest.approx(1)
+    assert found["val_pseudo_auc"]["correlation test_auc"][0] == pytest.approx(-1)
+    assert found["objective"]["chosen_by test_auc"][0] == pytest.approx((0.8 + 0.78) / 2)
+    assert found["val_pseudo_auc"]["chosen_by test_auc"][0] == pytest.approx((0.5 + 0.6) / 2)
+    value, low, high = found["objective"]["chosen_by test_auc"]
+    assert low <= value <= high
+
+
+def test_a_figure_that_never_changes_correlates_with_nothing() -> None:
+    assert np.isnan(objective.correlation(TRAININGS, "val_auc", "test_auc"))
+    shown = objective.table(objective.summary(TRAININGS), "title")
+    assert "constant" in [str(cell) for column in shown.columns for cell in column.cells]
+
+
+@pytest.mark.slow
+def test_trainings_are_noted_epoch_by_epoch_and_not_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from data_prep.clip import Preparation
+    from data_prep.prepare import prepare
+    from data_prep.synthesize import synthesize
+
+    synthesize(tmp_path / "set", identities=8, frames=8, size=128, jobs=2)
+    prepare(tmp_path / "set", tmp_path / "s.h5", preparation=Preparation(frames=4, size=48), jobs=2)
+    told: list[tuple[int, int]] = []
+
+    def measured(count: int) -> list[objective.Epochs]:
+        kept = tmp_path / "kept.jsonl"
+        stores = (tmp_path / "s.h5", [tmp_path / "s.h5"])
+        return objective.measured(*stores, count, 5, kept, lambda *at: told.append(at))
+
+    (epochs,) = measured(1)
+    assert [one["epoch"] for one in epochs] == [1, 2, 3, 4, 5]
+    for one in epochs:
+        assert 0 <= one["test_auc"] <= 1
+        parts = [one[name] for name in ("val_auc", "val_pseudo_auc", "val_pair_ranking")]
+        assert one["objective"] == pytest.approx(sum(parts) / 3)
+        with Store(tmp_path / "s.h5") as store:
+            assert ("test_pairs" in one) == bool((store.crop_sources != "").any())
+    json.dumps(epochs, allow_nan=False)
+    monkeypatch.setattr(objective, "trained", None)
+    assert measured(1) == [epochs]
+    assert told == [(1, 1), (1, 1)]
