@@ -50,7 +50,8 @@ def pseudo_fake(
     the blended part tremble a little from frame to frame, too.
 
     Detail is then strengthened or weakened, mostly in the blended part alone, until the inner face
-    is as sharp as in the clip, times a factor drawn about 1 evenly to both sides.
+    is as sharp as in the clip, times a factor drawn about 1 evenly to both sides. Where blending is
+    all there is, the factor is 1.
 
     Args:
         frames: uint8 (T, S, S, 4), red, green, blue and grey.
@@ -77,7 +78,7 @@ def pseudo_fake(
     changed = real if drawn.blend_only else _changed(real, rng)
     under, over = (real, changed) if drawn.copy_is_changed else (changed, real)
     fake = _laid_on(under, over, mask, face, places, drawn)
-    wanted = sharpness(real) * float(np.exp(_SHARPNESS_SPREAD * rng.standard_normal()))
+    wanted = sharpness(real) * drawn.sharper
     # A small part cannot make up for the whole.
     inside_alone = drawn.balanced_inside and _inner_share(mask) > _LEAST_SHARE
     balanced = with_sharpness(fake, wanted, mask if inside_alone else None)
@@ -91,6 +92,7 @@ class _Draw:
     Attributes:
         blend_only: nothing but place differs between the copies.
         copy_is_changed: the copy laid on top is the changed one, not the one below.
+        sharper: how many times as sharp as its clip the pseudo-fake is.
         balanced_inside: sharpness is set in the blended part alone.
         fine: the copy is moved by cubic interpolation, else by linear.
         region: of the face, see :data:`search.face_regions.REGIONS`.
@@ -104,6 +106,7 @@ class _Draw:
 
     blend_only: bool
     copy_is_changed: bool
+    sharper: float
     balanced_inside: bool
     fine: bool
     region: str
@@ -125,9 +128,11 @@ def _draw(rng: np.random.Generator, count: int, size: int) -> _Draw:
     scales = scale * (1 + 0.008 * tremors[1])
     if blend_only:
         shifts, scales = np.round(_away_from_zero(shifts)), np.ones_like(scales)
+    spread = 0.0 if blend_only else _SHARPNESS_SPREAD
     return _Draw(
         blend_only=blend_only,
         copy_is_changed=bool(rng.random() < 0.5),
+        sharper=float(np.exp(spread * rng.standard_normal())),
         balanced_inside=bool(rng.random() < 0.8),
         fine=bool(rng.random() < 0.3),
         region=str(rng.choice(list(_REGIONS), p=list(_REGIONS.values()))),
