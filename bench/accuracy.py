@@ -36,9 +36,8 @@ from accuracy_rows import (
     fingerprint,
     in_folds,
     in_order,
+    key,
     lacking,
-    measure,
-    training_store,
 )
 from accuracy_table import (
     KINDS,
@@ -51,6 +50,7 @@ from accuracy_table import (
     table,
     together,
 )
+from accuracy_training import measure
 
 from data_prep.errors import UserError
 from data_prep.store import Store
@@ -100,7 +100,7 @@ def work(
 def _in_own_process(chosen: argparse.Namespace, row: Row, seconds: float) -> bool:
     """Whether a row was finished; one that runs out of time is stopped and goes on next time."""
     log.print(f"{row.name}: {seconds / 60:.0f} minutes left", markup=False)
-    command = [sys.executable, __file__, "--keep", str(chosen.keep), "--weights", chosen.weights]
+    command = [sys.executable, __file__, "--keep", str(chosen.keep)]
     command += [f"--test={path}" for path in chosen.test]
     command += ["--row", json.dumps(dataclasses.asdict(row))]
     process = subprocess.Popen(command, start_new_session=True)
@@ -118,7 +118,7 @@ def _in_own_process(chosen: argparse.Namespace, row: Row, seconds: float) -> boo
 def _stop(process: subprocess.Popen[bytes]) -> None:
     """End a row that is still running; a search keeps what its trials have found."""
     if process.poll() is None:
-        process.send_signal(signal.SIGINT)
+        process.terminate()
         try:
             process.wait(timeout=_GRACE_SECONDS)
         except subprocess.TimeoutExpired:
@@ -144,9 +144,9 @@ def judge(
             mark = fingerprint(path)
             trained: dict[str, dict[int, list[float]]] = {}
             for row in ours:
-                key = row.name, fingerprint(training_store(keep, row)), mark
-                if key in entries:
-                    trained.setdefault(row.detector, {})[row.seed] = entries[key]["scores"]
+                entry = entries.get(key(keep, row, mark))
+                if entry:
+                    trained.setdefault(row.detector, {})[row.seed] = entry["scores"]
             found[kind] = judged(f"{one.name}, {kind}", path, signs, trained)
         return found
 
@@ -247,16 +247,20 @@ def _chosen() -> argparse.Namespace:
 def main() -> None:
     """Measure and print."""
     chosen = _chosen()
+    # A row is asked to end as a person would ask it, also where interruptions are ignored.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         common = test_sets(chosen.keep, chosen.test)
         if chosen.row:
             row = Row(**json.loads(chosen.row))
-            measure(chosen.keep, row, tested_by(chosen.keep, row, common), chosen.weights)
+            measure(chosen.keep, row, tested_by(chosen.keep, row, common))
             return
         for one in common:
             log.print(f"{one.name}: its {one.split} clips are tested", markup=False)
         seeds = [int(seed) for seed in chosen.seeds.split(",")]
-        rows = in_order(seeds, data.methods(chosen.keep), quick=chosen.quick)
+        rows = in_order(
+            seeds, data.methods(chosen.keep), quick=chosen.quick, weights=chosen.weights
+        )
         if chosen.folds:
             rows = in_folds(seeds, quick=chosen.quick)
         patterns = [pattern for pattern in chosen.only.split(",") if pattern]

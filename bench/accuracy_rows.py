@@ -7,20 +7,19 @@ set, a line each in ``scores.jsonl``; what is there is not made again.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
-import tempfile
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import accuracy_data as data
 import accuracy_people as people
 import numpy as np
 import numpy.typing as npt
 
-from artifacts.run_directory import RunDirectory
 from data_prep.store import Store
+from search import config as configuration
 
 RECIPE, QUICK, STANDARD = "recipe", "quick", "standard"
 
@@ -52,8 +51,16 @@ ALONE = ("spatial", "temporal", "micro_expression", "noise_residual")
 WITHOUT_EXTRAS = (RECIPE,)
 """Detectors that make no pseudo-fakes: of other sets' reals they would learn which set it is."""
 
-# How a stream alone is trained; the rest is as in the recipe.
-EPOCHS, BATCH, SHARE = 15, 8, 0.5
+CHOICES: Mapping[str, Any] = {
+    "batch_size": 8,
+    "epochs": 15,
+    "schedule": "cosine",
+    "pseudo_fakes": 0.5,
+    "augmentation": "strong",
+    "weight_averaging": True,
+    "views": 0,
+}
+"""How a stream alone is trained; the rest is as in the recipe."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,12 +72,14 @@ class Row:
         seed: of everything random in it.
         held_out: the method it is trained without and tested on; empty for none.
         fold: of the people it is tested on, where all take their turn; None for official lists.
+        weights: of pretrained networks, in the standard preset; ``hed`` makes VGG16 the only one.
     """
 
     detector: str
     seed: int
     held_out: str = ""
     fold: int | None = None
+    weights: str = "imagenet"
 
     @property
     def name(self) -> str:
@@ -80,18 +89,47 @@ class Row:
         return f"{self.detector}-{self.seed}{without}{fold}"
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """How it is trained: settings of its run, or choices of its training."""
+        if self.detector in ALONE:
+            return dict(CHOICES)
+        settings = dict(RUNS[self.detector])
+        if self.detector == STANDARD:
+            pretrained = ["vgg16"] if self.weights == "hed" else ["resnet50", "vgg16"]
+            networks = ["small_cnn", *pretrained]
+            settings["space"] = {"weights": self.weights, "backbones": networks}
+        return settings
+
+    @property
+    def manner(self) -> str:
+        """Digest of its settings and the defaults they leave open."""
+        settings = self.settings
+        if self.detector in RUNS:
+            places = {"store": Path("store.h5"), "run_dir": Path("run"), "seed": self.seed}
+            config = configuration.resolve(settings | places)
+            settings = config.model_dump(mode="json", exclude={"store", "run_dir", "workers"})
+        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
+
+    @property
     def extras(self) -> bool:
         """Whether it is trained with the reals of other sets."""
         return self.detector not in WITHOUT_EXTRAS
 
 
-def in_order(seeds: Sequence[int], methods: Sequence[str], *, quick: bool = False) -> list[Row]:
+def in_order(
+    seeds: Sequence[int],
+    methods: Sequence[str],
+    *,
+    quick: bool = False,
+    weights: str = "imagenet",
+) -> list[Row]:
     """All rows, those that tell most for their time first.
 
     Args:
         seeds: of the trainings.
         methods: to be held out, each in turn.
         quick: the first seed alone, of the recipe, the quick preset and the streams.
+        weights: of pretrained networks.
     """
     first, rest = list(seeds)[:1], list(seeds)[1:]
     if quick:
@@ -102,9 +140,9 @@ def in_order(seeds: Sequence[int], methods: Sequence[str], *, quick: bool = Fals
         *(Row(name, seed) for seed in rest for name in (QUICK, RECIPE)),
         *(Row(name, seed) for seed in seeds for name in ALONE),
         *held_out[0],
-        *(Row(STANDARD, seed) for seed in first),
+        *(Row(STANDARD, seed, weights=weights) for seed in first),
         *(row for rows in held_out[1:] for row in rows),
-        *(Row(STANDARD, seed) for seed in rest),
+        *(Row(STANDARD, seed, weights=weights) for seed in rest),
     ]
 
 
@@ -124,9 +162,14 @@ def in_folds(seeds: Sequence[int], *, quick: bool = False) -> list[Row]:
     ]
 
 
+KEY = ("row", "manner", "train", "test")
+Key: TypeAlias = "tuple[str, ...]"
+"""Name of a row, digest of its settings, fingerprints of the stores it is trained and tested on."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Kept:
-    """Scores by row, by the store it was trained on and by the store they are of.
+    """Scores by row, by how and on which store it was trained, and by the store they are of.
 
     Attributes:
         path: of the file, a line an entry; a line that was cut off is not read.
@@ -134,14 +177,14 @@ class Kept:
 
     path: Path
 
-    def entries(self) -> dict[tuple[str, str, str], dict[str, Any]]:
-        """Every entry by (row, fingerprint of the training store, of the test store)."""
+    def entries(self) -> dict[Key, dict[str, Any]]:
+        """Every entry by what it is of."""
         found = {}
         lines = self.path.read_text().splitlines() if self.path.exists() else []
         for line in lines:
             try:
                 entry = json.loads(line)
-                found[entry["row"], entry["train"], entry["test"]] = entry
+                found[tuple(entry[name] for name in KEY)] = entry
             except (ValueError, KeyError, TypeError):
                 continue
         return found
@@ -162,19 +205,29 @@ def training_store(keep: Path, row: Row) -> Path:
     return data.train_store(keep, extras=row.extras)
 
 
+def key(keep: Path, row: Row, tested: str) -> Key:
+    """What scores of a row are kept by.
+
+    Args:
+        keep: folder of the stores.
+        row: which.
+        tested: fingerprint of the store they are of.
+    """
+    return row.name, row.manner, fingerprint(training_store(keep, row)), tested
+
+
 def lacking(
     keep: Path, row: Row, tested: Iterable[data.TestSet]
 ) -> list[tuple[Path, npt.NDArray[np.int64]]]:
     """The stores a row has no scores of yet, plain and matched, and the rows of them to score."""
     entries = Kept(keep / "scores.jsonl").entries()
-    train = fingerprint(training_store(keep, row))
     found = []
     for one in tested:
         for path in (one.path, one.matched):
             if path is None:
                 continue
             with Store(path) as store:
-                if (row.name, train, store.fingerprint) not in entries:
+                if key(keep, row, store.fingerprint) not in entries:
                     found.append((path, people.tested_rows(store)[0]))
     return found
 
@@ -183,100 +236,3 @@ def fingerprint(path: Path) -> str:
     """Of a store's content."""
     with Store(path) as store:
         return store.fingerprint
-
-
-def measure(keep: Path, row: Row, tested: Sequence[data.TestSet], weights: str) -> None:
-    """Train a row where it is not trained, and score what it lacks; for a process of its own.
-
-    Args:
-        keep: folder for models and scores.
-        row: which.
-        tested: test sets.
-        weights: of pretrained networks in the presets; ``hed`` makes VGG16 the only one.
-    """
-    wanted = lacking(keep, row, tested)
-    if not wanted:
-        return
-    train = training_store(keep, row)
-    mark = fingerprint(train)
-    folder = RunDirectory(keep / "rows" / f"{row.name}-{mark[:8]}")
-    started = time.monotonic()
-    _train(row, train, folder, weights)
-    seconds = time.monotonic() - started
-
-    from artifacts.quiet import import_tensorflow
-
-    import_tensorflow()
-    import keras
-
-    from artifacts.scoring import score_clips
-
-    model = keras.models.load_model(folder.h5, compile=False)
-    for path, rows in wanted:
-        with Store(path) as store:
-            scores = [float(score) for score in score_clips(model, store, rows)]
-            entry = {"row": row.name, "train": mark, "test": store.fingerprint}
-        Kept(keep / "scores.jsonl").add(entry | {"seconds": round(seconds), "scores": scores})
-
-
-def _train(row: Row, train: Path, folder: RunDirectory, weights: str) -> None:
-    """Leave ``best_model.h5`` in the folder; what is trained is not trained again."""
-    if row.detector in RUNS:
-        _search(row, train, folder, weights)
-    elif not folder.h5.is_file():
-        folder.root.mkdir(parents=True, exist_ok=True)
-        _alone(row, train, folder)
-
-
-def _search(row: Row, train: Path, folder: RunDirectory, weights: str) -> None:
-    from search import config as configuration
-    from search.console import run_progress
-    from search.run import run
-
-    settings = dict(RUNS[row.detector])
-    if row.detector == STANDARD:
-        networks = (
-            ["small_cnn", "vgg16"] if weights == "hed" else ["small_cnn", "resnet50", "vgg16"]
-        )
-        settings["space"] = {"weights": weights, "backbones": networks}
-    places = {"store": train, "run_dir": folder.root, "seed": row.seed}
-    with run_progress() as progress:
-        run(configuration.resolve(settings | places), progress)
-
-
-def _alone(row: Row, train: Path, folder: RunDirectory) -> None:
-    """One training of one stream with the defaults of its space."""
-    from artifacts.quiet import import_tensorflow
-
-    import_tensorflow()
-    from artifacts.export import plain_copy, save_model
-    from search import detectors
-    from search.fit import fit
-    from search.hyperparameters import fixed
-    from search.objectives import GENERALISATION
-    from spaces.detector import detector_space
-    from spaces.spatial import SpatialBlock
-    from spaces.temporal import TemporalBlock
-    from spaces.training import TrainingChoices
-
-    stream = "spatial" if row.detector == "temporal" else row.detector
-    choices = TrainingChoices(
-        batch_size=BATCH, epochs=EPOCHS, schedule="cosine", augmentation="light", views=0
-    )
-    with Store(train) as store, tempfile.TemporaryDirectory() as features:
-        graph = detector_space(
-            store.clip_shape,
-            streams=(stream,),
-            spatial=SpatialBlock(backbones=("small_cnn",), frame_stride=1),
-            temporal=TemporalBlock(kind="mean" if row.detector == "spatial" else "bilstm"),
-        )
-        model = detectors.build(graph, fixed({}), row.seed)
-        fit(
-            model,
-            store,
-            choices,
-            seed=row.seed,
-            features=Path(features),
-            objective=GENERALISATION,
-        )
-    save_model(plain_copy(model), folder)

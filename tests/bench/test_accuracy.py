@@ -55,12 +55,11 @@ def test_kept_scores_are_judged_and_not_made_again(
     (common,) = accuracy.test_sets(kept, [])
     row = rows.Row(rows.RECIPE, 0)
     assert len(rows.lacking(kept, row, [common])) == 2
-    train = rows.fingerprint(rows.training_store(kept, row))
     scores = {}
     for path in (common.path, common.matched):
         with Store(path) as store:
             scores[path] = np.linspace(0, 1, len(store)).tolist()
-            entry = {"row": row.name, "train": train, "test": store.fingerprint}
+            entry = dict(zip(rows.KEY, rows.key(kept, row, store.fingerprint), strict=True))
         rows.Kept(kept / "scores.jsonl").add(entry | {"scores": scores[path]})
     assert rows.lacking(kept, row, [common]) == []
 
@@ -87,7 +86,7 @@ def test_a_row_is_trained_scored_and_kept(
     assert len(entries) == 2
     with Store(data.test_stores(tmp_path)[data.FACE_FORENSICS]) as store:
         mark, count = store.fingerprint, len(store)
-    (scores,) = [entry["scores"] for key, entry in entries.items() if key[2] == mark]
+    (scores,) = [entry["scores"] for key, entry in entries.items() if key[-1] == mark]
     assert len(scores) == count
     assert all(0 <= score <= 1 for score in scores)
 

@@ -39,10 +39,10 @@ def test_in_folds_each_detector_is_trained_once_a_fold() -> None:
 @pytest.mark.parametrize("detector", rows.RUNS)
 def test_settings_of_searches_are_ones_a_run_takes(detector: str, tmp_path: Path) -> None:
     places = {"store": tmp_path / "a.h5", "run_dir": tmp_path / "run", "seed": 3}
-    config = configuration.resolve(dict(rows.RUNS[detector]) | places)
+    config = configuration.resolve(rows.Row(detector, 3).settings | places)
     assert config.seed == 3
     if detector == rows.RECIPE:
-        assert config.training.samples == {"pseudo_fakes": 0.0, "augmentation": "none"}
+        assert (config.training.pseudo_fakes, config.training.augmentation) == (0.0, "none")
         assert (config.gan.trials, config.training.trials) == (0, 0)
 
 
@@ -51,12 +51,24 @@ def test_scores_are_kept_a_line_each_and_a_line_that_was_cut_off_is_lost_alone(
 ) -> None:
     kept = rows.Kept(tmp_path / "scores.jsonl")
     assert kept.entries() == {}
-    entry = {"row": "quick-0", "train": "a", "test": "b", "scores": [0.25, 0.5]}
+    known = {"manner": "m", "train": "a", "test": "b"}
+    entry = {"row": "quick-0", **known, "scores": [0.25, 0.5]}
     kept.add(entry)
     whole = kept.path.read_text()
     kept.path.write_text(whole + '{"row": "quick-1", "tra')
     kept.add(entry | {"row": "quick-2"})
     assert kept.entries() == {
-        ("quick-0", "a", "b"): entry,
-        ("quick-2", "a", "b"): entry | {"row": "quick-2"},
+        ("quick-0", "m", "a", "b"): entry,
+        ("quick-2", "m", "a", "b"): entry | {"row": "quick-2"},
     }
+
+
+def test_other_settings_are_another_manner(monkeypatch: pytest.MonkeyPatch) -> None:
+    row, stream = rows.Row(rows.QUICK, 0), rows.Row("spatial", 0)
+    assert row.manner == rows.Row(rows.QUICK, 0).manner
+    before = row.manner, stream.manner
+    monkeypatch.setattr(rows, "CHOICES", dict(rows.CHOICES) | {"epochs": 3})
+    monkeypatch.setitem(configuration.PRESETS["quick"]["architecture"], "trials", 7)
+    assert row.manner != before[0]
+    assert stream.manner != before[1]
+    assert rows.Row(rows.STANDARD, 0).manner != rows.Row(rows.STANDARD, 0, weights="hed").manner
