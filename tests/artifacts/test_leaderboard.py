@@ -117,6 +117,17 @@ def test_the_table_shows_rank_score_and_what_was_tried() -> None:
     assert any("KID 0.042" in line and "dense, hinge, latent 64" in line for line in lines)
 
 
+def test_a_gan_says_how_sure_its_kid_is_and_what_its_discriminator_detects() -> None:
+    record = dataclasses.replace(
+        RECORDS[2], kid_error=0.0123, kid_features="vgg16", detector_auc=0.6149
+    )
+    assert leaderboard.describe(record, {}) == (
+        "dense, hinge, latent 64; KID ± 0.012 of vgg16 features; discriminator alone: val AUC 0.615"
+    )
+    (row,) = leaderboard.rows([record])
+    assert (row["kid_error"], row["detector_auc"]) == (0.0123, 0.6149)
+
+
 def test_brackets_in_a_reason_or_title_are_shown_as_they_are() -> None:
     text = _text(RECORDS, title="runs/[/b]")
     assert "runs/[/b]" in text

@@ -132,6 +132,15 @@ def test_a_record_holds_what_the_trial_left(trials: dict[str, list[FrozenTrial]]
     )
 
 
+def test_a_gan_leaves_the_error_of_its_kid_and_its_discriminators_auc() -> None:
+    study = optuna.create_study(study_name="gan", direction="minimize")
+    _add(study, 0.3, kid_error=0.02, kid_features="random", detector_auc=0.6)
+    _add(study, 0.4, kid_error=float("nan"), kid_features="random")
+    sure, unsure = ranked({"gan": study.get_trials()})
+    assert (sure.kid_error, sure.kid_features, sure.detector_auc) == (0.02, "random", 0.6)
+    assert (unsure.kid_error, unsure.detector_auc) == (None, None)
+
+
 def test_a_run_that_has_just_begun_has_no_records() -> None:
     assert ranked({}) == []
     assert ranked({"architecture": []}) == []
