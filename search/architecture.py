@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import keras
-
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
 from data_prep.store import Store
@@ -13,7 +11,6 @@ from search.detector_trial import run_detector_trial
 from search.hyperparameters import OptunaHyperParameters
 from search.trial import TrialOutcome
 from spaces.backbones import BackboneError
-from spaces.detector import DetectorGraph
 from spaces.training import TrainingChoices
 
 STAGE = "architecture"
@@ -50,9 +47,7 @@ def training_choices(config: RunConfig) -> TrainingChoices:
 def run(config: RunConfig) -> TrialOutcome:
     """Run one trial of the stage."""
 
-    def choose(
-        hp: OptunaHyperParameters, graph: DetectorGraph, seed: int
-    ) -> tuple[keras.Model, TrainingChoices]:
-        return detectors.build(graph, hp, seed, config.precision), training_choices(config)
+    def choose(hp: OptunaHyperParameters) -> tuple[OptunaHyperParameters, TrainingChoices]:
+        return hp, training_choices(config)
 
     return run_detector_trial(config, STAGE, config.architecture.epochs, choose)

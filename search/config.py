@@ -127,6 +127,9 @@ class Training(_Section):
         trials: how many; 0 leaves the stage out.
         architectures: how many of the best it may choose from.
         max_epochs: upper end of the searched range.
+        frames: how many consecutive frames of a clip a sample shows, drawn anew for each of its
+            views; 0 for all. 1 trains on pictures: several times as fast, without the streams and
+            temporal stages that need more.
         views: changed copies of each clip that frozen parts are computed for; 0 changes clips anew
             every time, at the cost of the whole model.
         pseudo_fakes: which share of the fakes trained on are pseudo-fakes, made of real clips: 0
@@ -142,6 +145,7 @@ class Training(_Section):
     trials: Count = 20
     architectures: Positive = 3
     max_epochs: Annotated[int, pydantic.Field(ge=10, strict=True)] = 40
+    frames: Count = 0
     views: Count = 4
     pseudo_fakes: Share | Search = 0.5
     augmentation: Augmentation | Search = "strong"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import keras
+import keras_tuner
 import numpy as np
 import optuna
 
@@ -17,11 +17,11 @@ from search.config import RunConfig
 from search.fit import Epoch, fit
 from search.hyperparameters import OptunaHyperParameters
 from search.objectives import ValidationScore
+from search.shorter import shorter
 from search.trial import MODEL_FILE, OpenTrial, TrialOutcome, TrialResult, run_trial
-from spaces.detector import DetectorGraph
 from spaces.training import TrainingChoices
 
-Choose = Callable[[OptunaHyperParameters, DetectorGraph, int], tuple[keras.Model, TrainingChoices]]
+Choose = Callable[[OptunaHyperParameters], tuple[keras_tuner.HyperParameters, TrainingChoices]]
 
 
 def run_detector_trial(
@@ -33,14 +33,15 @@ def run_detector_trial(
         config: of the run.
         stage: name of the study.
         max_epochs: the most epochs any trial of the stage has.
-        choose: asks the hyperparameters for a model of the graph, built with the seed given, and
-            for a way to train it.
+        choose: asks the hyperparameters for a way to train, and says which answer for the detector.
     """
 
     def objective(trial: OpenTrial) -> TrialResult:
         hp = OptunaHyperParameters(trial.optuna)
         with Store(config.store) as store:
-            model, choices = choose(hp, detectors.space(config, store), trial.seed)
+            answers, choices = choose(hp)
+            graph = detectors.space(config, store)
+            model = detectors.build(graph, answers, trial.seed, config.precision)
             weights = int(sum(np.prod(weight.shape) for weight in model.weights))
             trial.optuna.set_user_attr(records.HYPERPARAMETERS, detectors.chosen(config, hp))
             trial.optuna.set_user_attr(records.PARAMS, weights)
@@ -52,6 +53,7 @@ def run_detector_trial(
                 features=RunDirectory(config.run_dir).features,
                 budget=config.features_bytes,
                 objective=config.objective,
+                shorter=shorter(config, store, answers, trial.seed),
                 report=_reporter(trial, choices.epochs),
             )
         with replacing(trial.folder / MODEL_FILE) as temporary:

@@ -8,22 +8,43 @@ import keras_tuner
 from data_prep.store import Store
 from search.config import RunConfig
 from search.hyperparameters import Value, fixed, optuna_params
+from search.possible import possible_streams, shown_frames
 from search.precision import Precision, policy
 from spaces.detector import DetectorGraph, detector_space
 from spaces.spatial import SpatialBlock
+from spaces.streams import FLOW
+from spaces.temporal import KINDS, WITHOUT_LENGTH, WITHOUT_ORDER, TemporalBlock
 
 SPATIAL = "detector/spatial"
 BACKBONE = f"{SPATIAL}/backbone"
 
 
-def space(config: RunConfig, store: Store) -> DetectorGraph:
-    """The searchable detector for clips of this store."""
+def space(config: RunConfig, store: Store, frames: int | None = None) -> DetectorGraph:
+    """The searchable detector for clips of this store.
+
+    Of streams and temporal stages it has those that can be trained on as many frames as a training
+    sample shows, and that have the same weights whatever the length of a clip.
+
+    Args:
+        config: of the run.
+        store: an open store.
+        frames: of the clips, where that is not as many as in the store.
+    """
     wanted = config.space
     stages: dict[str | int, int | str | None] = {"never": 0, "always": "all", "search": None}
+    whole, *frame = store.clip_shape
+    shown = shown_frames(config, store)
+    kinds = KINDS if shown == whole else WITHOUT_LENGTH if shown > 2 else WITHOUT_ORDER
+    modalities = {
+        name: (shape[0] - whole + frames, *shape[1:]) if frames else shape
+        for name, shape in store.modality_shapes.items()
+        if not (frames == 1 and name == FLOW)
+    }
     return detector_space(
-        store.clip_shape,
-        store.modality_shapes,
-        streams=wanted.streams,
+        (frames or whole, *frame),
+        modalities,
+        streams=possible_streams(config, store),
+        temporal=TemporalBlock(kinds=kinds),
         spatial=SpatialBlock(
             backbones=wanted.backbones,
             weights=wanted.weights,

@@ -35,7 +35,7 @@ class Feature:
         tensor: of a flat model.
         cache: where entries are kept.
         train: training samples; ``None`` where they are not to be computed.
-        val: validation samples.
+        val: validation samples; ``None`` likewise.
         views: how many views of each training sample; 0 where nothing random is done to them.
 
     Attributes:
@@ -50,7 +50,7 @@ class Feature:
         tensor: keras.KerasTensor,
         cache: FeatureCache,
         train: Samples | None,
-        val: Samples,
+        val: Samples | None,
         views: int,
     ) -> None:
         self._tensor = tensor
@@ -72,7 +72,7 @@ class Feature:
     @property
     def nbytes(self) -> int:
         """Bytes of all entries."""
-        copies = sum(len(part) for part in self._val.parts)
+        copies = 0 if self._val is None else len(self._val)
         for part in () if self._train is None else self._train.parts:
             copies += len(part) * len(self._shown(part, self._views))
         return copies * nbytes(self._tensor.shape[1:], self._tensor.dtype)
@@ -87,7 +87,8 @@ class Feature:
             NoRoomError: one cannot be kept; none is held then.
         """
         try:
-            self.val = self._arrays(self._val, 0, progress)
+            if self._val is not None:
+                self.val = self._arrays(self._val, 0, progress)
             if self._train is not None:
                 self.train = self._arrays(self._train, self._views, progress)
         except BaseException:

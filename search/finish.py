@@ -36,6 +36,7 @@ from search.config import RunConfig
 from search.fit import fit
 from search.hyperparameters import fixed
 from search.objectives import ValidationScore
+from search.shorter import shorter
 from search.trial import MODEL_FILE, failure_reason
 from spaces.training import TrainingChoices
 
@@ -163,8 +164,8 @@ def _better_of_trial_and_refit(
     refit: ValidationScore | None = None
     failure = ""
     try:
-        graph = detectors.space(config, store)
-        trained = detectors.build(graph, fixed(dict(winner.architecture)), seed, config.precision)
+        graph, answers = detectors.space(config, store), fixed(dict(winner.architecture))
+        trained = detectors.build(graph, answers, seed, config.precision)
         refit = fit(
             trained,
             store,
@@ -173,6 +174,7 @@ def _better_of_trial_and_refit(
             features=run.features,
             budget=config.features_bytes,
             objective=config.objective,
+            shorter=shorter(config, store, answers, seed),
         ).best
         model = plain_copy(trained)
     except Exception as error:

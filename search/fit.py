@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from search.feature_cache import BUDGET, FeatureCache
 from search.features import Progress
 from search.objectives import AUC, GENERALISATION, Objective, ValidationScore, validation_score
 from search.samples import UNCHANGED, Samples, training_samples, validation_samples
+from search.shorter import copy_weights
 from search.stream import ENDLESS, ClipBatches
 from search.suffix import Suffix, cut
 from spaces.choices import PAIRWISE
@@ -68,6 +70,7 @@ def fit(
     features: Path,
     budget: int = BUDGET,
     objective: Objective = AUC,
+    shorter: keras.Model | None = None,
     report: Callable[[Epoch], None] | None = None,
     progress: Progress | None = None,
 ) -> Fit:
@@ -87,40 +90,61 @@ def fit(
         features: folder of the feature cache.
         budget: of the cache in bytes; see :class:`search.feature_cache.FeatureCache`.
         objective: which epoch is best; ``generalisation`` looks at pseudo-fakes, too.
+        shorter: the detector for clips of fewer frames, see :func:`search.shorter.shorter`. It is
+            trained in the place of the model, on as many consecutive frames of every clip; the
+            model is given its weights, and validated on whole clips.
         report: called after each epoch; may raise to stop.
         progress: called while features are computed; may raise to stop.
 
     Raises:
         FloatingPointError: the loss or a probability is NaN or infinite.
     """
-    changing = choices.augmentation != UNCHANGED or choices.pseudo_fakes > 0
+    frames = shorter.inputs[0].shape[1] if shorter else 0
+    changing = bool(choices.augmentation != UNCHANGED or choices.pseudo_fakes or frames)
     views = choices.views if changing else 0
     anew = changing and not views
-    train = training_samples(store, choices.pseudo_fakes, choices.augmentation)
+    train = training_samples(store, choices.pseudo_fakes, choices.augmentation, frames)
     val = validation_samples(store, pseudo_fakes=objective == GENERALISATION)
     cache = FeatureCache(features, budget)
-    with cut(model, cache, None if anew else train, val, views=views, progress=progress) as suffix:
-        trained = model if anew else suffix.model
+    learner = shorter or model
+    with contextlib.ExitStack() as held:
+        cached = None if anew else train
+        judged = cut(model, cache, None if shorter else cached, val, views=views, progress=progress)
+        held.enter_context(judged)
+        taught = judged
+        if shorter:
+            taught = cut(shorter, cache, cached, None, views=views, progress=progress)
+            held.enter_context(taught)
+        trained = learner if anew else taught.model
         batches = ClipBatches(
             train,
-            [tensor.name for tensor in model.inputs] if anew else suffix.names,
-            suffix.train,
+            [tensor.name for tensor in learner.inputs] if anew else taught.names,
+            taught.train,
             batch_size=choices.batch_size,
             shuffle_seed=seed,
             frequency=train.balanced(choices.pseudo_fakes) if choices.balanced else None,
             tell_sources=choices.loss == PAIRWISE,
-            views=suffix.views or (ENDLESS if changing else 0),
+            views=taught.views or (ENDLESS if changing else 0),
             mixup=choices.mixup,
             workers=_WORKERS if changing else 1,
         )
-        suffix.model.jit_compile = choices.jit_compile
-        watch = _Watch(suffix, val, report)
+        judged.model.jit_compile = choices.jit_compile
+        follow = functools.partial(copy_weights, learner, model)
+        watch = _Watch(judged, val, report, follow if shorter else None)
         compile_detector(trained, choices, steps_per_epoch=len(batches))
         with contextlib.closing(batches):
             trained.fit(batches, epochs=choices.epochs, callbacks=[watch], verbose=0, shuffle=False)
     trained.set_weights(watch.best_weights)
-    cached = 0 if anew else len(suffix.train)
-    return Fit(watch.best, watch.best_epoch, watch.history, cached, suffix.note)
+    if shorter:
+        copy_weights(shorter, model)
+    notes = dict.fromkeys(filter(None, (judged.note, taught.note)))
+    return Fit(
+        watch.best,
+        watch.best_epoch,
+        watch.history,
+        cached=0 if anew else len(taught.train),
+        note="; ".join(notes),
+    )
 
 
 class _Watch(keras.callbacks.Callback):
@@ -131,6 +155,7 @@ class _Watch(keras.callbacks.Callback):
         suffix: Suffix,
         val: Samples,
         report: Callable[[Epoch], None] | None,
+        follow: Callable[[], None] | None = None,
     ) -> None:
         super().__init__()
         # Batches alike in size, since each size is compiled for itself.
@@ -140,6 +165,7 @@ class _Watch(keras.callbacks.Callback):
         self._val = val
         self._batches = ClipBatches(val, suffix.names, suffix.val, batch_size=self._size)
         self._report = report
+        self._follow = follow
         self.best = ValidationScore(auc=-1.0, log_loss=float("inf"))
         self.best_epoch = 0
         self.best_weights: list[npt.NDArray[Any]] = []
@@ -150,6 +176,8 @@ class _Watch(keras.callbacks.Callback):
         if not np.isfinite(loss):
             raise FloatingPointError(f"the loss is {loss} in epoch {epoch + 1}: training diverged")
         with _averaged(self.model):
+            if self._follow is not None:
+                self._follow()
             score = self._score()
             self.history.append(Epoch(epoch + 1, loss, score))
             if score.order < self.best.order:

@@ -14,9 +14,9 @@ from search import config as configuration
 from search import studies, worker
 from search.config import RunConfig
 from search.fan_out import WorkerDiedError, fan_out, replace_workers
+from search.possible import obstacle_to
 from search.remarks import remarks
 from search.trial import TrialOutcome
-from spaces.streams import obstacle
 
 TRIALS_A_WORKER = 25
 MAX_IDLE_DEATHS = 3
@@ -94,7 +94,7 @@ def _check_store(config: RunConfig) -> tuple[str, list[str]]:
         obstacles = [
             f"without the {stream.replace('_', '-')} stream: {reason}"
             for stream in config.space.streams
-            if (reason := obstacle(stream, store.clip_shape[0], store.modalities))
+            if (reason := obstacle_to(stream, config, store))
         ]
         if len(obstacles) == len(config.space.streams):
             raise UserError(f"{path}: no stream is left to search ({'; '.join(obstacles)})")

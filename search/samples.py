@@ -14,7 +14,7 @@ from data_prep.store_format import FAKE, REAL
 from search.augmentation import CHANGED, augment, generator_of
 from search.pseudo_fakes import crop_points, pseudo_fake
 
-FRAMES = "frames"
+FRAMES, FLOW = "frames", "flow"
 UNCHANGED = "none"
 PLAIN = "plain"
 
@@ -35,6 +35,7 @@ class Part:
         rows: int64 (n,), of the store.
         number: 0 for the clips themselves, from 1 for the pseudo-fake of that number of each.
         augmentation: how they are changed besides: ``none``, ``light`` or ``strong``.
+        frames: how many consecutive frames of a clip are shown, others in every view; 0 for all.
         points: float32 (n, T, 5, 2), landmarks in crop pixels; what pseudo-fakes need.
     """
 
@@ -42,6 +43,7 @@ class Part:
     rows: npt.NDArray[np.int64]
     number: int = 0
     augmentation: str = UNCHANGED
+    frames: int = 0
     points: npt.NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
@@ -54,6 +56,8 @@ class Part:
             done.append(f"{PSEUDO_FAKE} {self.number}")
         if self.augmentation != UNCHANGED and any(name in CHANGED for name in names):
             done.append(self.augmentation)
+        if self.frames:
+            done.append(f"{self.frames} frames")
         return ", ".join(done) or PLAIN
 
 
@@ -136,20 +140,25 @@ class Samples:
             views: number of the view of each; samples that are augmented need one. Without one,
                 pseudo-fakes are those of view 0.
         """
-        arrays = {name: self.store.read(self.rows[places], name) for name in names}
+        made: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in names}
         for at, place in enumerate(places):
             part = self.parts[self.part[place]]
             view = 0 if views is None else int(views[at])
-            clip = {name: batch[at] for name, batch in arrays.items()}
+            source = str(self.sources[place])
+            clip = {name: self.store.read([self.rows[place]], name)[0] for name in names}
+            points = None if part.points is None else part.points[self.within[place]]
+            if part.frames:
+                rng = generator_of(view, f"{source}/frames")
+                clip, points = _window(clip, points, part.frames, rng)
             if part.number and FRAMES in clip:
                 key = f"{self.store.keys[self.rows[place]]}/{PSEUDO_FAKE}/{part.number}"
-                points = None if part.points is None else part.points[self.within[place]]
                 frames, _ = pseudo_fake(clip[FRAMES], points, generator_of(view, key))
                 clip[FRAMES][:] = frames
             if part.augmentation != UNCHANGED and clip:
-                rng = generator_of(view, str(self.sources[place]))
-                augment(clip, rng, strength=part.augmentation)
-        return arrays
+                augment(clip, generator_of(view, source), strength=part.augmentation)
+            for name, array in clip.items():
+                made[name].append(array)
+        return {name: np.stack(found) for name, found in made.items()}
 
 
 def clips_of(store: Store, rows: npt.NDArray[np.int64], name: str = "clips") -> Samples:
@@ -158,7 +167,7 @@ def clips_of(store: Store, rows: npt.NDArray[np.int64], name: str = "clips") -> 
 
 
 def training_samples(
-    store: Store, pseudo_fakes: float = 0.0, augmentation: str = "none"
+    store: Store, pseudo_fakes: float = 0.0, augmentation: str = "none", frames: int = 0
 ) -> Samples:
     """The training split, and a pseudo-fake of every real clip of it.
 
@@ -166,13 +175,14 @@ def training_samples(
         store: an open store.
         pseudo_fakes: which share of the fakes they are to be; 0 for none, 1 for no others.
         augmentation: how all of them are changed besides: ``none``, ``light`` or ``strong``.
+        frames: how many consecutive frames of each are shown; 0 for all.
     """
     if pseudo_fakes == 1:
         clips = Part("train real", store.rows("train", REAL), augmentation=augmentation)
     else:
         clips = Part("train", store.rows("train"), augmentation=augmentation)
     fakes = _pseudo_fakes(store, "train", 1, augmentation) if pseudo_fakes else []
-    return Samples(store, [clips, *fakes])
+    return Samples(store, [dataclasses.replace(part, frames=frames) for part in (clips, *fakes)])
 
 
 def validation_samples(store: Store, *, pseudo_fakes: bool = False) -> Samples:
@@ -194,8 +204,23 @@ def _pseudo_fakes(store: Store, split: str, number: int, augmentation: str = "no
     rows = store.rows(split, REAL)
     points = crop_points(store, rows)
     return [
-        Part(f"{split} real", rows, copy, augmentation, points) for copy in range(1, number + 1)
+        Part(f"{split} real", rows, copy, augmentation, points=points)
+        for copy in range(1, number + 1)
     ]
+
+
+def _window(
+    clip: dict[str, npt.NDArray[Any]],
+    points: npt.NDArray[np.float32] | None,
+    frames: int,
+    rng: np.random.Generator,
+) -> tuple[dict[str, npt.NDArray[Any]], npt.NDArray[np.float32] | None]:
+    """So many consecutive frames of a clip, of all its arrays and of the points."""
+    name, array = next(iter(clip.items()))
+    length = len(array) + (name == FLOW)
+    start = int(rng.integers(max(length - frames, 0) + 1))
+    shown = {name: array[start : start + frames - (name == FLOW)] for name, array in clip.items()}
+    return shown, None if points is None else points[start : start + frames]
 
 
 def _evenly(groups: npt.NDArray[np.str_]) -> npt.NDArray[np.float64]:

@@ -58,7 +58,7 @@ def cut(
     model: keras.Model,
     cache: FeatureCache,
     train: Samples | None,
-    val: Samples,
+    val: Samples | None,
     *,
     views: int = 0,
     progress: Progress | None = None,
@@ -75,7 +75,7 @@ def cut(
         model: a detector whose inputs are ``frames`` and modalities of the store, by name.
         cache: where features are kept.
         train: training samples; ``None`` for the validation samples alone.
-        val: validation samples.
+        val: validation samples; ``None`` for the training samples alone.
         views: how many views of each training sample; 0 where nothing random is done to them.
         progress: told how far a computation is.
     """
@@ -108,8 +108,9 @@ def cut(
                 names.append(above.name)
     uncut = not kept and len(flat.inputs) == len(model.inputs)
     made: dict[str, Feature] = {}
+    parts = () if val is None else val.parts
     for tensor in flat.inputs:
-        if tensor.name in names and any(part.made([tensor.name]) != PLAIN for part in val.parts):
+        if tensor.name in names and any(part.made([tensor.name]) != PLAIN for part in parts):
             feature = Feature(tensor, cache, None, val, 0)
             try:
                 feature.fill(progress)

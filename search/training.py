@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 
-import keras
 import keras_tuner
 
 from artifacts import records
 from artifacts.run_directory import RunDirectory
-from search import architecture, detectors, studies
+from search import architecture, studies
 from search.config import RunConfig
 from search.detector_trial import run_detector_trial
 from search.hyperparameters import OptunaHyperParameters, Value, fixed, optuna_params
 from search.trial import TrialOutcome
-from spaces.detector import DetectorGraph
 from spaces.training import TrainingChoices, training_space
 
 STAGE = "training"
@@ -50,11 +48,9 @@ def run(config: RunConfig) -> TrialOutcome:
     architectures = best_architectures(config)
 
     def choose(
-        hp: OptunaHyperParameters, graph: DetectorGraph, seed: int
-    ) -> tuple[keras.Model, TrainingChoices]:
+        hp: OptunaHyperParameters,
+    ) -> tuple[keras_tuner.HyperParameters, TrainingChoices]:
         chosen = hp.Choice(ARCHITECTURE, list(architectures))
-        choices = training_choices(config, hp)
-        model = detectors.build(graph, fixed(architectures[chosen]), seed, config.precision)
-        return model, choices
+        return fixed(architectures[chosen]), training_choices(config, hp)
 
     return run_detector_trial(config, STAGE, config.training.max_epochs, choose)

@@ -11,6 +11,10 @@ import keras
 from spaces.pooling import attention_pool
 
 KINDS = ("bilstm", "bigru", "transformer", "convolution", "attention", "mean")
+WITHOUT_LENGTH = tuple(kind for kind in KINDS if kind != "transformer")
+"""Kinds whose weights are the same for clips of any number of frames above two."""
+WITHOUT_ORDER = ("mean",)
+"""Kinds that clips of one or two frames train, which have no order of changes."""
 RECURRENT_KINDS = ("bilstm", "bigru")
 RECURRENT_OUTPUTS = ("attention", "last")
 
