@@ -115,7 +115,7 @@ def test_what_needs_more_frames_than_are_shown_is_left_out(store: Store) -> None
     assert set(kinds["whole"]) - set(kinds["three"]) == {"transformer"}
 
 
-def test_every_stream_and_stage_of_three_frames_has_the_weights_of_whole_clips(store: Store) -> None:
+def test_every_part_for_three_frames_has_the_weights_for_whole_clips(store: Store) -> None:
     config = config_of(store, 3)
     for kind in ("bilstm", "bigru", "convolution", "attention", "mean"):
         hp = fixed({"detector/temporal/kind": kind})
