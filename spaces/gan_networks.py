@@ -35,8 +35,9 @@ def discriminator(choices: GanChoices, *, spectral: bool | None = None) -> keras
 
     Args:
         choices: of the pair.
-        spectral: hold every kernel at a spectral norm of 1 in training (Miyato et al., Spectral
-            Normalization for Generative Adversarial Networks, 2018); ``None`` is
+        spectral: hold every kernel but the last at a spectral norm of 1 in training (Miyato et
+            al., Spectral Normalization for Generative Adversarial Networks, 2018); the last is
+            free, so that logits reach the margin of a hinge within a short training. ``None`` is
             :attr:`GanChoices.spectral`.
     """
     spectral = choices.spectral if spectral is None else spectral
@@ -51,13 +52,12 @@ def discriminator(choices: GanChoices, *, spectral: bool | None = None) -> keras
             x = _leaky(x, f"dense{number}")
     else:
         filters = 32 * choices.width
-        x = _normed(_conv(filters, 3, 1, "conv0"), spectral)(x)
-        x = _leaky(x, "conv0")
         for number in range(1, _doublings(choices.side) + 1):
-            x = _normed(_conv(filters * min(2**number, 4), 4, 2, f"conv{number}"), spectral)(x)
+            conv = _conv(filters * min(2 ** (number - 1), 4), 4, 2, f"conv{number}")
+            x = _normed(conv, spectral)(x)
             x = _leaky(x, f"conv{number}")
         x = keras.layers.Flatten(name="flat")(x)
-    logit = _normed(keras.layers.Dense(1, name="logit"), spectral)(x)
+    logit = keras.layers.Dense(1, name="logit")(x)
     return keras.Model(face, logit, name="discriminator")
 
 

@@ -70,7 +70,7 @@ def test_the_stream_gives_one_embedding_and_only_its_norm_trains(
 ) -> None:
     model, hp = build_block(GanStreamBlock(str(kept(kind))), shape, dtype="uint8")
     assert hp.values == ({"gan/frame_stride": 2} if shape[0] > 2 else {})
-    width = 192 if kind == "dense" else 32 + 64 + 128 + 128
+    width = 192 if kind == "dense" else 32 + 64 + 128
     assert np.asarray(model(np.zeros((1, *shape), np.uint8))).shape == (1, width)
     assert {weight.path.split("/")[0] for weight in model.trainable_weights} == {"gan_norm"}
     assert all(layer.name.startswith("gan_") for layer in model.layers[1:])
