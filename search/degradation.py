@@ -110,5 +110,5 @@ def cut_out(frames: Frames, points: Points | None, rng: np.random.Generator) -> 
     erased = frames.copy()
     for frame, matrix in zip(erased, places, strict=True):
         hole = filled(corners @ matrix[:, :2].T + matrix[:, 2], size)
-        cv2.copyTo(stored, hole.astype(np.uint8), frame)
+        cv2.copyTo(stored, (hole > 0.5).astype(np.uint8), frame)
     return erased

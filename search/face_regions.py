@@ -95,11 +95,11 @@ def outline(region: str, five: Points) -> npt.NDArray[np.float64]:
 
 
 def filled(corners: npt.NDArray[np.float64], size: int) -> npt.NDArray[np.float32]:
-    """What lies inside a convex outline: float32 (size, size), 1 inside and 0 outside."""
+    """What lies inside a convex outline: float32 (size, size), 1 inside, 0 outside, smooth edges."""
     mask = np.zeros((size, size), np.uint8)
     fixed = np.round(corners * 2**_FINE).astype(np.int32)
-    cv2.fillConvexPoly(mask, fixed, 1, cv2.LINE_8, _FINE)
-    return mask.astype(np.float32)
+    cv2.fillConvexPoly(mask, fixed, 255, cv2.LINE_AA, _FINE)
+    return mask.astype(np.float32) / np.float32(255)
 
 
 def following(

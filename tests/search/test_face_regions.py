@@ -36,6 +36,15 @@ def test_every_region_covers_what_it_is_named_for() -> None:
     assert eye[0] < nose[0] and corner[1] > nose[1]
 
 
+def test_the_edge_of_a_region_is_smooth_and_its_area_that_of_its_outline() -> None:
+    corners = outline("face", FIVE)
+    mask = filled(corners, SIZE)
+    x, y = corners.T
+    area = abs((x * np.roll(y, -1) - y * np.roll(x, -1)).sum()) / 2
+    assert mask.sum() == pytest.approx(area, rel=0.05)
+    assert ((mask > 0.1) & (mask < 0.9)).sum() > 30
+
+
 def test_an_outline_turns_with_the_face() -> None:
     change = (20.0, 1.2, (5.0, -3.0))
     for name in REGIONS:
