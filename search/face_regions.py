@@ -95,7 +95,7 @@ def outline(region: str, five: Points) -> npt.NDArray[np.float64]:
 
 
 def filled(corners: npt.NDArray[np.float64], size: int) -> npt.NDArray[np.float32]:
-    """What lies inside a convex outline: float32 (size, size), 1 inside, 0 outside, smooth edges."""
+    """What lies inside a convex outline: float32 (size, size), 1 inside; the edge is smooth."""
     mask = np.zeros((size, size), np.uint8)
     fixed = np.round(corners * 2**_FINE).astype(np.int32)
     cv2.fillConvexPoly(mask, fixed, 255, cv2.LINE_AA, _FINE)
