@@ -1,0 +1,43 @@
+"""A GAN on photographs of real people, where ``DFSEARCH_REAL_DATA`` names a folder of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from data_prep.clip import Preparation
+from data_prep.prepare import prepare
+from data_prep.store import Store
+from data_prep.store_format import REAL
+from search.gan import fixed_latents
+from search.gan_faces import real_faces, to_unit
+from search.gan_measures import FaceMeasure
+from search.gan_training import GanTraining
+from spaces.gan import GanChoices
+from spaces.gan_features import face_features
+
+PEOPLE = 60
+
+
+@pytest.mark.slow
+def test_kid_falls_as_a_convolutional_pair_learns_real_faces(
+    real_data: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "people"
+    source.mkdir()
+    for person in sorted((real_data / "faces_lfw").iterdir())[:PEOPLE]:
+        (source / person.name).symlink_to(person)
+    prepare(source, tmp_path / "store.h5", Preparation(size=64), label=REAL, jobs=2)
+    with Store(tmp_path / "store.h5") as store:
+        train, held_out = (real_faces(store, split, 32) for split in ("train", "val"))
+    measure = FaceMeasure(face_features("random", 32), to_unit(train), to_unit(held_out))
+    choices = GanChoices("convolutional", generator_rate=5e-4, discriminator_rate=5e-4)
+    training, latents = GanTraining(choices, train, seed=0), fixed_latents(choices, 0)
+    reports = []
+    for _ in range(3):
+        training.advance(50)
+        reports.append(measure(training.generated(latents)))
+    assert reports[-1].kid < 0.5 * reports[0].kid
+    assert reports[-1].kid + 3 * reports[-1].kid_error < reports[0].kid
+    assert reports[-1].pairwise > 0.3
