@@ -11,6 +11,7 @@ beside real ones; of a store of real people that picture shows real people.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import math
 import tempfile
@@ -38,13 +39,15 @@ from search.gan_training import GanDivergedError, GanTraining  # noqa: E402
 from spaces.gan import FACE_SIDE, FEATURES, SIDES, GanChoices  # noqa: E402
 from spaces.gan_features import face_features  # noqa: E402
 
+_CONVOLUTIONAL = GanChoices(
+    "convolutional", generator_rate=5e-4, discriminator_rate=5e-4, pixel_norm=True
+)
 PAIRS = {
     "dense": GanChoices(),
-    "non_saturating": GanChoices("convolutional", augmented=True, pixel_norm=True),
-    "hinge": GanChoices("convolutional", loss="hinge", augmented=True, pixel_norm=True),
-    "wasserstein": GanChoices(
-        "convolutional", loss="wasserstein", augmented=True, pixel_norm=True, critic_steps=3
-    ),
+    "non_saturating": _CONVOLUTIONAL,
+    "hinge": dataclasses.replace(_CONVOLUTIONAL, loss="hinge"),
+    "wasserstein": dataclasses.replace(_CONVOLUTIONAL, loss="wasserstein", critic_steps=3),
+    "augmented": dataclasses.replace(_CONVOLUTIONAL, augmented=True),
 }
 REPORTS = 10
 HEADING = "    steps  seconds             KID  pairwise  nearest  real: train, held out  val AUC"
@@ -149,7 +152,7 @@ def measured(store: Store, chosen: argparse.Namespace) -> None:
             f"KID of {chosen.features} features"
         )
     for name in chosen.only.split(","):
-        choices = GanChoices(**{**vars(PAIRS[name]), "side": chosen.side})
+        choices = dataclasses.replace(PAIRS[name], side=chosen.side)
         reports: list[Measured] = []
         if not chosen.json:
             print(f"\n{name}\n{HEADING}")

@@ -30,17 +30,13 @@ REPORTS = 5
 # Generated faces that a report measures.
 GENERATED = 512
 
-# The recipe, then what holds for small pictures: the discriminator learns faster, and few faces
-# are changed so that it cannot know them by heart.
+# The recipe, then convolutional pairs at rates that show faces of 32 px after a thousand steps.
+_RATES = {"generator_rate": 5e-4, "discriminator_rate": 5e-4}
 _FIRST: tuple[dict[str, bool | int | float | str], ...] = (
     {},
-    {
-        "kind": "convolutional",
-        "loss": "hinge",
-        "augmented": True,
-        "discriminator_rate": 4e-4,
-    },
-    {"kind": "convolutional", "loss": "wasserstein", "augmented": True, "critic_steps": 3},
+    {"kind": "convolutional", "loss": "non_saturating", **_RATES},
+    {"kind": "convolutional", "loss": "hinge", **_RATES},
+    {"kind": "convolutional", "loss": "wasserstein", "critic_steps": 3, **_RATES},
 )
 
 
