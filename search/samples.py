@@ -147,7 +147,7 @@ class Samples:
             source = str(self.sources[place])
             clip = {name: self.store.read([self.rows[place]], name)[0] for name in names}
             points = None if part.points is None else part.points[self.within[place]]
-            if part.frames:
+            if part.frames and clip:
                 rng = generator_of(view, f"{source}/frames")
                 clip, points = _window(clip, points, part.frames, rng)
             if part.number and FRAMES in clip:

@@ -94,6 +94,18 @@ def test_the_whole_detector_is_left_with_what_the_shorter_one_learned(
     )
 
 
+def test_a_frozen_network_is_computed_for_the_frames_that_are_shown(
+    store: Store, tmp_path: Path
+) -> None:
+    config = config_of(store, 1, backbones=["efficientnet_lite0"], streams=["spatial"])
+    hp = fixed({})
+    whole = detectors.build(detectors.space(config, store), hp, 0)
+    short = shorter(config, store, hp, 0)
+    choices = dataclasses.replace(CHOICES, epochs=1, pseudo_fakes=0.5, augmentation="strong")
+    trained = fit(whole, store, choices, seed=0, features=tmp_path, shorter=short)
+    assert trained.cached == 1
+
+
 def test_all_frames_need_no_other_detector(store: Store) -> None:
     for frames in (0, store.clip_shape[0], 99):
         assert shorter(config_of(store, frames), store, fixed({}), 0) is None
