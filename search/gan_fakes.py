@@ -5,6 +5,8 @@ Free of TensorFlow: the walks are pictures, made once by :mod:`search.gan_walks`
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +20,7 @@ Reals = npt.NDArray[np.float32]
 
 _REGIONS = ("face", "inner")
 _BORDERS = 0.02, 0.07
+_CONTRAST = 0.5, 1.5
 # How much sharper or softer a fake may be than its clip: deviation of the log-ratio.
 _SHARPNESS_SPREAD = 0.4
 
@@ -28,7 +31,7 @@ def gan_fake(
     """Lay generated faces over the face of a real clip.
 
     The generated face follows the real one's points from frame to frame. Its colours take the mean
-    and the deviation of those that it covers, over all frames at once, so that the light stays
+    and the contrast of those that it covers, over all frames at once, so that the light stays
     steady. A generated face is small: what is finer than its pixels is the real face's own, and is
     strengthened or weakened until the fake is as sharp as the clip, times a factor drawn about 1,
     so that sharpness does not tell. What is drawn - the region, its border, the sharpness - holds
@@ -94,16 +97,19 @@ def _moved(walk: npt.NDArray[np.generic], places: npt.NDArray[np.float64], size:
 
 
 def _coloured_as(made: Reals, real: Reals, mask: Reals) -> Reals:
-    """Colours with the mean and the deviation of the real ones under the mask, by channel."""
+    """Colours with the mean of the real ones under the mask, by channel, and their contrast.
+
+    One factor for all channels, within bounds: each its own would make stains of what a generator
+    leaves in the channel that varies least.
+    """
     weights = mask[..., None] / max(float(mask.sum()), 1e-6)
     means = [(weights * x).sum(axis=(0, 1, 2)) for x in (made, real)]
-    variances = [
-        (weights * np.square(x - mean)).sum(axis=(0, 1, 2))
+    spreads = [
+        math.sqrt((weights * np.square(x - mean)).sum())
         for x, mean in zip((made, real), means, strict=True)
     ]
-    # A face of one colour has no contrast to scale.
-    ratio = np.sqrt(variances[1]) / np.maximum(np.sqrt(variances[0]), 1.0)
-    return np.asarray((made - means[0]) * ratio + means[1], np.float32)
+    contrast = float(np.clip(spreads[1] / max(spreads[0], 1.0), *_CONTRAST))
+    return np.asarray((made - means[0]) * np.float32(contrast) + means[1], np.float32)
 
 
 def _detail(real: Reals, scale: float) -> Reals:
