@@ -80,7 +80,9 @@ def test_a_row_is_trained_scored_and_kept(
     monkeypatch.setenv(data.VARIABLE, str(synthetic_data))
     done = bench(synthetic_data, "--keep", tmp_path, "--only", "recipe-1", "--seeds", "1", "--json")
     assert done.returncode == 0, done.stderr
-    (model,) = (tmp_path / "rows").glob("recipe-1-*/best_model.h5")
+    models = list((tmp_path / "rows").glob("recipe-1-*/best_model.h5"))
+    assert len(models) == 1, done.stderr
+    (model,) = models
     trained = model.stat().st_mtime_ns
     entries = rows.Kept(tmp_path / "scores.jsonl").entries()
     assert len(entries) == 2
