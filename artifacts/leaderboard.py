@@ -143,6 +143,8 @@ def _samples_and_loss(chosen: Mapping[str, Any]) -> str:
         parts.append(f"{chosen['augmentation']} augmentation")
     if chosen.get("pseudo_fakes"):
         parts.append(f"{chosen['pseudo_fakes']:.0%} pseudo-fakes")
+    if chosen.get("gan_fakes"):
+        parts.append("GAN fakes")
     if chosen.get("loss", "binary_crossentropy") != "binary_crossentropy":
         parts.append(f"{chosen['loss']} loss")
     if chosen.get("mixup"):

@@ -135,6 +135,8 @@ class Training(_Section):
         pseudo_fakes: which share of the fakes trained on are pseudo-fakes, made of real clips: 0
             for none, 1 for no others, or ``search``.
         augmentation: what is done to clips besides, ``none``, ``light``, ``strong`` or ``search``.
+        gan_fakes: whether fakes with faces of the best GAN trial are a method beside those of the
+            store, or ``search``; the architecture stage has none, and so has a run without a GAN.
         loss: ``binary_crossentropy``, ``focal``, ``pairwise`` or ``search``.
         mixup: whether samples of a batch are blended, or ``search``.
         weight_averaging: whether a moving average of the weights is kept, or ``search``.
@@ -149,15 +151,20 @@ class Training(_Section):
     views: Count = 4
     pseudo_fakes: Share | Search = 0.5
     augmentation: Augmentation | Search = "strong"
+    gan_fakes: pydantic.StrictBool | Search = "search"
     loss: Loss | Search = "search"
     mixup: pydantic.StrictBool | Search = "search"
     weight_averaging: pydantic.StrictBool | Search = "search"
 
     @pydantic.model_validator(mode="after")
-    def _pairs_are_not_blended(self) -> Training:
+    def _agrees_with_itself(self) -> Training:
         if self.mixup is True and self.loss == PAIRWISE:
             raise ValueError(
                 "the pairwise loss needs pairs, and mixup blends them: set one of both"
+            )
+        if self.gan_fakes is True and self.pseudo_fakes == 1:
+            raise ValueError(
+                "with pseudo_fakes = 1 there are no other fakes: lower it or leave gan_fakes out"
             )
         return self
 
@@ -167,6 +174,7 @@ class Training(_Section):
         settings = {
             "pseudo_fakes": self.pseudo_fakes,
             "augmentation": self.augmentation,
+            "gan_fakes": self.gan_fakes,
             "loss": self.loss,
             "mixup": MIXUP if self.mixup is True else 0.0 if self.mixup is False else self.mixup,
             "weight_averaging": self.weight_averaging,
@@ -176,7 +184,8 @@ class Training(_Section):
     @property
     def first(self) -> dict[str, Any]:
         """Of the architecture stage: what is pinned, and samples where they are searched."""
-        return {"pseudo_fakes": FIRST_SHARE, "augmentation": FIRST_AUGMENTATION} | self.pinned
+        samples = {"pseudo_fakes": FIRST_SHARE, "augmentation": FIRST_AUGMENTATION}
+        return samples | self.pinned | {"gan_fakes": False}
 
 
 class RunConfig(_Section):
@@ -233,6 +242,7 @@ PRESETS: Mapping[Preset, Mapping[str, Any]] = {
             "trials": 3,
             "architectures": 2,
             "max_epochs": 12,
+            "gan_fakes": False,
             "loss": "pairwise",
             "mixup": False,
             "weight_averaging": True,

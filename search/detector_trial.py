@@ -15,6 +15,7 @@ from data_prep.store import Store
 from search import detectors
 from search.config import RunConfig
 from search.fit import Epoch, fit
+from search.gan_mix import walks
 from search.hyperparameters import OptunaHyperParameters
 from search.objectives import ValidationScore
 from search.shorter import shorter
@@ -54,6 +55,7 @@ def run_detector_trial(
                 budget=config.features_bytes,
                 objective=config.objective,
                 shorter=shorter(config, store, answers, trial.seed),
+                walks=walks(config, store.clip_shape[0]) if choices.gan_fakes else None,
                 report=_reporter(trial, choices.epochs),
             )
         with replacing(trial.folder / MODEL_FILE) as temporary:

@@ -34,6 +34,7 @@ from data_prep.store import Store
 from search import architecture, detectors, studies, training
 from search.config import RunConfig
 from search.fit import fit
+from search.gan_mix import walks
 from search.hyperparameters import fixed
 from search.objectives import ValidationScore
 from search.shorter import shorter
@@ -175,6 +176,7 @@ def _better_of_trial_and_refit(
             budget=config.features_bytes,
             objective=config.objective,
             shorter=shorter(config, store, answers, seed),
+            walks=walks(config, store.clip_shape[0]) if winner.choices.gan_fakes else None,
         ).best
         model = plain_copy(trained)
     except Exception as error:

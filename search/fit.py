@@ -17,7 +17,7 @@ from data_prep.store import Store
 from search.feature_cache import BUDGET, FeatureCache
 from search.features import Progress
 from search.objectives import AUC, GENERALISATION, Objective, ValidationScore, validation_score
-from search.samples import UNCHANGED, Samples, training_samples, validation_samples
+from search.samples import UNCHANGED, Samples, Walks, training_samples, validation_samples
 from search.shorter import copy_weights
 from search.stream import ENDLESS, ClipBatches
 from search.suffix import Suffix, cut
@@ -71,6 +71,7 @@ def fit(
     budget: int = BUDGET,
     objective: Objective = AUC,
     shorter: keras.Model | None = None,
+    walks: Walks | None = None,
     report: Callable[[Epoch], None] | None = None,
     progress: Progress | None = None,
 ) -> Fit:
@@ -93,6 +94,7 @@ def fit(
         shorter: the detector for clips of fewer frames, see :func:`search.shorter.shorter`. It is
             trained in the place of the model, on as many consecutive frames of every clip; the
             model is given its weights, and validated on whole clips.
+        walks: generated faces, what ``choices.gan_fakes`` needs.
         report: called after each epoch; may raise to stop.
         progress: called while features are computed; may raise to stop.
 
@@ -100,10 +102,17 @@ def fit(
         FloatingPointError: the loss or a probability is NaN or infinite.
     """
     frames = shorter.inputs[0].shape[1] if shorter else 0
-    changing = bool(choices.augmentation != UNCHANGED or choices.pseudo_fakes or frames)
+    made = choices.pseudo_fakes or choices.gan_fakes
+    changing = bool(choices.augmentation != UNCHANGED or made or frames)
     views = choices.views if changing else 0
     anew = changing and not views
-    train = training_samples(store, choices.pseudo_fakes, choices.augmentation, frames)
+    train = training_samples(
+        store,
+        choices.pseudo_fakes,
+        choices.augmentation,
+        frames,
+        walks if choices.gan_fakes else None,
+    )
     val = validation_samples(store, pseudo_fakes=objective == GENERALISATION)
     cache = FeatureCache(features, budget)
     learner = shorter or model

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from data_prep.store import Store
 from data_prep.store_format import FAKE, REAL
 from search.augmentation import CHANGED, augment, generator_of
+from search.gan_fakes import gan_fake
 from search.pseudo_fakes import crop_points, pseudo_fake
 
 FRAMES, FLOW = "frames", "flow"
@@ -21,9 +22,25 @@ PLAIN = "plain"
 PSEUDO_FAKE = "pseudo-fake"
 """The method of every pseudo-fake."""
 
+GAN_FAKE = "GAN fake"
+"""The method of every fake whose face a GAN has made."""
+
 # A search is steered by so many pseudo-fakes of validation, where so many of a clip suffice.
 WANTED_FOR_VALIDATION = 96
 _FEWEST_OF_A_CLIP, _MOST_OF_A_CLIP = 2, 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Walks:
+    """Generated faces that GAN fakes are made with.
+
+    Attributes:
+        faces: uint8 (n, T, side, side, 3), see :func:`search.gan_walks.generated_walks`.
+        name: tells them from others of the run.
+    """
+
+    faces: npt.NDArray[np.uint8]
+    name: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,10 +50,11 @@ class Part:
     Attributes:
         name: of the rows: ``train``, ``train real``, ``val``, ``val real``.
         rows: int64 (n,), of the store.
-        number: 0 for the clips themselves, from 1 for the pseudo-fake of that number of each.
+        number: 0 for the clips themselves, from 1 for the fake of that number made of each.
         augmentation: how they are changed besides: ``none``, ``light`` or ``strong``.
         frames: how many consecutive frames of a clip are shown, others in every view; 0 for all.
-        points: float32 (n, T, 5, 2), landmarks in crop pixels; what pseudo-fakes need.
+        points: float32 (n, T, 5, 2), landmarks in crop pixels; what these fakes need.
+        walks: of which faces they are made; ``None`` for pseudo-fakes.
     """
 
     name: str
@@ -45,6 +63,12 @@ class Part:
     augmentation: str = UNCHANGED
     frames: int = 0
     points: npt.NDArray[np.float32] | None = None
+    walks: Walks | None = None
+
+    @property
+    def method(self) -> str:
+        """Of the fakes that it is made of."""
+        return PSEUDO_FAKE if self.walks is None else GAN_FAKE
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -53,7 +77,8 @@ class Part:
         """What is done to the arrays of these names, in words; :data:`PLAIN` where nothing is."""
         done = []
         if self.number and FRAMES in names:
-            done.append(f"{PSEUDO_FAKE} {self.number}")
+            done.append(f"{self.method} {self.number}")
+            done += [] if self.walks is None else [self.walks.name]
         if self.augmentation != UNCHANGED and any(name in CHANGED for name in names):
             done.append(self.augmentation)
         if self.frames:
@@ -75,7 +100,7 @@ class Samples:
         within: int64 (n,), its place in that part.
         rows: int64 (n,), row of the store it is or was made of.
         labels: uint8 (n,), 1 for fakes and pseudo-fakes.
-        methods: str (n,), of the store, or :data:`PSEUDO_FAKE`.
+        methods: str (n,), of the store, :data:`PSEUDO_FAKE` or :data:`GAN_FAKE`.
         groups: str (n,), identity groups.
         sources: str (n,), key of the real clip it was made from, that of the clip itself where it
             is real or the store does not name one. Samples of one source are pairs.
@@ -87,9 +112,10 @@ class Samples:
         self.part = np.repeat(np.arange(len(self.parts)), [len(part) for part in self.parts])
         self.within = np.concatenate([np.arange(len(part)) for part in self.parts])
         self.rows = np.concatenate([part.rows for part in self.parts]).astype(np.int64)
-        pseudo = np.array([part.number > 0 for part in self.parts])[self.part]
-        self.labels = np.where(pseudo, FAKE, store.labels[self.rows]).astype(np.uint8)
-        self.methods = np.where(pseudo, PSEUDO_FAKE, store.methods[self.rows])
+        made = np.array([part.number > 0 for part in self.parts])[self.part]
+        methods = np.array([part.method for part in self.parts])[self.part]
+        self.labels = np.where(made, FAKE, store.labels[self.rows]).astype(np.uint8)
+        self.methods = np.where(made, methods, store.methods[self.rows])
         self.groups = store.groups[self.rows]
         origins = store.crop_sources[self.rows]
         self.sources = np.where(origins == "", store.keys[self.rows], origins)
@@ -106,7 +132,8 @@ class Samples:
 
         Args:
             pseudo_share: of the fakes, so much is pseudo-fakes; the methods of the store share
-                the rest. Where there are fakes of one kind alone, they have all.
+                the rest, with GAN fakes as one of them. Where there are fakes of one kind alone,
+                they have all.
         """
         frequency = np.zeros(len(self))
         for label in np.unique(self.labels):
@@ -131,7 +158,7 @@ class Samples:
 
         Everything random in a sample depends on its view and on keys of the store alone, so that
         it is the same in every trial and process. A sample is augmented as its source is in the
-        same view: what that leaves, tells nothing of the label. A pseudo-fake differs from its
+        same view: what that leaves, tells nothing of the label. A fake made here differs from its
         clip in frames alone; flow and sound are the clip's, also where its frames were jittered.
 
         Args:
@@ -151,9 +178,8 @@ class Samples:
                 rng = generator_of(view, f"{source}/frames")
                 clip, points = _window(clip, points, part.frames, rng)
             if part.number and FRAMES in clip:
-                key = f"{self.store.keys[self.rows[place]]}/{PSEUDO_FAKE}/{part.number}"
-                frames, _ = pseudo_fake(clip[FRAMES], points, generator_of(view, key))
-                clip[FRAMES][:] = frames
+                key = f"{self.store.keys[self.rows[place]]}/{part.method}/{part.number}"
+                clip[FRAMES] = _fake(clip[FRAMES], points, part.walks, generator_of(view, key))
             if part.augmentation != UNCHANGED and clip:
                 augment(clip, generator_of(view, source), strength=part.augmentation)
             for name, array in clip.items():
@@ -167,7 +193,11 @@ def clips_of(store: Store, rows: npt.NDArray[np.int64], name: str = "clips") -> 
 
 
 def training_samples(
-    store: Store, pseudo_fakes: float = 0.0, augmentation: str = "none", frames: int = 0
+    store: Store,
+    pseudo_fakes: float = 0.0,
+    augmentation: str = "none",
+    frames: int = 0,
+    walks: Walks | None = None,
 ) -> Samples:
     """The training split, and a pseudo-fake of every real clip of it.
 
@@ -176,12 +206,17 @@ def training_samples(
         pseudo_fakes: which share of the fakes they are to be; 0 for none, 1 for no others.
         augmentation: how all of them are changed besides: ``none``, ``light`` or ``strong``.
         frames: how many consecutive frames of each are shown; 0 for all.
+        walks: generated faces; adds a GAN fake of every real clip, unless there are to be no others
+            than pseudo-fakes.
     """
     if pseudo_fakes == 1:
         clips = Part("train real", store.rows("train", REAL), augmentation=augmentation)
     else:
         clips = Part("train", store.rows("train"), augmentation=augmentation)
     fakes = _pseudo_fakes(store, "train", 1, augmentation) if pseudo_fakes else []
+    if walks is not None and pseudo_fakes < 1:
+        (plain,) = _pseudo_fakes(store, "train", 1, augmentation)
+        fakes.append(dataclasses.replace(plain, walks=walks))
     return Samples(store, [dataclasses.replace(part, frames=frames) for part in (clips, *fakes)])
 
 
@@ -207,6 +242,19 @@ def _pseudo_fakes(store: Store, split: str, number: int, augmentation: str = "no
         Part(f"{split} real", rows, copy, augmentation, points=points)
         for copy in range(1, number + 1)
     ]
+
+
+def _fake(
+    frames: npt.NDArray[np.uint8],
+    points: npt.NDArray[np.float32] | None,
+    walks: Walks | None,
+    rng: np.random.Generator,
+) -> npt.NDArray[np.uint8]:
+    """A fake of a real clip: of one of the walks, or of the clip itself."""
+    if walks is None:
+        return pseudo_fake(frames, points, rng)[0]
+    walk = walks.faces[rng.integers(len(walks.faces))]
+    return gan_fake(frames, points, walk[: len(frames)], rng)[0]
 
 
 def _window(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import keras_tuner
 
@@ -11,6 +12,7 @@ from artifacts.run_directory import RunDirectory
 from search import architecture, studies
 from search.config import RunConfig
 from search.detector_trial import run_detector_trial
+from search.gan_mix import kept_generator
 from search.hyperparameters import OptunaHyperParameters, Value, fixed, optuna_params
 from search.trial import TrialOutcome
 from spaces.training import TrainingChoices, training_space
@@ -32,15 +34,21 @@ def enqueue(config: RunConfig) -> None:
     """Queue the original recipe on the best architecture, so that it is what others must beat."""
     hp = fixed({})
     hp.Choice(ARCHITECTURE, list(best_architectures(config)))
-    training_space(hp, config.training.max_epochs, config.training.pinned)
+    training_space(hp, config.training.max_epochs, _pinned(config))
     study = studies.open_study(RunDirectory(config.run_dir).journal, STAGE)
     study.enqueue_trial(optuna_params(hp), skip_if_exists=True)
 
 
 def training_choices(config: RunConfig, hp: keras_tuner.HyperParameters) -> TrainingChoices:
     """One way to train, of the space and of the configuration."""
-    choices = training_space(hp, config.training.max_epochs, config.training.pinned)
+    choices = training_space(hp, config.training.max_epochs, _pinned(config))
     return dataclasses.replace(choices, views=config.training.views, jit_compile=config.jit_compile)
+
+
+def _pinned(config: RunConfig) -> dict[str, Any]:
+    """Choices that are not searched, on this run: without a generator there are no GAN fakes."""
+    without = {"gan_fakes": False} if kept_generator(config) is None else {}
+    return config.training.pinned | without
 
 
 def run(config: RunConfig) -> TrialOutcome:

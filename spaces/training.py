@@ -40,6 +40,7 @@ class TrainingChoices:
         loss: of :data:`spaces.choices.LOSSES`.
         pseudo_fakes: which share of the fakes are pseudo-fakes; 0 for none, 1 for no others.
         augmentation: of :data:`spaces.choices.AUGMENTATIONS`, on whole clips.
+        gan_fakes: whether fakes with faces of the GAN stage are a method beside those of the store.
         mixup: alpha of the blending of samples and labels in a batch (Zhang et al., mixup, 2018);
             0 for none.
         balanced: show both labels equally often, all methods of the fakes, and all people.
@@ -62,6 +63,7 @@ class TrainingChoices:
     loss: str = BINARY_CROSSENTROPY
     pseudo_fakes: float = 0.0
     augmentation: str = "none"
+    gan_fakes: bool = False
     mixup: float = 0.0
     balanced: bool = True
     weight_averaging: bool = False
@@ -71,8 +73,10 @@ class TrainingChoices:
     def __post_init__(self) -> None:
         if self.mixup and self.loss == PAIRWISE:
             raise ValueError("a blend of two clips is nobody's pair: leave out mixup or pairwise")
-        if not self.balanced and (self.pseudo_fakes or self.loss == PAIRWISE):
-            raise ValueError("pseudo-fakes and pairs are shares of a balanced epoch")
+        if not self.balanced and (self.pseudo_fakes or self.gan_fakes or self.loss == PAIRWISE):
+            raise ValueError("fakes that are made, and pairs, are shares of a balanced epoch")
+        if self.gan_fakes and self.pseudo_fakes == 1:
+            raise ValueError("pseudo-fakes are to be the only fakes: leave out GAN fakes or others")
 
 
 def training_space(
@@ -98,12 +102,18 @@ def training_space(
     space.ask("label_smoothing", hp.Float, 0.0, 0.1, step=0.02)
     space.ask("loss", hp.Choice, losses)
     space.ask("pseudo_fakes", hp.Choice, list(PSEUDO_SHARES))
+    if space.answers.get("pseudo_fakes", recipe.pseudo_fakes) < 1:
+        space.ask("gan_fakes", hp.Boolean)
     space.ask("augmentation", hp.Choice, list(AUGMENTATIONS))
     space.ask("mixup", hp.Choice, [0.0, MIXUP], where={"loss": [BINARY_CROSSENTROPY, FOCAL]})
     space.ask(
         "balanced",
         hp.Boolean,
-        where={"loss": [BINARY_CROSSENTROPY, FOCAL], "pseudo_fakes": [0.0]},
+        where={
+            "loss": [BINARY_CROSSENTROPY, FOCAL],
+            "pseudo_fakes": [0.0],
+            "gan_fakes": [False],
+        },
     )
     space.ask("weight_averaging", hp.Boolean)
     return dataclasses.replace(recipe, **space.answers)

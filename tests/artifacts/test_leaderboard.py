@@ -152,12 +152,15 @@ def test_what_a_training_looked_at_and_minimised_is_named() -> None:
         **TRAINING,
         "augmentation": "none",
         "pseudo_fakes": 0.5,
+        "gan_fakes": True,
         "loss": "focal",
         "mixup": 0.2,
         "weight_averaging": True,
     }
     found = leaderboard.describe(_record(stage="training", hyperparameters=chosen), {})
-    assert found.endswith("7 epochs, 50% pseudo-fakes, focal loss, mixup, averaged weights")
+    assert found.endswith(
+        "7 epochs, 50% pseudo-fakes, GAN fakes, focal loss, mixup, averaged weights"
+    )
 
 
 def test_the_score_has_a_column_where_ranks_follow_more_than_the_auc() -> None:

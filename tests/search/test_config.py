@@ -55,6 +55,7 @@ def test_settings_take_precedence_over_the_preset_key_by_key() -> None:
         ({"training": {"augmentation": "wild"}}, "training.augmentation"),
         ({"training": {"loss": "hinge"}}, "training.loss"),
         ({"training": {"mixup": 0.2}}, "training.mixup"),
+        ({"training": {"gan_fakes": True, "pseudo_fakes": 1}}, "there are no other fakes"),
         ({"training": {"mixup": True, "loss": "pairwise"}}, "the pairwise loss needs pairs"),
         ({"store": None}, "store"),
         ({"seed": True}, "seed"),
@@ -112,7 +113,8 @@ def test_what_is_searched_is_not_pinned_and_architectures_are_trained_as_pinned(
     }
     found = resolve({**PLACES, "training": training}).training
     assert found.pinned == {"pseudo_fakes": 1.0, "loss": "focal", "mixup": 0.2}
-    assert found.first == {**found.pinned, "augmentation": found.first["augmentation"]}
+    made = {"augmentation": found.first["augmentation"], "gan_fakes": False}
+    assert found.first == found.pinned | made
     assert found.first["augmentation"] != "search"
     off = resolve({**PLACES, "training": {"pseudo_fakes": 0, "mixup": False}}).training
     assert (off.pinned["pseudo_fakes"], off.pinned["mixup"]) == (0.0, 0.0)

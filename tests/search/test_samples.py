@@ -10,10 +10,12 @@ import pytest
 from data_prep.store import Clip, Store, write_store
 from search.augmentation import augment, generator_of
 from search.samples import (
+    GAN_FAKE,
     PLAIN,
     PSEUDO_FAKE,
     Part,
     Samples,
+    Walks,
     clips_of,
     training_samples,
     validation_samples,
@@ -148,3 +150,33 @@ def test_a_store_whose_fakes_name_no_original_has_pairs_of_pseudo_fakes_alone(st
     clips = len(store.rows("train"))
     assert len(set(samples.sources[:clips])) == clips
     np.testing.assert_array_equal(samples.sources[clips:], store.keys[samples.rows[clips:]])
+
+
+def test_gan_fakes_are_a_method_beside_those_of_the_store(paired: Store) -> None:
+    rng = np.random.default_rng(0)
+    walks = Walks(rng.integers(0, 256, (5, 4, 16, 16, 3), np.uint8), "noise")
+    samples = training_samples(paired, 0.5, walks=walks)
+    ours = np.flatnonzero(samples.methods == GAN_FAKE)
+    np.testing.assert_array_equal(samples.rows[ours], paired.rows("train", 0))
+    assert (samples.labels[ours] == 1).all()
+    # Beside two methods of the store it has a third of what pseudo-fakes leave.
+    assert samples.balanced(0.5)[ours].sum() == pytest.approx(0.5 * 0.5 / 3)
+    made = [samples.make(ours[:2], ["frames"], np.array([v, v]))["frames"] for v in (0, 1, 0)]
+    np.testing.assert_array_equal(made[0], made[2])
+    assert (made[0] != made[1]).any()
+    assert (made[0] != paired.read(samples.rows[ours[:2]])).any()
+    other = Walks(walks.faces, "others")
+    parts = [training_samples(paired, 0.5, walks=which).parts[-1] for which in (walks, other)]
+    assert len({part.made(["frames"]) for part in (*parts, samples.parts[1])}) == 3
+
+
+def test_fewer_frames_of_a_clip_have_fewer_of_a_walk(paired: Store) -> None:
+    faces = np.random.default_rng(0).integers(0, 256, (5, 4, 16, 16, 3), np.uint8)
+    samples = training_samples(paired, 0.5, "strong", 2, Walks(faces, "noise"))
+    place = np.flatnonzero(samples.methods == GAN_FAKE)[:1]
+    assert samples.make(place, ["frames"], np.array([0]))["frames"].shape[1] == 2
+
+
+def test_where_pseudo_fakes_are_to_be_alone_there_are_no_gan_fakes(store: Store) -> None:
+    walks = Walks(np.zeros((1, 4, 16, 16, 3), np.uint8), "black")
+    assert GAN_FAKE not in training_samples(store, 1.0, walks=walks).methods

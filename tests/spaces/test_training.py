@@ -70,7 +70,8 @@ def test_what_has_no_effect_is_not_asked_for() -> None:
         ({}, {"weight_decay"}),
         ({"loss": "pairwise"}, {"weight_decay", "loss", "mixup", "balanced"}),
         ({"loss": "focal", "pseudo_fakes": 0.0}, {"weight_decay", "loss", "pseudo_fakes"}),
-        ({"pseudo_fakes": 1.0}, {"weight_decay", "pseudo_fakes", "balanced"}),
+        ({"pseudo_fakes": 1.0}, {"weight_decay", "pseudo_fakes", "balanced", "gan_fakes"}),
+        ({"gan_fakes": True}, {"weight_decay", "gan_fakes", "balanced"}),
         ({"mixup": 0.2, "weight_averaging": False}, {"weight_decay", "mixup", "weight_averaging"}),
         ({"augmentation": "strong", "optimizer": "adamw"}, {"augmentation", "optimizer"}),
     ],
@@ -98,10 +99,12 @@ def test_blends_leave_the_pairwise_loss_out() -> None:
         {"mixup": 0.2, "loss": "pairwise"},
         {"pseudo_fakes": 0.5, "balanced": False},
         {"loss": "pairwise", "balanced": False},
+        {"gan_fakes": True, "balanced": False},
+        {"gan_fakes": True, "pseudo_fakes": 1.0},
     ],
 )
 def test_choices_that_exclude_each_other_are_refused(choices: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="pair"):
+    with pytest.raises(ValueError, match=r"pair|GAN"):
         TrainingChoices(**choices)
 
 
