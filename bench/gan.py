@@ -50,7 +50,9 @@ PAIRS = {
     "augmented": dataclasses.replace(_CONVOLUTIONAL, augmented=True),
 }
 REPORTS = 10
-HEADING = "    steps  seconds             KID  pairwise  nearest  real: train, held out  val AUC"
+HEADING = (
+    "    steps  seconds                  KID  pairwise  nearest  real: train, held out  val AUC"
+)
 
 
 def drawn_store(folder: Path) -> Path:
@@ -100,7 +102,7 @@ def line(row: dict[str, float | None]) -> str:
     auc = "" if row["auc"] is None else f"{row['auc']:.3f}"
     kid = f"{row['kid']:.3f} ± {row['kid_error']:.3f}"
     return (
-        f"{row['steps']:>9}{row['seconds']:>9.0f}{kid:>16}{row['pairwise']:>10.2f}"
+        f"{row['steps']:>9}{row['seconds']:>9.0f}{kid:>21}{row['pairwise']:>10.2f}"
         f"{row['nearest']:>9.2f}{row['train']:>13.2f}{row['held_out']:>10.2f}{auc:>9}"
     )
 
