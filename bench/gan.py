@@ -50,8 +50,8 @@ PAIRS = {
     "augmented": dataclasses.replace(_CONVOLUTIONAL, augmented=True),
 }
 REPORTS = 10
-HEADING = (
-    "    steps  seconds                  KID  pairwise  nearest  real: train, held out  val AUC"
+HEADING = f"{'steps':>9}{'seconds':>9}{'KID':>21}" + (
+    "  pairwise  nearest  real: train, held out  val AUC"
 )
 
 
