@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pytest
 
 from artifacts.export import check_stock_layers
+from search.gan_faces import scaled, to_unit
 from spaces.gan import KINDS, GanChoices
 from spaces.gan_networks import discriminator
 from spaces.gan_stream import GanStreamBlock, discriminator_features, load_discriminator, resized
@@ -58,6 +59,20 @@ def test_frames_are_scaled_as_faces_for_the_gan_are(size: int) -> None:
     for frame, mine in zip(frames, found, strict=True):
         wanted = cv2.resize(frame, (32, 32), interpolation=cv2.INTER_AREA)
         np.testing.assert_allclose(mine, wanted, atol=1e-5)
+
+
+def test_the_stream_sees_what_the_discriminator_was_trained_on(
+    build_block: Callable[..., Any], kept: Callable[..., Path]
+) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (3, 80, 80, 4)).astype(np.uint8)
+    model, _ = build_block(GanStreamBlock(str(kept()), frame_stride=2), frames.shape, dtype="uint8")
+    found = keras.Model(model.input, model.get_layer("gan_mean").output)(frames[None])
+    judge, faces = load_discriminator(kept()), to_unit(scaled(frames[::2], 32))
+    inside = [layer.output for layer in judge.layers if isinstance(layer, keras.layers.LeakyReLU)]
+    levels = [np.asarray(x) for x in keras.Model(judge.input, inside)(faces)]
+    wanted = np.concatenate([x.mean(axis=(0, 1, 2)) for x in levels])
+    # Faces for a GAN are rounded to whole grey levels, a stream's are not.
+    np.testing.assert_allclose(np.asarray(found)[0], wanted, atol=2e-3)
 
 
 @pytest.mark.parametrize("shape", [(1, 64, 64, 4), (2, 32, 32, 4), (8, 40, 40, 4)])
