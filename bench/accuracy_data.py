@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from accuracy_people import (
     check_apart,
@@ -155,15 +156,10 @@ def test_set(keep: Path, name: str, path: Path) -> TestSet:
     """A store as it is tested on, with its matched pairs made where they are missing.
 
     Raises:
-        UserError: it has other clips than are trained on, or not both labels.
+        UserError: it has not both labels.
     """
+    path = _as_trained(keep, path)
     with Store(path) as store:
-        if store.clip_shape[:3] != (FRAMES, SIDE, SIDE):
-            frames, side, _, _ = store.clip_shape
-            raise UserError(
-                f"{path} has clips of {frames} frames of {side} px; prepare it with --frames "
-                f"{FRAMES} --size {SIDE}"
-            )
         rows, split = tested_rows(store)
         matched = keep / "stores" / f"matched-{store.fingerprint[:16]}.h5"
         none = matched.with_suffix(".none")
@@ -242,6 +238,34 @@ def _extras(keep: Path) -> list[Clip]:
             split = "val" if clip.group in held else "train"
             found.append(dataclasses.replace(_lasting(clip), split=split))
     return found
+
+
+def _as_trained(keep: Path, path: Path) -> Path:
+    """A store of as many frames of the size that is trained on: itself, or one made of it.
+
+    Of longer clips evenly spaced frames are shown, of shorter ones some again; modalities are left.
+    """
+    with Store(path) as store:
+        if store.clip_shape[:3] == (FRAMES, SIDE, SIDE):
+            return path
+        made = keep / "stores" / f"as-trained-{store.fingerprint[:16]}.h5"
+        if not made.exists():
+            read = ClipReader(store)
+            clips = (_refitted(read(row)) for row in range(len(store)))
+            write_store(made, clips, [], store.preparation)
+    return made
+
+
+def _refitted(clip: Clip) -> Clip:
+    """A clip of as many frames, evenly spaced, of the size that is trained on."""
+    count, side = clip.frames.shape[:2]
+    places = np.round(np.linspace(0, count - 1, FRAMES)).astype(int)
+    arrays = {name: getattr(clip, name)[places] for name in ("frames", *FRAME_FIELDS)}
+    if side != SIDE:
+        how = cv2.INTER_AREA if side > SIDE else cv2.INTER_CUBIC
+        sized = [cv2.resize(frame, (SIDE, SIDE), interpolation=how) for frame in arrays["frames"]]
+        arrays["frames"] = np.stack(sized)
+    return dataclasses.replace(clip, **arrays, modalities={})
 
 
 def _lasting(clip: Clip) -> Clip:

@@ -103,10 +103,27 @@ def test_a_store_without_pairs_is_tested_as_it_is(tmp_path: Path, make_clip: Mak
         assert data.test_set(tmp_path, "other", tmp_path / "c.h5").matched is None
 
 
-def test_a_store_of_other_clips_is_refused(tmp_path: Path, make_clip: MakeClip) -> None:
-    write_store(tmp_path / "small.h5", [make_clip("anna")], [], {"clip": {}})
-    with pytest.raises(UserError, match="3 frames of 64 px; prepare it with --frames 8 --size 128"):
-        data.test_set(tmp_path, "small", tmp_path / "small.h5")
+@pytest.mark.parametrize(("frames", "side"), [(3, 64), (16, 200), (1, 128)])
+def test_a_store_of_other_clips_is_shown_as_what_is_trained_on(
+    tmp_path: Path, make_clip: MakeClip, frames: int, side: int
+) -> None:
+    (tmp_path / "stores").mkdir()
+    levels = np.linspace(10, 240, frames).astype(np.uint8)
+    shape = (frames, side, side, 4)
+    flat = np.broadcast_to(levels[:, None, None, None], shape).copy()
+    clips = [
+        make_clip(person, method, count=frames, frames=flat)
+        for person, method in (("anna", "real"), ("bert", "swap"))
+    ]
+    write_store(tmp_path / "other.h5", clips, [], {"clip": {}})
+    tested = data.test_set(tmp_path, "other", tmp_path / "other.h5")
+    with Store(tested.path) as store:
+        assert store.clip_shape == (data.FRAMES, data.SIDE, data.SIDE, 4)
+        shown = store.read([0])[0][:, 0, 0, 0].tolist()
+        places = np.round(np.linspace(0, frames - 1, data.FRAMES)).astype(int)
+        assert shown == levels[places].tolist()
+        assert store.clip_field("frame_times").shape == (2, data.FRAMES)
+    assert data.test_set(tmp_path, "other", tmp_path / "other.h5").path == tested.path
 
 
 def test_missing_real_data_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
