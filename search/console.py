@@ -86,7 +86,7 @@ class RunProgress:
 
     def trial(self, outcome: TrialOutcome) -> None:
         """Print a line for a finished trial and move the bar on."""
-        name = "KID" if outcome.stage == "gan" else "val AUC"
+        name = "KID" if outcome.stage == "gan" else "score"
         text = f"{outcome.stage} {outcome.number}: {outcome.state}"
         if outcome.value is not None:
             text += f", {name} {outcome.value:.3f}"
