@@ -6,12 +6,9 @@ from pathlib import Path
 
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
-from search import studies
 from search.config import RunConfig
+from search.gan_kept import best_gan
 from search.samples import Walks
-from search.trial import GAN_FILES
-
-STAGE = "gan"
 
 
 def kept_generator(config: RunConfig) -> Path | None:
@@ -21,11 +18,9 @@ def kept_generator(config: RunConfig) -> Path | None:
         UserError: there is none, and ``training.gan_fakes`` asks for one.
     """
     run = RunDirectory(config.run_dir)
-    if STAGE in studies.trials(run.journal):
-        for trial in studies.best(studies.open_study(run.journal, STAGE)):
-            path = run.trial(STAGE, trial.number) / GAN_FILES[0]
-            if path.is_file():
-                return path
+    kept = best_gan(run) if config.gan.trials else None
+    if kept is not None:
+        return kept.generator
     if config.training.gan_fakes is True:
         raise UserError(
             "training.gan_fakes is true and no GAN trial completed; see why with: dfsearch "
