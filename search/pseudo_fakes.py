@@ -2,8 +2,8 @@
 
 Self-blended images (Shiohara and Yamasaki, "Detecting Deepfakes with Self-Blended Images", 2022),
 made for clips. Whoever tells them from real clips has learned to see blending, the one trace that
-all face swaps share. What the paper leaves to chance is kept from being a label here: pseudo-fakes
-are as sharp as the clips they are made of, on average, and as bright.
+all face swaps share. Pasting softens: half of the pseudo-fakes show that, as face swaps do, and
+half are made as sharp as the clips they are made of, so that blending has to be seen as well.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ __all__ = ["crop_points", "pseudo_fake"]
 Frames = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
 
-BLEND_ONLY = 0.25
+BLEND_ONLY = 0.1
+BALANCED = 0.5
 JITTERED = 0.4
 RATIOS = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)
 SHIFT, SCALE = 0.03, 0.05
-_REGIONS = {"face": 0.4, "inner": 0.25, "lower": 0.15, "eyes": 0.08, "mouth": 0.12}
+_REGIONS = {"face": 0.5, "inner": 0.25, "lower": 0.05, "eyes": 0.08, "mouth": 0.12}
 _BORDERS = 0.008, 0.07
 _ELASTIC = 0.035
 # How much sharper or softer a pseudo-fake may be than its clip: deviation of the log-ratio.
@@ -44,14 +45,14 @@ def pseudo_fake(
     One of two copies is changed in colour and in sharpness, grain or compression, or neither is;
     one is moved by up to 3% of the crop and scaled by up to 5% along each axis, and laid on the
     other through a mask with a soft border. The mask is the whole face, its inner part, its lower
-    half, the eyes or the mouth, bent elastically; it follows the points. In a quarter of the
+    half, the eyes or the mouth, bent elastically; it follows the points. In a tenth of the
     pseudo-fakes the blending is all there is, and the copy is moved by whole pixels, so that no
     resampling shows. All is drawn once a clip; in two of five clips place, size and brightness of
     the blended part tremble a little from frame to frame, too.
 
-    Detail is then strengthened or weakened, mostly in the blended part alone, until the inner face
-    is as sharp as in the clip, times a factor drawn about 1 evenly to both sides. Where blending is
-    all there is, the factor is 1.
+    In half of them detail is then strengthened or weakened, mostly in the blended part alone, until
+    the inner face is as sharp as in the clip, times a factor drawn about 1 evenly to both sides.
+    Where blending is all there is, it always is, and the factor is 1.
 
     Args:
         frames: uint8 (T, S, S, 4), red, green, blue and grey.
@@ -78,6 +79,8 @@ def pseudo_fake(
     changed = real if drawn.blend_only else _changed(real, rng)
     under, over = (real, changed) if drawn.copy_is_changed else (changed, real)
     fake = _laid_on(under, over, mask, face, places, drawn)
+    if not drawn.balanced:
+        return steps.with_grey(fake), mask
     wanted = sharpness(real) * drawn.sharper
     # A small part cannot make up for the whole.
     inside_alone = drawn.balanced_inside and _inner_share(mask) > _LEAST_SHARE
@@ -92,8 +95,9 @@ class _Draw:
     Attributes:
         blend_only: nothing but place differs between the copies.
         copy_is_changed: the copy laid on top is the changed one, not the one below.
+        balanced: its sharpness is set.
         sharper: how many times as sharp as its clip the pseudo-fake is.
-        balanced_inside: sharpness is set in the blended part alone.
+        balanced_inside: it is set in the blended part alone.
         fine: the copy is moved by cubic interpolation, else by linear.
         region: of the face, see :data:`search.face_regions.REGIONS`.
         ratio: how much of the copy is blended in at most.
@@ -106,6 +110,7 @@ class _Draw:
 
     blend_only: bool
     copy_is_changed: bool
+    balanced: bool
     sharper: float
     balanced_inside: bool
     fine: bool
@@ -132,6 +137,7 @@ def _draw(rng: np.random.Generator, count: int, size: int) -> _Draw:
     return _Draw(
         blend_only=blend_only,
         copy_is_changed=bool(rng.random() < 0.5),
+        balanced=blend_only or bool(rng.random() < BALANCED),
         sharper=float(np.exp(spread * rng.standard_normal())),
         balanced_inside=bool(rng.random() < 0.8),
         fine=bool(rng.random() < 0.3),
@@ -180,9 +186,9 @@ def _changed(real: Frames, rng: np.random.Generator) -> Frames:
         matrix = steps.colour_matrix(
             hue=rng.uniform(-10, 10),
             saturation=rng.uniform(0.75, 1.25),
-            contrast=rng.uniform(0.88, 1.12),
+            contrast=rng.uniform(0.8, 1.2),
             brightness=rng.uniform(-14, 14),
-            shift=tuple(rng.uniform(-10, 10, 3)),
+            shift=tuple(rng.uniform(-16, 16, 3)),
         )
         changed = steps.recolour(changed, matrix)
     fine = real.shape[1] / 128
