@@ -238,7 +238,6 @@ def _chosen() -> argparse.Namespace:
     parser.add_argument("--folds", action="store_true", help="test all people in turn")
     parser.add_argument("--minutes", type=float, default=120, help="to work for; 0 prints alone")
     parser.add_argument("--test", type=Path, action="append", default=[], metavar="STORE.h5")
-    parser.add_argument("--weights", default="imagenet", help="of pretrained networks: or hed")
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.add_argument("--row", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -258,9 +257,7 @@ def main() -> None:
         for one in common:
             log.print(f"{one.name}: its {one.split} clips are tested", markup=False)
         seeds = [int(seed) for seed in chosen.seeds.split(",")]
-        rows = in_order(
-            seeds, data.methods(chosen.keep), quick=chosen.quick, weights=chosen.weights
-        )
+        rows = in_order(seeds, data.methods(chosen.keep), quick=chosen.quick)
         if chosen.folds:
             rows = in_folds(seeds, quick=chosen.quick)
         patterns = [pattern for pattern in chosen.only.split(",") if pattern]

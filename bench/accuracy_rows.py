@@ -28,10 +28,11 @@ RUNS: Mapping[str, Mapping[str, Any]] = {
     RECIPE: {
         "preset": "quick",
         "space": {"streams": ["spatial"], "backbones": ["small_cnn", "small_resnet"]},
-        "architecture": {"trials": 2, "epochs": 4, "batch_size": 32},
+        "architecture": {"trials": 2, "epochs": 4, "batch_size": 32, "learning_rate": 1e-3},
         "gan": {"trials": 0},
         "training": {
             "trials": 0,
+            "frames": 0,
             "pseudo_fakes": 0.0,
             "augmentation": "none",
             "loss": "binary_crossentropy",
@@ -72,14 +73,12 @@ class Row:
         seed: of everything random in it.
         held_out: the method it is trained without and tested on; empty for none.
         fold: of the people it is tested on, where all take their turn; None for official lists.
-        weights: of pretrained networks, in the standard preset; ``hed`` makes VGG16 the only one.
     """
 
     detector: str
     seed: int
     held_out: str = ""
     fold: int | None = None
-    weights: str = "imagenet"
 
     @property
     def name(self) -> str:
@@ -93,12 +92,7 @@ class Row:
         """How it is trained: settings of its run, or choices of its training."""
         if self.detector in ALONE:
             return dict(CHOICES)
-        settings = dict(RUNS[self.detector])
-        if self.detector == STANDARD:
-            pretrained = ["vgg16"] if self.weights == "hed" else ["resnet50", "vgg16"]
-            networks = ["small_cnn", *pretrained]
-            settings["space"] = {"weights": self.weights, "backbones": networks}
-        return settings
+        return dict(RUNS[self.detector])
 
     @property
     def manner(self) -> str:
@@ -121,7 +115,6 @@ def in_order(
     methods: Sequence[str],
     *,
     quick: bool = False,
-    weights: str = "imagenet",
 ) -> list[Row]:
     """All rows, those that tell most for their time first.
 
@@ -129,7 +122,6 @@ def in_order(
         seeds: of the trainings.
         methods: to be held out, each in turn.
         quick: the first seed alone, of the recipe, the quick preset and the streams.
-        weights: of pretrained networks.
     """
     first, rest = list(seeds)[:1], list(seeds)[1:]
     if quick:
@@ -140,9 +132,9 @@ def in_order(
         *(Row(name, seed) for seed in rest for name in (QUICK, RECIPE)),
         *(Row(name, seed) for seed in seeds for name in ALONE),
         *held_out[0],
-        *(Row(STANDARD, seed, weights=weights) for seed in first),
+        *(Row(STANDARD, seed) for seed in first),
         *(row for rows in held_out[1:] for row in rows),
-        *(Row(STANDARD, seed, weights=weights) for seed in rest),
+        *(Row(STANDARD, seed) for seed in rest),
     ]
 
 

@@ -51,9 +51,9 @@ class Space(_Section):
     """
 
     streams: tuple[Stream, ...] = STREAMS
-    backbones: tuple[str, ...] = ("small_cnn", "resnet50", "vgg16")
+    backbones: tuple[str, ...] = ("efficientnet_lite0",)
     weights: str = IMAGENET
-    fine_tune: Positive | Literal["never", "search", "always"] = "never"
+    fine_tune: Positive | Literal["never", "search", "always"] = 2
     inflate: Count | Literal["search"] = 0
 
     @pydantic.field_validator("weights")
@@ -97,10 +97,10 @@ class Architecture(_Section):
         learning_rate: of Adam.
     """
 
-    trials: Positive = 40
-    epochs: Positive = 15
-    batch_size: Positive = 8
-    learning_rate: Rate = 1e-3
+    trials: Positive = 8
+    epochs: Positive = 12
+    batch_size: Positive = 32
+    learning_rate: Rate = 3e-4
 
 
 class Gan(_Section):
@@ -114,8 +114,8 @@ class Gan(_Section):
             ``vgg16`` with ``hed`` weights.
     """
 
-    trials: Count = 10
-    steps: Annotated[int, pydantic.Field(ge=5, strict=True)] = 3000
+    trials: Count = 2
+    steps: Annotated[int, pydantic.Field(ge=5, strict=True)] = 1000
     side: FaceSide = FACE_SIDE
     features: Features = "random"
 
@@ -144,11 +144,11 @@ class Training(_Section):
     From ``views`` on, what is not searched holds for the architecture stage, too.
     """
 
-    trials: Count = 20
-    architectures: Positive = 3
-    max_epochs: Annotated[int, pydantic.Field(ge=10, strict=True)] = 40
-    frames: Count = 0
-    views: Count = 4
+    trials: Count = 6
+    architectures: Positive = 2
+    max_epochs: Annotated[int, pydantic.Field(ge=10, strict=True)] = 24
+    frames: Count = 1
+    views: Count = 8
     pseudo_fakes: Share | Search = 0.5
     augmentation: Augmentation | Search = "strong"
     gan_fakes: pydantic.StrictBool | Search = "search"
@@ -234,13 +234,11 @@ class RunConfig(_Section):
 
 PRESETS: Mapping[Preset, Mapping[str, Any]] = {
     "quick": {
-        "space": {"backbones": ["small_cnn"]},
-        "architecture": {"trials": 6, "epochs": 6},
-        "gan": {"trials": 2, "steps": 150},
+        "architecture": {"trials": 3, "epochs": 8},
+        "gan": {"trials": 1, "steps": 200},
         # So few trials are not spent on asking how: pairs and averages are the steadiest.
         "training": {
-            "trials": 3,
-            "architectures": 2,
+            "trials": 2,
             "max_epochs": 12,
             "gan_fakes": False,
             "loss": "pairwise",
@@ -250,9 +248,13 @@ PRESETS: Mapping[Preset, Mapping[str, Any]] = {
     },
     "standard": {},
     "thorough": {
-        "architecture": {"trials": 150, "epochs": 30},
-        "gan": {"trials": 30, "steps": 10000},
-        "training": {"trials": 60, "architectures": 5, "max_epochs": 80},
+        "space": {
+            "backbones": ["efficientnet_lite0", "small_resnet", "small_xception"],
+            "fine_tune": "search",
+        },
+        "architecture": {"trials": 100, "epochs": 30},
+        "gan": {"trials": 20, "steps": 5000},
+        "training": {"trials": 40, "architectures": 5, "max_epochs": 60, "frames": 0},
     },
 }
 

@@ -71,4 +71,4 @@ def test_other_settings_are_another_manner(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(configuration.PRESETS["quick"]["architecture"], "trials", 7)
     assert row.manner != before[0]
     assert stream.manner != before[1]
-    assert rows.Row(rows.STANDARD, 0).manner != rows.Row(rows.STANDARD, 0, weights="hed").manner
+    assert rows.Row(rows.STANDARD, 0).manner != rows.Row(rows.QUICK, 0).manner

@@ -89,9 +89,7 @@ def test_shards_are_read_as_one_store_across_their_borders(
         np.testing.assert_array_equal(shards.clip_field("boxes"), one.clip_field("boxes"))
         np.testing.assert_equal(shards.media, one.media)
         np.testing.assert_equal(shards.shortcuts, one.shortcuts)
-        ours, theirs = (
-            ClipBatches(clips_of(store, rows), batch_size=3) for store in (shards, one)
-        )
+        ours, theirs = (ClipBatches(clips_of(store, rows), batch_size=3) for store in (shards, one))
         for at in range(len(theirs)):
             for mine, other in zip(ours[at], theirs[at], strict=True):
                 np.testing.assert_array_equal(mine, other)

@@ -29,10 +29,13 @@ seed = {seed}
 
 [space]
 streams = ["spatial", "noise_residual"]
+backbones = ["small_cnn"]
 
 [architecture]
 trials = {architecture}
 epochs = 2
+batch_size = 8
+learning_rate = 0.001
 
 [gan]
 trials = {gan}
@@ -41,6 +44,7 @@ steps = 10
 [training]
 trials = {training}
 max_epochs = 10
+frames = 0
 """
 
 MakeClips = Callable[..., list[Clip]]

@@ -20,7 +20,7 @@ def test_every_preset_resolves(preset: str) -> None:
 def test_the_quick_preset_asks_for_less_than_the_thorough_one() -> None:
     quick, thorough = (resolve({**PLACES, "preset": name}) for name in ("quick", "thorough"))
     assert quick.architecture.trials < thorough.architecture.trials
-    assert quick.space.backbones == ("small_cnn",)
+    assert (quick.training.frames, thorough.training.frames) == (1, 0)
 
 
 def test_settings_take_precedence_over_the_preset_key_by_key() -> None:

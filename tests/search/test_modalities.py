@@ -29,10 +29,13 @@ streams = ["micro_expression", "audio"]
 [architecture]
 trials = 1
 epochs = 2
+batch_size = 8
+learning_rate = 0.001
 [gan]
 trials = 0
 [training]
 trials = 0
+frames = 0
 """
 
 

@@ -256,7 +256,8 @@ def test_a_preset_asked_for_before_any_trial_replaces_the_first(
     assert first.returncode == 2
     thorough = dfsearch("run", store_path, run_dir, "--weights", weights, "--preset", "thorough")
     assert thorough.returncode == 2
-    assert tomllib.loads((run_dir / "config.toml").read_text())["architecture"]["trials"] == 150
+    trials = tomllib.loads((run_dir / "config.toml").read_text())["architecture"]["trials"]
+    assert trials == configuration.PRESETS["thorough"]["architecture"]["trials"]
 
 
 def test_a_search_whose_architectures_all_failed_ends_in_one_line_each_time(
