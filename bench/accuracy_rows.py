@@ -123,18 +123,13 @@ def in_order(
         methods: to be held out, each in turn.
         quick: the first seed alone, of the recipe, the quick preset and the streams.
     """
-    first, rest = list(seeds)[:1], list(seeds)[1:]
     if quick:
-        return [Row(name, seed) for seed in first for name in (QUICK, RECIPE, *ALONE)]
-    held_out = [[Row(QUICK, seed, method) for method in methods] for seed in seeds]
+        return [Row(name, seed) for seed in seeds[:1] for name in (QUICK, RECIPE, *ALONE)]
+    runs = [[Row(name, seed) for name in (QUICK, RECIPE, STANDARD)] for seed in seeds]
     return [
-        *(Row(name, seed) for seed in first for name in (QUICK, RECIPE)),
-        *(Row(name, seed) for seed in rest for name in (QUICK, RECIPE)),
+        *(row for rows in runs for row in rows),
         *(Row(name, seed) for seed in seeds for name in ALONE),
-        *held_out[0],
-        *(Row(STANDARD, seed) for seed in first),
-        *(row for rows in held_out[1:] for row in rows),
-        *(Row(STANDARD, seed) for seed in rest),
+        *(Row(QUICK, seed, method) for seed in seeds for method in methods),
     ]
 
 

@@ -14,7 +14,8 @@ def test_every_row_has_a_name_of_its_own_and_the_first_tell_most() -> None:
     found = rows.in_order([0, 1, 2], ["swap", "paint"])
     names = [row.name for row in found]
     assert len(set(names)) == len(names)
-    assert {row.detector for row in found[:2]} == {rows.RECIPE, rows.QUICK}
+    assert {row.detector for row in found[:3]} == set(rows.RUNS)
+    assert {row.seed for row in found[:3]} == {0}
     counts = Counter(row.detector for row in found if not row.held_out)
     assert set(counts) == {*rows.RUNS, *rows.ALONE}
     assert set(counts.values()) == {3}
