@@ -61,7 +61,7 @@ def points_in_crops(
         float32 (T, 5, 2).
     """
     squares = crops.crop_boxes(track.boxes)
-    smooth = crops._smooth_points(track)
+    smooth = crops.smooth_points(track)
     found = np.empty(track.landmarks.shape, np.float32)
     for at, (five, box) in enumerate(zip(track.landmarks, squares, strict=True)):
         matrix = _aligning(smooth[at], box, frame_size, size, margin) if align == "points" else None
@@ -75,7 +75,7 @@ def _boxed(
     box: npt.NDArray[np.float32], frame_size: tuple[int, int], size: int, margin: float
 ) -> npt.NDArray[np.float64]:
     """The (2, 3) matrix from pixels of a frame to those of the square around a box."""
-    side = max(1, round(min(margin * crops._side(box), crops._MOST_SHOWN * max(frame_size))))
+    side = max(1, round(min(margin * crops.side_of(box), crops.MOST_SHOWN * max(frame_size))))
     centre = np.clip((box[:2] + box[2:]) / 2, 0, np.array(frame_size) - 1)
     corner = np.round(centre.astype(np.float64) - side / 2)
     scale = size / side
@@ -92,11 +92,11 @@ def _aligning(
     margin: float,
 ) -> npt.NDArray[np.float64] | None:
     """The matrix to the square in which five points lie as in the template; None without one."""
-    side = min(margin * crops._side(box), crops._MOST_SHOWN * max(frame_size))
+    side = min(margin * crops.side_of(box), crops.MOST_SHOWN * max(frame_size))
     finer = max(1, int(np.ceil(side / size)))
-    wanted = ((crops._TEMPLATE - 0.5) / margin + 0.5) * size * finer - 0.5
-    matrix = crops._similarity(points, wanted)
-    if matrix is None or not crops._fits(matrix, box, size * finer, margin):
+    wanted = ((crops.TEMPLATE - 0.5) / margin + 0.5) * size * finer - 0.5
+    matrix = crops.similarity(points, wanted)
+    if matrix is None or not crops.fits(matrix, box, size * finer, margin):
         return None
     matrix = matrix / finer
     matrix[:, 2] += 0.5 / finer - 0.5

@@ -19,11 +19,11 @@ _STEADY_SIZE = 1.25
 # Smoothing may move a crop by no more than this fraction of its side.
 _MAX_SMOOTHING = 0.05
 # No crop shows more than this many long sides of its frame: the rest would be mirror images.
-_MOST_SHOWN = 2
+MOST_SHOWN = 2
 
 # Where eyes, nose and mouth corners lie in an aligned square of side 1: the template of 112 px of
 # Deng et al., "ArcFace", 2019.
-_TEMPLATE = (
+TEMPLATE = (
     np.array(
         [
             [38.2946, 51.6963],
@@ -74,7 +74,7 @@ def crop_track(
     if align == "box":
         crops = [crop(frame, box, size, margin) for frame, box in zip(frames, squares, strict=True)]
     else:
-        points = _smooth_points(track)
+        points = smooth_points(track)
         crops = [
             _crop_points(frame, five, box, size, margin)
             for frame, five, box in zip(frames, points, squares, strict=True)
@@ -103,7 +103,7 @@ def crop_boxes(boxes: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return np.concatenate([centres - half, centres + half], axis=1).astype(np.float32)
 
 
-def _smooth_points(track: FaceTrack) -> npt.NDArray[np.float64]:
+def smooth_points(track: FaceTrack) -> npt.NDArray[np.float64]:
     """Landmarks of a track, smoothed; float64 (T, 5, 2)."""
     boxes = np.asarray(track.boxes, np.float64)
     sides = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
@@ -146,7 +146,7 @@ def crop(
         uint8 (size, size, 3).
     """
     height, width = frame.shape[:2]
-    side = max(1, round(min(margin * _side(box), _MOST_SHOWN * max(height, width))))
+    side = max(1, round(min(margin * side_of(box), MOST_SHOWN * max(height, width))))
     # A centre outside the frame would leave nothing to show.
     x, y = np.clip(_centres(np.asarray(box, np.float64)), 0, [width - 1, height - 1])
     left, top = round(float(x) - side / 2), round(float(y) - side / 2)
@@ -167,12 +167,12 @@ def _crop_points(
     margin: float,
 ) -> npt.NDArray[np.uint8]:
     """The square in which five points lie as in the template, else the box's."""
-    side = min(margin * _side(box), _MOST_SHOWN * max(frame.shape[:2]))
+    side = min(margin * side_of(box), MOST_SHOWN * max(frame.shape[:2]))
     # Shrinking is left to the mean over whole pixels: sampling alone would alias.
     finer = max(1, math.ceil(side / size))
-    wanted = ((_TEMPLATE - 0.5) / margin + 0.5) * size * finer - 0.5
-    matrix = _similarity(points, wanted)
-    if matrix is None or not _fits(matrix, box, size * finer, margin):
+    wanted = ((TEMPLATE - 0.5) / margin + 0.5) * size * finer - 0.5
+    matrix = similarity(points, wanted)
+    if matrix is None or not fits(matrix, box, size * finer, margin):
         return crop(frame, box, size, margin)
     aligned = cv2.warpAffine(
         frame,
@@ -186,7 +186,7 @@ def _crop_points(
     return np.asarray(aligned, np.uint8)
 
 
-def _similarity(
+def similarity(
     points: npt.NDArray[np.float64], wanted: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64] | None:
     """The (2, 3) matrix that leads nearest from points to those wanted; None if there is none."""
@@ -201,19 +201,20 @@ def _similarity(
     return np.asarray(transform.params[:2], np.float64)
 
 
-def _fits(
+def fits(
     matrix: npt.NDArray[np.float64], box: npt.NDArray[np.float32], size: int, margin: float
 ) -> bool:
     """Whether the square a transform shows is about where the box is, and about as large."""
     scale = float(np.hypot(*matrix[:, 0]))
-    side = margin * _side(box)
+    side = margin * side_of(box)
     if not side / _MAX_MISFIT <= size / max(scale, 1e-9) <= side * _MAX_MISFIT:
         return False
     centre = np.linalg.solve(matrix[:, :2], (size - 1) / 2 - matrix[:, 2])
     return bool(np.linalg.norm(centre - _centres(np.asarray(box, np.float64))) <= side)
 
 
-def _side(box: npt.NDArray[np.floating]) -> float:
+def side_of(box: npt.NDArray[np.floating]) -> float:
+    """The larger side of a box (4,), x0, y0, x1, y1."""
     wide = np.asarray(box, np.float64)
     return float(max(wide[2] - wide[0], wide[3] - wide[1]))
 
