@@ -157,6 +157,7 @@ def test_predict_json_answers_each_path_in_order(
         "threshold",
         "coverage",
         "faces",
+        "windows",
         "seconds",
     }
     assert answers[0]["verdict"] in ("real", "fake")

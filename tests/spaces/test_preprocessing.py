@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pytest
 
 from spaces.backbones import APPLICATIONS
+from spaces.efficientnet_lite import efficientnet_lite0
 from spaces.preprocessing import MODES, preprocess
 
 Frames = npt.NDArray[np.uint8]
@@ -30,7 +31,7 @@ def test_pixels_are_what_the_modules_of_keras_make_of_them(clips: Frames, mode: 
     modules = {
         inspect.getmodule(application.build)
         for application in APPLICATIONS.values()
-        if application.preprocessing == mode
+        if application.preprocessing == mode and application.build is not efficientnet_lite0
     }
     assert modules
     found = _prepared(clips, mode)
