@@ -36,6 +36,7 @@ RATIOS = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)
 SHIFT, SCALE = 0.03, 0.05
 _REGIONS = {"face": 0.5, "inner": 0.25, "lower": 0.05, "eyes": 0.08, "mouth": 0.12}
 _BORDERS = 0.008, 0.07
+_SIZES = 0.7, 1.1
 _HARD_BORDERS = 0.005, 0.03
 _ELASTIC = 0.045
 # How much sharper or softer a pseudo-fake may be than its clip: deviation of the log-ratio.
@@ -51,7 +52,7 @@ def pseudo_fake(
     One of two copies is changed in colour and in sharpness, grain or compression, or neither is;
     one is moved by up to 3% of the crop and scaled by up to 5% along each axis, and laid on the
     other through a mask with a soft border. The mask is the whole face, its inner part, its lower
-    half, the eyes or the mouth, bent elastically; it follows the points. In one of twenty
+    half, the eyes or the mouth, of drawn size, bent elastically; it follows the points. In one of twenty
     pseudo-fakes the blending is all there is, and the copy is moved by whole pixels, so that no
     resampling shows. All is drawn once a clip; in two of five clips place, size and brightness of
     the blended part tremble a little from frame to frame, too.
@@ -174,7 +175,12 @@ def _mask(
     bent = cv2.resize(coarse, (half, half), interpolation=cv2.INTER_CUBIC)
     bent *= np.float32(_ELASTIC * half * rng.uniform(0.3, 1))
     y, x = np.mgrid[:half, :half].astype(np.float32)
-    sharp = filled(outline(drawn.region, (face + 0.5) / 2 - 0.5), half)
+    corners = outline(drawn.region, (face + 0.5) / 2 - 0.5)
+    # Wider or narrower, taller or shorter, upward and downward apart.
+    across, above, below = rng.uniform(*_SIZES, 3)
+    away = corners - corners.mean(axis=0)
+    away *= np.stack([np.full(len(away), across), np.where(away[:, 1] < 0, above, below)], axis=1)
+    sharp = filled(corners.mean(axis=0) + away, half)
     sharp = cv2.remap(sharp, x + bent[..., 0], y + bent[..., 1], cv2.INTER_LINEAR)
     soft = cv2.GaussianBlur(sharp, (0, 0), drawn.border / 2)
     if rng.random() < HARD_EDGED:
