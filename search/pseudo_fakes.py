@@ -52,8 +52,8 @@ def pseudo_fake(
     One of two copies is changed in colour and in sharpness, grain or compression, or neither is;
     one is moved by up to 3% of the crop and scaled by up to 5% along each axis, and laid on the
     other through a mask with a soft border. The mask is the whole face, its inner part, its lower
-    half, the eyes or the mouth, of drawn size, bent elastically; it follows the points. In one of twenty
-    pseudo-fakes the blending is all there is, and the copy is moved by whole pixels, so that no
+    half, the eyes or the mouth, of drawn size, bent elastically; it follows the points. In one of
+    twenty the blending is all there is, and the copy is moved by whole pixels, so that no
     resampling shows. All is drawn once a clip; in two of five clips place, size and brightness of
     the blended part tremble a little from frame to frame, too.
 
