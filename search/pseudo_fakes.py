@@ -4,9 +4,7 @@ Self-blended images (Shiohara and Yamasaki, "Detecting Deepfakes with Self-Blend
 made for clips. Whoever tells them from real clips has learned to see blending, the one trace that
 all face swaps share. Pasting softens, and most pseudo-fakes show that beside their surroundings, as
 face swaps do; how sharp a clip is as a whole tells nothing, since degradation draws it for real and
-fake alike. Some are made as sharp as the clips they are made of. When all were, detectors learned
-less of what real fakes show: on one held-out fold of FaceForensics++ an AUC near 0.5 where these
-reach 0.6.
+fake alike. Some are made as sharp as the clips they are made of.
 """
 
 from __future__ import annotations

@@ -34,8 +34,8 @@ def inflate(
     Args:
         model: float (H, W, C) to (h, w, F).
         name: of the new model.
-        frames: T, or ``None`` for any; depthwise convolutions are faster with T known, and four
-            to eight times as fast in training where it is 1.
+        frames: T, or ``None`` for any; depthwise convolutions are faster with T known, and several
+            times as fast in training where it is 1.
         inflated_stages: how many of the last stages look at neighbouring frames.
 
     Returns:
