@@ -16,7 +16,7 @@ from rich.table import Table
 
 from artifacts.records import TrialRecord
 from data_prep.errors import UserError
-from spaces.streams import STREAMS
+from spaces.streams import GAN, STREAMS
 
 
 def rows(records: Sequence[TrialRecord]) -> list[dict[str, Any]]:
@@ -170,7 +170,9 @@ def _streams(chosen: Mapping[str, Any]) -> str:
     parts = []
     for stream in STREAMS:
         inside = f"detector/{stream}/"
-        if not any(name.startswith(inside) for name in chosen):
+        on = any(name.startswith(inside) for name in chosen)
+        # Pictures leave the gan stream nothing to choose.
+        if not on and not (stream == GAN and chosen.get(f"detector/{stream}")):
             continue
         if stream == "spatial":
             kind = chosen.get("detector/temporal/kind", "")

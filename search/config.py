@@ -14,7 +14,7 @@ from data_prep.errors import UserError
 from spaces.choices import MIXUP, PAIRWISE, Augmentation, Loss
 from spaces.gan import FACE_SIDE, FaceSide, Features
 from spaces.networks import BACKBONES, HED, IMAGENET, NO_WEIGHTS, PRETRAINED
-from spaces.streams import STREAMS, Stream
+from spaces.streams import GAN, STREAMS, Stream
 
 Preset: TypeAlias = Literal["quick", "standard", "thorough"]
 Count: TypeAlias = Annotated[int, pydantic.Field(ge=0, strict=True)]
@@ -40,7 +40,7 @@ class Space(_Section):
 
     Attributes:
         streams: streams it may switch on and off; one that the clips lack something for is left
-            out.
+            out. With ``gan`` among them the GAN stage comes first.
         backbones: networks of the spatial stream.
         weights: of pretrained networks: ``imagenet``, ``hed`` (VGG16 alone), ``none``, a weights
             file, or a folder with ``<backbone>.weights.h5``.
@@ -50,7 +50,7 @@ class Space(_Section):
             ``search``.
     """
 
-    streams: tuple[Stream, ...] = STREAMS
+    streams: tuple[Stream, ...] = tuple(stream for stream in STREAMS if stream != GAN)
     backbones: tuple[str, ...] = ("efficientnet_lite0",)
     weights: str = IMAGENET
     fine_tune: Positive | Literal["never", "search", "always"] = 2
@@ -249,6 +249,7 @@ PRESETS: Mapping[Preset, Mapping[str, Any]] = {
     "standard": {},
     "thorough": {
         "space": {
+            "streams": list(STREAMS),
             "backbones": ["efficientnet_lite0", "small_resnet", "small_xception"],
             "fine_tune": "search",
         },

@@ -5,14 +5,17 @@ from __future__ import annotations
 import keras
 import keras_tuner
 
+from artifacts.run_directory import RunDirectory
 from data_prep.store import Store
 from search.config import RunConfig
+from search.gan_kept import best_gan
 from search.hyperparameters import Value, fixed, optuna_params
 from search.possible import possible_streams, shown_frames
 from search.precision import Precision, policy
 from spaces.detector import DetectorGraph, detector_space
+from spaces.gan_stream import GanStreamBlock
 from spaces.spatial import SpatialBlock
-from spaces.streams import FLOW
+from spaces.streams import FLOW, GAN
 from spaces.temporal import KINDS, WITHOUT_LENGTH, WITHOUT_ORDER, TemporalBlock
 
 SPATIAL = "detector/spatial"
@@ -40,10 +43,12 @@ def space(config: RunConfig, store: Store, frames: int | None = None) -> Detecto
         for name, shape in store.modality_shapes.items()
         if not (frames == 1 and name == FLOW)
     }
+    kept = best_gan(RunDirectory(config.run_dir)) if GAN in wanted.streams else None
     return detector_space(
         (frames or whole, *frame),
         modalities,
-        streams=possible_streams(config, store),
+        streams=possible_streams(config, store, discriminator=kept is not None),
+        gan=None if kept is None else GanStreamBlock(str(kept.discriminator)),
         temporal=TemporalBlock(kinds=kinds),
         spatial=SpatialBlock(
             backbones=wanted.backbones,

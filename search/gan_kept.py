@@ -26,6 +26,8 @@ class KeptGan:
 
 def best_gan(run: RunDirectory) -> KeptGan | None:
     """The kept pair of lowest KID, or ``None`` where the stage has completed no trial."""
+    if not run.root.is_dir():
+        return None
     for trial in studies.best(studies.open_study(run.journal, "gan")):
         generator, discriminator = (run.trial("gan", trial.number) / name for name in GAN_FILES)
         if generator.is_file() and discriminator.is_file():

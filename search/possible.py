@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from data_prep.store import Store
 from search.config import RunConfig
-from spaces.streams import Stream, obstacle
+from spaces.streams import GAN, Stream, obstacle
 
 
 def shown_frames(config: RunConfig, store: Store) -> int:
@@ -13,15 +13,35 @@ def shown_frames(config: RunConfig, store: Store) -> int:
     return min(config.training.frames or whole, whole)
 
 
-def obstacle_to(stream: Stream, config: RunConfig, store: Store) -> str | None:
-    """Why a stream is left out of a run on this store, ``None`` where it is not."""
-    shown = shown_frames(config, store)
-    reason = obstacle(stream, shown, store.modalities)
-    if reason and not obstacle(stream, store.clip_shape[0], store.modalities):
+def obstacle_to(
+    stream: Stream, config: RunConfig, store: Store, *, discriminator: bool | None = None
+) -> str | None:
+    """Why a stream is left out of a run on this store, ``None`` where it is not.
+
+    Args:
+        stream: of the configuration.
+        config: of the run.
+        store: its store.
+        discriminator: whether the GAN stage has left one; ``None`` before that stage, which is
+            then taken to leave one.
+    """
+    if stream == GAN and not config.gan.trials:
+        return "gan.trials is 0, so no GAN is trained"
+    if stream == GAN and discriminator is False:
+        return f"no GAN trial completed; see why with: dfsearch leaderboard {config.run_dir}"
+    shown, whole = shown_frames(config, store), store.clip_shape[0]
+    reason = obstacle(stream, shown, store.modalities, discriminator=True)
+    if reason and not obstacle(stream, whole, store.modalities, discriminator=True):
         return f"training.frames is {shown}, and {reason}"
     return reason
 
 
-def possible_streams(config: RunConfig, store: Store) -> list[Stream]:
+def possible_streams(
+    config: RunConfig, store: Store, *, discriminator: bool | None = None
+) -> list[Stream]:
     """The streams of the configuration that nothing is in the way of."""
-    return [stream for stream in config.space.streams if not obstacle_to(stream, config, store)]
+    return [
+        stream
+        for stream in config.space.streams
+        if not obstacle_to(stream, config, store, discriminator=discriminator)
+    ]

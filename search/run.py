@@ -16,6 +16,7 @@ from search.config import RunConfig
 from search.fan_out import WorkerDiedError, fan_out, replace_workers
 from search.possible import obstacle_to
 from search.remarks import remarks
+from search.stages import left_without, stages
 from search.trial import TrialOutcome
 
 TRIALS_A_WORKER = 25
@@ -157,17 +158,26 @@ class _Search:
 
     def run(self) -> None:
         """Every stage, then the finish."""
-        config = self._config
-        self._stage("architecture", config.architecture.trials)
-        if not studies.best(studies.open_study(self._directory.journal, "architecture"), 1):
-            raise UserError(
-                f"no architecture trial of {self._directory.root} completed; see why with: "
-                f"dfsearch leaderboard {self._directory.root}"
-            )
-        self._stage("gan", config.gan.trials)
-        self._stage("training", config.training.trials)
+        for stage, wanted in stages(self._config).items():
+            self._stage(stage, wanted)
+            self._look_back(stage)
         self._progress.message("refitting, calibrating and testing the winner")
         self._single(worker.finish, workers=1)
+
+    def _look_back(self, stage: str) -> None:
+        """Say what a stage has not left to those after it.
+
+        Raises:
+            UserError: they cannot begin.
+        """
+        root, journal = self._directory.root, self._directory.journal
+        if stage == "architecture" and not studies.best(studies.open_study(journal, stage), 1):
+            raise UserError(
+                f"no architecture trial of {root} completed; see why with: "
+                f"dfsearch leaderboard {root}"
+            )
+        if stage == "gan" and (line := left_without(self._config)):
+            self._progress.message(line)
 
     def _stage(self, stage: str, wanted: int) -> None:
         """Run the trials a stage still lacks; a dead worker costs its trial, not the stage."""

@@ -12,14 +12,15 @@ from autokeras.graph import Graph
 
 from spaces.audio import AudioBlock
 from spaces.fusion import FusionBlock
+from spaces.gan_stream import GanStreamBlock
 from spaces.inputs import ClipInput
 from spaces.micro_expression import MicroExpressionBlock
 from spaces.noise_residual import NoiseResidualBlock
 from spaces.spatial import SpatialBlock
-from spaces.streams import AUDIO, FLOW, FRAMES, MODALITIES, STREAMS, obstacle
+from spaces.streams import AUDIO, FLOW, FRAMES, GAN, MODALITIES, STREAMS, obstacle
 from spaces.temporal import TemporalBlock
 
-_BLOCKS = ("spatial", "temporal", "micro_expression", "noise_residual", "audio", "fusion")
+_BLOCKS = ("spatial", "temporal", "micro_expression", "noise_residual", "gan", "audio", "fusion")
 
 
 @keras.saving.register_keras_serializable(package="dfsearch")
@@ -36,6 +37,7 @@ class DetectorBlock(ak.Block):
         modalities: what is given beside the frames, of :data:`spaces.streams.MODALITIES`.
         spatial, temporal, micro_expression, noise_residual, audio, fusion: the blocks, each of
             which may come with choices pinned.
+        gan: the block of a kept discriminator; without it there is no such stream.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class DetectorBlock(ak.Block):
         temporal: TemporalBlock | None = None,
         micro_expression: MicroExpressionBlock | None = None,
         noise_residual: NoiseResidualBlock | None = None,
+        gan: GanStreamBlock | None = None,
         audio: AudioBlock | None = None,
         fusion: FusionBlock | None = None,
         name: str = "detector",
@@ -64,6 +67,7 @@ class DetectorBlock(ak.Block):
         self.temporal = temporal or TemporalBlock()
         self.micro_expression = micro_expression or MicroExpressionBlock()
         self.noise_residual = noise_residual or NoiseResidualBlock()
+        self.gan = gan
         self.audio = audio or AudioBlock()
         self.fusion = fusion or FusionBlock()
 
@@ -109,7 +113,11 @@ class DetectorBlock(ak.Block):
         return self.fusion.build(hp, [embeddings[stream] for stream in on], names=on)
 
     def _possible(self, frames: int) -> list[str]:
-        obstacles = {stream: obstacle(stream, frames, self.modalities) for stream in self.streams}
+        given = self.gan is not None
+        obstacles = {
+            stream: obstacle(stream, frames, self.modalities, discriminator=given)
+            for stream in self.streams
+        }
         possible: list[str] = [stream for stream, reason in obstacles.items() if reason is None]
         if not possible:
             reasons = "; ".join(f"{stream}: {reason}" for stream, reason in obstacles.items())
@@ -127,6 +135,9 @@ class DetectorBlock(ak.Block):
             return self.micro_expression.build(hp, moving)
         if stream == "noise_residual":
             return self.noise_residual.build(hp, frames)
+        if stream == GAN:
+            assert self.gan is not None
+            return self.gan.build(hp, frames)
         return self.audio.build(hp, tensors[AUDIO])
 
 

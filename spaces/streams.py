@@ -9,23 +9,30 @@ import typing
 from collections.abc import Collection
 from typing import Literal, TypeAlias
 
-Stream: TypeAlias = Literal["spatial", "micro_expression", "noise_residual", "audio"]
+Stream: TypeAlias = Literal["spatial", "micro_expression", "noise_residual", "gan", "audio"]
 STREAMS: tuple[Stream, ...] = typing.get_args(Stream)
+
+GAN: Stream = "gan"
 
 FRAMES, FLOW, AUDIO = "frames", "flow", "audio"
 MODALITIES = (FLOW, AUDIO)
 
 
-def obstacle(stream: str, frames: int, modalities: Collection[str]) -> str | None:
+def obstacle(
+    stream: str, frames: int, modalities: Collection[str], *, discriminator: bool
+) -> str | None:
     """Why a stream cannot be built on clips, or ``None`` where it can.
 
     Args:
         stream: of :data:`STREAMS`.
         frames: T of the clips.
         modalities: what lies beside the frames of a clip: ``flow``, ``audio``.
+        discriminator: whether one is there whose features the ``gan`` stream can take.
     """
     if stream == "micro_expression" and frames < 2:
         return "clips of one frame have no motion"
     if stream == "audio" and AUDIO not in modalities:
         return "the clips carry no sound; prepare them with --modalities audio"
+    if stream == GAN and not discriminator:
+        return "there is no discriminator of a GAN"
     return None

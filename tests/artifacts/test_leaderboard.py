@@ -117,6 +117,19 @@ def test_the_table_shows_rank_score_and_what_was_tried() -> None:
     assert any("KID 0.042" in line and "dense, hinge, latent 64" in line for line in lines)
 
 
+@pytest.mark.parametrize(
+    "chosen", [{"detector/gan": True}, {"detector/gan": True, "detector/gan/frame_stride": 2}]
+)
+def test_the_gan_stream_is_named_also_where_it_has_nothing_to_choose(
+    chosen: dict[str, object],
+) -> None:
+    plain = {"detector/noise_residual/filters": 8}
+    record = _record(stage="architecture", hyperparameters=plain | chosen)
+    assert leaderboard.describe(record, {}) == "noise-residual + gan"
+    off = _record(stage="architecture", hyperparameters=plain | {"detector/gan": False})
+    assert leaderboard.describe(off, {}) == "noise-residual"
+
+
 def test_a_gan_says_how_sure_its_kid_is_and_what_its_discriminator_detects() -> None:
     record = dataclasses.replace(
         RECORDS[2], kid_error=0.0123, kid_features="vgg16", detector_auc=0.6149

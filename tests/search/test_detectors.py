@@ -6,11 +6,19 @@ import keras
 import numpy as np
 import pytest
 
+from artifacts.export import check_stock_layers, plain_copy
+from artifacts.run_directory import RunDirectory
 from data_prep.store import Store
-from search import detectors
+from search import detectors, studies
 from search.config import resolve
+from search.fit import fit
 from search.hyperparameters import fixed
+from search.shorter import shorter
+from search.trial import GAN_FILES
 from spaces.backbones import BackboneError
+from spaces.gan import GanChoices
+from spaces.gan_networks import discriminator
+from spaces.training import TrainingChoices
 
 
 def config_of(store: Store, **space: object) -> object:
@@ -72,3 +80,45 @@ def test_fine_tuning_is_a_setting(
     model = detectors.build(detectors.space(config, store), hp, 0)
     assert ("detector/spatial/trainable_stages" in hp.values) == asked
     assert len(model.get_layer("vgg16").trainable_weights) == trains
+
+
+@pytest.mark.parametrize("frames", [0, 1])
+def test_the_best_discriminator_is_a_frozen_stream_whose_features_are_kept(
+    store: Store, tmp_path: Path, frames: int
+) -> None:
+    run = RunDirectory(tmp_path / "run")
+    run.root.mkdir()
+    study = studies.open_study(run.journal, "gan")
+    for value in (0.2, 0.1):
+        trial = study.ask()
+        folder = run.trial("gan", trial.number)
+        folder.mkdir(parents=True)
+        keras.utils.set_random_seed(trial.number)
+        judge = discriminator(GanChoices(kind="convolutional"), spectral=False)
+        for name in GAN_FILES:
+            judge.save(folder / name)
+        study.tell(trial, value)
+    streams = {"streams": ["gan", "noise_residual"], "backbones": ["small_cnn"]}
+    settings = {"store": store.path, "run_dir": run.root, "space": streams}
+    config = resolve({**settings, "training": {"frames": frames}})
+    answers = fixed({})
+    model = detectors.build(detectors.space(config, store), answers, 0)
+    before = model.get_layer("gan_conv1").get_weights()
+    np.testing.assert_array_equal(before[0][0], judge.get_layer("conv1").get_weights()[0])
+
+    choices = TrainingChoices(epochs=2, batch_size=8, views=2, augmentation="light")
+    less = shorter(config, store, answers, 0)
+    trained = fit(model, store, choices, seed=0, features=run.features, shorter=less)
+    after = model.get_layer("gan_conv1").get_weights()
+    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+    assert trained.cached >= 1
+    assert trained.note == ""
+    shapes = [np.load(path, mmap_mode="r").shape for path in run.features.rglob("*.npy")]
+    width = 32 + 64 + 128
+    assert any(shape[-1] == width for shape in shapes), shapes
+
+    plain_copy(model).save(tmp_path / "model.h5")
+    check_stock_layers(tmp_path / "model.h5")
+    again = keras.models.load_model(tmp_path / "model.h5", compile=False)
+    clips = store.read(store.rows("val"))
+    np.testing.assert_allclose(again.predict(clips), model.predict(clips), atol=1e-6)

@@ -19,6 +19,9 @@ from artifacts.export import check_stock_layers, plain_copy
 from search import detectors
 from search.hyperparameters import OptunaHyperParameters, fixed
 from spaces.detector import DetectorGraph, detector_space
+from spaces.gan import GanChoices
+from spaces.gan_networks import discriminator
+from spaces.gan_stream import GanStreamBlock
 from spaces.networks import SMALL_NETWORKS
 from spaces.spatial import SpatialBlock
 from spaces.streams import STREAMS
@@ -68,16 +71,22 @@ def arrays() -> Inputs:
 
 @pytest.fixture(scope="module")
 def graph(tmp_path_factory: pytest.TempPathFactory) -> DetectorGraph:
-    """The whole space, with a small network in place of a large pretrained one."""
+    """The whole space, with a small network in place of a large pretrained one.
+
+    The discriminator has learned nothing.
+    """
     keras.utils.set_random_seed(0)
     network = keras.applications.MobileNet(
         include_top=False, weights=None, input_shape=(*CLIP[1:3], 3)
     )
     folder = tmp_path_factory.mktemp("weights")
     network.save_weights(folder / f"{PRETRAINED}.weights.h5")
+    judge = folder / "discriminator.keras"
+    discriminator(GanChoices(kind="convolutional"), spectral=False).save(judge)
     return detector_space(
         CLIP,
         {"flow": FLOW, "audio": AUDIO},
+        gan=GanStreamBlock(str(judge)),
         spatial=SpatialBlock(
             backbones=(*SMALL_NETWORKS, PRETRAINED),
             weights=str(folder),

@@ -23,6 +23,9 @@ from spaces.detector import (
     detector_space,
 )
 from spaces.fusion import FusionBlock
+from spaces.gan import GanChoices
+from spaces.gan_networks import discriminator
+from spaces.gan_stream import GanStreamBlock
 from spaces.micro_expression import MicroExpressionBlock
 from spaces.spatial import SpatialBlock
 from spaces.streams import STREAMS
@@ -188,6 +191,21 @@ def test_streams_that_are_not_searched_all_stay_on() -> None:
     assert not {f"detector/{stream}" for stream in STREAMS} & set(hp.values)
 
 
+def test_the_features_of_a_discriminator_are_a_stream_where_one_is_given(tmp_path: Path) -> None:
+    path = tmp_path / "discriminator.keras"
+    discriminator(GanChoices(kind="convolutional"), spectral=False).save(path)
+    gan = GanStreamBlock(str(path))
+    hp = keras_tuner.HyperParameters()
+    assert _streams_of(detector_space(CLIP, gan=gan).build(hp)) == {*VISUAL, "gan"}
+    assert (hp.values["detector/gan"], hp.values["detector/gan/frame_stride"]) == (True, 2)
+    hp.values["detector/gan"] = False
+    assert _streams_of(detector_space(CLIP, gan=gan).build(hp)) == set(VISUAL)
+    alone = detector_space((1, *CLIP[1:]), streams=("gan",), gan=gan)
+    assert _streams_of(alone.build(keras_tuner.HyperParameters())) == {"gan"}
+    with pytest.raises(ValueError, match=r"\(gan: there is no discriminator of a GAN\)"):
+        detector_space(CLIP, streams=("gan",)).build(keras_tuner.HyperParameters())
+
+
 @pytest.mark.parametrize("streams", [(), ("taste",), ("spatial", "taste")])
 def test_unknown_streams_are_refused(streams: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match=r"streams must be of .*Received:"):
@@ -229,6 +247,7 @@ def test_the_detector_block_comes_back_with_the_pins_of_its_inner_blocks(
         searched=False,
         spatial=SpatialBlock(filters=4, stages=2, frame_stride=2),
         temporal=TemporalBlock("mean"),
+        gan=GanStreamBlock("discriminator.keras", frame_stride=1),
         fusion=FusionBlock("concatenation", units=3),
     )
     again = come_back(block)
