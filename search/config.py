@@ -11,6 +11,7 @@ import pydantic
 import tomli_w
 
 from data_prep.errors import UserError
+from search.names import GRID, Pruner, Sampler
 from spaces.choices import MIXUP, PAIRWISE, Augmentation, Loss
 from spaces.gan import FACE_SIDE, FaceSide, Features
 from spaces.networks import BACKBONES, HED, IMAGENET, NO_WEIGHTS, PRETRAINED
@@ -199,7 +200,10 @@ class RunConfig(_Section):
         workers: trials at a time on this machine.
         sampler: Optuna's, by name.
         pruner: Optuna's, by name.
-        kept_models: how many of each stage's best trials keep their model file.
+        kept_models: how many of each stage's best trials keep their model file; an ensemble needs
+            at least as many as it may have members.
+        ensemble: most models that the exported one may average; 0 exports a single one. An
+            ensemble is exported where it validates better.
         precision: of the arithmetic in training: ``mixed`` is bfloat16 on a CPU that has it and
             float16 on a GPU. Exported models are float32.
         jit_compile: compile training steps with XLA.
@@ -214,9 +218,10 @@ class RunConfig(_Section):
     preset: Preset = "standard"
     seed: Seed = 0
     workers: Positive = 1
-    sampler: Literal["tpe", "random"] = "tpe"
-    pruner: Literal["median", "hyperband", "none"] = "median"
+    sampler: Sampler = "tpe"
+    pruner: Pruner = "median"
     kept_models: Positive = 3
+    ensemble: Count = 0
     precision: Literal["float32", "mixed"] = "float32"
     jit_compile: bool = False
     features_gb: Annotated[float, pydantic.Field(ge=0)] = 20.0
@@ -225,6 +230,20 @@ class RunConfig(_Section):
     architecture: Architecture = Architecture()
     gan: Gan = Gan()
     training: Training = Training()
+
+    @pydantic.model_validator(mode="after")
+    def _grid_is_finite(self) -> RunConfig:
+        if self.sampler == GRID and (self.gan.trials or self.training.trials):
+            raise ValueError(
+                "the grid sampler needs finite choices, and learning rates are any number in a "
+                "range: set gan.trials and training.trials to 0 or take another sampler"
+            )
+        return self
+
+    @property
+    def kept(self) -> int:
+        """How many of each stage's best trials keep their model file."""
+        return max(self.kept_models, self.ensemble)
 
     @property
     def features_bytes(self) -> int:

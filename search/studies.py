@@ -1,17 +1,15 @@
-"""Optuna studies of a run: storage, samplers, pruners, and what becomes of dead trials."""
+"""Optuna studies of a run: storage, and what becomes of dead trials."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import optuna
-from optuna.distributions import BaseDistribution
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
@@ -101,67 +99,6 @@ def trials(journal: Path) -> dict[str, list[FrozenTrial]]:
     }
 
 
-class RepeatableSampler(optuna.samplers.BaseSampler):
-    """An Optuna sampler seeded anew for each trial.
-
-    Trials run in processes that come and go, so a sampler seeded once would draw the same numbers
-    again in each of them. Seeded by the trial's draw (see :func:`draw`), a trial that was
-    interrupted is drawn again as it was, and so is all that follows it.
-
-    Args:
-        name: ``tpe`` or ``random``.
-        seed: of the run.
-    """
-
-    def __init__(self, name: str, seed: int) -> None:
-        self._name = name
-        self._seed = seed
-        self._inner: optuna.samplers.BaseSampler = optuna.samplers.RandomSampler(seed=seed)
-
-    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
-        """Seed the sampler for this trial."""
-        key = f"{self._seed}/{study.study_name}/{draw(study, trial)}"
-        seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big")
-        self._inner = (
-            optuna.samplers.RandomSampler(seed=seed)
-            if self._name == "random"
-            else optuna.samplers.TPESampler(seed=seed, n_startup_trials=8)
-        )
-        self._inner.before_trial(study, trial)
-
-    def infer_relative_search_space(
-        self, study: optuna.Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
-        """Ask the sampler of this trial."""
-        return self._inner.infer_relative_search_space(study, trial)
-
-    def sample_relative(
-        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        """Ask the sampler of this trial."""
-        return self._inner.sample_relative(study, trial, search_space)
-
-    def sample_independent(
-        self,
-        study: optuna.Study,
-        trial: FrozenTrial,
-        param_name: str,
-        param_distribution: BaseDistribution,
-    ) -> Any:
-        """Ask the sampler of this trial."""
-        return self._inner.sample_independent(study, trial, param_name, param_distribution)
-
-    def after_trial(
-        self,
-        study: optuna.Study,
-        trial: FrozenTrial,
-        state: TrialState,
-        values: Sequence[float] | None,
-    ) -> None:
-        """Tell the sampler of this trial."""
-        self._inner.after_trial(study, trial, state, values)
-
-
 def draw(study: optuna.Study, trial: FrozenTrial | optuna.Trial) -> int:
     """The number a trial would have in a run that was never interrupted; it seeds the trial.
 
@@ -169,17 +106,9 @@ def draw(study: optuna.Study, trial: FrozenTrial | optuna.Trial) -> int:
     """
     if DRAW in trial.user_attrs:
         return int(trial.user_attrs[DRAW])
-    earlier = study.get_trials(deepcopy=False)[: trial.number]
+    # Of the storage: a pruner may show a sampler a part of the study.
+    earlier = study._storage.get_all_trials(study._study_id, deepcopy=False)[: trial.number]
     return trial.number - sum(RETRY_OF in other.user_attrs for other in earlier)
-
-
-def pruner(name: str, epochs: int) -> optuna.pruners.BasePruner:
-    """The pruner of a stage, by name."""
-    if name == "none":
-        return optuna.pruners.NopPruner()
-    if name == "hyperband":
-        return optuna.pruners.HyperbandPruner(min_resource=2, max_resource=epochs)
-    return optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=2)
 
 
 def ranking(trial: FrozenTrial) -> tuple[float, float]:

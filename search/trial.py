@@ -20,6 +20,8 @@ from artifacts.run_directory import RunDirectory, write_json, write_text
 from data_prep.errors import UserError
 from search import studies
 from search.config import RunConfig
+from search.pruners import pruner
+from search.samplers import RepeatableSampler
 
 MODEL_FILE = "model.keras"
 GAN_FILES = ("generator.keras", "discriminator.keras")
@@ -96,8 +98,8 @@ def run_trial(config: RunConfig, stage: str, steps: int, objective: Objective) -
     """
     run = RunDirectory(config.run_dir)
     study = studies.open_study(run.journal, stage)
-    study.sampler = studies.RepeatableSampler(config.sampler, config.seed)
-    study.pruner = studies.pruner(config.pruner, steps)
+    study.sampler = RepeatableSampler(config.sampler, config.seed)
+    study.pruner = pruner(config.pruner, steps)
     started = time.monotonic()
     trial = study.ask()
     trial.set_user_attr(studies.PID, os.getpid())
@@ -127,7 +129,7 @@ def run_trial(config: RunConfig, stage: str, steps: int, objective: Objective) -
     facts = dataclasses.asdict(outcome) | {"hyperparameters": hyperparameters}
     write_json(folder / "metrics.json", facts)
     study.tell(trial, value, state=state)
-    _keep_best(run, study, config.kept_models)
+    _keep_best(run, study, config.kept)
     return outcome
 
 

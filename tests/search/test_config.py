@@ -23,6 +23,11 @@ def test_the_quick_preset_asks_for_less_than_the_thorough_one() -> None:
     assert (quick.training.frames, thorough.training.frames) == (1, 0)
 
 
+def test_an_ensemble_keeps_as_many_models_as_it_may_have() -> None:
+    kept = {n: resolve({**PLACES, "kept_models": 3, "ensemble": n}).kept for n in (0, 2, 5)}
+    assert kept == {0: 3, 2: 3, 5: 5}
+
+
 def test_settings_take_precedence_over_the_preset_key_by_key() -> None:
     config = resolve({**PLACES, "preset": "quick", "architecture": {"trials": 3}})
     assert config.architecture.trials == 3
@@ -49,6 +54,9 @@ def test_settings_take_precedence_over_the_preset_key_by_key() -> None:
         ({"features_gb": -1}, "features_gb"),
         ({"training": {"max_epochs": 3}}, "training.max_epochs"),
         ({"architecture": 7}, "architecture"),
+        ({"sampler": "hyperopt"}, "sampler"),
+        ({"sampler": "grid"}, "set gan.trials and training.trials to 0"),
+        ({"pruner": "wilcoxon"}, "pruner"),
         ({"objective": "accuracy"}, "objective"),
         ({"training": {"pseudo_fakes": 2}}, "training.pseudo_fakes"),
         ({"training": {"pseudo_fakes": "many"}}, "training.pseudo_fakes"),

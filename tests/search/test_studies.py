@@ -77,27 +77,6 @@ def test_a_trial_whose_worker_lives_is_left_alone(journal: Path) -> None:
     assert [t.number for t in studies.finished(study)] == [dead.number]
 
 
-@pytest.mark.parametrize("name", ["tpe", "random"])
-def test_every_trial_draws_its_own_numbers_and_a_second_run_the_same(
-    journal: Path, name: str
-) -> None:
-    def draws(seed: int) -> list[float]:
-        values = []
-        for _ in range(12):
-            study = studies.open_study(journal.with_name(f"{seed}.log"), "architecture")
-            study.sampler = studies.RepeatableSampler(name, seed)
-            trial = study.ask()
-            values.append(trial.suggest_float("x", 0, 1))
-            study.tell(trial, values[-1])
-        journal.with_name(f"{seed}.log").unlink()
-        return values
-
-    first = draws(0)
-    assert len(set(first)) == 12
-    assert draws(0) == first
-    assert draws(1) != first
-
-
 def test_a_queued_trial_interrupted_before_its_first_question_keeps_its_parameters(
     journal: Path,
 ) -> None:
@@ -123,11 +102,6 @@ def test_trials_are_listed_by_stage_for_the_stages_begun(journal: Path) -> None:
     study.tell(study.ask(), 0.2)
     assert list(studies.trials(journal)) == ["gan"]
     assert studies.trials(journal)["gan"][0].value == 0.2
-
-
-@pytest.mark.parametrize("name", ["median", "hyperband", "none"])
-def test_pruners_come_by_name(name: str) -> None:
-    assert studies.pruner(name, 10) is not None
 
 
 def dead_pid() -> int:
