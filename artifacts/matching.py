@@ -19,7 +19,7 @@ import numpy.typing as npt
 from artifacts.ranking import source_places
 from data_prep.errors import UserError
 from data_prep.modalities import with_grey
-from data_prep.shortcuts import measure
+from data_prep.shortcuts import measure, sharpness
 from data_prep.store import Clip, Store, write_store
 from data_prep.store_format import FRAME_FIELDS
 from data_prep.video import Media
@@ -43,20 +43,6 @@ _STEPS = 40
 _FIRST, _LARGEST = 0.005, 0.5
 
 Frames = npt.NDArray[np.uint8]
-
-
-def sharpness(frames: Frames) -> float:
-    """Variance of the Laplacian of the grey inner face, mean over the frames.
-
-    The same as the quantity of that name in :mod:`data_prep.shortcuts`.
-
-    Args:
-        frames: uint8 (T, S, S, 4): red, green, blue and grey.
-    """
-    side = frames.shape[1]
-    inner = slice(side // 4, side - side // 4)
-    grey = frames[:, inner, inner, 3].astype(np.float32)
-    return float(np.mean([cv2.Laplacian(frame, cv2.CV_32F).var() for frame in grey]))
 
 
 def blurred(frames: Frames, sigma: float) -> Frames:

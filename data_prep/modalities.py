@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import numpy.typing as npt
+
+_MEAN = np.full((1, 3), 1 / 3)
 
 
 def with_grey(frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -22,12 +25,11 @@ def with_grey(frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         raise ValueError(
             f"frames must be uint8 (..., H, W, 3), received {frames.dtype} {frames.shape}"
         )
-    # Three additions are several times faster than a sum over an axis of three.
-    total = frames[..., 0].astype(np.uint16)
-    total += frames[..., 1]
-    total += frames[..., 2]
-    total += 1
-    result = np.empty((*frames.shape[:-1], 4), np.uint8)
-    result[..., :3] = frames
-    result[..., 3] = total // 3
-    return result
+    if not frames.size:
+        return np.empty((*frames.shape[:-1], 4), np.uint8)
+    *_, width, channels = frames.shape
+    # One tall picture of all frames: OpenCV is several times faster here than additions are.
+    colour = np.ascontiguousarray(frames).reshape(-1, width, channels)
+    result = np.asarray(cv2.cvtColor(colour, cv2.COLOR_RGB2RGBA), np.uint8)
+    cv2.insertChannel(cv2.transform(colour, _MEAN), result, 3)
+    return result.reshape(*frames.shape[:-1], 4)

@@ -100,16 +100,25 @@ def measure(
     return {name: _finite(values[name]) for name in QUANTITIES}
 
 
+def sharpness(frames: npt.NDArray[np.uint8]) -> float:
+    """Variance of the Laplacian of the grey inner face, mean over the frames.
+
+    Args:
+        frames: uint8 (T, S, S, 4): red, green, blue and grey.
+    """
+    size = frames.shape[1]
+    inner = slice(size // 4, size - size // 4)
+    return float(np.mean([_sharpness(frame[inner, inner, 3]) for frame in frames]))
+
+
 def _of_crops(frames: npt.NDArray[np.uint8]) -> dict[str, float]:
     size = frames.shape[1]
     inner = slice(size // 4, size - size // 4)
-    looks = [_sharpness_and_noise(frame[inner, inner, 3]) for frame in frames]
-    sharpness, noise = np.mean(looks, axis=0)
     levels = np.array([cv2.meanStdDev(frame) for frame in frames])[..., 0]
     red, green, blue, grey = levels[:, 0].mean(axis=0)
     return {
-        "sharpness": sharpness,
-        "noise": noise,
+        "sharpness": sharpness(frames),
+        "noise": np.mean([_noise(frame[inner, inner, 3]) for frame in frames]),
         "brightness": grey,
         "contrast": levels[:, 1, 3].mean(),
         "red_green": red - green,
@@ -117,15 +126,18 @@ def _of_crops(frames: npt.NDArray[np.uint8]) -> dict[str, float]:
     }
 
 
-def _sharpness_and_noise(inner: npt.NDArray[np.uint8]) -> tuple[float, float]:
+def _sharpness(inner: npt.NDArray[np.uint8]) -> float:
+    return float(cv2.Laplacian(inner.astype(np.float32), cv2.CV_32F).var())
+
+
+def _noise(inner: npt.NDArray[np.uint8]) -> float:
     grey = inner.astype(np.float32)
-    sharpness = float(cv2.Laplacian(grey, cv2.CV_32F).var())
     steepness = cv2.magnitude(cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1))
     flat = steepness <= np.median(steepness)
     residual = np.abs(cv2.filter2D(grey, cv2.CV_32F, _NOISE_KERNEL))
     # The kernel multiplies the deviation of noise by 6; the mean magnitude of a normal deviate
     # is that deviation times sqrt(2 / pi).
-    return sharpness, float(math.sqrt(math.pi / 2) / 6 * residual[flat].mean())
+    return float(math.sqrt(math.pi / 2) / 6 * residual[flat].mean())
 
 
 def _of_face(

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from data_prep.modalities import with_grey
 from search import degradation_steps as steps
 from search.degradation import cut_out, degrade
 
@@ -77,7 +78,7 @@ def _relight(clip: Mapping[str, npt.NDArray[Any]], rng: np.random.Generator) -> 
     if "frames" in clip:
         matrix = steps.colour_matrix(contrast=contrast, brightness=brightness)
         colour = steps.recolour(steps.colours_of(clip["frames"]), matrix)
-        clip["frames"][:] = steps.with_grey(steps.grain(colour, noise, rng))
+        clip["frames"][:] = with_grey(steps.grain(colour, noise, rng))
 
 
 def _degrade(clip: Mapping[str, npt.NDArray[Any]], rng: np.random.Generator) -> None:

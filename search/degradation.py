@@ -70,7 +70,7 @@ def degrade(frames: Frames, rng: np.random.Generator) -> Frames:
         changed = _compressed(changed, min(side / size, 1.0), rng)
     if side != size:
         changed = steps.resized(changed, size, _UP[rng.integers(len(_UP))])
-    return steps.with_grey(changed)
+    return with_grey(changed)
 
 
 def _compressed(frames: Frames, scale: float, rng: np.random.Generator) -> Frames:

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from data_prep.modalities import with_grey
 from search import degradation_steps as steps
 from search.crop_points import crop_points
 from search.face_regions import Points, filled, following, known_points, outline
@@ -87,12 +88,12 @@ def pseudo_fake(
         over = _textured(over, rng)
     fake = _laid_on(under, over, mask, face, places, drawn)
     if not drawn.balanced:
-        return steps.with_grey(fake), mask
+        return with_grey(fake), mask
     wanted = sharpness(real) * drawn.sharper
     # A small part cannot make up for the whole.
     inside_alone = drawn.balanced_inside and _inner_share(mask) > _LEAST_SHARE
     balanced = with_sharpness(fake, wanted, mask if inside_alone else None)
-    return steps.with_grey(balanced), mask
+    return with_grey(balanced), mask
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,11 +15,11 @@ from artifacts.matching import (
     ClipReader,
     blurred,
     equally_sharp,
-    sharpness,
     write_matched,
 )
 from data_prep.errors import UserError
 from data_prep.modalities import with_grey
+from data_prep.shortcuts import sharpness
 from data_prep.store import Clip, Store, write_store
 
 MakeClip = Callable[..., Clip]

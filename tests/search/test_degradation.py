@@ -118,10 +118,9 @@ def test_noise_has_the_deviation_asked_for_and_is_new_in_every_frame() -> None:
     assert abs(np.corrcoef(noise[0].ravel(), noise[1].ravel())[0, 1]) < 0.05
 
 
-def test_grey_is_that_of_a_store(colour) -> None:
+def test_colours_of_stored_frames_are_those_they_were_stored_with(colour) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (3, 50, 50, 3), np.uint8)
     for frames in (colour, noise):
-        np.testing.assert_array_equal(steps.with_grey(frames), with_grey(frames))
         np.testing.assert_array_equal(steps.colours_of(with_grey(frames)), frames)
 
 
