@@ -11,6 +11,7 @@ import pydantic
 import tomli_w
 
 from data_prep.errors import UserError
+from search import addresses
 from search.names import GRID, Pruner, Sampler
 from spaces.choices import MIXUP, PAIRWISE, Augmentation, Loss
 from spaces.gan import FACE_SIDE, FaceSide, Features
@@ -30,6 +31,12 @@ SEARCH = "search"
 FIRST_SHARE, FIRST_AUGMENTATION = 0.5, "strong"
 
 WEIGHTS = (IMAGENET, HED, NO_WEIGHTS)
+
+# Where a search runs and what it may take, which may change from start to start.
+_APART = {
+    *("store", "run_dir", "workers", "features_gb", "storage", "cluster", "device"),
+    *("limits.trial_minutes", "limits.worker_gb", "limits.silence_seconds"),
+}
 
 
 class _Section(pydantic.BaseModel):
@@ -189,6 +196,22 @@ class Training(_Section):
         return samples | self.pinned | {"gan_fakes": False}
 
 
+class Limits(_Section):
+    """What a trial and its worker may take.
+
+    Attributes:
+        trial_minutes: after which a trial has hung and fails; 0 for no limit.
+        worker_gb: of memory that a worker may hold after a trial; above it, it is replaced. 0 for
+            no limit.
+        silence_seconds: after which a worker that the run cannot see otherwise, one on another
+            host, is taken for dead, if it shows no sign of life.
+    """
+
+    trial_minutes: Annotated[float, pydantic.Field(ge=0)] = 0.0
+    worker_gb: Annotated[float, pydantic.Field(ge=0)] = 0.0
+    silence_seconds: Annotated[float, pydantic.Field(ge=1)] = 60.0
+
+
 class RunConfig(_Section):
     """Everything a run depends on.
 
@@ -198,6 +221,11 @@ class RunConfig(_Section):
         preset: which defaults the file started from.
         seed: of samplers, weights and shuffling. One worker and one seed repeat a search.
         workers: trials at a time on this machine.
+        storage: database that keeps the studies, as ``postgresql://USER@HOST/DATABASE``; empty
+            for a journal file in the run directory. A password is used, and not kept.
+        cluster: address of a Dask scheduler whose workers run the trials, as ``tcp://HOST:8786``;
+            empty for processes of this machine.
+        device: of the workers: ``cpu``, ``gpu:N``, or ``any`` that TensorFlow finds.
         sampler: Optuna's, by name.
         pruner: Optuna's, by name.
         kept_models: how many of each stage's best trials keep their model file; an ensemble needs
@@ -218,6 +246,9 @@ class RunConfig(_Section):
     preset: Preset = "standard"
     seed: Seed = 0
     workers: Positive = 1
+    storage: str = ""
+    cluster: str = ""
+    device: str = addresses.ANY_DEVICE
     sampler: Sampler = "tpe"
     pruner: Pruner = "median"
     kept_models: Positive = 3
@@ -230,6 +261,22 @@ class RunConfig(_Section):
     architecture: Architecture = Architecture()
     gan: Gan = Gan()
     training: Training = Training()
+    limits: Limits = Limits()
+
+    @pydantic.field_validator("storage")
+    @classmethod
+    def _is_database(cls, value: str) -> str:
+        return addresses.plain(value) if value else ""
+
+    @pydantic.field_validator("cluster")
+    @classmethod
+    def _is_scheduler(cls, value: str) -> str:
+        return addresses.cluster(value) if value else ""
+
+    @pydantic.field_validator("device")
+    @classmethod
+    def _is_device(cls, value: str) -> str:
+        return addresses.device(value)
 
     @pydantic.model_validator(mode="after")
     def _grid_is_finite(self) -> RunConfig:
@@ -333,14 +380,14 @@ def dump(config: RunConfig) -> str:
     settings = config.model_dump(mode="json")
     settings["store"] = str(config.store.resolve())
     settings["run_dir"] = "."
+    settings["storage"] = addresses.without_password(config.storage)
     return tomli_w.dumps(settings)
 
 
 def differences(ours: RunConfig, theirs: RunConfig) -> list[str]:
     """What changes a search and differs between two configurations: ``key: a, b``."""
-    apart = {"store", "run_dir", "workers", "features_gb"}
-    a, b = (_flatten(config.model_dump(mode="json", exclude=apart)) for config in (ours, theirs))
-    return [f"{key}: {a[key]}, {b[key]}" for key in a if a[key] != b[key]]
+    a, b = (_flatten(config.model_dump(mode="json")) for config in (ours, theirs))
+    return [f"{key}: {a[key]}, {b[key]}" for key in a if a[key] != b[key] and key not in _APART]
 
 
 def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

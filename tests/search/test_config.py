@@ -52,6 +52,11 @@ def test_settings_take_precedence_over_the_preset_key_by_key() -> None:
         ({"space": {"weights": "hed", "backbones": ["small_cnn"]}}, "set backbones to vgg16"),
         ({"precision": "bfloat16"}, "precision"),
         ({"features_gb": -1}, "features_gb"),
+        ({"storage": "sqlite:///a.db"}, "must be a PostgreSQL database"),
+        ({"storage": "postgresql://host"}, "must be a PostgreSQL database"),
+        ({"cluster": "host"}, "address of a Dask scheduler"),
+        ({"device": "gpu"}, "must be any, cpu or gpu:N"),
+        ({"limits": {"trial_minutes": -1}}, "limits.trial_minutes"),
         ({"training": {"max_epochs": 3}}, "training.max_epochs"),
         ({"architecture": 7}, "architecture"),
         ({"sampler": "hyperopt"}, "sampler"),
@@ -128,10 +133,18 @@ def test_what_is_searched_is_not_pinned_and_architectures_are_trained_as_pinned(
     assert (off.pinned["pseudo_fakes"], off.pinned["mixup"]) == (0.0, 0.0)
 
 
-def test_differences_name_key_and_values_but_not_the_number_of_workers() -> None:
-    ours = resolve({**PLACES, "workers": 2, "features_gb": 1})
+def test_differences_name_key_and_values_but_not_where_a_search_runs() -> None:
+    where = {"workers": 2, "features_gb": 1, "device": "cpu", "limits": {"trial_minutes": 1}}
+    ours = resolve({**PLACES, **where})
     theirs = resolve({**PLACES, "seed": 5})
     assert configuration.differences(ours, theirs) == ["seed: 0, 5"]
+
+
+def test_a_password_is_used_and_not_written() -> None:
+    config = resolve({**PLACES, "storage": "postgres://me:p%40ss@db:5433/studies?password=b"})
+    assert config.storage == "postgresql://me:p%40ss@db:5433/studies?password=b"
+    written = tomllib.loads(configuration.dump(config))["storage"]
+    assert written == "postgresql://me@db:5433/studies"
 
 
 @pytest.mark.parametrize("text", ["store = ", "\x00", "[["])
