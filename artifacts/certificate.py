@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import pydantic
 
+from artifacts.ensemble_record import EnsembleRecord
 from artifacts.evaluation import Calibration, Evaluation
 from artifacts.run_directory import RunDirectory, write_text
 from data_prep.clip import Preparation
@@ -97,7 +98,9 @@ class Certificate(_Part):
         threshold: at and above it a video is called fake; frozen.
         threshold_rule: how it was chosen.
         calibration: Platt scaling, already inside the model's last layer.
-        origin: the trial it comes from.
+        origin: the trial it comes from. Where an ensemble was exported this, ``architecture`` and
+            ``training`` are of the single model that it validated better than.
+        ensemble: of kept trials, with every member; ``None`` where none was asked for.
         architecture: hyperparameters of the detector.
         training: how it was trained.
         validation: metrics the threshold was chosen on; optimistic.
@@ -121,6 +124,7 @@ class Certificate(_Part):
     threshold_rule: str = "best balanced accuracy on validation"
     calibration: Calibration
     origin: Origin
+    ensemble: EnsembleRecord | None = None
     architecture: dict[str, Any]
     training: dict[str, Any]
     validation: Evaluation

@@ -14,6 +14,7 @@ from rich.console import JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
+from artifacts.ensemble_record import STAGE
 from artifacts.records import TrialRecord
 from data_prep.errors import UserError
 from spaces.streams import GAN, STREAMS
@@ -126,6 +127,8 @@ def describe(record: TrialRecord, architectures: Mapping[str, Mapping[str, Any]]
         return ""
     if record.stage == "gan":
         return _gan(record)
+    if record.stage == STAGE:
+        return " + ".join(f"{weight:.2f} {name}" for name, weight in chosen.items())
     if record.stage == "training":
         ground = architectures.get(chosen["architecture"], {})
         return (

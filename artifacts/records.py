@@ -30,7 +30,7 @@ class TrialRecord:
 
     Attributes:
         rank: 1 is best by ``objective``; ``None`` for trials without one of their own.
-        stage: ``architecture``, ``gan`` or ``training``.
+        stage: ``architecture``, ``gan`` or ``training``; ``ensemble`` for a mean of trials.
         trial: number within the stage.
         state: ``complete``, ``pruned``, ``failed``, ``running`` or ``waiting``.
         val_auc: on the validation split, at the best epoch; of a trial that did not complete, at
@@ -77,13 +77,17 @@ STATES = {
 }
 
 
-def ranked(trials: Mapping[str, Iterable[FrozenTrial]]) -> list[TrialRecord]:
+def ranked(
+    trials: Mapping[str, Iterable[FrozenTrial]], others: Iterable[TrialRecord] = ()
+) -> list[TrialRecord]:
     """Records of all trials: detectors best first, then the GAN's, then what did not complete.
 
     Args:
         trials: of each stage.
+        others: that are no trials and take their place among them: an ensemble.
     """
     records = [_record(stage, trial) for stage, ours in trials.items() for trial in ours]
+    records.extend(others)
     records.sort(key=_order)
     placed: list[TrialRecord] = []
     for record in records:

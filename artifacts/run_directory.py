@@ -66,6 +66,11 @@ class RunDirectory:
         return self.root / "best_model.json"
 
     @property
+    def ensemble(self) -> Path:
+        """Members and worth of the ensemble, JSON; where one was asked for."""
+        return self.root / "ensemble.json"
+
+    @property
     def leaderboard(self) -> Path:
         """Every trial, CSV."""
         return self.root / "leaderboard.csv"

@@ -50,12 +50,17 @@ def run(
     streams: Annotated[
         str | None, typer.Option(help="Streams the search may use; comma-separated.")
     ] = None,
+    ensemble: Annotated[
+        int | None,
+        typer.Option(help="Average up to so many models where that validates better; 0: never."),
+    ] = None,
 ) -> None:
     """Search architectures, GAN and training; refit, test once, export best_model.h5."""
     from search.console import run_progress
     from search.run import run as run_search
 
     flags: dict[str, Any] = {"preset": preset, "seed": seed, "workers": workers}
+    flags["ensemble"] = ensemble
     flags = {name: value for name, value in flags.items() if value is not None}
     space = {
         "weights": weights,
@@ -105,13 +110,14 @@ def leaderboard(
     """Show every trial, best first; also while a run is going on."""
     with reported():
         from artifacts import leaderboard as board
+        from artifacts.ensemble_record import ensemble_rows
         from artifacts.records import ranked
         from artifacts.run_directory import RunDirectory
         from search import studies
         from search.console import tables
 
         directory = RunDirectory(run_dir).open()
-        records = ranked(studies.trials(directory.journal))
+        records = ranked(studies.trials(directory.journal), ensemble_rows(directory))
         if trial is not None:
             records = [board.find(records, trial)]
         if as_json:

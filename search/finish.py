@@ -1,4 +1,4 @@
-"""The last step: refit the winner, calibrate and threshold it, test it once, export it."""
+"""The last step: refit the winner or average kept models, calibrate, test once, export."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from artifacts.certificate import (
     Origin,
     Scored,
 )
+from artifacts.ensemble_record import ensemble_rows
 from artifacts.evaluation import best_threshold, calibrate
 from artifacts.export import fold_calibration, plain_copy, save_model, versions
 from artifacts.picture import draw_model
@@ -33,6 +34,7 @@ from data_prep.errors import UserError
 from data_prep.store import Store
 from search import architecture, detectors, studies, training
 from search.config import RunConfig
+from search.ensembles import better_ensemble
 from search.fit import fit
 from search.gan_mix import walks
 from search.hyperparameters import fixed
@@ -55,8 +57,17 @@ class Winner:
     choices: TrainingChoices
 
 
+@dataclasses.dataclass(frozen=True)
+class Single:
+    """The best single model, where it comes from and what it scored on validation."""
+
+    model: keras.Model
+    origin: Origin
+    score: ValidationScore
+
+
 def finish(config: RunConfig) -> None:
-    """Turn the best trial into the artifacts of the run.
+    """Turn the best trial, or a better ensemble of kept trials, into the artifacts of the run.
 
     The certificate is written last: where it stands, all else does.
 
@@ -66,7 +77,12 @@ def finish(config: RunConfig) -> None:
     run = RunDirectory(config.run_dir)
     with Store(config.store) as store:
         winner = choose(config)
-        model, origin = _better_of_trial_and_refit(config, run, store, winner)
+        single = _better_of_trial_and_refit(config, run, store, winner)
+        model, ensemble = single.model, None
+        if config.ensemble:
+            better, ensemble = better_ensemble(config, run, store, single.score)
+            ensemble.write(run)
+            model = better or model
 
         val = store.rows("val")
         labels = store.labels[val]
@@ -103,7 +119,8 @@ def finish(config: RunConfig) -> None:
             params=model.count_params(),
             threshold=threshold,
             calibration=calibration,
-            origin=origin,
+            origin=single.origin,
+            ensemble=ensemble,
             architecture=dict(winner.architecture),
             training=dataclasses.asdict(winner.choices),
             validation=validation,
@@ -146,13 +163,14 @@ def choose(config: RunConfig) -> Winner:
 
 
 def write_leaderboard(run: RunDirectory) -> None:
-    """Write ``leaderboard.csv`` from the studies."""
-    write_text(run.leaderboard, leaderboard.to_csv(records.ranked(studies.trials(run.journal))))
+    """Write ``leaderboard.csv`` from the studies and the ensemble."""
+    ranked = records.ranked(studies.trials(run.journal), ensemble_rows(run))
+    write_text(run.leaderboard, leaderboard.to_csv(ranked))
 
 
 def _better_of_trial_and_refit(
     config: RunConfig, run: RunDirectory, store: Store, winner: Winner
-) -> tuple[keras.Model, Origin]:
+) -> Single:
     """Train the winner once more from another seed; keep what validates better, and say which.
 
     A refit is a different model than the trial that earned the rank, so it must earn its place;
@@ -196,7 +214,7 @@ def _better_of_trial_and_refit(
         refit_failure=failure,
         kept="trial" if trial_is_kept else "refit",
     )
-    return model, origin
+    return Single(model, origin, earned if trial_is_kept or refit is None else refit)
 
 
 def trial_score(trial: FrozenTrial) -> ValidationScore:

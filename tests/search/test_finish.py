@@ -53,13 +53,14 @@ def test_a_refit_that_diverges_leaves_the_trial_in_its_place(
 ) -> None:
     winner = finish.choose(config)
     diverging = dataclasses.replace(winner.choices, learning_rate=float("nan"))
-    model, origin = finish._better_of_trial_and_refit(
+    single = finish._better_of_trial_and_refit(
         config, run, store, dataclasses.replace(winner, choices=diverging)
     )
-    assert origin.kept == "trial"
-    assert origin.refit_validation is None
-    assert "diverged" in origin.refit_failure
-    assert np.isfinite(model.predict(store.read([0]), verbose=0)).all()
+    assert single.origin.kept == "trial"
+    assert single.origin.refit_validation is None
+    assert "diverged" in single.origin.refit_failure
+    assert single.score == finish.trial_score(winner.trial)
+    assert np.isfinite(single.model.predict(store.read([0]), verbose=0)).all()
 
 
 def test_without_the_trial_and_without_a_refit_there_is_nothing_to_export(
