@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from data_prep.store import Store
 from search import config as configuration
+from search.objectives import AUC, GENERALISATION, Objective
 
 RECIPE, QUICK, STANDARD = "recipe", "quick", "standard"
 
@@ -49,7 +50,12 @@ RUNS: Mapping[str, Mapping[str, Any]] = {
 ALONE = ("spatial", "temporal", "micro_expression", "noise_residual")
 """Streams by themselves: ``temporal`` is ``spatial`` with recurrence in place of the mean."""
 
-WITHOUT_EXTRAS = (RECIPE,)
+GAN_FAKES, GAN_STREAM, NO_PSEUDO_FAKES = "gan_fakes", "gan", "no-pseudo-fakes"
+PARTS = (NO_PSEUDO_FAKES, GAN_FAKES, GAN_STREAM)
+"""What else there is to know the worth of: ``spatial`` without pseudo-fakes, ``spatial`` with fakes
+of a GAN as one method more, and the features of that GAN's discriminator by themselves."""
+
+WITHOUT_EXTRAS = (RECIPE, NO_PSEUDO_FAKES)
 """Detectors that make no pseudo-fakes: of other sets' reals they would learn which set it is."""
 
 CHOICES: Mapping[str, Any] = {
@@ -63,13 +69,22 @@ CHOICES: Mapping[str, Any] = {
 }
 """How a stream alone is trained; the rest is as in the recipe."""
 
+GAN: Mapping[str, Any] = {
+    "kind": "convolutional",
+    "pixel_norm": True,
+    "generator_rate": 5e-4,
+    "discriminator_rate": 5e-4,
+    "steps": 2000,
+}
+"""The GAN of a row, on the real faces it is trained on."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Row:
     """One training.
 
     Attributes:
-        detector: of :data:`RUNS` or :data:`ALONE`.
+        detector: of :data:`RUNS`, :data:`ALONE` or :data:`PARTS`.
         seed: of everything random in it.
         held_out: the method it is trained without and tested on; empty for none.
         fold: of the people it is tested on, where all take their turn; None for official lists.
@@ -90,9 +105,23 @@ class Row:
     @property
     def settings(self) -> dict[str, Any]:
         """How it is trained: settings of its run, or choices of its training."""
-        if self.detector in ALONE:
-            return dict(CHOICES)
-        return dict(RUNS[self.detector])
+        if self.detector in RUNS:
+            return dict(RUNS[self.detector])
+        changed: dict[str, dict[str, Any]] = {
+            NO_PSEUDO_FAKES: {"pseudo_fakes": 0.0},
+            GAN_FAKES: {"gan_fakes": True},
+        }
+        return dict(CHOICES) | changed.get(self.detector, {})
+
+    @property
+    def has_gan(self) -> bool:
+        """Whether a GAN is trained for it first."""
+        return self.detector in (GAN_FAKES, GAN_STREAM)
+
+    @property
+    def objective(self) -> Objective:
+        """What its best epoch is best in, where it is no search."""
+        return AUC if self.detector == NO_PSEUDO_FAKES else GENERALISATION
 
     @property
     def manner(self) -> str:
@@ -102,6 +131,10 @@ class Row:
             places = {"store": Path("store.h5"), "run_dir": Path("run"), "seed": self.seed}
             config = configuration.resolve(settings | places)
             settings = config.model_dump(mode="json", exclude={"store", "run_dir", "workers"})
+        if self.has_gan:
+            settings |= {"gan": dict(GAN)}
+        if self.detector == NO_PSEUDO_FAKES:
+            settings |= {"objective": self.objective}
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
 
     @property
@@ -129,6 +162,7 @@ def in_order(
     return [
         *(row for rows in runs for row in rows),
         *(Row(name, seed) for seed in seeds for name in ALONE),
+        *(Row(name, seed) for seed in seeds for name in PARTS),
         *(Row(QUICK, seed, method) for seed in seeds for method in methods),
     ]
 
@@ -144,7 +178,7 @@ def in_folds(seeds: Sequence[int], *, quick: bool = False) -> list[Row]:
     return [
         Row(name, seed, fold=fold)
         for seed in wanted
-        for name in (RECIPE, QUICK, *ALONE)
+        for name in (RECIPE, QUICK, *ALONE, *PARTS)
         for fold in range(people.FOLDS)
     ]
 

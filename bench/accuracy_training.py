@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import accuracy_data as data
-from accuracy_rows import KEY, RUNS, Kept, Row, fingerprint, key, lacking, training_store
+from accuracy_rows import (
+    GAN,
+    GAN_FAKES,
+    GAN_STREAM,
+    KEY,
+    NO_PSEUDO_FAKES,
+    RUNS,
+    Kept,
+    Row,
+    fingerprint,
+    key,
+    lacking,
+    training_store,
+)
 
 from artifacts.run_directory import RunDirectory
 from data_prep.store import Store
@@ -33,7 +48,7 @@ def measure(keep: Path, row: Row, tested: Sequence[data.TestSet]) -> None:
     if row.detector in RUNS:
         _search(row, train, folder)
     elif not folder.h5.is_file():
-        _alone(row, train, folder)
+        _alone(keep, row, train, folder)
     seconds = time.monotonic() - started
 
     from artifacts.quiet import import_tensorflow
@@ -61,27 +76,40 @@ def _search(row: Row, train: Path, folder: RunDirectory) -> None:
         run(configuration.resolve(row.settings | places), progress)
 
 
-def _alone(row: Row, train: Path, folder: RunDirectory) -> None:
-    """One training of one stream with the defaults of its space."""
+def _alone(keep: Path, row: Row, train: Path, folder: RunDirectory) -> None:
+    """One training of one stream with the defaults of its space, and of a GAN where it needs one.
+
+    A GAN of the same seed and store serves every row that needs one.
+    """
     from artifacts.quiet import import_tensorflow
 
     import_tensorflow()
     from artifacts.export import plain_copy, save_model
     from search import detectors
     from search.fit import fit
+    from search.gan_walks import generated_walks
     from search.hyperparameters import fixed
-    from search.objectives import GENERALISATION
+    from search.samples import Walks
+    from search.trial import GAN_FILES
     from spaces.detector import detector_space
+    from spaces.gan_stream import GanStreamBlock
     from spaces.spatial import SpatialBlock
     from spaces.temporal import TemporalBlock
     from spaces.training import TrainingChoices
 
+    is_spatial = row.detector in ("spatial", "temporal", GAN_FAKES, NO_PSEUDO_FAKES)
     with Store(train) as store, tempfile.TemporaryDirectory() as features:
+        pair = _gan(keep, row, store) if row.has_gan else Path()
+        generator, discriminator = (pair / name for name in GAN_FILES)
+        walks = None
+        if row.detector == GAN_FAKES:
+            walks = Walks(generated_walks(generator, pair, frames=store.clip_shape[0]), pair.name)
         graph = detector_space(
             store.clip_shape,
-            streams=("spatial" if row.detector == "temporal" else row.detector,),
+            streams=("spatial" if is_spatial else row.detector,),
             spatial=SpatialBlock(backbones=("small_cnn",), frame_stride=1),
-            temporal=TemporalBlock(kind="mean" if row.detector == "spatial" else "bilstm"),
+            temporal=TemporalBlock(kind="bilstm" if row.detector == "temporal" else "mean"),
+            gan=GanStreamBlock(str(discriminator)) if row.detector == GAN_STREAM else None,
         )
         model = detectors.build(graph, fixed({}), row.seed)
         fit(
@@ -90,7 +118,36 @@ def _alone(row: Row, train: Path, folder: RunDirectory) -> None:
             TrainingChoices(**row.settings),
             seed=row.seed,
             features=Path(features),
-            objective=GENERALISATION,
+            objective=row.objective,
+            walks=walks,
         )
     folder.root.mkdir(parents=True, exist_ok=True)
     save_model(plain_copy(model), folder)
+
+
+def _gan(keep: Path, row: Row, store: Store) -> Path:
+    """Folder of the generator and discriminator of a row, made where they are missing."""
+    import keras
+
+    from artifacts.run_directory import replacing
+    from search.gan_faces import real_faces
+    from search.gan_training import GanTraining
+    from search.trial import GAN_FILES
+    from spaces.gan import GanChoices
+    from spaces.gan_networks import without_spectral_norm
+
+    settings = dict(GAN)
+    steps = settings.pop("steps")
+    choices = GanChoices(**settings)
+    digest = hashlib.sha256(json.dumps(dict(GAN), sort_keys=True).encode()).hexdigest()[:8]
+    folder = keep / "gans" / f"{row.seed}-{digest}-{store.fingerprint[:8]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not all((folder / name).is_file() for name in GAN_FILES):
+        keras.utils.clear_session()
+        training = GanTraining(choices, real_faces(store, "train", choices.side), row.seed)
+        training.advance(steps)
+        judge = without_spectral_norm(training.discriminator, choices)
+        for model, name in zip((training.averaged, judge), GAN_FILES, strict=True):
+            with replacing(folder / name) as temporary:
+                model.save(temporary)
+    return folder

@@ -9,6 +9,8 @@ from pathlib import Path
 import accuracy
 import accuracy_data as data
 import accuracy_rows as rows
+import accuracy_training
+import keras
 import numpy as np
 import pytest
 
@@ -97,3 +99,27 @@ def test_a_row_is_trained_scored_and_kept(
     )
     assert again.stdout == done.stdout
     assert model.stat().st_mtime_ns == trained
+
+
+@pytest.mark.slow
+def test_rows_with_a_gan_train_one_for_both_and_their_detectors(
+    synthetic_data: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(data.VARIABLE, str(synthetic_data))
+    monkeypatch.setattr(rows, "CHOICES", dict(rows.CHOICES) | {"epochs": 1})
+    for module in (rows, accuracy_training):
+        monkeypatch.setattr(module, "GAN", dict(rows.GAN) | {"steps": 3})
+    (common,) = accuracy.test_sets(kept, [])
+    layers = {}
+    for name in rows.PARTS:
+        row = rows.Row(name, 3)
+        accuracy_training.measure(kept, row, [common])
+        assert rows.lacking(kept, row, [common]) == []
+        (path,) = (kept / "rows").glob(f"{row.name}-*/best_model.h5")
+        model = keras.models.load_model(path, compile=False)
+        layers[name] = {layer.name.split("_")[0] for layer in model.layers}
+    assert "gan" in layers[rows.GAN_STREAM]
+    assert "spatial" not in layers[rows.GAN_STREAM]
+    assert layers[rows.GAN_FAKES] == layers[rows.NO_PSEUDO_FAKES] > {"spatial"}
+    (gan,) = (kept / "gans").iterdir()
+    assert {path.suffix for path in gan.iterdir()} == {".keras", ".npy"}

@@ -17,10 +17,38 @@ def test_every_row_has_a_name_of_its_own_and_the_first_tell_most() -> None:
     assert {row.detector for row in found[:3]} == set(rows.RUNS)
     assert {row.seed for row in found[:3]} == {0}
     counts = Counter(row.detector for row in found if not row.held_out)
-    assert set(counts) == {*rows.RUNS, *rows.ALONE}
+    assert set(counts) == {*rows.RUNS, *rows.ALONE, *rows.PARTS}
     assert set(counts.values()) == {3}
     held_out = Counter((row.held_out, row.seed) for row in found if row.held_out)
     assert set(held_out) == {(method, seed) for method in ("swap", "paint") for seed in (0, 1, 2)}
+
+
+def test_parts_come_after_the_streams_and_before_methods_held_out() -> None:
+    names = [row.name for row in rows.in_order([0], ["swap"])]
+    ours = [names.index(f"{part}-0") for part in rows.PARTS]
+    assert max(names.index(f"{stream}-0") for stream in rows.ALONE) < min(ours)
+    assert max(ours) < names.index("quick-0-without-swap")
+    assert {row.detector for row in rows.in_folds([0])} >= set(rows.PARTS)
+
+
+def test_a_part_is_the_spatial_row_but_for_what_it_is_the_worth_of() -> None:
+    plain, none, fakes, alone = (rows.Row(name, 0) for name in ("spatial", *rows.PARTS))
+    assert none.settings == plain.settings | {"pseudo_fakes": 0.0}
+    assert fakes.settings == plain.settings | {"gan_fakes": True}
+    assert (none.extras, plain.extras, fakes.extras, alone.extras) == (False, True, True, True)
+    assert (none.objective, plain.objective) == ("auc", "generalisation")
+    assert [row.has_gan for row in (plain, none, fakes, alone)] == [False, False, True, True]
+
+
+def test_another_gan_is_another_manner_of_the_rows_that_have_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = [rows.Row(name, 0) for name in ("spatial", *rows.PARTS)]
+    before = [row.manner for row in found]
+    assert len(set(before)) == len(found)
+    monkeypatch.setattr(rows, "GAN", dict(rows.GAN) | {"steps": 7})
+    after = [row.manner for row in found]
+    assert [a == b for a, b in zip(before, after, strict=True)] == [True, True, False, False]
 
 
 def test_quick_rows_are_of_one_seed_without_the_long_ones() -> None:
