@@ -37,6 +37,7 @@ def training_choices(config: RunConfig) -> TrainingChoices:
     return TrainingChoices(
         **config.training.first,
         learning_rate=config.architecture.learning_rate,
+        schedule=config.architecture.schedule,
         batch_size=config.architecture.batch_size,
         epochs=config.architecture.epochs,
         views=config.training.views,

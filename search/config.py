@@ -13,7 +13,7 @@ import tomli_w
 from data_prep.errors import UserError
 from search import addresses
 from search.names import GRID, Pruner, Sampler
-from spaces.choices import MIXUP, PAIRWISE, Augmentation, Loss
+from spaces.choices import MIXUP, PAIRWISE, Augmentation, Loss, Schedule
 from spaces.gan import FACE_SIDE, FaceSide, Features
 from spaces.networks import BACKBONES, HED, IMAGENET, NO_WEIGHTS, PRETRAINED
 from spaces.streams import GAN, STREAMS, Stream
@@ -27,8 +27,13 @@ Share: TypeAlias = Annotated[float, pydantic.Field(ge=0, le=1, strict=True)]
 Search: TypeAlias = Literal["search"]
 
 SEARCH = "search"
-# What the architecture stage trains on where the training stage searches for it.
-FIRST_SHARE, FIRST_AUGMENTATION = 0.5, "strong"
+# How the architecture stage trains, as far as the training stage searches for it.
+FIRST: Mapping[str, Any] = {
+    "pseudo_fakes": 0.5,
+    "augmentation": "strong",
+    "loss": PAIRWISE,
+    "weight_averaging": True,
+}
 
 WEIGHTS = (IMAGENET, HED, NO_WEIGHTS)
 
@@ -103,12 +108,14 @@ class Architecture(_Section):
         epochs: at most, each.
         batch_size: clips.
         learning_rate: of Adam.
+        schedule: of the learning rate, ``constant`` or ``cosine``, over all epochs.
     """
 
     trials: Positive = 8
     epochs: Positive = 12
     batch_size: Positive = 32
     learning_rate: Rate = 3e-4
+    schedule: Schedule = "cosine"
 
 
 class Gan(_Section):
@@ -191,9 +198,11 @@ class Training(_Section):
 
     @property
     def first(self) -> dict[str, Any]:
-        """Of the architecture stage: what is pinned, and samples where they are searched."""
-        samples = {"pseudo_fakes": FIRST_SHARE, "augmentation": FIRST_AUGMENTATION}
-        return samples | self.pinned | {"gan_fakes": False}
+        """Of the architecture stage: what is pinned, and what has proved good for the rest."""
+        # A blend of two clips is nobody's pair.
+        without = {"loss"} if self.mixup is True else set()
+        good = {name: value for name, value in FIRST.items() if name not in without}
+        return good | self.pinned | {"gan_fakes": False}
 
 
 class Limits(_Section):

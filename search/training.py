@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 import keras_tuner
+import numpy as np
 
 from artifacts import records
 from artifacts.run_directory import RunDirectory
@@ -15,6 +16,7 @@ from search.detector_trial import run_detector_trial
 from search.gan_mix import kept_generator
 from search.hyperparameters import OptunaHyperParameters, Value, fixed, optuna_params
 from search.trial import TrialOutcome
+from spaces.choices import BATCH_SIZES, LEARNING_RATES
 from spaces.training import TrainingChoices, training_space
 
 STAGE = "training"
@@ -31,12 +33,23 @@ def best_architectures(config: RunConfig) -> dict[str, dict[str, Value]]:
 
 
 def enqueue(config: RunConfig) -> None:
-    """Queue the original recipe on the best architecture, so that it is what others must beat."""
-    hp = fixed({})
-    hp.Choice(ARCHITECTURE, list(best_architectures(config)))
-    training_space(hp, config.training.max_epochs, _pinned(config))
+    """Queue what others must beat on the best architecture: its own training, but for longer.
+
+    The original recipe comes next.
+    """
     study = studies.open_study(RunDirectory(config.run_dir).journal, STAGE)
-    study.enqueue_trial(optuna_params(hp), skip_if_exists=True)
+    best = list(best_architectures(config))
+    longer = dataclasses.asdict(architecture.training_choices(config))
+    longer["epochs"] = config.training.max_epochs
+    longer["learning_rate"] = float(np.clip(longer["learning_rate"], *LEARNING_RATES))
+    longer["batch_size"] = min(
+        BATCH_SIZES, key=lambda size: abs(size - config.architecture.batch_size)
+    )
+    for answers in (longer, {})[: config.training.trials]:
+        hp = fixed(answers)
+        hp.Choice(ARCHITECTURE, best)
+        training_space(hp, config.training.max_epochs, _pinned(config))
+        study.enqueue_trial(optuna_params(hp), skip_if_exists=True)
 
 
 def training_choices(config: RunConfig, hp: keras_tuner.HyperParameters) -> TrainingChoices:

@@ -13,6 +13,12 @@ FOCAL: Loss = "focal"
 PAIRWISE: Loss = "pairwise"
 LOSSES = (BINARY_CROSSENTROPY, FOCAL, PAIRWISE)
 
+Schedule: TypeAlias = Literal["constant", "cosine"]
+SCHEDULES: tuple[Schedule, ...] = ("constant", "cosine")
+
+BATCH_SIZES = (8, 16, 32)
+LEARNING_RATES = (1e-4, 1e-2)
+
 # Share of the fakes that are pseudo-fakes: none, half, or all, as the authors of self-blended
 # images have it.
 PSEUDO_SHARES = (0.0, 0.5, 1.0)

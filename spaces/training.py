@@ -10,17 +10,19 @@ import keras
 
 from spaces.choices import (
     AUGMENTATIONS,
+    BATCH_SIZES,
     BINARY_CROSSENTROPY,
     FOCAL,
+    LEARNING_RATES,
     LOSSES,
     MIXUP,
     PAIRWISE,
     PSEUDO_SHARES,
+    SCHEDULES,
 )
 from spaces.losses import make_loss
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
-SCHEDULES = ("constant", "cosine")
 
 _LEAST_MOMENTUM, _MOST_MOMENTUM = 0.9, 0.999
 
@@ -32,7 +34,7 @@ class TrainingChoices:
     Attributes:
         optimizer: of :data:`OPTIMIZERS`.
         learning_rate: at the start.
-        schedule: of :data:`SCHEDULES`, over all epochs.
+        schedule: of :data:`spaces.choices.SCHEDULES`, over all epochs.
         batch_size: samples.
         epochs: at most; pruning and the best epoch decide what is kept.
         weight_decay: decoupled, used by ``adamw`` alone.
@@ -95,9 +97,9 @@ def training_space(
     losses = [loss for loss in LOSSES if not (blends and loss == PAIRWISE)]
     space.ask("optimizer", hp.Choice, list(OPTIMIZERS))
     space.ask("weight_decay", hp.Float, 1e-6, 1e-2, sampling="log", where={"optimizer": ["adamw"]})
-    space.ask("learning_rate", hp.Float, 1e-4, 1e-2, sampling="log")
+    space.ask("learning_rate", hp.Float, *LEARNING_RATES, sampling="log")
     space.ask("schedule", hp.Choice, list(SCHEDULES))
-    space.ask("batch_size", hp.Choice, [8, 16, 32])
+    space.ask("batch_size", hp.Choice, list(BATCH_SIZES))
     space.ask("epochs", hp.Int, 5, max_epochs, default=min(recipe.epochs, max_epochs))
     space.ask("label_smoothing", hp.Float, 0.0, 0.1, step=0.02)
     space.ask("loss", hp.Choice, losses)
@@ -153,15 +155,25 @@ class _Questions:
         self.answers[name] = kind(name, *values, **{"default": self._recipe[name], **settings})
 
 
-def compile_detector(model: keras.Model, choices: TrainingChoices, steps_per_epoch: int) -> None:
+def compile_detector(
+    model: keras.Model, choices: TrainingChoices, steps_per_epoch: int, steps: int | None = None
+) -> None:
     """Compile a detector for ``fit``.
 
     The optimizer is built at once: left to the first step, it makes TensorFlow trace that step
     twice, which costs a short trial seconds.
+
+    Args:
+        model: the detector.
+        choices: how to train.
+        steps_per_epoch: of an epoch that shows all samples.
+        steps: of the whole training, where not all epochs do.
     """
     rate: Any = choices.learning_rate
     if choices.schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(rate, steps_per_epoch * choices.epochs)
+        rate = keras.optimizers.schedules.CosineDecay(
+            rate, steps or steps_per_epoch * choices.epochs
+        )
     # An average over about the last epoch; over ten steps at least, so that it averages at all.
     momentum = min(max(1 - 1 / steps_per_epoch, _LEAST_MOMENTUM), _MOST_MOMENTUM)
     averaging = {"use_ema": choices.weight_averaging, "ema_momentum": momentum}

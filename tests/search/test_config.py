@@ -126,9 +126,11 @@ def test_what_is_searched_is_not_pinned_and_architectures_are_trained_as_pinned(
     }
     found = resolve({**PLACES, "training": training}).training
     assert found.pinned == {"pseudo_fakes": 1.0, "loss": "focal", "mixup": 0.2}
-    made = {"augmentation": found.first["augmentation"], "gan_fakes": False}
+    made = {"augmentation": "strong", "weight_averaging": True, "gan_fakes": False}
     assert found.first == found.pinned | made
-    assert found.first["augmentation"] != "search"
+    assert resolve(PLACES).training.first["loss"] == "pairwise"
+    blending = resolve({**PLACES, "training": {"mixup": True}}).training
+    assert "loss" not in blending.first
     off = resolve({**PLACES, "training": {"pseudo_fakes": 0, "mixup": False}}).training
     assert (off.pinned["pseudo_fakes"], off.pinned["mixup"]) == (0.0, 0.0)
 
