@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -16,30 +16,18 @@ import numpy.typing as npt
 from data_prep.store import Store
 from search.feature_cache import BUDGET, FeatureCache
 from search.features import Progress
-from search.objectives import AUC, GENERALISATION, Objective, ValidationScore, validation_score
+from search.growing import nested, share
+from search.objectives import AUC, GENERALISATION, Objective, ValidationScore
 from search.samples import UNCHANGED, Samples, Walks, training_samples, validation_samples
 from search.shorter import copy_weights
-from search.stream import ENDLESS, ClipBatches
-from search.suffix import Suffix, cut
+from search.stream import ENDLESS, ClipBatches, Frequency
+from search.suffix import cut
+from search.watch import Epoch as Epoch
+from search.watch import Watch
 from spaces.choices import PAIRWISE
 from spaces.training import TrainingChoices, compile_detector
 
-_LARGEST_BATCH = 16
 _WORKERS = 2
-
-
-@dataclasses.dataclass(frozen=True)
-class Epoch:
-    """One finished epoch: its number from 1, the training loss, the validation score."""
-
-    number: int
-    loss: float
-    score: ValidationScore
-
-    @property
-    def row(self) -> dict[str, float]:
-        """Plain values for a table."""
-        return {"epoch": self.number, "loss": self.loss, **self.score.row}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +39,8 @@ class Fit:
         best_epoch: counted from 1.
         history: every epoch.
         cached: how many inputs of the trained part came from the feature cache.
+        probabilities: float32 (clips,), what that epoch says of the validation clips.
+        resumed: how many epochs were trained before, by a trial that was interrupted.
         note: what was frozen and yet computed in every epoch, and why; mostly empty.
     """
 
@@ -58,6 +48,8 @@ class Fit:
     best_epoch: int
     history: list[Epoch]
     cached: int
+    probabilities: npt.NDArray[np.float32]
+    resumed: int = 0
     note: str = ""
 
 
@@ -72,6 +64,9 @@ def fit(
     objective: Objective = AUC,
     shorter: keras.Model | None = None,
     walks: Walks | None = None,
+    growing: bool = False,
+    without: str = "",
+    kept: Path | None = None,
     report: Callable[[Epoch], None] | None = None,
     progress: Progress | None = None,
 ) -> Fit:
@@ -95,7 +90,13 @@ def fit(
             trained in the place of the model, on as many consecutive frames of every clip; the
             model is given its weights, and validated on whole clips.
         walks: generated faces, what ``choices.gan_fakes`` needs.
-        report: called after each epoch; may raise to stop.
+        growing: early epochs show a part of the samples, see :mod:`search.growing`. Weights,
+            optimizer and schedule go on across the change.
+        without: a manipulation method of the store that is neither trained on nor chooses the best
+            epoch.
+        kept: file that the state of the training is kept in after each epoch, and gone on from
+            where there is one of the same training.
+        report: called after each epoch, and again for those of the checkpoint; may raise to stop.
         progress: called while features are computed; may raise to stop.
 
     Raises:
@@ -125,25 +126,44 @@ def fit(
             taught = cut(shorter, cache, cached, None, views=views, progress=progress)
             held.enter_context(taught)
         trained = learner if anew else taught.model
+        frequency = _frequency(train, choices, growing, without)
         batches = ClipBatches(
             train,
             [tensor.name for tensor in learner.inputs] if anew else taught.names,
             taught.train,
             batch_size=choices.batch_size,
             shuffle_seed=seed,
-            frequency=train.balanced(choices.pseudo_fakes) if choices.balanced else None,
+            frequency=frequency,
+            once=frequency is not None and not choices.balanced,
             tell_sources=choices.loss == PAIRWISE,
             views=taught.views or (ENDLESS if changing else 0),
             mixup=choices.mixup,
             workers=_WORKERS if changing else 1,
         )
         judged.model.jit_compile = choices.jit_compile
-        follow = functools.partial(copy_weights, learner, model)
-        watch = _Watch(judged, val, report, follow if shorter else None)
-        compile_detector(trained, choices, steps_per_epoch=len(batches))
+        follow = functools.partial(copy_weights, learner, model) if shorter else None
+        key = f"{choices}/{seed}/{growing}/{without}/{objective}/{train.store.fingerprint}"
+        watch = Watch(batches, judged, val, report, follow, without, kept, key)
+        steps = [batches.steps(epoch) for epoch in range(choices.epochs)]
+        compile_detector(trained, choices, steps[-1], sum(steps))
         with contextlib.closing(batches):
-            trained.fit(batches, epochs=choices.epochs, callbacks=[watch], verbose=0, shuffle=False)
-    trained.set_weights(watch.best_weights)
+            resumed = epoch = watch.resume(trained)
+            while epoch < choices.epochs:
+                batches.begin(epoch)
+                # Keras asks for the length of an epoch once.
+                alike = itertools.takewhile(steps[epoch].__eq__, steps[epoch:])
+                until = epoch + len(list(alike))
+                trained.fit(
+                    batches,
+                    initial_epoch=epoch,
+                    epochs=until,
+                    callbacks=[watch],
+                    verbose=0,
+                    shuffle=False,
+                )
+                watch.keep_on()
+                epoch = until
+    watch.restore_best(trained)
     if shorter:
         copy_weights(shorter, model)
     notes = dict.fromkeys(filter(None, (judged.note, taught.note)))
@@ -152,92 +172,27 @@ def fit(
         watch.best_epoch,
         watch.history,
         cached=0 if anew else len(taught.train),
+        probabilities=watch.probabilities,
+        resumed=resumed,
         note="; ".join(notes),
     )
 
 
-class _Watch(keras.callbacks.Callback):
-    """Scores validation after each epoch and remembers the best weights."""
+def _frequency(
+    train: Samples, choices: TrainingChoices, growing: bool, without: str
+) -> Callable[[int], Frequency] | None:
+    """How often each sample is drawn in an epoch; ``None`` where all are shown once."""
+    if not (choices.balanced or growing or without):
+        return None
 
-    def __init__(
-        self,
-        suffix: Suffix,
-        val: Samples,
-        report: Callable[[Epoch], None] | None,
-        follow: Callable[[], None] | None = None,
-    ) -> None:
-        super().__init__()
-        # Batches alike in size, since each size is compiled for itself.
-        count = -(-len(val) // _LARGEST_BATCH)
-        self._size = -(-len(val) // count)
-        self._suffix = suffix.model
-        self._val = val
-        self._batches = ClipBatches(val, suffix.names, suffix.val, batch_size=self._size)
-        self._report = report
-        self._follow = follow
-        self.best = ValidationScore(auc=-1.0, log_loss=float("inf"))
-        self.best_epoch = 0
-        self.best_weights: list[npt.NDArray[Any]] = []
-        self.history: list[Epoch] = []
+    @functools.cache
+    def of_share(part: float) -> Frequency:
+        shown = nested(train, part) & (train.methods != without)
+        if not choices.balanced:
+            return shown.astype(np.float64)
+        return train.balanced(choices.pseudo_fakes, shown)
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        loss = float((logs or {})["loss"])
-        if not np.isfinite(loss):
-            raise FloatingPointError(f"the loss is {loss} in epoch {epoch + 1}: training diverged")
-        with _averaged(self.model):
-            if self._follow is not None:
-                self._follow()
-            score = self._score()
-            self.history.append(Epoch(epoch + 1, loss, score))
-            if score.order < self.best.order:
-                self.best, self.best_epoch = score, epoch + 1
-                self.best_weights = self.model.get_weights()
-        if self._report is not None:
-            self._report(self.history[-1])
+    def frequency(epoch: int) -> Frequency:
+        return of_share(share(epoch, choices.epochs) if growing else 1.0)
 
-    def _score(self) -> ValidationScore:
-        """Of the clips, the first part, and of their pseudo-fakes, if there are any."""
-        probabilities = self._probabilities()
-        clips = len(self._val.parts[0])
-        made = len(self._val.parts) - 1
-        return validation_score(
-            self._val.labels[:clips],
-            probabilities[:clips],
-            probabilities[clips:].reshape(made, -1) if made else None,
-        )
-
-    def _probabilities(self) -> npt.NDArray[np.float32]:
-        """For the validation samples in their order.
-
-        ``predict`` would set up its input pipeline in every epoch, which takes longer than to
-        compute a small head.
-        """
-        found = []
-        for index in range(len(self._batches)):
-            inputs = keras.tree.map_structure(self._filled_up, self._batches[index][0])
-            found.append(self._suffix.predict_on_batch(inputs)[:, 0])
-        return np.concatenate(found)[: len(self._val)].astype(np.float32)
-
-    def _filled_up(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        return np.resize(batch, (self._size, *batch.shape[1:]))
-
-
-@contextlib.contextmanager
-def _averaged(model: keras.Model) -> Iterator[None]:
-    """Give a model its averaged weights for a while, where its optimizer keeps averages."""
-    optimizer = model.optimizer
-    # Mixed precision in float16 has one optimizer around the other.
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
-    if not optimizer.use_ema:
-        yield
-        return
-    own = [variable.numpy() for variable in model.trainable_variables]
-    for variable, average in zip(
-        model.trainable_variables, optimizer._model_variables_moving_average, strict=True
-    ):
-        variable.assign(average)
-    try:
-        yield
-    finally:
-        for variable, value in zip(model.trainable_variables, own, strict=True):
-            variable.assign(value)
+    return frequency

@@ -123,7 +123,9 @@ class Samples:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def balanced(self, pseudo_share: float = 0.5) -> npt.NDArray[np.float64]:
+    def balanced(
+        self, pseudo_share: float = 0.5, among: npt.NDArray[np.bool_] | None = None
+    ) -> npt.NDArray[np.float64]:
         """How often each sample should be seen, (n,), in sum 1.
 
         Both labels count equally, of one label all methods, of one method all identity groups and
@@ -134,16 +136,18 @@ class Samples:
             pseudo_share: of the fakes, so much is pseudo-fakes; the methods of the store share
                 the rest, with GAN fakes as one of them. Where there are fakes of one kind alone,
                 they have all.
+            among: bool (n,), the samples that are seen at all; ``None`` for all.
         """
         frequency = np.zeros(len(self))
-        for label in np.unique(self.labels):
-            methods = np.unique(self.methods[self.labels == label])
+        seen = np.ones(len(self), bool) if among is None else among
+        for label in np.unique(self.labels[seen]):
+            methods = np.unique(self.methods[seen & (self.labels == label)])
             stored = [method for method in methods if method != PSEUDO_FAKE]
             share = pseudo_share if PSEUDO_FAKE in methods else 0.0
             if not stored:
                 share = 1.0
             for method in methods:
-                ours = (self.labels == label) & (self.methods == method)
+                ours = seen & (self.labels == label) & (self.methods == method)
                 weight = share if method == PSEUDO_FAKE else (1 - share) / len(stored)
                 frequency[ours] = weight * _evenly(self.groups[ours])
         return frequency / frequency.sum()

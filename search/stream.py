@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import keras
@@ -23,6 +23,8 @@ class Array(Protocol):
 
     def __getitem__(self, place: int, /) -> npt.NDArray[Any]: ...
 
+
+Frequency = npt.NDArray[np.float64]
 
 Features = Mapping[str, Sequence[Sequence[Array]]]
 """By name the features of each part of the samples, of which one array, or one a view."""
@@ -74,7 +76,8 @@ class ClipBatches(keras.utils.PyDataset):
         *,
         batch_size: int = 8,
         shuffle_seed: int | None = None,
-        frequency: npt.NDArray[np.float64] | None = None,
+        frequency: Frequency | Callable[[int], Frequency] | None = None,
+        once: bool = False,
         tell_sources: bool = False,
         views: int = 0,
         mixup: float = 0.0,
@@ -92,10 +95,12 @@ class ClipBatches(keras.utils.PyDataset):
         self._batch_size = batch_size
         self._seed = shuffle_seed
         self._frequency = frequency
+        self._once = once
         self._tell_sources = tell_sources
         self._views = views
         self._mixup = mixup
         self._epoch = 0
+        self._told = False
         self._draw()
 
     def __len__(self) -> int:
@@ -127,8 +132,31 @@ class ClipBatches(keras.utils.PyDataset):
 
     def on_epoch_end(self) -> None:
         """Draw the next epoch: its samples, their order and their views."""
-        self._epoch += 1
-        self._draw()
+        if not self._told:
+            self._epoch += 1
+            self._draw()
+
+    def begin(self, epoch: int) -> None:
+        """Show an epoch, from 0, until told of another.
+
+        Left alone, the next one follows whenever Keras ends one, which it also does once more in
+        the first ``fit`` of a model, after a look at the first batch.
+        """
+        moved, self._told, self._epoch = epoch != self._epoch, True, epoch
+        if moved:
+            self._draw()
+
+    def steps(self, epoch: int) -> int:
+        """How many batches an epoch has."""
+        frequency = None if self._seed is None else self._frequency_in(epoch)
+        if frequency is None:
+            return -(-len(self._samples) // self._batch_size)
+        shown = frequency > 0
+        both = len(np.unique(self._samples.labels[shown])) == 2
+        count = int(shown.sum())
+        # As many reals as fakes, unless each is shown once.
+        count += count % 2 if both and not self._once else 0
+        return -(-count // self._batch_size)
 
     @property
     def _key(self) -> list[int]:
@@ -136,18 +164,28 @@ class ClipBatches(keras.utils.PyDataset):
         return [self._seed or 0, self._epoch]
 
     def _draw(self) -> None:
-        labels = self._samples.labels
         rng = np.random.default_rng(self._key)
-        if self._seed is None:
-            self._order = np.arange(len(labels))
-        elif self._frequency is None:
-            self._order = whole_order(labels, rng)
-        else:
-            self._order = paired_order(labels, self._frequency, self._samples.sources, rng)
+        self._order = self._drawn(self._epoch, rng)
         if self._views:
             self._shown = rng.integers(self._views, size=len(self._order))
-            if self._frequency is not None:
+            if self._frequency is not None and not self._once:
                 self._shown[1::2] = self._shown[: len(self._order) // 2 * 2 : 2]
+
+    def _frequency_in(self, epoch: int) -> Frequency | None:
+        return self._frequency(epoch) if callable(self._frequency) else self._frequency
+
+    def _drawn(self, epoch: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+        """The samples of an epoch in their order."""
+        labels = self._samples.labels
+        if self._seed is None:
+            return np.arange(len(labels))
+        frequency = self._frequency_in(epoch)
+        if frequency is None:
+            return whole_order(labels, rng)
+        if self._once:
+            ours = np.flatnonzero(frequency > 0)
+            return ours[whole_order(labels[ours], rng)]
+        return paired_order(labels, frequency, self._samples.sources, rng)
 
     def _read(
         self, name: str, places: npt.NDArray[np.int64], views: npt.NDArray[np.int64] | None
