@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from data_prep.store import Store
 from search import config as configuration
-from search.objectives import AUC, GENERALISATION, Objective
+from search.config import RunConfig
 
 RECIPE, QUICK, STANDARD = "recipe", "quick", "standard"
 
@@ -47,27 +47,47 @@ RUNS: Mapping[str, Mapping[str, Any]] = {
 }
 """Searches, by the settings of their run."""
 
-ALONE = ("spatial", "temporal", "micro_expression", "noise_residual")
-"""Streams by themselves: ``temporal`` is ``spatial`` with recurrence in place of the mean."""
+SPATIAL = "spatial"
+ALONE = (SPATIAL, "temporal", "micro_expression", "noise_residual")
+"""Streams by themselves."""
 
 GAN_FAKES, GAN_STREAM, NO_PSEUDO_FAKES = "gan_fakes", "gan", "no-pseudo-fakes"
 PARTS = (NO_PSEUDO_FAKES, GAN_FAKES, GAN_STREAM)
 """What else there is to know the worth of: ``spatial`` without pseudo-fakes, ``spatial`` with fakes
 of a GAN as one method more, and the features of that GAN's discriminator by themselves."""
 
+_SPATIAL = {"space": {"streams": [SPATIAL]}}
+# What trains from nothing is not kept in the feature cache, and learns faster.
+_FROM_NOTHING = {"learning_rate": 1e-3}
+ONE_TRAINING: Mapping[str, Mapping[str, Any]] = {
+    SPATIAL: _SPATIAL,
+    # Recurrence needs whole clips, for which the network is left as it is.
+    "temporal": {
+        "space": {"streams": [SPATIAL], "fine_tune": "never"},
+        "training": {"frames": 0, "views": 4},
+    },
+    "micro_expression": {
+        "space": {"streams": ["micro_expression"]},
+        "architecture": _FROM_NOTHING,
+        "training": {"frames": 0, "views": 0},
+    },
+    "noise_residual": {
+        "space": {"streams": ["noise_residual"]},
+        "architecture": _FROM_NOTHING,
+        "training": {"views": 0},
+    },
+    NO_PSEUDO_FAKES: {**_SPATIAL, "training": {"pseudo_fakes": 0.0}, "objective": "auc"},
+    GAN_FAKES: _SPATIAL,
+    GAN_STREAM: {"training": {"frames": 0, "views": 4}},
+}
+"""Trained once, with the defaults of their space, as the architecture stage of a run with these
+settings trains."""
+
+EPOCHS = 14
+"""Of one training."""
+
 WITHOUT_EXTRAS = (RECIPE, NO_PSEUDO_FAKES)
 """Detectors that make no pseudo-fakes: of other sets' reals they would learn which set it is."""
-
-CHOICES: Mapping[str, Any] = {
-    "batch_size": 8,
-    "epochs": 15,
-    "schedule": "cosine",
-    "pseudo_fakes": 0.5,
-    "augmentation": "strong",
-    "weight_averaging": True,
-    "views": 0,
-}
-"""How a stream alone is trained; the rest is as in the recipe."""
 
 GAN: Mapping[str, Any] = {
     "kind": "convolutional",
@@ -104,14 +124,16 @@ class Row:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """How it is trained: settings of its run, or choices of its training."""
+        """Of its run, or of a run whose architecture stage trains as it is trained."""
         if self.detector in RUNS:
             return dict(RUNS[self.detector])
-        changed: dict[str, dict[str, Any]] = {
-            NO_PSEUDO_FAKES: {"pseudo_fakes": 0.0},
-            GAN_FAKES: {"gan_fakes": True},
-        }
-        return dict(CHOICES) | changed.get(self.detector, {})
+        settings = dict(ONE_TRAINING[self.detector])
+        return settings | {"architecture": {"epochs": EPOCHS, **settings.get("architecture", {})}}
+
+    def config(self, store: Path, run_dir: Path) -> RunConfig:
+        """Its settings, and the defaults they leave open."""
+        places = {"store": store, "run_dir": run_dir, "seed": self.seed}
+        return configuration.resolve(self.settings | places)
 
     @property
     def has_gan(self) -> bool:
@@ -119,22 +141,12 @@ class Row:
         return self.detector in (GAN_FAKES, GAN_STREAM)
 
     @property
-    def objective(self) -> Objective:
-        """What its best epoch is best in, where it is no search."""
-        return AUC if self.detector == NO_PSEUDO_FAKES else GENERALISATION
-
-    @property
     def manner(self) -> str:
         """Digest of its settings and the defaults they leave open."""
-        settings = self.settings
-        if self.detector in RUNS:
-            places = {"store": Path("store.h5"), "run_dir": Path("run"), "seed": self.seed}
-            config = configuration.resolve(settings | places)
-            settings = config.model_dump(mode="json", exclude={"store", "run_dir", "workers"})
+        config = self.config(Path("store.h5"), Path("run"))
+        settings = config.model_dump(mode="json", exclude={"store", "run_dir", "workers"})
         if self.has_gan:
             settings |= {"gan": dict(GAN)}
-        if self.detector == NO_PSEUDO_FAKES:
-            settings |= {"objective": self.objective}
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
 
     @property
@@ -158,12 +170,12 @@ def in_order(
     """
     if quick:
         return [Row(name, seed) for seed in seeds[:1] for name in (QUICK, RECIPE, *ALONE)]
-    runs = [[Row(name, seed) for name in (QUICK, RECIPE, STANDARD)] for seed in seeds]
     return [
-        *(row for rows in runs for row in rows),
-        *(Row(name, seed) for seed in seeds for name in ALONE),
+        *(Row(name, seed) for seed in seeds for name in (RECIPE, QUICK, *ALONE)),
+        *(Row(STANDARD, seed) for seed in seeds[:1]),
         *(Row(name, seed) for seed in seeds for name in PARTS),
-        *(Row(QUICK, seed, method) for seed in seeds for method in methods),
+        *(Row(SPATIAL, seed, method) for seed in seeds for method in methods),
+        *(Row(STANDARD, seed) for seed in seeds[1:]),
     ]
 
 

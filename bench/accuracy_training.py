@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +15,6 @@ from accuracy_rows import (
     GAN_FAKES,
     GAN_STREAM,
     KEY,
-    NO_PSEUDO_FAKES,
     RUNS,
     Kept,
     Row,
@@ -27,7 +26,6 @@ from accuracy_rows import (
 
 from artifacts.run_directory import RunDirectory
 from data_prep.store import Store
-from search import config as configuration
 
 
 def measure(keep: Path, row: Row, tested: Sequence[data.TestSet]) -> None:
@@ -71,9 +69,8 @@ def _search(row: Row, train: Path, folder: RunDirectory) -> None:
     from search.console import run_progress
     from search.run import run
 
-    places = {"store": train, "run_dir": folder.root, "seed": row.seed}
     with run_progress() as progress:
-        run(configuration.resolve(row.settings | places), progress)
+        run(row.config(train, folder.root), progress)
 
 
 def _alone(keep: Path, row: Row, train: Path, folder: RunDirectory) -> None:
@@ -85,40 +82,40 @@ def _alone(keep: Path, row: Row, train: Path, folder: RunDirectory) -> None:
 
     import_tensorflow()
     from artifacts.export import plain_copy, save_model
-    from search import detectors
+    from search import architecture, detectors
     from search.fit import fit
     from search.gan_walks import generated_walks
     from search.hyperparameters import fixed
     from search.samples import Walks
+    from search.shorter import shorter
     from search.trial import GAN_FILES
     from spaces.detector import detector_space
     from spaces.gan_stream import GanStreamBlock
-    from spaces.spatial import SpatialBlock
-    from spaces.temporal import TemporalBlock
-    from spaces.training import TrainingChoices
 
-    is_spatial = row.detector in ("spatial", "temporal", GAN_FAKES, NO_PSEUDO_FAKES)
-    with Store(train) as store, tempfile.TemporaryDirectory() as features:
+    config = row.config(train, folder.root)
+    choices = architecture.training_choices(config)
+    with Store(train) as store:
         pair = _gan(keep, row, store) if row.has_gan else Path()
         generator, discriminator = (pair / name for name in GAN_FILES)
         walks = None
         if row.detector == GAN_FAKES:
             walks = Walks(generated_walks(generator, pair, frames=store.clip_shape[0]), pair.name)
-        graph = detector_space(
-            store.clip_shape,
-            streams=("spatial" if is_spatial else row.detector,),
-            spatial=SpatialBlock(backbones=("small_cnn",), frame_stride=1),
-            temporal=TemporalBlock(kind="bilstm" if row.detector == "temporal" else "mean"),
-            gan=GanStreamBlock(str(discriminator)) if row.detector == GAN_STREAM else None,
-        )
+            choices = dataclasses.replace(choices, gan_fakes=True)
+        if row.detector == GAN_STREAM:
+            block = GanStreamBlock(str(discriminator))
+            graph = detector_space(store.clip_shape, streams=(GAN_STREAM,), gan=block)
+        else:
+            graph = detectors.space(config, store)
+        fewer_frames = shorter(config, store, fixed({}), row.seed)
         model = detectors.build(graph, fixed({}), row.seed)
         fit(
             model,
             store,
-            TrainingChoices(**row.settings),
+            choices,
             seed=row.seed,
-            features=Path(features),
-            objective=row.objective,
+            features=keep / "features",
+            objective=config.objective,
+            shorter=fewer_frames,
             walks=walks,
         )
     folder.root.mkdir(parents=True, exist_ok=True)

@@ -106,7 +106,7 @@ def test_rows_with_a_gan_train_one_for_both_and_their_detectors(
     synthetic_data: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(data.VARIABLE, str(synthetic_data))
-    monkeypatch.setattr(rows, "CHOICES", dict(rows.CHOICES) | {"epochs": 1})
+    monkeypatch.setattr(rows, "EPOCHS", 1)
     for module in (rows, accuracy_training):
         monkeypatch.setattr(module, "GAN", dict(rows.GAN) | {"steps": 3})
     (common,) = accuracy.test_sets(kept, [])
