@@ -79,7 +79,8 @@ def _try(
         )
         for (stage, trial), (place, weight) in zip(ours, chosen.items(), strict=True)
     )
-    score = _score(sum(weight * said[place] for place, weight in chosen.items()), val)
+    mean = np.average([said[place] for place in chosen], axis=0, weights=list(chosen.values()))
+    score = _score(mean, val)
     record = EnsembleRecord(
         members=members, objective=score.value, validation=score.row, seconds=0, reason=""
     )

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from spaces.detector import DetectorBlock, DetectorGraph, FakeProbabilityHead, detector_space
+    from spaces.inputs import ClipInput
 
-__all__ = ["DetectorBlock", "DetectorGraph", "FakeProbabilityHead", "detector_space"]
+__all__ = ["ClipInput", "DetectorBlock", "DetectorGraph", "FakeProbabilityHead", "detector_space"]
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        return getattr(importlib.import_module("spaces.detector"), name)
+        home = "spaces.inputs" if name == "ClipInput" else "spaces.detector"
+        return getattr(importlib.import_module(home), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import autokeras as ak
 import keras
+from autokeras.adapters import ClassificationAdapter
+from autokeras.analysers import ClassificationAnalyser
 from autokeras.engine.head import Head
 from autokeras.graph import Graph
+from autokeras.hyper_preprocessors import DefaultHyperPreprocessor
+from autokeras.preprocessors import AddOneDimension
 
 from spaces.audio import AudioBlock
 from spaces.fusion import FusionBlock
@@ -107,7 +112,10 @@ class DetectorBlock(ak.Block):
             if forced:
                 embeddings[stream] = self._stream(stream, hp, tensors)
             elif hp.Boolean(stream, default=True):
-                with hp.conditional_scope(stream, [True]):
+                # The first stream's choices are also asked where it is on without being asked, and
+                # KerasTuner's oracles mix up values of one name under two conditions.
+                always = stream == streams[0]
+                with nullcontext() if always else hp.conditional_scope(stream, [True]):
                     embeddings[stream] = self._stream(stream, hp, tensors)
         on = [stream for stream in streams if stream in embeddings]
         return self.fusion.build(hp, [embeddings[stream] for stream in on], names=on)
@@ -170,19 +178,49 @@ class FakeProbabilityHead(Head):
             x = keras.layers.Dropout(dropout, name=f"{self.name}_dropout")(x)
         return keras.layers.Dense(1, activation="sigmoid", dtype="float32", name=self.name)(x)
 
+    def get_adapter(self) -> Any:
+        """For ``ak.AutoModel``: labels are a numpy array."""
+        return ClassificationAdapter(name=self.name)
+
+    def get_analyser(self) -> Any:
+        """For ``ak.AutoModel``: of two classes."""
+        return ClassificationAnalyser(name=self.name, num_classes=2)
+
+    def config_from_analyser(self, analyser: Any) -> None:
+        """For ``ak.AutoModel``: labels must say 0 for real and 1 for fake.
+
+        Raises:
+            ValueError: they say something else.
+        """
+        if not analyser.encoded_for_sigmoid:
+            raise ValueError(
+                f"labels must be 0 for real and 1 for fake, both of them. "
+                f"Received: {analyser.labels}"
+            )
+        super().config_from_analyser(analyser)
+
+    def get_hyper_preprocessors(self) -> list[Any]:
+        """For ``ak.AutoModel``: labels (N,) become (N, 1)."""
+        flat = len(self.data_shape) == 1
+        return [DefaultHyperPreprocessor(AddOneDimension())] if flat else []
+
 
 class DetectorGraph(Graph):
-    """An AutoKeras graph that builds the model and leaves compiling to whoever trains it.
+    """An AutoKeras graph that builds the model and searches nothing but the model.
 
     AutoKeras's own graph adds its optimizer and a coarse learning rate to the space; here they
-    belong to the training space. A model takes ``frames``, whether a stream looks at them or not,
-    and those modalities that one does.
+    belong to the training space. Models are compiled with Adam, binary cross-entropy and the AUC,
+    so that a plain KerasTuner tuner trains them as they are; whoever trains otherwise compiles
+    them anew. A model takes ``frames``, whether a stream looks at them or not, and those
+    modalities that one does.
     """
 
     def _compile_keras_model(self, hp: Any, model: keras.Model) -> keras.Model:
         frames, *modalities = model.inputs
         used = [frames, *filter(_is_used, modalities)]
-        return keras.Model(used if len(used) > 1 else frames, model.outputs[0], name="detector")
+        detector = keras.Model(used if len(used) > 1 else frames, model.outputs[0], name="detector")
+        detector.compile("adam", "binary_crossentropy", metrics=[keras.metrics.AUC(name="auc")])
+        return detector
 
 
 def _is_used(tensor: keras.KerasTensor) -> bool:
