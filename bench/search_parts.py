@@ -1,0 +1,233 @@
+"""The parts of ``bench/search.py``: what is run, and what is read off it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from search_engines import ENGINES, OURS
+from search_material import FROZEN, MEMORY, RESNET50, SMALL, UNFROZEN, Case
+from search_overhead import SPENT
+from search_watch import Event, Watched, watched
+
+HERE = Path(__file__).parent
+Say = Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    """How much is measured.
+
+    Attributes:
+        frozen, unfrozen, memory: the cases.
+        small_memory: a store a tenth as large, in which ours should take as much memory.
+        minutes: each engine searches, a case and seed.
+        fewest, most: trials of each engine: it goes on until it has the fewest.
+        scaling_trials: of our search with one worker and with two.
+        rounds: of the overhead.
+        seeds: of searches.
+    """
+
+    frozen: Case
+    unfrozen: Case
+    memory: Case
+    small_memory: Case
+    minutes: float
+    fewest: int
+    most: int
+    scaling_trials: int
+    rounds: int
+    seeds: tuple[int, ...]
+
+
+FULL = Sizes(
+    frozen=Case(FROZEN, RESNET50, clips=240, frames=8, side=96, epochs=8),
+    unfrozen=Case(UNFROZEN, SMALL, clips=240, frames=8, side=64, epochs=6),
+    memory=Case(MEMORY, SMALL, clips=3840, frames=16, side=128, epochs=1),
+    small_memory=Case(MEMORY, SMALL, clips=384, frames=16, side=128, epochs=1),
+    minutes=10,
+    fewest=2,
+    most=500,
+    scaling_trials=12,
+    rounds=5,
+    seeds=(0,),
+)
+QUICK = Sizes(
+    frozen=Case(FROZEN, RESNET50, clips=20, frames=2, side=32, epochs=1),
+    unfrozen=Case(UNFROZEN, SMALL, clips=40, frames=3, side=32, epochs=1),
+    memory=Case(MEMORY, SMALL, clips=200, frames=4, side=64, epochs=1),
+    small_memory=Case(MEMORY, SMALL, clips=20, frames=4, side=64, epochs=1),
+    minutes=0,
+    fewest=1,
+    most=2,
+    scaling_trials=2,
+    rounds=1,
+    seeds=(0,),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Searched:
+    """One search by one engine.
+
+    Attributes:
+        engine: of :data:`search_engines.ENGINES`.
+        case, seed, workers: what was searched and how.
+        ends: seconds at which its trials ended.
+        aucs: best validation AUC of each; None of a trial that failed.
+        peak, own_peak: bytes, see :class:`search_watch.Watched`.
+        notes: how it ended, where that was not by itself, and whether it was patched.
+    """
+
+    engine: str
+    case: Case
+    seed: int
+    workers: int
+    ends: list[float]
+    aucs: list[float | None]
+    peak: int
+    own_peak: int
+    notes: list[str]
+
+    @property
+    def per_hour(self) -> float | None:
+        """Trials, from the start to the end of the last."""
+        return 3600 * len(self.ends) / self.ends[-1] if self.ends else None
+
+    @property
+    def later_per_hour(self) -> float | None:
+        """Trials after the first, which pays for what is done once."""
+        if len(self.ends) < 2:
+            return None
+        return 3600 * (len(self.ends) - 1) / (self.ends[-1] - self.ends[0])
+
+    def best_at(self, seconds: float) -> float | None:
+        """Best validation AUC of the trials that have ended by then."""
+        pairs = zip(self.ends, self.aucs, strict=True)
+        return max((auc for end, auc in pairs if end <= seconds and auc is not None), default=None)
+
+
+def searches(name: str, sizes: Sizes, folder: Path, say: Say) -> list[Searched]:
+    """Every engine on the frozen or on the unfrozen case, a seed after the other."""
+    case = {FROZEN: sizes.frozen, UNFROZEN: sizes.unfrozen}[name]
+    prepare(case, folder)
+
+    def enough(events: list[Event], seconds: float) -> bool:
+        done = sum("trial" in event for event in events)
+        return done >= sizes.most or (done >= sizes.fewest and seconds >= 60 * sizes.minutes)
+
+    found = []
+    for seed in sizes.seeds:
+        for engine in ENGINES:
+            say(f"{name}, seed {seed}: {engine}")
+            found.append(_search(engine, case, folder, enough, seed=seed, trials=sizes.most))
+    return found
+
+
+def memory(sizes: Sizes, folder: Path, say: Say) -> list[Searched]:
+    """One trial of every engine on a store of gigabytes; ours on a small one before."""
+    found = []
+    for case, engine in [(sizes.small_memory, OURS), *((sizes.memory, one) for one in ENGINES)]:
+        prepare(case, folder)
+        say(f"memory, {case.gigabytes:.2f} GB: {engine}")
+        found.append(_search(engine, case, folder, _one_trial, trials=1))
+    return found
+
+
+def scaling(sizes: Sizes, folder: Path, say: Say) -> list[Searched]:
+    """Our search with one worker and with two, the same trials."""
+    prepare(sizes.unfrozen, folder)
+    found = []
+    for workers in (1, 2):
+        say(f"scaling: {workers} of 2")
+
+        def enough(events: list[Event], seconds: float) -> bool:
+            return sum("trial" in event for event in events) >= sizes.scaling_trials
+
+        found.append(
+            _search(
+                OURS,
+                sizes.unfrozen,
+                folder,
+                enough,
+                workers=workers,
+                trials=sizes.scaling_trials,
+            )
+        )
+    return found
+
+
+def overhead(sizes: Sizes, folder: Path, say: Say) -> list[Event]:
+    """Times of our trial and of a bare ``fit`` in turns, one event a round and way."""
+    prepare(sizes.unfrozen, folder)
+    say(f"overhead: {sizes.rounds} rounds")
+    out = folder / "overhead.jsonl"
+    out.unlink(missing_ok=True)
+    arguments = ["--case", _as_text(sizes.unfrozen), "--folder", str(folder), "--out", str(out)]
+    done = watched(
+        [str(HERE / "search_overhead.py"), *arguments, "--rounds", str(sizes.rounds)], out
+    )
+    if done.ended:
+        raise RuntimeError(f"overhead: {done.ended}; see {out.with_suffix('.stderr')}")
+    return [event for event in done.events if SPENT in event]
+
+
+def prepare(case: Case, folder: Path) -> None:
+    """Make store and weights in a process of its own, so that this one stays small."""
+    out = folder / "prepare.jsonl"
+    arguments = ["--case", _as_text(case), "--folder", str(folder), "--out", str(out)]
+    done = watched([str(HERE / "search_engines.py"), *arguments], out)
+    if done.ended:
+        raise RuntimeError(f"{case}: {done.ended}; see {out.with_suffix('.stderr')}")
+
+
+def _one_trial(events: list[Event], seconds: float) -> bool:
+    return any("trial" in event for event in events)
+
+
+def _search(
+    engine: str,
+    case: Case,
+    folder: Path,
+    enough: Callable[[list[Event], float], bool],
+    *,
+    seed: int = 0,
+    workers: int = 1,
+    trials: int,
+) -> Searched:
+    out = folder / f"{case.name}-{engine}-{seed}-{workers}.jsonl"
+    out.unlink(missing_ok=True)
+    arguments = ["--case", _as_text(case), "--folder", str(folder), "--out", str(out)]
+    settings = {"engine": engine, "seed": seed, "workers": workers, "trials": trials}
+    for name, value in settings.items():
+        arguments += [f"--{name}", str(value)]
+    done = watched([str(HERE / "search_engines.py"), *arguments], out, enough=enough)
+    return read_off(engine, case, done, seed=seed, workers=workers, trials=trials)
+
+
+def read_off(
+    engine: str, case: Case, done: Watched, *, seed: int, workers: int, trials: int
+) -> Searched:
+    """What a watched search did; what an engine trains after its last trial is not counted."""
+    ended: Sequence[Event] = [event for event in done.events if "trial" in event][:trials]
+    notes = [event["patched"] for event in done.events if "patched" in event]
+    failed = [event["why"] for event in ended if event["state"] != "complete"]
+    notes += [f"{len(failed)} of {len(ended)} trials failed: {failed[0]}"] if failed else []
+    notes += [done.ended] if done.ended else []
+    return Searched(
+        engine,
+        case,
+        seed,
+        workers,
+        [event["seconds"] for event in ended],
+        [event["auc"] for event in ended],
+        done.peak,
+        done.own_peak,
+        notes,
+    )
+
+
+def _as_text(case: Case) -> str:
+    return json.dumps(dataclasses.asdict(case))
