@@ -19,6 +19,7 @@ _POLL_SECONDS = 0.5
 _CONNECT_SECONDS = 10
 # Calls that wait for every thread of a cluster, so that none is idle between two.
 _AHEAD = 3
+_NO_DASK = "a cluster needs Dask: pip install 'deepfake-model-search[cluster]'"
 _GO_ON = "what is finished is kept, and the same command goes on with the rest"
 
 Item = TypeVar("Item")
@@ -64,11 +65,9 @@ def on_cluster(
     try:
         from distributed import CancelledError, KilledWorker, as_completed
     except ImportError:
-        raise UserError(
-            "a cluster needs Dask: pip install 'deepfake-model-search[cluster]'"
-        ) from None
+        raise UserError(_NO_DASK) from None
     waiting = iter(items)
-    with _silent_logs(), _client(address) as client:
+    with silent_dask_logs(), dask_client(address) as client:
         ahead = _AHEAD * sum(client.nthreads().values())
         running = as_completed(
             [client.submit(call, item, pure=False) for item in itertools.islice(waiting, ahead)],
@@ -89,9 +88,16 @@ def on_cluster(
 
 
 @contextlib.contextmanager
-def _client(address: str) -> Iterator[Any]:
-    from distributed import Client
+def dask_client(address: str) -> Iterator[Any]:
+    """A client of a Dask cluster, closed behind the block.
 
+    Raises:
+        UserError: Dask is not installed, nobody answers at the address, or there is no worker.
+    """
+    try:
+        from distributed import Client
+    except ImportError:
+        raise UserError(_NO_DASK) from None
     try:
         client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
@@ -108,7 +114,7 @@ def _client(address: str) -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def _silent_logs() -> Iterator[None]:
+def silent_dask_logs() -> Iterator[None]:
     """Dask logs with a traceback what is said here in a line."""
     logger = logging.getLogger("distributed")
     level = logger.level

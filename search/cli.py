@@ -50,6 +50,14 @@ def run(
     streams: Annotated[
         str | None, typer.Option(help="Streams the search may use; comma-separated.")
     ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(help="Database of the studies, postgresql://USER@HOST/DATABASE."),
+    ] = None,
+    cluster: Annotated[
+        str | None, typer.Option(help="Dask scheduler whose workers run trials, tcp://HOST:8786.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="Of the workers: any, cpu or gpu:N.")] = None,
     ensemble: Annotated[
         int | None,
         typer.Option(help="Average up to so many models where that validates better; 0: never."),
@@ -61,6 +69,7 @@ def run(
 
     flags: dict[str, Any] = {"preset": preset, "seed": seed, "workers": workers}
     flags["ensemble"] = ensemble
+    flags |= {"storage": storage, "cluster": cluster, "device": device}
     flags = {name: value for name, value in flags.items() if value is not None}
     space = {
         "weights": weights,
@@ -78,6 +87,29 @@ def run(
         f"next: dfsearch leaderboard {directory.root}; dfsearch evaluate {directory.root}; "
         f"dfsearch predict {directory.root} VIDEO"
     )
+
+
+@app.command(
+    epilog="Examples: dfsearch work runs/ffpp; one a GPU: dfsearch work runs/ffpp --device gpu:1; "
+    "where the store is elsewhere on this host: dfsearch work runs/ffpp --store /data/ffpp.h5"
+)
+def work(
+    run_dir: RunDir,
+    store: Annotated[
+        Path | None, typer.Option(help="The store of the run, where it is on this host.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="any, cpu or gpu:N.")] = None,
+) -> None:
+    """Join a run as a worker, from any host that sees its folder; it ends with the run.
+
+    Workers come and go as they like: Ctrl-C gives the trial at hand back.
+    """
+    with reported("the trial at hand is repeated by another worker"):
+        from artifacts.run_directory import RunDirectory
+        from search.joining import work as join
+
+        done = join(RunDirectory(run_dir), say, store=store, device=device)
+        print(f"{run_dir} is finished; this worker ran {done} of its trials")
 
 
 def _run_config(store: Path, run_dir: Path | None, flags: dict[str, Any]) -> RunConfig:

@@ -1,85 +1,135 @@
-"""Work spread over processes, on joblib's executor."""
+"""Work spread over processes of this machine, each on joblib's executor for itself."""
 
 from __future__ import annotations
 
 import concurrent.futures
-import itertools
 import os
+import re
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeAlias
 
 import joblib
-from joblib.executor import get_memmapping_executor
+from joblib.externals.loky.process_executor import ProcessPoolExecutor
 
 from data_prep.workers import follow_parent
 
-Result = TypeVar("Result")
-
 _IDLE_SECONDS = 600
 
-# The executor with the workers of the last call, if there is one.
-_pools: list[Any] = []
+
+IsWorn: TypeAlias = Callable[[Any], bool]
+
+
+def never(result: Any) -> bool:
+    """No worker is worn."""
+    return False
 
 
 class WorkerDiedError(Exception):
     """A worker process ended in the middle of its work: killed, or out of memory."""
 
 
-def fan_out(
-    tasks: Iterable[tuple[Callable[..., Result], tuple[object, ...]]], workers: int
-) -> Iterator[Result]:
-    """Run calls in worker processes and yield their results as they come.
+class Crew(Protocol):
+    """Workers, here or elsewhere, that each run one call at a time."""
 
-    One worker is a process too, so the executor is used and not ``joblib.Parallel``, which runs a
-    single job in the calling process: TensorFlow stays out of the caller, and what crashes there
-    does not crash here. Workers stay for the next call, with what they have imported.
+    def places(self) -> int:
+        """How many calls may run at a time, as far as is known now."""
+
+    def submit(self, call: Callable[..., Any], *arguments: object) -> Future[Any]:
+        """Begin a call in a worker that is free."""
+
+    def collect(self, future: Future[Any], is_worn: IsWorn = never) -> Any:
+        """What a call returned; its worker is free again.
+
+        Args:
+            future: of the call; waited for.
+            is_worn: whether the worker that returned this is to be replaced by a fresh one.
+
+        Raises:
+            WorkerDiedError: its worker was killed; another takes its place.
+        """
+
+    def close(self, *, kill: bool = False) -> None:
+        """End the workers, when idle or at once."""
+
+
+class LocalWorkers:
+    """Processes of this machine.
+
+    Each has an executor of its own, so that one that is killed takes no other along. One worker is
+    a process too: TensorFlow stays out of the caller, and what crashes there does not crash here.
+    Workers stay for the next call, with what they have imported, and end with this process.
 
     Args:
-        tasks: importable functions with their arguments; taken when a worker is free.
-        workers: calls at a time; the cores are shared out among them.
-
-    Raises:
-        WorkerDiedError: a worker was killed; calls in flight are lost, the caller starts them anew.
+        count: of processes; the cores are shared out among them.
     """
-    executor = _executor(workers)
-    waiting = iter(tasks)
-    running = {executor.submit(call, *args) for call, args in itertools.islice(waiting, workers)}
-    try:
-        while running:
-            done, running = concurrent.futures.wait(running, return_when="FIRST_COMPLETED")
-            for future in done:
-                result = future.result()
-                running |= {
-                    executor.submit(call, *args) for call, args in itertools.islice(waiting, 1)
-                }
-                yield result
-    except BrokenProcessPool as error:
-        raise WorkerDiedError(str(error).splitlines()[0]) from error
 
-
-def replace_workers(*, kill: bool = False) -> None:
-    """End the worker processes, at once or when idle; the next fan-out starts fresh ones."""
-    if _pools:
-        _pools.pop().shutdown(wait=True, kill_workers=kill)
-
-
-def _executor(workers: int) -> Any:
-    # Workers that have grown are replaced between two calls, which is meant and loses nothing.
-    warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
-    threads = str(max(1, joblib.cpu_count() // workers))
-    # The very executor of joblib.Parallel, so that either may come after the other in a process.
-    pool = get_memmapping_executor(
-        workers,
-        timeout=_IDLE_SECONDS,
-        initializer=follow_parent,
-        initargs=(os.getpid(),),
-        env={
+    def __init__(self, count: int) -> None:
+        threads = str(max(1, joblib.cpu_count() // count))
+        self._environment = {
             "OMP_NUM_THREADS": threads,
             "TF_NUM_INTRAOP_THREADS": threads,
             "TF_NUM_INTEROP_THREADS": threads,
-        },
-    )
-    _pools[:] = [pool]
-    return pool
+        }
+        self._idle: list[Any] = [None] * count
+        self._busy: dict[Future[Any], Any] = {}
+        self._count = count
+
+    def places(self) -> int:
+        """How many processes there are."""
+        return self._count
+
+    def submit(self, call: Callable[..., Any], *arguments: object) -> Future[Any]:
+        """Begin an importable call in a process that is free; the one last used comes first."""
+        executor = self._idle.pop() or self._executor()
+        future: Future[Any] = executor.submit(call, *arguments)
+        self._busy[future] = executor
+        return future
+
+    def collect(self, future: Future[Any], is_worn: IsWorn = never) -> Any:
+        """What a call returned; see :meth:`Crew.collect`."""
+        concurrent.futures.wait([future])
+        executor = self._busy.pop(future)
+        try:
+            result = future.result()
+        except BrokenProcessPool as error:
+            executor.shutdown(wait=True, kill_workers=True)
+            self._idle.append(None)
+            raise WorkerDiedError(_how(error)) from error
+        except Exception:
+            self._idle.append(executor)
+            raise
+        if is_worn(result):
+            executor.shutdown(wait=True)
+            executor = None
+        self._idle.append(executor)
+        return result
+
+    def close(self, *, kill: bool = False) -> None:
+        """End the processes; those in the middle of a call at once if ``kill``."""
+        for executor in [*self._busy.values(), *filter(None, self._idle)]:
+            executor.shutdown(wait=True, kill_workers=kill and executor not in self._idle)
+        self._busy.clear()
+        self._idle = [None] * self._count
+
+    def _executor(self) -> Any:
+        # Workers that have grown are replaced between two calls, which is meant and loses nothing.
+        warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
+        return ProcessPoolExecutor(
+            1,
+            timeout=_IDLE_SECONDS,
+            initializer=follow_parent,
+            initargs=(os.getpid(),),
+            env=self._environment,
+        )
+
+
+def _how(error: BrokenProcessPool) -> str:
+    """How a worker ended, in a few words."""
+    codes = re.search(r"exit codes? of the workers? (?:is|are) \{([^}]*)\}", str(error))
+    if codes is None:
+        return str(error).splitlines()[0]
+    code = codes[1]
+    return f"{code}, which a lack of memory causes, too" if "SIGKILL" in code else code

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
-from typing import Protocol
 
 from artifacts.certificate import Certificate
 from artifacts.run_directory import RunDirectory, write_text
@@ -11,29 +11,15 @@ from data_prep.errors import UserError
 from data_prep.store import Store
 from data_prep.text import printable
 from search import config as configuration
-from search import studies, worker
+from search import storage, studies, worker
+from search.addresses import password_in, without_password
 from search.config import RunConfig
-from search.fan_out import WorkerDiedError, fan_out, replace_workers
+from search.dispatch import Dispatch, Progress
+from search.fan_out import Crew, LocalWorkers, WorkerDiedError
+from search.identity import RunState, versions_here
 from search.possible import obstacle_to
 from search.remarks import remarks
 from search.stages import left_without, stages
-from search.trial import TrialOutcome
-
-TRIALS_A_WORKER = 25
-MAX_IDLE_DEATHS = 3
-
-
-class Progress(Protocol):
-    """Where a run tells how it goes."""
-
-    def stage(self, name: str, done: int, total: int) -> None:
-        """A stage begins, or goes on, with ``done`` of ``total`` trials finished."""
-
-    def trial(self, outcome: TrialOutcome) -> None:
-        """A trial ended."""
-
-    def message(self, text: str) -> None:
-        """Something worth a line."""
 
 
 def run(config: RunConfig, progress: Progress) -> RunDirectory:
@@ -60,20 +46,17 @@ def run(config: RunConfig, progress: Progress) -> RunDirectory:
         directory.root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{directory.root} cannot be made: {error.strerror}") from None
-    with directory.locked():
+    storage.lend_password(config.storage)
+    with directory.locked(), storage.server_told(directory.journal):
         directory.sweep()
-        studies.recover(directory.journal)
-        _claim(directory, config, fingerprint)
+        storage.recover(directory.journal)
+        said += _claim(directory, config, fingerprint)
         if directory.certificate.is_file() and Certificate.read(directory).is_intact(directory):
             progress.message(f"{directory.root} is finished; nothing to do")
             return directory
-        try:
-            for line in said:
-                progress.message(line)
-            _Search(config, directory, progress).run()
-        finally:
-            # Whatever ended the run, a trial must not go on without it.
-            replace_workers(kill=True)
+        for line in said:
+            progress.message(line)
+        _Search(config, directory, progress).run()
     return directory
 
 
@@ -102,8 +85,18 @@ def _check_store(config: RunConfig) -> tuple[str, list[str]]:
         return store.fingerprint, obstacles + remarks(config, store)
 
 
-def _claim(directory: RunDirectory, config: RunConfig, fingerprint: str) -> None:
-    """Make a new run directory ours, or check that an old one is of this store and settings."""
+def _claim(directory: RunDirectory, config: RunConfig, fingerprint: str) -> list[str]:
+    """Make a new run directory ours, or check that an old one is of this store and settings.
+
+    Returns:
+        What is worth saying of it.
+    """
+    said = []
+    if password_in(config.storage):
+        said.append(
+            "the password of the storage is not written to config.toml; for other commands give it "
+            "by PGPASSWORD or ~/.pgpass"
+        )
     if not directory.state.is_file():
         foreign = sorted(
             path.name
@@ -115,28 +108,46 @@ def _claim(directory: RunDirectory, config: RunConfig, fingerprint: str) -> None
                 f"{directory.root} is not empty and not a run (it holds {foreign[0]}); "
                 "use another run directory"
             )
+        # What cannot be reached at all must not become what the run goes on with.
+        storage.Place(directory.journal, config.storage).reach()
         _write_config(directory, config)
-        directory.write_fingerprint(fingerprint)
-        return
+        RunState.begin(directory, fingerprint)
+        return said
     theirs = directory.read_fingerprint()
     if theirs != fingerprint:
         raise UserError(
             f"{directory.root} is a run of another store (fingerprint {theirs[:12]}, "
             f"{config.store} has {fingerprint[:12]}); use another run directory"
         )
-    differences = configuration.differences(configuration.load(directory.config), config)
-    if differences and any(
-        studies.has_begun(studies.open_study(directory.journal, stage))
-        for stage in studies.trials(directory.journal)
-    ):
+    before, state = configuration.load(directory.config), RunState.read(directory)
+    if not state.name:
+        state = RunState.begin(directory, fingerprint)
+    differences = configuration.differences(before, config)
+    here = storage.Place(directory.journal, config.storage, state.name)
+    if not studies.begun(here):
+        # Not where they are to be, so they must be nowhere.
+        here = storage.Place.of(directory.journal)
+        differences += _moved(before, config)
+    begun = any(studies.has_begun(studies.at(here, stage)) for stage in studies.begun(here))
+    if differences and begun:
         raise UserError(
             f"{directory.root} was started with other settings ({'; '.join(differences)}); "
             "use another run directory or the same settings"
         )
     if differences:
         # What was queued under the old settings may not fit the new space.
-        directory.journal.unlink(missing_ok=True)
+        studies.forget(here)
     _write_config(directory, config)
+    if state.other_versions:
+        said.append(f"this run was begun with {', '.join(state.other_versions)}")
+        dataclasses.replace(state, versions=versions_here()).write(directory)
+    return said
+
+
+def _moved(before: RunConfig, config: RunConfig) -> list[str]:
+    """The storage, where it differs between what was and what is to be."""
+    was, is_now = before.storage, without_password(config.storage)
+    return [f"storage: {was or 'none'}, {is_now or 'none'}"] if was != is_now else []
 
 
 def _write_config(directory: RunDirectory, config: RunConfig) -> None:
@@ -154,15 +165,25 @@ class _Search:
         self._config = config
         self._directory = directory
         self._progress = progress
-        self._trials_since_replacement = 0
+        self._crew = _crew(config)
 
     def run(self) -> None:
         """Every stage, then the finish."""
-        for stage, wanted in stages(self._config).items():
-            self._stage(stage, wanted)
-            self._look_back(stage)
-        self._progress.message("refitting, calibrating and testing the winner")
-        self._single(worker.finish, workers=1)
+        ended = False
+        try:
+            for stage, wanted in stages(self._config).items():
+                self._stage(stage, wanted)
+                self._look_back(stage)
+            self._progress.message("refitting, calibrating and testing the winner")
+            if self._config.workers > 1 and not self._config.cluster:
+                # With every core.
+                self._crew.close()
+                self._crew = LocalWorkers(1)
+            self._single(worker.finish)
+            ended = True
+        finally:
+            # Whatever ended the run, a trial must not go on without it.
+            self._crew.close(kill=not ended)
 
     def _look_back(self, stage: str) -> None:
         """Say what a stage has not left to those after it.
@@ -180,55 +201,25 @@ class _Search:
             self._progress.message(line)
 
     def _stage(self, stage: str, wanted: int) -> None:
-        """Run the trials a stage still lacks; a dead worker costs its trial, not the stage."""
-        if wanted == 0:
-            return
-        study = studies.open_study(self._directory.journal, stage)
-        studies.reap_interrupted(study)
-        done = len(studies.finished(study))
-        self._progress.stage(stage, done, wanted)
-        if done < wanted and not studies.has_begun(study):
-            self._single(worker.enqueue, stage, workers=self._config.workers)
-        idle_deaths = 0
-        while done < wanted:
-            self._batch(stage, wanted - done)
-            before, done = done, len(studies.finished(study))
-            idle_deaths = 0 if done > before else idle_deaths + 1
-            if idle_deaths == MAX_IDLE_DEATHS:
-                raise UserError(
-                    f"workers of the {stage} stage die before they begin a trial; "
-                    "is there enough memory?"
-                )
-        self._progress.stage(stage, done, wanted)
+        """Run the trials a stage still lacks."""
+        if wanted:
+            dispatch = Dispatch(self._config, stage, self._crew, self._progress)
+            dispatch.run(wanted, lambda: self._single(worker.enqueue, stage))
 
-    def _batch(self, stage: str, lacking: int) -> None:
-        """Run trials until enough are done, the workers are old, or one of them dies."""
-        workers = self._config.workers
-        left = TRIALS_A_WORKER * workers - self._trials_since_replacement
-        tasks = [(worker.run_trial, (self._config, stage))] * min(lacking, max(1, left))
-        try:
-            for outcome in fan_out(tasks, workers):
-                self._trials_since_replacement += 1
-                self._progress.trial(outcome)
-        except WorkerDiedError as death:
-            # The dead worker's trial has failed; those of the others are innocent and retried.
-            study = studies.open_study(self._directory.journal, stage)
-            studies.reap_dead(study, f"the worker died: {death}")
-            self._replace_workers(kill=True)
-            studies.reap_interrupted(study)
-            self._progress.message(f"a worker died ({death}); its trial counts as failed")
-        if self._trials_since_replacement >= TRIALS_A_WORKER * workers:
-            self._replace_workers()
-
-    def _replace_workers(self, *, kill: bool = False) -> None:
-        replace_workers(kill=kill)
-        self._trials_since_replacement = 0
-
-    def _single(self, call: Callable[..., None], *arguments: str, workers: int) -> None:
+    def _single(self, call: Callable[..., None], *arguments: str) -> None:
         """Run one task whose worker's death ends the run."""
         try:
-            list(fan_out([(call, (self._config, *arguments))], workers))
+            self._crew.collect(self._crew.submit(call, self._config, *arguments))
         except WorkerDiedError as death:
             raise UserError(
                 f"the worker died ({death}); is there enough memory? The same command goes on"
             ) from None
+
+
+def _crew(config: RunConfig) -> Crew:
+    """The workers a configuration names."""
+    if not config.cluster:
+        return LocalWorkers(config.workers)
+    from search.cluster import ClusterWorkers
+
+    return ClusterWorkers(config.cluster)

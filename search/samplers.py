@@ -87,8 +87,8 @@ class RepeatableSampler(BaseSampler):
         if self._name == GRID and _is_continuous(param_distribution):
             raise UserError(
                 f"the grid sampler needs finite choices, and {param_name} of the "
-                f"{study.study_name} stage is any number in its range: take another sampler, or "
-                "leave the stage out with trials = 0"
+                f"{studies.stage_of(study)} stage is any number in its range: take another "
+                "sampler, or leave the stage out with trials = 0"
             )
         # By name, since a trial that is repeated is not asked again for what it knows.
         sampler = self._seeded(study, trial, param_name)
@@ -113,7 +113,7 @@ class RepeatableSampler(BaseSampler):
 
     def _seeded(self, study: optuna.Study, trial: FrozenTrial, question: str = "") -> BaseSampler:
         """The sampler of a trial, or of one question in it."""
-        key = f"{self._seed}/{study.study_name}/{studies.draw(study, trial)}/{question}"
+        key = f"{self._seed}/{studies.stage_of(study)}/{studies.draw(study, trial)}/{question}"
         sampler = self._make(int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big"))
         sampler.before_trial(study, trial)
         return sampler

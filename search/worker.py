@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
+import os
 from typing import Any
 
+import psutil
+
 from artifacts.quiet import import_tensorflow
+from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
+from search.addresses import visible_devices
 from search.config import RunConfig
-from search.trial import TrialOutcome
+from search.identity import check_worker
+from search.storage import lend_password, server_told
+from search.trial import NoTicketError, TrialOutcome
+
+# Trials this process has run.
+_run = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Ran:
+    """What became of a call for a trial.
+
+    Attributes:
+        outcome: ``None`` where no trial waited any more.
+        trials: that the process has run by now.
+        resident: bytes of memory that it holds.
+    """
+
+    outcome: TrialOutcome | None
+    trials: int
+    resident: int
 
 
 def enqueue(config: RunConfig, stage: str) -> None:
@@ -16,10 +42,21 @@ def enqueue(config: RunConfig, stage: str) -> None:
     _call(stage, "enqueue", config)
 
 
-def run_trial(config: RunConfig, stage: str) -> TrialOutcome:
-    """Run one trial of a stage."""
-    outcome: TrialOutcome = _call(stage, "run", config)
-    return outcome
+def run_trial(config: RunConfig, stage: str) -> Ran:
+    """Run one trial of a stage, if one waits.
+
+    Raises:
+        UserError: this is no worker for the run: other versions, or another store; or what every
+            other trial would meet as well.
+    """
+    global _run
+    check_worker(RunDirectory(config.run_dir), config.store)
+    try:
+        outcome = _call(stage, "run", config)
+        _run += 1
+    except NoTicketError:
+        outcome = None
+    return Ran(outcome, _run, psutil.Process().memory_info().rss)
 
 
 def finish(config: RunConfig) -> None:
@@ -28,9 +65,12 @@ def finish(config: RunConfig) -> None:
 
 
 def _call(module: str, function: str, config: RunConfig) -> Any:
+    os.environ.update(visible_devices(config.device))
+    lend_password(config.storage)
     import_tensorflow()
     try:
-        return getattr(importlib.import_module(f"search.{module}"), function)(config)
+        with server_told(RunDirectory(config.run_dir).journal):
+            return getattr(importlib.import_module(f"search.{module}"), function)(config)
     except UserError as error:
         message = str(error)
     # Without its cause, which would bring TensorFlow into the process that it is passed on to.

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import concurrent.futures
 import os
 import signal
 import sys
 import time
+from collections.abc import Callable, Iterator
 
 import joblib
 import pytest
 
-from search.fan_out import WorkerDiedError, fan_out, replace_workers
+from search.fan_out import LocalWorkers, WorkerDiedError
 
 
 def square(number: int) -> tuple[int, int]:
@@ -23,50 +25,105 @@ def fail() -> None:
     raise ValueError("of its own")
 
 
+def sleep() -> None:
+    time.sleep(600)
+
+
 def imported() -> bool:
     return "tensorflow" in sys.modules
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_every_task_runs_once_outside_this_process(workers: int) -> None:
-    results = list(fan_out([(square, (n,)) for n in range(7)], workers))
+MakeWorkers = Callable[[int], LocalWorkers]
+
+
+@pytest.fixture
+def make_workers() -> Iterator[MakeWorkers]:
+    """Make workers that are ended with the test: ``make_workers(count)``."""
+    made: list[LocalWorkers] = []
+
+    def make(count: int) -> LocalWorkers:
+        made.append(LocalWorkers(count))
+        return made[-1]
+
+    yield make
+    for workers in made:
+        workers.close(kill=True)
+
+
+def squares(workers: LocalWorkers, numbers: range) -> list[tuple[int, int]]:
+    """Squares and who computed them, as many at a time as there are places."""
+    waiting, found = list(numbers), []
+    running: set[concurrent.futures.Future[tuple[int, int]]] = set()
+    while waiting or running:
+        while waiting and len(running) < workers.places():
+            running.add(workers.submit(square, waiting.pop()))
+        done, running = concurrent.futures.wait(running, return_when="FIRST_COMPLETED")
+        found += [workers.collect(future) for future in done]
+    return found
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_every_call_runs_once_outside_this_process(make_workers: MakeWorkers, count: int) -> None:
+    results = squares(make_workers(count), range(7))
     assert sorted(value for value, _ in results) == [n**2 for n in range(7)]
     pids = {pid for _, pid in results}
     assert os.getpid() not in pids
-    assert len(pids) <= workers
+    assert len(pids) <= count
 
 
-def test_a_killed_worker_is_told_apart_and_the_next_call_works() -> None:
-    with pytest.raises(WorkerDiedError):
-        list(fan_out([(die, ())], 1))
-    assert next(iter(fan_out([(square, (3,))], 1)))[0] == 9
+def test_a_killed_worker_is_told_apart_takes_no_other_along_and_is_replaced(
+    make_workers: MakeWorkers,
+) -> None:
+    workers = make_workers(2)
+    other, dead = workers.submit(sleep), workers.submit(die)
+    with pytest.raises(WorkerDiedError, match="SIGKILL"):
+        workers.collect(dead)
+    assert workers.collect(workers.submit(square, 3))[0] == 9
+    assert other.running()
 
 
-def test_joblib_may_come_before_and_after_in_one_process() -> None:
+def test_joblib_may_come_before_and_after_in_one_process(make_workers: MakeWorkers) -> None:
+    workers = make_workers(1)
     for number in range(2):
         with joblib.Parallel(2) as parallel:
             assert parallel(joblib.delayed(abs)(-n) for n in range(3)) == [0, 1, 2]
-        assert next(iter(fan_out([(square, (number,))], 1)))[0] == number**2
-    replace_workers()
+        assert workers.collect(workers.submit(square, number))[0] == number**2
+    workers.close()
     assert joblib.Parallel(2)(joblib.delayed(abs)(-n) for n in range(3)) == [0, 1, 2]
 
 
-def test_an_error_of_the_task_comes_through() -> None:
+def test_an_error_of_the_call_comes_through_and_its_worker_stays(make_workers: MakeWorkers) -> None:
+    workers = make_workers(1)
+    (_, before), *_ = squares(workers, range(1))
     with pytest.raises(ValueError, match="of its own"):
-        list(fan_out([(fail, ())], 1))
+        workers.collect(workers.submit(fail))
+    assert squares(workers, range(1)) == [(0, before)]
 
 
-def test_replaced_workers_are_other_processes() -> None:
-    (_, before), *_ = fan_out([(square, (1,))], 1)
-    replace_workers()
-    (_, after), *_ = fan_out([(square, (1,))], 1)
-    assert before != after
+def test_a_worn_worker_is_ended_and_another_takes_its_place(make_workers: MakeWorkers) -> None:
+    workers = make_workers(1)
+    _, before = workers.collect(workers.submit(square, 1), lambda result: result[0] == 1)
     with pytest.raises(ProcessLookupError):
-        for _ in range(50):
-            os.kill(before, 0)
-            time.sleep(0.1)
+        os.kill(before, 0)
+    _, after = workers.collect(workers.submit(square, 2), lambda result: result[0] == 1)
+    assert before != after
+    assert squares(workers, range(1)) == [(0, after)]
 
 
-def test_a_worker_begins_without_tensorflow() -> None:
-    replace_workers()
-    assert list(fan_out([(imported, ())], 1)) == [False]
+def test_closing_ends_the_processes_also_in_the_middle_of_a_call(
+    make_workers: MakeWorkers,
+) -> None:
+    workers = make_workers(2)
+    _, idle = workers.collect(workers.submit(square, 1))
+    begun = workers.submit(sleep)
+    while not begun.running():
+        time.sleep(0.01)
+    workers.close(kill=True)
+    with pytest.raises(ProcessLookupError):
+        os.kill(idle, 0)
+    assert begun.done()
+
+
+def test_a_worker_begins_without_tensorflow(make_workers: MakeWorkers) -> None:
+    workers = make_workers(1)
+    assert workers.collect(workers.submit(imported)) is False

@@ -16,10 +16,11 @@ from optuna.trial import FrozenTrial
 
 from data_prep.errors import UserError
 from data_prep.store import Clip, Store, write_store
-from search import gan, studies
+from search import gan, studies, tickets
 from search.config import RunConfig, resolve
-from search.gan import enqueue, run
+from search.gan import enqueue
 from search.gan_measures import PATIENCE
+from search.trial import TrialOutcome
 from spaces.backbones import BackboneError
 from spaces.gan import FACE_SIDE
 
@@ -32,6 +33,13 @@ def config(store_path: Path, tmp_path: Path) -> RunConfig:
 def _config(store: Path, folder: Path, **changes: Any) -> RunConfig:
     settings = {"trials": 3, "steps": 20} | changes
     return resolve({"store": store, "run_dir": folder, "kept_models": 1, "gan": settings})
+
+
+def run(config: RunConfig) -> TrialOutcome:
+    """Run the trial that waits, or a new one."""
+    study = studies.open_study(config.run_dir.resolve() / "studies.log", "gan")
+    tickets.queue(study, len(studies.finished(study)) + 1, places=1)
+    return gan.run(config)
 
 
 def _trial(config: RunConfig, number: int) -> FrozenTrial:

@@ -5,11 +5,18 @@ from pathlib import Path
 import optuna
 import pytest
 
-from search import studies
+from search import studies, tickets
 from search.names import Pruner
 from search.pruners import pruner
 
 EPOCHS = 12
+
+
+def interrupt(study: optuna.Study) -> None:
+    """Fail the trial that runs, and queue it again."""
+    (trial,) = tickets.running(study)
+    assert tickets.give_back(study, trial)
+    tickets.queue(study, 100, places=0)
 
 
 def pruned_at(journal: Path, name: Pruner, curves: list[list[float]], cut: int = -1) -> list[int]:
@@ -31,7 +38,7 @@ def pruned_at(journal: Path, name: Pruner, curves: list[list[float]], cut: int =
             if trial.number == cut and epoch == 4:
                 break
         if trial.number == cut:
-            studies.reap_interrupted(study)
+            interrupt(study)
             continue
         state = optuna.trial.TrialState.PRUNED if stopped else None
         study.tell(trial, None if stopped else curve[-1], state=state)

@@ -21,7 +21,7 @@ from artifacts.records import HYPERPARAMETERS, REASON
 from artifacts.run_directory import RunDirectory
 from data_prep.store import Store
 from search import config as configuration
-from search import studies
+from search import liveness, studies
 
 Dfsearch = Callable[..., subprocess.CompletedProcess[str]]
 WAIT_SECONDS = 180
@@ -179,12 +179,12 @@ def test_a_killed_worker_costs_its_trial_and_nothing_else(
         found = trials(run_dir)
         return (
             len(found) == 2
-            and studies.PID in found[1].user_attrs
+            and liveness.PID in found[1].user_attrs
             and (found[1].state == TrialState.RUNNING)
         )
 
     wait_for(second_trial_runs, process)
-    os.kill(trials(run_dir)[1].user_attrs[studies.PID], signal.SIGKILL)
+    os.kill(trials(run_dir)[1].user_attrs[liveness.PID], signal.SIGKILL)
     assert process.wait(timeout=WAIT_SECONDS) == 0
     after = trials(run_dir)
     assert [t.state.is_finished() for t in after] == [True] * 3
@@ -204,7 +204,7 @@ def test_two_workers_share_one_search(
     found = trials(tmp_path / "run")
     assert len(found) == 4
     assert all(trial.state.is_finished() for trial in found)
-    assert len({trial.user_attrs[studies.PID] for trial in found}) == 2
+    assert len({trial.user_attrs[liveness.PID] for trial in found}) == 2
     assert (tmp_path / "run" / "best_model.json").exists()
 
 
@@ -254,7 +254,9 @@ def test_a_preset_asked_for_before_any_trial_replaces_the_first(
     run_dir, weights = tmp_path / "run", tmp_path / "none.h5"
     first = dfsearch("run", store_path, run_dir, "--weights", weights)
     assert first.returncode == 2
-    thorough = dfsearch("run", store_path, run_dir, "--weights", weights, "--preset", "thorough")
+    # Without a stream that a GAN would have to be trained for first.
+    chosen = ("--weights", weights, "--preset", "thorough", "--streams", "spatial")
+    thorough = dfsearch("run", store_path, run_dir, *chosen)
     assert thorough.returncode == 2
     trials = tomllib.loads((run_dir / "config.toml").read_text())["architecture"]["trials"]
     assert trials == configuration.PRESETS["thorough"]["architecture"]["trials"]

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import resource
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,10 +13,12 @@ from optuna.trial import TrialState
 from artifacts.records import HYPERPARAMETERS, REASON, SECONDS
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
-from search import studies
+from search import studies, tickets
 from search.config import RunConfig, resolve
+from search.liveness import HEARTBEAT
 from search.trial import (
     MODEL_FILE,
+    NoTicketError,
     OpenTrial,
     TrialOutcome,
     TrialResult,
@@ -33,7 +37,14 @@ def config(tmp_path: Path) -> RunConfig:
 
 @pytest.fixture
 def run(config: RunConfig) -> Run:
-    return lambda objective: run_trial(config, STAGE, 5, objective)
+    """Queue a trial, and run it."""
+
+    def queue_and_run(objective: Callable[[OpenTrial], TrialResult]) -> TrialOutcome:
+        study = studies.open_study(RunDirectory(config.run_dir).journal, STAGE)
+        tickets.queue(study, len(studies.finished(study)) + 1, places=1)
+        return run_trial(config, STAGE, 5, objective)
+
+    return queue_and_run
 
 
 def ended(config: RunConfig) -> optuna.trial.FrozenTrial:
@@ -147,14 +158,66 @@ def test_an_interrupted_trial_is_repeated_with_its_numbers_and_its_seed(
                 run(objective)
             except KeyboardInterrupt:
                 study = studies.open_study(RunDirectory(config.run_dir).journal, STAGE)
-                study._storage.set_trial_user_attr(study.trials[-1]._trial_id, studies.PID, None)
-                studies.reap_interrupted(study)
+                for trial in tickets.running(study):
+                    tickets.give_back(study, trial)
         RunDirectory(config.run_dir).journal.unlink()
         return seen
 
     whole = search(None)
     assert len({drawn for drawn, _ in whole}) == 12
     assert search(3) == whole
+
+
+def test_without_a_ticket_nothing_is_run(config: RunConfig) -> None:
+    with pytest.raises(NoTicketError):
+        run_trial(config, STAGE, 5, lambda trial: TrialResult(0.5, {}))
+    assert studies.trials(RunDirectory(config.run_dir).journal)[STAGE] == []
+
+
+def test_a_trial_that_was_given_up_meanwhile_ends_without_being_counted_again(
+    config: RunConfig, run: Run
+) -> None:
+    def objective(trial: OpenTrial) -> TrialResult:
+        study = studies.open_study(RunDirectory(config.run_dir).journal, STAGE)
+        assert tickets.give_back(study, tickets.running(study)[0], died=True)
+        return TrialResult(0.5, {})
+
+    assert run(objective).reason == studies.INTERRUPTED
+    assert ended(config).state == TrialState.FAIL
+    assert studies.finished(studies.open_study(RunDirectory(config.run_dir).journal, STAGE)) == []
+
+
+@pytest.mark.parametrize("kind", ["history.csv", "a model"])
+def test_a_full_disk_is_one_line_and_leaves_the_trial_to_be_retried(
+    config: RunConfig, run: Run, kind: str
+) -> None:
+    """A limit on the size of files stands for the disk; the journal is small enough for it."""
+
+    def objective(trial: OpenTrial) -> TrialResult:
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
+        try:
+            if kind == "a model":
+                (trial.folder / MODEL_FILE).write_bytes(bytes(100_000))
+            while True:
+                trial.record(dict.fromkeys(map(str, range(1000)), 0.5))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    with pytest.raises(UserError, match="File too large; make room, and the same command goes on"):
+        run(objective)
+    assert ended(config).state == TrialState.RUNNING
+
+
+def test_a_trial_beats_while_it_runs_and_not_after(config: RunConfig, run: Run) -> None:
+    def objective(trial: OpenTrial) -> TrialResult:
+        deadline = time.monotonic() + 20
+        while not (trial.folder / HEARTBEAT).exists():
+            assert time.monotonic() < deadline
+        return TrialResult(0.5, {})
+
+    assert run(objective).state == "complete"
+    assert not (folder(config) / HEARTBEAT).exists()
 
 
 def test_a_reason_is_one_short_line() -> None:

@@ -1,0 +1,198 @@
+"""The trials of a stage, handed out until enough are done, whoever runs them and whoever dies."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, Protocol
+
+import optuna
+from optuna.trial import FrozenTrial
+
+from artifacts import records
+from artifacts.run_directory import RunDirectory
+from data_prep.errors import UserError
+from search import liveness, studies, tickets, worker
+from search.config import RunConfig
+from search.fan_out import Crew, WorkerDiedError
+from search.presence import present
+from search.samplers import exhausted
+from search.time_limit import bury, has_hung
+from search.trial import TrialOutcome
+
+TRIALS_A_WORKER = 25
+MAX_IDLE_DEATHS = 3
+
+_TICK_SECONDS = 1.0
+
+
+class Progress(Protocol):
+    """Where a run tells how it goes."""
+
+    def stage(self, name: str, done: int, total: int) -> None:
+        """A stage begins, or goes on, with ``done`` of ``total`` trials finished."""
+
+    def trial(self, outcome: TrialOutcome) -> None:
+        """A trial ended, here or elsewhere."""
+
+    def message(self, text: str) -> None:
+        """Something worth a line."""
+
+
+class Dispatch:
+    """Hands out one stage.
+
+    Trials are queued as tickets, and each worker claims one: those of the crew when they are called
+    upon, those that joined the run by themselves. What a trial did is read from its study alone.
+
+    Args:
+        config: of the run.
+        stage: to hand out.
+        crew: that this process calls upon.
+        progress: is told.
+    """
+
+    def __init__(self, config: RunConfig, stage: str, crew: Crew, progress: Progress) -> None:
+        self._config = config
+        self._stage = stage
+        self._directory = RunDirectory(config.run_dir)
+        self._study = studies.open_study(self._directory.journal, stage)
+        self._crew = crew
+        self._progress = progress
+        self._watch = liveness.Watch(config.limits.silence_seconds)
+        self._calls: set[Future[Any]] = set()
+        self._told: set[int] = set()
+        self._inherited = {trial.number for trial in tickets.running(self._study)}
+        self._idle_deaths = 0
+
+    def run(self, wanted: int, enqueue: Callable[[], None]) -> None:
+        """Run the trials the stage still lacks; a dead worker costs its trial, not the stage.
+
+        Args:
+            wanted: trials the stage is to have.
+            enqueue: queues what is tried first; called where nothing has begun.
+
+        Raises:
+            UserError: what every trial would meet, or workers die before they begin one.
+        """
+        done = studies.finished(self._study)
+        self._told = {trial.number for trial in done}
+        self._progress.stage(self._stage, len(done), wanted)
+        if len(done) < wanted and not studies.has_begun(self._study):
+            enqueue()
+        tickets.open_for_claims(self._study, True)
+        while self._is_under_way(wanted):
+            self._give_up_the_dead()
+            joined = present(self._directory, self._watch)
+            if self._is_open():
+                tickets.queue(self._study, wanted, self._crew.places() + len(joined))
+                self._call_upon(joined)
+            self._collect()
+            self._tell()
+        tickets.open_for_claims(self._study, False)
+        self._progress.stage(self._stage, len(studies.finished(self._study)), wanted)
+
+    def _is_open(self) -> bool:
+        """Whether further trials may begin."""
+        return not exhausted(self._study)
+
+    def _is_under_way(self, wanted: int) -> bool:
+        """Whether trials are lacking, or still run."""
+        if self._calls or tickets.running(self._study):
+            return True
+        return self._is_open() and len(studies.finished(self._study)) < wanted
+
+    def _call_upon(self, joined: set[str]) -> None:
+        """Call upon workers of the crew that are free, as far as there are tickets for them."""
+        claimed = sum(
+            liveness.starter(trial.user_attrs) not in joined
+            for trial in tickets.running(self._study)
+        )
+        claiming = max(0, len(self._calls) - claimed)
+        unclaimed = len(tickets.waiting(self._study)) - claiming
+        for _ in range(min(self._crew.places() - len(self._calls), unclaimed)):
+            self._calls.add(self._crew.submit(worker.run_trial, self._config, self._stage))
+
+    def _collect(self) -> None:
+        """Wait a moment for calls to return, and see what became of them."""
+        if not self._calls:
+            time.sleep(_TICK_SECONDS)
+            return
+        returned, self._calls = concurrent.futures.wait(
+            self._calls, _TICK_SECONDS, return_when=concurrent.futures.FIRST_COMPLETED
+        )
+        for future in returned:
+            try:
+                self._crew.collect(future, lambda ran: is_worn(ran, self._config))
+                self._idle_deaths = 0
+            except WorkerDiedError as death:
+                self._bury(str(death))
+
+    def _bury(self, said: str) -> None:
+        """Fail the trial of a worker of ours that is dead."""
+        dead = [
+            trial
+            for trial in tickets.running(self._study)
+            if liveness.is_child(trial.user_attrs) and liveness.is_dead_here(trial.user_attrs)
+        ]
+        self._idle_deaths = 0 if dead else self._idle_deaths + 1
+        if self._idle_deaths == MAX_IDLE_DEATHS:
+            raise UserError(
+                f"workers of the {self._stage} stage die before they begin a trial ({said}); "
+                "is there enough memory?"
+            )
+        for trial in dead:
+            minutes = self._config.limits.trial_minutes
+            bury(self._study, trial, self._folder(trial), minutes, said)
+
+    def _give_up_the_dead(self) -> None:
+        """Have the trials of workers repeated that died elsewhere, or with an earlier process."""
+        for trial in tickets.running(self._study):
+            # Of those the crew tells.
+            if liveness.is_child(trial.user_attrs):
+                continue
+            folder = self._folder(trial)
+            if not self._watch.is_gone(trial.user_attrs, folder / liveness.HEARTBEAT):
+                continue
+            if has_hung(folder):
+                bury(self._study, trial, folder, self._config.limits.trial_minutes, "")
+                continue
+            # One that was interrupted together with the run is not to blame for it.
+            died = trial.number not in self._inherited
+            if tickets.give_back(self._study, trial, died=died) and died:
+                host = trial.user_attrs.get(liveness.HOST, "unknown")
+                self._progress.message(
+                    f"{self._stage} {trial.number}: its worker on {host} died or fell silent"
+                )
+
+    def _tell(self) -> None:
+        """Tell of every trial that ended since."""
+        for trial in studies.finished(self._study):
+            if trial.number not in self._told:
+                self._told.add(trial.number)
+                self._progress.trial(_outcome(self._stage, trial))
+
+    def _folder(self, trial: FrozenTrial) -> Path:
+        return self._directory.trial(self._stage, trial.number)
+
+
+def is_worn(ran: worker.Ran, config: RunConfig) -> bool:
+    """Whether a worker has run so many trials, or holds so much memory, that it is replaced."""
+    return ran.trials >= TRIALS_A_WORKER or 0 < config.limits.worker_gb * 1e9 < ran.resident
+
+
+def _outcome(stage: str, trial: FrozenTrial) -> TrialOutcome:
+    """How a trial ended, as its study knows it."""
+    known = trial.user_attrs
+    complete = trial.state == optuna.trial.TrialState.COMPLETE
+    return TrialOutcome(
+        stage=stage,
+        number=trial.number,
+        state=records.STATES[trial.state],
+        value=trial.values[0] if complete and trial.values else None,
+        seconds=known.get(records.SECONDS, 0.0),
+        reason=known.get(records.REASON, ""),
+    )
