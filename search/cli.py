@@ -79,7 +79,7 @@ def run(
     flags["space"] = {name: value for name, value in space.items() if value is not None}
     with reported("the same command goes on where it was"):
         config = _run_config(store, run_dir, flags)
-        with run_progress() as progress:
+        with run_progress(config.run_dir) as progress:
             directory = run_search(config, progress)
     print(
         f"{directory.root}: best_model.h5, best_model.keras, best_model.png, best_model.json, "

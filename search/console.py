@@ -1,22 +1,25 @@
-"""What a person sees while long work goes on: bars with time left, and a line a trial."""
+"""What a person sees while long work goes on: bars with time left, a table, a line a trial."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from rich.console import Console
+from rich.live import Live
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
-    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
+from artifacts.run_directory import RunDirectory
+from search.live import LiveProgress, told
 from search.trial import TrialOutcome
 
 log = Console(stderr=True, highlight=False)
@@ -62,41 +65,38 @@ def bars(*descriptions: str) -> Iterator[list[Callable[[int, int], None]]]:
 
 
 @contextlib.contextmanager
-def run_progress() -> Iterator[RunProgress]:
-    """Bars and lines of a search on standard error."""
-    with _progress() as shown:
-        yield RunProgress(shown)
+def run_progress(run_dir: Path | None = None) -> Iterator[LiveProgress | LineProgress]:
+    """How a search goes, on standard error: a line a trial, and a live table on a terminal.
+
+    Args:
+        run_dir: of the run, for the table.
+    """
+    if run_dir is None or not log.is_terminal:
+        yield LineProgress()
+        return
+    progress = LiveProgress(log, RunDirectory(run_dir))
+    with Live(get_renderable=progress.render, console=log, refresh_per_second=2, transient=True):
+        yield progress
 
 
-class RunProgress:
-    """Tells on a terminal how a run goes; see :class:`search.run.Progress`."""
+class LineProgress:
+    """Tells in plain lines how a run goes; see :class:`search.dispatch.Progress`."""
 
-    def __init__(self, bars: Progress) -> None:
-        self._bars = bars
-        self._task = TaskID(0)
+    def __init__(self) -> None:
         self._stage = ""
-        self._best: float | None = None
 
     def stage(self, name: str, done: int, total: int) -> None:
-        """Begin the bar of a stage, or bring it up to date."""
+        """Say once that a stage begins."""
         if name != self._stage:
-            self._stage, self._best = name, None
-            self._task = self._bars.add_task(f"{name} search", total=total, note="")
-        self._bars.update(self._task, completed=done, total=total)
+            self._stage = name
+            log.print(f"{name} search: {done} of {total} trials done", markup=False)
 
     def trial(self, outcome: TrialOutcome) -> None:
-        """Print a line for a finished trial and move the bar on."""
-        name = "KID" if outcome.stage == "gan" else "score"
-        text = f"{outcome.stage} {outcome.number}: {outcome.state}"
-        if outcome.value is not None:
-            text += f", {name} {outcome.value:.3f}"
-            better = min if outcome.stage == "gan" else max
-            self._best = outcome.value if self._best is None else better(self._best, outcome.value)
-        if outcome.reason:
-            text += f", {outcome.reason}"
-        log.print(f"  {text}, {outcome.seconds:.0f} s", markup=False)
-        note = "" if self._best is None else f"best {name} {self._best:.3f}"
-        self._bars.update(self._task, advance=1, note=note)
+        """Print a line for a trial that ended."""
+        log.print(f"  {told(outcome)}", markup=False)
+
+    def running(self, numbers: Sequence[int]) -> None:
+        """Say nothing of trials before they end."""
 
     def message(self, text: str) -> None:
         """Print a line."""

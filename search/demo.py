@@ -52,7 +52,7 @@ def run_demo(run_dir: Path, seed: int) -> None:
         with bars("preparing", "writing") as [progress, writing]:
             prepare(videos, store, jobs=-1, seed=seed, progress=progress, writing=writing)
     settings = {"store": store, "run_dir": run_dir, "seed": seed, **SETTINGS}
-    with run_progress() as progress_of_run:
+    with run_progress(run_dir) as progress_of_run:
         run(configuration.resolve(settings), progress_of_run)
 
     directory = RunDirectory(run_dir)
