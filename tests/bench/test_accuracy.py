@@ -107,6 +107,10 @@ def test_rows_with_a_gan_train_one_for_both_and_their_detectors(
 ) -> None:
     monkeypatch.setenv(data.VARIABLE, str(synthetic_data))
     monkeypatch.setattr(rows, "EPOCHS", 1)
+    for name in rows.PARTS:
+        settings = dict(rows.ONE_TRAINING[name])
+        settings["training"] = {**settings.get("training", {}), "views": 1}
+        monkeypatch.setitem(rows.ONE_TRAINING, name, settings)
     for module in (rows, accuracy_training):
         monkeypatch.setattr(module, "GAN", dict(rows.GAN) | {"steps": 3})
     (common,) = accuracy.test_sets(kept, [])
