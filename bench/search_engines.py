@@ -9,7 +9,6 @@ epoch.
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import json
 import shutil
 import time
@@ -106,10 +105,10 @@ def search_with_keras_tuner(
 
 
 def search_with_autokeras(case: Case, folder: Path, out: Path, chosen: argparse.Namespace) -> None:
-    """Stock AutoKeras: all clips in memory, ``AutoModel`` of our block and its own head.
+    """Stock AutoKeras, not patched: all clips in memory, ``AutoModel`` of our block and our head.
 
-    Its optimizer and learning rate are of its own space. Where it fails before its first trial for
-    the reason that :func:`patch_autokeras` knows, it is patched, and that is written down.
+    Its own ``ClassificationHead`` fails on Keras 3.15, to whose layers it gives NumPy numbers.
+    Optimizer and learning rate are of its own space.
     """
     import_tensorflow()
     import autokeras as ak
@@ -117,7 +116,7 @@ def search_with_autokeras(case: Case, folder: Path, out: Path, chosen: argparse.
     import keras_tuner
 
     from search import detectors
-    from spaces.detector import DetectorBlock
+    from spaces.detector import DetectorBlock, FakeProbabilityHead
     from spaces.inputs import ClipInput
 
     write = write_to(out)
@@ -125,58 +124,24 @@ def search_with_autokeras(case: Case, folder: Path, out: Path, chosen: argparse.
     with Store(case.store(folder)) as store:
         graph = detectors.space(config(case, folder, out.with_suffix(".run")), store)
     (block,) = [one for one in graph.blocks if isinstance(one, DetectorBlock)]
-
-    def search() -> None:
-        frames = ClipInput(train[0].shape[1:])
-        features = DetectorBlock.from_config(block.get_config())(frames)
-        head = ak.ClassificationHead(num_classes=2, metrics=[keras.metrics.AUC(name="auc")])
-        ak.AutoModel(
-            inputs=frames,
-            outputs=head(features),
-            objective=keras_tuner.Objective("val_auc", "max"),
-            tuner="random",
-            max_trials=chosen.trials,
-            seed=chosen.seed,
-            overwrite=True,
-            directory=out.with_suffix(".run"),
-        ).fit(
-            *train,
-            validation_data=val,
-            epochs=case.epochs,
-            batch_size=case.batch_size,
-            callbacks=[_clock(write)],
-            verbose=0,
-        )
-
-    try:
-        search()
-    except ValueError as error:
-        if "units" not in str(error):
-            raise
-        write(patched=patch_autokeras(error))
-        search()
-
-
-def patch_autokeras(error: ValueError) -> str:
-    """Make AutoKeras's graph keep whole numbers for shapes; what was wrong, in a sentence."""
-    from autokeras.graph import Graph
-
-    stock = Graph.set_io_shapes
-
-    def set_io_shapes(self: Graph, shapes: Any) -> None:
-        stock(self, shapes)
-        for node in self.inputs:
-            node.shape = tuple(map(int, node.shape))
-        for node in self.outputs:
-            head = node.in_blocks[0]
-            head.shape = tuple(map(int, head.shape))
-
-    Graph.set_io_shapes = set_io_shapes
-    version = importlib.metadata.version
-    reason = str(error).splitlines()[0]
-    return (
-        f"stock AutoKeras {version('autokeras')} does not run on Keras {version('keras')} "
-        f"({reason}); patched here: the shapes of its graph are made int"
+    frames = ClipInput(train[0].shape[1:])
+    head = FakeProbabilityHead(metrics=[keras.metrics.AUC(name="auc")])
+    ak.AutoModel(
+        inputs=frames,
+        outputs=head(DetectorBlock.from_config(block.get_config())(frames)),
+        objective=keras_tuner.Objective("val_auc", "max"),
+        tuner="random",
+        max_trials=chosen.trials,
+        seed=chosen.seed,
+        overwrite=True,
+        directory=out.with_suffix(".run"),
+    ).fit(
+        *train,
+        validation_data=val,
+        epochs=case.epochs,
+        batch_size=case.batch_size,
+        callbacks=[_clock(write)],
+        verbose=0,
     )
 
 

@@ -78,7 +78,7 @@ class Searched:
         ends: seconds at which its trials ended.
         aucs: best validation AUC of each; None of a trial that failed.
         peak, own_peak: bytes, see :class:`search_watch.Watched`.
-        notes: how it ended, where that was not by itself, and whether it was patched.
+        notes: what failed, and how it ended where that was not well.
     """
 
     engine: str
@@ -212,7 +212,7 @@ def read_off(
 ) -> Searched:
     """What a watched search did; what an engine trains after its last trial is not counted."""
     ended: Sequence[Event] = [event for event in done.events if "trial" in event][:trials]
-    notes = [event["patched"] for event in done.events if "patched" in event]
+    notes = []
     failed = [event["why"] for event in ended if event["state"] != "complete"]
     notes += [f"{len(failed)} of {len(ended)} trials failed: {failed[0]}"] if failed else []
     notes += [done.ended] if done.ended else []

@@ -79,7 +79,6 @@ def test_a_failure_is_told_by_its_last_line(tmp_path: Path) -> None:
 
 def test_what_is_trained_after_the_last_trial_is_no_trial() -> None:
     events = [
-        {"seconds": 1.0, "patched": "a patch"},
         {"seconds": 10.0, "trial": 0, "state": "complete", "auc": 0.6, "why": ""},
         {"seconds": 20.0, "trial": 1, "state": "failed", "auc": None, "why": "out of memory"},
         {"seconds": 35.0, "trial": -1, "state": "complete", "auc": 0.9, "why": ""},
@@ -88,7 +87,7 @@ def test_what_is_trained_after_the_last_trial_is_no_trial() -> None:
         "autokeras", CASE, watch.Watched(events, 40.0, 2, 1, ""), seed=0, workers=1, trials=2
     )
     assert (found.ends, found.aucs) == ([10.0, 20.0], [0.6, None])
-    assert found.notes == ["a patch", "1 of 2 trials failed: out of memory"]
+    assert found.notes == ["1 of 2 trials failed: out of memory"]
     assert (found.per_hour, found.later_per_hour) == (360.0, 360.0)
     assert [found.best_at(seconds) for seconds in (5, 15, 25)] == [None, 0.6, 0.6]
 
