@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import pwd
+import shutil
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+import urllib.parse
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -174,3 +179,64 @@ def finished_run(
     done = dfsearch("run", write_config(folder))
     assert done.returncode == 0, done.stderr
     return folder / "run"
+
+
+class Server:
+    """A PostgreSQL server of the tests; ``url`` is of its database, with the password."""
+
+    PASSWORD = "pa ss/w@rd"
+
+    def __init__(self, folder: Path, as_user: list[str]) -> None:
+        self._data = folder / "data"
+        self._as_user = as_user
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        secret = folder / "password"
+        secret.write_text(self.PASSWORD)
+        secret.chmod(0o644)
+        self._run("initdb", "-A", "scram-sha-256", "-U", "search", "--pwfile", str(secret))
+        self.start()
+
+    @property
+    def url(self) -> str:
+        """Of the database that is there from the beginning."""
+        secret = urllib.parse.quote(self.PASSWORD, safe="")
+        return f"postgresql://search:{secret}@127.0.0.1:{self.port}/postgres"
+
+    def start(self) -> None:
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= "
+        log = str(self._data / "log")
+        self._run("pg_ctl", "start", "-w", "-l", log, "-o", f"{options} -c fsync=off")
+
+    def stop(self) -> None:
+        """At once, as if it had crashed."""
+        self._run("pg_ctl", "stop", "-m", "immediate")
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [*self._as_user, program, "-D", str(self._data), *arguments]
+        done = subprocess.run(
+            command, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False
+        )
+        assert done.returncode == 0, done.stderr.decode()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    """A PostgreSQL server, started for the tests; skips where none is installed."""
+    found = [shutil.which("initdb"), *Path("/usr/lib/postgresql").glob("*/bin/initdb")]
+    initdb = next(filter(None, found), None)
+    if initdb is None:
+        pytest.skip("PostgreSQL is not installed: no initdb")
+    as_user = ["env", f"PATH={Path(initdb).resolve().parent}:{os.environ['PATH']}"]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if os.getuid() == 0:
+            # It refuses to run as root.
+            nobody = pwd.getpwnam("nobody")
+            os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+            who = [f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
+            as_user = ["setpriv", *who, *as_user]
+        server = Server(folder, as_user)
+        yield server
+        server.stop()
