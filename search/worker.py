@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib
 import os
+from collections.abc import Callable
 from typing import Any
 
 import psutil
@@ -49,13 +51,17 @@ def run_trial(config: RunConfig, stage: str) -> Ran:
         UserError: this is no worker for the run: other versions, or another store; or what every
             other trial would meet as well.
     """
-    global _run
     check_worker(RunDirectory(config.run_dir), config.store)
-    try:
-        outcome = _call(stage, "run", config)
+    return run_waiting(lambda: _call(stage, "run", config))
+
+
+def run_waiting(run: Callable[[], TrialOutcome]) -> Ran:
+    """Run a trial, if one waits, and say what it has made of this process."""
+    global _run
+    outcome = None
+    with contextlib.suppress(NoTicketError):
+        outcome = run()
         _run += 1
-    except NoTicketError:
-        outcome = None
     return Ran(outcome, _run, psutil.Process().memory_info().rss)
 
 
