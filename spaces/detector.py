@@ -209,9 +209,9 @@ class DetectorGraph(Graph):
     """An AutoKeras graph that builds the model and searches nothing but the model.
 
     AutoKeras's own graph adds its optimizer and a coarse learning rate to the space; here they
-    belong to the training space. Models are compiled with Adam, binary cross-entropy and the AUC,
-    so that a plain KerasTuner tuner trains them as they are; whoever trains otherwise compiles
-    them anew. A model takes ``frames``, whether a stream looks at them or not, and those
+    belong to the training space. Models are compiled with Adam and binary cross-entropy, so that a
+    plain KerasTuner tuner trains them as they are; whoever trains otherwise compiles them anew. A
+    model takes ``frames``, whether a stream looks at them or not, and those
     modalities that one does.
     """
 
@@ -219,7 +219,8 @@ class DetectorGraph(Graph):
         frames, *modalities = model.inputs
         used = [frames, *filter(_is_used, modalities)]
         detector = keras.Model(used if len(used) > 1 else frames, model.outputs[0], name="detector")
-        detector.compile("adam", "binary_crossentropy", metrics=[keras.metrics.AUC(name="auc")])
+        # Without metrics: Keras would keep them when it is compiled anew.
+        detector.compile("adam", "binary_crossentropy")
         return detector
 
 
