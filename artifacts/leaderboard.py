@@ -32,7 +32,9 @@ def to_csv(records: Sequence[TrialRecord]) -> str:
     writer = csv.DictWriter(text, fields, lineterminator="\n")
     writer.writeheader()
     for row in rows(records):
-        row["hyperparameters"] = json.dumps(row["hyperparameters"], sort_keys=True)
+        for name in ("hyperparameters", "method_auc"):
+            if row[name] is not None:
+                row[name] = json.dumps(row[name], sort_keys=True)
         writer.writerow(row)
     return text.getvalue()
 
@@ -40,9 +42,11 @@ def to_csv(records: Sequence[TrialRecord]) -> str:
 def to_table(records: Sequence[TrialRecord], title: str) -> Table:
     """Records as a table for the terminal: AUC, or KID for a GAN.
 
-    Where ranks do not follow the AUC alone, a column has the score that they follow.
+    Where ranks do not follow the AUC alone, a column has the score that they follow. Where a search
+    had two objectives, columns have the second and mark the front.
     """
-    scored = any(record.val_pseudo_auc is not None for record in records)
+    scored = any(record.objective not in (None, record.val_auc) for record in records)
+    cost = _cost(records)
     table = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD)
     columns: dict[str, JustifyMethod] = {
         "rank": "right",
@@ -50,6 +54,7 @@ def to_table(records: Sequence[TrialRecord], title: str) -> Table:
         "state": "left",
         **({"score": "right"} if scored else {}),
         "val AUC": "right",
+        **({cost: "right", "front": "left"} if cost else {}),
         "params": "right",
         "s": "right",
     }
@@ -68,12 +73,28 @@ def to_table(records: Sequence[TrialRecord], title: str) -> Table:
             record.state,
             *([_number(record.objective, 3)] if scored else []),
             _number(record.val_auc, 3) or ("" if record.kid is None else f"KID {record.kid:.3f}"),
+            *([_number(getattr(record, cost), 1), "*" if record.on_front else ""] if cost else []),
             "" if record.params is None else f"{record.params:,}",
             _number(record.seconds, 0),
-            escape("; ".join(filter(None, [describe(record, architectures), record.reason]))),
+            escape("; ".join(filter(None, [describe(record, architectures), *_said(record)]))),
             style="bold" if record.rank == 1 else None,
         )
     return table
+
+
+def _cost(records: Sequence[TrialRecord]) -> str:
+    """The second objective of a search that had two."""
+    on_front = [record for record in records if record.on_front]
+    if not on_front:
+        return ""
+    return "file_mb" if on_front[0].file_mb is not None else "latency_ms"
+
+
+def _said(record: TrialRecord) -> list[str]:
+    """What a trial scored on methods it was not trained on, and its reason."""
+    methods = sorted((record.method_auc or {}).items(), key=lambda found: found[1])
+    told = ", ".join(f"{method} {auc:.3f}" for method, auc in methods)
+    return [f"left out: {told}" if told else "", record.reason]
 
 
 def find(records: Sequence[TrialRecord], name: str) -> TrialRecord:

@@ -20,6 +20,9 @@ VAL_PAIR_RANKING = "val_pair_ranking"
 KID_ERROR = "kid_error"
 KID_FEATURES = "kid_features"
 DETECTOR_AUC = "detector_auc"
+METHOD_AUC = "method_auc"
+FILE_MB = "file_mb"
+LATENCY_MS = "latency_ms"
 
 DETECTOR_STAGES = ("architecture", "training")
 
@@ -47,6 +50,12 @@ class TrialRecord:
         objective: of a detector trial, what the search optimised, at the same epoch as ``val_auc``.
         val_pseudo_auc: of real validation clips against their pseudo-fakes, if looked at.
         val_pair_ranking: how often a pseudo-fake scored above its own clip, if looked at.
+        method_auc: of real validation clips against the fakes of each method by a detector
+            trained without it, if looked at.
+        file_mb: of its model file, if looked at.
+        latency_ms: for one clip on the machine that trained it, if looked at.
+        on_front: of a search with two objectives, whether no complete trial is better in one and
+            as good in the other.
     """
 
     rank: int | None
@@ -66,6 +75,10 @@ class TrialRecord:
     objective: float | None = None
     val_pseudo_auc: float | None = None
     val_pair_ranking: float | None = None
+    method_auc: Mapping[str, float] | None = None
+    file_mb: float | None = None
+    latency_ms: float | None = None
+    on_front: bool | None = None
 
 
 STATES = {
@@ -86,7 +99,12 @@ def ranked(
         trials: of each stage.
         others: that are no trials and take their place among them: an ensemble.
     """
-    records = [_record(stage, trial) for stage, ours in trials.items() for trial in ours]
+    given = [(stage, trial) for stage, ours in trials.items() for trial in ours]
+    front = _front([trial for stage, trial in given if stage in DETECTOR_STAGES])
+    records = [
+        dataclasses.replace(_record(stage, trial), on_front=front.get(id(trial)))
+        for stage, trial in given
+    ]
     records.extend(others)
     records.sort(key=_order)
     placed: list[TrialRecord] = []
@@ -100,7 +118,7 @@ def ranked(
 def _record(stage: str, trial: FrozenTrial) -> TrialRecord:
     attributes = trial.user_attrs
     is_detector = stage in DETECTOR_STAGES
-    value = trial.value if trial.state == TrialState.COMPLETE else None
+    value = trial.values[0] if trial.state == TrialState.COMPLETE and trial.values else None
     if value is None and trial.intermediate_values:
         value = trial.intermediate_values[max(trial.intermediate_values)]
     value = _finite(value)
@@ -122,7 +140,27 @@ def _record(stage: str, trial: FrozenTrial) -> TrialRecord:
         objective=value if is_detector else None,
         val_pseudo_auc=attributes.get(VAL_PSEUDO_AUC),
         val_pair_ranking=attributes.get(VAL_PAIR_RANKING),
+        method_auc=attributes.get(METHOD_AUC),
+        file_mb=attributes.get(FILE_MB),
+        latency_ms=attributes.get(LATENCY_MS),
     )
+
+
+def _front(trials: Iterable[FrozenTrial]) -> dict[int, bool]:
+    """Of each complete trial with two values, a score and a cost, whether it is on the front."""
+    scored = {
+        id(trial): (-trial.values[0], trial.values[1])
+        for trial in trials
+        if trial.state == TrialState.COMPLETE and trial.values and len(trial.values) == 2
+    }
+
+    def is_beaten(ours: tuple[float, float]) -> bool:
+        return any(
+            theirs != ours and theirs[0] <= ours[0] and theirs[1] <= ours[1]
+            for theirs in scored.values()
+        )
+
+    return {place: not is_beaten(ours) for place, ours in scored.items()}
 
 
 def _finite(value: float | None) -> float | None:

@@ -51,4 +51,5 @@ def run(config: RunConfig) -> TrialOutcome:
     def choose(hp: OptunaHyperParameters) -> tuple[OptunaHyperParameters, TrainingChoices]:
         return hp, training_choices(config)
 
-    return run_detector_trial(config, STAGE, config.architecture.epochs, choose)
+    growing = config.architecture.clips == "growing"
+    return run_detector_trial(config, STAGE, config.architecture.epochs, choose, growing=growing)

@@ -12,7 +12,15 @@ import tomli_w
 
 from data_prep.errors import UserError
 from search import addresses
-from search.names import GRID, Pruner, Sampler
+from search.names import (
+    GENERALISATION,
+    GRID,
+    LEAVING_OUT,
+    PARETO,
+    Objective,
+    Pruner,
+    Sampler,
+)
 from spaces.choices import MIXUP, PAIRWISE, Augmentation, Loss, Schedule
 from spaces.gan import FACE_SIDE, FaceSide, Features
 from spaces.networks import BACKBONES, HED, IMAGENET, NO_WEIGHTS, PRETRAINED
@@ -40,6 +48,7 @@ WEIGHTS = (IMAGENET, HED, NO_WEIGHTS)
 # Where a search runs and what it may take, which may change from start to start.
 _APART = {
     *("store", "run_dir", "workers", "features_gb", "storage", "cluster", "device"),
+    *("minutes", "patience", "tensorboard"),
     *("limits.trial_minutes", "limits.worker_gb", "limits.silence_seconds"),
 }
 
@@ -106,13 +115,16 @@ class Architecture(_Section):
     Attributes:
         trials: how many.
         epochs: at most, each.
+        clips: which an epoch shows: ``all``, or ``growing``, a quarter, a half and all of them in
+            a third of the epochs each, so that what is pruned early has cost less.
         batch_size: clips.
         learning_rate: of Adam.
         schedule: of the learning rate, ``constant`` or ``cosine``, over all epochs.
     """
 
-    trials: Positive = 8
-    epochs: Positive = 12
+    trials: Positive = 6
+    epochs: Positive = 10
+    clips: Literal["all", "growing"] = "all"
     batch_size: Positive = 32
     learning_rate: Rate = 3e-4
     schedule: Schedule = "cosine"
@@ -159,9 +171,9 @@ class Training(_Section):
     From ``views`` on, what is not searched holds for the architecture stage, too.
     """
 
-    trials: Count = 6
+    trials: Count = 4
     architectures: Positive = 2
-    max_epochs: Annotated[int, pydantic.Field(ge=10, strict=True)] = 24
+    max_epochs: Annotated[int, pydantic.Field(ge=10, strict=True)] = 20
     frames: Count = 1
     views: Count = 8
     pseudo_fakes: Share | Search = 0.5
@@ -214,11 +226,22 @@ class Limits(_Section):
             no limit.
         silence_seconds: after which a worker that the run cannot see otherwise, one on another
             host, is taken for dead, if it shows no sign of life.
+        params: most weights of a detector.
+        file_mb: most that its file may take.
+        memory_gb: most that a trial may take while it trains, by estimate.
+        latency_ms: most time to judge one clip, here.
+
+    Each of the last four is 0 for no limit. A detector beyond one is not trained, or, beyond the
+    last, not kept; how far beyond it is, the sampler learns.
     """
 
     trial_minutes: Annotated[float, pydantic.Field(ge=0)] = 0.0
     worker_gb: Annotated[float, pydantic.Field(ge=0)] = 0.0
     silence_seconds: Annotated[float, pydantic.Field(ge=1)] = 60.0
+    params: Count = 0
+    file_mb: Annotated[float, pydantic.Field(ge=0)] = 0.0
+    memory_gb: Annotated[float, pydantic.Field(ge=0)] = 0.0
+    latency_ms: Annotated[float, pydantic.Field(ge=0)] = 0.0
 
 
 class RunConfig(_Section):
@@ -241,13 +264,19 @@ class RunConfig(_Section):
             at least as many as it may have members.
         ensemble: most models that the exported one may average; 0 exports a single one. An
             ensemble is exported where it validates better.
+        minutes: after which no further trial begins, in each start of the run: those that run end,
+            and the finish follows. 0 for no limit; an architecture trial is always completed.
+        patience: trials without a better value after which a stage ends; 0 for never.
+        tensorboard: whether trials write TensorBoard event files, to ``tensorboard`` in the run.
         precision: of the arithmetic in training: ``mixed`` is bfloat16 on a CPU that has it and
             float16 on a GPU. Exported models are float32.
         jit_compile: compile training steps with XLA.
         features_gb: most that computed outputs of frozen parts may take on disk.
-        objective: what is optimised on validation: ``auc`` of its clips, or ``generalisation``, the
-            mean of that, the AUC of its real clips against pseudo-fakes of them and their pair
-            ranking.
+        objective: what is optimised on validation: ``auc`` of its clips, their ``log_loss``,
+            ``generalisation``, the mean of the AUC, the AUC of its real clips against pseudo-fakes
+            of them and their pair ranking; ``leave-one-method-out``, the worst AUC on a method
+            that was left out of training, or ``leave-one-method-out-mean``; or two at once,
+            ``auc+latency`` or ``auc+size``.
     """
 
     store: Path
@@ -262,10 +291,13 @@ class RunConfig(_Section):
     pruner: Pruner = "median"
     kept_models: Positive = 3
     ensemble: Count = 0
+    minutes: Annotated[float, pydantic.Field(ge=0)] = 0.0
+    patience: Count = 0
+    tensorboard: bool = False
     precision: Literal["float32", "mixed"] = "float32"
     jit_compile: bool = False
     features_gb: Annotated[float, pydantic.Field(ge=0)] = 20.0
-    objective: Literal["auc", "generalisation"] = "generalisation"
+    objective: Objective = GENERALISATION
     space: Space = Space()
     architecture: Architecture = Architecture()
     gan: Gan = Gan()
@@ -296,6 +328,25 @@ class RunConfig(_Section):
             )
         return self
 
+    @pydantic.model_validator(mode="after")
+    def _objective_can_be_had(self) -> RunConfig:
+        if self.objective in LEAVING_OUT and self.training.pseudo_fakes == 1:
+            raise ValueError(
+                f"{self.objective} leaves methods of fakes out of training, and with "
+                "pseudo_fakes = 1 none of them is trained on: lower it or take another objective"
+            )
+        if self.objective in PARETO and self.patience:
+            raise ValueError(
+                f"patience counts trials without a better value, and {self.objective} has two: "
+                "set patience to 0"
+            )
+        if self.objective in PARETO and self.sampler == "cmaes":
+            raise ValueError(
+                f"cmaes optimises one value, and {self.objective} is two: set sampler to tpe or "
+                "nsgaii"
+            )
+        return self
+
     @property
     def kept(self) -> int:
         """How many of each stage's best trials keep their model file."""
@@ -311,15 +362,8 @@ PRESETS: Mapping[Preset, Mapping[str, Any]] = {
     "quick": {
         "architecture": {"trials": 3, "epochs": 8},
         "gan": {"trials": 1, "steps": 200},
-        # So few trials are not spent on asking how: pairs and averages are the steadiest.
-        "training": {
-            "trials": 2,
-            "max_epochs": 12,
-            "gan_fakes": False,
-            "loss": "pairwise",
-            "mixup": False,
-            "weight_averaging": True,
-        },
+        # One trial: the training of the architectures, but for longer.
+        "training": {"trials": 1, "max_epochs": 14, "gan_fakes": False, "mixup": False},
     },
     "standard": {},
     "thorough": {

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
+import keras
 import keras_tuner
 import numpy as np
 import optuna
@@ -12,21 +14,28 @@ from artifacts import records
 from artifacts.export import plain_copy
 from artifacts.run_directory import RunDirectory, replacing
 from data_prep.store import Store
-from search import detectors
+from search import detectors, left_out, limits
 from search.config import RunConfig
-from search.fit import Epoch, fit
+from search.estimate import estimate, of
+from search.fit import Epoch, Fit, fit
 from search.gan_mix import walks
 from search.hyperparameters import OptunaHyperParameters
-from search.objectives import ValidationScore
+from search.names import AUC_LATENCY, AUC_SIZE, LEAVING_OUT, LOG_LOSS, PARETO
+from search.objectives import ValidationScore, over_methods
+from search.possible import shown_frames
+from search.proxy import Reports
+from search.resuming import checkpoint_folder
 from search.shorter import shorter
 from search.trial import MODEL_FILE, OpenTrial, TrialOutcome, TrialResult, run_trial
 from spaces.training import TrainingChoices
 
 Choose = Callable[[OptunaHyperParameters], tuple[keras_tuner.HyperParameters, TrainingChoices]]
 
+_WHOLE = "whole.npz"
+
 
 def run_detector_trial(
-    config: RunConfig, stage: str, max_epochs: int, choose: Choose
+    config: RunConfig, stage: str, max_epochs: int, choose: Choose, *, growing: bool = False
 ) -> TrialOutcome:
     """Run one trial of a detector stage; its value is the objective at its best validation epoch.
 
@@ -35,63 +44,206 @@ def run_detector_trial(
         stage: name of the study.
         max_epochs: the most epochs any trial of the stage has.
         choose: asks the hyperparameters for a way to train, and says which answer for the detector.
+        growing: whether early epochs show a part of the samples.
     """
 
     def objective(trial: OpenTrial) -> TrialResult:
         hp = OptunaHyperParameters(trial.optuna)
         with Store(config.store) as store:
-            answers, choices = choose(hp)
-            graph = detectors.space(config, store)
-            model = detectors.build(graph, answers, trial.seed, config.precision)
-            weights = int(sum(np.prod(weight.shape) for weight in model.weights))
-            trial.optuna.set_user_attr(records.HYPERPARAMETERS, detectors.chosen(config, hp))
-            trial.optuna.set_user_attr(records.PARAMS, weights)
-            trained = fit(
-                model,
-                store,
-                choices,
-                seed=trial.seed,
-                features=RunDirectory(config.run_dir).features,
-                budget=config.features_bytes,
-                objective=config.objective,
-                shorter=shorter(config, store, answers, trial.seed),
-                walks=walks(config, store.clip_shape[0]) if choices.gan_fakes else None,
-                report=_reporter(trial, choices.epochs),
+            return _DetectorTrial(config, store, trial, hp, *choose(hp), growing).run()
+
+    steps = max_epochs
+    if config.objective in LEAVING_OUT:
+        with Store(config.store) as store:
+            steps = len(left_out.methods_of(store))
+    return run_trial(config, stage, steps, objective)
+
+
+class _DetectorTrial:
+    """One trial that has its answers, or gets them while its detector is built."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        store: Store,
+        trial: OpenTrial,
+        hp: OptunaHyperParameters,
+        answers: keras_tuner.HyperParameters,
+        choices: TrainingChoices,
+        growing: bool,
+    ) -> None:
+        self._config = config
+        self._store = store
+        self._trial = trial
+        self._hp = hp
+        self._answers = answers
+        self._choices = choices
+        self._growing = growing
+        self._estimated = False
+        self._reports = Reports(trial.optuna)
+        self._folder = checkpoint_folder(RunDirectory(config.run_dir), trial.optuna)
+
+    def run(self) -> TrialResult:
+        """Train within the limits, and keep the model.
+
+        Raises:
+            optuna.TrialPruned: the pruner gives it up, or it breaks a limit.
+        """
+        try:
+            result = self._run()
+        except optuna.TrialPruned:
+            self._reports.end(None)
+            raise
+        self._reports.end(result.value)
+        return result
+
+    def _run(self) -> TrialResult:
+        config = self._config
+        self._check_limits()
+        found: dict[str, float] = {}
+        if config.objective in LEAVING_OUT:
+            found = left_out.left_out_auc(
+                self._store, self._folder, self._fit_without, self._tell_methods
             )
-        with replacing(trial.folder / MODEL_FILE) as temporary:
+        model = self._build()
+        trained = self._fit(model, kept=self._folder / _WHOLE, report=self._reporter(not found))
+        path = self._trial.folder / MODEL_FILE
+        with replacing(path) as temporary:
             plain_copy(model).save(temporary)
+        costs = self._costs(path)
+        value = over_methods(config.objective, found) if found else trained.best.value
         return TrialResult(
-            value=trained.best.value,
+            value=value,
             attributes={
                 **trained.best.row,
+                **costs,
+                **({records.METHOD_AUC: found} if found else {}),
                 "best_epoch": trained.best_epoch,
                 "cached_inputs": trained.cached,
             },
             note=trained.note,
+            also=(costs[_COST[config.objective]],) if config.objective in PARETO else (),
         )
 
-    return run_trial(config, stage, max_epochs, objective)
+    def _check_limits(self) -> None:
+        """Ask everything, and refuse what would be too large before any of it is allocated."""
+        limited = self._config.limits
+        if not (limited.params or limited.file_mb or limited.memory_gb):
+            self._estimated = True
+            return
+        frames = shown_frames(self._config, self._store)
+        whole = frames == self._store.clip_shape[0]
+        short = None if whole else detectors.space(self._config, self._store, frames)
+        graph = detectors.space(self._config, self._store)
+        precision = self._config.precision
+        asked = estimate(graph, self._answers, self._choices, precision, short)
+        if asked is not None:
+            self._estimated = True
+            self._remember(asked.params)
+            limits.enforce(self._trial.optuna, limited, asked)
+
+    def _build(self) -> keras.Model:
+        graph = detectors.space(self._config, self._store)
+        model = detectors.build(graph, self._answers, self._trial.seed, self._config.precision)
+        self._remember(int(sum(np.prod(weight.shape) for weight in model.weights)))
+        return model
+
+    def _remember(self, params: int) -> None:
+        trial = self._trial.optuna
+        trial.set_user_attr(records.HYPERPARAMETERS, detectors.chosen(self._config, self._hp))
+        trial.set_user_attr(records.PARAMS, params)
+
+    def _fit(
+        self,
+        model: keras.Model,
+        kept: Path,
+        report: Callable[[Epoch], None],
+        without: str = "",
+    ) -> Fit:
+        config, store, choices = self._config, self._store, self._choices
+        learner = shorter(config, store, self._answers, self._trial.seed)
+        if not self._estimated:
+            # A network that could not be known before it stood.
+            limits.enforce(self._trial.optuna, config.limits, of(model, choices, learner))
+            self._estimated = True
+        return fit(
+            model,
+            store,
+            choices,
+            seed=self._trial.seed,
+            features=RunDirectory(config.run_dir).features,
+            budget=config.features_bytes,
+            objective=config.objective,
+            shorter=learner,
+            walks=walks(config, store.clip_shape[0]) if choices.gan_fakes else None,
+            growing=self._growing,
+            without=without,
+            kept=kept,
+            report=report,
+        )
+
+    def _fit_without(self, method: str, kept: Path) -> Fit:
+        """Train the detector anew without a method."""
+
+        def report(epoch: Epoch) -> None:
+            self._trial.record({"without": method, **epoch.row})
+
+        return self._fit(self._build(), kept, report, without=method)
+
+    def _tell_methods(self, done: int, found: dict[str, float]) -> None:
+        """Report what the methods so far are worth; stop the trial where the pruner says so."""
+        value = over_methods(self._config.objective, found)
+        self._trial.optuna.set_user_attr(records.METHOD_AUC, found)
+        self._reports.report(value, done)
+        if self._reports.should_prune():
+            told = f"{self._config.objective} {value:.3f}"
+            raise optuna.TrialPruned(f"{told} after {done} method{'s' if done > 1 else ''}")
+
+    def _reporter(self, prunes: bool) -> Callable[[Epoch], None]:
+        """Record each epoch and report its value; stop the trial where the pruner says so.
+
+        What it scored is kept with the trial as well, so that it is known of pruned trials, too.
+        The last epoch is never pruned: all its cost is spent. Where methods were left out, they
+        were what was reported, and the training with all of them just follows.
+        """
+
+        def report(epoch: Epoch) -> None:
+            self._trial.record(epoch.row if prunes else {"without": "", **epoch.row})
+            for name, value in epoch.score.row.items():
+                self._trial.optuna.set_user_attr(name, value)
+            if not prunes:
+                return
+            self._reports.report(epoch.score.value, epoch.number)
+            if epoch.number < self._choices.epochs and self._reports.should_prune():
+                raise optuna.TrialPruned(f"{_told(epoch.score)} after {epoch.number} epochs")
+
+        return report
+
+    def _costs(self, file: Path) -> dict[str, float]:
+        """What the trained detector costs, as far as the search looks at it.
+
+        Raises:
+            optuna.TrialPruned: it takes longer than the limit.
+        """
+        config = self._config
+        costs: dict[str, float] = {}
+        if config.objective == AUC_SIZE:
+            costs[records.FILE_MB] = round(file.stat().st_size / 1e6, 3)
+        if config.objective == AUC_LATENCY or config.limits.latency_ms:
+            exported = keras.models.load_model(file, compile=False)
+            taken = round(limits.latency_ms(exported, self._store), 2)
+            costs[records.LATENCY_MS] = taken
+            self._trial.optuna.set_user_attr(records.LATENCY_MS, taken)
+            limits.enforce_latency(self._trial.optuna, config.limits, taken)
+        return costs
 
 
-def _reporter(trial: OpenTrial, epochs: int) -> Callable[[Epoch], None]:
-    """Record each epoch and report its value; stop the trial where the pruner says so.
-
-    What it scored is kept with the trial as well, so that it is known of pruned trials, too. The
-    last epoch is never pruned: all its cost is spent.
-    """
-
-    def report(epoch: Epoch) -> None:
-        trial.record(epoch.row)
-        trial.optuna.report(epoch.score.value, epoch.number)
-        for name, value in epoch.score.row.items():
-            trial.optuna.set_user_attr(name, value)
-        if epoch.number < epochs and trial.optuna.should_prune():
-            raise optuna.TrialPruned(f"{_told(epoch.score)} after {epoch.number} epochs")
-
-    return report
+_COST = {AUC_LATENCY: records.LATENCY_MS, AUC_SIZE: records.FILE_MB}
 
 
 def _told(score: ValidationScore) -> str:
     """What a trial was pruned for."""
+    if score.objective == LOG_LOSS:
+        return f"val_log_loss {score.log_loss:.3f}"
     name = "val_auc" if score.pseudo_auc is None else "objective"
     return f"{name} {score.value:.3f}"

@@ -143,7 +143,7 @@ def fit(
         judged.model.jit_compile = choices.jit_compile
         follow = functools.partial(copy_weights, learner, model) if shorter else None
         key = f"{choices}/{seed}/{growing}/{without}/{objective}/{train.store.fingerprint}"
-        watch = Watch(batches, judged, val, report, follow, without, kept, key)
+        watch = Watch(batches, judged, val, report, follow, objective, without, kept, key)
         steps = [batches.steps(epoch) for epoch in range(choices.epochs)]
         compile_detector(trained, choices, steps[-1], sum(steps))
         with contextlib.closing(batches):

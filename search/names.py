@@ -11,3 +11,28 @@ Pruner: TypeAlias = Literal["median", "hyperband", "halving", "none"]
 """See :func:`search.pruners.pruner`."""
 
 GRID: Sampler = "grid"
+
+Objective: TypeAlias = Literal[
+    "auc",
+    "log_loss",
+    "generalisation",
+    "leave-one-method-out",
+    "leave-one-method-out-mean",
+    "auc+latency",
+    "auc+size",
+]
+"""See :mod:`search.objectives`."""
+
+AUC: Objective = "auc"
+LOG_LOSS: Objective = "log_loss"
+GENERALISATION: Objective = "generalisation"
+LEAVE_ONE_OUT: Objective = "leave-one-method-out"
+LEAVE_ONE_OUT_MEAN: Objective = "leave-one-method-out-mean"
+AUC_LATENCY: Objective = "auc+latency"
+AUC_SIZE: Objective = "auc+size"
+
+LEAVING_OUT = (LEAVE_ONE_OUT, LEAVE_ONE_OUT_MEAN)
+"""Objectives for which a trial is trained once without each manipulation method."""
+
+PARETO = (AUC_LATENCY, AUC_SIZE)
+"""Objectives that are two, the second of which is a cost."""

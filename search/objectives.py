@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal, TypeAlias
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 from sklearn import metrics
 
-Objective: TypeAlias = Literal["auc", "generalisation"]
-AUC: Objective = "auc"
-GENERALISATION: Objective = "generalisation"
+from search.names import AUC as AUC
+from search.names import GENERALISATION as GENERALISATION
+from search.names import LEAVE_ONE_OUT_MEAN, LOG_LOSS
+from search.names import Objective as Objective
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,16 +26,22 @@ class ValidationScore:
             the search does not look at these.
         pair_ranking: how often a pseudo-fake scores above the very clip it was made from, mean
             over clips; None likewise.
+        objective: of the search.
     """
 
     auc: float
     log_loss: float
     pseudo_auc: float | None = None
     pair_ranking: float | None = None
+    objective: Objective = AUC
 
     @property
     def value(self) -> float:
-        """What is optimised: the AUC, or the mean of AUC, pseudo-AUC and pair ranking."""
+        """What is optimised, highest best: the AUC; the mean of AUC, pseudo-AUC and pair ranking;
+        or the log-loss with its sign turned.
+        """
+        if self.objective == LOG_LOSS:
+            return -self.log_loss
         if self.pseudo_auc is None or self.pair_ranking is None:
             return self.auc
         return (self.auc + self.pseudo_auc + self.pair_ranking) / 3
@@ -60,6 +67,7 @@ def validation_score(
     labels: npt.NDArray[np.uint8],
     probabilities: npt.NDArray[np.floating],
     pseudo_fakes: npt.NDArray[np.floating] | None = None,
+    objective: Objective = AUC,
 ) -> ValidationScore:
     """Score what a model says of the validation samples.
 
@@ -68,6 +76,7 @@ def validation_score(
         probabilities: (N,), of the same clips.
         pseudo_fakes: (K, R), probabilities of K pseudo-fakes of each of the R real clips, these in
             their order.
+        objective: of the search.
 
     Raises:
         FloatingPointError: a probability is not finite: training has diverged.
@@ -83,6 +92,7 @@ def validation_score(
                 labels, probabilities.astype(np.float64), sample_weight=weights, labels=[0, 1]
             )
         ),
+        objective=objective,
     )
     if pseudo_fakes is None or not pseudo_fakes.size:
         return score
@@ -94,3 +104,28 @@ def validation_score(
         pseudo_auc=float(metrics.roc_auc_score(np.arange(len(both)) >= len(reals), both)),
         pair_ranking=float(above.mean()),
     )
+
+
+def method_auc(
+    labels: npt.NDArray[np.uint8],
+    methods: npt.NDArray[np.str_],
+    probabilities: npt.NDArray[np.floating],
+    method: str,
+) -> float:
+    """Area under the ROC curve of all real clips against the fakes of one method.
+
+    Args:
+        labels: (N,) of the clips.
+        methods: (N,), of the same clips.
+        probabilities: (N,), likewise.
+        method: of which there are clips.
+    """
+    ours = (labels == 0) | (methods == method)
+    return float(metrics.roc_auc_score(labels[ours], probabilities[ours]))
+
+
+def over_methods(objective: Objective, found: Mapping[str, float]) -> float:
+    """What the AUCs of methods, each left out of training in turn, are worth together."""
+    if objective == LEAVE_ONE_OUT_MEAN:
+        return float(np.mean(list(found.values())))
+    return min(found.values())

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from search import checkpoint
 from search.checkpoint import Arrays, TrainingState
-from search.objectives import ValidationScore, validation_score
+from search.objectives import AUC, Objective, ValidationScore, validation_score
 from search.samples import Samples
 from search.stream import ClipBatches
 from search.suffix import Suffix
@@ -45,6 +45,7 @@ class Watch(keras.callbacks.Callback):
         val: validation samples: clips, and pseudo-fakes of them if these are looked at.
         report: called after each epoch; may raise to stop.
         follow: gives what is validated the weights of what is trained, where these are two.
+        objective: which epoch is best.
         without: a manipulation method whose clips choose no epoch.
         kept: where the state of the training is kept; ``None`` keeps none.
         key: tells this training from others; a checkpoint of another is not gone on from.
@@ -63,6 +64,7 @@ class Watch(keras.callbacks.Callback):
         val: Samples,
         report: Callable[[Epoch], None] | None = None,
         follow: Callable[[], None] | None = None,
+        objective: Objective = AUC,
         without: str = "",
         kept: Path | None = None,
         key: str = "",
@@ -78,11 +80,12 @@ class Watch(keras.callbacks.Callback):
         self._judged = val.methods[: len(val.parts[0])] != without
         self._report = report
         self._follow = follow
+        self._objective = objective
         self._kept = kept
         self._key = key
         self._best_values: Arrays = []
         self._own: Arrays = []
-        self.best = ValidationScore(auc=-1.0, log_loss=float("inf"))
+        self.best = ValidationScore(-1.0, log_loss=float("inf"), objective=objective)
         self.best_epoch = 0
         self.probabilities = np.zeros(0, np.float32)
         self.history: list[Epoch] = []
@@ -159,6 +162,7 @@ class Watch(keras.callbacks.Callback):
             self._val.labels[:clips][self._judged],
             probabilities[:clips][self._judged],
             probabilities[clips:].reshape(made, -1) if made else None,
+            self._objective,
         )
         if not np.isfinite(probabilities).all():
             raise FloatingPointError("the model gives NaN: training diverged")

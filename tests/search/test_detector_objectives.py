@@ -1,0 +1,238 @@
+"""Detector trials under every objective, limits, and an interruption; on a tiny store."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from artifacts import leaderboard, records
+from artifacts.run_directory import RunDirectory
+from data_prep.errors import UserError
+from data_prep.store import Clip, Store, write_store
+from search import architecture, fit, left_out, studies, tickets
+from search.config import RunConfig, dump, resolve
+from search.resuming import CHECKPOINT
+from search.trial import MODEL_FILE
+
+METHODS = ["Drawn", "Painted", "Sprayed"]
+
+
+@pytest.fixture(scope="module")
+def methods_store(
+    make_clips: Callable[..., list[Clip]], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Twelve people, whose fakes are of three methods; one method is drawn elsewhere."""
+    clips = []
+    for clip in make_clips(12):
+        clips.append(clip)
+        if clip.label:
+            for number, method in enumerate(METHODS[1:], start=1):
+                frames = np.roll(clip.frames, 8 * number, axis=2)
+                key = f"{clip.key}-{method}"
+                clips.append(dataclasses.replace(clip, key=key, method=method, frames=frames))
+    path = tmp_path_factory.mktemp("methods") / "s.h5"
+    write_store(path, clips, [], {"synthetic": True})
+    return path
+
+
+@pytest.fixture
+def configured(methods_store: Path, tmp_path: Path) -> Callable[..., RunConfig]:
+    """A configuration in a run directory of its own; ``configured(**settings)``."""
+
+    def make(**settings: Any) -> RunConfig:
+        stage = {"trials": 4, "epochs": 2, "batch_size": 8, "learning_rate": 0.01}
+        config = resolve(
+            {
+                "store": str(methods_store),
+                "run_dir": str(tmp_path / "run"),
+                "sampler": "random",
+                "pruner": "none",
+                "space": {"streams": ["spatial"], "backbones": ["small_cnn"]},
+                "gan": {"trials": 0},
+                "training": {"trials": 0, "frames": 0, "augmentation": "none", "pseudo_fakes": 0.0},
+                **settings,
+                "architecture": stage | settings.get("architecture", {}),
+            }
+        )
+        config.run_dir.mkdir(exist_ok=True)
+        RunDirectory(config.run_dir).config.write_text(dump(config))
+        return config
+
+    return make
+
+
+def queued(config: RunConfig, number: int) -> optuna.Study:
+    """The study of the architecture stage, with a trial waiting of what is quickly built."""
+    study = studies.open_study(RunDirectory(config.run_dir).journal, "architecture")
+    params = {"filters": 0, "stages": 3, "frame_stride": 1}
+    small = {f"detector/spatial/{name}": value for name, value in params.items()}
+    small |= {"detector/temporal/kind": "mean"}
+    study.enqueue_trial(small, user_attrs={studies.DRAW: number})
+    return study
+
+
+def run(config: RunConfig, trials: int) -> list[optuna.trial.FrozenTrial]:
+    """Run so many trials of the architecture stage; all trials there are."""
+    for number in range(trials):
+        study = queued(config, number)
+        architecture.run(config)
+    return study.get_trials()
+
+
+def folder(config: RunConfig, number: int) -> Path:
+    return RunDirectory(config.run_dir).trial("architecture", number)
+
+
+def test_each_method_is_left_out_in_turn_and_the_worst_counts(
+    configured: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[set[str]] = []
+    of_batches = fit.ClipBatches.steps
+
+    def watched(batches: fit.ClipBatches, epoch: int) -> int:
+        samples, frequency = batches._samples, batches._frequency_in(epoch)
+        if epoch == 0 and frequency is not None:
+            seen.append(set(samples.methods[frequency > 0]) - {"real"})
+        return of_batches(batches, epoch)
+
+    monkeypatch.setattr(fit.ClipBatches, "steps", watched)
+    config = configured(objective="leave-one-method-out")
+    (trial,) = run(config, 1)
+    found = trial.user_attrs[records.METHOD_AUC]
+    assert seen == [set(METHODS) - {method} for method in METHODS] + [set(METHODS)]
+    assert sorted(found) == METHODS
+    assert trial.value == min(found.values())
+    assert trial.intermediate_values == {
+        number: min(list(found.values())[:number]) for number in (1, 2, 3)
+    }
+    # The model that is kept has seen all methods, and is scored on all.
+    assert (folder(config, 0) / MODEL_FILE).is_file()
+    assert 0 <= trial.user_attrs[records.VAL_AUC] <= 1
+    assert json.loads((folder(config, 0) / "metrics.json").read_text())["method_auc"] == found
+    with (folder(config, 0) / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["without"] for row in rows] == [*np.repeat(METHODS, 2), "", ""]
+    assert not (folder(config, 0) / CHECKPOINT).exists()
+    (record,) = records.ranked({"architecture": [trial]})
+    table = leaderboard.to_table([record], "run")
+    assert "left out: " in str(list(table.columns[-1].cells))
+
+
+def test_one_method_cannot_be_left_out(store_path: Path) -> None:
+    with Store(store_path) as store, pytest.raises(UserError, match="there is Drawn"):
+        left_out.methods_of(store)
+
+
+def test_two_objectives_make_a_front_and_are_pruned_by_the_first(
+    configured: Callable[..., RunConfig],
+) -> None:
+    cost = "file_mb"
+    config = configured(objective="auc+size", sampler="nsgaii", pruner="median")
+    trials = run(config, 2)
+    assert all(trial.state == TrialState.COMPLETE for trial in trials)
+    for trial in trials:
+        assert trial.values == [trial.user_attrs["val_auc"], trial.user_attrs[cost]]
+    ranked = records.ranked({"architecture": trials})
+    front = {record.trial for record in ranked if record.on_front}
+    best = {
+        trial.number
+        for trial in studies.open_study(config.run_dir / "studies.log", "architecture").best_trials
+    }
+    assert front == best
+    assert ranked[0].rank == 1
+    assert ranked[0].val_auc == max(trial.values[0] for trial in trials)
+    heads = [column.header for column in leaderboard.to_table(ranked, "run").columns]
+    assert {cost, "front"} <= set(heads)
+    assert json.loads(json.dumps(leaderboard.rows(ranked)))[0]["on_front"] in (True, False)
+    # The reports went to a study beside, which prunes.
+    storage = optuna.storages.JournalStorage(
+        optuna.storages.journal.JournalFileBackend(str(config.run_dir.resolve() / "studies.log"))
+    )
+    beside = optuna.load_study(study_name="architecture proxy", storage=storage)
+    assert [trial.value for trial in beside.trials] == [trial.values[0] for trial in trials]
+    for trial in beside.trials:
+        assert len(trial.intermediate_values) == 2
+
+
+def test_what_would_be_too_large_is_never_built(
+    configured: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(*_: Any) -> None:
+        raise AssertionError("it was built")
+
+    monkeypatch.setattr("search.detectors.build", build)
+    (trial,) = run(configured(limits={"params": 100, "file_mb": 0.1, "memory_gb": 0.5}), 1)
+    assert trial.state == TrialState.PRUNED
+    for name in ("params", "file_mb", "memory_gb"):
+        assert f"{name} would be" in trial.user_attrs[records.REASON]
+        assert trial.constraints[name] > 0
+    assert trial.user_attrs[records.PARAMS] > 100
+    assert trial.user_attrs[records.HYPERPARAMETERS]["detector/temporal/kind"] == "mean"
+
+
+def test_what_is_too_slow_is_trained_and_not_kept(configured: Callable[..., RunConfig]) -> None:
+    config = configured(limits={"latency_ms": 0.001, "params": 10**9})
+    (trial,) = run(config, 1)
+    assert trial.state == TrialState.PRUNED
+    assert "latency_ms would be" in trial.user_attrs[records.REASON]
+    assert trial.constraints["latency_ms"] > 0 > trial.constraints["params"]
+    assert not (folder(config, 0) / MODEL_FILE).exists()
+
+
+def test_a_trial_that_is_killed_goes_on_where_it_was(
+    configured: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = configured(
+        objective="leave-one-method-out",
+        architecture={"epochs": 3, "clips": "growing"},
+        pruner="median",
+    )
+    study, trained = queued(config, 0), []
+    original = fit.Watch.on_epoch_end
+
+    def killed(watch: fit.Watch, epoch: int, logs: Any = None) -> None:
+        original(watch, epoch, logs)
+        trained.append(epoch)
+        if len(trained) == 5:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(fit.Watch, "on_epoch_end", killed)
+    with pytest.raises(KeyboardInterrupt):
+        architecture.run(config)
+    assert (folder(config, 0) / CHECKPOINT).is_dir()
+    (dead,) = tickets.running(study)
+    tickets.give_back(study, dead)
+    tickets.queue(study, 1, places=1)
+    architecture.run(config)
+    first, again = study.get_trials()
+    assert studies.is_interrupted(first)
+    assert again.state == TrialState.COMPLETE
+    # Three methods and the whole, three epochs each, none twice.
+    assert trained == [0, 1, 2] * 4
+    assert not list(config.run_dir.rglob(CHECKPOINT))
+
+    monkeypatch.setattr(fit.Watch, "on_epoch_end", original)
+    whole = config.model_copy(update={"run_dir": config.run_dir.parent / "whole"})
+    whole.run_dir.mkdir()
+    RunDirectory(whole.run_dir).config.write_text(dump(whole))
+    (expected,) = run(whole, 1)
+    assert again.params == expected.params
+    assert again.value == expected.value
+    assert again.intermediate_values == expected.intermediate_values
+    assert again.user_attrs[records.METHOD_AUC] == expected.user_attrs[records.METHOD_AUC]
+    kept, never = (
+        keras.models.load_model(file / MODEL_FILE, compile=False)
+        for file in (folder(config, 1), folder(whole, 0))
+    )
+    for one, other in zip(kept.get_weights(), never.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
