@@ -85,6 +85,10 @@ class RunDirectory:
         """Metrics on the test split, JSON; written when the split is opened."""
         return self.root / "evaluation.json"
 
+    def events(self, study: str, number: int) -> Path:
+        """TensorBoard event files of one trial, where they are wanted."""
+        return self.root / "tensorboard" / study / str(number)
+
     def trial(self, study: str, number: int) -> Path:
         """The folder of one trial."""
         return self.root / "trials" / study / str(number)

@@ -62,13 +62,24 @@ def run(
         int | None,
         typer.Option(help="Average up to so many models where that validates better; 0: never."),
     ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="Begin no trial after so many; the finish follows.")
+    ] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="End a stage after so many trials without a better one.")
+    ] = None,
+    tensorboard: Annotated[
+        bool | None,
+        typer.Option("--tensorboard/--no-tensorboard", help="Write RUN_DIR/tensorboard."),
+    ] = None,
 ) -> None:
     """Search architectures, GAN and training; refit, test once, export best_model.h5."""
     from search.console import run_progress
     from search.run import run as run_search
 
     flags: dict[str, Any] = {"preset": preset, "seed": seed, "workers": workers}
-    flags["ensemble"] = ensemble
+    flags |= {"ensemble": ensemble, "minutes": minutes, "patience": patience}
+    flags["tensorboard"] = tensorboard
     flags |= {"storage": storage, "cluster": cluster, "device": device}
     flags = {name: value for name, value in flags.items() if value is not None}
     space = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +16,7 @@ from artifacts import records
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
 from search import liveness, studies, tickets, worker
+from search.budget import Budget
 from search.config import RunConfig
 from search.fan_out import Crew, WorkerDiedError
 from search.presence import present
@@ -38,6 +39,9 @@ class Progress(Protocol):
     def trial(self, outcome: TrialOutcome) -> None:
         """A trial ended, here or elsewhere."""
 
+    def running(self, numbers: Sequence[int]) -> None:
+        """Which trials of the stage run now, here or elsewhere."""
+
     def message(self, text: str) -> None:
         """Something worth a line."""
 
@@ -53,15 +57,28 @@ class Dispatch:
         stage: to hand out.
         crew: that this process calls upon.
         progress: is told.
+        call: what a worker does for one trial.
+        budget: says when no further trial may begin.
     """
 
-    def __init__(self, config: RunConfig, stage: str, crew: Crew, progress: Progress) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        stage: str,
+        crew: Crew,
+        progress: Progress,
+        call: Callable[[RunConfig, str], worker.Ran] = worker.run_trial,
+        budget: Budget | None = None,
+    ) -> None:
         self._config = config
         self._stage = stage
         self._directory = RunDirectory(config.run_dir)
         self._study = studies.open_study(self._directory.journal, stage)
         self._crew = crew
         self._progress = progress
+        self._call = call
+        self._budget = budget or Budget(config)
+        self._is_spent = False
         self._watch = liveness.Watch(config.limits.silence_seconds)
         self._calls: set[Future[Any]] = set()
         self._told: set[int] = set()
@@ -81,9 +98,10 @@ class Dispatch:
         done = studies.finished(self._study)
         self._told = {trial.number for trial in done}
         self._progress.stage(self._stage, len(done), wanted)
-        if len(done) < wanted and not studies.has_begun(self._study):
+        self._budget.begin(self._stage)
+        if len(done) < wanted and self._is_open() and not studies.has_begun(self._study):
             enqueue()
-        tickets.open_for_claims(self._study, True)
+        tickets.open_for_claims(self._study, not self._is_spent)
         while self._is_under_way(wanted):
             self._give_up_the_dead()
             joined = present(self._directory, self._watch)
@@ -97,7 +115,11 @@ class Dispatch:
 
     def _is_open(self) -> bool:
         """Whether further trials may begin."""
-        return not exhausted(self._study)
+        if not self._is_spent and (reason := self._budget.spent(self._study)):
+            self._is_spent = True
+            tickets.open_for_claims(self._study, False)
+            self._progress.message(f"the {self._stage} stage ends: {reason}")
+        return not self._is_spent and not exhausted(self._study)
 
     def _is_under_way(self, wanted: int) -> bool:
         """Whether trials are lacking, or still run."""
@@ -114,7 +136,7 @@ class Dispatch:
         claiming = max(0, len(self._calls) - claimed)
         unclaimed = len(tickets.waiting(self._study)) - claiming
         for _ in range(min(self._crew.places() - len(self._calls), unclaimed)):
-            self._calls.add(self._crew.submit(worker.run_trial, self._config, self._stage))
+            self._calls.add(self._crew.submit(self._call, self._config, self._stage))
 
     def _collect(self) -> None:
         """Wait a moment for calls to return, and see what became of them."""
@@ -169,11 +191,12 @@ class Dispatch:
                 )
 
     def _tell(self) -> None:
-        """Tell of every trial that ended since."""
+        """Tell of every trial that ended since, and which run."""
         for trial in studies.finished(self._study):
             if trial.number not in self._told:
                 self._told.add(trial.number)
                 self._progress.trial(_outcome(self._stage, trial))
+        self._progress.running([trial.number for trial in tickets.running(self._study)])
 
     def _folder(self, trial: FrozenTrial) -> Path:
         return self._directory.trial(self._stage, trial.number)

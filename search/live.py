@@ -36,6 +36,7 @@ class LiveProgress:
         self._run = run
         self._clock = clock
         self._stage = ""
+        self._is_on = False
         self._total = self._done = self._before = 0
         self._began = clock()
         self._states: Counter[str] = Counter()
@@ -43,7 +44,8 @@ class LiveProgress:
         self._best: TrialOutcome | None = None
 
     def stage(self, name: str, done: int, total: int) -> None:
-        """Begin a stage, or bring it up to date."""
+        """Begin a stage; told of it again, end it."""
+        self._is_on = name != self._stage and done < total
         if name != self._stage:
             self._stage, self._best, self._running = name, None, ()
             self._states.clear()
@@ -69,7 +71,7 @@ class LiveProgress:
 
     def render(self) -> RenderableType:
         """The table as it is now."""
-        if not self._stage or self._done >= self._total:
+        if not self._is_on:
             return Text("")
         return Group(Text(f"  {self._headline()}"), self._table())
 

@@ -13,8 +13,10 @@ from data_prep.text import printable
 from search import config as configuration
 from search import storage, studies, worker
 from search.addresses import password_in, without_password
+from search.budget import Budget
 from search.config import RunConfig
 from search.dispatch import Dispatch, Progress
+from search.event_log import require_tensorboard
 from search.fan_out import Crew, LocalWorkers, WorkerDiedError
 from search.identity import RunState, versions_here
 from search.possible import obstacle_to
@@ -46,6 +48,8 @@ def run(config: RunConfig, progress: Progress) -> RunDirectory:
         directory.root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{directory.root} cannot be made: {error.strerror}") from None
+    if config.tensorboard:
+        require_tensorboard()
     storage.lend_password(config.storage)
     with directory.locked(), storage.server_told(directory.journal):
         directory.sweep()
@@ -166,6 +170,7 @@ class _Search:
         self._directory = directory
         self._progress = progress
         self._crew = _crew(config)
+        self._budget = Budget(config)
 
     def run(self) -> None:
         """Every stage, then the finish."""
@@ -203,7 +208,9 @@ class _Search:
     def _stage(self, stage: str, wanted: int) -> None:
         """Run the trials a stage still lacks."""
         if wanted:
-            dispatch = Dispatch(self._config, stage, self._crew, self._progress)
+            dispatch = Dispatch(
+                self._config, stage, self._crew, self._progress, budget=self._budget
+            )
             dispatch.run(wanted, lambda: self._single(worker.enqueue, stage))
 
     def _single(self, call: Callable[..., None], *arguments: str) -> None:

@@ -21,6 +21,7 @@ from artifacts.run_directory import RunDirectory, write_json, write_text
 from data_prep.errors import UserError
 from search import studies, tickets
 from search.config import RunConfig
+from search.event_log import EventLog
 from search.liveness import BEAT_SECONDS, HEARTBEAT, beating
 from search.pruners import pruner
 from search.resuming import CHECKPOINT
@@ -69,11 +70,13 @@ class OpenTrial:
         optuna: the trial itself.
         folder: for its files.
         seed: of everything random in it; the same when it is retried.
+        events: for TensorBoard, if wanted.
     """
 
     optuna: optuna.Trial
     folder: Path
     seed: int
+    events: EventLog | None = None
 
     def record(self, row: Mapping[str, float | str]) -> None:
         """Add a row to ``history.csv``, so that curves can be read while the trial runs."""
@@ -84,6 +87,8 @@ class OpenTrial:
             if not begun:
                 writer.writeheader()
             writer.writerow(row)
+        if self.events is not None:
+            self.events.row(row)
 
 
 Objective = Callable[[OpenTrial], TrialResult]
@@ -124,8 +129,11 @@ def run_trial(config: RunConfig, stage: str, steps: int, objective: Objective) -
     beats = min(BEAT_SECONDS, limits.silence_seconds / 4)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        events = None
+        if config.tensorboard:
+            events = EventLog(run.events(stage, trial.number), f"{stage}/{trial.number}")
         with beating(folder / HEARTBEAT, beats), limited(folder, limits.trial_minutes):
-            outcome = _run(study, trial, folder, objective, config.seed, started)
+            outcome = _run(study, trial, folder, objective, config.seed, started, events)
     except optuna.exceptions.UpdateFinishedTrialError:
         # Silent for so long that the run took this worker for dead, and had the trial repeated.
         seconds = round(time.monotonic() - started, 2)
@@ -143,6 +151,7 @@ def _run(
     objective: Objective,
     seed: int,
     started: float,
+    events: EventLog | None,
 ) -> TrialOutcome:
     """Run a claimed trial and tell the study how it ended.
 
@@ -151,7 +160,7 @@ def _run(
     """
     state, value, values, reason = TrialState.FAIL, None, None, ""
     try:
-        result = objective(OpenTrial(trial, folder, seed + studies.draw(study, trial)))
+        result = objective(OpenTrial(trial, folder, seed + studies.draw(study, trial), events))
         if not math.isfinite(result.value):
             raise FloatingPointError(f"the objective is {result.value}")
         for name, attribute in result.attributes.items():
@@ -178,6 +187,8 @@ def _run(
     if found := trial.user_attrs.get(records.METHOD_AUC):
         facts[records.METHOD_AUC] = found
     write_json(folder / "metrics.json", facts)
+    if events is not None:
+        events.end(hyperparameters, value, state == TrialState.COMPLETE)
     study.tell(trial, values, state=state)
     shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
     return outcome

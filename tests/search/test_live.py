@@ -116,6 +116,11 @@ def test_a_stage_that_is_done_shows_nothing(live: LiveProgress) -> None:
     assert text(live).strip() == ""
     live.stage("architecture", 3, 3)
     assert text(live).strip() == ""
+    live.stage("training", 0, 3)
+    assert text(live).strip() != ""
+    # Its time was up.
+    live.stage("training", 2, 3)
+    assert text(live).strip() == ""
 
 
 def test_names_and_reasons_are_no_markup(live: LiveProgress, console: Console) -> None:
