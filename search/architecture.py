@@ -5,7 +5,7 @@ from __future__ import annotations
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
 from data_prep.store import Store
-from search import detectors, studies
+from search import detectors, studies, warm_start
 from search.config import RunConfig
 from search.detector_trial import run_detector_trial
 from search.hyperparameters import OptunaHyperParameters
@@ -17,7 +17,7 @@ STAGE = "architecture"
 
 
 def enqueue(config: RunConfig) -> None:
-    """Queue the defaults with each backbone, so that the known good comes first.
+    """Queue the known good, so that it comes first: see :func:`search.detectors.first_points`.
 
     Raises:
         UserError: the space cannot be built: weights that cannot be had, clips too small.
@@ -25,7 +25,8 @@ def enqueue(config: RunConfig) -> None:
     study = studies.open_study(RunDirectory(config.run_dir).journal, STAGE)
     with Store(config.store) as store:
         try:
-            points = detectors.starting_points(detectors.space(config, store), config)
+            known = warm_start.taken(config).get(STAGE, [])
+            points = detectors.first_points(detectors.space(config, store), config, known)
         except (BackboneError, ValueError) as error:
             raise UserError(f"the detector space cannot be built: {error}") from None
     for params in points[: config.architecture.trials]:

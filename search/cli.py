@@ -58,6 +58,14 @@ def run(
         str | None, typer.Option(help="Dask scheduler whose workers run trials, tcp://HOST:8786.")
     ] = None,
     device: Annotated[str | None, typer.Option(help="Of the workers: any, cpu or gpu:N.")] = None,
+    objective: Annotated[
+        str | None,
+        typer.Option(help="What validation steers by: auc, leave-one-method-out, auc+size, ..."),
+    ] = None,
+    warm_start: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN_DIR", help="Try the best trials of an earlier run first."),
+    ] = None,
     ensemble: Annotated[
         int | None,
         typer.Option(help="Average up to so many models where that validates better; 0: never."),
@@ -80,6 +88,8 @@ def run(
     flags: dict[str, Any] = {"preset": preset, "seed": seed, "workers": workers}
     flags |= {"ensemble": ensemble, "minutes": minutes, "patience": patience}
     flags["tensorboard"] = tensorboard
+    flags["objective"] = objective
+    flags["warm_start"] = None if warm_start is None else str(warm_start)
     flags |= {"storage": storage, "cluster": cluster, "device": device}
     flags = {name: value for name, value in flags.items() if value is not None}
     space = {

@@ -258,6 +258,7 @@ class RunConfig(_Section):
         cluster: address of a Dask scheduler whose workers run the trials, as ``tcp://HOST:8786``;
             empty for processes of this machine.
         device: of the workers: ``cpu``, ``gpu:N``, or ``any`` that TensorFlow finds.
+        warm_start: folder of an earlier run whose best trials are tried first; empty for none.
         sampler: Optuna's, by name.
         pruner: Optuna's, by name.
         kept_models: how many of each stage's best trials keep their model file; an ensemble needs
@@ -287,6 +288,7 @@ class RunConfig(_Section):
     storage: str = ""
     cluster: str = ""
     device: str = addresses.ANY_DEVICE
+    warm_start: str = ""
     sampler: Sampler = "tpe"
     pruner: Pruner = "median"
     kept_models: Positive = 3
@@ -308,6 +310,11 @@ class RunConfig(_Section):
     @classmethod
     def _is_database(cls, value: str) -> str:
         return addresses.plain(value) if value else ""
+
+    @pydantic.field_validator("warm_start")
+    @classmethod
+    def _absolute(cls, value: str) -> str:
+        return str(Path(value).expanduser().absolute()) if value else ""
 
     @pydantic.field_validator("cluster")
     @classmethod
@@ -421,6 +428,8 @@ def load(path: Path, over: Mapping[str, Any] | None = None) -> RunConfig:
     for key in ("store", "run_dir"):
         if isinstance(settings.get(key), str):
             settings[key] = str(path.parent / settings[key])
+    if isinstance(earlier := settings.get("warm_start"), str) and earlier:
+        settings["warm_start"] = str(path.parent / Path(earlier).expanduser())
     space = settings.get("space")
     weights = space.get("weights") if isinstance(space, dict) else None
     if isinstance(weights, str) and weights not in WEIGHTS:

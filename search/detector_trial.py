@@ -22,7 +22,7 @@ from search.gan_mix import walks
 from search.hyperparameters import OptunaHyperParameters
 from search.names import AUC_LATENCY, AUC_SIZE, LEAVING_OUT, LOG_LOSS, PARETO
 from search.objectives import ValidationScore, over_methods
-from search.possible import shown_frames
+from search.possible import methods_of, shown_frames
 from search.proxy import Reports
 from search.resuming import checkpoint_folder
 from search.shorter import shorter
@@ -55,7 +55,7 @@ def run_detector_trial(
     steps = max_epochs
     if config.objective in LEAVING_OUT:
         with Store(config.store) as store:
-            steps = len(left_out.methods_of(store))
+            steps = len(methods_of(store))
     return run_trial(config, stage, steps, objective)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 import keras_tuner
+from keras_tuner.engine import hyperparameters as kinds
 
 from artifacts.run_directory import RunDirectory
 from data_prep.store import Store
@@ -12,14 +15,21 @@ from search.gan_kept import best_gan
 from search.hyperparameters import Value, fixed, optuna_params
 from search.possible import possible_streams, shown_frames
 from search.precision import Precision, policy
+from search.warm_start import KnownAnswers
 from spaces.detector import DetectorGraph, detector_space
 from spaces.gan_stream import GanStreamBlock
+from spaces.networks import SMALL_NETWORKS
 from spaces.spatial import SpatialBlock
-from spaces.streams import FLOW, GAN
+from spaces.streams import FLOW, GAN, STREAMS
 from spaces.temporal import KINDS, WITHOUT_LENGTH, WITHOUT_ORDER, TemporalBlock
 
 SPATIAL = "detector/spatial"
 BACKBONE = f"{SPATIAL}/backbone"
+
+# Tried before other backbones: what most papers compare with.
+_NAMED = ("resnet50", "vgg16")
+# Endings of choices of which the smallest makes the smallest detector.
+_SIZES = ("filters", "stages", "blocks", "units")
 
 
 def space(config: RunConfig, store: Store, frames: int | None = None) -> DetectorGraph:
@@ -103,3 +113,43 @@ def starting_points(graph: DetectorGraph, config: RunConfig) -> list[dict[str, V
         build(graph, hp, config.seed, config.precision)
         points.append(optuna_params(hp))
     return points
+
+
+def first_points(
+    graph: DetectorGraph, config: RunConfig, known: Sequence[dict[str, Value]] = ()
+) -> list[dict[str, Value]]:
+    """Parameters to try first, each once.
+
+    The defaults, what is known to be good, one small detector, the defaults with ResNet50 and with
+    VGG16 where the space has them, then those with every other backbone.
+
+    Args:
+        graph: the space.
+        config: of the run.
+        known: hyperparameters of good detectors of another space; what this one does not have of
+            them is left at its defaults.
+    """
+    points = starting_points(graph, config)
+    backbones = [point.get(BACKBONE, config.space.backbones[0]) for point in points]
+    named = [point for name, point in zip(backbones, points, strict=True) if name in _NAMED]
+    taken = []
+    for values in known:
+        hp = KnownAnswers(values)
+        build(graph, hp, config.seed, config.precision)
+        taken.append(optuna_params(hp))
+    ordered = [points[0], *taken, _small_point(graph, config), *named, *points]
+    return [point for place, point in enumerate(ordered) if point not in ordered[:place]]
+
+
+def _small_point(graph: DetectorGraph, config: RunConfig) -> dict[str, Value]:
+    """One stream, of the first small network there is, its smallest sizes, and the mean of time."""
+    small = [name for name in config.space.backbones if name in SMALL_NETWORKS]
+    values: dict[str, Value] = dict.fromkeys((f"detector/{name}" for name in STREAMS[1:]), False)
+    values["detector/temporal/kind"] = "mean"
+    values |= {BACKBONE: small[0]} if small else {}
+    hp = KnownAnswers(values)
+    build(graph, hp, config.seed, config.precision)
+    for entry in hp.space:
+        if isinstance(entry, kinds.Choice) and entry.ordered and entry.name.endswith(_SIZES):
+            hp.values[entry.name] = min(entry.values)
+    return optuna_params(hp)

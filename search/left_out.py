@@ -11,33 +11,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from artifacts.run_directory import write_text
-from data_prep.errors import UserError
 from data_prep.store import Store
-from data_prep.store_format import FAKE
 from search.fit import Fit
 from search.objectives import method_auc
+from search.possible import methods_of
 
 _FILE = "methods.json"
 
 FitWithout = Callable[[str, Path], Fit]
 """Trains a new detector without a method, its state kept in a file."""
-
-
-def methods_of(store: Store) -> list[str]:
-    """The manipulation methods that can be left out: in training and in validation, by name.
-
-    Raises:
-        UserError: there are fewer than two.
-    """
-    train, val = (set(store.methods[store.rows(split, FAKE)]) for split in ("train", "val"))
-    both = sorted(map(str, train & val))
-    if len(both) < 2:
-        raise UserError(
-            f"{store.path}: to leave one manipulation method out there must be two, each with "
-            f"clips in training and in validation; there is {', '.join(both) or 'none'}. Take "
-            "another objective, auc for one"
-        )
-    return both
 
 
 def left_out_auc(

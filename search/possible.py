@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from data_prep.errors import UserError
 from data_prep.store import Store
+from data_prep.store_format import FAKE
 from search.config import RunConfig
 from spaces.streams import GAN, Stream, obstacle
 
@@ -45,3 +47,20 @@ def possible_streams(
         for stream in config.space.streams
         if not obstacle_to(stream, config, store, discriminator=discriminator)
     ]
+
+
+def methods_of(store: Store) -> list[str]:
+    """The manipulation methods that can be left out: in training and in validation, by name.
+
+    Raises:
+        UserError: there are fewer than two.
+    """
+    train, val = (set(store.methods[store.rows(split, FAKE)]) for split in ("train", "val"))
+    both = sorted(map(str, train & val))
+    if len(both) < 2:
+        raise UserError(
+            f"{store.path}: to leave one manipulation method out there must be two, each with "
+            f"clips in training and in validation; there is {', '.join(both) or 'none'}. Take "
+            "another objective, auc for one"
+        )
+    return both

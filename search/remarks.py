@@ -6,7 +6,10 @@ import numpy as np
 
 from data_prep.store import Store
 from data_prep.store_format import FAKE, REAL
+from search import warm_start
 from search.config import RunConfig
+from search.names import LEAVING_OUT
+from search.possible import methods_of
 from search.samples import training_samples
 from spaces.choices import PAIRWISE
 
@@ -17,8 +20,13 @@ def remarks(config: RunConfig, store: Store) -> list[str]:
     Args:
         config: of the run.
         store: its store, with both labels in training and validation.
+
+    Raises:
+        UserError: what the objective or a warm start needs is not there.
     """
-    said = []
+    said = warm_start.remark(config)
+    if config.objective in LEAVING_OUT:
+        said.append(f"left out of training in turn: {', '.join(methods_of(store))}")
     pinned = config.training.pinned
     makes_fakes = pinned.get("pseudo_fakes") != 0
     methods = np.unique(store.methods[store.rows("train", FAKE)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -93,18 +93,34 @@ def begun(place: Place) -> list[str]:
     Raises:
         UserError: the journal is damaged, or the server cannot be used.
     """
-    if not place.server and not place.journal.exists():
-        return []
-    opened = place.open()
-    with told(place):
-        names = {study.study_name for study in opened.get_all_studies()}
-    return [stage for stage in DIRECTIONS if place.study_name(stage) in names]
+    return list(_ids(place))
 
 
 def trials(journal: Path) -> dict[str, list[FrozenTrial]]:
-    """All trials of a run by stage, of the stages begun so far; also while a run is going on."""
+    """All trials of a run by stage, of the stages begun so far; also while a run is going on.
+
+    Nothing is written, so that anybody who can read a run can look at it.
+    """
     place = Place.of(journal)
-    return {stage: at(place, stage).get_trials(deepcopy=False) for stage in begun(place)}
+    found = _ids(place)
+    opened = place.open() if found else None
+    with told(place):
+        return {
+            stage: opened.get_all_trials(number, deepcopy=False)
+            for stage, number in found.items()
+            if opened is not None
+        }
+
+
+def _ids(place: Place) -> dict[str, int]:
+    """The studies of a run by stage, as the storage numbers them."""
+    if not place.server and not place.journal.exists():
+        return {}
+    opened = place.open()
+    with told(place):
+        ids = {study.study_name: study._study_id for study in opened.get_all_studies()}
+    names = {stage: place.study_name(stage) for stage in DIRECTIONS}
+    return {stage: ids[name] for stage, name in names.items() if name in ids}
 
 
 def draw(study: optuna.Study, trial: FrozenTrial | optuna.Trial) -> int:
@@ -130,7 +146,13 @@ def best(study: optuna.Study, count: int | None = None) -> list[FrozenTrial]:
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if study.directions == [optuna.study.StudyDirection.MINIMIZE]:
         return sorted(complete, key=lambda trial: (trial.value or 0.0, trial.number))[:count]
-    return sorted(complete, key=lambda trial: (*ranking(trial), trial.number))[:count]
+    return ranked(complete)[:count]
+
+
+def ranked(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
+    """The complete ones of a detector stage, best first, ties by number."""
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    return sorted(complete, key=lambda trial: (*ranking(trial), trial.number))
 
 
 def finished(study: optuna.Study) -> list[FrozenTrial]:

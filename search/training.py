@@ -10,12 +10,13 @@ import numpy as np
 
 from artifacts import records
 from artifacts.run_directory import RunDirectory
-from search import architecture, studies
+from search import architecture, studies, warm_start
 from search.config import RunConfig
 from search.detector_trial import run_detector_trial
 from search.gan_mix import kept_generator
 from search.hyperparameters import OptunaHyperParameters, Value, fixed, optuna_params
 from search.trial import TrialOutcome
+from search.warm_start import KnownAnswers
 from spaces.choices import BATCH_SIZES, LEARNING_RATES
 from spaces.training import TrainingChoices, training_space
 
@@ -35,7 +36,7 @@ def best_architectures(config: RunConfig) -> dict[str, dict[str, Value]]:
 def enqueue(config: RunConfig) -> None:
     """Queue what others must beat on the best architecture: its own training, but for longer.
 
-    The original recipe comes next.
+    What a warm start knows comes next, then the original recipe.
     """
     study = studies.open_study(RunDirectory(config.run_dir).journal, STAGE)
     best = list(best_architectures(config))
@@ -45,8 +46,12 @@ def enqueue(config: RunConfig) -> None:
     longer["batch_size"] = min(
         BATCH_SIZES, key=lambda size: abs(size - config.architecture.batch_size)
     )
-    for answers in (longer, {})[: config.training.trials]:
-        hp = fixed(answers)
+    known = warm_start.taken(config).get(STAGE, [])
+    for values in known:
+        # A number of the other run.
+        values.pop(ARCHITECTURE, None)
+    answers = [fixed(longer), *map(KnownAnswers, known), fixed({})]
+    for hp in answers[: config.training.trials]:
         hp.Choice(ARCHITECTURE, best)
         training_space(hp, config.training.max_epochs, _pinned(config))
         study.enqueue_trial(optuna_params(hp), skip_if_exists=True)

@@ -122,3 +122,30 @@ def test_the_best_discriminator_is_a_frozen_stream_whose_features_are_kept(
     again = keras.models.load_model(tmp_path / "model.h5", compile=False)
     clips = store.read(store.rows("val"))
     np.testing.assert_allclose(again.predict(clips), model.predict(clips), atol=1e-6)
+
+
+def test_the_known_the_small_and_the_named_are_tried_before_the_rest(store: Store) -> None:
+    space = {
+        "backbones": ["meso", "small_cnn", "small_resnet", "vgg16"],
+        "weights": "none",
+        "streams": ["spatial", "noise_residual"],
+    }
+    settings = {"store": store.path, "run_dir": "run", "space": space, "training": {"frames": 0}}
+    config = resolve(settings)
+    known = {
+        detectors.BACKBONE: "small_cnn",
+        "detector/spatial/filters": 8,
+        "detector/temporal/kind": "unheard of",
+        "elsewhere": 3,
+    }
+    points = detectors.first_points(detectors.space(config, store), config, [known])
+    backbones = [point[detectors.BACKBONE] for point in points]
+    assert backbones == ["meso", "small_cnn", "meso", "vgg16", "small_cnn", "small_resnet"]
+    # Of the known this space has a part; of the small one everything is as small as can be.
+    taken, small, plain = points[1], points[2], points[4]
+    assert (taken["detector/spatial/filters"], plain["detector/spatial/filters"]) == (0, 1)
+    assert taken["detector/temporal/kind"] == plain["detector/temporal/kind"]
+    assert "elsewhere" not in taken
+    assert small["detector/noise_residual"] is False
+    assert small["detector/temporal/kind"] == "mean"
+    assert small["detector/spatial/meso_filters"] == 0
