@@ -158,7 +158,7 @@ class Dispatch:
         dead = [
             trial
             for trial in tickets.running(self._study)
-            if liveness.is_child(trial.user_attrs) and liveness.is_dead_here(trial.user_attrs)
+            if self._is_ours(trial) and liveness.is_dead_here(trial.user_attrs)
         ]
         self._idle_deaths = 0 if dead else self._idle_deaths + 1
         if self._idle_deaths == MAX_IDLE_DEATHS:
@@ -174,7 +174,7 @@ class Dispatch:
         """Have the trials of workers repeated that died elsewhere, or with an earlier process."""
         for trial in tickets.running(self._study):
             # Of those the crew tells.
-            if liveness.is_child(trial.user_attrs):
+            if self._is_ours(trial):
                 continue
             folder = self._folder(trial)
             if not self._watch.is_gone(trial.user_attrs, folder / liveness.HEARTBEAT):
@@ -184,11 +184,16 @@ class Dispatch:
                 continue
             # One that was interrupted together with the run is not to blame for it.
             died = trial.number not in self._inherited
+            (folder / liveness.HEARTBEAT).unlink(missing_ok=True)
             if tickets.give_back(self._study, trial, died=died) and died:
                 host = trial.user_attrs.get(liveness.HOST, "unknown")
                 self._progress.message(
                     f"{self._stage} {trial.number}: its worker on {host} died or fell silent"
                 )
+
+    def _is_ours(self, trial: FrozenTrial) -> bool:
+        """Whether a worker of our crew claimed it; an earlier run may have had our process id."""
+        return trial.number not in self._inherited and liveness.is_child(trial.user_attrs)
 
     def _tell(self) -> None:
         """Tell of every trial that ended since, and which run."""

@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial
 
 from artifacts.run_directory import write_text
 from search import tickets
+from search.liveness import HEARTBEAT
 
 ERROR = "error.txt"
 _TRACEBACK = "traceback.txt"
@@ -64,5 +65,6 @@ def bury(study: optuna.Study, trial: FrozenTrial, folder: Path, minutes: float, 
     folder.mkdir(parents=True, exist_ok=True)
     left = (folder / _TRACEBACK).read_text(encoding="utf-8", errors="replace") if hung else ""
     write_text(folder / ERROR, f"{reason}\n{left}")
-    (folder / _TRACEBACK).unlink(missing_ok=True)
+    for name in (_TRACEBACK, HEARTBEAT):
+        (folder / name).unlink(missing_ok=True)
     return True
