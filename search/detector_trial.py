@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,7 +28,15 @@ from search.possible import methods_of, shown_frames
 from search.proxy import Reports
 from search.resuming import checkpoint_folder
 from search.shorter import shorter
-from search.trial import MODEL_FILE, OpenTrial, TrialOutcome, TrialResult, run_trial
+from search.trial import (
+    MODEL_FILE,
+    OUT_OF_MEMORY,
+    OpenTrial,
+    TrialOutcome,
+    TrialResult,
+    failure_reason,
+    run_trial,
+)
 from spaces.training import TrainingChoices
 
 Choose = Callable[[OptunaHyperParameters], tuple[keras_tuner.HyperParameters, TrainingChoices]]
@@ -84,13 +94,28 @@ class _DetectorTrial:
         self._folder = checkpoint_folder(RunDirectory(config.run_dir), trial.optuna)
 
     def run(self) -> TrialResult:
-        """Train within the limits, and keep the model.
+        """Train within the limits, and keep the model; out of memory, once more on half batches.
 
         Raises:
             optuna.TrialPruned: the pruner gives it up, or it breaks a limit.
         """
         try:
-            result = self._run()
+            try:
+                result = self._run()
+            except Exception as error:
+                whole = self._choices.batch_size
+                if failure_reason(error) != OUT_OF_MEMORY or whole == 1:
+                    raise
+                note = f"out of memory on batches of {whole}, trained on {whole // 2}"
+            else:
+                note = ""
+            if note:
+                # Outside of the handler, whose traceback holds what took the memory.
+                shutil.rmtree(self._folder, ignore_errors=True)
+                self._choices = dataclasses.replace(self._choices, batch_size=whole // 2)
+                result = self._run()
+                said = "; ".join(filter(None, [note, result.note]))
+                result = dataclasses.replace(result, note=said)
         except optuna.TrialPruned:
             self._reports.end(None)
             raise

@@ -32,6 +32,7 @@ from search.time_limit import ERROR, limited
 MODEL_FILE = "model.keras"
 GAN_FILES = ("generator.keras", "discriminator.keras")
 GAN_GRID = "faces.png"
+OUT_OF_MEMORY = "out of memory"
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
@@ -210,7 +211,7 @@ def failure_reason(error: BaseException) -> str:
     """One line for the leaderboard; TensorFlow's own run over pages."""
     name = type(error).__name__
     if isinstance(error, MemoryError) or name == "ResourceExhaustedError":
-        return "out of memory"
+        return OUT_OF_MEMORY
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{name}: {lines[0][:300]}" if lines else name
 

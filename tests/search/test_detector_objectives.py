@@ -189,6 +189,30 @@ def test_what_is_too_slow_is_trained_and_not_kept(configured: Callable[..., RunC
     assert not (folder(config, 0) / MODEL_FILE).exists()
 
 
+def test_out_of_memory_halves_the_batch_once(
+    configured: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+
+    def short_of_memory(model: Any, store: Any, choices: Any, **how: Any) -> Any:
+        sizes.append(choices.batch_size)
+        if choices.batch_size > allowed:
+            raise MemoryError
+        return fit.fit(model, store, choices, **how)
+
+    monkeypatch.setattr("search.detector_trial.fit", short_of_memory)
+    config = configured(objective="auc")
+    allowed = 4
+    run(config, 1)
+    allowed = 2
+    whole, failed = run(config, 1)
+    assert sizes == [8, 4, 8, 4]
+    assert whole.state == TrialState.COMPLETE
+    assert whole.user_attrs[records.REASON] == "out of memory on batches of 8, trained on 4"
+    assert failed.state == TrialState.FAIL
+    assert failed.user_attrs[records.REASON] == "out of memory"
+
+
 def test_a_trial_that_is_killed_goes_on_where_it_was(
     configured: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from search.objectives import ValidationScore, validation_score
+from search.objectives import ValidationScore, method_auc, over_methods, validation_score
 
 LABELS = np.array([0, 0, 1, 1], np.uint8)
 
@@ -67,3 +67,27 @@ def test_a_pseudo_fake_that_is_no_number_is_divergence() -> None:
 def test_order_follows_the_value_not_the_auc() -> None:
     scores = [ValidationScore(0.9, 0.1, 0.5, 0.5), ValidationScore(0.6, 0.5, 0.9, 0.9)]
     assert min(scores, key=lambda s: s.order) == scores[1]
+
+
+def test_log_loss_as_objective_is_the_better_the_lower() -> None:
+    sure, unsure = (
+        validation_score(LABELS, np.array(said), objective="log_loss")
+        for said in ([0.4, 0.1, 0.9, 0.9], [0.4, 0.45, 0.5, 0.5])
+    )
+    assert sure.auc == unsure.auc
+    assert sure.value == -sure.log_loss
+    assert sorted([unsure, sure], key=lambda score: score.order) == [sure, unsure]
+    assert "objective" not in sure.row
+
+
+def test_a_method_is_scored_against_all_reals_and_no_other_fakes() -> None:
+    methods = np.array(["real", "real", "Drawn", "Painted"])
+    said = np.array([0.1, 0.6, 0.5, 0.9])
+    assert method_auc(LABELS, methods, said, "Drawn") == 0.5
+    assert method_auc(LABELS, methods, said, "Painted") == 1.0
+
+
+def test_the_worst_method_counts_or_their_mean() -> None:
+    found = {"Drawn": 0.5, "Painted": 1.0}
+    assert over_methods("leave-one-method-out", found) == 0.5
+    assert over_methods("leave-one-method-out-mean", found) == 0.75
