@@ -18,13 +18,16 @@ from search import studies
 from search.config import RunConfig
 from search.ensemble_selection import select
 from search.feature_cache import FeatureCache
-from search.objectives import GENERALISATION, ValidationScore, validation_score
+from search.limits import latency_ms
+from search.names import GENERALISATION, Objective
+from search.objectives import ValidationScore, validation_score
 from search.samples import Samples, validation_samples
 from search.stream import ClipBatches
 from search.suffix import cut
 from search.trial import MODEL_FILE, failure_reason
 
 _LARGEST_BATCH = 16
+_BYTES_A_WEIGHT = 4
 
 Probabilities = npt.NDArray[np.float32]
 Candidate = tuple[str, FrozenTrial]
@@ -66,7 +69,11 @@ def _try(
     val = validation_samples(store, pseudo_fakes=config.objective == GENERALISATION)
     cache = FeatureCache(run.features, config.features_bytes)
     said = [_probabilities(_load(run, candidate), val, cache) for candidate in candidates]
-    chosen = select(said, lambda mean: _score(mean, val).order, config.ensemble)
+
+    def score_of(probabilities: npt.NDArray[np.floating]) -> ValidationScore:
+        return _score(probabilities, val, config.objective)
+
+    chosen = select(said, lambda mean: score_of(mean).order, config.ensemble)
 
     ours = [candidates[place] for place in chosen]
     members = tuple(
@@ -74,13 +81,13 @@ def _try(
             stage=stage,
             trial=trial.number,
             weight=weight,
-            objective=_score(said[place], val).value,
+            objective=score_of(said[place]).value,
             hyperparameters=trial.user_attrs[records.HYPERPARAMETERS],
         )
         for (stage, trial), (place, weight) in zip(ours, chosen.items(), strict=True)
     )
     mean = np.average([said[place] for place in chosen], axis=0, weights=list(chosen.values()))
-    score = _score(mean, val)
+    score = score_of(mean)
     record = EnsembleRecord(
         members=members, objective=score.value, validation=score.row, seconds=0, reason=""
     )
@@ -90,8 +97,11 @@ def _try(
         return None, record.model_copy(update={"reason": reason, "params": params})
     models = {f"{stage}_{trial.number}": _load(run, (stage, trial)) for stage, trial in ours}
     model = merged(models, list(chosen.values()))
-    exported = score.order < single.order
-    reason = "exported" if exported else "not exported: the single model validates as well"
+    beyond = _beyond(config, model, store)
+    exported = not beyond and score.order < single.order
+    reason = "exported"
+    if not exported:
+        reason = f"not exported: {beyond or 'the single model validates as well'}"
     facts = {"params": model.count_params(), "exported": exported, "reason": reason}
     return (model if exported else None), record.model_copy(update=facts)
 
@@ -129,11 +139,29 @@ def _probabilities(model: keras.Model, val: Samples, cache: FeatureCache) -> Pro
     return np.concatenate(found)[: len(val)].astype(np.float32)
 
 
-def _score(probabilities: npt.NDArray[np.floating], val: Samples) -> ValidationScore:
+def _score(
+    probabilities: npt.NDArray[np.floating], val: Samples, objective: Objective
+) -> ValidationScore:
     """Of the clips, the first part, and of their pseudo-fakes, if there are any."""
     clips, made = len(val.parts[0]), len(val.parts) - 1
     return validation_score(
         val.labels[:clips],
         probabilities[:clips],
         probabilities[clips:].reshape(made, -1) if made else None,
+        objective,
     )
+
+
+def _beyond(config: RunConfig, model: keras.Model, store: Store) -> str:
+    """Which limit of the run a merged model breaks, in words; empty where it keeps all."""
+    limits, params = config.limits, model.count_params()
+    if 0 < limits.params < params:
+        return f"{params:,} params, the limit is {limits.params:,}"
+    size = params * _BYTES_A_WEIGHT / 1e6
+    if 0 < limits.file_mb < size:
+        return f"a file of {size:.3g} MB, the limit is {limits.file_mb:.12g} MB"
+    if limits.latency_ms:
+        taken = latency_ms(model, store)
+        if taken > limits.latency_ms:
+            return f"{taken:.3g} ms a clip, the limit is {limits.latency_ms:.12g} ms"
+    return ""

@@ -38,6 +38,7 @@ from search.ensembles import better_ensemble
 from search.fit import fit
 from search.gan_mix import walks
 from search.hyperparameters import fixed
+from search.names import Objective
 from search.objectives import ValidationScore
 from search.shorter import shorter
 from search.trial import MODEL_FILE, failure_reason
@@ -199,7 +200,7 @@ def _better_of_trial_and_refit(
         model = plain_copy(trained)
     except Exception as error:
         failure = failure_reason(error)
-    earned = trial_score(winner.trial)
+    earned = trial_score(winner.trial, config.objective)
     file = run.trial(winner.stage, winner.trial.number) / MODEL_FILE
     trial_is_kept = refit is None or (earned.order <= refit.order and file.is_file())
     if trial_is_kept:
@@ -217,14 +218,15 @@ def _better_of_trial_and_refit(
     return Single(model, origin, earned if trial_is_kept or refit is None else refit)
 
 
-def trial_score(trial: FrozenTrial) -> ValidationScore:
-    """What a complete trial scored on validation."""
+def trial_score(trial: FrozenTrial, objective: Objective) -> ValidationScore:
+    """What a complete trial scored on validation, under the objective of its run."""
     known = trial.user_attrs
     return ValidationScore(
         auc=known[records.VAL_AUC],
         log_loss=known[records.VAL_LOG_LOSS],
         pseudo_auc=known.get(records.VAL_PSEUDO_AUC),
         pair_ranking=known.get(records.VAL_PAIR_RANKING),
+        objective=objective,
     )
 
 

@@ -59,7 +59,7 @@ def test_a_refit_that_diverges_leaves_the_trial_in_its_place(
     assert single.origin.kept == "trial"
     assert single.origin.refit_validation is None
     assert "diverged" in single.origin.refit_failure
-    assert single.score == finish.trial_score(winner.trial)
+    assert single.score == finish.trial_score(winner.trial, config.objective)
     assert np.isfinite(single.model.predict(store.read([0]), verbose=0)).all()
 
 
