@@ -96,6 +96,8 @@ def config(case: Case, folder: Path, run_dir: Path, **settings: Any) -> RunConfi
                 "epochs": case.epochs,
                 "batch_size": case.batch_size,
                 "learning_rate": 1e-3,
+                "schedule": "constant",
+                "clips": "all",
             },
             "gan": {"trials": 0},
             "training": {

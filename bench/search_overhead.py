@@ -11,6 +11,7 @@ import argparse
 import dataclasses
 import json
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from search_engines import write_to
 from search_material import Case, config
 
 from artifacts.quiet import import_tensorflow
+from artifacts.run_directory import RunDirectory
 from data_prep.store import Store
 
 OURS, BARE = "trial", "bare fit"
@@ -26,7 +28,10 @@ SPENT = "spent"
 
 
 def rounds(case: Case, folder: Path, out: Path, count: int) -> None:
-    """Both ways in turns, after one round that is not counted; a line each."""
+    """A trial, and the same detector the bare way, in turns; a line each.
+
+    The first round is not counted.
+    """
     import_tensorflow()
     from search import architecture, detectors
     from search.hyperparameters import fixed
@@ -39,9 +44,11 @@ def rounds(case: Case, folder: Path, out: Path, count: int) -> None:
             for rows in (store.rows("train"), store.rows("val"))
         )
 
-        def bare() -> None:
-            ours = config(case, folder, Path(runs) / "bare")
-            model = detectors.build(detectors.space(ours, store), fixed({}), ours.seed)
+        def bare(number: int) -> None:
+            ours = config(case, folder, Path(runs) / str(number))
+            told = RunDirectory(ours.run_dir).trial("architecture", 0) / "metrics.json"
+            answers = fixed(json.loads(told.read_text())["hyperparameters"])
+            model = detectors.build(detectors.space(ours, store), answers, ours.seed)
             steps = -(-len(train[0]) // case.batch_size)
             compile_detector(model, architecture.training_choices(ours), steps)
             model.fit(
@@ -64,7 +71,7 @@ def rounds(case: Case, folder: Path, out: Path, count: int) -> None:
 
         for number in range(count + 1):
             one_trial(number)
-            spent(BARE, timed(bare), number)
+            spent(BARE, timed(partial(bare, number)), number)
 
 
 def _complete(outcome: object) -> None:

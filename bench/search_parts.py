@@ -22,6 +22,7 @@ class Sizes:
 
     Attributes:
         frozen, unfrozen, memory: the cases.
+        lasting: the case of the overhead, whose trials last as long as real ones.
         small_memory: a store a tenth as large, in which ours should take as much memory.
         minutes: each engine searches, a case and seed.
         fewest, most: trials of each engine: it goes on until it has the fewest.
@@ -34,6 +35,7 @@ class Sizes:
     unfrozen: Case
     memory: Case
     small_memory: Case
+    lasting: Case
     minutes: float
     fewest: int
     most: int
@@ -43,12 +45,13 @@ class Sizes:
 
 
 FULL = Sizes(
-    frozen=Case(FROZEN, RESNET50, clips=240, frames=8, side=96, epochs=8),
+    frozen=Case(FROZEN, RESNET50, clips=320, frames=8, side=112, epochs=10),
     unfrozen=Case(UNFROZEN, SMALL, clips=240, frames=8, side=64, epochs=6),
     memory=Case(MEMORY, SMALL, clips=3840, frames=16, side=128, epochs=1),
     small_memory=Case(MEMORY, SMALL, clips=384, frames=16, side=128, epochs=1),
+    lasting=Case(UNFROZEN, SMALL, clips=400, frames=8, side=96, epochs=12),
     minutes=10,
-    fewest=2,
+    fewest=4,
     most=500,
     scaling_trials=12,
     rounds=5,
@@ -59,6 +62,7 @@ QUICK = Sizes(
     unfrozen=Case(UNFROZEN, SMALL, clips=40, frames=3, side=32, epochs=1),
     memory=Case(MEMORY, SMALL, clips=200, frames=4, side=64, epochs=1),
     small_memory=Case(MEMORY, SMALL, clips=20, frames=4, side=64, epochs=1),
+    lasting=Case(UNFROZEN, SMALL, clips=40, frames=3, side=32, epochs=1),
     minutes=0,
     fewest=1,
     most=2,
@@ -161,11 +165,11 @@ def scaling(sizes: Sizes, folder: Path, say: Say) -> list[Searched]:
 
 def overhead(sizes: Sizes, folder: Path, say: Say) -> list[Event]:
     """Times of our trial and of a bare ``fit`` in turns, one event a round and way."""
-    prepare(sizes.unfrozen, folder)
+    prepare(sizes.lasting, folder)
     say(f"overhead: {sizes.rounds} rounds")
     out = folder / "overhead.jsonl"
     out.unlink(missing_ok=True)
-    arguments = ["--case", _as_text(sizes.unfrozen), "--folder", str(folder), "--out", str(out)]
+    arguments = ["--case", _as_text(sizes.lasting), "--folder", str(folder), "--out", str(out)]
     done = watched(
         [str(HERE / "search_overhead.py"), *arguments, "--rounds", str(sizes.rounds)], out
     )
