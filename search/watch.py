@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,11 @@ from search.objectives import AUC, Objective, ValidationScore, validation_score
 from search.samples import Samples
 from search.stream import ClipBatches
 from search.suffix import Suffix
+
+LEAST_SECONDS = 1.0
+"""Between checkpoints: what took less is as well trained again."""
+MOST_SHARE = 0.02
+"""Of the time of a training that its checkpoints take."""
 
 _LARGEST_BATCH = 16
 
@@ -82,6 +88,8 @@ class Watch(keras.callbacks.Callback):
         self._follow = follow
         self._objective = objective
         self._kept = kept
+        self._kept_at = time.monotonic()
+        self._keeping = 0.0
         self._key = key
         self._best_values: Arrays = []
         self._own: Arrays = []
@@ -139,8 +147,11 @@ class Watch(keras.callbacks.Callback):
         checkpoint.assign(checkpoint.changing(model), self._best_values)
 
     def _keep(self) -> None:
-        if self._kept is None:
+        """Keep a checkpoint, unless the last one was so lately that they would take much time."""
+        since = time.monotonic() - self._kept_at
+        if self._kept is None or since < max(LEAST_SECONDS, self._keeping / MOST_SHARE):
             return
+        begun = time.monotonic()
         history = [
             (epoch.number, epoch.loss, dataclasses.asdict(epoch.score)) for epoch in self.history
         ]
@@ -152,6 +163,8 @@ class Watch(keras.callbacks.Callback):
         }
         steps = checkpoint.values(self.model.optimizer.variables)
         checkpoint.save(self._kept, TrainingState(self._own, steps, self._best_values, told))
+        self._kept_at = time.monotonic()
+        self._keeping = self._kept_at - begun
 
     def _score(self) -> tuple[ValidationScore, npt.NDArray[np.float32]]:
         """Of the clips, the first part, and of their pseudo-fakes, if there are any."""

@@ -21,6 +21,12 @@ VIEWS = dataclasses.replace(AVERAGED, augmentation="light", views=2, mixup=0.2)
 ANEW = dataclasses.replace(CHOICES, augmentation="light", views=0, pseudo_fakes=0.5)
 
 
+@pytest.fixture(autouse=True)
+def every_epoch_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("search.watch.LEAST_SECONDS", 0.0)
+    monkeypatch.setattr("search.watch.MOST_SHARE", float("inf"))
+
+
 def build(store: Store, frozen: bool = False) -> keras.Model:
     """A backbone with batch norm, which may be frozen, and a head with dropout."""
     keras.utils.clear_session()
@@ -94,6 +100,16 @@ def test_early_epochs_of_a_growing_training_cost_a_fraction(store: Store, tmp_pa
     assert told == [1, 2, 3, 4, 5, 6]
     # 16 clips in pairs: 4, 8 and 16 of them, two epochs each.
     assert int(model.optimizer.iterations.numpy()) == 2 * (2 + 4 + 8)
+
+
+def test_checkpoints_take_a_small_share_of_the_time(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved: list[Path] = []
+    monkeypatch.setattr(checkpoint, "save", lambda path, state: saved.append(path))
+    monkeypatch.setattr("search.watch.LEAST_SECONDS", 3600.0)
+    trained(store, tmp_path, CHOICES, kept=tmp_path / "kept.npz")
+    assert saved == []
 
 
 def test_a_checkpoint_of_another_training_is_left_alone(store: Store, tmp_path: Path) -> None:

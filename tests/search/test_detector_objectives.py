@@ -27,6 +27,12 @@ from search.trial import MODEL_FILE
 METHODS = ["Drawn", "Painted", "Sprayed"]
 
 
+@pytest.fixture(autouse=True)
+def every_epoch_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("search.watch.LEAST_SECONDS", 0.0)
+    monkeypatch.setattr("search.watch.MOST_SHARE", float("inf"))
+
+
 @pytest.fixture(scope="module")
 def methods_store(
     make_clips: Callable[..., list[Clip]], tmp_path_factory: pytest.TempPathFactory
