@@ -16,13 +16,18 @@ _COUNTED = ("epoch", "report")
 _ASIDE = "without"
 
 
+def has_tensorboard() -> bool:
+    """Whether event files can be written here."""
+    return importlib.util.find_spec("tensorboard") is not None
+
+
 def require_tensorboard() -> None:
     """Check that event files can be written.
 
     Raises:
         UserError: tensorboard is not installed.
     """
-    if importlib.util.find_spec("tensorboard") is None:
+    if not has_tensorboard():
         raise UserError(
             "tensorboard is not installed; pip install 'deepfake-model-search[tensorboard]' or run "
             "without --tensorboard"

@@ -21,7 +21,7 @@ from artifacts.run_directory import RunDirectory, write_json, write_text
 from data_prep.errors import UserError
 from search import studies, tickets
 from search.config import RunConfig
-from search.event_log import EventLog
+from search.event_log import EventLog, has_tensorboard
 from search.liveness import BEAT_SECONDS, HEARTBEAT, beating
 from search.pruners import pruner
 from search.resuming import CHECKPOINT
@@ -131,7 +131,8 @@ def run_trial(config: RunConfig, stage: str, steps: int, objective: Objective) -
     try:
         folder.mkdir(parents=True, exist_ok=True)
         events = None
-        if config.tensorboard:
+        # A worker that joined from a host without it still does its trials.
+        if config.tensorboard and has_tensorboard():
             events = EventLog(run.events(stage, trial.number), f"{stage}/{trial.number}")
         with beating(folder / HEARTBEAT, beats), limited(folder, limits.trial_minutes):
             outcome = _run(study, trial, folder, objective, config.seed, started, events)

@@ -106,6 +106,17 @@ def test_a_run_without_the_flag_writes_none(tmp_path: Path) -> None:
     assert not (tmp_path / "tensorboard").exists()
 
 
+def test_a_worker_without_tensorboard_still_does_its_trials(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    config = resolve({"store": "s.h5", "run_dir": tmp_path, "tensorboard": True})
+    study = studies.open_study(RunDirectory(tmp_path).journal, "architecture")
+    tickets.queue(study, 1, places=1)
+    outcome = run_trial(config, "architecture", 3, lambda trial: TrialResult(0.5, {}))
+    assert outcome.state == "complete"
+
+
 def test_without_tensorboard_one_is_told_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
