@@ -73,7 +73,7 @@ def to_table(records: Sequence[TrialRecord], title: str) -> Table:
             record.state,
             *([_number(record.objective, 3)] if scored else []),
             _number(record.val_auc, 3) or ("" if record.kid is None else f"KID {record.kid:.3f}"),
-            *([_number(getattr(record, cost), 1), "*" if record.on_front else ""] if cost else []),
+            *([_number(getattr(record, cost), 2), "*" if record.on_front else ""] if cost else []),
             "" if record.params is None else f"{record.params:,}",
             _number(record.seconds, 0),
             escape("; ".join(filter(None, [describe(record, architectures), *_said(record)]))),

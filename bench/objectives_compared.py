@@ -1,0 +1,264 @@
+"""The winner of ``leave-one-method-out`` beside that of plain ``auc``: per-method test AUC.
+
+``python bench/objectives_compared.py`` draws a SYNTHETIC set whose fakes are of four methods, one
+mark each, and searches it twice, with nothing different but the objective. ``--store`` takes any
+other store with two methods or more. Of both winners it prints, for every method, the AUC on test
+people:
+
+- of the exported model, which was trained on all methods;
+- of its configuration trained anew without that method, which is what ``leave-one-method-out``
+  steers by, on people it has not steered by.
+
+Intervals are percentiles over draws of people. Of one seed each, so they do not tell what another
+search would have found. What is in ``--keep`` is gone on with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rich.table import Table
+from sklearn.metrics import roc_auc_score
+
+from artifacts.quiet import import_tensorflow
+from artifacts.run_directory import RunDirectory, write_text
+from data_prep.bootstrap import Interval, group_intervals
+from data_prep.clip import Preparation
+from data_prep.prepare import prepare
+from data_prep.store import Store
+from data_prep.store_format import FAKE, REAL
+from data_prep.synthesize import finished_seed, synthesize
+from data_prep.synthetic_swap import CUES
+from search.config import RunConfig, resolve
+from search.console import bars, log, run_progress, tables
+from search.names import AUC, LEAVE_ONE_OUT
+from search.possible import methods_of
+
+OBJECTIVES = (AUC, LEAVE_ONE_OUT)
+TRAINED_ON, LEFT_OUT = "trained on", "left out"
+VIDEO_SIDE, FRAMES, SIDE = 128, 8, 96
+
+Scores = dict[str, list[float]]
+"""Test scores of a winner: under ``trained on`` of all clips, under each method without it."""
+
+Entry = tuple[float, Interval]
+Results = dict[str, dict[str, dict[str, Entry]]]
+"""By how the method was used, method, and objective or their difference: AUC and interval."""
+
+DIFFERENCE = f"{LEAVE_ONE_OUT} less {AUC}"
+
+
+def drawn_store(folder: Path, identities: int, seed: int) -> Path:
+    """A SYNTHETIC store of four methods, made where it is missing."""
+    videos, store = folder / f"cues-{identities}-{seed}", folder / f"cues-{identities}-{seed}.h5"
+    if store.exists():
+        return store
+    with bars("drawing", "preparing", "writing") as [drawing, preparing, writing]:
+        if finished_seed(videos) is None:
+            synthesize(
+                videos,
+                identities=identities,
+                size=VIDEO_SIDE,
+                seed=seed,
+                cues=CUES,
+                per_cue=True,
+                jobs=-1,
+                progress=drawing,
+            )
+        preparation = Preparation(frames=FRAMES, size=SIDE)
+        prepare(
+            videos, store, preparation=preparation, jobs=-1, progress=preparing, writing=writing
+        )
+    return store
+
+
+def config_of(store: Path, folder: Path, objective: str, chosen: argparse.Namespace) -> RunConfig:
+    """A search of small detectors with every stream that the clips allow."""
+    return resolve(
+        {
+            "store": str(store),
+            "run_dir": str(folder / objective),
+            "seed": chosen.seed,
+            "objective": objective,
+            "space": {"backbones": chosen.backbones.split(","), "weights": chosen.weights},
+            "architecture": {
+                "trials": chosen.trials,
+                "epochs": chosen.epochs,
+                "clips": "growing",
+                "batch_size": 8,
+                "learning_rate": 1e-3,
+            },
+            "gan": {"trials": 0},
+            "training": {"trials": 0, "frames": 0, "views": chosen.views},
+        }
+    )
+
+
+def winner_scores(config: RunConfig, kept: Path) -> Scores:
+    """Search, unless that is done, and score its winner on the test clips."""
+    import keras
+
+    from artifacts.scoring import score_clips
+    from search.run import run
+
+    with run_progress(config.run_dir) as progress:
+        directory = run(config, progress)
+    found: Scores = json.loads(kept.read_text()) if kept.exists() else {}
+    import_tensorflow()
+    with Store(config.store) as store:
+        rows = store.rows("test")
+        for name in (TRAINED_ON, *methods_of(store)):
+            if name in found:
+                continue
+            log.print(f"{config.objective}: scoring its winner, {name}", highlight=False)
+            if name == TRAINED_ON:
+                model = keras.models.load_model(directory.h5, compile=False)
+            else:
+                model = _trained_without(config, store, name, directory)
+            found[name] = score_clips(model, store, rows).tolist()
+            write_text(kept, json.dumps(found))
+    return found
+
+
+def _trained_without(config: RunConfig, store: Store, method: str, directory: RunDirectory) -> Any:
+    """The winner's configuration trained anew without a method, its epoch chosen by the others."""
+    from search import detectors
+    from search.finish import choose
+    from search.fit import fit
+    from search.hyperparameters import fixed
+
+    winner = choose(config)
+    answers = fixed(dict(winner.architecture))
+    model = detectors.build(detectors.space(config, store), answers, config.seed)
+    fit(
+        model,
+        store,
+        winner.choices,
+        seed=config.seed,
+        features=directory.features,
+        budget=config.features_bytes,
+        without=method,
+    )
+    return model
+
+
+def summary(
+    labels: npt.NDArray[np.uint8],
+    methods: npt.NDArray[np.str_],
+    groups: npt.NDArray[np.str_],
+    scores: Mapping[str, Scores],
+) -> Results:
+    """AUC of every method against all real clips, of both winners and their difference.
+
+    Args:
+        labels: of the test clips.
+        methods: of the same.
+        groups: identity groups of the same.
+        scores: of the winner of each objective.
+    """
+    results: Results = {TRAINED_ON: {}, LEFT_OUT: {}}
+    # A method may be in the test split alone; it was left out of nothing.
+    known = [name for name in scores[AUC] if name != TRAINED_ON]
+    for method in (name for name in known if np.any(methods == name)):
+        ours = (labels == REAL) | ((labels == FAKE) & (methods == method))
+        for use in results:
+            said = {
+                objective: np.array(scores[objective][TRAINED_ON if use == TRAINED_ON else method])
+                for objective in OBJECTIVES
+            }
+            results[use][method] = _entries(labels[ours], groups[ours], said, ours)
+    return results
+
+
+def _entries(
+    labels: npt.NDArray[np.uint8],
+    groups: npt.NDArray[np.str_],
+    said: Mapping[str, npt.NDArray[np.float64]],
+    ours: npt.NDArray[np.bool_],
+) -> dict[str, Entry]:
+    def aucs(weights: npt.NDArray[np.integer]) -> dict[str, float]:
+        found = {
+            objective: float(roc_auc_score(labels, scores[ours], sample_weight=weights))
+            for objective, scores in said.items()
+        }
+        return found | {DIFFERENCE: found[LEAVE_ONE_OUT] - found[AUC]}
+
+    values = aucs(np.ones(len(labels), np.int64))
+    intervals = group_intervals(aucs, labels, groups, seed=0)
+    return {name: (value, intervals[name]) for name, value in values.items()}
+
+
+def table(results: Results, title: str) -> Table:
+    """A line a method and use, a column a winner, and their difference."""
+    shown = Table(title=title)
+    for name in ("method was", "method", *(f"winner of {one}" for one in OBJECTIVES), DIFFERENCE):
+        shown.add_column(name)
+    for use, of_methods in results.items():
+        for method, entries in of_methods.items():
+            cells = [_cell(entries[one], "") for one in OBJECTIVES]
+            shown.add_row(use, method, *cells, _cell(entries[DIFFERENCE], "+"))
+        shown.add_section()
+    return shown
+
+
+def _cell(entry: Entry, sign: str) -> str:
+    value, interval = entry
+    if interval is None:
+        return f"{value:{sign}.2f}"
+    low, high = interval
+    return rf"{value:{sign}.2f} \[{low:{sign}.2f}, {high:{sign}.2f}]"
+
+
+def main() -> None:
+    """Search twice, score, print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where data and runs stay")
+    parser.add_argument("--store", type=Path, metavar="STORE.h5", help="another than the drawn one")
+    parser.add_argument("--identities", type=int, default=60, help="people that are drawn")
+    parser.add_argument("--trials", type=int, default=40)
+    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--backbones", default="small_cnn,small_resnet,meso")
+    parser.add_argument("--weights", default="imagenet", help="of pretrained backbones")
+    parser.add_argument("--views", type=int, default=4, help="changed copies for frozen parts")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", action="store_true", help="for programs")
+    chosen = parser.parse_args()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = chosen.keep or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        path = chosen.store or drawn_store(folder, chosen.identities, chosen.seed)
+        scores = {
+            objective: winner_scores(
+                config_of(path, folder, objective, chosen), folder / f"{objective}.json"
+            )
+            for objective in OBJECTIVES
+        }
+        with Store(path) as store:
+            rows = store.rows("test")
+            clips = store.labels[rows], store.methods[rows], store.groups[rows]
+            kind = "SYNTHETIC fakes" if store.is_synthetic else path.name
+            people = len(set(store.groups[rows]))
+        results = summary(*clips, scores)
+    if chosen.json:
+        print(json.dumps(results, indent=1))
+        return
+    tables().print(
+        table(
+            results,
+            f"AUC of each method against real clips, {kind}: {people} test people, {chosen.trials} "
+            "trials a search, 95% intervals over people",
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
