@@ -153,7 +153,7 @@ class _DetectorTrial:
     def _check_limits(self) -> None:
         """Ask everything, and refuse what would be too large before any of it is allocated."""
         limited = self._config.limits
-        if not (limited.params or limited.file_mb or limited.memory_gb):
+        if self._estimated or not (limited.params or limited.file_mb or limited.memory_gb):
             self._estimated = True
             return
         frames = shown_frames(self._config, self._store)
