@@ -44,18 +44,14 @@ def write_to(path: Path) -> Write:
 
 def search_ours(case: Case, folder: Path, out: Path, chosen: argparse.Namespace) -> None:
     """Our search, as ``dfsearch run`` does it; the start of its worker counts."""
+    from search.console import LineProgress
     from search.run import run
+    from search.trial import TrialOutcome
 
     write = write_to(out)
 
-    class Told:
-        def stage(self, name: str, done: int, total: int) -> None:
-            pass
-
-        def message(self, text: str) -> None:
-            pass
-
-        def trial(self, outcome: Any) -> None:
+    class Told(LineProgress):
+        def trial(self, outcome: TrialOutcome) -> None:
             write(trial=outcome.number, state=outcome.state, auc=outcome.value, why=outcome.reason)
 
     run_dir = out.with_suffix(".run")

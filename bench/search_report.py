@@ -198,7 +198,8 @@ def main() -> None:
 
     told = f"{machine()}, " + ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     manner = (
-        "SYNTHETIC clips; random draws from the same seeds, nothing pruned; KerasTuner and "
+        "SYNTHETIC clips; random draws from the same seeds, ours after the defaults and one small "
+        "detector, nothing pruned; KerasTuner and "
         "AutoKeras are stock and have all clips in memory; AutoKeras's own optimizers and learning "
         "rates are part of its space, and it has the head of our detectors, since its "
         "ClassificationHead fails on Keras 3.15; a search begins when its engine is given the "
