@@ -27,6 +27,8 @@ class ClusterWorkers:
             of them runs several calls in one process.
     """
 
+    is_here = False
+
     def __init__(self, address: str) -> None:
         self._address = address
         self._held = contextlib.ExitStack()
@@ -42,8 +44,15 @@ class ClusterWorkers:
             self._held = opening.pop_all()
 
     def places(self) -> int:
-        """How many workers there are now, and one where all have left, so that one may come."""
-        return max(1, len(self._client.nthreads()))
+        """How many workers there are now, and one where all have left, so that one may come.
+
+        Raises:
+            UserError: the scheduler is gone.
+        """
+        try:
+            return max(1, len(self._client.nthreads()))
+        except (OSError, RuntimeError, ValueError):
+            raise self._gone() from None
 
     def submit(self, call: Callable[..., Any], *arguments: object) -> Future[Any]:
         """Begin an importable call in a worker that is free."""
@@ -64,10 +73,7 @@ class ClusterWorkers:
         except KilledWorker as error:
             raise WorkerDiedError(str(error).splitlines()[0]) from None
         except (Cancelled, CancelledError):
-            raise UserError(
-                f"the cluster at {self._address} is gone; what is finished is kept, and the same "
-                "command goes on"
-            ) from None
+            raise self._gone() from None
         if is_worn(result):
             # Of a worker without a nanny there is nothing that could start another.
             with contextlib.suppress(Exception):
@@ -77,6 +83,12 @@ class ClusterWorkers:
     def close(self, *, kill: bool = False) -> None:
         """Leave the cluster, whose workers stay; what they are in the middle of, they finish."""
         self._held.close()
+
+    def _gone(self) -> UserError:
+        return UserError(
+            f"the cluster at {self._address} is gone; what is finished is kept, and the same "
+            "command goes on"
+        )
 
 
 def _told(call: Callable[..., Any], *arguments: object) -> tuple[str, Any]:

@@ -193,7 +193,9 @@ class Dispatch:
 
     def _is_ours(self, trial: FrozenTrial) -> bool:
         """Whether a worker of our crew claimed it; an earlier run may have had our process id."""
-        return trial.number not in self._inherited and liveness.is_child(trial.user_attrs)
+        if not self._crew.is_here or trial.number in self._inherited:
+            return False
+        return liveness.is_child(trial.user_attrs)
 
     def _tell(self) -> None:
         """Tell of every trial that ended since, and which run."""

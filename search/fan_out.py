@@ -32,7 +32,13 @@ class WorkerDiedError(Exception):
 
 
 class Crew(Protocol):
-    """Workers, here or elsewhere, that each run one call at a time."""
+    """Workers, here or elsewhere, that each run one call at a time.
+
+    Attributes:
+        is_here: whether they are processes that this one started, and it is told how each dies.
+    """
+
+    is_here: bool
 
     def places(self) -> int:
         """How many calls may run at a time, as far as is known now."""
@@ -65,6 +71,8 @@ class LocalWorkers:
     Args:
         count: of processes; the cores are shared out among them.
     """
+
+    is_here = True
 
     def __init__(self, count: int) -> None:
         threads = str(max(1, joblib.cpu_count() // count))
