@@ -11,6 +11,9 @@ import numpy.typing as npt
 
 from data_prep.errors import UserError
 
+# What there is on Linux and not everywhere; the pages stay in the cache of the system.
+_LET_GO: int | None = getattr(mmap, "MADV_DONTNEED", None)
+
 
 class Rows:
     """The rows of a dataset whose chunks are one row each.
@@ -56,7 +59,12 @@ class Rows:
             return
         if self._offsets[row] < 0:
             self._offsets[row] = self._offset(row, len(self._map))
-        out[...] = np.ndarray(self.shape, self.dtype, self._map, int(self._offsets[row]))
+        start = int(self._offsets[row])
+        out[...] = np.ndarray(self.shape, self.dtype, self._map, start)
+        if _LET_GO is not None:
+            # Else every page ever read counts as memory of this process, until the file is closed.
+            page = start - start % mmap.PAGESIZE
+            self._map.madvise(_LET_GO, page, start - page + out.nbytes)
 
     def _offset(self, row: int, end: int) -> int:
         chunk = self._dataset.id.get_chunk_info_by_coord((row, *(0 for _ in self.shape)))

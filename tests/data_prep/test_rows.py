@@ -96,3 +96,25 @@ def test_nothing_is_read_after_closing(file: h5py.File) -> None:
     rows.close()
     with pytest.raises(ValueError, match="closed"):
         rows.read_into(0, np.empty(rows.shape, rows.dtype))
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="tells memory by /proc")
+def test_what_was_read_is_not_kept_in_memory(file: h5py.File) -> None:
+    many = np.random.default_rng(0).integers(0, 256, (32, 2**20), np.uint8)
+    file.create_dataset("many", data=many, chunks=(1, 2**20))
+    file.flush()
+    rows = Rows(file["many"])
+    out = np.empty(2**20, np.uint8)
+    before = _pages_of_files()
+    for row in range(len(rows)):
+        rows.read_into(row, out)
+        assert (out == many[row]).all()
+    assert _pages_of_files() - before < 2**22
+    rows.close()
+
+
+def _pages_of_files() -> int:
+    """Bytes of mapped files that this process holds in memory."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    (line,) = [line for line in lines if line.startswith("RssFile:")]
+    return 1024 * int(line.split()[1])
