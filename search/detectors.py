@@ -13,9 +13,9 @@ from data_prep.store import Store
 from search.config import RunConfig
 from search.gan_kept import best_gan
 from search.hyperparameters import Value, fixed, optuna_params
+from search.known_answers import KnownAnswers
 from search.possible import possible_streams, shown_frames
 from search.precision import Precision, policy
-from search.warm_start import KnownAnswers
 from spaces.detector import DetectorGraph, detector_space
 from spaces.gan_stream import GanStreamBlock
 from spaces.networks import SMALL_NETWORKS

@@ -9,9 +9,11 @@ import warnings
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 import joblib
+from joblib.externals.loky.backend import resource_tracker
 from joblib.externals.loky.process_executor import ProcessPoolExecutor
 
 from data_prep.workers import follow_parent
@@ -81,8 +83,9 @@ class LocalWorkers:
             "TF_NUM_INTRAOP_THREADS": threads,
             "TF_NUM_INTEROP_THREADS": threads,
         }
-        self._idle: list[Any] = [None] * count
-        self._busy: dict[Future[Any], Any] = {}
+        # Executors of one process each, started when first needed.
+        self._idle: list[_Process | None] = [None] * count
+        self._busy: dict[Future[Any], _Process] = {}
         self._count = count
 
     def places(self) -> int:
@@ -91,7 +94,7 @@ class LocalWorkers:
 
     def submit(self, call: Callable[..., Any], *arguments: object) -> Future[Any]:
         """Begin an importable call in a process that is free; the one last used comes first."""
-        executor = self._idle.pop() or self._executor()
+        executor = self._idle.pop() or self._start()
         future: Future[Any] = executor.submit(call, *arguments)
         self._busy[future] = executor
         return future
@@ -103,7 +106,7 @@ class LocalWorkers:
         try:
             result = future.result()
         except BrokenProcessPool as error:
-            executor.shutdown(wait=True, kill_workers=True)
+            executor.kill()
             self._idle.append(None)
             raise WorkerDiedError(_how(error)) from error
         except Exception:
@@ -111,27 +114,48 @@ class LocalWorkers:
             raise
         if is_worn(result):
             executor.shutdown(wait=True)
-            executor = None
-        self._idle.append(executor)
+        self._idle.append(None if is_worn(result) else executor)
         return result
 
     def close(self, *, kill: bool = False) -> None:
         """End the processes; those in the middle of a call at once if ``kill``."""
-        for executor in [*self._busy.values(), *filter(None, self._idle)]:
-            executor.shutdown(wait=True, kill_workers=kill and executor not in self._idle)
+        for executor in self._busy.values():
+            executor.kill() if kill else executor.shutdown(wait=True)
+        for executor in filter(None, self._idle):
+            executor.shutdown(wait=True)
         self._busy.clear()
         self._idle = [None] * self._count
 
-    def _executor(self) -> Any:
+    def _start(self) -> _Process:
         # Workers that have grown are replaced between two calls, which is meant and loses nothing.
         warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
-        return ProcessPoolExecutor(
+        return _Process(
             1,
             timeout=_IDLE_SECONDS,
             initializer=follow_parent,
             initargs=(os.getpid(),),
             env=self._environment,
         )
+
+
+class _Process(ProcessPoolExecutor):
+    """An executor of one process, which may be killed."""
+
+    def submit(self, call: Callable[..., Any], *arguments: object) -> Future[Any]:
+        future: Future[Any] = super().submit(call, *arguments)
+        self._ids = list(self._processes)
+        return future
+
+    def kill(self) -> None:
+        """End the process at once, and remove the locks that it would have removed at its end.
+
+        Libraries make some where they are imported; each would be reported as leaked.
+        """
+        self.shutdown(wait=True, kill_workers=True)
+        for pid in self._ids:
+            for lock in Path("/dev/shm").glob(f"sem.loky-{pid}-*"):
+                lock.unlink(missing_ok=True)
+                resource_tracker.unregister(lock.name.replace("sem.", "/", 1), "semlock")
 
 
 def _how(error: BrokenProcessPool) -> str:

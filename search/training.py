@@ -15,8 +15,8 @@ from search.config import RunConfig
 from search.detector_trial import run_detector_trial
 from search.gan_mix import kept_generator
 from search.hyperparameters import OptunaHyperParameters, Value, fixed, optuna_params
+from search.known_answers import KnownAnswers
 from search.trial import TrialOutcome
-from search.warm_start import KnownAnswers
 from spaces.choices import BATCH_SIZES, LEARNING_RATES
 from spaces.training import TrainingChoices, training_space
 

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import concurrent.futures
+import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import joblib
 import pytest
@@ -127,3 +130,25 @@ def test_closing_ends_the_processes_also_in_the_middle_of_a_call(
 def test_a_worker_begins_without_tensorflow(make_workers: MakeWorkers) -> None:
     workers = make_workers(1)
     assert workers.collect(workers.submit(imported)) is False
+
+
+def lock_and_sleep(here: str) -> None:
+    """Make a lock as libraries do where they are imported, and never come to an end."""
+    lock = multiprocessing.get_context("loky").Lock()
+    Path(here).touch()
+    with lock:
+        time.sleep(600)
+
+
+def test_the_locks_of_a_killed_worker_are_not_reported_as_leaked(tmp_path: Path) -> None:
+    code = (
+        "import sys, time, pathlib; sys.path.insert(0, sys.argv[1])\n"
+        "from search.fan_out import LocalWorkers; from test_fan_out import lock_and_sleep\n"
+        "workers = LocalWorkers(1); workers.submit(lock_and_sleep, sys.argv[2])\n"
+        "while not pathlib.Path(sys.argv[2]).exists(): time.sleep(0.05)\n"
+        "workers.close(kill=True)"
+    )
+    command = [sys.executable, "-c", code, str(Path(__file__).parent), str(tmp_path / "here")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "leaked" not in done.stderr

@@ -10,7 +10,7 @@ from data_prep.errors import UserError
 from search import studies, warm_start
 from search.config import RunConfig, load, resolve
 from search.identity import RunState
-from search.warm_start import KnownAnswers
+from search.known_answers import KnownAnswers
 
 
 def config_of(earlier: Path) -> RunConfig:
