@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -47,9 +48,13 @@ def at(place: Place, stage: str) -> optuna.Study:
         UserError: the journal is damaged, or the server cannot be used.
     """
     opened = place.open()
+    name = place.study_name(stage)
     with told(place):
+        # Making one that is there would write to the journal, also where one only looks.
+        with contextlib.suppress(KeyError):
+            return optuna.load_study(study_name=name, storage=opened)
         return optuna.create_study(
-            study_name=place.study_name(stage),
+            study_name=name,
             storage=opened,
             directions=directions(place, stage),
             load_if_exists=True,
