@@ -38,7 +38,16 @@ def test_help_imports_no_tensorflow() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["data_prep.prepare", "data_prep.synthesize", "search.run", "artifacts.leaderboard"]
+    "module",
+    [
+        "data_prep.prepare",
+        "data_prep.synthesize",
+        "search.run",
+        "search.remarks",
+        "search.joining",
+        "search.live",
+        "artifacts.leaderboard",
+    ],
 )
 def test_what_needs_no_tensorflow_imports_none(module: str) -> None:
     code = f"import sys, {module}\nassert 'tensorflow' not in sys.modules"
