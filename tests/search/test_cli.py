@@ -21,6 +21,8 @@ VERBS = (
     "leaderboard",
     "evaluate",
     "predict",
+    "pseudo-fakes",
+    "work",
     "demo",
 )
 
