@@ -10,8 +10,8 @@ import optuna
 
 from artifacts.scoring import probabilities, read_inputs
 from data_prep.store import Store
-from search.config import Limits
 from search.estimate import Estimate
+from search.settings import Limits
 
 _TIMED = 9
 

@@ -5,9 +5,9 @@ import pytest
 from optuna.trial import TrialState
 
 from search import limits
-from search.config import Limits
 from search.estimate import Estimate
 from search.samplers import RepeatableSampler
+from search.settings import Limits
 
 
 def estimate_of(params: int) -> Estimate:

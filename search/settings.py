@@ -1,0 +1,224 @@
+"""The sections of the configuration of a run: what each stage and each trial is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+import pydantic
+
+from spaces.choices import MIXUP, PAIRWISE, Augmentation, Loss, Schedule
+from spaces.gan import FACE_SIDE, FaceSide, Features
+from spaces.networks import BACKBONES, HED, IMAGENET, NO_WEIGHTS, PRETRAINED
+from spaces.streams import GAN, STREAMS, Stream
+
+Count: TypeAlias = Annotated[int, pydantic.Field(ge=0, strict=True)]
+Positive: TypeAlias = Annotated[int, pydantic.Field(ge=1, strict=True)]
+Rate: TypeAlias = Annotated[float, pydantic.Field(gt=0, lt=1, strict=True)]
+Share: TypeAlias = Annotated[float, pydantic.Field(ge=0, le=1, strict=True)]
+Search: TypeAlias = Literal["search"]
+
+SEARCH = "search"
+# How the architecture stage trains, as far as the training stage searches for it.
+FIRST: Mapping[str, Any] = {
+    "pseudo_fakes": 0.5,
+    "augmentation": "strong",
+    "loss": PAIRWISE,
+    "weight_averaging": True,
+}
+
+WEIGHTS = (IMAGENET, HED, NO_WEIGHTS)
+
+
+class Section(pydantic.BaseModel):
+    """Settings that cannot be changed, and no others than are named."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+
+class Space(Section):
+    """What the architecture search may build.
+
+    Attributes:
+        streams: streams it may switch on and off; one that the clips lack something for is left
+            out. With ``gan`` among them the GAN stage comes first.
+        backbones: networks of the spatial stream.
+        weights: of pretrained networks: ``imagenet``, ``hed`` (VGG16 alone), ``none``, a weights
+            file, or a folder with ``<backbone>.weights.h5``.
+        fine_tune: whether pretrained backbones train, too: ``never``, their last so many stages,
+            ``always`` the whole, or ``search``. Frozen parts are computed once.
+        inflate: last stages of a pretrained backbone that look at three frames at a time, or
+            ``search``.
+    """
+
+    streams: tuple[Stream, ...] = tuple(stream for stream in STREAMS if stream != GAN)
+    backbones: tuple[str, ...] = ("efficientnet_lite0",)
+    weights: str = IMAGENET
+    fine_tune: Positive | Literal["never", "search", "always"] = 2
+    inflate: Count | Literal["search"] = 0
+
+    @pydantic.field_validator("weights")
+    @classmethod
+    def _absolute(cls, value: str) -> str:
+        return value if value in WEIGHTS else str(Path(value).expanduser().absolute())
+
+    @pydantic.field_validator("streams", "backbones")
+    @classmethod
+    def _not_empty(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value or len(set(value)) < len(value):
+            raise ValueError("needs at least one entry, each once")
+        return value
+
+    @pydantic.field_validator("backbones")
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in value if name not in BACKBONES]
+        if unknown:
+            raise ValueError(f"no backbone {', '.join(unknown)}; there are {', '.join(BACKBONES)}")
+        return value
+
+    @pydantic.model_validator(mode="after")
+    def _weights_have_a_network(self) -> Space:
+        pretrained = [name for name in self.backbones if name in PRETRAINED]
+        if self.weights == HED and pretrained != ["vgg16"]:
+            raise ValueError(
+                "hed weights are of vgg16 alone: set backbones to vgg16, with small networks "
+                "beside it or not"
+            )
+        return self
+
+
+class Architecture(Section):
+    """The architecture stage: trials on the detector space with fixed training.
+
+    Attributes:
+        trials: how many.
+        epochs: at most, each.
+        clips: which an epoch shows: ``all``, or ``growing``, a quarter, a half and all of them in
+            a third of the epochs each, so that what is pruned early has cost less.
+        batch_size: clips.
+        learning_rate: of Adam.
+        schedule: of the learning rate, ``constant`` or ``cosine``, over all epochs.
+    """
+
+    trials: Positive = 6
+    epochs: Positive = 10
+    clips: Literal["all", "growing"] = "all"
+    batch_size: Positive = 32
+    learning_rate: Rate = 3e-4
+    schedule: Schedule = "cosine"
+
+
+class Gan(Section):
+    """The GAN stage on real faces of the training split.
+
+    Attributes:
+        trials: how many; 0 leaves the stage out.
+        steps: of the discriminator, each trial.
+        side: of the faces, in pixels: 32, or 64 at about four times the time.
+        features: of the network that generated and real faces are compared in: ``random``, or
+            ``vgg16`` with ``hed`` weights.
+    """
+
+    trials: Count = 2
+    steps: Annotated[int, pydantic.Field(ge=5, strict=True)] = 1000
+    side: FaceSide = FACE_SIDE
+    features: Features = "random"
+
+
+class Training(Section):
+    """The training stage: the best architectures under other training hyperparameters.
+
+    Attributes:
+        trials: how many; 0 leaves the stage out.
+        architectures: how many of the best it may choose from.
+        max_epochs: upper end of the searched range.
+        frames: how many consecutive frames of a clip a sample shows, drawn anew for each of its
+            views; 0 for all. 1 trains on pictures: several times as fast, without the streams and
+            temporal stages that need more.
+        views: changed copies of each clip that frozen parts are computed for; 0 changes clips anew
+            every time, at the cost of the whole model.
+        pseudo_fakes: which share of the fakes trained on are pseudo-fakes, made of real clips: 0
+            for none, 1 for no others, or ``search``.
+        augmentation: what is done to clips besides, ``none``, ``light``, ``strong`` or ``search``.
+        gan_fakes: whether fakes with faces of the best GAN trial are a method beside those of the
+            store, or ``search``; the architecture stage has none, and so has a run without a GAN.
+        loss: ``binary_crossentropy``, ``focal``, ``pairwise`` or ``search``.
+        mixup: whether samples of a batch are blended, or ``search``.
+        weight_averaging: whether a moving average of the weights is kept, or ``search``.
+
+    From ``views`` on, what is not searched holds for the architecture stage, too.
+    """
+
+    trials: Count = 4
+    architectures: Positive = 2
+    max_epochs: Annotated[int, pydantic.Field(ge=10, strict=True)] = 20
+    frames: Count = 1
+    views: Count = 8
+    pseudo_fakes: Share | Search = 0.5
+    augmentation: Augmentation | Search = "strong"
+    gan_fakes: pydantic.StrictBool | Search = "search"
+    loss: Loss | Search = "search"
+    mixup: pydantic.StrictBool | Search = "search"
+    weight_averaging: pydantic.StrictBool | Search = "search"
+
+    @pydantic.model_validator(mode="after")
+    def _agrees_with_itself(self) -> Training:
+        if self.mixup is True and self.loss == PAIRWISE:
+            raise ValueError(
+                "the pairwise loss needs pairs, and mixup blends them: set one of both"
+            )
+        if self.gan_fakes is True and self.pseudo_fakes == 1:
+            raise ValueError(
+                "with pseudo_fakes = 1 there are no other fakes: lower it or leave gan_fakes out"
+            )
+        return self
+
+    @property
+    def pinned(self) -> dict[str, Any]:
+        """Choices of the training space that are not searched."""
+        settings = {
+            "pseudo_fakes": self.pseudo_fakes,
+            "augmentation": self.augmentation,
+            "gan_fakes": self.gan_fakes,
+            "loss": self.loss,
+            "mixup": MIXUP if self.mixup is True else 0.0 if self.mixup is False else self.mixup,
+            "weight_averaging": self.weight_averaging,
+        }
+        return {name: value for name, value in settings.items() if value != SEARCH}
+
+    @property
+    def first(self) -> dict[str, Any]:
+        """Of the architecture stage: what is pinned, and what has proved good for the rest."""
+        # A blend of two clips is nobody's pair.
+        without = {"loss"} if self.mixup is True else set()
+        good = {name: value for name, value in FIRST.items() if name not in without}
+        return good | self.pinned | {"gan_fakes": False}
+
+
+class Limits(Section):
+    """What a trial and its worker may take.
+
+    Attributes:
+        trial_minutes: after which a trial has hung and fails; 0 for no limit.
+        worker_gb: of memory that a worker may hold after a trial; above it, it is replaced. 0 for
+            no limit.
+        silence_seconds: after which a worker that the run cannot see otherwise, one on another
+            host, is taken for dead, if it shows no sign of life.
+        params: most weights of a detector.
+        file_mb: most that its file may take.
+        memory_gb: most that a trial may take while it trains, by estimate.
+        latency_ms: most time to judge one clip, here.
+
+    Each of the last four is 0 for no limit. A detector beyond one is not trained, or, beyond the
+    last, not kept; how far beyond it is, the sampler learns.
+    """
+
+    trial_minutes: Annotated[float, pydantic.Field(ge=0)] = 0.0
+    worker_gb: Annotated[float, pydantic.Field(ge=0)] = 0.0
+    silence_seconds: Annotated[float, pydantic.Field(ge=1)] = 60.0
+    params: Count = 0
+    file_mb: Annotated[float, pydantic.Field(ge=0)] = 0.0
+    memory_gb: Annotated[float, pydantic.Field(ge=0)] = 0.0
+    latency_ms: Annotated[float, pydantic.Field(ge=0)] = 0.0
