@@ -142,11 +142,11 @@ class Row:
 
     @property
     def manner(self) -> str:
-        """Digest of its settings and the defaults they leave open."""
+        """Digest of the settings that change it, the defaults they leave open among them."""
         config = self.config(Path("store.h5"), Path("run"))
-        settings = config.model_dump(mode="json", exclude={"store", "run_dir", "workers"})
+        settings = configuration.decisive(config)
         if self.has_gan:
-            settings |= {"gan": dict(GAN)}
+            settings |= {"gan of the row": dict(GAN)}
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
 
     @property

@@ -249,8 +249,14 @@ def dump(config: RunConfig) -> str:
 
 def differences(ours: RunConfig, theirs: RunConfig) -> list[str]:
     """What changes a search and differs between two configurations: ``key: a, b``."""
-    a, b = (_flatten(config.model_dump(mode="json")) for config in (ours, theirs))
-    return [f"{key}: {a[key]}, {b[key]}" for key in a if a[key] != b[key] and key not in _APART]
+    a, b = map(decisive, (ours, theirs))
+    return [f"{key}: {a[key]}, {b[key]}" for key in a if a[key] != b[key]]
+
+
+def decisive(config: RunConfig) -> dict[str, Any]:
+    """What changes a search, by dotted key; where it runs and what it may take are left out."""
+    settings = _flatten(config.model_dump(mode="json"))
+    return {key: value for key, value in settings.items() if key not in _APART}
 
 
 def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -104,3 +104,9 @@ def test_other_settings_are_another_manner(monkeypatch: pytest.MonkeyPatch) -> N
     assert row.manner != before[0]
     assert stream.manner != before[1]
     assert rows.Row(rows.STANDARD, 0).manner != rows.Row(rows.QUICK, 0).manner
+
+
+def test_where_a_row_runs_is_not_how_it_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = rows.Row(rows.QUICK, 0).manner
+    monkeypatch.setitem(rows.RUNS, rows.QUICK, {**rows.RUNS[rows.QUICK], "workers": 2})
+    assert rows.Row(rows.QUICK, 0).manner == before
