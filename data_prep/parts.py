@@ -220,10 +220,22 @@ def run(
                     del waiting[part]
                     yield failure
         except BrokenProcessPool:
-            suspects = [task for task in waiting.values() if task.mark.exists()]
-            for task in suspects or list(waiting.values())[:jobs]:
+            for task in _suspects(waiting.values()) or list(waiting.values())[:jobs]:
                 del waiting[task.part]
                 yield _alone(task)
+
+
+def _suspects(tasks: Collection[Task]) -> list[Task]:
+    """What was being worked on when a worker died.
+
+    A fake that waited for its original, which hangs, is not to blame for the time it took.
+    """
+    begun = [task for task in tasks if task.mark.exists()]
+    hopeless = {task.path for task in begun if attempted(task)}
+    for task in begun:
+        if task.original in hopeless:
+            task.mark.unlink()
+    return begun
 
 
 def _alone(task: Task) -> Quarantined | None:

@@ -230,6 +230,16 @@ def test_a_video_given_up_is_tried_again_with_its_fakes(
     assert summary.fingerprint == whole.fingerprint
 
 
+def test_a_fake_is_not_blamed_for_the_time_its_original_took(source: Path, tmp_path: Path) -> None:
+    tasks = _tasks(source, tmp_path)
+    for name in ("anna", "anna_swap", "ben_swap"):
+        tasks[name].mark.write_bytes(b"+Timeout (0:00:12)!")
+    begun = parts._suspects(tasks.values())
+    assert {task.path.stem for task in begun} == {"anna", "anna_swap", "ben_swap"}
+    blamed = {task.path.stem for task in begun if part_work.attempted(task)}
+    assert blamed == {"anna", "ben_swap"}
+
+
 def test_a_video_that_was_worked_on_when_the_run_was_killed_does_not_cost_its_fakes(
     source: Path, whole: PreparationSummary, left: Path
 ) -> None:
