@@ -11,13 +11,29 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import typer.core
 
 from data_prep.errors import UserError
 
 USAGE, INTERRUPTED = 2, 130
 
+# As one needs them.
+_ORDER = (
+    *("synthesize", "prepare", "audit", "verify", "pseudo-fakes"),
+    *("run", "work", "leaderboard", "report", "dashboard"),
+    *("evaluate", "predict", "export", "demo"),
+)
+
+
+class _InOrder(typer.core.TyperGroup):
+    def list_commands(self, ctx: typer.Context) -> list[str]:
+        """The commands as ``--help`` shows them."""
+        return sorted(super().list_commands(ctx), key=_ORDER.index)
+
+
 app = typer.Typer(
     name="dfsearch",
+    cls=_InOrder,
     help="From labelled videos to a searched, honestly tested deepfake detector.",
     epilog="First steps: dfsearch demo. With FaceForensics++ on disk: dfsearch prepare FF++ "
     "ffpp.h5, then dfsearch run ffpp.h5 runs/ffpp, then dfsearch predict runs/ffpp VIDEO.mp4.",
