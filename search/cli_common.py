@@ -26,7 +26,7 @@ _ORDER = (
 
 
 class _InOrder(typer.core.TyperGroup):
-    def list_commands(self, ctx: typer.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         """The commands as ``--help`` shows them."""
         return sorted(super().list_commands(ctx), key=_ORDER.index)
 
