@@ -26,19 +26,19 @@ import numpy as np
 import numpy.typing as npt
 from rich.table import Table
 from scipy.stats import spearmanr
+from synthetic_store import drawn_store
 
 from artifacts.matching import write_matched
 from artifacts.quiet import import_tensorflow
 from artifacts.ranking import pair_ranking, source_places
 from data_prep.clip import Preparation
 from data_prep.errors import UserError
-from data_prep.prepare import prepare
 from data_prep.store import Store
-from data_prep.synthesize import finished_seed, synthesize
 from search.console import bars, tables
 
 STREAMS = ("spatial", "noise_residual")
-IDENTITIES, VIDEO_SIDE, FRAMES, SIDE = 40, 128, 8, 96
+PEOPLE = {"identities": 40, "size": 128}
+CLIPS = Preparation(frames=8, size=96)
 FIGURES = {
     "objective": "generalisation",
     "val_auc": "AUC of validation",
@@ -59,26 +59,6 @@ Entry = tuple[float, float, float]
 
 Epochs = list[dict[str, float]]
 """Of one training, the figures of every epoch on validation and on test."""
-
-
-def synthetic_store(folder: Path) -> Path:
-    """A store of synthetic people with every mark, made where it is missing."""
-    videos, store = folder / "people", folder / "people.h5"
-    if not store.exists():
-        with bars("drawing", "preparing", "writing") as [drawing, preparing, writing]:
-            if finished_seed(videos) is None:
-                synthesize(
-                    videos, identities=IDENTITIES, size=VIDEO_SIDE, jobs=-1, progress=drawing
-                )
-            prepare(
-                videos,
-                store,
-                preparation=Preparation(frames=FRAMES, size=SIDE),
-                jobs=-1,
-                progress=preparing,
-                writing=writing,
-            )
-    return store
 
 
 def matched_store(path: Path, folder: Path) -> Path | None:
@@ -284,7 +264,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = chosen.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        train = chosen.train or synthetic_store(folder)
+        train = chosen.train or drawn_store(folder / "people.h5", CLIPS, **PEOPLE)
         test = chosen.test or train
         matched = matched_store(test, folder)
         settings = {

@@ -27,24 +27,24 @@ import numpy as np
 import numpy.typing as npt
 from rich.table import Table
 from sklearn.metrics import roc_auc_score
+from synthetic_store import drawn_store
 
 from artifacts.quiet import import_tensorflow
 from artifacts.run_directory import RunDirectory, write_text
 from data_prep.bootstrap import Interval, group_intervals
 from data_prep.clip import Preparation
-from data_prep.prepare import prepare
 from data_prep.store import Store
 from data_prep.store_format import FAKE, REAL
-from data_prep.synthesize import finished_seed, synthesize
 from data_prep.synthetic_swap import CUES
 from search.config import RunConfig, resolve
-from search.console import bars, log, run_progress, tables
+from search.console import log, run_progress, tables
 from search.names import AUC, LEAVE_ONE_OUT
 from search.possible import methods_of
 
 OBJECTIVES = (AUC, LEAVE_ONE_OUT)
 TRAINED_ON, LEFT_OUT = "trained on", "left out"
-VIDEO_SIDE, FRAMES, SIDE = 128, 8, 96
+VIDEO_SIDE = 128
+CLIPS = Preparation(frames=8, size=96)
 
 Scores = dict[str, list[float]]
 """Test scores of a winner: under ``trained on`` of all clips, under each method without it."""
@@ -56,28 +56,11 @@ Results = dict[str, dict[str, dict[str, Entry]]]
 DIFFERENCE = f"{LEAVE_ONE_OUT} less {AUC}"
 
 
-def drawn_store(folder: Path, identities: int, seed: int) -> Path:
-    """A SYNTHETIC store of four methods, made where it is missing."""
-    videos, store = folder / f"cues-{identities}-{seed}", folder / f"cues-{identities}-{seed}.h5"
-    if store.exists():
-        return store
-    with bars("drawing", "preparing", "writing") as [drawing, preparing, writing]:
-        if finished_seed(videos) is None:
-            synthesize(
-                videos,
-                identities=identities,
-                size=VIDEO_SIDE,
-                seed=seed,
-                cues=CUES,
-                per_cue=True,
-                jobs=-1,
-                progress=drawing,
-            )
-        preparation = Preparation(frames=FRAMES, size=SIDE)
-        prepare(
-            videos, store, preparation=preparation, jobs=-1, progress=preparing, writing=writing
-        )
-    return store
+def four_methods(folder: Path, identities: int, seed: int) -> Path:
+    """A SYNTHETIC store of a method for each cue, made where it is missing."""
+    path = folder / f"cues-{identities}-{seed}.h5"
+    people = {"identities": identities, "size": VIDEO_SIDE, "seed": seed}
+    return drawn_store(path, CLIPS, cues=CUES, per_cue=True, **people)
 
 
 def config_of(store: Path, folder: Path, objective: str, chosen: argparse.Namespace) -> RunConfig:
@@ -235,7 +218,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = chosen.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        path = chosen.store or drawn_store(folder, chosen.identities, chosen.seed)
+        path = chosen.store or four_methods(folder, chosen.identities, chosen.seed)
         scores = {
             objective: winner_scores(
                 config_of(path, folder, objective, chosen), folder / f"{objective}.json"

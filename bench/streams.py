@@ -27,14 +27,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from rich.table import Table
+from synthetic_store import drawn_store
 
 from artifacts.quiet import import_tensorflow
 from data_prep.bootstrap import Interval, group_intervals
 from data_prep.clip import Preparation
 from data_prep.errors import UserError
-from data_prep.prepare import prepare
 from data_prep.store import Store
-from data_prep.synthesize import finished_seed, synthesize
 from search.console import bars, tables
 
 STREAMS = {
@@ -69,29 +68,14 @@ def stores(folder: Path, identities: int, seed: int) -> dict[str, Path]:
     """A store for each mark, made where it is missing; the seed is that of the people drawn."""
     paths = {}
     for mark in MARKS:
-        name = f"{mark}-{identities}-{SIDE}px-{seed}"
-        videos, store = folder / name, folder / f"{name}.h5"
-        if not store.exists():
-            with bars(f"{mark}: drawing", "preparing", "writing") as [drawing, preparing, writing]:
-                if finished_seed(videos) is None:
-                    synthesize(
-                        videos,
-                        identities=identities,
-                        size=VIDEO_SIDE,
-                        seed=seed,
-                        cues=() if mark == CONTROL else (mark,),
-                        jobs=-1,
-                        progress=drawing,
-                    )
-                prepare(
-                    videos,
-                    store,
-                    preparation=Preparation(frames=FRAMES, size=SIDE),
-                    jobs=-1,
-                    progress=preparing,
-                    writing=writing,
-                )
-        paths[mark] = store
+        paths[mark] = drawn_store(
+            folder / f"{mark}-{identities}-{SIDE}px-{seed}.h5",
+            Preparation(frames=FRAMES, size=SIDE),
+            identities=identities,
+            size=VIDEO_SIDE,
+            seed=seed,
+            cues=() if mark == CONTROL else (mark,),
+        )
     return paths
 
 

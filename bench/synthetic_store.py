@@ -1,0 +1,32 @@
+"""A store of SYNTHETIC people, drawn and prepared once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from data_prep.clip import Preparation
+from data_prep.prepare import prepare
+from data_prep.synthesize import finished_seed, synthesize
+from search.console import bars
+
+
+def drawn_store(path: Path, preparation: Preparation, **people: Any) -> Path:
+    """Draw people and prepare their clips, unless that is done; the videos stay beside the store.
+
+    Args:
+        path: of the store.
+        preparation: of the clips.
+        people: who is drawn and how, as :func:`data_prep.synthesize.synthesize` takes it.
+
+    Returns:
+        The path.
+    """
+    if path.exists():
+        return path
+    videos = path.with_suffix("")
+    with bars("drawing", "preparing", "writing") as [drawing, preparing, writing]:
+        if finished_seed(videos) is None:
+            synthesize(videos, jobs=-1, progress=drawing, **people)
+        prepare(videos, path, preparation=preparation, jobs=-1, progress=preparing, writing=writing)
+    return path
