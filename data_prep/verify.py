@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 import json
 import multiprocessing
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,28 +29,20 @@ from data_prep.store_format import (
     clip_digest,
     fingerprint_of,
 )
+from data_prep.verify_report import (
+    Problem,
+    Report,
+    find_dataset,
+    has_shape,
+    read_numbers,
+    read_texts,
+)
 
 _MEDIA_NUMBERS = ("width", "height", "frames", "bytes", "fps", "duration")
 _QUARANTINE = ("path", "step", "reason")
 
 # A check that takes longer than these and the size over that many bytes a second has no end.
 _LEAST_SECONDS, _SLOWEST = 60.0, 10e6
-
-# Rows with the same problem that are named; the others are counted.
-_NAMED = 3
-
-
-@dataclasses.dataclass(frozen=True)
-class Problem:
-    """One thing that is not as a store promises.
-
-    Attributes:
-        where: the file, dataset and row.
-        what: what is wrong, and what was expected.
-    """
-
-    where: str
-    what: str
 
 
 def verify(path: str | Path) -> list[Problem]:
@@ -73,7 +65,7 @@ def verify(path: str | Path) -> list[Problem]:
     """
     path = Path(path)
     index = read_index(path)
-    report = _Report()
+    report = Report()
     keys: list[str] = []
     digests: list[bytes] = []
     splits_of: dict[str, set[str]] = collections.defaultdict(set)
@@ -95,38 +87,6 @@ def verify(path: str | Path) -> list[Problem]:
     _check_keys(keys, report)
     _check_groups(splits_of, overlap, report)
     return report.problems
-
-
-class _Report:
-    """Problems as they are found."""
-
-    def __init__(self) -> None:
-        self.problems: list[Problem] = []
-        self.file = ""
-
-    def add(self, where: str, what: str) -> None:
-        self.problems.append(Problem(f"{self.file} {where}".strip(), what))
-
-    def add_rows(self, where: str, bad: npt.ArrayLike, what: str) -> None:
-        """One problem for all bad rows, bool (N,) or (N, ...)."""
-        marks = np.asarray(bad, bool)
-        rows = np.flatnonzero(marks.any(axis=tuple(range(1, marks.ndim))))
-        if not len(rows):
-            return
-        named = ", ".join(map(str, rows[:_NAMED].tolist()))
-        more = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
-        self.add(f"{where} row {named}{more}", what)
-
-    @contextlib.contextmanager
-    def reading(self, where: str) -> Iterator[None]:
-        """Damage can make HDF5 and h5py fail in any way; all of them are a problem of the file."""
-        try:
-            yield
-        except UserError:
-            raise
-        except Exception as error:
-            text = " ".join(str(error).split())
-            self.add(where, f"cannot be read: {type(error).__name__}: {text}"[:300])
 
 
 def verify_in_time(path: str | Path) -> list[Problem]:
@@ -162,7 +122,7 @@ class _Checked:
     overlap: int = 0
 
 
-def _check_file(path: Path, report: _Report) -> _Checked:
+def _check_file(path: Path, report: Report) -> _Checked:
     checked = _Checked()
     if not path.is_file():
         report.add("", f"{path.name} is missing")
@@ -182,7 +142,7 @@ def _check_file(path: Path, report: _Report) -> _Checked:
     return checked
 
 
-def _check_attributes(path: Path, file: h5py.File, checked: _Checked, report: _Report) -> None:
+def _check_attributes(path: Path, file: h5py.File, checked: _Checked, report: Report) -> None:
     version = file.attrs.get("schema_version")
     if version is None:
         raise UserError(f"{path} is an HDF5 file but not a store; make one with dfsearch prepare")
@@ -202,8 +162,8 @@ def _check_attributes(path: Path, file: h5py.File, checked: _Checked, report: _R
         checked.overlap = int(split.get("overlap", 0)) if isinstance(split, dict) else 0
 
 
-def _check_content(file: h5py.File, checked: _Checked, report: _Report) -> None:
-    frames = _dataset(file, "frames", report)
+def _check_content(file: h5py.File, checked: _Checked, report: Report) -> None:
+    frames = find_dataset(file, "frames", report)
     if frames is None:
         return
     if frames.dtype != np.uint8 or frames.ndim != 5 or frames.shape[-1] != CHANNELS:
@@ -215,8 +175,8 @@ def _check_content(file: h5py.File, checked: _Checked, report: _Report) -> None:
     count, times = len(frames), frames.shape[1]
     if not count:
         report.add("/frames", "holds no clip")
-    labels = _numbers(file, "label", (count,), "u", report)
-    texts = {name: _texts(file, f"clips/{name}", count, report) for name in TEXT_FIELDS}
+    labels = read_numbers(file, "label", (count,), "u", report)
+    texts = {name: read_texts(file, f"clips/{name}", count, report) for name in TEXT_FIELDS}
     _check_labels(labels, texts["method"], report)
     if (splits := texts["split"]) is not None:
         report.add_rows("/clips/split", ~np.isin(splits, SPLITS), f"is none of {', '.join(SPLITS)}")
@@ -229,8 +189,8 @@ def _check_content(file: h5py.File, checked: _Checked, report: _Report) -> None:
     for name in MODALITIES:
         if name not in file:
             continue
-        array = _dataset(file, name, report)
-        if array is not None and _fits(array, f"/{name}", (count, ...), "f", report):
+        array = find_dataset(file, name, report)
+        if array is not None and has_shape(array, f"/{name}", (count, ...), "f", report):
             arrays.append(array)
     _check_arrays(
         arrays, labels, [texts[name] for name in ("key", "group", "split")], checked, report
@@ -238,7 +198,7 @@ def _check_content(file: h5py.File, checked: _Checked, report: _Report) -> None:
 
 
 def _check_labels(
-    labels: npt.NDArray[Any] | None, methods: list[str] | None, report: _Report
+    labels: npt.NDArray[Any] | None, methods: list[str] | None, report: Report
 ) -> None:
     if labels is None:
         return
@@ -252,64 +212,64 @@ def _check_labels(
         )
 
 
-def _check_tracks(file: h5py.File, count: int, times: int, report: _Report) -> None:
+def _check_tracks(file: h5py.File, count: int, times: int, report: Report) -> None:
     of_frames = (count, times)
-    indices = _numbers(file, "clips/frame_indices", of_frames, "i", report)
+    indices = read_numbers(file, "clips/frame_indices", of_frames, "i", report)
     if indices is not None:
         falling = (np.diff(indices, axis=1) < 0).any(axis=1) | (indices < 0).any(axis=1)
         report.add_rows("/clips/frame_indices", falling, "does not ascend from 0 or more")
-    seconds = _numbers(file, "clips/frame_times", of_frames, "f", report)
+    seconds = read_numbers(file, "clips/frame_times", of_frames, "f", report)
     if seconds is not None:
         bad = ~(np.isfinite(seconds) & (seconds >= 0))
         report.add_rows("/clips/frame_times", bad, "is not finite or is below 0")
-    boxes = _numbers(file, "clips/boxes", (*of_frames, 4), "f", report)
+    boxes = read_numbers(file, "clips/boxes", (*of_frames, 4), "f", report)
     if boxes is not None:
         finite = np.isfinite(boxes).all(axis=2)
         proper = (boxes[..., 2] > boxes[..., 0]) & (boxes[..., 3] > boxes[..., 1])
         report.add_rows("/clips/boxes", ~(finite & proper), "is not finite or has no extent")
-    points = _numbers(file, "clips/landmarks", (*of_frames, 5, 2), "f", report)
+    points = read_numbers(file, "clips/landmarks", (*of_frames, 5, 2), "f", report)
     if points is not None:
         report.add_rows("/clips/landmarks", ~np.isfinite(points), "is not finite")
-    scores = _numbers(file, "clips/scores", of_frames, "f", report)
+    scores = read_numbers(file, "clips/scores", of_frames, "f", report)
     if scores is not None:
         bad = ~(np.isnan(scores) | ((scores >= 0) & (scores <= 1)))
         report.add_rows("/clips/scores", bad, "is not from 0 to 1")
-    coverage = _numbers(file, "clips/coverage", (count,), "f", report)
+    coverage = read_numbers(file, "clips/coverage", (count,), "f", report)
     if coverage is not None:
         report.add_rows(
             "/clips/coverage", ~((coverage >= 0) & (coverage <= 1)), "is not from 0 to 1"
         )
     if "clips/sound" in file:
-        sound = _numbers(file, "clips/sound", (count,), "u", report)
+        sound = read_numbers(file, "clips/sound", (count,), "u", report)
         if sound is not None:
             report.add_rows("/clips/sound", sound > 1, "is neither 0 nor 1")
 
 
-def _check_tables(file: h5py.File, count: int, report: _Report) -> None:
+def _check_tables(file: h5py.File, count: int, report: Report) -> None:
     """Media and shortcuts; a store made by hand may have neither."""
     with report.reading("/clips/media"):
         media = file["clips/media"]
         if len(media):
-            _texts(file, "clips/media/codec", count, report)
+            read_texts(file, "clips/media/codec", count, report)
         for name in _MEDIA_NUMBERS if len(media) else ():
-            values = _numbers(file, f"clips/media/{name}", (count,), "if", report)
+            values = read_numbers(file, f"clips/media/{name}", (count,), "if", report)
             if values is not None:
                 bad = ~(np.isfinite(values) & (values >= 0))
                 report.add_rows(f"/clips/media/{name}", bad, "is not finite or is below 0")
     with report.reading("/clips/shortcuts"):
         for name in list(file["clips/shortcuts"]):
-            values = _numbers(file, f"clips/shortcuts/{name}", (count,), "f", report)
+            values = read_numbers(file, f"clips/shortcuts/{name}", (count,), "f", report)
             if values is not None:
                 report.add_rows(f"/clips/shortcuts/{name}", ~np.isfinite(values), "is not finite")
 
 
-def _check_quarantine(file: h5py.File, report: _Report) -> None:
+def _check_quarantine(file: h5py.File, report: Report) -> None:
     lengths = set()
     for name in _QUARANTINE:
-        dataset = _dataset(file, f"quarantine/{name}", report)
+        dataset = find_dataset(file, f"quarantine/{name}", report)
         if dataset is None:
             return
-        lengths.add(len(_texts(file, f"quarantine/{name}", len(dataset), report) or ()))
+        lengths.add(len(read_texts(file, f"quarantine/{name}", len(dataset), report) or ()))
     if len(lengths) > 1:
         report.add("/quarantine", "path, step and reason are not of one length")
 
@@ -319,7 +279,7 @@ def _check_arrays(
     labels: npt.NDArray[Any] | None,
     texts: Sequence[list[str] | None],
     checked: _Checked,
-    report: _Report,
+    report: Report,
 ) -> None:
     """Read every clip once: its grey, its numbers, and with what names it the fingerprint."""
     named = labels is not None and all(values is not None for values in texts)
@@ -350,7 +310,7 @@ def _check_arrays(
         )
 
 
-def _check_against_index(entry: Any, checked: _Checked, report: _Report) -> None:
+def _check_against_index(entry: Any, checked: _Checked, report: Report) -> None:
     with report.reading("index.json"):
         if entry["clips"] != len(checked.digests):
             text = f"names {entry['clips']} clips, the file has {len(checked.digests)}"
@@ -359,13 +319,13 @@ def _check_against_index(entry: Any, checked: _Checked, report: _Report) -> None
             report.add("index.json", "names another fingerprint than the file")
 
 
-def _check_keys(keys: Sequence[str], report: _Report) -> None:
+def _check_keys(keys: Sequence[str], report: Report) -> None:
     twice = [key for key, count in collections.Counter(keys).items() if count > 1]
     if twice:
         report.add("/clips/key", f"{len(twice)} keys are there twice, e.g. {twice[0]!r}")
 
 
-def _check_groups(splits_of: dict[str, set[str]], overlap: int, report: _Report) -> None:
+def _check_groups(splits_of: dict[str, set[str]], overlap: int, report: Report) -> None:
     divided = sorted(group for group, splits in splits_of.items() if len(splits) > 1)
     if len(divided) > overlap:
         report.add(
@@ -373,70 +333,3 @@ def _check_groups(splits_of: dict[str, set[str]], overlap: int, report: _Report)
             f"{len(divided)} identity groups are in more than one split, e.g. {divided[0]!r}; "
             f"{overlap} are recorded as let through",
         )
-
-
-# Datasets that may be missing or be something else.
-
-
-def _dataset(file: h5py.File, name: str, report: _Report) -> h5py.Dataset | None:
-    with report.reading(f"/{name}"):
-        found = file.get(name)
-        if isinstance(found, h5py.Dataset) and found.ndim:
-            return found
-        report.add(f"/{name}", "is missing" if found is None else "is no dataset of rows")
-    return None
-
-
-def _fits(
-    dataset: h5py.Dataset, where: str, shape: tuple[Any, ...], kinds: str, report: _Report
-) -> bool:
-    """Whether kind and shape are as expected; an ellipsis at the end stands for any more axes."""
-    fixed = shape[:-1] if shape[-1] is ... else shape
-    right = dataset.shape[: len(fixed)] == fixed and (
-        shape[-1] is ... or dataset.ndim == len(shape)
-    )
-    if not right:
-        expected = ", ".join("..." if side is ... else str(side) for side in shape)
-        report.add(where, f"is of shape {dataset.shape}, expected ({expected})")
-    if dataset.dtype.kind not in kinds:
-        report.add(where, f"is of type {dataset.dtype}, which it cannot be")
-        return False
-    return right
-
-
-def _numbers(
-    file: h5py.File, name: str, shape: tuple[int, ...], kinds: str, report: _Report
-) -> npt.NDArray[Any] | None:
-    dataset = _dataset(file, name, report)
-    with report.reading(f"/{name}"):
-        if dataset is not None and _fits(dataset, f"/{name}", shape, kinds, report):
-            return np.asarray(dataset[...])
-    return None
-
-
-def _texts(file: h5py.File, name: str, count: int, report: _Report) -> list[str] | None:
-    dataset = _dataset(file, name, report)
-    with report.reading(f"/{name}"):
-        if dataset is None or not _fits(dataset, f"/{name}", (count,), "O", report):
-            return None
-        if _longest_text(dataset) > Path(file.filename).stat().st_size:
-            report.add(f"/{name}", "has a text that is longer than the file")
-            return None
-        return [str(text) for text in dataset.asstr()[...]]
-    return None
-
-
-def _longest_text(dataset: h5py.Dataset) -> int:
-    """Bytes of the longest text, as the references to the texts say.
-
-    HDF5 allocates what a reference says before it looks, so that one damaged byte would take
-    gigabytes. A reference is a length, the address of a heap and a number in it.
-    """
-    start = dataset.id.get_offset()
-    if start is None:
-        return 0
-    reference = np.dtype([("length", "<u4"), ("address", "<u8"), ("number", "<u4")])
-    with Path(dataset.file.filename).open("rb") as raw:
-        raw.seek(start)
-        references = np.frombuffer(raw.read(len(dataset) * reference.itemsize), reference)
-    return int(references["length"].max(initial=0))

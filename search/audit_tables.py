@@ -12,7 +12,7 @@ from rich.text import Text
 from data_prep.audit import Audit, interval_text, is_shortcut, value_text
 from data_prep.separation import FEWEST_PEOPLE
 from data_prep.store import SPLITS
-from data_prep.verify import Problem
+from data_prep.verify_report import Problem
 from search.console import tables
 
 _COLOURS = {"leak": "bold red", "warning": "yellow", "note": ""}

@@ -19,7 +19,8 @@ from data_prep.clip import Preparation
 from data_prep.errors import UserError
 from data_prep.prepare import prepare
 from data_prep.store import SPLITS, Clip, write_store
-from data_prep.verify import Problem, verify, verify_in_time
+from data_prep.verify import verify, verify_in_time
+from data_prep.verify_report import Problem
 
 MakeClip = Callable[..., Clip]
 CLIPS = 6

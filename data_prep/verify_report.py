@@ -1,0 +1,130 @@
+"""What is wrong with a store, and reading its datasets so that whatever is wrong is noted."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from data_prep.errors import UserError
+
+# Rows with the same problem that are named; the others are counted.
+_NAMED = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """One thing that is not as a store promises.
+
+    Attributes:
+        where: the file, dataset and row.
+        what: what is wrong, and what was expected.
+    """
+
+    where: str
+    what: str
+
+
+class Report:
+    """Problems as they are found."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.file = ""
+
+    def add(self, where: str, what: str) -> None:
+        self.problems.append(Problem(f"{self.file} {where}".strip(), what))
+
+    def add_rows(self, where: str, bad: npt.ArrayLike, what: str) -> None:
+        """One problem for all bad rows, bool (N,) or (N, ...)."""
+        marks = np.asarray(bad, bool)
+        rows = np.flatnonzero(marks.any(axis=tuple(range(1, marks.ndim))))
+        if not len(rows):
+            return
+        named = ", ".join(map(str, rows[:_NAMED].tolist()))
+        more = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
+        self.add(f"{where} row {named}{more}", what)
+
+    @contextlib.contextmanager
+    def reading(self, where: str) -> Iterator[None]:
+        """Damage can make HDF5 and h5py fail in any way; all of them are a problem of the file."""
+        try:
+            yield
+        except UserError:
+            raise
+        except Exception as error:
+            text = " ".join(str(error).split())
+            self.add(where, f"cannot be read: {type(error).__name__}: {text}"[:300])
+
+
+def find_dataset(file: h5py.File, name: str, report: Report) -> h5py.Dataset | None:
+    """A dataset with rows; ``None`` where it is missing or is something else."""
+    with report.reading(f"/{name}"):
+        found = file.get(name)
+        if isinstance(found, h5py.Dataset) and found.ndim:
+            return found
+        report.add(f"/{name}", "is missing" if found is None else "is no dataset of rows")
+    return None
+
+
+def has_shape(
+    dataset: h5py.Dataset, where: str, shape: tuple[Any, ...], kinds: str, report: Report
+) -> bool:
+    """Whether kind and shape are as expected; an ellipsis at the end stands for any more axes."""
+    fixed = shape[:-1] if shape[-1] is ... else shape
+    right = dataset.shape[: len(fixed)] == fixed and (
+        shape[-1] is ... or dataset.ndim == len(shape)
+    )
+    if not right:
+        expected = ", ".join("..." if side is ... else str(side) for side in shape)
+        report.add(where, f"is of shape {dataset.shape}, expected ({expected})")
+    if dataset.dtype.kind not in kinds:
+        report.add(where, f"is of type {dataset.dtype}, which it cannot be")
+        return False
+    return right
+
+
+def read_numbers(
+    file: h5py.File, name: str, shape: tuple[int, ...], kinds: str, report: Report
+) -> npt.NDArray[Any] | None:
+    """All values of a dataset of this shape and kind of numbers; ``None`` where it is not so."""
+    dataset = find_dataset(file, name, report)
+    with report.reading(f"/{name}"):
+        if dataset is not None and has_shape(dataset, f"/{name}", shape, kinds, report):
+            return np.asarray(dataset[...])
+    return None
+
+
+def read_texts(file: h5py.File, name: str, count: int, report: Report) -> list[str] | None:
+    """All texts of a dataset of so many; ``None`` where it is not so."""
+    dataset = find_dataset(file, name, report)
+    with report.reading(f"/{name}"):
+        if dataset is None or not has_shape(dataset, f"/{name}", (count,), "O", report):
+            return None
+        if _longest_text(dataset) > Path(file.filename).stat().st_size:
+            report.add(f"/{name}", "has a text that is longer than the file")
+            return None
+        return [str(text) for text in dataset.asstr()[...]]
+    return None
+
+
+def _longest_text(dataset: h5py.Dataset) -> int:
+    """Bytes of the longest text, as the references to the texts say.
+
+    HDF5 allocates what a reference says before it looks, so that one damaged byte would take
+    gigabytes. A reference is a length, the address of a heap and a number in it.
+    """
+    start = dataset.id.get_offset()
+    if start is None:
+        return 0
+    reference = np.dtype([("length", "<u4"), ("address", "<u8"), ("number", "<u4")])
+    with Path(dataset.file.filename).open("rb") as raw:
+        raw.seek(start)
+        references = np.frombuffer(raw.read(len(dataset) * reference.itemsize), reference)
+    return int(references["length"].max(initial=0))
