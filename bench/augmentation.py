@@ -36,11 +36,12 @@ import_tensorflow()
 
 import keras  # noqa: E402
 
+from data_prep import degradation_steps  # noqa: E402
 from data_prep.modalities import with_grey  # noqa: E402
 from data_prep.store import REAL, Store  # noqa: E402
 from data_prep.synthesize import synthesize_clip  # noqa: E402
 from data_prep.video import read_frames  # noqa: E402
-from search import degradation_steps, detectors  # noqa: E402
+from search import detectors  # noqa: E402
 from search.augmentation import augment  # noqa: E402
 from search.console import log, tables  # noqa: E402
 from search.degradation import cut_out, degrade  # noqa: E402

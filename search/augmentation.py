@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from data_prep import degradation_steps as steps
 from data_prep.modalities import with_grey
-from search import degradation_steps as steps
 from search.degradation import cut_out, degrade
 
 Strength: TypeAlias = Literal["light", "strong"]

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from search.degradation_steps import Frames, sharpen, sharpened, without_detail
+from data_prep.degradation_steps import Frames, sharpen, sharpened, without_detail
 
 _LEAST, _MOST = -1.0, 3.0
 _FRAMES = 8

@@ -6,9 +6,9 @@ import numpy.typing as npt
 import pytest
 import skimage.data
 
+from data_prep import degradation_steps as steps
 from data_prep.modalities import with_grey
 from search import degradation
-from search import degradation_steps as steps
 from search.degradation import cut_out, degrade
 from search.face_regions import STANDARD
 from search.sharpness import sharpness

@@ -1,4 +1,5 @@
-"""Single changes of all frames of a clip at once: what degradation and pseudo-fakes are made of.
+"""Single changes of all frames of a clip at once: of them augmentation, pseudo-fakes and tests of
+robustness are made.
 
 Frames are uint8 (T, S, S, 3), RGB, contiguous; what comes back is new and has the same shape.
 """
@@ -122,18 +123,28 @@ def jpeg(frames: Frames, quality: int) -> Frames:
     return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
 
-def h264(frames: Frames, rate_factor: float) -> Frames:
+def h264(
+    frames: Frames,
+    rate_factor: float,
+    *,
+    preset: str = "superfast",
+    tune: str = "zerolatency",
+) -> Frames:
     """The clip through x264 and back, in memory.
 
     Args:
         frames: of an even side.
         rate_factor: x264's ``crf``: 18 is hardly seen, 23 usual, 40 rough.
+        preset: x264's; ``medium`` is its own default, and slower.
+        tune: x264's; empty for none.
     """
     size = frames.shape[1]
     encoder = av.CodecContext.create("libx264", "w")
     encoder.width, encoder.height, encoder.pix_fmt = size, size, "yuv420p"
     encoder.time_base, encoder.thread_count = Fraction(1, 25), 1
-    encoder.options = {"preset": "superfast", "tune": "zerolatency", "crf": f"{rate_factor:.1f}"}
+    encoder.options = {"preset": preset, "crf": f"{rate_factor:.1f}"}
+    if tune:
+        encoder.options |= {"tune": tune}
     packets = []
     for at, frame in enumerate(frames):
         # OpenCV converts colours several times faster than the library of the codec.
