@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test lint format clean
+.PHONY: help setup demo test lint docs format clean
 
 help:
 	@echo "make demo    synthesize data, search, evaluate and predict: runs/demo"
 	@echo "make test    lint, type check and tests"
+	@echo "make docs    the documentation as pages: build/site"
 	@echo "make format  format the code"
 	@echo "make clean   remove .venv and caches"
 
@@ -34,6 +35,11 @@ lint: $(READY)
 
 test: lint
 	$(BIN)/python -m pytest
+
+docs: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement docs/requirements.txt
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo build/site/index.html
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
