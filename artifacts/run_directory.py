@@ -81,9 +81,39 @@ class RunDirectory:
         return self.root / "scores.csv"
 
     @property
+    def validation(self) -> Path:
+        """What is known of the validation clips without a model, NPZ."""
+        return self.root / "validation.npz"
+
+    @property
+    def latencies(self) -> Path:
+        """How long kept models take for one clip, measured one after another, JSON."""
+        return self.root / "latencies.json"
+
+    @property
     def evaluation(self) -> Path:
         """Metrics on the test split, JSON; written when the split is opened."""
         return self.root / "evaluation.json"
+
+    @property
+    def openings(self) -> Path:
+        """When and why the test split was opened, a line of JSON each time."""
+        return self.root / "test_openings.jsonl"
+
+    @property
+    def robustness(self) -> Path:
+        """The test clips under degradation, JSON; where it was asked for."""
+        return self.root / "robustness.json"
+
+    @property
+    def matched(self) -> Path:
+        """The test pairs made equally sharp, JSON; where it was asked for."""
+        return self.root / "matched.json"
+
+    @property
+    def evaluations(self) -> Path:
+        """A JSON file for each evaluation of other clips than the run's own test split."""
+        return self.root / "evaluations"
 
     def events(self, study: str, number: int) -> Path:
         """TensorBoard event files of one trial, where they are wanted."""
