@@ -3,34 +3,55 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, TypeAlias
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn import metrics
 from sklearn.linear_model import LogisticRegression
 
-from data_prep.bootstrap import Interval, group_intervals
+from artifacts.measures import Labels, Measured, Scores, bins_of, measured
+from artifacts.parts import by_kind, by_method
+from artifacts.per_video import ScoredClips, of_videos
+from data_prep.bootstrap import Interval
+from data_prep.separation import FEWEST_PEOPLE
 
-Labels: TypeAlias = "npt.NDArray[np.integer]"
-Scores: TypeAlias = "npt.NDArray[np.float64]"
+_ENOUGH_REALS = {"1%": 100, "0.1%": 1000}
 
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """Scores of one split. A video is one clip; fake is the positive class.
+    """Scores of one split, a video each; fake is the positive class.
+
+    What has a default here is not in evaluations of earlier versions.
 
     Attributes:
         split: which.
-        videos, reals, fakes: how many were scored.
+        videos, reals, fakes: how many were scored; earlier versions counted clips.
         coverage: mean fraction of sampled frames with a face found; also of each label.
         quarantined: videos of the whole store that could not be prepared, and so not scored.
         auc, eer, average_precision, log_loss, brier: of the probabilities.
-        accuracy, precision, recall, f1: at the threshold.
+        accuracy, precision, recall, f1, false_alarm_rate: at the threshold.
         auc_ci: 95% interval of the AUC.
-        intervals: 95% interval of every metric: percentile bootstrap over identity groups.
+        intervals: 95% interval of every metric: percentile bootstrap over identity groups, or an
+            exact bound (:mod:`artifacts.bounds`).
         threshold: at and above it a video is called fake; from validation.
-        by_method: of each manipulation method: videos, auc against all reals, recall.
+        by_method: of each manipulation method: videos, auc against all reals, recall, and their
+            intervals, auc_ci and recall_ci.
+        tpr_at_1_percent_fpr, tpr_at_0_1_percent_fpr: most fakes found with at most so many false
+            alarms.
+        ece: expected calibration error, in ece_bins bins of equally many videos.
+        by_quality, by_codec: where there are several: videos, reals, fakes, and with intervals
+            auc, recall and false_alarm_rate, each None where it is not defined.
+        clips: that were scored.
+        per_clip: ``values``, ``intervals`` and ``bounds`` of single clips, where a video has
+            several; their logits are averaged for the video's score.
+        bounds: metrics whose interval is an exact bound, as no draw of people differs from
+            another, with the number of independent people it speaks of.
+        untrained: the best score without training on the same clips, and how far the detector is
+            ahead; see :mod:`artifacts.untrained`.
+        notes: what a reader of the figures must know.
     """
 
     split: str
@@ -53,7 +74,19 @@ class Evaluation:
     brier: float
     threshold: float
     intervals: dict[str, Interval]
-    by_method: dict[str, dict[str, float | int]]
+    by_method: dict[str, dict[str, Any]]
+    tpr_at_1_percent_fpr: float | None = None
+    tpr_at_0_1_percent_fpr: float | None = None
+    false_alarm_rate: float | None = None
+    ece: float | None = None
+    ece_bins: int = 0
+    clips: int = 0
+    by_quality: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    by_codec: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    per_clip: dict[str, Any] | None = None
+    bounds: dict[str, int] = dataclasses.field(default_factory=dict)
+    untrained: dict[str, Any] | None = None
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -70,9 +103,12 @@ def evaluate(
     split: str,
     threshold: float,
     quarantined: int,
+    kinds: Mapping[str, npt.NDArray[np.str_]] | None = None,
+    videos: npt.NDArray[np.str_] | None = None,
+    untrained: dict[str, Any] | None = None,
     seed: int = 0,
 ) -> Evaluation:
-    """Score probabilities (N,) against labels (N,) that hold both classes.
+    """Score probabilities (N,) of clips against labels (N,) that hold both classes.
 
     Args:
         labels: 1 is fake.
@@ -83,90 +119,67 @@ def evaluate(
         split: name for the record.
         threshold: frozen from validation.
         quarantined: videos that could not be scored.
+        kinds: ``quality`` and ``codec`` of each clip, what is known of them.
+        videos: name of each clip's video; None where each is of a video of its own.
+        untrained: for the record.
         seed: of the bootstrap.
     """
-    measure = _Measure(labels, probabilities, threshold)
-    point = measure(np.ones(len(labels), np.int64))
-    intervals = group_intervals(measure, labels, groups, seed)
-    real = labels == 0
-    by_method: dict[str, dict[str, float | int]] = {}
-    for method in sorted(set(methods[~real])):
-        ours = (methods == method) & ~real
-        chosen = ours | real
-        by_method[str(method)] = {
-            "videos": int(ours.sum()),
-            "auc": float(metrics.roc_auc_score(labels[chosen], probabilities[chosen])),
-            "recall": float((probabilities[ours] >= threshold).mean()),
-        }
+    clips = ScoredClips(labels, probabilities, groups, methods, coverage, kinds or {})
+    scored = clips if videos is None else of_videos(clips, videos)
+    found = measured(scored.labels, scored.probabilities, scored.groups, threshold, seed)
+    per_clip = None
+    if len(scored.labels) < len(labels):
+        alone = measured(labels, probabilities, groups, threshold, seed)
+        per_clip = dataclasses.asdict(alone)
+    real = scored.labels == 0
     return Evaluation(
         split=split,
-        videos=len(labels),
+        videos=len(real),
         reals=int(real.sum()),
         fakes=int((~real).sum()),
-        coverage=float(coverage.mean()),
-        coverage_real=float(coverage[real].mean()),
-        coverage_fake=float(coverage[~real].mean()),
+        coverage=float(scored.coverage.mean()),
+        coverage_real=float(scored.coverage[real].mean()),
+        coverage_fake=float(scored.coverage[~real].mean()),
         quarantined=quarantined,
         threshold=threshold,
-        auc_ci=intervals["auc"],
-        intervals=intervals,
-        by_method=by_method,
-        **point,
+        auc_ci=found.intervals["auc"],
+        intervals=found.intervals,
+        by_method=by_method(scored, threshold, found, seed),
+        ece_bins=bins_of(len(real)),
+        clips=len(labels),
+        by_quality=by_kind(scored, "quality", threshold, seed),
+        by_codec=by_kind(scored, "codec", threshold, seed),
+        per_clip=per_clip,
+        bounds=found.bounds,
+        untrained=untrained,
+        notes=_notes(scored, found),
+        **found.values,
     )
 
 
-class _Measure:
-    """Every metric of fixed scores under changing whole-number weights of the clips.
-
-    Equal to scikit-learn's on repeated clips, at a fiftieth of the cost: the clips are sorted
-    once, and a bootstrap asks a thousand times.
-    """
-
-    def __init__(self, labels: Labels, probabilities: Scores, threshold: float) -> None:
-        order = np.argsort(-probabilities, kind="stable")
-        ranked = probabilities[order]
-        self._order = order
-        self._last_of_ties = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
-        self._fake = labels == 1
-        self._called = probabilities >= threshold
-        inside = np.clip(probabilities, np.finfo(np.float64).eps, 1 - np.finfo(np.float64).eps)
-        self._log_loss = -np.log(np.where(self._fake, inside, 1 - inside))
-        self._squared_error = (probabilities - self._fake) ** 2
-
-    def __call__(self, weights: npt.NDArray[np.integer]) -> dict[str, float]:
-        """Metrics where clip i counts ``weights[i]`` times; both labels must count."""
-        fakes, reals = weights * self._fake, weights * ~self._fake
-        hits = np.append(0, np.cumsum(fakes[self._order])[self._last_of_ties])
-        false_alarms = np.append(0, np.cumsum(reals[self._order])[self._last_of_ties])
-        hit_rate, false_alarm_rate = hits / hits[-1], false_alarms / false_alarms[-1]
-        precisions = hits / np.maximum(hits + false_alarms, 1)
-
-        called = fakes[self._called].sum()
-        recall = called / hits[-1]
-        precision = called / max(weights[self._called].sum(), 1)
-        correct = called + reals[~self._called].sum()
-        total = weights.sum()
-        values = {
-            "auc": np.trapezoid(hit_rate, false_alarm_rate),
-            "eer": _crossing(hit_rate, false_alarm_rate),
-            "average_precision": (np.diff(hit_rate) * precisions[1:]).sum(),
-            "accuracy": correct / total,
-            "precision": precision,
-            "recall": recall,
-            "f1": 2 * called / (weights[self._called].sum() + hits[-1]),
-            "log_loss": (weights * self._log_loss).sum() / total,
-            "brier": (weights * self._squared_error).sum() / total,
-        }
-        return {name: float(value) for name, value in values.items()}
-
-
-def _crossing(hit: Scores, false_alarm: Scores) -> np.float64:
-    """False alarm rate where a ROC curve meets the line of equal errors."""
-    excess = hit + false_alarm - 1
-    after = int(np.argmax(excess >= 0))
-    step = -excess[after - 1] / (excess[after] - excess[after - 1])
-    before: np.float64 = false_alarm[after - 1]
-    return before + step * (false_alarm[after] - before)
+def _notes(scored: ScoredClips, found: Measured) -> tuple[str, ...]:
+    real = scored.labels == 0
+    reals, notes = int(real.sum()), []
+    rare = [rate for rate, enough in _ENOUGH_REALS.items() if reals < enough]
+    if rare:
+        enough = " and ".join(f"{_ENOUGH_REALS[rate]:,} for {rate}" for rate in rare)
+        notes.append(
+            f"{reals} reals are too few for the TPR at {' and '.join(rare)} FPR (it takes {enough}"
+            "): it is the share of fakes above every real"
+        )
+    people = [len(np.unique(scored.groups[side])) for side in (real, ~real)]
+    if min(people) < FEWEST_PEOPLE:
+        notes.append(
+            f"reals of {people[0]} and fakes of {people[1]} identity groups: with fewer than "
+            f"{FEWEST_PEOPLE} the same are drawn again and again, and intervals are too narrow"
+        )
+    without = [name for name, interval in found.intervals.items() if interval is None]
+    if len(without) == len(found.intervals):
+        notes.append("no intervals: the videos are of too few identity groups to draw from")
+    elif without:
+        names = ", ".join(name.replace("_", " ") for name in without)
+        notes.append(f"no interval of {names}: every draw of people gives the same")
+    return tuple(notes)
 
 
 @dataclasses.dataclass(frozen=True)

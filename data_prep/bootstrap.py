@@ -21,12 +21,12 @@ def group_intervals(
 ) -> dict[str, Interval]:
     """Percentile intervals of every metric from draws of whole identity groups.
 
-    Clips of one person are not independent, so people are drawn, not clips. A draw without both
-    labels has no AUC and is drawn again; with fewer than two groups there is no interval.
+    Clips of one person are not independent, so people are drawn, not clips. A draw that lacks a
+    label has no AUC and is drawn again; with fewer than two groups there is no interval.
 
     Args:
         measure: metrics by name where clip i counts ``weights[i]`` times, whole numbers.
-        labels: (N,), 1 is fake; both must be there.
+        labels: (N,), 1 is fake. Where one label alone is there, no draw can lack the other.
         groups: (N,), identity group of each clip.
         seed: of the draws.
 
@@ -37,12 +37,13 @@ def group_intervals(
     names = list(measure(np.ones(len(labels), np.int64)))
     if len(people) < 2:
         return dict.fromkeys(names)
+    sides = [labels == label for label in np.unique(labels)]
     rng = np.random.default_rng(seed)
     draws: list[dict[str, float]] = []
     for _ in range(10 * BOOTSTRAPS):
         picked = rng.integers(0, len(people), len(people))
         weights = np.bincount(picked, minlength=len(people))[person]
-        if np.any(weights[labels == 0]) and np.any(weights[labels == 1]):
+        if all(np.any(weights[side]) for side in sides):
             draws.append(measure(weights))
         if len(draws) == BOOTSTRAPS:
             break

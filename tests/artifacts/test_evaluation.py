@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pydantic
 import pytest
 from scipy.optimize import brentq
 from sklearn import metrics
@@ -141,8 +143,10 @@ def test_clips_of_one_person_are_drawn_together() -> None:
     labels, probabilities = np.tile(labels, copies), np.tile(probabilities, copies)
     together = _evaluate(labels, probabilities, groups)
     apart = _evaluate(labels, probabilities)
-    for name, interval in alone.intervals.items():
-        assert together.intervals[name] == pytest.approx(interval)
+    for name in set(alone.intervals) - {"ece"}:
+        assert together.intervals[name] == pytest.approx(alone.intervals[name])
+    # Its bins are made of clips, not of people.
+    assert together.ece_bins > alone.ece_bins
     assert together.auc_ci is not None
     assert apart.auc_ci is not None
     assert apart.auc_ci[1] - apart.auc_ci[0] < 0.6 * (together.auc_ci[1] - together.auc_ci[0])
@@ -156,11 +160,103 @@ def test_one_person_has_no_interval() -> None:
     json.dumps(found.to_json(), allow_nan=False)
 
 
-def test_a_real_and_a_fake_person_alone_still_have_intervals() -> None:
+def test_a_real_and_a_fake_person_alone_have_no_interval_of_an_imperfect_auc() -> None:
     labels = np.array([0, 0, 1, 1])
     groups = np.array(["a", "a", "b", "b"])
     found = _evaluate(labels, np.array([0.1, 0.6, 0.4, 0.9]), groups)
-    assert found.auc_ci == pytest.approx((0.75, 0.75))
+    assert found.auc == 0.75
+    assert found.auc_ci is None
+    assert any(note.startswith("no intervals") for note in found.notes)
+
+
+def test_a_perfect_detector_has_the_bound_of_the_people_it_was_seen_on() -> None:
+    labels = np.tile([0, 1], 12)
+    groups = np.repeat([f"p{number}" for number in range(6)], 4)
+    found = _evaluate(labels, np.where(labels, 0.9, 0.1), groups)
+    # Six people make three pairs of a fake of one and a real of another, nobody in two.
+    assert found.auc_ci == pytest.approx((0.025 ** (1 / 3), 1))
+    assert found.intervals["recall"] == pytest.approx((0.025 ** (1 / 6), 1))
+    assert found.intervals["false_alarm_rate"] == pytest.approx((0, 1 - 0.025 ** (1 / 6)))
+    assert found.bounds["auc"] == 3
+    assert "brier" not in found.bounds
+
+
+def test_what_was_never_wrong_by_chance_alone_keeps_its_bootstrap() -> None:
+    labels, probabilities = _noisy(60)
+    found = _evaluate(labels, probabilities)
+    assert found.bounds == {}
+
+
+@pytest.mark.parametrize(("reals", "rate_1", "rate_01"), [(100, 0.5, 0.25), (10, 0.25, 0.25)])
+def test_the_tpr_at_a_low_rate_allows_as_many_false_alarms_as_that(
+    reals: int, rate_1: float, rate_01: float
+) -> None:
+    # Four fakes; the highest score is a fake's, then come one real, a fake and the rest.
+    labels = np.array([1, 0, 1, *[0] * (reals - 1), 1, 1], np.uint8)
+    found = _evaluate(labels, np.linspace(0.99, 0.01, len(labels)))
+    assert found.tpr_at_1_percent_fpr == rate_1
+    assert found.tpr_at_0_1_percent_fpr == rate_01
+    (note,) = [note for note in found.notes if "TPR" in note]
+    assert note.startswith(f"{reals} reals are too few")
+    assert ("1% and 0.1%" in note) == (reals < 100)
+
+
+def test_the_calibration_error_is_the_mean_distance_over_bins_of_equally_many() -> None:
+    labels = np.tile([0, 1], 20)
+    probabilities = np.where(np.arange(40) < 20, 0.1, 0.7) + np.arange(40) * 1e-6
+    found = _evaluate(labels, probabilities)
+    assert found.ece_bins == 4
+    assert found.ece == pytest.approx((0.4 + 0.2) / 2, abs=1e-4)
+
+
+def test_equal_scores_lie_in_one_bin_of_the_calibration_error() -> None:
+    labels = np.tile([0, 1], 20)
+    assert _evaluate(labels, np.full(40, 0.5)).ece == 0
+    ordered = np.sort(labels)
+    assert _evaluate(ordered, np.full(40, 0.5)).ece == 0
+
+
+def test_several_clips_of_a_video_are_one_score_of_their_mean_logit() -> None:
+    labels = np.array([0, 0, 1, 1, 1])
+    probabilities = np.array([0.2, 0.8, 0.9, 0.6, 0.7])
+    videos = np.array(["a", "a", "b", "b", "c"])
+    found = _evaluate(labels, probabilities, videos, videos=videos)
+    assert (found.videos, found.reals, found.fakes, found.clips) == (3, 1, 2, 5)
+    # 0.2 and 0.8 cancel out, so no clip's false alarm is left.
+    assert found.auc == 1
+    assert found.per_clip is not None
+    assert found.per_clip["values"]["auc"] == pytest.approx(4 / 6)
+    assert _evaluate(labels, probabilities).per_clip is None
+
+
+def test_qualities_are_told_where_there_are_several() -> None:
+    labels = np.array([0, 1, 0, 1, 1])
+    probabilities = np.array([0.2, 0.9, 0.6, 0.4, 0.3])
+    quality = np.array(["c23", "c23", "c40", "c40", "raw"])
+    found = _evaluate(
+        labels, probabilities, kinds={"quality": quality, "codec": quality[:1][[0] * 5]}
+    )
+    assert set(found.by_quality) == {"c23", "c40", "raw"}
+    assert found.by_quality["c40"]["auc"] == 0
+    assert found.by_quality["c40"]["false_alarm_rate"] == 1
+    assert found.by_quality["raw"]["auc"] is None
+    assert found.by_quality["raw"]["recall"] == 0
+    assert found.by_codec == {}
+
+
+def test_an_evaluation_of_an_earlier_version_is_still_read() -> None:
+    now = _evaluate(np.array([0, 1, 0, 1]), np.array([0.1, 0.9, 0.2, 0.8])).to_json()
+    added = {field.name for field in dataclasses.fields(Evaluation) if _has_default(field)}
+    then = {name: value for name, value in now.items() if name not in added}
+    then["by_method"] = {"Deepfakes": {"videos": 2, "auc": 1.0, "recall": 1.0}}
+    found = pydantic.TypeAdapter(Evaluation).validate_json(json.dumps(then))
+    assert found.auc == 1
+    assert found.ece is None
+
+
+def _has_default(field: dataclasses.Field[Any]) -> bool:
+    missing = dataclasses.MISSING
+    return field.default is not missing or field.default_factory is not missing
 
 
 def test_intervals_depend_on_the_seed_alone() -> None:
@@ -184,10 +280,18 @@ def test_each_method_is_scored_against_all_reals() -> None:
         threshold=0.5,
         quarantined=3,
     )
-    assert found.by_method == {
+    told = {
+        method: {name: row[name] for name in ("videos", "auc", "recall")}
+        for method, row in found.by_method.items()
+    }
+    assert told == {
         "Deepfakes": {"videos": 2, "auc": 1.0, "recall": 1.0},
         "FaceSwap": {"videos": 1, "auc": 0.5, "recall": 0.0},
     }
+    low, high = found.by_method["FaceSwap"]["auc_ci"]
+    assert low <= 0.5 <= high
+    # Two fakes of two people, both found.
+    assert found.by_method["Deepfakes"]["recall_ci"] == pytest.approx((0.025**0.5, 1))
     assert found.coverage_real == pytest.approx(0.75)
     assert found.coverage_fake == pytest.approx(0.8)
     assert found.quarantined == 3

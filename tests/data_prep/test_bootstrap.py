@@ -56,3 +56,15 @@ def test_the_interval_of_a_mean_is_that_of_theory() -> None:
 def test_one_person_has_no_interval() -> None:
     labels, groups = np.array([0, 1]), np.array(["a", "a"])
     assert group_intervals(lambda weights: {"x": 1.0}, labels, groups, seed=0) == {"x": None}
+
+
+def test_of_one_label_alone_every_draw_counts() -> None:
+    labels, groups = np.ones(6, np.int64), np.repeat(["a", "b", "c"], 2)
+    weights_seen: list[int] = []
+
+    def measure(weights: npt.NDArray[np.integer]) -> dict[str, float]:
+        weights_seen.append(int(weights[0]))
+        return {"first": float(weights[0])}
+
+    assert group_intervals(measure, labels, groups, seed=0) == {"first": (0, 3)}
+    assert len(weights_seen) == 1 + 1000
