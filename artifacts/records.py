@@ -9,6 +9,8 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
+from data_prep.bootstrap import Interval
+
 HYPERPARAMETERS = "hyperparameters"
 PARAMS = "params"
 REASON = "reason"
@@ -23,8 +25,14 @@ DETECTOR_AUC = "detector_auc"
 METHOD_AUC = "method_auc"
 FILE_MB = "file_mb"
 LATENCY_MS = "latency_ms"
+PEAK_MB = "peak_mb"
+EPOCHS = "epochs"
+EPOCHS_ASKED = "epochs_asked"
+BEST_EPOCH = "best_epoch"
 
 DETECTOR_STAGES = ("architecture", "training")
+UNTRAINED = "untrained"
+"""The stage of rows that are no trials: scores that need no training."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +41,8 @@ class TrialRecord:
 
     Attributes:
         rank: 1 is best by ``objective``; ``None`` for trials without one of their own.
-        stage: ``architecture``, ``gan`` or ``training``; ``ensemble`` for a mean of trials.
+        stage: ``architecture``, ``gan`` or ``training``; ``ensemble`` for a mean of trials,
+            ``untrained`` for a quantity that needs no training.
         trial: number within the stage.
         state: ``complete``, ``pruned``, ``failed``, ``running`` or ``waiting``.
         val_auc: on the validation split, at the best epoch; of a trial that did not complete, at
@@ -52,10 +61,26 @@ class TrialRecord:
         val_pair_ranking: how often a pseudo-fake scored above its own clip, if looked at.
         method_auc: of real validation clips against the fakes of each method by a detector
             trained without it, if looked at.
-        file_mb: of its model file, if looked at.
-        latency_ms: for one clip on the machine that trained it, if looked at.
+        file_mb: of its model file, 10^6 bytes.
+        latency_ms: for one clip on the machine that ran the search, if measured.
         on_front: of a search with two objectives, whether no complete trial is better in one and
             as good in the other.
+        cost: of a search with two objectives, which column the second is.
+        val_auc_ci: 95% interval of ``val_auc`` over identity groups; None without the scores of
+            the clips, or with too few people.
+        val_eer: equal error rate on the same clips.
+        tied_with_best: whether ``val_auc`` is not shown to be below that of the best row, see
+            :mod:`artifacts.ties`; None where that cannot be told.
+        peak_mb: most memory that the worker process held in RAM during the trial, 10^6 bytes.
+        epochs: that it was trained for: fewer than asked where it was pruned or failed.
+        epochs_asked: that it was to have.
+        best_epoch: the one whose weights were kept, from 1.
+        lineage: ``STAGE/TRIAL`` of what it was made from: the architecture of a training, the
+            members of an ensemble.
+        streams: of its detector.
+        backbone: of the spatial stream, and what follows it in time.
+        what: what it tried, in a few words.
+        run: which run it is of, where several are compared.
     """
 
     rank: int | None
@@ -79,6 +104,24 @@ class TrialRecord:
     file_mb: float | None = None
     latency_ms: float | None = None
     on_front: bool | None = None
+    cost: str = ""
+    val_auc_ci: Interval = None
+    val_eer: float | None = None
+    tied_with_best: bool | None = None
+    peak_mb: float | None = None
+    epochs: int | None = None
+    epochs_asked: int | None = None
+    best_epoch: int | None = None
+    lineage: str = ""
+    streams: tuple[str, ...] = ()
+    backbone: str = ""
+    what: str = ""
+    run: str = ""
+
+    @property
+    def name(self) -> str:
+        """Of the trial and of its folder: ``architecture/3``."""
+        return f"{self.stage}/{self.trial}"
 
 
 STATES = {
@@ -105,14 +148,35 @@ def ranked(
         dataclasses.replace(_record(stage, trial), on_front=front.get(id(trial)))
         for stage, trial in given
     ]
-    records.extend(others)
-    records.sort(key=_order)
-    placed: list[TrialRecord] = []
-    for record in records:
-        if record.objective is not None and record.state == "complete":
-            record = dataclasses.replace(record, rank=len(placed) + 1)
-        placed.append(record)
-    return placed
+    return placed([*records, *others])
+
+
+def placed(records: Iterable[TrialRecord], *, by_auc: bool = False) -> list[TrialRecord]:
+    """Records in the order of merit, with their ranks.
+
+    What needs no training has no rank and stands among the detectors by its AUC: all below it have
+    a lower one.
+
+    Args:
+        records: in any order.
+        by_auc: whether ranks follow the validation AUC, whatever was optimised.
+    """
+    records = list(records)
+    ordered = [record for record in records if record.stage != UNTRAINED]
+    ordered.sort(key=lambda record: _order(record, record.val_auc if by_auc else record.objective))
+    for place, record in enumerate(ordered):
+        ranks = record.objective is not None and record.state == "complete"
+        ordered[place] = dataclasses.replace(record, rank=place + 1 if ranks else None)
+    untrained = [record for record in records if record.stage == UNTRAINED]
+    for record in sorted(untrained, key=lambda record: (-(record.val_auc or 0), record.trial)):
+        above = [
+            place
+            for place, other in enumerate(ordered)
+            if (other.rank or other.stage == UNTRAINED)
+            and (other.val_auc or 0) >= (record.val_auc or 0)
+        ]
+        ordered.insert(above[-1] + 1 if above else 0, record)
+    return ordered
 
 
 def _record(stage: str, trial: FrozenTrial) -> TrialRecord:
@@ -143,7 +207,27 @@ def _record(stage: str, trial: FrozenTrial) -> TrialRecord:
         method_auc=attributes.get(METHOD_AUC),
         file_mb=attributes.get(FILE_MB),
         latency_ms=attributes.get(LATENCY_MS),
+        cost=_cost(trial),
+        peak_mb=attributes.get(PEAK_MB),
+        epochs=attributes.get(EPOCHS, _reported(trial)) if is_detector else None,
+        epochs_asked=attributes.get(EPOCHS_ASKED),
+        best_epoch=attributes.get(BEST_EPOCH),
     )
+
+
+def _reported(trial: FrozenTrial) -> int | None:
+    """The last epoch that a detector reported; where methods are left out, these were reported."""
+    if METHOD_AUC in trial.user_attrs or not trial.intermediate_values:
+        return None
+    return max(trial.intermediate_values)
+
+
+def _cost(trial: FrozenTrial) -> str:
+    """The column of the second objective of a search that has two."""
+    if not trial.values or len(trial.values) < 2:
+        return ""
+    attributes = trial.user_attrs
+    return FILE_MB if attributes.get(FILE_MB) == trial.values[1] else LATENCY_MS
 
 
 def _front(trials: Iterable[FrozenTrial]) -> dict[int, bool]:
@@ -167,9 +251,9 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _order(record: TrialRecord) -> tuple[bool, bool, float, float, str, int]:
+def _order(record: TrialRecord, value: float | None) -> tuple[bool, bool, float, float, str, int]:
     worst = float("inf")
-    score = -record.objective if record.objective is not None else record.kid
+    score = -value if value is not None else record.kid
     return (
         record.state != "complete",
         record.stage == "gan",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from artifacts import leaderboard
+from artifacts import leaderboard, wording
 from artifacts.ensemble_record import EnsembleRecord, Member, ensemble_rows
 from artifacts.records import TrialRecord, ranked
 from artifacts.run_directory import RunDirectory
@@ -68,7 +68,7 @@ def test_its_row_stands_among_the_trials_by_what_it_is_worth(
 def test_tables_name_members_with_weights_and_what_became_of_it(ensemble: EnsembleRecord) -> None:
     row = ensemble.row()
     said = "0.60 architecture/3 + 0.40 training/1"
-    assert leaderboard.describe(row, {}) == said
+    assert wording.describe(row, {}) == said
     csv = leaderboard.to_csv([row])
     assert '""architecture/3"": 0.6' in csv
     assert leaderboard.rows([row])[0]["reason"] == "exported"

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from artifacts import leaderboard
+from artifacts import columns, leaderboard
 from artifacts.records import TrialRecord
+from data_prep.errors import UserError
 
 ARCHITECTURE = {
     "detector/spatial": True,
@@ -111,34 +112,66 @@ def test_no_records_are_a_table_and_a_csv_with_a_header_alone() -> None:
 def test_the_table_shows_rank_score_and_what_was_tried() -> None:
     lines = _text(RECORDS).splitlines()
     (first,) = (line for line in lines if "architecture 4" in line)
-    for shown in ("1", "complete", "0.912", "12,345", "6"):
+    for shown in ("1", "complete", "0.912", "12.3k", "6"):
         assert f" {shown} " in first
     assert "spatial small_cnn bilstm + noise-residual" in first
     assert any("KID 0.042" in line and "dense, hinge, latent 64" in line for line in lines)
 
 
+def test_what_is_tied_with_the_best_is_marked_and_a_score_without_training_has_no_rank() -> None:
+    records = [
+        _record(val_auc_ci=(0.801, 0.987), tied_with_best=True),
+        _record(stage="untrained", trial=0, rank=None, tied_with_best=True, hyperparameters={}),
+        _record(rank=2, trial=6, tied_with_best=True, latency_ms=12.34),
+        _record(rank=3, trial=7, tied_with_best=False),
+    ]
+    first, untrained, second, third = _text(records).splitlines()[-5:-1]
+    assert "0.912 [0.80, 0.99]" in first
+    assert "=" not in first
+    assert untrained.split()[:3] == ["=", "no", "training"]
+    assert "complete" not in untrained
+    assert second.split()[:2] == ["2", "="]
+    assert "12.3" in second
+    assert third.split()[:2] == ["3", "architecture"]
+
+
+def test_chosen_columns_are_shown_in_their_order_and_unknown_ones_refused() -> None:
+    chosen = columns.columns(["trial", "epochs", "lineage"])
+    record = _record(epochs=3, epochs_asked=6, lineage="architecture/1", what="small")
+    console = Console(file=io.StringIO(), width=80)
+    console.print(leaderboard.to_table([record], "run", chosen))
+    head, _, row = console.file.getvalue().splitlines()[2:5]  # type: ignore[attr-defined]
+    assert head.split() == ["trial", "epochs", "made", "from"]
+    assert row.split() == ["architecture", "4", "3", "of", "6", "architecture/1"]
+    with pytest.raises(UserError, match="no column speed; there are run, rank, trial"):
+        columns.columns(["trial", "speed"])
+
+
+def test_every_column_has_words_for_every_record() -> None:
+    shown = columns.columns(["all"])
+    assert len(shown) == len(columns.COLUMNS)
+    for record in RECORDS:
+        assert all(isinstance(column.cell(record), str) for column in shown)
+    fields = {field.name for field in dataclasses.fields(TrialRecord)}
+    assert set(columns.COLUMNS) <= fields
+
+
+def test_markdown_keeps_a_row_in_a_line_and_its_letters_as_they_are() -> None:
+    lines = leaderboard.to_markdown(RECORDS).splitlines()
+    assert len(lines) == 2 + len(RECORDS)
+    cells = [line.replace("\\|", "").count("|") for line in lines]
+    assert set(cells) == {cells[0]}
+    assert "architecture 4" in lines[2]
+    assert "0.912" in lines[2]
+    assert r"shape \[none\]" in lines[-1]
+
+
 @pytest.mark.parametrize(
-    "chosen", [{"detector/gan": True}, {"detector/gan": True, "detector/gan/frame_stride": 2}]
+    ("count", "shown"),
+    [(None, ""), (0, "0"), (999, "999"), (12_345, "12.3k"), (3_433_549, "3.4M"), (143_970, "144k")],
 )
-def test_the_gan_stream_is_named_also_where_it_has_nothing_to_choose(
-    chosen: dict[str, object],
-) -> None:
-    plain = {"detector/noise_residual/filters": 8}
-    record = _record(stage="architecture", hyperparameters=plain | chosen)
-    assert leaderboard.describe(record, {}) == "noise-residual + gan"
-    off = _record(stage="architecture", hyperparameters=plain | {"detector/gan": False})
-    assert leaderboard.describe(off, {}) == "noise-residual"
-
-
-def test_a_gan_says_how_sure_its_kid_is_and_what_its_discriminator_detects() -> None:
-    record = dataclasses.replace(
-        RECORDS[2], kid_error=0.0123, kid_features="vgg16", detector_auc=0.6149
-    )
-    assert leaderboard.describe(record, {}) == (
-        "dense, hinge, latent 64; KID ± 0.012 of vgg16 features; discriminator alone: val AUC 0.615"
-    )
-    (row,) = leaderboard.rows([record])
-    assert (row["kid_error"], row["detector_auc"]) == (0.0123, 0.6149)
+def test_counts_are_short(count: int | None, shown: str) -> None:
+    assert columns.counted(count) == shown
 
 
 def test_brackets_in_a_reason_or_title_are_shown_as_they_are() -> None:
@@ -152,28 +185,20 @@ def test_the_table_fits_a_narrow_terminal() -> None:
     assert all(len(line) <= 80 for line in _text(RECORDS, width=80).splitlines())
 
 
-def test_a_training_trial_says_which_architecture_it_trained() -> None:
-    found = leaderboard.describe(RECORDS[1], {"4": ARCHITECTURE})
-    assert found == (
-        "spatial small_cnn bilstm + noise-residual (trial 4): adamw 0.0012, batch 16, 7 epochs, "
-        "strong augmentation"
+def test_nothing_is_cut_off_at_a_hundred_characters() -> None:
+    record = _record(
+        rank=12,
+        trial=99,
+        val_auc_ci=(0.801, 0.987),
+        tied_with_best=True,
+        params=3_433_549,
+        latency_ms=123.4,
+        seconds=1234,
     )
-
-
-def test_what_a_training_looked_at_and_minimised_is_named() -> None:
-    chosen = {
-        **TRAINING,
-        "augmentation": "none",
-        "pseudo_fakes": 0.5,
-        "gan_fakes": True,
-        "loss": "focal",
-        "mixup": 0.2,
-        "weight_averaging": True,
-    }
-    found = leaderboard.describe(_record(stage="training", hyperparameters=chosen), {})
-    assert found.endswith(
-        "7 epochs, 50% pseudo-fakes, GAN fakes, focal loss, mixup, averaged weights"
-    )
+    text = _text([record], width=100)
+    assert "…" not in text
+    for shown in ("12 =", "architecture 99", "complete", "0.912 [0.80, 0.99]", "123.4", "1234"):
+        assert f" {shown} " in text
 
 
 def test_the_score_has_a_column_where_ranks_follow_more_than_the_auc() -> None:
@@ -181,8 +206,3 @@ def test_the_score_has_a_column_where_ranks_follow_more_than_the_auc() -> None:
     scored = _record(objective=0.654321, val_pseudo_auc=0.5, val_pair_ranking=0.6)
     assert "score" in _text([scored])
     assert "0.654" in _text([scored])
-
-
-@pytest.mark.parametrize("stage", ["architecture", "gan", "training"])
-def test_a_trial_that_has_not_chosen_yet_is_described_by_nothing(stage: str) -> None:
-    assert leaderboard.describe(_record(stage=stage, hyperparameters={}), {}) == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import optuna
@@ -130,6 +131,66 @@ def test_a_record_holds_what_the_trial_left(trials: dict[str, list[FrozenTrial]]
         hyperparameters={"a": 1},
         objective=0.8,
     )
+
+
+def test_epochs_are_those_told_or_else_the_last_reported(
+    trials: dict[str, list[FrozenTrial]],
+) -> None:
+    found = {(record.stage, record.trial): record for record in ranked(trials)}
+    assert found["architecture", 3].epochs == 2
+    assert found["architecture", 0].epochs is None
+    assert found["gan", 2].epochs is None
+    study = optuna.create_study(direction="maximize")
+    _add(study, 0.8, epochs=4, epochs_asked=6, best_epoch=3, peak_mb=900.5)
+    # Where methods are left out, the reports are of these.
+    _add(study, 0.7, reported=(0.7, 0.6), method_auc={"Drawn": 0.6})
+    told, left_out = ranked({"architecture": study.get_trials()})
+    assert (told.epochs, told.epochs_asked, told.best_epoch, told.peak_mb) == (4, 6, 3, 900.5)
+    assert left_out.epochs is None
+
+
+def test_a_record_knows_which_column_is_the_second_objective() -> None:
+    study = optuna.create_study(directions=["maximize", "minimize"])
+    for values in ([0.8, 1.5], [0.7, 20.25]):
+        trial = study.ask()
+        trial.set_user_attr("file_mb", 1.5)
+        trial.set_user_attr("latency_ms", 20.25)
+        study.tell(trial, values)
+    first, second = ranked({"architecture": study.get_trials()})
+    assert (first.cost, second.cost) == ("file_mb", "latency_ms")
+    assert ranked({"architecture": []}) == []
+
+
+def test_what_needs_no_training_stands_by_its_auc_without_a_rank(
+    trials: dict[str, list[FrozenTrial]],
+) -> None:
+    found = ranked(trials)
+    plain = dataclasses.replace(found[0], stage="untrained", rank=None, objective=None)
+    others = [
+        dataclasses.replace(plain, trial=number, val_auc=auc)
+        for number, auc in enumerate((0.95, 0.87, 0.1))
+    ]
+    together = records.placed([*others, *found])
+    assert _names(together)[:7] == [
+        ("untrained", 0),
+        ("architecture", 2),
+        ("architecture", 1),
+        ("untrained", 1),
+        ("training", 0),
+        ("architecture", 0),
+        ("untrained", 2),
+    ]
+    assert [record.rank for record in together[:7]] == [None, 1, 2, None, 3, 4, None]
+
+
+def test_ranks_may_follow_the_auc_whatever_was_optimised() -> None:
+    study = optuna.create_study(direction="maximize")
+    _add(study, 0.9, val_auc=0.6)
+    _add(study, 0.5, val_auc=0.8)
+    by_objective = ranked({"architecture": study.get_trials()})
+    by_auc = records.placed(by_objective, by_auc=True)
+    assert [record.trial for record in by_objective] == [0, 1]
+    assert [(record.trial, record.rank) for record in by_auc] == [(1, 1), (0, 2)]
 
 
 def test_a_gan_leaves_the_error_of_its_kid_and_its_discriminators_auc() -> None:
