@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import cv2
@@ -12,10 +11,10 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from artifacts.explain_maps import FeatureMap, feature_maps
-from artifacts.explain_pass import logits
+from artifacts.explain_pass import Arrays, logits
+from artifacts.explain_streams import stream_weights as stream_weights
 from spaces.streams import FRAMES
 
-Arrays: TypeAlias = Mapping[str, npt.NDArray[Any]]
 Heat: TypeAlias = "npt.NDArray[np.float32]"
 
 _BATCH = 8

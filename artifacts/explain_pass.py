@@ -10,8 +10,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import keras
+import numpy.typing as npt
 import tensorflow as tf
 from keras.src.models import Functional
+
+Arrays: TypeAlias = Mapping[str, npt.NDArray[Any]]
+"""Of n clips, by the names of a detector's inputs, and maybe more."""
 
 Look: TypeAlias = Callable[[Any, Any], Any]
 
