@@ -10,9 +10,21 @@ import numpy as np
 from moviepy import ImageSequenceClip
 from numpy.typing import NDArray
 
-from data_prep.synthetic_motion import sample_expression, sample_head_motion
+from data_prep.synthetic_motion import (
+    head_coordinates,
+    make_view,
+    sample_expression,
+    sample_head_motion,
+)
 from data_prep.synthetic_people import sample_identity
-from data_prep.synthetic_swap import Marks, Recording, render_fake, render_real, sample_marks
+from data_prep.synthetic_swap import (
+    Marks,
+    Recording,
+    paste_mask,
+    render_fake,
+    render_real,
+    sample_marks,
+)
 
 FPS = 25
 CRF = 23
@@ -65,6 +77,17 @@ def make_clip(plan: ClipPlan, frames: int, size: int, scratch: Path) -> None:
         partial.replace(plan.path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def pasted_region(plan: ClipPlan, frames: int, size: int) -> NDArray[np.float32]:
+    """How much of each pixel of a fake was pasted, float32 (T, size, size), 0..1.
+
+    Without the jitter of the ``temporal`` mark, which is of about a pixel.
+    """
+    recording = _record(plan.domain, plan.seed, plan.target, frames)
+    view, feather = make_view(recording.identity, size), plan.marks().feather
+    places = (head_coordinates(view, recording.head, frame) for frame in range(frames))
+    return np.stack([paste_mask(x, y, feather)[..., 0] for x, y in places])
 
 
 def _record(domain: int, seed: int, person: int, frames: int) -> Recording:

@@ -18,6 +18,7 @@ from sklearn.metrics import roc_auc_score
 
 from data_prep.errors import UserError
 from data_prep.synthesize import synthesize, synthesize_clip
+from data_prep.synthetic_clip import SET, ClipPlan, pasted_region
 from data_prep.synthetic_motion import sample_expression, sample_head_motion
 from data_prep.synthetic_people import FACE_CENTRE, sample_identity
 from data_prep.synthetic_swap import (
@@ -155,6 +156,16 @@ class TestTheSet:
     def test_clips_share_their_encoding(self, small_set: Path) -> None:
         shapes = {clip.shape for clip in videos(small_set).values()}
         assert shapes == {(4, 96, 96, 3)}
+
+    def test_fakes_differ_from_their_originals_in_the_pasted_region(self, small_set: Path) -> None:
+        decoded = videos(small_set)
+        (fake,) = (clip for path, clip in decoded.items() if path.endswith("002_003.mp4"))
+        (real,) = (clip for path, clip in decoded.items() if path.endswith("/002.mp4"))
+        plan = ClipPlan(Path("002_003.mp4"), SET, 5, 2, 3, CUES)
+        region = pasted_region(plan, frames=4, size=96)
+        assert region.shape == (4, 96, 96) and 0.05 < (region > 0.5).mean() < 0.5
+        apart = np.abs(grey(fake) - grey(real))
+        assert apart[region > 0.5].mean() > 4 * apart[region == 0].mean()
 
     @pytest.mark.parametrize(
         ("identities", "pairs"), [(4, (1, 0, 1)), (6, (1, 1, 1)), (16, (3, 2, 3)), (40, (12, 4, 4))]
