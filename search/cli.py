@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from data_prep.errors import UserError
-from search import cli_data, cli_evaluate, cli_leaderboard, cli_predict, cli_store  # noqa: F401
+from search import cli_data, cli_evaluate, cli_leaderboard, cli_predict, cli_report, cli_store  # noqa: F401
 from search.cli_common import RunDir, app, listed, reported, say
 
 if TYPE_CHECKING:

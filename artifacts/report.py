@@ -1,0 +1,211 @@
+"""The report of a run: one HTML file to read anywhere, made of whatever the run has left so far."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from optuna.trial import FrozenTrial
+
+from artifacts import leaderboard_of
+from artifacts.certificate import Certificate
+from artifacts.leaderboard_of import Leaderboard
+from artifacts.records import TrialRecord
+from artifacts.report_board import board_parts
+from artifacts.report_curves import Scored, read_scores
+from artifacts.report_data import audit_parts
+from artifacts.report_page import Page, render
+from artifacts.report_parts import Missing, Part, Picture, section
+from artifacts.report_scores import metric_parts, score_parts
+from artifacts.report_search import learning_parts, search_parts
+from artifacts.report_summary import reproduction_parts, summary_parts
+from artifacts.run_directory import RunDirectory, write_text
+from data_prep.audit import Audit, audit
+from data_prep.errors import UserError
+from data_prep.store import Store
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Material:
+    """What a report is made of; what could not be had is the line that says why.
+
+    Attributes:
+        run: the run.
+        trials: of each stage.
+        board: the leaderboard.
+        certificate: of the model.
+        scores: of validation and test clips, by split.
+        audit: of the store.
+        faces: sample clips with their heat maps.
+    """
+
+    run: RunDirectory
+    trials: Mapping[str, Sequence[FrozenTrial]]
+    board: Leaderboard | str
+    certificate: Certificate | str
+    scores: Mapping[str, Scored] | str
+    audit: Audit | str
+    faces: Sequence[Part]
+
+
+def write_report(
+    run: RunDirectory,
+    out: Path,
+    *,
+    trials: Mapping[str, Sequence[FrozenTrial]],
+    store: Path | None,
+    faces: bool = True,
+) -> None:
+    """Write the report of a run, finished or not, as one HTML file that needs no other.
+
+    Args:
+        run: the run.
+        out: the file; written under a temporary name and renamed.
+        trials: of each stage.
+        store: the run's store, if it is known where it is.
+        faces: whether faces of the store are shown, which are personal data.
+
+    Raises:
+        UserError: there is no run, or the file cannot be written.
+    """
+    material = gather(run.open(), trials=trials, store=store, faces=faces)
+    text = render(page_of(material))
+    try:
+        write_text(out, text)
+    except OSError as error:
+        raise UserError(
+            f"the report {out} cannot be written: {error.strerror}; name another file: --out FILE"
+        ) from None
+
+
+def gather(
+    run: RunDirectory,
+    *,
+    trials: Mapping[str, Sequence[FrozenTrial]],
+    store: Path | None,
+    faces: bool,
+) -> Material:
+    """What there is of a run for its report; the store is read once and closed again.
+
+    Args:
+        run: the run.
+        trials: of each stage.
+        store: where the run's store is, if that is known.
+        faces: whether faces are wanted.
+    """
+    opened = _or_why(lambda: _own_store(run, store))
+    found: Audit | str
+    if isinstance(opened, Store):
+        with opened:
+            found = _or_why(lambda: audit(opened))
+    else:
+        found = opened
+    return Material(
+        run=run,
+        trials=trials,
+        board=_or_why(lambda: leaderboard_of.load(run, trials)),
+        certificate=_or_why(lambda: Certificate.read(run)),
+        scores=_or_why(lambda: read_scores(run.scores)),
+        audit=found,
+        faces=[],
+    )
+
+
+def _own_store(run: RunDirectory, path: Path | None) -> Store:
+    """The store a run was made on.
+
+    Raises:
+        UserError: it is not there, or another one is.
+    """
+    if path is None:
+        raise UserError("the configuration of the run names no store")
+    store = Store(path)
+    if store.fingerprint != run.read_fingerprint():
+        store.close()
+        raise UserError(f"{path} is not the store the run was made on: its fingerprint differs")
+    return store
+
+
+def _or_why(get: Callable[[], T]) -> T | str:
+    """What there is, or in one line why there is none."""
+    try:
+        return get()
+    except UserError as error:
+        return str(error)
+
+
+def page_of(material: Material) -> Page:
+    """The sections of a report in the order they are read."""
+    run, certificate = material.run, material.certificate
+    synthetic = any(
+        made is not None and not isinstance(made, str) and made.synthetic
+        for made in (certificate, material.audit)
+    )
+    sections = (
+        section(
+            "summary",
+            "Summary",
+            summary_parts(_records(material), certificate, material.audit),
+        ),
+        section("leaderboard", "Leaderboard", _board(material)),
+        section("search", "Search", search_parts(material.trials)),
+        section("learning", "Learning curves", learning_parts(run, material.trials)),
+        section("scores", "Scores", _scores(material)),
+        section("data", "Data", _data(material)),
+        section("clips", "Sample clips", material.faces),
+        section("network", "The network", _network(run)),
+        section("reproduction", "How to reproduce it", reproduction_parts(run, certificate)),
+    )
+    name = run.root.resolve().name
+    made = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return Page(
+        title=f"Report of {name}",
+        subtitle=f"A search for a deepfake detector. Report made {made}.",
+        synthetic=synthetic,
+        sections=sections,
+    )
+
+
+def _records(material: Material) -> tuple[TrialRecord, ...]:
+    return () if isinstance(material.board, str) else material.board.records
+
+
+def _board(material: Material) -> list[Part]:
+    if isinstance(material.board, str):
+        return [Missing("Leaderboard", material.board)]
+    return board_parts(material.board.records, material.board.notes)
+
+
+def _scores(material: Material) -> list[Part]:
+    certificate, scores = material.certificate, material.scores
+    if isinstance(certificate, str):
+        return [Missing("Scores", certificate)]
+    parts: list[Part] = []
+    if certificate.test is None:
+        parts.append(Missing("Test split", "the store has none with both labels."))
+    parts += metric_parts(certificate.test or certificate.validation)
+    if isinstance(scores, str):
+        return [*parts, Missing("Curves", scores)]
+    return [*parts, *score_parts(scores, certificate.threshold)]
+
+
+def _data(material: Material) -> list[Part]:
+    if isinstance(material.audit, str):
+        return [Missing("Split audit", material.audit)]
+    return audit_parts(material.audit)
+
+
+def _network(run: RunDirectory) -> list[Part]:
+    try:
+        png = run.picture.read_bytes()
+    except OSError:
+        return [Missing("Picture", f"{run.picture.name} is missing; a finished run has it.")]
+    if not png.startswith(b"\x89PNG"):
+        return [Missing("Picture", f"{run.picture.name} is no PNG file.")]
+    caption = "The layers of the exported model with their shapes (best_model.png)."
+    return [Picture(png, "The layers of the exported model.", caption)]

@@ -1,0 +1,172 @@
+"""Curves of a detector's scores with bands over people: ROC, precision-recall, calibration."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from data_prep.bootstrap import group_intervals
+from data_prep.errors import UserError
+
+Floats = npt.NDArray[np.float64]
+
+_GRID = 101
+_MOST_BINS, _CLIPS_A_BIN = 10, 6
+
+
+@dataclasses.dataclass(frozen=True)
+class Scored:
+    """The scored clips of one split.
+
+    Attributes:
+        split: ``val`` or ``test``.
+        keys, methods, groups: str (N,), of each clip.
+        labels: int64 (N,), 1 is fake.
+        probabilities: float64 (N,), of fake.
+    """
+
+    split: str
+    keys: npt.NDArray[np.str_]
+    methods: npt.NDArray[np.str_]
+    groups: npt.NDArray[np.str_]
+    labels: npt.NDArray[np.int64]
+    probabilities: Floats
+
+    @property
+    def has_both_labels(self) -> bool:
+        """Whether a curve can be drawn."""
+        return len(np.unique(self.labels)) == 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Band:
+    """A curve and its 95% band, which is NaN where there is none; float64 (G,) each."""
+
+    x: Floats
+    y: Floats
+    low: Floats
+    high: Floats
+
+
+@dataclasses.dataclass(frozen=True)
+class Curves:
+    """What scores do at every threshold.
+
+    Attributes:
+        roc: share of fakes found against share of reals called fake; also what a DET curve needs.
+        precision: against recall.
+        calibration: share of fakes against mean probability, of clips in bins of equal number.
+    """
+
+    roc: Band
+    precision: Band
+    calibration: Band
+
+
+def read_scores(path: Path) -> dict[str, Scored]:
+    """The clips of ``scores.csv`` by split, in the order of the file.
+
+    Raises:
+        UserError: there is no such file, or it is damaged.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        splits = dict.fromkeys(row["split"] for row in rows)
+        return {split: _scored(split, rows) for split in splits}
+    except FileNotFoundError:
+        raise UserError(f"{path.name} is missing; has the run finished?") from None
+    except (OSError, KeyError, ValueError, TypeError, csv.Error):
+        raise UserError(f"{path.name} is damaged; it is not as a run writes it") from None
+
+
+def _scored(split: str, rows: list[dict[str, str]]) -> Scored:
+    ours = [row for row in rows if row["split"] == split]
+    probabilities = np.array([float(row["fake_probability"]) for row in ours])
+    labels = np.array([int(row["label"]) for row in ours], np.int64)
+    if not np.isin(labels, (0, 1)).all() or not ((probabilities >= 0) & (probabilities <= 1)).all():
+        raise ValueError("no labels or no probabilities")
+    keys, methods, groups = (
+        np.array([str(row[name]) for row in ours]) for name in ("key", "method", "group")
+    )
+    return Scored(split, keys, methods, groups, labels, probabilities)
+
+
+def curves(scored: Scored, *, seed: int = 0) -> Curves:
+    """Curves with percentile bands from draws of whole identity groups.
+
+    One draw gives a value at every point of every curve, so that a band holds each point with 95%,
+    not the whole curve. Precision is that of the highest threshold which finds so many fakes.
+
+    Args:
+        scored: clips of both labels.
+        seed: of the draws.
+    """
+    measure = _Curves(scored)
+    point = measure(np.ones(len(scored.labels), np.int64))
+    intervals = group_intervals(measure, scored.labels, scored.groups, seed)
+
+    def band(name: str, x: Floats) -> Band:
+        names = [f"{name} {place}" for place in range(len(x))]
+        edges = np.array([intervals[name] or (np.nan, np.nan) for name in names])
+        return Band(x, np.array([point[name] for name in names]), edges[:, 0], edges[:, 1])
+
+    return Curves(
+        roc=band("hit", measure.false_alarms),
+        precision=band("precision", measure.recalls),
+        calibration=band("share", measure.means),
+    )
+
+
+class _Curves:
+    """Every point of every curve under changing whole-number weights of the clips."""
+
+    def __init__(self, scored: Scored) -> None:
+        order = np.argsort(-scored.probabilities, kind="stable")
+        ranked = scored.probabilities[order]
+        self._order = order
+        self._last_of_ties = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
+        self._fake = scored.labels == 1
+        # Half an error among the reals is the least that a rate of theirs can tell.
+        least = 0.5 / max(int((~self._fake).sum()), 1)
+        straight = np.linspace(0, 1, _GRID)
+        fine = np.geomspace(min(least, 0.01), 1, _GRID)
+        self.false_alarms: Floats = np.unique(np.concatenate([straight, fine, 1 - fine]).clip(0, 1))
+        self.recalls: Floats = np.linspace(0, 1, _GRID)[1:]
+        bins = max(min(len(ranked) // _CLIPS_A_BIN, _MOST_BINS), 1)
+        self._bins = np.array_split(order[::-1], bins)
+        self.means: Floats = np.array([scored.probabilities[rows].mean() for rows in self._bins])
+
+    def __call__(self, weights: npt.NDArray[np.integer]) -> dict[str, float]:
+        """All points where clip i counts ``weights[i]`` times; both labels must count."""
+        fakes, reals = weights * self._fake, weights * ~self._fake
+        found = np.append(0, np.cumsum(fakes[self._order])[self._last_of_ties])
+        alarms = np.append(0, np.cumsum(reals[self._order])[self._last_of_ties])
+        recall, alarm_rate = found / found[-1], alarms / alarms[-1]
+        precision = found / np.maximum(found + alarms, 1)
+        reached = np.searchsorted(recall, self.recalls - 1e-12)
+        values = {
+            "hit": _at(self.false_alarms, alarm_rate, recall),
+            "precision": precision[reached],
+            "share": np.array([_share(fakes[rows], weights[rows]) for rows in self._bins]),
+        }
+        return {
+            f"{name} {place}": value
+            for name, points in values.items()
+            for place, value in enumerate(points.tolist())
+        }
+
+
+def _at(grid: Floats, x: Floats, y: Floats) -> Floats:
+    """A rising curve on a grid; where it is upright, its upper end."""
+    last = np.append(np.diff(x) > 0, True)
+    return np.asarray(np.interp(grid, x[last], y[last]), np.float64)
+
+
+def _share(part: npt.NDArray[np.integer], whole: npt.NDArray[np.integer]) -> float:
+    """Of clips that count, the part; NaN where none counts."""
+    return float(part.sum() / whole.sum()) if whole.any() else float("nan")

@@ -1,0 +1,208 @@
+"""What a report is made of: sections of figures, tables, pictures, facts and remarks."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal, TypeAlias
+
+import plotly.graph_objects as go
+
+
+@dataclasses.dataclass(frozen=True)
+class Heading:
+    """A heading inside a section."""
+
+    text: str
+    kind: ClassVar[str] = "heading"
+
+
+@dataclasses.dataclass(frozen=True)
+class Paragraph:
+    """A few sentences."""
+
+    text: str
+    kind: ClassVar[str] = "paragraph"
+
+
+@dataclasses.dataclass(frozen=True)
+class Missing:
+    """What is not there, and why, in one line."""
+
+    what: str
+    why: str
+    kind: ClassVar[str] = "missing"
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """A plot.
+
+    Attributes:
+        caption: what it shows and how to read it.
+        alternative: what it shows, for who cannot see it.
+        figure: of Plotly.
+        height: in pixels.
+        size: ``half`` stands beside another where there is room; ``wide`` is scrolled on a narrow
+            screen, as it cannot be made narrow.
+    """
+
+    caption: str
+    alternative: str
+    figure: go.Figure
+    height: int = 380
+    size: Literal["", "half", "wide"] = ""
+    kind: ClassVar[str] = "figure"
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """The plot as JSON values, for Plotly's script; its colours are those of the page."""
+        plot: dict[str, Any] = self.figure.to_plotly_json()
+        layout = {name: value for name, value in plot["layout"].items() if name != "template"}
+        layout["height"] = self.height
+        return {"data": plot["data"], "layout": layout}
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """One cell of a table.
+
+    Attributes:
+        text: what is read.
+        order: what it is sorted by; its text where that is ``None`` and there is any.
+    """
+
+    text: str
+    order: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One row of a table; ``mark`` names how it stands out: ``best``, ``untrained``, ``poor``."""
+
+    cells: tuple[Cell, ...]
+    mark: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """One column of a table; numbers stand to the right."""
+
+    name: str
+    number: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table.
+
+    Attributes:
+        caption: what it shows.
+        columns, rows: its content; the first cell of a row names it.
+        sortable: whether a click on a column sorts it.
+    """
+
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    sortable: bool = False
+    kind: ClassVar[str] = "table"
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A picture inside the page.
+
+    Attributes:
+        png: its file.
+        alternative: what it shows, for who cannot see it.
+        caption: below it.
+    """
+
+    png: bytes
+    alternative: str
+    caption: str
+    kind: ClassVar[str] = "picture"
+
+    @property
+    def source(self) -> str:
+        """The picture as an address that needs no other file."""
+        return f"data:image/png;base64,{base64.b64encode(self.png).decode('ascii')}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """Names with their values."""
+
+    pairs: tuple[tuple[str, str], ...]
+    kind: ClassVar[str] = "facts"
+
+
+@dataclasses.dataclass(frozen=True)
+class Items:
+    """A list of sentences."""
+
+    texts: tuple[str, ...]
+    kind: ClassVar[str] = "items"
+
+
+@dataclasses.dataclass(frozen=True)
+class Code:
+    """Text as it is in a file or typed: what it is, the text, and whether it is unfolded."""
+
+    what: str
+    text: str
+    open: bool = False
+    kind: ClassVar[str] = "code"
+
+
+@dataclasses.dataclass(frozen=True)
+class Figures:
+    """The few figures that matter most, large: each its name, its value and a word to it."""
+
+    cards: tuple[tuple[str, str, str], ...]
+    kind: ClassVar[str] = "cards"
+
+
+Part: TypeAlias = (
+    "Heading | Paragraph | Missing | Figure | Table | Picture | Facts | Items | Code | Figures"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """A section: its name in addresses, its title and what is in it."""
+
+    name: str
+    title: str
+    parts: tuple[Part, ...]
+
+
+def section(name: str, title: str, parts: Sequence[Part]) -> Section:
+    """A section of these parts."""
+    return Section(name, title, tuple(parts))
+
+
+def number(value: float | None, digits: int = 3) -> Cell:
+    """A number as a cell; an empty one where there is none."""
+    return Cell("") if value is None else Cell(f"{value:.{digits}f}", value)
+
+
+def count(value: int | None) -> Cell:
+    """A whole number as a cell; an empty one where there is none."""
+    return Cell("") if value is None else Cell(f"{value:,}", value)
+
+
+def with_interval(value: float | None, interval: Sequence[float] | None) -> Cell:
+    """A number with its 95% interval as a cell, sorted by the number."""
+    if value is None:
+        return Cell("")
+    return Cell(interval_text(value, interval), value)
+
+
+def interval_text(value: float, interval: Sequence[float] | None) -> str:
+    """Such as ``0.93 [0.88, 0.97]``."""
+    if interval is None:
+        return f"{value:.3f}"
+    return f"{value:.3f} [{interval[0]:.3f}, {interval[1]:.3f}]"
