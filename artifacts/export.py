@@ -1,21 +1,18 @@
-"""Model files: what is written, and how it is opened again without running anyone's code."""
+"""The detector as a file: what is written, and how a run's own is opened again."""
 
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import platform
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import h5py
 import keras
 import numpy as np
 
 from artifacts.certificate import Certificate, ModelFile
 from artifacts.evaluation import Calibration
 from artifacts.run_directory import RunDirectory, replacing
+from artifacts.trust import open_model
 from data_prep.errors import UserError
 
 VERSIONED = (
@@ -28,27 +25,6 @@ VERSIONED = (
     "numpy",
     "h5py",
     "opencv-python",
-)
-
-
-STOCK_MODULES = {
-    "keras.layers": keras.layers,
-    "keras.initializers": keras.initializers,
-    "keras.regularizers": keras.regularizers,
-    "keras.constraints": keras.constraints,
-}
-# They run a stored program or read a file that the configuration names.
-UNSAFE_LAYERS = frozenset(
-    {
-        "FlaxLayer",
-        "IntegerLookup",
-        "JaxLayer",
-        "Lambda",
-        "StringLookup",
-        "TFSMLayer",
-        "TextVectorization",
-        "TorchModuleWrapper",
-    }
 )
 
 
@@ -110,11 +86,16 @@ def versions() -> dict[str, str]:
     }
 
 
-def load_detector(run: RunDirectory) -> tuple[keras.Model, Certificate]:
+def load_detector(run: RunDirectory, *, untrusted: bool = False) -> tuple[keras.Model, Certificate]:
     """Open a run's ``best_model.h5`` with its certificate.
 
-    The file must be the one the certificate names, by SHA-256, and may hold stock Keras layers
-    only; Keras's safe mode stays on. Nothing in the file is ever executed.
+    Nothing in the file is ever executed: its structure is checked first
+    (:func:`artifacts.trust.open_model`), and Keras's safe mode stays on.
+
+    Args:
+        run: a finished run.
+        untrusted: whether the file may be another than the certificate names by SHA-256. The check
+            of its structure and of what it takes and gives stays.
 
     Raises:
         UserError: the run has no model yet, or a file is damaged, changed or not allowed.
@@ -123,59 +104,27 @@ def load_detector(run: RunDirectory) -> tuple[keras.Model, Certificate]:
     expected = certificate.files.h5.sha256
     if not run.h5.is_file():
         raise UserError(f"{run.h5} is missing; run again to export it")
-    found = ModelFile.of(run.h5).sha256
+    found = expected if untrusted else ModelFile.of(run.h5).sha256
     if found != expected:
         raise UserError(
             f"{run.h5} is not the file its certificate describes (SHA-256 {found[:12]}, "
-            f"expected {expected[:12]}); it was changed or damaged"
+            f"expected {expected[:12]}); it was changed or damaged: copy it again, or open it "
+            "with --untrusted"
         )
-    check_stock_layers(run.h5)
-    try:
-        model = keras.models.load_model(run.h5, compile=False, safe_mode=True)
-    except Exception as error:
-        lines = str(error).splitlines() or [type(error).__name__]
-        raise UserError(f"{run.h5} cannot be loaded: {lines[0]}") from error
+    model = open_model(run.h5)
+    _check_contract(model, certificate, run)
     return model, certificate
 
 
-def check_stock_layers(path: Path) -> None:
-    """Refuse an ``.h5`` that holds anything but stock Keras layers, before Keras sees it.
-
-    Raises:
-        UserError: no model inside, a Lambda, or a class from outside ``keras``.
-    """
-    try:
-        with h5py.File(path, "r") as file:
-            entries = list(_serialised_objects(json.loads(file.attrs["model_config"])))
-    except (OSError, KeyError, ValueError, TypeError, RecursionError):
-        entries = []
-    if not entries:
-        raise UserError(f"{path} is not a Keras model file")
-    for entry in entries:
-        if not _is_stock(entry):
-            name = ".".join(filter(None, [entry.get("module"), entry["class_name"]]))
-            raise UserError(f"{path} holds {name}, not a stock Keras layer; not opened")
-
-
-def _is_stock(entry: dict[str, Any]) -> bool:
-    """Whether a serialised object is one that a model of this project may be made of."""
-    name, module = entry["class_name"], entry.get("module")
-    if entry.get("registered_name") or name in UNSAFE_LAYERS:
-        return False
-    if module is None and name in ("Functional", "__keras_tensor__"):
-        return True
-    if module == "keras":
-        return bool(name == "DTypePolicy")
-    home = STOCK_MODULES.get(module or "keras.layers")
-    return isinstance(getattr(home, name, None), type)
-
-
-def _serialised_objects(config: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(config, dict):
-        if isinstance(config.get("class_name"), str):
-            yield config
-        for value in config.values():
-            yield from _serialised_objects(value)
-    elif isinstance(config, list):
-        for value in config:
-            yield from _serialised_objects(value)
+def _check_contract(model: keras.Model, certificate: Certificate, run: RunDirectory) -> None:
+    """Refuse a model that takes or gives anything but what the certificate says."""
+    frames = certificate.input
+    expected = [(frames.name, frames.dtype, tuple(frames.shape))]
+    expected += [(each.name, each.dtype, tuple(each.shape)) for each in certificate.other_inputs]
+    takes = [(each.name, each.dtype, tuple(each.shape[1:])) for each in model.inputs]
+    gives = [tuple(each.shape[1:]) for each in model.outputs]
+    if takes != expected or gives != [certificate.output.shape]:
+        raise UserError(
+            f"{run.h5} takes {takes} and gives {gives}, its certificate says {expected} and "
+            f"{[certificate.output.shape]}; it is not a model of this run"
+        )

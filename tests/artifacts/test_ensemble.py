@@ -12,9 +12,10 @@ import pytest
 
 from artifacts.ensemble import merged
 from artifacts.evaluation import Calibration
-from artifacts.export import check_stock_layers, fold_calibration, save_model
+from artifacts.export import fold_calibration, save_model
 from artifacts.picture import draw_model
 from artifacts.run_directory import RunDirectory
+from artifacts.trust import check_model_file
 from spaces.detector import detector_space
 
 CLIP_SHAPE = (4, 32, 32, 4)
@@ -111,7 +112,7 @@ def test_the_files_open_where_nothing_but_keras_is(
     both = merged(members, WEIGHTS)
     run = RunDirectory(tmp_path)
     save_model(both, run)
-    check_stock_layers(run.h5)
+    check_model_file(run.h5)
     np.savez(tmp_path / "clips.npz", **clips)
     code = (
         "import sys, keras, numpy as np\n"

@@ -6,8 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from artifacts.export import check_stock_layers, plain_copy
+from artifacts.export import plain_copy
 from artifacts.run_directory import RunDirectory
+from artifacts.trust import check_model_file
 from data_prep.store import Store
 from search import detectors, studies
 from search.config import resolve
@@ -118,7 +119,7 @@ def test_the_best_discriminator_is_a_frozen_stream_whose_features_are_kept(
     assert any(shape[-1] == width for shape in shapes), shapes
 
     plain_copy(model).save(tmp_path / "model.h5")
-    check_stock_layers(tmp_path / "model.h5")
+    check_model_file(tmp_path / "model.h5")
     again = keras.models.load_model(tmp_path / "model.h5", compile=False)
     clips = store.read(store.rows("val"))
     np.testing.assert_allclose(again.predict(clips), model.predict(clips), atol=1e-6)

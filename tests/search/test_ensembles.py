@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from artifacts.certificate import Certificate, Origin, Scored
-from artifacts.export import check_stock_layers, load_detector, plain_copy
+from artifacts.export import load_detector, plain_copy
 from artifacts.records import HYPERPARAMETERS, VAL_AUC, VAL_LOG_LOSS
 from artifacts.run_directory import RunDirectory
 from artifacts.scoring import score_clips
+from artifacts.trust import check_model_file
 from data_prep.store import Store
 from search import config as configuration
 from search import detectors, ensembles, finish, studies
@@ -174,7 +175,7 @@ def test_an_exported_ensemble_is_certified_calibrated_and_on_the_leaderboard(
     finish.finish(config)
 
     model, certificate = load_detector(run)
-    check_stock_layers(run.h5)
+    check_model_file(run.h5)
     assert certificate.ensemble is not None
     assert certificate.ensemble.exported
     assert certificate.params == model.count_params() == certificate.ensemble.params

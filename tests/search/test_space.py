@@ -15,7 +15,8 @@ import numpy.typing as npt
 import optuna
 import pytest
 
-from artifacts.export import check_stock_layers, plain_copy
+from artifacts.export import plain_copy
+from artifacts.trust import check_model_file
 from search import detectors
 from search.hyperparameters import OptunaHyperParameters, fixed
 from spaces.detector import DetectorGraph, detector_space
@@ -176,7 +177,7 @@ def test_every_h5_reloads_with_keras_alone_and_predicts_the_same(
     drawn: list[Drawn], arrays: Inputs, tmp_path: Path
 ) -> None:
     for one in drawn:
-        check_stock_layers(one.h5)
+        check_model_file(one.h5)
     np.savez(tmp_path / "arrays.npz", **arrays)
     (tmp_path / "files.json").write_text(json.dumps([str(one.h5) for one in drawn]))
     script = (

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from artifacts.export import check_stock_layers
+from artifacts.trust import check_model_file
 from spaces.audio import POOLINGS, AudioBlock, scaled_log_mel
 
 SHAPE = (3, 64, 40)
@@ -124,7 +124,7 @@ def test_the_h5_reloads_with_stock_layers(
     model, _ = build_block(AudioBlock(**SMALL, pooling=pooling), SHAPE, dtype="float16")
     path = tmp_path / "audio.h5"
     model.save(path, include_optimizer=False)
-    check_stock_layers(path)
+    check_model_file(path)
     again = keras.models.load_model(path, compile=False)
     energies = _tones(np.array([20, 40]), seed=0)
     np.testing.assert_allclose(again(energies), model(energies), atol=1e-6)

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from artifacts.export import check_stock_layers, plain_copy
+from artifacts.export import plain_copy
+from artifacts.trust import check_model_file
 from data_prep.clip import Preparation
 from data_prep.store import Clip, write_store
 from spaces import ClipInput, DetectorBlock, FakeProbabilityHead, detector_space
@@ -97,7 +98,7 @@ def test_the_space_is_searched_by_a_plain_tuner(
         assert np.isfinite(model(clips)).all()
     path = tmp_path / "detector.h5"
     plain_copy(model).save(path)
-    check_stock_layers(path)
+    check_model_file(path)
     again = keras.models.load_model(path, compile=False)
     np.testing.assert_allclose(again(clips), model(clips), atol=1e-5)
 
@@ -154,7 +155,7 @@ def test_an_auto_model_searches_the_blocks(
     assert {"optimizer", "learning_rate", "detector/noise_residual"} <= searched
     model = auto.export_model()
     plain_copy(model).save(tmp_path / "auto.h5")
-    check_stock_layers(tmp_path / "auto.h5")
+    check_model_file(tmp_path / "auto.h5")
     assert auto.predict(clips, verbose=0).shape == (12, 1)
 
 

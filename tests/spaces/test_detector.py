@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from artifacts.export import check_stock_layers
+from artifacts.trust import check_model_file
 from spaces.detector import (
     DetectorBlock,
     DetectorGraph,
@@ -95,7 +95,7 @@ def test_a_detector_on_a_large_backbone_reloads_too(
     graph = detector_space(CLIP, streams=("spatial",), spatial=spatial, temporal=temporal)
     model = graph.build(keras_tuner.HyperParameters())
     model.save(tmp_path / "model.h5", include_optimizer=False)
-    check_stock_layers(tmp_path / "model.h5")
+    check_model_file(tmp_path / "model.h5")
     again = keras.models.load_model(tmp_path / "model.h5", compile=False)
     np.testing.assert_allclose(again(clips), model(clips), atol=AGREEMENT)
 

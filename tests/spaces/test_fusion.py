@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from artifacts.export import check_stock_layers
+from artifacts.trust import check_model_file
 from spaces.fusion import KINDS, FusionBlock, fused_streams, stream_weights
 
 SHAPES = ((3,), (5,), (4,))
@@ -127,7 +127,7 @@ def test_the_h5_reloads_with_stock_layers(tmp_path: Path, kind: str) -> None:
     model = _named(FusionBlock(kind, units=6, stream_dropout=0.3))
     path = tmp_path / "fusion.h5"
     model.save(path, include_optimizer=False)
-    check_stock_layers(path)
+    check_model_file(path)
     again = keras.models.load_model(path, compile=False)
     np.testing.assert_allclose(again(_embeddings()), model(_embeddings()), atol=1e-6)
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from artifacts.export import check_stock_layers
+from artifacts.trust import check_model_file
 from search.gan_faces import scaled, to_unit
 from spaces.gan import KINDS, GanChoices
 from spaces.gan_networks import discriminator
@@ -109,7 +109,7 @@ def test_an_h5_file_needs_stock_keras_alone_and_no_discriminator(
 ) -> None:
     model, _ = build_block(GanStreamBlock(str(kept(side=64))), SHAPE, dtype="uint8")
     model.save(tmp_path / "model.h5")
-    check_stock_layers(tmp_path / "model.h5")
+    check_model_file(tmp_path / "model.h5")
     again = keras.models.load_model(tmp_path / "model.h5", compile=False)
     np.testing.assert_array_equal(model.predict(clips), again.predict(clips))
 

@@ -13,7 +13,8 @@ import pytest
 from scipy.fft import dctn
 from scipy.signal import correlate2d
 
-from artifacts.export import check_stock_layers, plain_copy
+from artifacts.export import plain_copy
+from artifacts.trust import check_model_file
 from spaces.fixed_kernels import GREY_CHANNEL, fixed_conv
 from spaces.high_pass import (
     ENERGY_FALL,
@@ -179,7 +180,7 @@ def test_a_plain_copy_without_the_constraint_is_stock_keras_and_predicts_the_sam
     exported = plain_copy(model)
     path = tmp_path / "exported.h5"
     exported.save(path, include_optimizer=False)
-    check_stock_layers(path)
+    check_model_file(path)
     again = keras.models.load_model(path, compile=False)
     np.testing.assert_allclose(np.asarray(again(x)), np.asarray(model(x)), atol=1e-5)
 

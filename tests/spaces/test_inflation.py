@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from artifacts.export import check_stock_layers
+from artifacts.trust import check_model_file
 from spaces.backbones import APPLICATIONS
 from spaces.inflation import inflatable, inflate
 from spaces.stages import stages
@@ -122,7 +122,7 @@ def test_an_inflated_network_reloads_from_a_legacy_file_in_plain_keras(
     model = keras.Model(clip, inflate(_image_network(name), name=name, frames=2)(clip))
     path = tmp_path / "model.h5"
     model.save(path)
-    check_stock_layers(path)
+    check_model_file(path)
     again = keras.models.load_model(path, compile=False)
     x = _pixels(1, 2, 32, 32, 3)
     np.testing.assert_allclose(again(x), model(x), rtol=1e-6)

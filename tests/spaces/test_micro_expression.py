@@ -13,7 +13,7 @@ import numpy.typing as npt
 import optuna
 import pytest
 
-from artifacts.export import check_stock_layers
+from artifacts.trust import check_model_file
 from search.hyperparameters import OptunaHyperParameters
 from spaces.micro_expression import MicroExpressionBlock
 from spaces.micro_expression_networks import NETWORKS
@@ -169,7 +169,7 @@ def test_the_h5_opens_with_stock_keras_and_predicts_the_same(
     model = _build(block, keras_tuner.HyperParameters())
     path = tmp_path / "model.h5"
     model.save(path, include_optimizer=False)
-    check_stock_layers(path)
+    check_model_file(path)
     again = keras.models.load_model(path, compile=False)
     np.testing.assert_allclose(np.asarray(again(moving)), np.asarray(model(moving)), atol=1e-5)
 

@@ -13,7 +13,8 @@ import numpy.typing as npt
 import optuna
 import pytest
 
-from artifacts.export import check_stock_layers, plain_copy
+from artifacts.export import plain_copy
+from artifacts.trust import check_model_file
 from search.hyperparameters import OptunaHyperParameters
 from spaces.noise_residual import (
     KERNELS,
@@ -214,7 +215,7 @@ def test_the_h5_of_a_plain_copy_opens_with_stock_keras_and_predicts_the_same(
     exported = plain_copy(model)
     path = tmp_path / "model.h5"
     exported.save(path, include_optimizer=False)
-    check_stock_layers(path)
+    check_model_file(path)
     again = keras.models.load_model(path, compile=False)
     np.testing.assert_allclose(np.asarray(again(clips)), np.asarray(model(clips)), atol=1e-5)
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from artifacts.export import check_stock_layers
+from artifacts.trust import check_model_file
 from spaces import small_networks
 from spaces.small_networks import SMALL_NETWORKS, conv_stage
 
@@ -94,7 +94,7 @@ def test_a_network_reloads_from_a_legacy_file(
 ) -> None:
     model, _ = _built(network, **_pinned(network))
     model.save(tmp_path / "model.h5")
-    check_stock_layers(tmp_path / "model.h5")
+    check_model_file(tmp_path / "model.h5")
     again = keras.models.load_model(tmp_path / "model.h5", compile=False)
     np.testing.assert_allclose(again(clip), model(clip), atol=1e-6)
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from artifacts.export import check_stock_layers
+from artifacts.trust import check_model_file
 from spaces.backbones import BackboneError
 from spaces.networks import SMALL_NETWORKS
 from spaces.spatial import SpatialBlock
@@ -104,7 +104,7 @@ def test_a_stream_reloads_from_a_legacy_file(
     block = SpatialBlock((name,), "none", frame_stride=4)
     model, _ = build_block(block, SHAPE, dtype="uint8")
     model.save(tmp_path / "stream.h5")
-    check_stock_layers(tmp_path / "stream.h5")
+    check_model_file(tmp_path / "stream.h5")
     again = keras.models.load_model(tmp_path / "stream.h5", compile=False)
     np.testing.assert_allclose(again(clips), model(clips), rtol=1e-5, atol=1e-6)
 

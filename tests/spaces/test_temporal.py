@@ -13,7 +13,7 @@ import optuna
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from artifacts.export import check_stock_layers
+from artifacts.trust import check_model_file
 from search.hyperparameters import OptunaHyperParameters
 from spaces.temporal import KINDS, TemporalBlock
 
@@ -297,7 +297,7 @@ def test_the_h5_reloads_with_stock_layers(
     model, _ = build_block(TemporalBlock(kind, **PINNED | dropping), SHAPE)
     path = tmp_path / "temporal.h5"
     model.save(path, include_optimizer=False)
-    check_stock_layers(path)
+    check_model_file(path)
     again = keras.models.load_model(path, compile=False)
     np.testing.assert_allclose(again(_sequences()), model(_sequences()), atol=1e-6)
 
