@@ -21,24 +21,28 @@ class Column:
         head: above the column.
         cell: the words of a record; empty where there is nothing to say.
         justify: which side they stand on.
-        folds: whether they may take several lines.
+        least: where they may take several lines, how narrow these may be; 0 where they may not.
     """
 
     name: str
     head: str
     cell: Callable[[TrialRecord], str]
     justify: Literal["left", "right"] = "right"
-    folds: bool = False
+    least: int = 0
 
 
-def columns(wanted: Sequence[str]) -> list[Column]:
-    """The columns of these names, in this order; every one for ``all``.
+def columns(wanted: Sequence[str], records: Sequence[TrialRecord] = ()) -> list[Column]:
+    """The columns of these names, in this order.
+
+    Args:
+        wanted: names; ``all`` alone is every column in which one of the records has something.
+        records: that are shown.
 
     Raises:
         UserError: there is none of a name.
     """
     if list(wanted) == [ALL]:
-        return list(COLUMNS.values())
+        return [one for one in COLUMNS.values() if any(map(one.cell, records))]
     for name in wanted:
         if name not in COLUMNS:
             raise UserError(f"no column {name}; there are {', '.join(COLUMNS)} and all")
@@ -54,10 +58,11 @@ def usual(records: Sequence[TrialRecord]) -> list[Column]:
     detectors = [record for record in records if record.rank is not None]
     cost = next((record.cost for record in detectors if record.cost), "")
     names = ["rank", "trial", "state", "val_auc"]
-    if any(record.objective not in (None, record.val_auc) for record in records):
-        names.insert(3, "objective")
     if any(record.run for record in records):
+        # Their ranks follow the AUC.
         names.insert(1, "run")
+    elif any(record.objective not in (None, record.val_auc) for record in records):
+        names.insert(3, "objective")
     if cost:
         names += [cost, "on_front"]
     names.append("params")
@@ -132,7 +137,7 @@ def _whole(name: str) -> Callable[[TrialRecord], str]:
 
 
 _COLUMNS = (
-    Column("run", "run", _text("run"), "left"),
+    Column("run", "run", _text("run"), "left", least=8),
     Column("rank", "rank", _rank),
     Column("trial", "trial", _trial, "left"),
     Column("state", "state", _state, "left"),
@@ -155,8 +160,8 @@ _COLUMNS = (
     Column("lineage", "made from", _text("lineage"), "left"),
     Column("streams", "streams", lambda record: " + ".join(record.streams), "left"),
     Column("backbone", "backbone", _text("backbone"), "left"),
-    Column("reason", "reason", _text("reason"), "left", folds=True),
-    Column("what", "what", _what, "left", folds=True),
+    Column("reason", "reason", _text("reason"), "left", least=24),
+    Column("what", "what", _what, "left", least=24),
 )
 
 COLUMNS = {column.name: column for column in _COLUMNS}

@@ -12,6 +12,7 @@ from typing import Any
 from rich import box
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from artifacts.columns import Column, usual
 from artifacts.records import TrialRecord
@@ -65,10 +66,12 @@ def to_table(
         shown: which columns; without, those of :func:`artifacts.columns.usual`.
     """
     records, shown = _worded(records), shown or usual(records)
-    table = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD)
+    # A table may be narrower than its title.
+    heading = Text(title, no_wrap=True, overflow="ignore")
+    table = Table(title=heading, title_justify="left", box=box.SIMPLE_HEAD)
     for column in shown:
-        if column.folds:
-            table.add_column(column.head, overflow="fold", min_width=min(24, 80 // len(shown)))
+        if column.least:
+            table.add_column(column.head, overflow="fold", min_width=column.least)
         else:
             table.add_column(column.head, justify=column.justify, no_wrap=True)
     for record in records:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from artifacts.columns import ALL
 from artifacts.leaderboard import FIELDS
 from artifacts.records import TrialRecord
 from data_prep.errors import UserError
@@ -89,6 +90,19 @@ class Condition:
             raise UserError(
                 f"--filter {self.field}{self.operator}{self.value}: {self.value!r} is not a number"
             ) from None
+
+
+def check_fields(names: Sequence[str]) -> tuple[str, ...]:
+    """The fields of these names; every one for ``all``.
+
+    Raises:
+        UserError: rows have none of a name.
+    """
+    if list(names) == [ALL]:
+        return FIELDS
+    for name in names:
+        check_field(name)
+    return tuple(names)
 
 
 def check_field(name: str) -> None:

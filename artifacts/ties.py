@@ -13,6 +13,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from artifacts.bounds import settled
 from data_prep.bootstrap import Interval, group_intervals
 
 FEWEST_PEOPLE = 5
@@ -28,7 +29,8 @@ class Standing:
 
     Attributes:
         auc: area under the ROC curve.
-        interval: 95%, over identity groups; None with fewer than :data:`FEWEST_PEOPLE` of a label.
+        interval: 95%, over identity groups; where every draw gives the same, the exact bound of
+            :mod:`artifacts.bounds`. None with fewer than :data:`FEWEST_PEOPLE` of a label.
         eer: equal error rate.
         tied: whether it is not shown to be below the best; None where there is no interval or no
             best.
@@ -78,7 +80,7 @@ def standings(
     return {
         name: Standing(
             auc=auc,
-            interval=intervals.get(name),
+            interval=_settled(auc, intervals.get(name), labels, groups),
             eer=equal_error_rate(row, labels),
             tied=_reaches_zero(intervals.get(_behind(name))),
         )
@@ -104,6 +106,13 @@ def equal_error_rate(scores: Scores, labels: Labels) -> float:
 def people(labels: Labels, groups: npt.NDArray[np.str_]) -> int:
     """Identity groups of the label that has fewer."""
     return min(len(np.unique(groups[labels == label])) for label in (0, 1))
+
+
+def _settled(
+    auc: float, interval: Interval, labels: Labels, groups: npt.NDArray[np.str_]
+) -> Interval:
+    called = np.zeros(len(labels), bool)
+    return settled({"auc": auc}, {"auc": interval}, labels, groups, called)[0]["auc"]
 
 
 def _behind(name: str) -> str:

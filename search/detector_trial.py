@@ -15,6 +15,7 @@ import optuna
 from artifacts import records
 from artifacts.export import plain_copy
 from artifacts.run_directory import RunDirectory, replacing
+from artifacts.validation_split import write_scores
 from data_prep.store import Store
 from search import detectors, left_out, limits
 from search.config import RunConfig
@@ -135,6 +136,7 @@ class _DetectorTrial:
         path = self._trial.folder / MODEL_FILE
         with replacing(path) as temporary:
             plain_copy(model).save(temporary)
+        write_scores(self._trial.folder, trained.probabilities)
         costs = self._costs(path)
         value = over_methods(config.objective, found) if found else trained.best.value
         return TrialResult(
@@ -143,7 +145,8 @@ class _DetectorTrial:
                 **trained.best.row,
                 **costs,
                 **({records.METHOD_AUC: found} if found else {}),
-                "best_epoch": trained.best_epoch,
+                records.BEST_EPOCH: trained.best_epoch,
+                records.EPOCHS: len(trained.history),
                 "cached_inputs": trained.cached,
             },
             note=trained.note,
@@ -177,6 +180,7 @@ class _DetectorTrial:
         trial = self._trial.optuna
         trial.set_user_attr(records.HYPERPARAMETERS, detectors.chosen(self._config, self._hp))
         trial.set_user_attr(records.PARAMS, params)
+        trial.set_user_attr(records.EPOCHS_ASKED, self._choices.epochs)
 
     def _fit(
         self,
@@ -240,20 +244,19 @@ class _DetectorTrial:
                 return
             self._reports.report(epoch.score.value, epoch.number)
             if epoch.number < self._choices.epochs and self._reports.should_prune():
+                self._trial.optuna.set_user_attr(records.EPOCHS, epoch.number)
                 raise optuna.TrialPruned(f"{_told(epoch.score)} after {epoch.number} epochs")
 
         return report
 
     def _costs(self, file: Path) -> dict[str, float]:
-        """What the trained detector costs, as far as the search looks at it.
+        """What the trained detector costs: its file, and, where the search looks at it, its time.
 
         Raises:
             optuna.TrialPruned: it takes longer than the limit.
         """
         config = self._config
-        costs: dict[str, float] = {}
-        if config.objective == AUC_SIZE:
-            costs[records.FILE_MB] = round(file.stat().st_size / 1e6, 3)
+        costs: dict[str, float] = {records.FILE_MB: round(file.stat().st_size / 1e6, 3)}
         if config.objective == AUC_LATENCY or config.limits.latency_ms:
             exported = keras.models.load_model(file, compile=False)
             taken = round(limits.latency_ms(exported, self._store), 2)

@@ -11,8 +11,9 @@ from optuna.trial import FrozenTrial
 
 from artifacts import records
 from artifacts.ensemble import merged
-from artifacts.ensemble_record import EnsembleRecord, Member
+from artifacts.ensemble_record import STAGE, EnsembleRecord, Member
 from artifacts.run_directory import RunDirectory
+from artifacts.validation_split import write_scores
 from data_prep.store import Store
 from search import studies
 from search.config import RunConfig
@@ -88,6 +89,9 @@ def _try(
     )
     mean = np.average([said[place] for place in chosen], axis=0, weights=list(chosen.values()))
     score = score_of(mean)
+    folder = run.trial(STAGE, 0)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_scores(folder, mean[: len(val.parts[0])])
     record = EnsembleRecord(
         members=members, objective=score.value, validation=score.row, seconds=0, reason=""
     )

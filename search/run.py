@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from artifacts.certificate import Certificate
 from artifacts.run_directory import RunDirectory, write_text
+from artifacts.validation_split import ValidationSplit
 from data_prep.errors import UserError
 from data_prep.store import Store
 from data_prep.text import printable
@@ -60,6 +61,9 @@ def run(config: RunConfig, progress: Progress) -> RunDirectory:
             return directory
         for line in said:
             progress.message(line)
+        if not directory.validation.is_file():
+            with Store(config.store) as store:
+                ValidationSplit.of(store).write(directory)
         _Search(config, directory, progress).run()
     return directory
 

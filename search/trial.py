@@ -19,7 +19,7 @@ from optuna.trial import TrialState
 from artifacts import records
 from artifacts.run_directory import RunDirectory, write_json, write_text
 from data_prep.errors import UserError
-from search import studies, tickets
+from search import peak_memory, studies, tickets
 from search.config import RunConfig
 from search.event_log import EventLog, has_tensorboard
 from search.liveness import BEAT_SECONDS, HEARTBEAT, beating
@@ -161,6 +161,7 @@ def _run(
         UpdateFinishedTrialError: it was ended from elsewhere.
     """
     state, value, values, reason = TrialState.FAIL, None, None, ""
+    measured = peak_memory.begin()
     try:
         result = objective(OpenTrial(trial, folder, seed + studies.draw(study, trial), events))
         if not math.isfinite(result.value):
@@ -180,6 +181,8 @@ def _run(
         write_text(folder / ERROR, traceback.format_exc())
     seconds = round(time.monotonic() - started, 2)
     trial.set_user_attr(records.SECONDS, seconds)
+    if measured and (peak := peak_memory.megabytes()) is not None:
+        trial.set_user_attr(records.PEAK_MB, peak)
     if reason:
         trial.set_user_attr(records.REASON, reason)
     stage = studies.stage_of(study)
