@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from optuna.trial import FrozenTrial
 
-from artifacts import leaderboard, records
+from artifacts import leaderboard, leaderboard_of, records
 from artifacts.certificate import (
     Certificate,
     InputContract,
@@ -24,7 +24,6 @@ from artifacts.certificate import (
     Origin,
     Scored,
 )
-from artifacts.ensemble_record import ensemble_rows
 from artifacts.evaluation import best_threshold, calibrate
 from artifacts.export import fold_calibration, plain_copy, save_model, versions
 from artifacts.picture import draw_model
@@ -32,7 +31,7 @@ from artifacts.run_directory import RunDirectory, write_json, write_text
 from artifacts.scoring import probabilities, read_inputs, score_clips, score_split
 from data_prep.errors import UserError
 from data_prep.store import Store
-from search import architecture, detectors, studies, training
+from search import architecture, detectors, latencies, studies, training
 from search.config import RunConfig
 from search.ensembles import better_ensemble
 from search.fit import fit
@@ -108,6 +107,7 @@ def finish(config: RunConfig) -> None:
             )
             write_json(run.evaluation, test.to_json())
         write_text(run.scores, _scores_csv(store, scored))
+        latencies.measure(config, run, store)
         write_leaderboard(run)
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         Certificate(
@@ -164,9 +164,9 @@ def choose(config: RunConfig) -> Winner:
 
 
 def write_leaderboard(run: RunDirectory) -> None:
-    """Write ``leaderboard.csv`` from the studies and the ensemble."""
-    ranked = records.ranked(studies.trials(run.journal), ensemble_rows(run))
-    write_text(run.leaderboard, leaderboard.to_csv(ranked))
+    """Write ``leaderboard.csv`` from all that is known of the trials and the ensemble."""
+    board = leaderboard_of.load(run, studies.trials(run.journal))
+    write_text(run.leaderboard, leaderboard.to_csv(board.records))
 
 
 def _better_of_trial_and_refit(
