@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 import keras
 import numpy as np
@@ -12,9 +13,18 @@ import numpy.typing as npt
 from artifacts.explain_pass import Arrays, is_entered
 from spaces import fusion
 
-Weights = dict[str, "npt.NDArray[np.float32]"]
+Weights: TypeAlias = dict[str, "npt.NDArray[np.float32]"]
+_Read: TypeAlias = Callable[[Arrays], "npt.NDArray[np.floating]"]
 
-PROJECTION = "fusion_project_"
+ATTENTION, GATED, CONCATENATION, SINGLE, SEVERAL = (
+    "attention",
+    "gated",
+    "concatenation",
+    "single",
+    "several",
+)
+
+_PROJECTION = "fusion_project_"
 _BATCH = 8
 
 
@@ -38,12 +48,36 @@ def streams_of(model: keras.Model) -> list[str]:
 def projections(member: keras.Model) -> Iterator[tuple[str, keras.Layer]]:
     """Each stream of a single detector, and the layer that brings it to the common width."""
     for layer in member.layers:
-        if layer.name.startswith(PROJECTION):
-            yield layer.name.removeprefix(PROJECTION), layer
+        if layer.name.startswith(_PROJECTION):
+            yield layer.name.removeprefix(_PROJECTION), layer
+
+
+def fusion_of(model: keras.Model) -> str:
+    """How a detector joins its streams, which says what :class:`StreamWeights` reads.
+
+    Of :data:`spaces.fusion.KINDS`, ``single`` where there is one stream or none, and ``several``
+    where the members of an ensemble do it in different ways.
+    """
+    kinds = {_kind(member) for member, _ in members(model)}
+    return kinds.pop() if len(kinds) == 1 else SEVERAL
+
+
+def _kind(member: keras.Model) -> str:
+    names = {layer.name for layer in member.layers}
+    if "fusion_streams" not in names:
+        return SINGLE
+    if "fusion_weights" in names:
+        return ATTENTION
+    return GATED if "fusion_gates" in names else CONCATENATION
 
 
 def stream_weights(model: keras.Model, arrays: Arrays) -> Weights:
-    """How much each stream counts in each clip: by stream float32 (n,), of all streams the sum 1.
+    """How much each stream counts in each clip: see :class:`StreamWeights`."""
+    return StreamWeights(model).of(arrays)
+
+
+class StreamWeights:
+    """How much each stream of a detector counts; make it once for many clips.
 
     What it is depends on the fusion. Attention: its weights. Gated: the mean gate of each stream
     as a share of all mean gates. Concatenation has no weights; the logit is a sum of one term a
@@ -53,36 +87,56 @@ def stream_weights(model: keras.Model, arrays: Arrays) -> Weights:
 
     Args:
         model: a detector, or several as one (:mod:`artifacts.ensemble`).
-        arrays: of n clips, by the names of the model's inputs, and maybe more.
-
-    Returns:
-        Nothing where the model has no streams.
     """
-    first = arrays[model.inputs[0].name]
-    total = {name: np.zeros(len(first), np.float32) for name in streams_of(model)}
-    for member, share in members(model):
-        for name, values in _of_member(member, arrays, len(first)).items():
-            total[name] += np.float32(share) * values
-    return total
+
+    def __init__(self, model: keras.Model) -> None:
+        self._input = model.inputs[0].name
+        self._streams = streams_of(model)
+        self._members = [(_reader(member), share) for member, share in members(model)]
+
+    def of(self, arrays: Arrays) -> Weights:
+        """By stream float32 (n,), of all streams the sum 1; nothing where a model has no streams.
+
+        Args:
+            arrays: of n clips, by the names of the model's inputs, and maybe more.
+        """
+        count = len(arrays[self._input])
+        total = {name: np.zeros(count, np.float32) for name in self._streams}
+        for (names, read), share in self._members:
+            found = read(arrays)
+            sums = found.sum(axis=1, keepdims=True)
+            even = np.full_like(found, 1 / max(len(names), 1))
+            shares = np.divide(found, sums, out=even, where=sums > 0)
+            for place, name in enumerate(names):
+                total[name] += np.float32(share) * shares[:, place]
+        return total
 
 
-def _of_member(member: keras.Model, arrays: Arrays, count: int) -> Weights:
-    layers = {layer.name: layer for layer in member.layers}
-    if "fusion_streams" not in layers:
-        return {name: np.ones(count, np.float32) for name, _ in projections(member)}
+def _reader(member: keras.Model) -> tuple[list[str], _Read]:
+    """The streams of a single detector, and what reads off how much each counts, (n, S)."""
+    kind = _kind(member)
+    if kind == SINGLE:
+        names = [name for name, _ in projections(member)]
+        return names, lambda arrays: np.ones((len(next(iter(arrays.values()))), len(names)))
     names = fusion.fused_streams(member)
-    if "fusion_weights" in layers:
-        found = _answers(fusion.stream_weights(member), arrays)
-    elif "fusion_gates" in layers:
-        gates = keras.Model(member.input, layers["fusion_gates"].output)
-        found = _answers(gates, arrays).mean(axis=2)
-    else:
-        side_by_side = keras.Model(member.input, layers["fusion_embedding"].output)
-        terms = _answers(side_by_side, arrays) * member.get_layer("fake_probability").kernel[:, 0]
-        found = np.abs(np.reshape(terms, (count, len(names), -1)).sum(axis=2))
-    sums = found.sum(axis=1, keepdims=True)
-    shares = np.divide(found, sums, out=np.full_like(found, 1 / len(names)), where=sums > 0)
-    return {name: shares[:, place] for place, name in enumerate(names)}
+    if kind == ATTENTION:
+        weights = fusion.stream_weights(member)
+        return names, lambda arrays: _answers(weights, arrays)
+    if kind == GATED:
+        gates = _until(member, "fusion_gates")
+        return names, lambda arrays: _answers(gates, arrays).mean(axis=2)
+    side_by_side = _until(member, "fusion_embedding")
+    kernel = np.asarray(member.get_layer("fake_probability").kernel)[:, 0]
+
+    def sizes(arrays: Arrays) -> npt.NDArray[np.floating]:
+        terms = _answers(side_by_side, arrays) * kernel
+        return np.abs(terms.reshape(len(terms), len(names), -1).sum(axis=2))
+
+    return names, sizes
+
+
+def _until(member: keras.Model, layer: str) -> keras.Model:
+    return keras.Model(member.input, member.get_layer(layer).output)
 
 
 def _answers(part: keras.Model, arrays: Arrays) -> npt.NDArray[np.float32]:

@@ -1,0 +1,213 @@
+"""Whether heat lies where a SYNTHETIC fake was manipulated: ``python bench/explain.py``.
+
+Which pixels of a drawn fake were pasted is known. Detectors of one stream each, and one of all,
+are trained on drawn people; then the heat maps of the test fakes are measured: the share of heat
+inside the pasted region against the share of the frame that the region takes, and the same for
+networks that were never trained, which must differ (Adebayo et al., Sanity Checks for Saliency
+Maps, 2018). Occlusion, which takes no gradient, is measured likewise, and correlated with what
+Grad-CAM says of the same squares. Intervals are percentiles over draws of people.
+
+Results are kept by row in ``--keep``, and a bench started again goes on with what is missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rich.table import Table
+from synthetic_store import drawn_store
+
+from artifacts.quiet import import_tensorflow
+from data_prep.clip import Preparation
+from data_prep.faces.crops import crop_track
+from data_prep.faces.tracks import FaceTrack
+from data_prep.store import FAKE, Store
+from data_prep.synthetic_clip import SET, ClipPlan, pasted_region
+from data_prep.synthetic_swap import CUES
+from search.console import bars, log, tables
+
+DETECTORS = {
+    "spatial": ("spatial",),
+    "micro_expression": ("micro_expression",),
+    "noise_residual": ("noise_residual",),
+    "all three": ("spatial", "micro_expression", "noise_residual"),
+}
+VIDEO_SIDE, VIDEO_FRAMES = 128, 32
+FRAMES, SIDE, PATCH = 8, 96, 12
+EPOCHS, BATCH = 16, 8
+DRAWS = 1000
+
+Array = npt.NDArray[np.float64]
+
+
+def regions(store: Store, rows: npt.NDArray[np.int64], seed: int) -> Array:
+    """Which part of each fake's crops was pasted, (n, T, S, S), 0..1."""
+    boxes, landmarks = store.clip_field("boxes"), store.clip_field("landmarks")
+    scores, indices = store.clip_field("scores"), store.clip_field("frame_indices")
+    found = []
+    for row in rows:
+        target, donor = map(int, str(store.keys[row]).rsplit("/", 1)[-1].split("_"))
+        plan = ClipPlan(Path(), SET, seed, target, donor, CUES)
+        region = pasted_region(plan, VIDEO_FRAMES, VIDEO_SIDE)[indices[row]]
+        pictures = np.repeat(np.round(255 * region[..., None]).astype(np.uint8), 3, axis=3)
+        track = FaceTrack(boxes[row], landmarks[row], scores[row], float(store.coverage[row]))
+        found.append(crop_track(list(pictures), track, size=SIDE)[..., 0] / 255)
+    return np.stack(found)
+
+
+def trained(store: Store, streams: tuple[str, ...], seed: int, epochs: int) -> tuple[Any, Any]:
+    """A detector of these streams trained on a store, and the same never trained."""
+    from search import detectors
+    from search.fit import fit
+    from search.hyperparameters import fixed
+    from spaces.detector import detector_space
+    from spaces.spatial import SpatialBlock
+    from spaces.temporal import TemporalBlock
+    from spaces.training import TrainingChoices
+
+    models = []
+    for at in (seed, seed + 1000):
+        graph = detector_space(
+            store.clip_shape,
+            streams=streams,
+            searched=False,
+            spatial=SpatialBlock(backbones=("small_cnn",), frame_stride=1),
+            temporal=TemporalBlock(kind="mean"),
+        )
+        models.append(detectors.build(graph, fixed({}), at))
+    choices = TrainingChoices(batch_size=BATCH, epochs=epochs, schedule="cosine")
+    with tempfile.TemporaryDirectory() as features:
+        fit(models[0], store, choices, seed=seed, features=Path(features))
+    return models[0], models[1]
+
+
+def measured(store: Store, streams: tuple[str, ...], seed: int, people: int, epochs: int) -> Any:
+    """A row: figures of each test fake by name, and the test AUC."""
+    from sklearn.metrics import roc_auc_score
+
+    from artifacts.explain import Explainer
+    from artifacts.explain_occlusion import occlusion
+    from artifacts.scoring import read_inputs, score_clips
+
+    model, untrained = trained(store, streams, seed, epochs)
+    test = store.rows("test")
+    rows = test[store.labels[test] == FAKE]
+    clips = read_inputs(model, store, rows)
+    pasted = regions(store, rows, people)
+    evidence = Explainer(model).evidence(clips).astype(np.float64)
+    random = Explainer(untrained).evidence(clips).astype(np.float64)
+    drops = occlusion(model, clips, PATCH).astype(np.float64)
+    over_time = pasted.mean(axis=1)
+    return {
+        "auc": float(roc_auc_score(store.labels[test], score_clips(model, store, test))),
+        "groups": store.groups[rows].tolist(),
+        "area": pasted.mean(axis=(1, 2, 3)).tolist(),
+        "heat inside": inside(evidence, pasted),
+        "untrained inside": inside(random, pasted),
+        "occlusion inside": inside(drops, over_time),
+        "with occlusion": alike(in_squares(evidence.mean(axis=1)), in_squares(drops)),
+        "with untrained": alike(in_squares(evidence.mean(axis=1)), in_squares(random.mean(axis=1))),
+    }
+
+
+def inside(evidence: Array, region: Array) -> list[float]:
+    """The share of what speaks for a fake that lies inside, of each clip; NaN where none does."""
+    heat, axes = np.maximum(evidence, 0), tuple(range(1, evidence.ndim))
+    with np.errstate(invalid="ignore"):
+        shares: Array = (heat * region).sum(axis=axes) / heat.sum(axis=axes)
+    return shares.tolist()
+
+
+def in_squares(values: Array) -> Array:
+    """The mean of each square that occlusion covers, (n, H, W) to (n, squares)."""
+    count, cells = len(values), SIDE // PATCH
+    squares: Array = values.reshape(count, cells, PATCH, cells, PATCH).mean(axis=(2, 4))
+    return squares.reshape(count, -1)
+
+
+def alike(one: Array, other: Array) -> list[float]:
+    """Pearson correlation of two maps of each clip."""
+    with np.errstate(invalid="ignore"):
+        return [float(np.corrcoef(a, b)[0, 1]) for a, b in zip(one, other, strict=True)]
+
+
+def summary(values: Array, groups: npt.NDArray[np.str_]) -> tuple[float, float, float]:
+    """Mean of what is finite and its 95% interval over draws of people."""
+    people, person = np.unique(groups, return_inverse=True)
+    rng = np.random.default_rng(0)
+    known = np.isfinite(values)
+    sums = np.bincount(person[known], values[known], len(people))
+    counts = np.bincount(person[known], minlength=len(people))
+    picked = rng.integers(len(people), size=(DRAWS, len(people)))
+    means = sums[picked].sum(axis=1) / np.maximum(counts[picked].sum(axis=1), 1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(values[known].mean()), float(low), float(high)
+
+
+def table(found: dict[str, Any]) -> Table:
+    """A line a detector."""
+    fakes = len(next(iter(found.values()))["groups"])
+    shown = Table(title=f"heat on {fakes} SYNTHETIC test fakes; mean, 95% interval over people")
+    columns = ("AUC", "area", "heat inside", "times the area", "untrained inside")
+    columns += ("occlusion inside", "with occlusion", "with untrained")
+    for column in ("streams", *columns):
+        shown.add_column(column)
+    for name, row in found.items():
+        groups, area = np.array(row["groups"]), np.array(row["area"])
+        values = {key: np.array(row[key], float) for key in columns if key in row and key != "auc"}
+        values["times the area"] = values["heat inside"] / area
+        cells = [_cell(summary(values[key], groups)) for key in columns[1:]]
+        shown.add_row(name, f"{row['auc']:.2f}", *cells)
+    return shown
+
+
+def _cell(figure: tuple[float, float, float]) -> str:
+    value, low, high = figure
+    return rf"{value:.2f} \[{low:.2f}, {high:.2f}]"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where data and results stay")
+    parser.add_argument("--identities", type=int, default=60)
+    parser.add_argument("--people", type=int, default=0, help="seed of the people drawn")
+    parser.add_argument("--seed", type=int, default=0, help="of the trainings")
+    parser.add_argument("--epochs", type=int, default=EPOCHS)
+    parser.add_argument("--only", nargs="*", choices=DETECTORS, default=list(DETECTORS))
+    chosen = parser.parse_args()
+    import_tensorflow()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = chosen.keep or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        path = drawn_store(
+            folder / f"explain-{chosen.identities}-{SIDE}px-{chosen.people}.h5",
+            Preparation(frames=FRAMES, size=SIDE),
+            identities=chosen.identities,
+            frames=VIDEO_FRAMES,
+            size=VIDEO_SIDE,
+            seed=chosen.people,
+        )
+        found = {}
+        with Store(path) as store, bars("training") as [progress]:
+            for done, name in enumerate(chosen.only, start=1):
+                kept = folder / f"{path.stem}-{name}-{chosen.seed}-{chosen.epochs}.json"
+                if not kept.exists():
+                    row = measured(
+                        store, DETECTORS[name], chosen.seed, chosen.people, chosen.epochs
+                    )
+                    kept.write_text(json.dumps(row))
+                found[name] = json.loads(kept.read_text())
+                progress(done, len(chosen.only))
+    tables().print(table(found))
+    log.print("heat inside, area: shares of all heat and of the frame; with: correlation of maps")
+
+
+if __name__ == "__main__":
+    main()
