@@ -14,6 +14,7 @@ from data_prep.errors import UserError
 
 Floats = npt.NDArray[np.float64]
 
+_COLUMNS = ("key", "split", "label", "method", "group", "fake_probability")
 _GRID = 101
 _MOST_BINS, _CLIPS_A_BIN = 10, 6
 
@@ -75,7 +76,10 @@ def read_scores(path: Path) -> dict[str, Scored]:
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
+            table = csv.DictReader(file)
+            rows = list(table)
+        if not set(_COLUMNS) <= set(table.fieldnames or ()):
+            raise ValueError("a column is missing")
         splits = dict.fromkeys(row["split"] for row in rows)
         return {split: _scored(split, rows) for split in splits}
     except FileNotFoundError:
@@ -150,7 +154,8 @@ class _Curves:
         precision = found / np.maximum(found + alarms, 1)
         reached = np.searchsorted(recall, self.recalls - 1e-12)
         values = {
-            "hit": _at(self.false_alarms, alarm_rate, recall),
+            # Where the curve is upright, its upper end.
+            "hit": np.interp(self.false_alarms, alarm_rate, recall),
             "precision": precision[reached],
             "share": np.array([_share(fakes[rows], weights[rows]) for rows in self._bins]),
         }
@@ -159,12 +164,6 @@ class _Curves:
             for name, points in values.items()
             for place, value in enumerate(points.tolist())
         }
-
-
-def _at(grid: Floats, x: Floats, y: Floats) -> Floats:
-    """A rising curve on a grid; where it is upright, its upper end."""
-    last = np.append(np.diff(x) > 0, True)
-    return np.asarray(np.interp(grid, x[last], y[last]), np.float64)
 
 
 def _share(part: npt.NDArray[np.integer], whole: npt.NDArray[np.integer]) -> float:

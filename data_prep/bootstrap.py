@@ -50,7 +50,7 @@ def group_intervals(
     tail = 100 * (1 - CONFIDENCE) / 2
     intervals: dict[str, Interval] = {}
     for name in names:
-        edges = np.percentile([draw[name] for draw in draws], [tail, 100 - tail])
+        edges = np.nanpercentile([draw[name] for draw in draws], [tail, 100 - tail])
         low, high = np.round(edges, 12)
         intervals[name] = float(low), float(high)
     return intervals

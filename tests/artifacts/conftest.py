@@ -6,11 +6,16 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import cv2
 import keras
 import keras_tuner
 import numpy as np
+import optuna
 import pytest
+from optuna.distributions import CategoricalDistribution, IntDistribution
+from optuna.trial import FrozenTrial, TrialState
 
 from artifacts.certificate import (
     Certificate,
@@ -24,6 +29,8 @@ from artifacts.evaluation import Calibration, evaluate
 from artifacts.export import save_model, versions
 from artifacts.run_directory import RunDirectory, write_json
 from data_prep.clip import Preparation
+from data_prep.modalities import with_grey
+from data_prep.store import Clip, Store, write_store
 from spaces.detector import detector_space
 
 CLIP_SHAPE = (4, 32, 32, 4)
@@ -103,3 +110,81 @@ def certify() -> Callable[[RunDirectory], None]:
         write_json(run.certificate, certificate)
 
     return rewrite
+
+
+@pytest.fixture(scope="session")
+def searched() -> dict[str, list[FrozenTrial]]:
+    """Trials of every stage as a search leaves them; one failed, its reason made to be mischief."""
+    trials = {
+        "architecture": [
+            _trial({"detector/spatial/filters": 8, "head": "mean"}, 0.81, seconds=3.0),
+            _trial({"detector/spatial/filters": 16, "head": "bilstm"}, 0.92, seconds=11.0),
+            _trial({"detector/spatial/filters": 32, "head": "mean"}, 0.70, seconds=20.0),
+            _trial({"head": "mean"}, None, reason="<script>window.mischief = 1</script>"),
+        ],
+        "gan": [_trial({"kind": "dense", "loss": "hinge", "latent": 64}, 0.2, seconds=2.0)],
+    }
+    return {
+        stage: [_numbered(trial, number) for number, trial in enumerate(ours)]
+        for stage, ours in trials.items()
+    }
+
+
+def _trial(chosen: dict[str, Any], value: float | None, **attributes: Any) -> FrozenTrial:
+    ranges = {
+        name: IntDistribution(8, 64)
+        if isinstance(value, int)
+        else CategoricalDistribution(("mean", "bilstm", "dense", "hinge"))
+        for name, value in chosen.items()
+    }
+    return optuna.create_trial(
+        state=TrialState.FAIL if value is None else TrialState.COMPLETE,
+        value=value,
+        params=chosen,
+        distributions=ranges,
+        user_attrs={"hyperparameters": chosen, "params": 1000 * len(chosen), **attributes},
+    )
+
+
+def _numbered(trial: FrozenTrial, number: int) -> FrozenTrial:
+    trial.number = number
+    return trial
+
+
+@pytest.fixture(scope="session")
+def labelled_store(
+    tmp_path_factory: pytest.TempPathFactory, make_clip: Callable[..., Clip]
+) -> Path:
+    """A store of clips of :data:`CLIP_SHAPE`: 18 people, six in a split, each real and as a fake.
+
+    A fake is the real, blurrier. Every third person is of quality c40.
+    """
+    clips = []
+    for number in range(18):
+        noise = np.random.default_rng(number).integers(0, 256, (*CLIP_SHAPE[:3], 3), np.uint8)
+        real = with_grey(np.stack([cv2.GaussianBlur(frame, (0, 0), 0.8) for frame in noise]))
+        fake = with_grey(
+            np.stack([cv2.GaussianBlur(frame, (0, 0), 0.6) for frame in real[..., :3]])
+        )
+        quality = "c40" if number % 9 < 3 else "c23"
+        known = {
+            "count": CLIP_SHAPE[0],
+            "split": ("train", "val", "test")[number % 3],
+            "quality": quality,
+        }
+        name = f"person{number:02d}"
+        original = make_clip(name, frames=real, **known)
+        swap = "swap" if number % 2 else "paint"
+        clips += [original, make_clip(name, swap, frames=fake, crop_source=original.key, **known)]
+    path = tmp_path_factory.mktemp("labelled") / "labelled.h5"
+    write_store(path, clips, [], {"clip": Preparation(frames=4, size=32).to_dict()})
+    return path
+
+
+@pytest.fixture
+def own_run(finished_run: RunDirectory, labelled_store: Path) -> RunDirectory:
+    """A finished run that was made on the labelled store."""
+    with Store(labelled_store) as store:
+        finished_run.write_fingerprint(store.fingerprint)
+    finished_run.config.write_text(f'store = "{labelled_store}"\n')
+    return finished_run

@@ -1,0 +1,115 @@
+"""Curves agree with scikit-learn, and bands with what they are of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from artifacts.report_curves import Scored, curves, read_scores
+from data_prep.errors import UserError
+
+
+def _scored(people: int = 12, *, apart: float = 0.5, seed: int = 3) -> Scored:
+    """Four clips a person, two of them fakes; rounded, so that some scores are equal."""
+    rng = np.random.default_rng(seed)
+    labels = np.tile([0, 0, 1, 1], people)
+    raw = 0.25 + apart * labels + rng.normal(0, 0.2, len(labels))
+    return Scored(
+        "test",
+        keys=np.array([f"set/{number}" for number in range(len(labels))]),
+        methods=np.where(labels == 1, "Drawn", "real"),
+        groups=np.repeat([f"person {number}" for number in range(people)], 4),
+        labels=labels,
+        probabilities=np.round(raw.clip(0, 1), 2),
+    )
+
+
+def test_roc_has_the_area_and_the_points_of_scikit_learn() -> None:
+    scored = _scored(apart=0.2)
+    band = curves(scored).roc
+    wanted = metrics.roc_auc_score(scored.labels, scored.probabilities)
+    alarms, hits, _ = metrics.roc_curve(scored.labels, scored.probabilities)
+    assert np.trapezoid(band.y, band.x) == pytest.approx(wanted, abs=0.01)
+    np.testing.assert_allclose(band.y, np.interp(band.x, alarms, hits), atol=1e-12)
+
+
+def test_precision_is_that_of_the_highest_threshold_that_finds_as_many() -> None:
+    scored = _scored(apart=0.2)
+    band = curves(scored).precision
+    precision, recall, _ = metrics.precision_recall_curve(scored.labels, scored.probabilities)
+    for at, found in zip(band.x, band.y, strict=True):
+        enough = np.flatnonzero(recall >= at - 1e-12)
+        assert found == pytest.approx(precision[enough[-1]])
+
+
+def test_calibration_bins_hold_every_clip_once_and_their_share_of_fakes() -> None:
+    scored = _scored()
+    band = curves(scored).calibration
+    assert len(band.x) == 8
+    assert (np.diff(band.x) >= 0).all()
+    assert band.x.mean() == pytest.approx(scored.probabilities.mean())
+    assert band.y.mean() == pytest.approx(scored.labels.mean())
+
+
+def test_bands_hold_their_curve_and_narrow_with_people() -> None:
+    few, many = curves(_scored(6, apart=0.2)), curves(_scored(60, apart=0.2))
+    for found in (few, many):
+        for band in (found.roc, found.precision):
+            assert (band.low <= band.y + 1e-9).all()
+            assert (band.y <= band.high + 1e-9).all()
+    assert np.mean(many.roc.high - many.roc.low) < np.mean(few.roc.high - few.roc.low) / 2
+
+
+def test_a_bin_that_many_draws_leave_out_has_a_band_all_the_same() -> None:
+    """Its clips are of one person, whom a third of the draws do not have."""
+    scored = _scored(3)
+    band = curves(scored).calibration
+    assert np.isfinite(band.low).all()
+    assert (band.low <= band.high).all()
+
+
+def test_one_person_has_curves_without_bands() -> None:
+    band = curves(_scored(1)).roc
+    assert np.isfinite(band.y).all()
+    assert np.isnan(band.low).all()
+
+
+def test_scores_are_read_by_split(tmp_path: Path) -> None:
+    path = tmp_path / "scores.csv"
+    path.write_text(
+        "key,split,label,method,group,coverage,fake_probability\n"
+        "a/b,val,1,Drawn,anna,1.0000,0.75\n"
+        '"a,<b>",test,0,real,bert,0.5000,0.25\n'
+    )
+    found = read_scores(path)
+    assert set(found) == {"val", "test"}
+    assert found["test"].keys.tolist() == ["a,<b>"]
+    assert found["val"].probabilities.tolist() == [0.75]
+    assert not found["val"].has_both_labels
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "split,label\nval,1\n",
+        "key,split,label,method,group,coverage,fake_probability\na,val,1,m,g,1.0,much\n",
+        "key,split,label,method,group,coverage,fake_probability\na,val,2,m,g,1.0,0.5\n",
+        "key,split,label,method,group,coverage,fake_probability\na,val,1,m,g,1.0,nan\n",
+        "key,split,label,method,group,coverage,fake_probability\na,val\n",
+        "\x00\x00\x00",
+    ],
+)
+def test_a_damaged_file_is_said_to_be_damaged(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "scores.csv"
+    path.write_text(text)
+    with pytest.raises(UserError, match=r"^scores\.csv is damaged; .*$"):
+        read_scores(path)
+
+
+def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="missing; has the run finished"):
+        read_scores(tmp_path / "scores.csv")
