@@ -108,6 +108,8 @@ class Certificate(_Part):
         test_opened: when the test split was read, ISO 8601.
         synthetic: whether the clips were drawn by a program.
         preparation: how the store was made; ``clip`` prepares another video the same way.
+        trained_on: median and greatest length of the training videos in seconds; ``None`` where
+            the certificate is older than this, or they were pictures.
         store: path at the time and content fingerprint.
         seed: of the run.
         versions: of Python and libraries.
@@ -132,6 +134,7 @@ class Certificate(_Part):
     test_opened: str | None
     synthetic: bool
     preparation: dict[str, Any]
+    trained_on: tuple[float, float] | None = None
     store: dict[str, str]
     seed: int
     versions: dict[str, str]

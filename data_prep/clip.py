@@ -16,7 +16,7 @@ from data_prep import audio, flow, shortcuts
 from data_prep.errors import UserError, VideoError
 from data_prep.faces import detectors
 from data_prep.faces.crops import ALIGNMENTS, crop_track
-from data_prep.faces.detection import FaceDetector
+from data_prep.faces.detection import Detection, FaceDetector
 from data_prep.faces.tracks import FaceTrack, find_tracks
 from data_prep.modalities import with_grey
 from data_prep.pairs import Guide, Original, guide_of, guided
@@ -197,13 +197,13 @@ def prepare_clips(
     detector = detector or make_detector(preparation)
     sampled, tracks = _sample(path, preparation, decoder_threads, original)
     is_guided = bool(tracks)
-    with _failing_as("faces"):
-        tracks = tracks or find_faces(sampled, preparation, detector)
+    with failing_as("faces"):
+        tracks = tracks or find_faces(sampled.frames, preparation, detector)
         guide = guide_of(sampled, tracks) if as_guide else None
-        crops = [_crop(sampled, track, preparation) for track in tracks]
+        crops = [cut_out(sampled.frames, track, preparation) for track in tracks]
     if as_guide and guide:
         as_guide(guide)
-    with _failing_as("decode"):
+    with failing_as("decode"):
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         heard, sound = None, None
@@ -262,19 +262,29 @@ def _read(
     threads: int,
     positions: npt.NDArray[np.int64] | None = None,
 ) -> SampledFrames:
-    with _failing_as("decode"):
+    with failing_as("decode"):
         return read_frames(path, preparation.frames, threads=threads, positions=positions)
 
 
 def find_faces(
-    sampled: SampledFrames, preparation: Preparation, detector: FaceDetector
+    frames: Sequence[npt.NDArray[np.uint8]],
+    preparation: Preparation,
+    detector: FaceDetector,
+    *,
+    looks: dict[int, Sequence[Detection]] | None = None,
 ) -> tuple[FaceTrack, ...]:
     """The main face track of sampled frames, or all that cover enough of them.
+
+    Args:
+        frames: T times uint8 (H, W, 3), RGB, all of one size.
+        preparation: how.
+        detector: from :func:`make_detector`.
+        looks: see :func:`data_prep.faces.tracks.find_tracks`.
 
     Raises:
         VideoError: step ``faces``; there is no face, or the main one is found in too few frames.
     """
-    tracks = find_tracks(sampled.frames, detector, every=preparation.detect_every)
+    tracks = find_tracks(frames, detector, every=preparation.detect_every, looks=looks)
     main = tracks[0]
     if main.coverage < preparation.min_coverage:
         looked = np.count_nonzero(~np.isnan(main.scores))
@@ -303,15 +313,16 @@ def make_guide(
         VideoError: the original cannot be used.
     """
     sampled = _read(path, preparation, decoder_threads, positions)
-    with _failing_as("faces"):
-        return guide_of(sampled, find_faces(sampled, preparation, detector))
+    with failing_as("faces"):
+        return guide_of(sampled, find_faces(sampled.frames, preparation, detector))
 
 
-def _crop(
-    sampled: SampledFrames, track: FaceTrack, preparation: Preparation
+def cut_out(
+    frames: Sequence[npt.NDArray[np.uint8]], track: FaceTrack, preparation: Preparation
 ) -> npt.NDArray[np.uint8]:
+    """The face of a track as a store holds it: uint8 (T, size, size, 4)."""
     crops = crop_track(
-        sampled.frames,
+        frames,
         track,
         size=preparation.size,
         margin=preparation.margin,
@@ -321,7 +332,7 @@ def _crop(
 
 
 @contextlib.contextmanager
-def _failing_as(step: str) -> Iterator[None]:
+def failing_as(step: str) -> Iterator[None]:
     """Turn whatever one video makes fail into a VideoError of this step."""
     try:
         yield

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import av
@@ -40,6 +40,9 @@ _MOST_FRAMES = 2**31
 # FFmpeg's decoder of these gives other pictures now and then when it works on frames in parallel.
 _UNSTEADY = frozenset({"theora", "vp3"})
 
+Take = Callable[[int, float, npt.NDArray[np.uint8]], None]
+"""Called with a frame's position, its time in seconds after the first, and its picture."""
+
 # Without these, frames of more than 8 bits a colour come out darker by up to two levels.
 _EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
@@ -68,7 +71,9 @@ class Walk:
     """What one walk gave.
 
     Attributes:
-        frames: the frames kept, by position: uint8 (H, W, 3), RGB, upright, all of one size.
+        met: positions of the frames wanted that there were.
+        frames: these frames, by position: uint8 (H, W, 3), RGB, upright, all of one size; empty
+            where they were handed over instead.
         times: their times in seconds after the first frame, by position; empty where the file
             has none or they do not rise from frame to frame, as in AVI files.
         width: of the picture as shown, in pixels; ``frames`` may be smaller.
@@ -79,6 +84,7 @@ class Walk:
         end: how far the packets of all streams reach, in seconds.
     """
 
+    met: frozenset[int]
     frames: dict[int, npt.NDArray[np.uint8]]
     times: dict[int, float]
     width: int
@@ -98,9 +104,19 @@ class Video:
         self._latest: dict[int, int] = {}
         self.header = _header(container, stream)
 
-    def walk(self, positions: npt.NDArray[np.int64]) -> Walk:
-        """Decode to the end and keep the frames at ``positions``, where there are such."""
+    def walk(
+        self, positions: npt.NDArray[np.int64], take: Take | None = None, *, held: int = 0
+    ) -> Walk:
+        """Decode to the end and keep the frames at ``positions``, where there are such.
+
+        Args:
+            positions: int64 (n,).
+            take: is handed the frames as they come, in place of keeping them; their times are by
+                the frame rate where the file has none.
+            held: how many frames are in memory at a time where they are handed over.
+        """
         keep = set(positions.tolist())
+        met: set[int] = set()
         frames: dict[int, npt.NDArray[np.uint8]] = {}
         times: dict[int, float] = {}
         shape: _Shape | None = None
@@ -115,11 +131,16 @@ class Video:
             if decoded == 0:
                 first = time
             if decoded in keep:
-                shape = shape or _shape(frame, self._stream, len(keep))
-                frames[decoded] = shape.picture(frame)
+                shape = shape or _shape(frame, self._stream, held or len(keep))
+                met.add(decoded)
                 times[decoded] = time - first
+                if take is None:
+                    frames[decoded] = shape.picture(frame)
+                else:
+                    take(decoded, self._shown(decoded, time - first, rising), shape.picture(frame))
             decoded += 1
         return Walk(
+            met=frozenset(met),
             frames=frames,
             times=times if rising else {},
             width=shape.width if shape else 0,
@@ -129,6 +150,11 @@ class Video:
             last_time=last - first if rising and decoded else 0.0,
             end=self._end(),
         )
+
+    def _shown(self, position: int, time: float, rising: bool) -> float:
+        """When a frame is shown, in seconds after the first."""
+        rate = self.header.frame_rate
+        return time if rising else position / rate if rate else 0.0
 
     def _decode(self) -> Iterator[av.VideoFrame | None]:
         """The frames in the order they are shown; None for what cannot be decoded."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import math
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from data_prep.decoding import MAX_PIXELS, Header, Walk, open_video
+from data_prep.decoding import MAX_PIXELS, Header, Take, Walk, open_video
 from data_prep.errors import VideoError
 from data_prep.stills import is_picture, read_picture
 
@@ -124,6 +125,54 @@ def read_frames(
     return _collect(walk, header, wanted, size)
 
 
+def scan_frames(
+    path: Path,
+    count: int,
+    begin: Callable[[int, float], npt.NDArray[np.int64]],
+    take: Take,
+    *,
+    held: int,
+    threads: int = 0,
+) -> Media:
+    """Hand over frames of a video one after the other, as many as one likes, in one walk.
+
+    What :func:`read_frames` refuses is refused, some of it only after frames were handed over.
+
+    Args:
+        path: the file; of a picture there is one frame.
+        count: frames of a clip, T; the least that :func:`read_frames` asks for is asked for.
+        begin: called with the number of frames and the length in seconds, as the header has them
+            (0 where it does not), and gives the positions wanted, int64, ascending. Called again
+            where the video proves to have another length: what was handed over before is void.
+        take: called with position, time in seconds and picture, uint8 (H, W, 3), of each.
+        held: how many of them are in memory at a time; larger frames than
+            ``decoding.MAX_BYTES`` has room for come smaller.
+        threads: decoder threads, 0 lets the decoder choose.
+
+    Raises:
+        VideoError: step ``decode``; as :func:`read_frames`.
+    """
+    size, beginning = _look(path)
+    if is_picture(beginning):
+        picture = _read_picture(path, 1, size)
+        begin(1, 0.0)
+        take(0, 0.0, picture.frames[0])
+        return picture.media
+    with open_video(path, threads) as video:
+        header = video.header
+        seconds = header.frames / header.frame_rate if header.frame_rate else 0.0
+        wanted = begin(header.frames, seconds)
+        walk = video.walk(wanted, take, held=held)
+    _check_walk(walk, header, count)
+    if not _as_expected(walk, header, wanted):
+        wanted = begin(walk.decoded, _duration(walk, header))
+        with open_video(path, threads) as video:
+            walk = video.walk(wanted, take, held=held)
+        if not _has_all(walk, wanted):
+            raise VideoError("decode", "the file changed while it was read")
+    return _media(walk, header, size)
+
+
 def _look(path: Path) -> tuple[int, bytes]:
     """Size and first bytes of a file that can be read."""
     try:
@@ -154,7 +203,7 @@ def _check_walk(walk: Walk, header: Header, count: int) -> None:
     if walk.decoded == 0:
         raise VideoError("decode", _why_nothing(header))
     if walk.decoded < (1 - _TOLERANCE) * header.frames and _ends_early(walk, header):
-        found = len(walk.frames)
+        found = len(walk.met)
         raise VideoError("decode", f"{found} of {count} frames decoded; the file looks truncated")
     if walk.failed > _TOLERANCE * (walk.decoded + walk.failed):
         raise VideoError(
@@ -193,11 +242,16 @@ def _as_expected(walk: Walk, header: Header, wanted: npt.NDArray[np.int64]) -> b
 
 
 def _has_all(walk: Walk, wanted: npt.NDArray[np.int64]) -> bool:
-    return set(wanted.tolist()) <= walk.frames.keys()
+    return set(wanted.tolist()) <= walk.met
 
 
 def _collect(walk: Walk, header: Header, wanted: npt.NDArray[np.int64], size: int) -> SampledFrames:
-    media = Media(
+    frames = tuple(walk.frames[position] for position in wanted.tolist())
+    return SampledFrames(frames, wanted, _times(walk, header, wanted), _media(walk, header, size))
+
+
+def _media(walk: Walk, header: Header, size: int) -> Media:
+    return Media(
         codec=header.codec,
         width=walk.width,
         height=walk.height,
@@ -206,8 +260,6 @@ def _collect(walk: Walk, header: Header, wanted: npt.NDArray[np.int64], size: in
         duration=_duration(walk, header),
         bytes=size,
     )
-    frames = tuple(walk.frames[position] for position in wanted.tolist())
-    return SampledFrames(frames, wanted, _times(walk, header, wanted), media)
 
 
 def _times(walk: Walk, header: Header, wanted: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:

@@ -57,7 +57,11 @@ class FaceTrack:
 
 
 def find_tracks(
-    frames: Sequence[npt.NDArray[np.uint8]], detector: FaceDetector, *, every: int = 4
+    frames: Sequence[npt.NDArray[np.uint8]],
+    detector: FaceDetector,
+    *,
+    every: int = 4,
+    looks: dict[int, Sequence[Detection]] | None = None,
 ) -> list[FaceTrack]:
     """Follow every face through T frames.
 
@@ -78,6 +82,8 @@ def find_tracks(
         frames: T times uint8 (H, W, 3), RGB, all of one size.
         detector: finds the faces of a frame.
         every: k, the largest distance of frames looked at; 1 looks at all of them whole.
+        looks: the faces of frames looked at before, by their place among ``frames``; those
+            of frames looked at now are added.
 
     Returns:
         The tracks, the main one first: the one found in most frames; among those nearly as long,
@@ -89,20 +95,24 @@ def find_tracks(
     firsts, numbers = _distinct(frames)
     distinct = [frames[at] for at in firsts]
     shape = (distinct[0].shape[0], distinct[0].shape[1]) if distinct else None
-    looks = _look_where_needed(distinct, detector, detector.detect, every, {})
-    tracks = _join(looks, len(distinct), shape)
+    before = looks or {}
+    known = {at: before[first] for at, first in enumerate(firsts) if first in before}
+    found = _look_where_needed(distinct, detector, detector.detect, every, known)
+    tracks = _join(found, len(distinct), shape)
     if not tracks or tracks[0].coverage < _HARD_COVERAGE:
         again = {
-            at: list(faces) or look_again(detector, distinct[at]) for at, faces in looks.items()
+            at: list(faces) or look_again(detector, distinct[at]) for at, faces in found.items()
         }
-        looks = _look_where_needed(
+        found = _look_where_needed(
             distinct,
             detector,
             lambda frame: detector.detect(frame) or look_again(detector, frame),
             every,
             again,
         )
-        tracks = _join(looks, len(distinct), shape)
+        tracks = _join(found, len(distinct), shape)
+    if looks is not None:
+        looks.update({firsts[at]: faces for at, faces in found.items()})
     if not tracks:
         where = f"any of the {len(frames)} sampled frames" if len(frames) > 1 else "it"
         raise VideoError("faces", f"no face found in {where}")

@@ -3,8 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from artifacts.averaging import average, mirrored, windows_of
-from data_prep.flow import flow_and_strain
+from artifacts.averaging import average, mirrored
 
 
 def test_a_mirrored_clip_shows_and_moves_the_other_way_and_sounds_the_same() -> None:
@@ -24,19 +23,6 @@ def test_a_mirrored_clip_shows_and_moves_the_other_way_and_sounds_the_same() -> 
     for name, array in kept.items():
         np.testing.assert_array_equal(arrays[name], array)
         np.testing.assert_array_equal(back[name], array)
-
-
-def test_windows_deal_the_frames_out_and_each_has_its_own_flow() -> None:
-    rng = np.random.default_rng(0)
-    frames = rng.integers(0, 256, (6, 16, 16, 4), np.uint8)
-    clip = {"frames": frames, "flow": flow_and_strain(frames), "audio": np.arange(6.0)[:, None]}
-    batch = windows_of(clip, 2)
-    np.testing.assert_array_equal(batch["frames"], [frames[0::2], frames[1::2]])
-    np.testing.assert_array_equal(batch["audio"][..., 0], [[0, 2, 4], [1, 3, 5]])
-    np.testing.assert_array_equal(batch["flow"][1], flow_and_strain(frames[1::2]))
-    whole = windows_of(clip, 1)
-    for name, array in clip.items():
-        np.testing.assert_array_equal(whole[name], array[None])
 
 
 def test_logits_are_averaged_not_probabilities() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,8 +14,10 @@ import pytest
 from artifacts.export import load_detector
 from artifacts.predict import NoVerdict, Verdict, predict, to_json
 from artifacts.run_directory import RunDirectory, write_json
-from data_prep.clip import prepare_clips
+from data_prep.clip import cut_out, make_detector, prepare_clips
 from data_prep.errors import UserError
+from data_prep.faces.tracks import find_tracks
+from data_prep.video import read_frames
 
 
 @pytest.fixture
@@ -67,13 +68,15 @@ def test_videos_that_cannot_be_judged_say_why_and_do_not_stop_the_others(
     text = tmp_path / "text.mp4"
     text.write_text("no video\n" * 50)
     faceless = write_video(tmp_path / "faceless.mp4", _noise(8))
-    paths = [tmp_path / "missing.mp4", tmp_path, empty, text, faceless, video]
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    paths = [tmp_path / "missing.mp4", folder, empty, text, faceless, video]
     found = list(predict(finished_run, paths))
     assert [answer.path for answer in found] == [str(path) for path in paths]
     reasons = [answer.error for answer in found if isinstance(answer, NoVerdict)]
     assert len(reasons) == 5
     assert reasons[0] == "there is no such file"
-    assert reasons[1] == "is a folder, not a video"
+    assert reasons[1] == "no video and no picture in this folder"
     assert reasons[2].startswith("decode: ")
     assert reasons[3].startswith("decode: ")
     assert reasons[4].startswith("faces: ")
@@ -101,11 +104,13 @@ def test_windows_of_a_video_are_clips_between_each_other_and_are_averaged(
     assert isinstance(found, Verdict)
     assert found.windows == 3
     model, certificate = load_detector(finished_run)
-    prepared = dataclasses.replace(certificate.clip_preparation, frames=12)
-    (clip,) = prepare_clips(video, prepared)
-    answers = [
-        float(model.predict_on_batch(clip.frames[first::3][None])[0, 0]) for first in range(3)
-    ]
+    sampled = read_frames(video, 12)
+    answers = []
+    for first in range(3):
+        frames = sampled.frames[first::3]
+        (track,) = find_tracks(frames, make_detector(certificate.clip_preparation))
+        crops = cut_out(frames, track, certificate.clip_preparation)
+        answers.append(float(model.predict_on_batch(crops[None])[0, 0]))
     logits = [np.log(p / (1 - p)) for p in answers]
     assert found.fake_probability == pytest.approx(1 / (1 + np.exp(-np.mean(logits))), abs=1e-6)
     assert len(set(answers)) == 3

@@ -91,7 +91,9 @@ def test_a_verdict_hears_the_video(speaking: Path, dfsearch: Dfsearch, tmp_path:
     _add_sound_again(other, silent)
     done = dfsearch("predict", speaking / "run", video, other, silent, "--json")
     assert done.returncode == 0, done.stderr
-    same, changed, quiet = (answer["fake_probability"] for answer in json.loads(done.stdout))
+    same, changed, quiet = (
+        answer["fake_probability"] for answer in map(json.loads, done.stdout.splitlines())
+    )
     assert same != changed
     assert same != quiet
     assert all(0 <= value <= 1 for value in (same, changed, quiet))

@@ -1,0 +1,57 @@
+"""Whether a detector asks when its frames were taken, or looks at each of them alone."""
+
+from __future__ import annotations
+
+import cv2
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from data_prep.modalities import with_grey
+
+# Rounding lets answers differ by less, in probability; motion makes them differ by more.
+_SAME = 1e-4
+_SMALLEST, _GREATEST = 1e-3, 1 - 1e-3
+
+
+def is_blind_to_order(model: keras.Model) -> bool:
+    """Whether a clip gets the same answer when its frames change places.
+
+    A model that was trained on pictures, or that averages what it sees in each frame, does: how far
+    apart frames are in time then means nothing to it. It is asked: frames that its answer depends
+    on, which are not all where frames are skipped, are put into other orders. One that takes more
+    than frames, or is too sure of the drawn clip to tell, is taken to look at motion.
+
+    Args:
+        model: a detector on uint8 clips (T, H, W, 4).
+    """
+    shape = model.inputs[0].shape[1:]
+    if len(model.inputs) > 1:
+        return False
+    if shape[0] == 1:
+        return True
+    clip, other = _patterns(shape[0], shape[1]), _patterns(shape[0], shape[1], seed=1)
+    changed = np.repeat(clip[None], shape[0], axis=0)
+    for at in range(shape[0]):
+        changed[at, at] = other[at]
+    answers = _answers(model, np.concatenate([clip[None], changed]))
+    plain = float(answers[0])
+    seen = np.flatnonzero(answers[1:] != plain)
+    if not len(seen) or not _SMALLEST <= plain <= _GREATEST:
+        return False
+    moved = np.repeat(clip[None], 2, axis=0)
+    for turned, order in zip(moved, (seen[::-1], np.roll(seen, 1)), strict=True):
+        turned[seen] = clip[order]
+    return bool((np.abs(_answers(model, moved) - plain) <= _SAME).all())
+
+
+def _answers(model: keras.Model, clips: npt.NDArray[np.uint8]) -> npt.NDArray[np.floating]:
+    return np.asarray(model.predict_on_batch(clips))[:, 0]
+
+
+def _patterns(frames: int, side: int, seed: int = 0) -> npt.NDArray[np.uint8]:
+    """A clip whose frames have nothing in common, uint8 (T, side, side, 4)."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 256, (frames, 8, 8, 3), np.uint8)
+    smooth = [cv2.resize(one, (side, side), interpolation=cv2.INTER_CUBIC) for one in coarse]
+    return with_grey(np.stack(smooth).astype(np.uint8))

@@ -1,0 +1,112 @@
+"""The sound of a video carried over into another file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import av
+
+if TYPE_CHECKING:
+    from av.container import OutputContainer
+
+# What MP4 players expect; other sound is encoded anew.
+_COPIED = frozenset({"aac", "ac3", "alac", "eac3", "flac", "mp3", "opus"})
+
+
+class Sound:
+    """The first sound track of a video, on its way into an MP4.
+
+    It is copied as it is, or encoded as AAC where its codec is none that MP4 players expect. Where
+    it is damaged it ends, and the picture goes on.
+
+    Args:
+        path: the video.
+        output: open for writing, before anything is written.
+
+    Attributes:
+        video_start: when the picture begins, in seconds after the earlier of both.
+        remark: what became of the sound, if not all of it was kept; or empty.
+    """
+
+    def __init__(self, path: Path, output: OutputContainer) -> None:
+        self.remark = ""
+        self._output = output
+        self._input = av.open(str(path.absolute()), metadata_errors="replace")
+        video, sound = (self._input.streams.best(kind) for kind in ("video", "audio"))
+        starts = [_start(stream) for stream in (video, sound) if stream is not None]
+        self._first = min(starts, default=0.0)
+        self.video_start = _start(video) - self._first if video is not None else 0.0
+        self._packets: Iterator[Any] = iter(())
+        self._next: Any = None
+        self._end = -math.inf
+        if sound is None:
+            return
+        codec: Any = sound.codec_context
+        if codec is None or not codec.sample_rate:
+            self.remark = "the sound is left out: its codec is unknown or damaged"
+            return
+        self._copied = codec.codec.canonical_name in _COPIED
+        if self._copied:
+            self._stream: Any = output.add_stream_from_template(sound)
+        else:
+            self._stream = output.add_stream("aac", rate=codec.sample_rate)
+            self._stream.layout = "stereo" if codec.channels > 1 else "mono"
+            self._resampler = av.AudioResampler("fltp", self._stream.layout, codec.sample_rate)
+        self._packets = self._all(sound)
+
+    def close(self) -> None:
+        """Close the video."""
+        self._input.close()
+
+    def until(self, seconds: float) -> None:
+        """Write what sounds before a moment of the output."""
+        try:
+            while True:
+                if self._next is None:
+                    self._next = next(self._packets, None)
+                if self._next is None or self._time(self._next) > seconds:
+                    return
+                packet, self._next = self._next, None
+                self._write(packet)
+        except (av.FFmpegError, ValueError, MemoryError):
+            self._packets, self._next = iter(()), None
+            heard = max(0.0, self._end)
+            self.remark = f"the sound is damaged and ends after {heard:.1f} s"
+
+    def _all(self, sound: Any) -> Iterator[Any]:
+        """Packets of the output, in order."""
+        for packet in self._input.demux(sound):
+            if self._copied:
+                if packet.dts is not None:
+                    yield packet
+                continue
+            for frame in packet.decode():
+                for part in self._resampler.resample(frame):
+                    yield from self._stream.encode(part)
+        if not self._copied:
+            for part in self._resampler.resample(None):
+                yield from self._stream.encode(part)
+            yield from self._stream.encode(None)
+
+    def _time(self, packet: Any) -> float:
+        return float(packet.dts * packet.time_base) - self._first
+
+    def _write(self, packet: Any) -> None:
+        time = self._time(packet)
+        if time <= self._end:
+            # Players refuse a file whose times go back.
+            return
+        self._end = time
+        shift = round(self._first / packet.time_base)
+        packet.dts -= shift
+        packet.pts = packet.dts if packet.pts is None else packet.pts - shift
+        packet.stream = self._stream
+        self._output.mux(packet)
+
+
+def _start(stream: Any) -> float:
+    """When a stream begins, in seconds."""
+    return float((stream.start_time or 0) * (stream.time_base or 0))

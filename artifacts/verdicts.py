@@ -1,0 +1,157 @@
+"""Real, fake or undecided: how sure a verdict must be, learnt from the validation clips."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from artifacts.run_directory import RunDirectory
+from data_prep.errors import UserError
+from data_prep.store_format import FAKE, REAL
+
+REAL_VERDICT, FAKE_VERDICT, UNDECIDED = "real", "fake", "undecided"
+ERROR_RATE = 0.1
+# A band that leaves more validation clips than this undecided is called wide.
+_WIDE = 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Band:
+    """Between which probabilities a verdict would be wrong more often than is allowed.
+
+    Attributes:
+        error_rate: the greatest share of the real videos that are to be called fake, and of the
+            fake ones that are to be called real.
+        fake_from: the lowest probability at which a video may be fake.
+        real_up_to: the highest at which it may be real.
+        reals: real validation clips it was learnt from.
+        fakes: fake ones.
+        left_undecided: share of these clips that it leaves undecided.
+    """
+
+    error_rate: float
+    fake_from: float
+    real_up_to: float
+    reals: int
+    fakes: int
+    left_undecided: float
+
+    def verdict(self, probability: float) -> str:
+        """What may be said of a video: one of the labels, or ``undecided``.
+
+        Undecided is what may be both, and what may be neither, since it is less likely than any
+        validation clip of one label and of the other.
+        """
+        may_be_fake = probability >= self.fake_from
+        may_be_real = probability <= self.real_up_to
+        if may_be_fake == may_be_real:
+            return UNDECIDED
+        return FAKE_VERDICT if may_be_fake else REAL_VERDICT
+
+
+def band_of(
+    labels: npt.NDArray[np.integer], probabilities: npt.NDArray[np.floating], error_rate: float
+) -> Band | None:
+    """The band of a validation split: split conformal prediction, a label at a time.
+
+    A label is excluded where fewer than ``error_rate * (n + 1)`` of the n clips of that label,
+    counting the new one, are as unlike it. For a video like the validation clips, its own label is
+    then excluded with a probability of at most ``error_rate`` (Vovk, "Conditional Validity of
+    Inductive Conformal Predictors", 2012; Angelopoulos and Bates, "A Gentle Introduction to
+    Conformal Prediction", 2021).
+
+    Args:
+        labels: (n,), 1 is fake.
+        probabilities: (n,), of being fake.
+        error_rate: above 0, at most 0.5.
+
+    Returns:
+        None where a label has too few clips to be ever excluded: fewer than :func:`least_clips`.
+
+    Raises:
+        UserError: the error rate is out of range.
+    """
+    _check_rate(error_rate)
+    fakes = np.sort(probabilities[labels == FAKE])
+    reals = np.sort(probabilities[labels == REAL])[::-1]
+    if min(len(fakes), len(reals)) < least_clips(error_rate):
+        return None
+    band = Band(
+        error_rate=error_rate,
+        fake_from=float(fakes[_rank(error_rate, len(fakes)) - 1]),
+        real_up_to=float(reals[_rank(error_rate, len(reals)) - 1]),
+        reals=len(reals),
+        fakes=len(fakes),
+        left_undecided=0.0,
+    )
+    undecided = [band.verdict(float(value)) == UNDECIDED for value in probabilities]
+    return dataclasses.replace(band, left_undecided=round(float(np.mean(undecided)), 4))
+
+
+def least_clips(error_rate: float) -> int:
+    """Clips of each label without which there is no band: 9 at a rate of 0.1."""
+    count = max(1, math.floor(1 / error_rate) - 1)
+    return count if _rank(error_rate, count) else count + 1
+
+
+def _rank(error_rate: float, clips: int) -> int:
+    """Which of the least likely clips of a label is the first that a new one must equal."""
+    # A product such as 0.1 * 30 may come out a little below the number it is.
+    return math.floor(error_rate * (clips + 1) + 1e-9)
+
+
+def _check_rate(error_rate: float) -> None:
+    if not 0 < error_rate <= 0.5:
+        raise UserError(
+            f"the error rate must be above 0 and at most 0.5; received {error_rate:g}. "
+            "0.1 allows one wrong verdict in ten"
+        )
+
+
+def read_band(run: RunDirectory, error_rate: float = ERROR_RATE) -> tuple[Band | None, str]:
+    """The band of a run, from the validation rows of its ``scores.csv``, and a remark.
+
+    Returns:
+        None and why, where there can be none; a band, and that it is wide, or nothing.
+
+    Raises:
+        UserError: the error rate is out of range.
+    """
+    _check_rate(error_rate)
+    threshold = "verdicts are by the threshold alone, without an undecided band"
+    try:
+        labels, probabilities = _validation(run)
+    except (OSError, ValueError, KeyError, TypeError, csv.Error):
+        return None, f"{run.scores} is missing or damaged; {threshold}"
+    band = band_of(labels, probabilities, error_rate)
+    if band is None:
+        fakes = int(np.count_nonzero(labels == FAKE))
+        return None, (
+            f"validation has {len(labels) - fakes} real and {fakes} fake clips, and an error rate "
+            f"of {error_rate:g} needs {least_clips(error_rate)} of each; {threshold}"
+        )
+    if band.left_undecided > _WIDE:
+        return band, (
+            f"the undecided band is wide: it holds {band.left_undecided:.0%} of the "
+            f"{len(labels)} validation clips; more of them, or a higher --error-rate, narrow it"
+        )
+    return band, ""
+
+
+def _validation(
+    run: RunDirectory,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    with run.scores.open(encoding="utf-8", newline="") as file:
+        rows: Sequence[dict[str, str]] = [
+            row for row in csv.DictReader(file) if row["split"] == "val"
+        ]
+    labels = np.array([int(row["label"]) for row in rows], np.int64)
+    probabilities = np.array([float(row["fake_probability"]) for row in rows], np.float64)
+    if not np.isin(labels, (REAL, FAKE)).all() or not np.isfinite(probabilities).all():
+        raise ValueError("not labels and probabilities")
+    return labels, probabilities
