@@ -45,7 +45,10 @@ def strip(
     times: npt.NDArray[np.floating] | None = None,
     count: int = FRAMES_SHOWN,
 ) -> bytes:
-    """Evenly spaced frames of a clip in a row, and below each the same with its heat: a PNG.
+    """Frames of a clip in a row, and below each the same with its heat: a PNG.
+
+    They are evenly spaced, but the one nearest to the hottest gives way to it: what a stream sees
+    for a moment would else be missed.
 
     Args:
         frames: uint8 (T, H, W, 3 or 4), RGB and maybe grey.
@@ -53,7 +56,10 @@ def strip(
         times: (T,), seconds, written above the frames.
         count: how many frames, or all where there are fewer.
     """
-    shown = np.unique(np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(int))
+    shown = np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(int)
+    hottest = int(heat.max(axis=(1, 2)).argmax())
+    if heat.any():
+        shown[np.abs(shown - hottest).argmin()] = hottest
     top = _LINE if times is not None else 0
     width = len(shown) * (_SIDE + _GAP) - _GAP
     sheet = Image.new("RGB", (width, top + 2 * _SIDE + _GAP), _PAPER)

@@ -41,6 +41,15 @@ def test_a_strip_has_each_frame_above_itself_with_its_heat() -> None:
     assert (picture[116:, 232:] != picture[:112, 232:]).any(axis=2).all()
 
 
+def test_a_strip_shows_the_hottest_frame() -> None:
+    frames = np.zeros((12, 16, 16, 4), np.uint8)
+    frames[..., 0] = 20 * np.arange(12)[:, None, None]
+    heat = np.zeros((12, 16, 16), np.float32)
+    heat[4, 0, 0] = 0.1
+    picture = decoded(strip(frames, heat, count=3))
+    assert [picture[50, 50 + 116 * place, 0] for place in range(3)] == [0, 80, 220]
+
+
 def test_a_strip_of_a_still_has_one_column_and_its_time() -> None:
     still, cold = np.zeros((1, 16, 16, 3), np.uint8), np.zeros((1, 16, 16), np.float32)
     picture = decoded(strip(still, cold, times=np.array([1.25])))
