@@ -122,6 +122,18 @@ def write_matched(store: Store, rows: npt.NDArray[np.integer], path: Path) -> in
     Raises:
         UserError: there is no pair among the rows, or one cannot be made equally sharp.
     """
+    pairs = pairs_among(store, rows)
+    preparation = store.preparation | {"matched": "sharpness"}
+    write_store(path, _matched_clips(store, pairs), [], preparation)
+    return len(pairs)
+
+
+def pairs_among(store: Store, rows: npt.NDArray[np.integer]) -> list[tuple[int, int]]:
+    """Rows of each fake and of the real it was made from, both among the rows.
+
+    Raises:
+        UserError: there is no such pair.
+    """
     places = source_places(store.keys[rows], store.crop_sources[rows])
     fakes = np.flatnonzero(places >= 0)
     if not len(fakes):
@@ -129,25 +141,30 @@ def write_matched(store: Store, rows: npt.NDArray[np.integer], path: Path) -> in
             f"{store.path}: no fake lies beside the video it was made from, so there are no pairs "
             "to match; prepare originals and fakes together"
         )
-    pairs = [(int(rows[fake]), int(rows[places[fake]])) for fake in fakes]
-    preparation = store.preparation | {"matched": "sharpness"}
-    write_store(path, _matched_clips(store, pairs), [], preparation)
-    return len(pairs)
+    return [(int(rows[fake]), int(rows[places[fake]])) for fake in fakes]
+
+
+def matched_pair(fake: Clip, real: Clip) -> tuple[Clip, Clip] | None:
+    """Both made equally sharp, and measured anew; None where one is flat or nearly so."""
+    fake_frames, real_frames = equally_sharp(fake.frames, real.frames)
+    if _apart(sharpness(fake_frames), sharpness(real_frames)) > TOLERANCE:
+        return None
+    return _with_frames(fake, fake_frames), _with_frames(real, real_frames)
 
 
 def _matched_clips(store: Store, pairs: list[tuple[int, int]]) -> Iterator[Clip]:
     read = ClipReader(store)
     for number, (fake_row, real_row) in enumerate(pairs):
-        fake, real = read(fake_row), read(real_row)
-        fake_frames, real_frames = equally_sharp(fake.frames, real.frames)
-        if _apart(sharpness(fake_frames), sharpness(real_frames)) > TOLERANCE:
+        matched = matched_pair(read(fake_row), read(real_row))
+        if matched is None:
             raise UserError(
-                f"{fake.key} and {real.key} cannot be made equally sharp: one of them is flat or "
-                "nearly so; leave them out"
+                f"{store.keys[fake_row]} and {store.keys[real_row]} cannot be made equally sharp: "
+                "one of them is flat or nearly so; leave them out"
             )
+        fake, real = matched
         real_key = f"{real.key}#matched{number + 1}"
-        yield _with_frames(dataclasses.replace(fake, crop_source=real_key), fake_frames)
-        yield _with_frames(dataclasses.replace(real, key=real_key), real_frames)
+        yield dataclasses.replace(fake, crop_source=real_key)
+        yield dataclasses.replace(real, key=real_key)
 
 
 def _with_frames(clip: Clip, frames: Frames) -> Clip:

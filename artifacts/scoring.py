@@ -1,30 +1,38 @@
-"""A finished detector on a prepared store: its own test split, or another data set."""
+"""A detector's scores of the clips of a prepared store, and the figures of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 import numpy.typing as npt
 
+from artifacts.assessment import ALL
 from artifacts.averaging import average, mirrored
 from artifacts.certificate import Certificate
 from artifacts.evaluation import Evaluation, evaluate
 from artifacts.export import load_detector
+from artifacts.per_video import ScoredClips, of_videos, video_names
 from artifacts.run_directory import RunDirectory
+from artifacts.single_label import SingleLabel, evaluate_single_label
+from artifacts.untrained import Compared
 from data_prep.errors import UserError
 from data_prep.store import Store
 
-ALL = "all"
-_BATCH = 8
+BATCH = 8
 # Settings that leave the frames as they are: what lies beside them, and where a file lies.
 _NOT_OF_FRAMES = frozenset({"modalities", "detector_model"})
 
 
 def score_clips(
-    model: keras.Model, store: Store, rows: npt.NDArray[np.int64], *, mirror: bool = False
+    model: keras.Model,
+    store: Store,
+    rows: npt.NDArray[np.int64],
+    *,
+    mirror: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> npt.NDArray[np.float64]:
     """Fake probability of the rows in their order, (n,); a batch of clips in memory at a time.
 
@@ -34,14 +42,35 @@ def score_clips(
         rows: which.
         mirror: average the logits of every clip and its mirror image, at twice the time. What a
             certificate says was scored without.
+        progress: called with clips done and how many there are.
     """
     parts = []
-    for start in range(0, len(rows), _BATCH):
-        batch = read_inputs(model, store, rows[start : start + _BATCH])
-        looks = [batch, mirrored(batch)] if mirror else [batch]
-        answers = [probabilities(model, look) for look in looks]
-        parts.append(average(np.stack(answers)) if mirror else answers[0])
+    for start in range(0, len(rows), BATCH):
+        batch = read_inputs(model, store, rows[start : start + BATCH])
+        parts.append(scores_of(model, batch, mirror=mirror))
+        progress(min(start + BATCH, len(rows)), len(rows))
     return np.concatenate(parts).astype(np.float64)
+
+
+def scores_of(
+    model: keras.Model, arrays: Mapping[str, npt.NDArray[Any]], *, mirror: bool = False
+) -> npt.NDArray[np.floating]:
+    """Fake probability of a batch of clips, (n,).
+
+    Args:
+        model: a detector.
+        arrays: what it takes, by the names of its inputs, and maybe more; first axis n.
+        mirror: average the logits of every clip and its mirror image.
+
+    Raises:
+        UserError: a score is no number.
+    """
+    looks = [arrays, mirrored(arrays)] if mirror else [arrays]
+    answers = [probabilities(model, look) for look in looks]
+    found = average(np.stack(answers)) if mirror else answers[0]
+    if not np.isfinite(found).all():
+        raise UserError("the model gives scores that are no numbers; it was changed or damaged")
+    return np.asarray(found)
 
 
 def read_inputs(
@@ -72,15 +101,61 @@ def score_split(
     *,
     split: str,
     threshold: float,
+    untrained: Compared | None = None,
     seed: int = 0,
 ) -> Evaluation:
-    """Evaluate the probabilities of these rows at a frozen threshold."""
+    """Evaluate the probabilities of these rows, of both labels, at a frozen threshold.
+
+    Args:
+        probabilities: (n,), of fake.
+        store: of the clips.
+        rows: (n,), which.
+        split: name for the record.
+        threshold: from validation.
+        untrained: the best score without training on the same clips, for the record.
+        seed: of the bootstraps.
+    """
+    clips = _clips_of(probabilities, store, rows)
     return evaluate(
-        store.labels[rows],
-        probabilities,
-        store.groups[rows],
-        store.methods[rows],
-        store.coverage[rows],
+        clips.labels,
+        clips.probabilities,
+        clips.groups,
+        clips.methods,
+        clips.coverage,
+        split=split,
+        threshold=threshold,
+        quarantined=len(store.quarantine),
+        kinds=clips.kinds,
+        videos=video_names(store.keys[rows], store.paths[rows]),
+        untrained=None if untrained is None else untrained.to_json(),
+        seed=seed,
+    )
+
+
+def score_either(
+    probabilities: npt.NDArray[np.float64],
+    store: Store,
+    rows: npt.NDArray[np.int64],
+    *,
+    split: str,
+    threshold: float,
+    untrained: Compared | None = None,
+    seed: int = 0,
+) -> Evaluation | SingleLabel:
+    """The same as :func:`score_split`, and of one label alone what there is to say of it."""
+    if len(np.unique(store.labels[rows])) > 1:
+        return score_split(
+            probabilities,
+            store,
+            rows,
+            split=split,
+            threshold=threshold,
+            untrained=untrained,
+            seed=seed,
+        )
+    return evaluate_single_label(
+        videos_of(probabilities, store, rows),
+        clips=len(rows),
         split=split,
         threshold=threshold,
         quarantined=len(store.quarantine),
@@ -88,21 +163,43 @@ def score_split(
     )
 
 
-def evaluate_on(
-    run: RunDirectory, store: Store, split: str = "test", *, mirror: bool = False
-) -> Evaluation:
-    """Evaluate a run's exported model on a store, with the threshold frozen in its certificate.
+def videos_of(
+    probabilities: npt.NDArray[np.float64], store: Store, rows: npt.NDArray[np.int64]
+) -> ScoredClips:
+    """The videos of these rows with their scores; see :func:`artifacts.per_video.of_videos`."""
+    names = video_names(store.keys[rows], store.paths[rows])
+    return of_videos(_clips_of(probabilities, store, rows), names)
+
+
+def _clips_of(
+    probabilities: npt.NDArray[np.float64], store: Store, rows: npt.NDArray[np.int64]
+) -> ScoredClips:
+    kinds = {"quality": store.qualities[rows]}
+    if "codec" in store.media:
+        kinds["codec"] = store.media["codec"][rows]
+    return ScoredClips(
+        store.labels[rows],
+        probabilities,
+        store.groups[rows],
+        store.methods[rows],
+        store.coverage[rows],
+        kinds,
+    )
+
+
+def rows_to_score(
+    store: Store, certificate: Certificate, split: str = "test"
+) -> npt.NDArray[np.int64]:
+    """The rows of a split that the certified model can score.
 
     Args:
-        run: a finished run.
         store: any store of the same frames and size.
+        certificate: of the model.
         split: ``train``, ``val``, ``test``, or ``all`` of the store.
-        mirror: average every clip with its mirror image, see :func:`score_clips`.
 
     Raises:
-        UserError: the run has no model, the store has other clips, or the split lacks a label.
+        UserError: the store has other clips, or none in the split.
     """
-    model, certificate = load_detector(run)
     expected = certificate.input.shape
     if store.clip_shape != expected:
         raise UserError(
@@ -116,12 +213,29 @@ def evaluate_on(
             f"with --modalities {','.join(certificate.modalities)}"
         )
     rows = np.arange(len(store)) if split == ALL else store.rows(split)
-    if len(np.unique(store.labels[rows])) < 2:
-        raise UserError(
-            f"{store.path}: the {split} split needs real and fake clips, it has {len(rows)} clips; "
-            "try --split all"
-        )
-    return score_split(
+    if not len(rows):
+        known = "" if split == ALL else "; try --split all"
+        raise UserError(f"{store.path} has no clip in the {split} split{known}")
+    return rows
+
+
+def evaluate_on(
+    run: RunDirectory, store: Store, split: str = "test", *, mirror: bool = False
+) -> Evaluation | SingleLabel:
+    """Evaluate a run's exported model on a store, with the threshold frozen in its certificate.
+
+    Args:
+        run: a finished run.
+        store: any store of the same frames and size.
+        split: ``train``, ``val``, ``test``, or ``all`` of the store.
+        mirror: average every clip with its mirror image, see :func:`score_clips`.
+
+    Raises:
+        UserError: the run has no model, the store has other clips, or none in the split.
+    """
+    model, certificate = load_detector(run)
+    rows = rows_to_score(store, certificate, split)
+    return score_either(
         score_clips(model, store, rows, mirror=mirror),
         store,
         rows,

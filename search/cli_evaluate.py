@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,12 +11,13 @@ from data_prep.errors import UserError
 from search.cli_common import Json, RunDir, app, print_json, reported, say
 
 if TYPE_CHECKING:
+    from artifacts.assessment import Assessment, Request
     from artifacts.run_directory import RunDirectory
 
 
 @app.command(
-    epilog="Examples: dfsearch evaluate runs/ffpp; dfsearch evaluate runs/ffpp celebdf.h5 "
-    "--split all"
+    epilog="Examples: dfsearch evaluate runs/ffpp; dfsearch evaluate runs/ffpp --matched sharpness "
+    "--robustness; dfsearch evaluate runs/ffpp celebdf.h5 --split all"
 )
 def evaluate(
     run_dir: RunDir,
@@ -28,47 +29,90 @@ def evaluate(
     mirror: Annotated[
         bool, typer.Option("--mirror", help="Average every clip with its mirror image.")
     ] = False,
+    matched: Annotated[
+        str,
+        typer.Option(
+            metavar="sharpness",
+            help="Also on pairs of a fake and its real that were made equally sharp.",
+        ),
+    ] = "",
+    robustness: Annotated[
+        bool,
+        typer.Option(
+            "--robustness",
+            help="Also after H.264, JPEG, blur, noise, half resolution and dark.",
+        ),
+    ] = False,
+    untrusted: Annotated[
+        bool,
+        typer.Option(
+            "--untrusted", help="Take a model file that is not the one of the certificate."
+        ),
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.csv", help="Write the score of every clip, too."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show the metrics of a run on its test split, or on another store."""
+    """Show the metrics of a run on its test split, or on another store.
+
+    The figures on the run's own test split are those of its end. What scores that split anew is
+    recorded in the run, as whoever opens it often chooses by it.
+    """
     with reported():
-        from artifacts.certificate import Certificate
-        from artifacts.run_directory import RunDirectory
-        from search.summaries import print_evaluation
+        from artifacts.assessment import Request
+        from artifacts.run_directory import RunDirectory, write_text
+        from search.evaluation_tables import print_assessment
 
         directory = RunDirectory(run_dir).open()
-        if split not in ("train", "val", "test", "all"):
-            raise UserError(f"--split must be train, val, test or all, not {split}")
-        if store is None and split == "test" and not mirror:
-            certificate = Certificate.read(directory)
-            if certificate.test is None:
-                raise UserError(f"{run_dir}: its store has no test split with both labels")
-            result = certificate.test.to_json() | {"synthetic": certificate.synthetic}
-        else:
-            result = _evaluate_on(directory, store, split, mirror)
+        request = Request(split, mirror, matched, robustness, untrusted)
+        request.check()
+        if out is not None and not out.parent.is_dir():
+            raise UserError(f"{out.parent} is no folder; make it, or write {out.name} elsewhere")
+        found = _assess(directory, store, request)
+        if out is not None:
+            write_text(out, found.scores)
         if as_json:
-            print_json(result)
+            print_json(found.to_json())
         else:
-            print_evaluation(result, run_dir)
+            print_assessment(found, run_dir)
+        for remark in found.remarks:
+            say(f"note: {remark}")
 
 
-def _evaluate_on(
-    directory: RunDirectory, store: Path | None, split: str, mirror: bool
-) -> dict[str, Any]:
+def _assess(directory: RunDirectory, store: Path | None, request: Request) -> Assessment:
+    from artifacts.assessment import recorded
+    from artifacts.certificate import Certificate
+
+    Certificate.read(directory)
+    if store is None and request.is_plain and (found := recorded(directory)):
+        return found
     from artifacts import quiet
 
     quiet.import_tensorflow()
-    from artifacts.scoring import differing_preparation, evaluate_on
+    from artifacts.assessing import assess
+    from artifacts.scoring import differing_preparation
     from data_prep.store import Store
     from search import config as configuration
+    from search.console import bars
 
-    with Store(store or configuration.load(directory.config).store) as opened:
-        own = opened.fingerprint == directory.read_fingerprint()
-        if store is None and not own:
-            raise UserError(f"{opened.path} is no longer the store {directory.root} was made on")
-        if own and split != "test":
-            say(f"note: the {split} split of this store was seen when the model was made")
+    own = configuration.load(directory.config).store
+    path = store or own
+    with Store(path) as opened:
+        if store is None and opened.fingerprint != directory.read_fingerprint():
+            raise UserError(f"{path} is no longer the store {directory.root} was made on")
         for difference in differing_preparation(directory, opened):
             say(f"note: this store was prepared otherwise than the model expects: {difference}")
-        result = evaluate_on(directory, opened, split, mirror=mirror).to_json()
-        return result | {"synthetic": opened.is_synthetic}
+    steps = ["clips", *(["matched pairs"] if request.matched else [])]
+    steps += ["degraded clips"] if request.robustness else []
+    with bars(*steps) as updates:
+        update = dict(zip(steps, updates, strict=True))
+        return assess(
+            directory,
+            path,
+            request,
+            own=own,
+            say=say,
+            progress=lambda what, done, total: update[what](done, total),
+        )

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import datetime
-import io
 from collections.abc import Mapping
 from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 from optuna.trial import FrozenTrial
 
 from artifacts import leaderboard, leaderboard_of, records
@@ -26,8 +23,9 @@ from artifacts.certificate import (
 )
 from artifacts.evaluation import best_threshold, calibrate
 from artifacts.export import fold_calibration, plain_copy, save_model, versions
+from artifacts.final_test import open_test_split
 from artifacts.picture import draw_model
-from artifacts.run_directory import RunDirectory, write_json, write_text
+from artifacts.run_directory import RunDirectory, write_text
 from artifacts.scoring import probabilities, read_inputs, score_clips, score_split
 from data_prep.errors import UserError
 from data_prep.store import Store
@@ -97,16 +95,7 @@ def finish(config: RunConfig) -> None:
         save_model(model, run)
         _check_export(run, model, store)
         draw_model(model, run.picture)
-        scored = {"val": on_val}
-        test = None
-        if len(np.unique(store.labels[store.rows("test")])) == 2:
-            rows = store.rows("test")
-            scored["test"] = score_clips(model, store, rows)
-            test = score_split(
-                scored["test"], store, rows, split="test", threshold=threshold, seed=config.seed
-            )
-            write_json(run.evaluation, test.to_json())
-        write_text(run.scores, _scores_csv(store, scored))
+        tested = open_test_split(run, model, store, on_val, threshold=threshold, seed=config.seed)
         latencies.measure(config, run, store)
         write_leaderboard(run)
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
@@ -125,15 +114,24 @@ def finish(config: RunConfig) -> None:
             architecture=dict(winner.architecture),
             training=dataclasses.asdict(winner.choices),
             validation=validation,
-            test=test,
-            test_opened=None if test is None else now,
+            test=None if tested is None else tested.evaluation,
+            test_opened=None if tested is None else tested.opened,
             synthetic=store.is_synthetic,
             preparation=store.preparation,
+            trained_on=_trained_on(store),
             store={"path": str(store.path), "fingerprint": store.fingerprint},
             seed=config.seed,
             versions=versions(),
             created=now,
         ).write(run.certificate)
+
+
+def _trained_on(store: Store) -> tuple[float, float] | None:
+    """Median and greatest length of the training videos in seconds; ``None`` of pictures."""
+    seconds = store.media["duration"][store.rows("train")]
+    if not (seconds > 0).all():
+        return None
+    return round(float(np.median(seconds)), 3), round(float(seconds.max()), 3)
 
 
 def choose(config: RunConfig) -> Winner:
@@ -247,23 +245,3 @@ def _check_export(run: RunDirectory, model: keras.Model, store: Store) -> None:
         difference = float(np.abs(found - expected).max())
         if not difference <= AGREEMENT:
             raise RuntimeError(f"{path.name} reloads to another model: off by {difference:.2g}")
-
-
-def _scores_csv(store: Store, scored: Mapping[str, npt.NDArray[np.float64]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["key", "split", "label", "method", "group", "coverage", "fake_probability"])
-    for split, values in scored.items():
-        for row, value in zip(store.rows(split), values, strict=True):
-            writer.writerow(
-                [
-                    store.keys[row],
-                    split,
-                    int(store.labels[row]),
-                    store.methods[row],
-                    store.groups[row],
-                    f"{store.coverage[row]:.4f}",
-                    repr(float(value)),
-                ]
-            )
-    return text.getvalue()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 from rich.table import Table
 from rich.text import Text
 
@@ -54,34 +51,4 @@ def print_preparation(summary: PreparationSummary) -> None:
     console.print(
         f"{summary.clips} clips of {summary.videos} videos, coverage {summary.coverage:.3f}, "
         f"{len(summary.quarantined)} quarantined, {summary.seconds:.0f} s"
-    )
-
-
-def print_evaluation(result: dict[str, Any], run_dir: Path) -> None:
-    """Every metric with its interval, and each manipulation method.
-
-    Args:
-        result: an evaluation as JSON, with ``synthetic`` beside it.
-        run_dir: of the run, for the title.
-    """
-    console = tables()
-    kind = "SYNTHETIC videos" if result["synthetic"] else "videos"
-    title = f"{run_dir}, {result['split']} split: {result['videos']} {kind}"
-    table = Table(title=Text(title), title_justify="left")
-    for column in ("metric", "value", "95% interval"):
-        table.add_column(column, justify="left" if column == "metric" else "right")
-    for name, interval in result["intervals"].items():
-        edges = "" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
-        table.add_row(name.replace("_", " "), f"{result[name]:.3f}", edges)
-    console.print(table)
-    for method, row in result["by_method"].items():
-        console.print(
-            f"{method}: {row['videos']} fakes, AUC {row['auc']:.3f}, recall {row['recall']:.3f}",
-            markup=False,
-        )
-    console.print(
-        f"{result['reals']} real (face coverage {result['coverage_real']:.3f}) and "
-        f"{result['fakes']} fake ({result['coverage_fake']:.3f}); threshold "
-        f"{result['threshold']:.3f} from validation; intervals over identity groups; "
-        f"{result['quarantined']} videos of the data set quarantined and not scored"
     )

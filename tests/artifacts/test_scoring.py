@@ -98,16 +98,31 @@ def test_clips_of_another_shape_are_refused_with_the_way_to_prepare_them(
         evaluate_on(finished_run, store)
 
 
-@pytest.mark.parametrize(("split", "clips"), [("val", 1), ("test", 0)])
-def test_a_split_without_both_labels_is_refused(
-    finished_run: RunDirectory, tmp_path: Path, split: str, clips: int
+def test_a_split_of_one_label_has_the_figures_that_need_no_other(
+    finished_run: RunDirectory, tmp_path: Path
 ) -> None:
-    expected = f"the {split} split needs real and fake clips, it has {clips} clips; try --split all"
+    with _store(tmp_path / "store.h5", 3) as store:
+        found = evaluate_on(finished_run, store, "val")
+    assert found.auc is None
+    assert (found.reals, found.fakes) == (1, 0)
+
+
+def test_a_split_without_clips_is_refused(finished_run: RunDirectory, tmp_path: Path) -> None:
     with (
         _store(tmp_path / "store.h5", 3) as store,
-        pytest.raises(UserError, match=expected),
+        pytest.raises(UserError, match="has no clip in the test split; try --split all"),
     ):
-        evaluate_on(finished_run, store, split)
+        evaluate_on(finished_run, store, "test")
+
+
+def test_scores_that_are_no_numbers_are_refused(detector: keras.Model, tmp_path: Path) -> None:
+    broken = keras.models.clone_model(detector)
+    broken.set_weights([np.full_like(weight, np.nan) for weight in detector.get_weights()])
+    with (
+        _store(tmp_path / "store.h5", 3) as store,
+        pytest.raises(UserError, match="scores that are no numbers"),
+    ):
+        score_clips(broken, store, np.arange(3))
 
 
 def test_a_certificate_without_a_threshold_is_refused(
