@@ -172,5 +172,6 @@ def notes_on(records: Sequence[TrialRecord], split: ValidationSplit) -> list[str
         notes.append(f"no better than without any training, as far as it shows: {', '.join(ahead)}")
     lacking = sum(record.rank is not None and record.val_eer is None for record in records)
     if lacking:
-        notes.append(f"{lacking} complete trials kept no scores of clips, so they have no interval")
+        trials = "trials" if lacking > 1 else "trial"
+        notes.append(f"{lacking} complete {trials} kept no scores of clips: no interval, no tie")
     return notes
