@@ -119,8 +119,8 @@ def load_detector(run: RunDirectory, *, untrusted: bool = False) -> tuple[keras.
 def _check_contract(model: keras.Model, certificate: Certificate, run: RunDirectory) -> None:
     """Refuse a model that takes or gives anything but what the certificate says."""
     frames = certificate.input
-    expected = [(frames.name, frames.dtype, tuple(frames.shape))]
-    expected += [(each.name, each.dtype, tuple(each.shape)) for each in certificate.other_inputs]
+    expected: list[tuple[str, str, tuple[int, ...]]] = [(frames.name, frames.dtype, frames.shape)]
+    expected += [(each.name, each.dtype, each.shape) for each in certificate.other_inputs]
     takes = [(each.name, each.dtype, tuple(each.shape[1:])) for each in model.inputs]
     gives = [tuple(each.shape[1:]) for each in model.outputs]
     if takes != expected or gives != [certificate.output.shape]:

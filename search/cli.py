@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from data_prep.errors import UserError
-from search import cli_data, cli_evaluate, cli_leaderboard, cli_predict, cli_report, cli_store  # noqa: F401
+from search import (  # noqa: F401
+    cli_data,
+    cli_evaluate,
+    cli_export,
+    cli_leaderboard,
+    cli_predict,
+    cli_report,
+    cli_store,
+)
 from search.cli_common import RunDir, app, listed, reported, say
 
 if TYPE_CHECKING:

@@ -1,0 +1,61 @@
+"""The same function in layers that small runtimes know."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+_POOLING = {
+    keras.layers.AveragePooling3D: keras.layers.AveragePooling2D,
+    keras.layers.MaxPooling3D: keras.layers.MaxPooling2D,
+}
+_RECURRENT = (keras.layers.GRU, keras.layers.LSTM, keras.layers.SimpleRNN)
+
+
+def portable_copy(model: keras.Model) -> keras.Model:
+    """A model that computes the same and has every operation built into LiteRT.
+
+    LiteRT's runtime has no pooling in three dimensions, which is pooling over the picture and then
+    over time, and no loops over lists, so that recurrent layers are laid out step by step.
+    """
+    copy = keras.models.clone_model(model, clone_function=_portable)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def _portable(layer: keras.layers.Layer) -> keras.layers.Layer:
+    if isinstance(layer, keras.Model):
+        return portable_copy(layer)
+    for three, two in _POOLING.items():
+        if isinstance(layer, three):
+            return _pooled(layer, two)
+    config = layer.get_config()
+    if isinstance(layer, _RECURRENT):
+        config["unroll"] = True
+    if isinstance(layer, keras.layers.Bidirectional):
+        for part in ("layer", "backward_layer"):
+            if config.get(part):
+                config[part]["config"]["unroll"] = True
+    return type(layer).from_config(config)
+
+
+def _pooled(layer: Any, two: type[keras.layers.Layer]) -> keras.Model:
+    """Pooling of (T, H, W, C) as pooling of (H, W, T C), then of (T, H W, C).
+
+    A mean over what is inside the borders is the mean over time of means over the picture, and so
+    is a maximum.
+    """
+    _, t, h, w, c = layer.input.shape
+    (pt, *pool), (st, *strides), padding = layer.pool_size, layer.strides, layer.padding
+    frames = x = keras.Input((t, h, w, c))
+    if (pool, strides) != ([1, 1], [1, 1]):
+        x = keras.layers.Reshape((h, w, t * c))(keras.layers.Permute((2, 3, 1, 4))(x))
+        x = two(pool, strides, padding)(x)
+        h, w = x.shape[1:3]
+        x = keras.layers.Permute((3, 1, 2, 4))(keras.layers.Reshape((h, w, t, c))(x))
+    if (pt, st) != (1, 1):
+        x = keras.layers.Reshape((t, h * w, c))(x)
+        x = two((pt, 1), (st, 1), padding)(x)
+        x = keras.layers.Reshape((x.shape[1], h, w, c))(x)
+    return keras.Model(frames, x, name=layer.name)
