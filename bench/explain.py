@@ -47,7 +47,7 @@ Array = npt.NDArray[np.float64]
 
 
 def regions(store: Store, rows: npt.NDArray[np.int64], seed: int) -> Array:
-    """Which part of each fake's crops was pasted, (n, T, S, S), 0..1."""
+    """Which part of each fake's crops was pasted, (n, T, S, S), 0..1; the seed drew the people."""
     boxes, landmarks = store.clip_field("boxes"), store.clip_field("landmarks")
     scores, indices = store.clip_field("scores"), store.clip_field("frame_indices")
     found = []
