@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 from collections.abc import Callable, Mapping, Sequence
@@ -11,16 +12,26 @@ from typing import TypeVar
 from optuna.trial import FrozenTrial
 
 from artifacts import leaderboard_of
+from artifacts.assessment import Assessment, recorded
 from artifacts.certificate import Certificate
+from artifacts.evaluation import Evaluation
 from artifacts.leaderboard_of import Leaderboard
 from artifacts.records import TrialRecord
 from artifacts.report_board import board_parts
+from artifacts.report_checks import (
+    matched_part,
+    openings_part,
+    robustness_part,
+    untrained_part,
+)
 from artifacts.report_curves import Scored, read_scores
 from artifacts.report_data import audit_parts
+from artifacts.report_model import LookedAt, look
 from artifacts.report_page import Page, render
-from artifacts.report_parts import Missing, Part, Picture, section
+from artifacts.report_parts import Heading, Missing, Part, Picture, section
 from artifacts.report_scores import metric_parts, score_parts
 from artifacts.report_search import learning_parts, search_parts
+from artifacts.report_streams import stream_parts
 from artifacts.report_summary import reproduction_parts, summary_parts
 from artifacts.run_directory import RunDirectory, write_text
 from data_prep.audit import Audit, audit
@@ -40,8 +51,9 @@ class Material:
         board: the leaderboard.
         certificate: of the model.
         scores: of validation and test clips, by split.
+        tested: what is on record of the test split; None where it could not be tested.
         audit: of the store.
-        faces: sample clips with their heat maps.
+        looked: what the model itself showed.
     """
 
     run: RunDirectory
@@ -49,8 +61,9 @@ class Material:
     board: Leaderboard | str
     certificate: Certificate | str
     scores: Mapping[str, Scored] | str
+    tested: Assessment | str | None
     audit: Audit | str
-    faces: Sequence[Part]
+    looked: LookedAt
 
 
 def write_report(
@@ -98,22 +111,24 @@ def gather(
         store: where the run's store is, if that is known.
         faces: whether faces are wanted.
     """
+    certificate = _or_why(lambda: Certificate.read(run))
+    scores = _or_why(lambda: read_scores(run.scores))
     opened = _or_why(lambda: _own_store(run, store))
-    found: Audit | str
-    if isinstance(opened, Store):
-        with opened:
-            found = _or_why(lambda: audit(opened))
-    else:
-        found = opened
-    return Material(
-        run=run,
-        trials=trials,
-        board=_or_why(lambda: leaderboard_of.load(run, trials)),
-        certificate=_or_why(lambda: Certificate.read(run)),
-        scores=_or_why(lambda: read_scores(run.scores)),
-        audit=found,
-        faces=[],
-    )
+    with contextlib.ExitStack() as closing:
+        if isinstance(opened, Store):
+            closing.enter_context(opened)
+        return Material(
+            run=run,
+            trials=trials,
+            board=_or_why(lambda: leaderboard_of.load(run, trials)),
+            certificate=certificate,
+            scores=scores,
+            tested=_or_why(lambda: recorded(run)),
+            audit=opened if isinstance(opened, str) else _or_why(lambda: audit(opened)),
+            looked=LookedAt(certificate, (Missing("Sample clips", certificate),))
+            if isinstance(certificate, str)
+            else look(run, certificate, opened, scores, faces=faces),
+        )
 
 
 def _own_store(run: RunDirectory, path: Path | None) -> Store:
@@ -150,14 +165,16 @@ def page_of(material: Material) -> Page:
         section(
             "summary",
             "Summary",
-            summary_parts(_records(material), certificate, material.audit),
+            summary_parts(_records(material), certificate, _evaluation(material), material.audit),
         ),
         section("leaderboard", "Leaderboard", _board(material)),
         section("search", "Search", search_parts(material.trials)),
         section("learning", "Learning curves", learning_parts(run, material.trials)),
+        section("streams", "What each stream is worth", _streams(material)),
         section("scores", "Scores", _scores(material)),
+        section("checks", "Put to the test", _checks(material)),
         section("data", "Data", _data(material)),
-        section("clips", "Sample clips", material.faces),
+        section("clips", "Sample clips", material.looked.faces),
         section("network", "The network", _network(run)),
         section("reproduction", "How to reproduce it", reproduction_parts(run, certificate)),
     )
@@ -181,17 +198,50 @@ def _board(material: Material) -> list[Part]:
     return board_parts(material.board.records, material.board.notes)
 
 
+def _evaluation(material: Material) -> Evaluation | None:
+    """What there is of the test split, else of validation; None of a run without a model."""
+    if isinstance(material.certificate, str):
+        return None
+    tested = material.tested
+    if isinstance(tested, Assessment) and isinstance(tested.evaluation, Evaluation):
+        return tested.evaluation
+    return material.certificate.test or material.certificate.validation
+
+
+def _streams(material: Material) -> list[Part]:
+    streams = material.looked.streams
+    return [Missing("Streams", streams)] if isinstance(streams, str) else stream_parts(streams)
+
+
 def _scores(material: Material) -> list[Part]:
-    certificate, scores = material.certificate, material.scores
-    if isinstance(certificate, str):
-        return [Missing("Scores", certificate)]
+    certificate, scores, evaluation = material.certificate, material.scores, _evaluation(material)
+    if isinstance(certificate, str) or evaluation is None:
+        return [Missing("Scores", str(certificate))]
     parts: list[Part] = []
     if certificate.test is None:
         parts.append(Missing("Test split", "the store has none with both labels."))
-    parts += metric_parts(certificate.test or certificate.validation)
+    parts += metric_parts(evaluation)
     if isinstance(scores, str):
         return [*parts, Missing("Curves", scores)]
     return [*parts, *score_parts(scores, certificate.threshold)]
+
+
+def _checks(material: Material) -> list[Part]:
+    tested, evaluation = material.tested, _evaluation(material)
+    if isinstance(tested, str) or evaluation is None:
+        return [Missing("Checks", tested if isinstance(tested, str) else "there is no model yet.")]
+    if tested is None:
+        return [Missing("Checks", "the store has no test split with both labels.")]
+    return [
+        Heading("Against no training"),
+        untrained_part(evaluation.untrained),
+        Heading("Equal sharpness"),
+        matched_part(tested.matched),
+        Heading("Degraded clips"),
+        robustness_part(tested.robustness),
+        Heading("Who opened the test split"),
+        openings_part(tested.openings),
+    ]
 
 
 def _data(material: Material) -> list[Part]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Sequence
 
@@ -24,35 +25,41 @@ from artifacts.run_directory import RunDirectory
 from data_prep.audit import LEAK, WARNING, Audit
 from data_prep.errors import UserError
 
+_WITHOUT = "best score without training"
+_SPLITS = {"val": "validation"}
 _FEW_PEOPLE = 30
 _UNEVEN_COVERAGE = 0.05
 
 
 def summary_parts(
-    records: Sequence[TrialRecord], certificate: Certificate | str, audit: Audit | str
+    records: Sequence[TrialRecord],
+    certificate: Certificate | str,
+    judged: Evaluation | None,
+    audit: Audit | str,
 ) -> list[Part]:
     """What the model is, whether it is good beside what needs no training, what to beware of.
 
     Args:
         records: of the leaderboard, best first.
         certificate: of the model, or why there is none.
+        judged: the figures it is judged by; None where there is no model.
         audit: of the store, or why there is none.
     """
     best = next((record for record in records if record.rank == 1), None)
     untrained = next((record for record in records if record.stage == UNTRAINED), None)
-    if isinstance(certificate, str):
-        return [
-            Missing("No model yet", certificate),
-            *_so_far(records, best),
-            Heading("What to be careful about"),
-            Items(_warnings(records, None, audit)),
-        ]
+    warnings: list[Part] = [
+        Heading("What to be careful about"),
+        Items(_warnings(records, judged, audit)),
+    ]
+    if isinstance(certificate, str) or judged is None:
+        return [Missing("No model yet", str(certificate)), *_so_far(records, best), *warnings]
+    beside = _beside(certificate, judged, untrained)
+    cards = [*_cards(judged), *([] if beside is None else [beside.card])]
     return [
         Paragraph(_what_it_is(certificate, best)),
-        Figures(_cards(certificate, untrained)),
-        Paragraph(_is_it_good(certificate, untrained)),
-        Heading("What to be careful about"),
-        Items(_warnings(records, certificate, audit)),
+        Figures(tuple(cards)),
+        Paragraph(_is_it_good(certificate, judged, beside)),
+        *warnings,
     ]
 
 
@@ -92,20 +99,12 @@ def _what_it_is(certificate: Certificate, best: TrialRecord | None) -> str:
     )
 
 
-def _judged(certificate: Certificate) -> Evaluation:
-    return certificate.test or certificate.validation
-
-
-def _cards(
-    certificate: Certificate, untrained: TrialRecord | None
-) -> tuple[tuple[str, str, str], ...]:
-    judged = _judged(certificate)
-    split = "test" if certificate.test else "validation"
-    cards = [
+def _cards(judged: Evaluation) -> list[tuple[str, str, str]]:
+    return [
         (
-            f"AUC on {split}",
+            f"AUC on {_SPLITS.get(judged.split, judged.split)}",
             f"{judged.auc:.3f}",
-            f"{_edges(judged)}{judged.reals} real and {judged.fakes} fake clips",
+            f"{_edges(judged)}{judged.reals} real and {judged.fakes} fake videos",
         ),
         (
             "fakes found at the threshold",
@@ -113,32 +112,68 @@ def _cards(
             f"of {judged.fakes}; {judged.precision:.0%} of what is called fake is fake",
         ),
     ]
-    if untrained is not None and untrained.val_auc is not None:
-        ours = certificate.validation.auc
-        cards.append(
-            (
-                "best score without training",
-                f"{untrained.val_auc:.3f}",
-                f"validation AUC of {quantity_of(untrained)}; the model has {ours:.3f} there",
-            )
-        )
-    return tuple(cards)
 
 
 def _edges(judged: Evaluation) -> str:
     if judged.auc_ci is None:
-        return "no interval: one identity group; "
+        return "no interval: too few identity groups; "
     return f"95% interval {judged.auc_ci[0]:.3f} to {judged.auc_ci[1]:.3f}; "
 
 
-def _is_it_good(certificate: Certificate, untrained: TrialRecord | None) -> str:
-    """The verdict on the model in a sentence or two."""
-    judged = _judged(certificate)
+@dataclasses.dataclass(frozen=True)
+class _Beside:
+    """The best score without training, and whether the model is above it.
+
+    Attributes:
+        card: its figures.
+        verdict: in a sentence.
+    """
+
+    card: tuple[str, str, str]
+    verdict: str
+
+
+def _beside(
+    certificate: Certificate, judged: Evaluation, untrained: TrialRecord | None
+) -> _Beside | None:
+    """On the clips that were tested, where that was measured, else on validation."""
+    if judged.untrained is not None:
+        name = str(judged.untrained["name"]).replace("_", " ")
+        ahead, edges = judged.untrained["ahead"], judged.untrained["ahead_ci"]
+        word = f"{name}, on the same clips; the model is {interval_text(ahead, edges)} above"
+        lowest = ahead if edges is None else edges[0]
+        return _Beside(
+            (_WITHOUT, f"{judged.untrained['auc']:.3f}", word),
+            _against(name, ahead, None if edges is None else lowest > 0),
+        )
+    if untrained is None or untrained.val_auc is None:
+        return None
+    name, ours = quantity_of(untrained), certificate.validation.auc
+    word = f"{name}, AUC on validation; the model has {ours:.3f} there"
+    tied = untrained.tied_with_best
+    return _Beside(
+        (_WITHOUT, f"{untrained.val_auc:.3f}", word),
+        _against(name, ours - untrained.val_auc, None if tied is None else not tied),
+    )
+
+
+def _against(name: str, ahead: float, clearly: bool | None) -> str:
+    if ahead <= 0:
+        return f"It does not beat {name}, which needs no training."
+    if clearly is None:
+        return f"It is above {name}, the best without training; by luck or not is not known."
+    if clearly:
+        return f"It beats {name}, the best without training."
+    return f"It is not shown to beat {name}, which needs no training."
+
+
+def _is_it_good(certificate: Certificate, judged: Evaluation, beside: _Beside | None) -> str:
+    """The verdict on the model in a few sentences."""
     told = []
     if certificate.synthetic:
         told.append("On synthetic clips nothing can be said of real deepfakes.")
     elif judged.auc_ci is None:
-        told.append("With one identity group nobody can say how much of this is chance.")
+        told.append("With so few people nobody can say how much of this is chance.")
     elif judged.auc_ci[0] <= 0.5:
         told.append("On these people it cannot be told from guessing.")
     else:
@@ -148,29 +183,13 @@ def _is_it_good(certificate: Certificate, untrained: TrialRecord | None) -> str:
             "There is no test split with both labels: the figures are of the validation split, on "
             "which the model was chosen, and flatter it."
         )
-    if untrained is not None and untrained.val_auc is not None:
-        if certificate.validation.auc <= untrained.val_auc:
-            told.append(f"It does not beat {quantity_of(untrained)}, which needs no training.")
-        elif untrained.tied_with_best is None:
-            told.append(
-                f"On validation it is above {quantity_of(untrained)}, the best without training; "
-                "whether by more than luck is not known."
-            )
-        elif untrained.tied_with_best:
-            told.append(
-                f"It is not shown to beat {quantity_of(untrained)}, which needs no training."
-            )
-        else:
-            told.append(
-                f"On validation it beats {quantity_of(untrained)}, the best without training."
-            )
+    if beside is not None:
+        told.append(beside.verdict)
     return " ".join(told)
 
 
 def _warnings(
-    records: Sequence[TrialRecord],
-    certificate: Certificate | None,
-    audit: Audit | str,
+    records: Sequence[TrialRecord], judged: Evaluation | None, audit: Audit | str
 ) -> tuple[str, ...]:
     told = []
     if not isinstance(audit, str):
@@ -184,8 +203,7 @@ def _warnings(
         told.append(
             f"{ties} rows of the leaderboard are tied with the best: which is first is luck."
         )
-    if certificate is not None:
-        judged = _judged(certificate)
+    if judged is not None:
         if abs(judged.coverage_real - judged.coverage_fake) > _UNEVEN_COVERAGE:
             told.append("Faces were found unevenly in reals and fakes; that alone can tell them.")
         if judged.quarantined:

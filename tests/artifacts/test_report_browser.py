@@ -14,16 +14,20 @@ import numpy as np
 import pytest
 from axe_core_python.selenium import Axe
 from optuna.trial import FrozenTrial
+from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from artifacts import leaderboard_of
+from artifacts.assessment import recorded
 from artifacts.certificate import Certificate
 from artifacts.report import Material, page_of
 from artifacts.report_curves import Scored
+from artifacts.report_model import LookedAt
 from artifacts.report_page import render
+from artifacts.report_parts import Picture
 from artifacts.run_directory import RunDirectory
 
 PHONE, DESK = 375, 1280
@@ -68,18 +72,27 @@ def report(
         (trial / "history.csv").write_text(
             f"epoch,loss,val_auc,val_log_loss\n1,{first},0.6,0.7\n2,{second},0.8,0.6\n"
         )
+    Image.new("RGB", (700, 300)).save(run.picture)
     material = Material(
         run=run,
         trials=searched,
         board=leaderboard_of.load(run, searched),
         certificate=Certificate.read(run),
         scores={"test": _scored("test"), "val": _scored("val")},
+        tested=recorded(run),
         audit="the store is elsewhere",
-        faces=[],
+        looked=LookedAt(_streams(), (Picture(run.picture.read_bytes(), MISCHIEF, MISCHIEF),)),
     )
     path = folder / "report.html"
     path.write_text(render(page_of(material)), encoding="utf-8")
     return path
+
+
+def _streams() -> dict[str, Any]:
+    row = {"auc_without": 0.7, "loss": 0.1, "loss_interval": [0.0, 0.2]}
+    row |= {"weight_real": 0.5, "weight_fake": 0.5}
+    streams = [row | {"stream": "spatial"}, row | {"stream": "audio", "loss_interval": None}]
+    return {"streams": streams, "clips": 40, "auc": 0.8, "fusion": "attention"}
 
 
 def _scored(split: str) -> Scored:
