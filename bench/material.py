@@ -64,12 +64,22 @@ def _indexed(name: str, root: Path) -> VideoSet:
 
 def full_hd(folder: Path, seconds: int) -> Path:
     """A synthetic person in 1920 x 1080, at 25 frames a second, for so many seconds."""
-    path = folder / f"1080p-{seconds}s.mp4"
+    return _in_front(folder, seconds, 1920, 1080)
+
+
+def hd(folder: Path, seconds: int) -> Path:
+    """The same in 1280 x 720."""
+    return _in_front(folder, seconds, 1280, 720)
+
+
+def _in_front(folder: Path, seconds: int, width: int, height: int) -> Path:
+    path = folder / f"{height}p-{seconds}s.mp4"
     if not path.exists():
         clip = synthesize_clip(folder / "person.mp4", fake=False, frames=100, size=256)
         partial = path.with_name(f"partial-{path.name}")
         command = [get_ffmpeg_exe(), "-y", "-v", "error", "-stream_loop", "-1", "-i", str(clip)]
-        command += ["-t", str(seconds), "-vf", "scale=1080:1080,pad=1920:1080:420:0"]
+        filters = f"scale={height}:{height},pad={width}:{height}:{(width - height) // 2}:0"
+        command += ["-t", str(seconds), "-vf", filters]
         command += ["-c:v", "libx264", "-preset", "veryfast", "-crf", "23", "-pix_fmt", "yuv420p"]
         subprocess.run([*command, str(partial)], check=True)
         partial.replace(path)

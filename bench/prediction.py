@@ -1,0 +1,179 @@
+"""How fast a video is judged, and what takes the time: ``python bench/prediction.py``.
+
+Videos of 720p are judged whole, as ``dfsearch predict`` does, by the network of the quick preset:
+EfficientNet-Lite0 on every frame of clips of 128 px (a search may choose to look at every second
+or fourth). Its own video is a SYNTHETIC person; with ``DFSEARCH_REAL_DATA`` there are real ones of
+FaceForensics++, of the same size. Decoding alone and judging take turns on each. The head of the
+network is not trained: what it says does not matter here, and takes no other time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import statistics
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from material import hd
+from measure import machine, timed
+from rich.table import Table
+
+from artifacts.quiet import import_tensorflow
+
+import_tensorflow()
+
+import keras  # noqa: E402
+
+from artifacts.frame_order import is_blind_to_order  # noqa: E402
+from artifacts.predict import TRAINED_ON  # noqa: E402
+from artifacts.sliding import pace_of  # noqa: E402
+from artifacts.watching import FACES, MODEL, Watcher  # noqa: E402
+from data_prep.clip import Preparation, make_detector  # noqa: E402
+from data_prep.video import scan_frames  # noqa: E402
+from search import detectors  # noqa: E402
+from search.console import log, tables  # noqa: E402
+from search.hyperparameters import fixed  # noqa: E402
+from spaces.detector import detector_space  # noqa: E402
+from spaces.spatial import SpatialBlock  # noqa: E402
+from spaces.temporal import TemporalBlock  # noqa: E402
+
+SIZE = 128
+REAL = "ffpp/manipulated_sequences/Deepfakes/c23/videos"
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One video judged with clips of so many frames.
+
+    Attributes:
+        video: what it is.
+        frames: of a clip.
+        duration: of the video, seconds.
+        decoding: seconds to decode it and do nothing else, median.
+        judging: seconds to judge it, median; decoding included.
+        faces, model: shares of that for faces and their crops, and for the network.
+        cores: kept busy meanwhile.
+        others: cores that other programs kept busy.
+    """
+
+    video: str
+    frames: int
+    duration: float
+    decoding: float
+    judging: float
+    faces: float
+    model: float
+    cores: float
+    others: float
+
+
+def measured(video: str, path: Path, watcher: Watcher, rounds: int) -> Row:
+    """Decode and judge a video in turns."""
+    none = np.zeros(1, np.int64)
+    watcher.watch(path)
+    decoding, judging, cores, others, spent = [], [], [], [], {FACES: 0.0, MODEL: 0.0}
+    duration = 0.0
+    for _ in range(rounds):
+        decoding.append(
+            timed(lambda: scan_frames(path, 1, lambda *_: none, lambda *_: None, held=1)).wall
+        )
+        before = dict(watcher.spent)
+        seen = []
+        time = timed(lambda: seen.append(watcher.watch(path)))  # noqa: B023
+        judging.append(time.wall)
+        cores.append(time.cpu / time.wall)
+        others.append(time.others / time.wall)
+        spent = {step: spent[step] + watcher.spent[step] - before[step] for step in spent}
+        duration = seen[0].media.duration
+    return Row(
+        video=video,
+        frames=watcher.pace.frames,
+        duration=duration,
+        decoding=statistics.median(decoding),
+        judging=statistics.median(judging),
+        faces=spent[FACES] / sum(judging),
+        model=spent[MODEL] / sum(judging),
+        cores=statistics.mean(cores),
+        others=statistics.mean(others),
+    )
+
+
+def watcher_of(frames: int) -> Watcher:
+    """What judges with clips of so many frames."""
+    shape = (frames, SIZE, SIZE, 4)
+    graph = detector_space(
+        shape,
+        streams=("spatial",),
+        spatial=SpatialBlock(backbones=("efficientnet_lite0",), frame_stride=1),
+        temporal=TemporalBlock(kind="mean"),
+    )
+    model: keras.Model = detectors.build(graph, fixed({}), 0)
+    preparation = Preparation(frames=frames, size=SIZE)
+    blind = is_blind_to_order(model)
+    pace = pace_of(frames, TRAINED_ON, by_frames_alone=blind)
+    return Watcher(model, preparation, make_detector(preparation), pace, any_order=blind)
+
+
+def videos(folder: Path, seconds: int, count: int) -> dict[str, Path]:
+    """What is judged, by what it is."""
+    found = {f"synthetic, {seconds} s": hd(folder, seconds)}
+    real = os.environ.get("DFSEARCH_REAL_DATA")
+    if real:
+        for path in sorted((Path(real) / REAL).glob("*.mp4"))[:count]:
+            found[f"FaceForensics++ {path.stem}"] = path
+    return found
+
+
+def table(rows: list[Row]) -> Table:
+    """A line for each video and length of clips."""
+    shown = Table(title="seconds of 720p video judged in a second, and what takes the time")
+    for name in ("video", "frames a clip"):
+        shown.add_column(name)
+    for name in ("decoded alone", "judged", "decoding", "faces", "network", "cores", "others"):
+        shown.add_column(name, justify="right")
+    for row in rows:
+        shown.add_row(
+            f"{row.video} ({row.duration:.1f} s)",
+            str(row.frames),
+            f"{row.duration / row.decoding:.1f}",
+            f"{row.duration / row.judging:.1f}",
+            f"{1 - row.faces - row.model:.0%}",
+            f"{row.faces:.0%}",
+            f"{row.model:.0%}",
+            f"{row.cores:.1f}",
+            f"{row.others:.1f}",
+        )
+    return shown
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--seconds", type=int, default=20, help="of the synthetic video")
+    parser.add_argument("--frames", type=int, nargs="+", default=[16], help="of a clip")
+    parser.add_argument("--real", type=int, default=3, help="how many real videos, if there are")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", action="store_true", help="for programs")
+    chosen = parser.parse_args()
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        found = videos(Path(folder), chosen.seconds, chosen.real)
+        for frames in chosen.frames:
+            watcher = watcher_of(frames)
+            for name, path in found.items():
+                rows.append(measured(name, path, watcher, chosen.rounds))
+                log.print(f"{name}, clips of {frames}: {rows[-1].judging:.1f} s")
+    if chosen.json:
+        rows_json = [dataclasses.asdict(row) for row in rows]
+        print(json.dumps({"machine": machine(), "rows": rows_json}, indent=1))
+    else:
+        tables().print(table(rows))
+        print(machine())
+
+
+if __name__ == "__main__":
+    main()
