@@ -9,6 +9,7 @@ import typer
 
 from data_prep.errors import UserError
 from search import (  # noqa: F401
+    cli_dashboard,
     cli_data,
     cli_evaluate,
     cli_export,

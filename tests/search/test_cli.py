@@ -19,6 +19,7 @@ VERBS = (
     "verify",
     "run",
     "leaderboard",
+    "dashboard",
     "evaluate",
     "predict",
     "pseudo-fakes",

@@ -1,0 +1,91 @@
+"""Learning curves of a trial as a picture, drawn from its ``history.csv``."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+# What is drawn where a history has it, from the top down.
+_DRAWN = ("val_auc", "kid", "val_log_loss", "loss", "discriminator_loss", "generator_loss")
+_COUNTED = ("epoch", "report")
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 720, 200, 70, 20, 34, 26
+_PAPER, _INK, _AXIS, _LINE = "#ffffff", "#202020", "#b0b0b0", "#1f5fa8"
+
+Curve = Sequence[tuple[float, float]]
+
+
+def read_curves(path: Path) -> dict[str, Curve]:
+    """What a history tells, by name: (epoch or report, value) of each row that has a finite one.
+
+    Of a trial that was also trained without each method in turn, the training with all. A line that
+    is being written, and a file that is none, are passed over.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = [row for row in csv.DictReader(file) if not row.get("without")]
+    except (OSError, ValueError, csv.Error):
+        return {}
+    curves: dict[str, list[tuple[float, float]]] = {}
+    for row in rows:
+        at = next((_number(row[name]) for name in _COUNTED if name in row), None)
+        for name in _DRAWN:
+            value = _number(row.get(name))
+            if at is not None and value is not None:
+                curves.setdefault(name, []).append((at, value))
+    return {name: curves[name] for name in _DRAWN if name in curves}
+
+
+def draw_curves(curves: dict[str, Curve], title: str) -> bytes:
+    """A PNG with a panel for each curve, one under the other.
+
+    Args:
+        curves: from :func:`read_curves`; at least one.
+        title: of the trial.
+    """
+    picture = Image.new("RGB", (_WIDTH, _HEIGHT * len(curves)), _PAPER)
+    pen = ImageDraw.Draw(picture)
+    for number, (name, curve) in enumerate(curves.items()):
+        _panel(pen, number * _HEIGHT, f"{title}: {name}", curve)
+    held = io.BytesIO()
+    picture.save(held, "PNG")
+    return held.getvalue()
+
+
+def _panel(pen: ImageDraw.ImageDraw, above: int, title: str, curve: Curve) -> None:
+    font = ImageFont.load_default(13)
+    steps, values = zip(*curve, strict=True)
+    low, high = min(values), max(values)
+    left, right = _LEFT, _WIDTH - _RIGHT
+    top, bottom = above + _TOP, above + _HEIGHT - _BOTTOM
+    pen.text((left, above + 10), title, _INK, font)
+    pen.line([(left, top), (left, bottom), (right, bottom)], _AXIS)
+    for value, height in ((high, top), (low, bottom)):
+        pen.text((left - 6, height), f"{value:.4g}", _INK, font, anchor="rm")
+    for step, across in ((steps[0], left), (steps[-1], right)):
+        pen.text((across, bottom + 6), f"{step:g}", _INK, font, anchor="mt")
+    # A single value lies in the middle.
+    width, height = (steps[-1] - steps[0]) or 1, (high - low) or 1
+    points = [
+        (
+            left + (right - left) * (step - steps[0]) / width,
+            bottom - (bottom - top) * ((value - low) / height if high > low else 0.5),
+        )
+        for step, value in curve
+    ]
+    if len(points) > 1:
+        pen.line(points, _LINE, 2)
+    for x, y in points:
+        pen.ellipse((x - 2.5, y - 2.5, x + 2.5, y + 2.5), _LINE)
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
