@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from artifacts.bounds import settled
-from data_prep.bootstrap import Interval, group_intervals
+from data_prep.bootstrap import Interval, batch_intervals
 
 Labels: TypeAlias = "npt.NDArray[np.integer]"
 Scores: TypeAlias = "npt.NDArray[np.float64]"
@@ -51,8 +51,8 @@ def measured(
         seed: of the bootstrap.
     """
     measure = Measure(labels, probabilities, threshold)
-    values = measure(np.ones(len(labels), np.int64))
-    drawn = group_intervals(measure, labels, groups, seed)
+    values = measure.point()
+    drawn = batch_intervals(measure, labels, groups, seed)
     if drawn.get("ece") is not None:
         # Noise adds to this error, and draws have more of it than the clips themselves.
         low, high = drawn["ece"] or (0.0, 0.0)
@@ -69,8 +69,8 @@ def bins_of(count: int) -> int:
 class Measure:
     """Every metric of fixed scores under changing whole-number weights of the clips.
 
-    Equal to scikit-learn's on repeated clips, at a fiftieth of the cost: the clips are sorted
-    once, and a bootstrap asks a thousand times.
+    Equal to scikit-learn's on repeated clips, at a small part of the cost: the clips are sorted
+    once, and the thousand draws of a bootstrap are measured many at a time.
 
     ==========================  ================================================================
     auc                         area under the ROC curve
@@ -96,71 +96,88 @@ class Measure:
 
     def __init__(self, labels: Labels, probabilities: Scores, threshold: float) -> None:
         order = np.argsort(-probabilities, kind="stable")
-        ranked = probabilities[order]
+        ranked, fake = probabilities[order], labels[order] == 1
         self._order = order
         self._last_of_ties = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
-        self._fake = labels == 1
-        self._called = probabilities >= threshold
-        inside = np.clip(probabilities, np.finfo(np.float64).eps, 1 - np.finfo(np.float64).eps)
-        self._log_loss = -np.log(np.where(self._fake, inside, 1 - inside))
-        self._excess = probabilities - self._fake
-        self._squared_error = self._excess**2
+        self._both = 0 < fake.sum() < len(fake)
+        self._fake = fake
+        called = ranked >= threshold
+        inside = np.clip(ranked, np.finfo(np.float64).eps, 1 - np.finfo(np.float64).eps)
+        self._excess = ranked - fake
+        # What is summed over the clips, a column each.
+        self._summed = np.stack(
+            [
+                called & fake,
+                called & ~fake,
+                fake,
+                ~fake,
+                -np.log(np.where(fake, inside, 1 - inside)),
+                self._excess**2,
+            ],
+            axis=1,
+        )
         # Equal scores lie in one bin, that of the first of them.
-        first_of_ties = np.searchsorted(-ranked, -probabilities)
-        self._bins = bins_of(len(labels))
-        self._bin = first_of_ties * self._bins // len(labels)
+        bins = np.searchsorted(-ranked, -ranked) * bins_of(len(labels)) // len(labels)
+        self._bin_starts = np.flatnonzero(np.diff(bins, prepend=-1))
 
-    def __call__(self, weights: npt.NDArray[np.integer]) -> dict[str, float]:
-        """Metrics where clip i counts ``weights[i]`` times; every label there is must count."""
-        values = self._of_ranks(weights) if 0 < self._fake.sum() < len(self._fake) else {}
-        values |= self._of_calls(weights)
-        total = weights.sum()
-        values |= {
-            "log_loss": (weights * self._log_loss).sum() / total,
-            "brier": (weights * self._squared_error).sum() / total,
-        }
-        if "auc" in values:
-            apart = np.bincount(self._bin, weights * self._excess, self._bins)
-            values["ece"] = np.abs(apart).sum() / total
-        return {name: float(value) for name, value in values.items()}
+    def __call__(self, weights: npt.NDArray[np.integer]) -> dict[str, Scores]:
+        """Metrics of every draw, (B,) each.
 
-    def _of_ranks(self, weights: npt.NDArray[np.integer]) -> dict[str, float]:
-        fakes, reals = weights * self._fake, weights * ~self._fake
-        hits = np.append(0, np.cumsum(fakes[self._order])[self._last_of_ties])
-        false_alarms = np.append(0, np.cumsum(reals[self._order])[self._last_of_ties])
-        hit_rate, false_alarm_rate = hits / hits[-1], false_alarms / false_alarms[-1]
-        precisions = hits / np.maximum(hits + false_alarms, 1)
-        values = {
-            "auc": np.trapezoid(hit_rate, false_alarm_rate),
-            "eer": _crossing(hit_rate, false_alarm_rate),
-            "average_precision": (np.diff(hit_rate) * precisions[1:]).sum(),
-        }
-        for name, rate in _LOW_RATES.items():
-            last = np.searchsorted(false_alarm_rate, rate + 1e-12, "right") - 1
-            values[name] = hit_rate[last]
+        Args:
+            weights: (B, N), how often each clip counts; every label there is must count.
+        """
+        ranked = np.take(weights, self._order, axis=1).astype(np.float64)
+        right, wrong, fakes, reals, log_loss, brier = (ranked @ self._summed).T
+        total = fakes + reals
+        values = self._of_ranks(ranked) if self._both else {}
+        values["accuracy"] = (right + reals - wrong) / total
+        if self._both:
+            values["precision"] = right / np.maximum(right + wrong, 1)
+        if self._fake.any():
+            values["recall"] = right / fakes
+        if not self._fake.all():
+            values["false_alarm_rate"] = wrong / reals
+        if self._both:
+            values["f1"] = 2 * right / (right + wrong + fakes)
+        values |= {"log_loss": log_loss / total, "brier": brier / total}
+        if self._both:
+            apart = np.add.reduceat(ranked * self._excess, self._bin_starts, axis=1)
+            values["ece"] = np.abs(apart).sum(axis=1) / total
         return values
 
-    def _of_calls(self, weights: npt.NDArray[np.integer]) -> dict[str, float]:
-        called, fake = self._called, self._fake
-        right, wrong = weights[called & fake].sum(), weights[called & ~fake].sum()
-        fakes, reals = weights[fake].sum(), weights[~fake].sum()
-        values = {"accuracy": (right + reals - wrong) / (fakes + reals)}
-        if not reals:
-            return values | {"recall": right / fakes}
-        if not fakes:
-            return values | {"false_alarm_rate": wrong / reals}
-        return values | {
-            "precision": right / max(right + wrong, 1),
-            "recall": right / fakes,
-            "false_alarm_rate": wrong / reals,
-            "f1": 2 * right / (right + wrong + fakes),
+    def point(self) -> dict[str, float]:
+        """Metrics where every clip counts once."""
+        found = self(np.ones((1, len(self._order)), np.int64))
+        return {name: float(values[0]) for name, values in found.items()}
+
+    def _of_ranks(self, ranked: Scores) -> dict[str, Scores]:
+        hits = _from_zero(np.cumsum(ranked * self._fake, axis=1)[:, self._last_of_ties])
+        called = _from_zero(np.cumsum(ranked, axis=1)[:, self._last_of_ties])
+        false_alarms = called - hits
+        hit_rate = hits / hits[:, -1:]
+        false_alarm_rate = false_alarms / false_alarms[:, -1:]
+        precisions = hits / np.maximum(called, 1)
+        values = {
+            "auc": np.trapezoid(hit_rate, false_alarm_rate, axis=1),
+            "eer": _crossing(hit_rate, false_alarm_rate),
+            "average_precision": (np.diff(hit_rate, axis=1) * precisions[:, 1:]).sum(axis=1),
         }
+        for name, rate in _LOW_RATES.items():
+            last = (false_alarm_rate <= rate + 1e-12).sum(axis=1) - 1
+            values[name] = hit_rate[np.arange(len(hit_rate)), last]
+        return values
 
 
-def _crossing(hit: Scores, false_alarm: Scores) -> np.float64:
-    """False alarm rate where a ROC curve meets the line of equal errors."""
+def _from_zero(counts: Scores) -> Scores:
+    return np.concatenate([np.zeros((len(counts), 1)), counts], axis=1)
+
+
+def _crossing(hit: Scores, false_alarm: Scores) -> Scores:
+    """False alarm rate where ROC curves, (B, points) each, meet the line of equal errors."""
     excess = hit + false_alarm - 1
-    after = int(np.argmax(excess >= 0))
-    step = -excess[after - 1] / (excess[after] - excess[after - 1])
-    before: np.float64 = false_alarm[after - 1]
-    return before + step * (false_alarm[after] - before)
+    after = np.argmax(excess >= 0, axis=1)
+    rows = np.arange(len(hit))
+    step = -excess[rows, after - 1] / (excess[rows, after] - excess[rows, after - 1])
+    before = false_alarm[rows, after - 1]
+    found: Scores = before + step * (false_alarm[rows, after] - before)
+    return found

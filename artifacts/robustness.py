@@ -23,7 +23,7 @@ from artifacts.measures import Measure
 from artifacts.per_video import ScoredClips
 from artifacts.scoring import BATCH, read_inputs, scores_of
 from data_prep import degradation_steps as steps
-from data_prep.bootstrap import Interval, group_intervals
+from data_prep.bootstrap import Interval, batch_intervals
 from data_prep.flow import flow_and_strain
 from data_prep.modalities import with_grey
 from data_prep.store import Store
@@ -218,15 +218,16 @@ def _row(
     threshold: float,
     seed: int,
 ) -> UnderCondition:
-    def figures(weights: npt.NDArray[np.integer]) -> dict[str, float]:
+    def figures(weights: npt.NDArray[np.integer]) -> dict[str, npt.NDArray[np.float64]]:
         found = measure(weights)
         values = {figure: found[figure] for figure in _FIGURES if figure in found}
         if clean is not None and "auc" in found:
             values[_AUC_DROP] = clean(weights)["auc"] - found["auc"]
         return values
 
-    values = figures(np.ones(len(videos.labels), np.int64))
-    drawn = group_intervals(figures, videos.labels, videos.groups, seed)
+    once = np.ones((1, len(videos.labels)), np.int64)
+    values = {figure: float(found[0]) for figure, found in figures(once).items()}
+    drawn = batch_intervals(figures, videos.labels, videos.groups, seed)
     called = videos.probabilities >= threshold
     intervals, bounds = settled(values, drawn, videos.labels, videos.groups, called)
     cells: dict[str, Any] = {}

@@ -119,13 +119,13 @@ def test_a_run_that_cannot_be_written_is_evaluated_and_told(
 ) -> None:
     # Where a file should be, a folder is as unwritable as it gets.
     own_run.openings.mkdir()
-    own_run.robustness.mkdir()
-    found = assess(own_run, labelled_store, Request(robustness=True))
+    own_run.matched.mkdir()
+    found = assess(own_run, labelled_store, Request(matched="sharpness"))
     assert [remark.split(": ")[-1] for remark in found.remarks] == [
         "this opening is not on record",
         "these figures are not kept",
     ]
-    assert found.robustness is not None
+    assert found.matched is not None
     assert len(found.openings) == 1
 
 
@@ -187,14 +187,16 @@ def test_scores_of_another_model_do_not_replace_the_record(finished_run: RunDire
     assert found.to_json()["ece"] is None
 
 
-def test_grids_of_another_model_are_not_shown(everything: Everything) -> None:
-    run, _, _ = everything
-    for path in (run.robustness, run.matched):
-        write_json(path, json.loads(path.read_text()) | {"model": "f" * 64})
-    shown = recorded(run)
+def test_grids_are_shown_with_the_record_where_they_are_of_its_model(
+    finished_run: RunDirectory,
+) -> None:
+    mine = json.loads(finished_run.certificate.read_text())["files"]["h5"]["sha256"]
+    write_json(finished_run.robustness, {"model": mine, "conditions": []})
+    write_json(finished_run.matched, {"model": "f" * 64, "pairs": 3})
+    shown = recorded(finished_run)
     assert shown is not None
+    assert shown.robustness == {"model": mine, "conditions": []}
     assert shown.matched is None
-    assert shown.robustness is None
 
 
 def test_a_run_without_a_test_has_no_record(finished_run: RunDirectory) -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from data_prep.bootstrap import group_intervals
+from data_prep import bootstrap
+from data_prep.bootstrap import batch_intervals, group_intervals
 
 
 def test_people_are_drawn_whole() -> None:
@@ -68,3 +69,17 @@ def test_of_one_label_alone_every_draw_counts() -> None:
 
     assert group_intervals(measure, labels, groups, seed=0) == {"first": (0, 3)}
     assert len(weights_seen) == 1 + 1000
+
+
+@pytest.mark.parametrize("together", [1, 7, 100_000])
+def test_draws_taken_together_are_the_draws_taken_one_by_one(
+    together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap, "_WEIGHTS", 12 * together)
+    labels, groups = np.tile([0, 1], 6), np.repeat(["a", "b", "c", "d"], 3)
+    values = np.arange(12.0)
+    alone = group_intervals(lambda w: {"mean": float(w @ values / w.sum())}, labels, groups, 3)
+    both = batch_intervals(lambda w: {"mean": w @ values / w.sum(axis=1)}, labels, groups, 3)
+    assert both == alone
+    one = np.full(12, "a")
+    assert batch_intervals(lambda w: {"mean": w @ values}, labels, one, 3) == {"mean": None}
