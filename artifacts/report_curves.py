@@ -2,45 +2,42 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from artifacts import scores_table
+from artifacts.per_video import ScoredClips, of_videos, video_names
 from data_prep.bootstrap import group_intervals
 from data_prep.errors import UserError
+from data_prep.store import SPLITS
 
 Floats = npt.NDArray[np.float64]
 
-_COLUMNS = ("key", "split", "label", "method", "group", "fake_probability")
 _GRID = 101
 _MOST_BINS, _CLIPS_A_BIN = 10, 6
 
 
 @dataclasses.dataclass(frozen=True)
 class Scored:
-    """The scored clips of one split.
+    """The scores of one split.
 
     Attributes:
-        split: ``val`` or ``test``.
-        keys, methods, groups: str (N,), of each clip.
-        labels: int64 (N,), 1 is fake.
-        probabilities: float64 (N,), of fake.
+        keys: str (N,), of the clips.
+        clips: with their scores, in the same order.
+        videos: the same, a video each; most have one clip.
     """
 
-    split: str
     keys: npt.NDArray[np.str_]
-    methods: npt.NDArray[np.str_]
-    groups: npt.NDArray[np.str_]
-    labels: npt.NDArray[np.int64]
-    probabilities: Floats
+    clips: ScoredClips
+    videos: ScoredClips
 
     @property
     def has_both_labels(self) -> bool:
         """Whether a curve can be drawn."""
-        return len(np.unique(self.labels)) == 2
+        return len(np.unique(self.clips.labels)) == 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,45 +66,32 @@ class Curves:
 
 
 def read_scores(path: Path) -> dict[str, Scored]:
-    """The clips of ``scores.csv`` by split, in the order of the file.
+    """What is in ``scores.csv``, by split.
 
     Raises:
-        UserError: there is no such file, or it is damaged.
+        UserError: the file is missing or damaged, or has no split.
     """
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            table = csv.DictReader(file)
-            rows = list(table)
-        if not set(_COLUMNS) <= set(table.fieldnames or ()):
-            raise ValueError("a column is missing")
-        splits = dict.fromkeys(row["split"] for row in rows)
-        return {split: _scored(split, rows) for split in splits}
-    except FileNotFoundError:
-        raise UserError(f"{path.name} is missing; has the run finished?") from None
-    except (OSError, KeyError, ValueError, TypeError, csv.Error):
-        raise UserError(f"{path.name} is damaged; it is not as a run writes it") from None
+    found: dict[str, Scored] = {}
+    for split in SPLITS:
+        try:
+            keys, clips = scores_table.read_scores(path, split)
+        except UserError as error:
+            why = error
+        else:
+            found[split] = Scored(keys, clips, of_videos(clips, video_names(keys)))
+    if not found:
+        raise why
+    return found
 
 
-def _scored(split: str, rows: list[dict[str, str]]) -> Scored:
-    ours = [row for row in rows if row["split"] == split]
-    probabilities = np.array([float(row["fake_probability"]) for row in ours])
-    labels = np.array([int(row["label"]) for row in ours], np.int64)
-    if not np.isin(labels, (0, 1)).all() or not ((probabilities >= 0) & (probabilities <= 1)).all():
-        raise ValueError("no labels or no probabilities")
-    keys, methods, groups = (
-        np.array([str(row[name]) for row in ours]) for name in ("key", "method", "group")
-    )
-    return Scored(split, keys, methods, groups, labels, probabilities)
-
-
-def curves(scored: Scored, *, seed: int = 0) -> Curves:
+def curves(scored: ScoredClips, *, seed: int = 0) -> Curves:
     """Curves with percentile bands from draws of whole identity groups.
 
     One draw gives a value at every point of every curve, so that a band holds each point with 95%,
     not the whole curve. Precision is that of the highest threshold which finds so many fakes.
 
     Args:
-        scored: clips of both labels.
+        scored: clips or videos of both labels.
         seed: of the draws.
     """
     measure = _Curves(scored)
@@ -129,7 +113,7 @@ def curves(scored: Scored, *, seed: int = 0) -> Curves:
 class _Curves:
     """Every point of every curve under changing whole-number weights of the clips."""
 
-    def __init__(self, scored: Scored) -> None:
+    def __init__(self, scored: ScoredClips) -> None:
         order = np.argsort(-scored.probabilities, kind="stable")
         ranked = scored.probabilities[order]
         self._order = order

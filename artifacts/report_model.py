@@ -153,12 +153,13 @@ def telling(scored: Scored | None, store: Store, threshold: float) -> list[int]:
         return []
     place = {str(key): row for row, key in enumerate(store.keys)}
     rows = np.array([place.get(str(key), -1) for key in scored.keys], np.int64)
-    called = scored.probabilities >= threshold
-    sure = np.abs(scored.probabilities - threshold)
+    labels, probabilities = scored.clips.labels, scored.clips.probabilities
+    called = probabilities >= threshold
+    sure = np.abs(probabilities - threshold)
     chosen: list[int] = []
     for label in (REAL, FAKE):
         for right in (True, False):
-            ours = (rows >= 0) & (scored.labels == label) & ((called == (label == FAKE)) == right)
+            ours = (rows >= 0) & (labels == label) & ((called == (label == FAKE)) == right)
             chosen += _surest(rows, sure, ours)
     return chosen
 

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from scipy.special import ndtri
 
 from artifacts.evaluation import Evaluation
+from artifacts.per_video import ScoredClips
 from artifacts.report_curves import Band, Curves, Scored, curves
 from artifacts.report_parts import (
     Cell,
@@ -47,22 +48,22 @@ def score_parts(scores: Mapping[str, Scored], threshold: float) -> list[Part]:
     """Curves of the test split beside those of validation, and the errors at the threshold.
 
     Args:
-        scores: clips by split.
+        scores: by split.
         threshold: frozen; at and above it a clip is called fake.
     """
     drawn = {
-        split: curves(scored)
+        split: curves(scores[split].videos)
         for split in ("test", "val")
-        if (scored := scores.get(split)) is not None and scored.has_both_labels
+        if split in scores and scores[split].has_both_labels
     }
     if not drawn:
-        return [Missing("Curves", "no split has scores of both real and fake clips.")]
+        return [Missing("Curves", "no split has scores of both reals and fakes.")]
     split = next(iter(drawn))
-    scored, shown = scores[split], drawn[split]
+    scored, shown = scores[split].videos, drawn[split]
     people = len(np.unique(scored.groups))
     parts: list[Part] = [
         Paragraph(
-            f"Of the {_SPLITS[split]} split: {len(scored.labels)} clips of {people} "
+            f"Of the {_SPLITS[split]} split: {len(scored.labels)} videos of {people} "
             f"{'people' if people != 1 else 'person'} (identity groups). Bands are 95% of a "
             "thousand draws of whole people, point by point."
             + ("" if people > 1 else " With one person there are none.")
@@ -109,14 +110,14 @@ def _precision(shown: Curves, other: Curves | None, share: float) -> Figure:
     figure.update_yaxes(title="fakes among those called fake", range=[0, 1.02], tickformat=".0%")
     return Figure(
         "Precision and recall. Precision depends on how many fakes there are: "
-        f"{share:.0%} of these clips, and far fewer where most videos are real.",
+        f"{share:.0%} of these videos, and far fewer where most videos are real.",
         "Precision-recall curve. " + _told(shown.precision, (0.5, 0.9, 1.0), "precision", "recall"),
         figure,
         size="half",
     )
 
 
-def _det(shown: Curves, other: Curves | None, scored: Scored) -> Figure:
+def _det(shown: Curves, other: Curves | None, scored: ScoredClips) -> Figure:
     """Both errors, on normal deviates (Martin et al., 1997)."""
     rarest = 0.5 / max(min(int((scored.labels == label).sum()) for label in (REAL, FAKE)), 1)
 
@@ -138,7 +139,7 @@ def _det(shown: Curves, other: Curves | None, scored: Scored) -> Figure:
     return Figure(
         "DET: both errors against each other on the scale of normal deviates (Martin et al., "
         f"1997). It begins at {rarest:.1%}, half an error: what is rarer cannot be "
-        "told from so few clips.",
+        "told from so few videos.",
         "DET curve. "
         + _told(
             Band(shown.roc.x, 1 - shown.roc.y, 1 - shown.roc.high, 1 - shown.roc.low),
@@ -151,7 +152,7 @@ def _det(shown: Curves, other: Curves | None, scored: Scored) -> Figure:
     )
 
 
-def _calibration(shown: Curves, scored: Scored) -> Figure:
+def _calibration(shown: Curves, scored: ScoredClips) -> Figure:
     band = shown.calibration
     figure = go.Figure()
     figure.add_scatter(
@@ -162,7 +163,7 @@ def _calibration(shown: Curves, scored: Scored) -> Figure:
         x=band.x.tolist(),
         y=band.y.tolist(),
         mode="lines+markers",
-        name="clips",
+        name="videos",
         line={"color": _LINE},
         error_y={
             "type": "data",
@@ -179,9 +180,9 @@ def _calibration(shown: Curves, scored: Scored) -> Figure:
         for given, share in zip(band.x, band.y, strict=True)
     )
     return Figure(
-        f"Calibration: the clips in {bins} bins of equal number, how probable a fake the model "
+        f"Calibration: the videos in {bins} bins of equal number, how probable a fake the model "
         "says there is, and how many there are. On the dotted line it means what it says.",
-        f"Calibration of {len(scored.labels)} clips. Share of fakes: {told}.",
+        f"Calibration of {len(scored.labels)} videos. Share of fakes: {told}.",
         figure,
         size="half",
     )
@@ -231,7 +232,7 @@ def _told(band: Band, places: tuple[float, ...], what: str, at: str) -> str:
     return "; ".join(told) + "."
 
 
-def _confusion(scored: Scored, threshold: float, split: str) -> Table:
+def _confusion(scored: ScoredClips, threshold: float, split: str) -> Table:
     called = scored.probabilities >= threshold
     rows = []
     for label in (REAL, FAKE):
@@ -243,7 +244,7 @@ def _confusion(scored: Scored, threshold: float, split: str) -> Table:
         rows.append(Row(tuple(cells)))
     return Table(
         f"Confusion matrix of the {split} split at the frozen threshold of {threshold:.3f}.",
-        (Column("clip is", number=False), Column("called real"), Column("called fake")),
+        (Column("video is", number=False), Column("called real"), Column("called fake")),
         tuple(rows),
     )
 

@@ -23,6 +23,7 @@ from selenium.webdriver.common.keys import Keys
 from artifacts import leaderboard_of
 from artifacts.assessment import recorded
 from artifacts.certificate import Certificate
+from artifacts.per_video import ScoredClips
 from artifacts.report import Material, page_of
 from artifacts.report_curves import Scored
 from artifacts.report_model import LookedAt
@@ -78,7 +79,7 @@ def report(
         trials=searched,
         board=leaderboard_of.load(run, searched),
         certificate=Certificate.read(run),
-        scores={"test": _scored("test"), "val": _scored("val")},
+        scores={"test": _scored(), "val": _scored()},
         tested=recorded(run),
         audit="the store is elsewhere",
         looked=LookedAt(_streams(), (Picture(run.picture.read_bytes(), MISCHIEF, MISCHIEF),)),
@@ -95,17 +96,17 @@ def _streams() -> dict[str, Any]:
     return {"streams": streams, "clips": 40, "auc": 0.8, "fusion": "attention"}
 
 
-def _scored(split: str) -> Scored:
+def _scored() -> Scored:
     rng = np.random.default_rng(1)
     labels = np.tile([0, 1], 20)
-    return Scored(
-        split,
-        keys=np.array([MISCHIEF] * 40),
-        methods=np.array([MISCHIEF if label else "real" for label in labels]),
-        groups=np.repeat([f"person {number}" for number in range(10)], 4),
+    clips = ScoredClips(
         labels=labels,
         probabilities=(0.6 * labels + 0.4 * rng.random(40)) * 0.9,
+        groups=np.repeat([f"person {number}" for number in range(10)], 4),
+        methods=np.array([MISCHIEF if label else "real" for label in labels]),
+        coverage=np.ones(40),
     )
+    return Scored(np.array([MISCHIEF] * 40), clips, clips)
 
 
 @pytest.fixture
