@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from artifacts import scores_table
 from artifacts.per_video import ScoredClips, of_videos, video_names
-from data_prep.bootstrap import group_intervals
+from data_prep.bootstrap import batch_intervals
 from data_prep.errors import UserError
 from data_prep.store import SPLITS
 
@@ -95,13 +95,13 @@ def curves(scored: ScoredClips, *, seed: int = 0) -> Curves:
         seed: of the draws.
     """
     measure = _Curves(scored)
-    point = measure(np.ones(len(scored.labels), np.int64))
-    intervals = group_intervals(measure, scored.labels, scored.groups, seed)
+    point = measure(np.ones((1, len(scored.labels)), np.int64))
+    intervals = batch_intervals(measure, scored.labels, scored.groups, seed)
 
     def band(name: str, x: Floats) -> Band:
         names = [f"{name} {place}" for place in range(len(x))]
         edges = np.array([intervals[name] or (np.nan, np.nan) for name in names])
-        return Band(x, np.array([point[name] for name in names]), edges[:, 0], edges[:, 1])
+        return Band(x, np.array([point[name][0] for name in names]), edges[:, 0], edges[:, 1])
 
     return Curves(
         roc=band("hit", measure.false_alarms),
@@ -129,27 +129,33 @@ class _Curves:
         self._bins = np.array_split(order[::-1], bins)
         self.means: Floats = np.array([scored.probabilities[rows].mean() for rows in self._bins])
 
-    def __call__(self, weights: npt.NDArray[np.integer]) -> dict[str, float]:
-        """All points where clip i counts ``weights[i]`` times; both labels must count."""
+    def __call__(self, weights: npt.NDArray[np.integer]) -> dict[str, Floats]:
+        """All points, (B,) each, where in row b clip i counts ``weights[b, i]`` times.
+
+        Both labels must count in every row. A bin of which no clip counts has NaN.
+        """
         fakes, reals = weights * self._fake, weights * ~self._fake
-        found = np.append(0, np.cumsum(fakes[self._order])[self._last_of_ties])
-        alarms = np.append(0, np.cumsum(reals[self._order])[self._last_of_ties])
-        recall, alarm_rate = found / found[-1], alarms / alarms[-1]
+        found, alarms = self._counted(fakes), self._counted(reals)
+        recall, alarm_rate = found / found[:, -1:], alarms / alarms[:, -1:]
         precision = found / np.maximum(found + alarms, 1)
-        reached = np.searchsorted(recall, self.recalls - 1e-12)
+        rows = range(len(weights))
+        # Where the curve is upright, its upper end.
+        hits = [np.interp(self.false_alarms, alarm_rate[row], recall[row]) for row in rows]
+        reached = [np.searchsorted(recall[row], self.recalls - 1e-12) for row in rows]
+        whole = np.stack([weights[:, clips].sum(axis=1) for clips in self._bins], axis=1)
+        part = np.stack([fakes[:, clips].sum(axis=1) for clips in self._bins], axis=1)
         values = {
-            # Where the curve is upright, its upper end.
-            "hit": np.interp(self.false_alarms, alarm_rate, recall),
-            "precision": precision[reached],
-            "share": np.array([_share(fakes[rows], weights[rows]) for rows in self._bins]),
+            "hit": np.stack(hits),
+            "precision": np.take_along_axis(precision, np.stack(reached), axis=1),
+            "share": np.where(whole > 0, part / np.maximum(whole, 1), np.nan),
         }
         return {
-            f"{name} {place}": value
+            f"{name} {place}": points[:, place]
             for name, points in values.items()
-            for place, value in enumerate(points.tolist())
+            for place in range(points.shape[1])
         }
 
-
-def _share(part: npt.NDArray[np.integer], whole: npt.NDArray[np.integer]) -> float:
-    """Of clips that count, the part; NaN where none counts."""
-    return float(part.sum() / whole.sum()) if whole.any() else float("nan")
+    def _counted(self, weights: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+        """How many score so high or higher, at every score from above all of them down."""
+        summed = np.cumsum(weights[:, self._order], axis=1)[:, self._last_of_ties]
+        return np.pad(summed, ((0, 0), (1, 0)))
