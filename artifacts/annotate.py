@@ -16,11 +16,11 @@ from av.video.reformatter import ColorRange, Colorspace
 
 from artifacts.answers import Judged, NoVerdict
 from artifacts.overlay import FacePath, Overlay
-from artifacts.predict import Predictor
 from artifacts.run_directory import replacing
 from artifacts.sound import Sound
 from artifacts.timeline import running
 from artifacts.watching import Watched
+from data_prep.clip import Preparation
 from data_prep.decoding import open_video
 from data_prep.errors import UserError
 from data_prep.stills import is_picture, read_picture
@@ -33,7 +33,13 @@ _STILL_FRAMES, _STILL_RATE = 25, 25
 _BT709 = 1
 
 
-def annotate(path: Path, out: Path, judged: Judged, predictor: Predictor) -> list[str]:
+def annotate(
+    path: Path,
+    out: Path,
+    judged: Judged,
+    preparation: Preparation,
+    decide: Callable[[float], str],
+) -> list[str]:
     """Write a judged video as MP4 with boxes, running scores, a time bar, heat and its sound.
 
     Every frame is kept, at its own time, upright, with square pixels and even sides. Where a face
@@ -43,8 +49,10 @@ def annotate(path: Path, out: Path, judged: Judged, predictor: Predictor) -> lis
     Args:
         path: the video or picture.
         out: the file to write, whole or not at all.
-        judged: what ``predictor`` said of it; heat is drawn where it was asked to look.
-        predictor: it.
+        judged: what a :class:`artifacts.predict.Predictor` said of it; heat is drawn where that was
+            made ``looking``.
+        preparation: how its faces were cut out.
+        decide: the verdict on a probability.
 
     Returns:
         What became of the sound, where not all of it was kept.
@@ -57,8 +65,8 @@ def annotate(path: Path, out: Path, judged: Judged, predictor: Predictor) -> lis
         return []
     overlay = Overlay(
         None if isinstance(judged.answer, NoVerdict) else judged.answer,
-        _paths(judged, watched, predictor),
-        predictor.watcher.preparation,
+        _paths(judged, watched, decide),
+        preparation,
         watched.media.duration,
     )
     try:
@@ -76,12 +84,12 @@ class _SoundError(Exception):
     """The sound keeps a file from being begun."""
 
 
-def _paths(judged: Judged, watched: Watched, predictor: Predictor) -> list[FacePath]:
+def _paths(judged: Judged, watched: Watched, decide: Callable[[float], str]) -> list[FacePath]:
     numbers = {number: face for face, number in judged.numbers.items()}
     return [
         FacePath.of(
             verdict,
-            running(verdict.timeline, predictor.decide),
+            running(verdict.timeline, decide),
             [clip for clip in watched.clips if clip.face == numbers[verdict.face]],
         )
         for verdict in judged.tracks

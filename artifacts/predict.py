@@ -19,7 +19,7 @@ from artifacts.sliding import pace_of
 from artifacts.timeline import Moment, fake_segments, running, spans
 from artifacts.verdicts import ERROR_RATE, FAKE_VERDICT, REAL_VERDICT, read_band
 from artifacts.watching import FaceClip, Look, Watched, Watcher
-from data_prep.clip import make_detector
+from data_prep.clip import Preparation, make_detector
 from data_prep.errors import UserError, VideoError
 from data_prep.text import printable
 
@@ -93,6 +93,11 @@ class Predictor:
             any_order=any_order,
             look=_look(model) if looking else None,
         )
+
+    @property
+    def preparation(self) -> Preparation:
+        """How a video becomes a clip that the model takes."""
+        return self.watcher.preparation
 
     def decide(self, probability: float) -> str:
         """The verdict on a probability."""

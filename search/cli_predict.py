@@ -103,7 +103,8 @@ def predict(
                 from artifacts.annotate import annotate as draw
 
                 try:
-                    for remark in draw(path, outputs[path], judged, judge):
+                    remarks = draw(path, outputs[path], judged, judge.preparation, judge.decide)
+                    for remark in remarks:
                         say(f"note: {outputs[path]}: {remark}")
                 except UserError as error:
                     say(f"error: {error}")

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Callable, Iterator
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from PIL import Image
 
 from artifacts.export import load_detector
-from artifacts.predict import NoVerdict, Verdict, predict, to_json
+from artifacts.predict import NoVerdict, Predictor, Verdict, predict, to_json
 from artifacts.run_directory import RunDirectory, write_json
 from data_prep.clip import cut_out, make_detector, prepare_clips
 from data_prep.errors import UserError
@@ -182,3 +187,112 @@ def test_a_detector_model_that_has_moved_can_be_named(
         list(predict(finished_run, [video]))
     with pytest.raises(UserError, match=r"face\.mp4 cannot be used as a YuNet"):
         list(predict(finished_run, [video], detector_model=video))
+
+
+def _beside(frames: Iterable[npt.NDArray[np.uint8]]) -> Iterator[npt.NDArray[np.uint8]]:
+    """The same face twice in a frame twice as wide."""
+    for frame in frames:
+        yield np.concatenate([frame, frame], axis=1)
+
+
+def test_every_face_has_an_answer_and_the_worst_is_the_verdict(
+    finished_run: RunDirectory, tmp_path: Path, write_video: Any, face_frames: Any
+) -> None:
+    video = write_video(tmp_path / "two.mp4", _beside(face_frames(24)))
+    (found,) = predict(finished_run, [video])
+    assert isinstance(found, Verdict)
+    assert [face.face for face in found.tracks] == [1, 2]
+    answers = [face.fake_probability for face in found.tracks]
+    assert found.fake_probability == max(answers)
+    assert found.coverage == 1.0
+    assert {face.coverage for face in found.tracks} == {1.0}
+
+
+def test_a_long_video_has_a_timeline_and_is_judged_as_its_stored_clip(
+    finished_run: RunDirectory, tmp_path: Path, write_video: Any, face_frames: Any
+) -> None:
+    """The model is as good as blind to order, so clips of half a second slide by a quarter."""
+    video = write_video(tmp_path / "long.mp4", face_frames(75))
+    predictor = Predictor(finished_run)
+    found = predictor.judge(video).answer
+    assert isinstance(found, Verdict)
+    model, certificate = load_detector(finished_run)
+    (clip,) = prepare_clips(video, certificate.clip_preparation)
+    assert found.fake_probability == float(model.predict_on_batch(clip.frames[None])[0, 0])
+    assert found.duration == pytest.approx(3.0, abs=0.01)
+    if predictor.watcher.any_order:
+        (face,) = found.tracks
+        assert (face.timeline[0].start, face.timeline[-1].end) == (0.0, found.duration)
+        assert len(face.timeline) == 11
+        assert all(one.start < other.start for one, other in pairwise(face.timeline))
+        fake = [moment for moment in face.timeline if moment.verdict == "fake"]
+        assert bool(fake) == bool(face.segments)
+
+
+def test_a_video_longer_than_any_trained_on_is_judged_by_several_clips(
+    finished_run: RunDirectory, tmp_path: Path, write_video: Any, face_frames: Any
+) -> None:
+    _change_certificate(finished_run, trained_on=[0.8, 1.0])
+    video = write_video(tmp_path / "long.mp4", face_frames(50))
+    (found,) = predict(finished_run, [video])
+    assert isinstance(found, Verdict)
+    assert (found.windows, found.faces) == (2, 8)
+
+
+def test_a_face_too_small_to_tell_has_no_answer(
+    finished_run: RunDirectory, tmp_path: Path, write_video: Any, face_frames: Any
+) -> None:
+    video = write_video(tmp_path / "small.mp4", face_frames(24))
+    predictor = Predictor(finished_run)
+    predictor.watcher.preparation = dataclasses.replace(predictor.preparation, size=1024)
+    judged = predictor.judge(video)
+    assert isinstance(judged.answer, NoVerdict)
+    assert re.fullmatch(
+        r"faces: too small: 10\d pixels across, and at least 256 are needed", judged.answer.error
+    )
+    (face,) = judged.tracks
+    assert (face.verdict, face.timeline) == (None, ())
+
+
+def test_a_picture_is_a_clip_that_stands_still_for_a_model_blind_to_order(
+    finished_run: RunDirectory, tmp_path: Path, face_frames: Any
+) -> None:
+    picture = tmp_path / "face.png"
+    (frame,) = face_frames(1)
+    Image.fromarray(frame).save(picture)
+    predictor = Predictor(finished_run)
+    predictor.watcher.any_order = True
+    found = predictor.judge(picture).answer
+    assert isinstance(found, Verdict)
+    assert (found.duration, found.windows) == (0.0, 1)
+    predictor.watcher.any_order = False
+    refused = predictor.judge(picture).answer
+    assert isinstance(refused, NoVerdict)
+    assert refused.error == "decode: a picture, and this model looks at motion over 4 frames"
+
+
+def test_what_is_no_regular_file_or_too_short_is_not_waited_for(
+    finished_run: RunDirectory, tmp_path: Path, write_video: Any, face_frames: Any
+) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    short = write_video(tmp_path / "short.mp4", face_frames(1))
+    found = list(predict(finished_run, [tmp_path / "pipe.mp4", short]))
+    assert [answer.error for answer in found if isinstance(answer, NoVerdict)] == [
+        "decode: not a regular file",
+        "decode: frames in the video: 1; a clip of 4 needs at least 2",
+    ]
+
+
+def test_the_band_of_the_run_decides_where_there_is_one(
+    finished_run: RunDirectory, video: Path
+) -> None:
+    (plain,) = predict(finished_run, [video])
+    assert isinstance(plain, Verdict)
+    assert plain.band is None
+    rows = [f"val,{label},{value}" for label, value in ((0, 1.0), (1, 0.0)) for _ in range(9)]
+    finished_run.scores.write_text("\n".join(["split,label,fake_probability", *rows]))
+    (found,) = predict(finished_run, [video])
+    assert isinstance(found, Verdict)
+    assert found.verdict == "undecided"
+    assert found.band is not None
+    assert found.fake_probability == plain.fake_probability
