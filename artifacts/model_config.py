@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 from collections.abc import Iterator
@@ -101,7 +102,8 @@ def check_size(config: dict[str, Any], shapes: list[tuple[int, ...]]) -> None:
     """
     with keras.StatelessScope(initialize_variables=False):
         try:
-            model = keras.Model.from_config(config)
+            # Keras takes apart what it is given.
+            model = keras.Model.from_config(copy.deepcopy(config))
             layers = list(model._flatten_layers())
             needed = [tuple(weight.shape) for weight in model.weights]
         except Exception as error:  # whatever a layer raises on settings it does not take
