@@ -5,11 +5,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
-
-from optuna.trial import FrozenTrial
 
 from artifacts import leaderboard_of
 from artifacts.assessment import Assessment, recorded
@@ -30,7 +28,7 @@ from artifacts.report_model import LookedAt, look
 from artifacts.report_page import Page, render
 from artifacts.report_parts import Heading, Missing, Part, Picture, section
 from artifacts.report_scores import metric_parts, score_parts
-from artifacts.report_search import learning_parts, search_parts
+from artifacts.report_search import Trials, learning_parts, search_parts
 from artifacts.report_streams import stream_parts
 from artifacts.report_summary import reproduction_parts, summary_parts
 from artifacts.run_directory import RunDirectory, write_text
@@ -57,7 +55,7 @@ class Material:
     """
 
     run: RunDirectory
-    trials: Mapping[str, Sequence[FrozenTrial]]
+    trials: Trials | str
     board: Leaderboard | str
     certificate: Certificate | str
     scores: Mapping[str, Scored] | str
@@ -70,7 +68,7 @@ def write_report(
     run: RunDirectory,
     out: Path,
     *,
-    trials: Mapping[str, Sequence[FrozenTrial]],
+    trials: Trials | str,
     store: Path | None,
     faces: bool = True,
 ) -> None:
@@ -79,7 +77,7 @@ def write_report(
     Args:
         run: the run.
         out: the file; written under a temporary name and renamed.
-        trials: of each stage.
+        trials: of each stage, or why they cannot be had.
         store: the run's store, if it is known where it is.
         faces: whether faces of the store are shown, which are personal data.
 
@@ -99,7 +97,7 @@ def write_report(
 def gather(
     run: RunDirectory,
     *,
-    trials: Mapping[str, Sequence[FrozenTrial]],
+    trials: Trials | str,
     store: Path | None,
     faces: bool,
 ) -> Material:
@@ -107,7 +105,7 @@ def gather(
 
     Args:
         run: the run.
-        trials: of each stage.
+        trials: of each stage, or why they cannot be had.
         store: where the run's store is, if that is known.
         faces: whether faces are wanted.
     """
@@ -120,7 +118,9 @@ def gather(
         return Material(
             run=run,
             trials=trials,
-            board=_or_why(lambda: leaderboard_of.load(run, trials)),
+            board=trials
+            if isinstance(trials, str)
+            else _or_why(lambda: leaderboard_of.load(run, trials)),
             certificate=certificate,
             scores=scores,
             tested=_or_why(lambda: recorded(run)),

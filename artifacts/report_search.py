@@ -27,7 +27,10 @@ from artifacts.run_directory import RunDirectory
 
 Trials: TypeAlias = "Mapping[str, Sequence[FrozenTrial]]"
 
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
 _TITLES = {"architecture": "Architecture", "gan": "GAN", "training": "Training"}
+_FEWEST = 2
 _MOST_AXES, _MOST_BARS, _MOST_CURVES = 7, 10, 12
 # From worse to better, each visible on white and on black.
 _WORSE, _BETTER = "rgb(201, 106, 27)", "rgb(42, 134, 200)"
@@ -40,12 +43,14 @@ _SHORTER = {
 _COSTS = {LATENCY_MS: "milliseconds a clip", FILE_MB: "file, MB", PARAMS: "parameters"}
 
 
-def search_parts(trials: Trials) -> list[Part]:
+def search_parts(trials: Trials | str) -> list[Part]:
     """History, importances and parallel coordinates of every stage, and what a better score costs.
 
     Args:
-        trials: of each stage.
+        trials: of each stage, or why they cannot be had.
     """
+    if isinstance(trials, str):
+        return [Missing("Search history", trials)]
     if not any(trials.values()):
         return [Missing("Search history", "no trial has begun yet.")]
     parts: list[Part] = []
@@ -82,6 +87,9 @@ def _stage_parts(stage: str, trials: Sequence[FrozenTrial]) -> list[Part]:
 
 
 def _importances(study: optuna.Study, stage: str) -> Part:
+    complete = len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
+    if complete < _FEWEST:
+        return Missing("Hyperparameter importance", "it takes two complete trials at least.")
     ranks: dict[str, float] = {}
 
     def draw() -> go.Figure:
@@ -101,8 +109,8 @@ def _importances(study: optuna.Study, stage: str) -> Part:
     part = _drawn(
         "Hyperparameter importance",
         draw,
-        "Share of the differences between complete trials that goes with each hyperparameter "
-        "(PED-ANOVA; Watanabe et al., 2023). With few trials it is mostly chance.",
+        f"Share of the differences between the {complete} complete trials that goes with each "
+        "hyperparameter (PED-ANOVA; Watanabe et al., 2023). With few trials it is mostly chance.",
         "",
     )
     if isinstance(part, Missing):
@@ -307,13 +315,15 @@ def _states(trials: Sequence[FrozenTrial]) -> str:
 # Learning curves.
 
 
-def learning_parts(run: RunDirectory, trials: Trials) -> list[Part]:
+def learning_parts(run: RunDirectory, trials: Trials | str) -> list[Part]:
     """What the kept trials scored after every epoch, or all of them where none is kept yet.
 
     Args:
         run: whose ``trials/`` is read.
-        trials: of each stage.
+        trials: of each stage, or why they cannot be had.
     """
+    if isinstance(trials, str):
+        return [Missing("Learning curves", trials)]
     histories = {
         (stage, trial.number): _history(run.trial(stage, trial.number) / "history.csv")
         for stage in trials

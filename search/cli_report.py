@@ -11,6 +11,8 @@ from data_prep.errors import UserError
 from search.cli_common import RunDir, app, reported
 
 if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
     from artifacts.run_directory import RunDirectory
 
 
@@ -39,18 +41,27 @@ def report(
     with reported():
         from artifacts.report import write_report
         from artifacts.run_directory import RunDirectory
-        from search import studies
 
         directory = RunDirectory(run_dir).open()
         out = out or directory.root / "report.html"
         write_report(
             directory,
             out,
-            trials=studies.trials(directory.journal),
+            trials=_trials_of(directory),
             store=store or _store_of(directory),
             faces=faces,
         )
         print(f"{out}: open it in a browser")
+
+
+def _trials_of(directory: RunDirectory) -> dict[str, list[FrozenTrial]] | str:
+    """The trials of a run, or why its studies cannot be read."""
+    from search import studies
+
+    try:
+        return studies.trials(directory.journal)
+    except UserError as error:
+        return str(error)
 
 
 def _store_of(directory: RunDirectory) -> Path | None:
