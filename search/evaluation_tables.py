@@ -40,21 +40,28 @@ def print_assessment(found: Assessment, run_dir: Path) -> None:
     name = f"{run_dir}, {result['split']} split"
     if not found.own_test:
         name += f" of {found.store['path']}"
-    console.print(_metrics(result, f"{name}: {result['videos']} {kind}"))
+    _title(console, f"{name}: {result['videos']} {kind}")
+    console.print(_metrics(result))
     _parts(console, result["by_method"], "method")
     _parts(console, result["by_quality"], "quality")
     _parts(console, result["by_codec"], "codec")
     if result.get("untrained"):
         _untrained(console, result["untrained"])
     if found.robustness:
+        _title(console, "degraded clips")
         console.print(_grid(found.robustness["conditions"]))
     if found.matched:
         _matched(console, found.matched)
     _footnotes(console, found, result)
 
 
-def _metrics(result: Mapping[str, Any], title: str) -> Table:
-    table = Table(title=Text(title), title_justify="left")
+def _title(console: Console, text: str) -> None:
+    """A line of its own: a table would break it where the table ends."""
+    console.print(Text(text, "bold"), soft_wrap=True)
+
+
+def _metrics(result: Mapping[str, Any]) -> Table:
+    table = Table()
     clips = result.get("per_clip")
     for column in ("metric", "value", "95% interval", *(["of single clips"] if clips else [])):
         table.add_column(column, justify="left" if column == "metric" else "right")
@@ -105,7 +112,7 @@ def _untrained(console: Console, beside: Mapping[str, Any]) -> None:
 
 
 def _grid(rows: list[Mapping[str, Any]]) -> Table:
-    table = Table(title="robustness", title_justify="left")
+    table = Table()
     table.add_column("clips")
     for column in ("AUC", "95%", "drop", "95%", "recall", "false alarms"):
         table.add_column(column, justify="right")
@@ -125,8 +132,8 @@ def _grid(rows: list[Mapping[str, Any]]) -> Table:
 
 
 def _matched(console: Console, found: Mapping[str, Any]) -> None:
-    table = Table(title=f"{found['pairs']} pairs made equal in {found['quantity']}")
-    table.title_justify = "left"
+    _title(console, f"{found['pairs']} pairs made equal in {found['quantity']}")
+    table = Table()
     table.add_column("figure")
     for column in ("as they are", "matched", "95%", "gain", "95%"):
         table.add_column(column, justify="right")

@@ -7,9 +7,10 @@ import keras
 import numpy as np
 import pytest
 
-from artifacts import openings
+from artifacts import assessing, openings
 from artifacts.assessing import assess
 from artifacts.assessment import Assessment, Request, recorded
+from artifacts.certificate import Certificate
 from artifacts.matching import ClipReader
 from artifacts.openings import BY_EVALUATE, BY_RUN
 from artifacts.robustness import CONDITIONS
@@ -18,7 +19,18 @@ from artifacts.scoring import score_clips
 from data_prep.errors import UserError
 from data_prep.store import Store, write_store
 
+in_memory = pytest.mark.usefixtures("opened_detector")
 Everything = tuple[RunDirectory, Assessment, list[str]]
+
+
+@pytest.fixture
+def opened_detector(detector: keras.Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run's detector as it is in memory, where its file is not what a test is about."""
+
+    def opened(run: RunDirectory, *, untrusted: bool) -> tuple[keras.Model, Certificate]:
+        return detector, Certificate.read(run)
+
+    monkeypatch.setattr(assessing, "load_detector", opened)
 
 
 @pytest.fixture
@@ -71,6 +83,7 @@ def test_the_own_test_split_is_evaluated_in_every_way_and_on_record(
     assert shown.to_json()["matched"]["pairs"] == 6
 
 
+@in_memory
 def test_another_store_opens_nothing_and_is_kept_by_itself(
     own_run: RunDirectory, labelled_store: Path, tmp_path: Path
 ) -> None:
@@ -89,6 +102,7 @@ def test_another_store_opens_nothing_and_is_kept_by_itself(
     assert found.evaluation.to_json()["untrained"]["oriented_on"] == "the very clips tested"
 
 
+@in_memory
 def test_clips_of_one_label_are_evaluated_as_far_as_they_go(
     own_run: RunDirectory, labelled_store: Path, tmp_path: Path
 ) -> None:
@@ -103,6 +117,7 @@ def test_clips_of_one_label_are_evaluated_as_far_as_they_go(
     )
 
 
+@in_memory
 def test_splits_that_were_seen_are_told_and_all_of_the_store_opens_the_test_split(
     own_run: RunDirectory, labelled_store: Path
 ) -> None:
@@ -114,6 +129,7 @@ def test_splits_that_were_seen_are_told_and_all_of_the_store_opens_the_test_spli
     assert openings.openings(own_run)[-1].options == {"split": "all"}
 
 
+@in_memory
 def test_a_run_that_cannot_be_written_is_evaluated_and_told(
     own_run: RunDirectory, labelled_store: Path
 ) -> None:
@@ -144,6 +160,7 @@ def test_what_there_is_not_is_refused(
     assert not own_run.openings.exists()
 
 
+@in_memory
 def test_pairs_that_there_are_not_are_refused(
     own_run: RunDirectory, labelled_store: Path, tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from artifacts import openings
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
 from data_prep.store import Store
@@ -83,3 +84,5 @@ def test_finishing_twice_gives_the_same_model_and_scores(
     finish.finish(config)
     assert run.scores.read_text() == before
     assert json.loads(run.certificate.read_text())["threshold"] == threshold
+    # The very same model: the test split was not opened for it again.
+    assert len(openings.openings(run)) == 1
