@@ -17,10 +17,13 @@ def portable_copy(model: keras.Model) -> keras.Model:
     """A model that computes the same and has every operation built into LiteRT.
 
     LiteRT's runtime has no pooling in three dimensions, which is pooling over the picture and then
-    over time, and no loops over lists, so that recurrent layers are laid out step by step.
+    over time, and no loops over lists, so that recurrent layers are laid out step by step. Its
+    convolution in three dimensions is slow and stays in float32; what looks at one frame at a time
+    is convolution in two.
     """
     copy = keras.models.clone_model(model, clone_function=_portable)
-    copy.set_weights(model.get_weights())
+    for ours, theirs in zip(copy.weights, model.get_weights(), strict=True):
+        ours.assign(theirs.reshape(ours.shape))
     return copy
 
 
@@ -30,6 +33,8 @@ def _portable(layer: keras.layers.Layer) -> keras.layers.Layer:
     for three, two in _POOLING.items():
         if isinstance(layer, three):
             return _pooled(layer, two)
+    if type(layer) is keras.layers.Conv3D and _is_of_a_frame(layer):
+        return _convolved(layer)
     config = layer.get_config()
     if isinstance(layer, _RECURRENT):
         config["unroll"] = True
@@ -38,6 +43,28 @@ def _portable(layer: keras.layers.Layer) -> keras.layers.Layer:
             if config.get(part):
                 config[part]["config"]["unroll"] = True
     return type(layer).from_config(config)
+
+
+def _is_of_a_frame(layer: keras.layers.Conv3D) -> bool:
+    """Whether a convolution looks at one frame at a time."""
+    times = layer.kernel_size[0], layer.strides[0], layer.dilation_rate[0], layer.groups
+    return times == (1, 1, 1, 1)
+
+
+def _convolved(layer: keras.layers.Conv3D) -> keras.Model:
+    """Convolution of single frames; where it looks at single pixels, of all frames at once."""
+    _, t, h, w, c = layer.input.shape
+    config = layer.get_config() | {"name": f"{layer.name}_2d"}
+    for name in ("kernel_size", "strides", "dilation_rate"):
+        config[name] = config[name][1:]
+    two = keras.layers.Conv2D.from_config(config)
+    frames = keras.Input((t, h, w, c))
+    if {*layer.kernel_size, *layer.strides} == {1}:
+        x = two(keras.layers.Reshape((t * h, w, c))(frames))
+        x = keras.layers.Reshape((t, h, w, layer.filters))(x)
+    else:
+        x = keras.layers.TimeDistributed(two)(frames)
+    return keras.Model(frames, x, name=layer.name)
 
 
 def _pooled(layer: Any, two: type[keras.layers.Layer]) -> keras.Model:
