@@ -76,34 +76,3 @@ def explain_clips(
                 )
             )
     return found
-
-
-def telling_rows(
-    labels: npt.NDArray[np.integer],
-    probabilities: npt.NDArray[np.floating],
-    methods: npt.NDArray[np.str_],
-    threshold: float,
-) -> list[int]:
-    """Places of the clips that tell most of a detector, at most three a method and three reals.
-
-    Of each method, and of the reals, the clip it was surest to be right about, the one nearest to
-    the threshold, and the one it was surest to be wrong about, if it was wrong.
-
-    Args:
-        labels: (N,), 1 is fake.
-        probabilities: (N,), of fake.
-        methods: (N,).
-        threshold: of the detector.
-    """
-    found: list[int] = []
-    for method in [*np.unique(methods[labels == FAKE]), None]:
-        fake = method is not None
-        rows = np.flatnonzero((labels == FAKE) & (methods == method) if fake else labels != FAKE)
-        if not len(rows):
-            continue
-        right = probabilities[rows] if fake else 1 - probabilities[rows]
-        wrong = (probabilities[rows] >= threshold) != fake
-        chosen = [int(np.argmax(right)), int(np.argmin(np.abs(probabilities[rows] - threshold)))]
-        chosen += [int(np.argmin(right))] if wrong.any() else []
-        found += [int(rows[place]) for place in dict.fromkeys(chosen)]
-    return found

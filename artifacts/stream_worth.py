@@ -140,13 +140,16 @@ def measure(
         sha256: of the model's file, for the record.
 
     Raises:
-        UserError: the split lacks a label, or the store lacks what the model takes.
+        UserError: the split lacks a label, the store lacks what the model takes, or the model has
+            no streams.
     """
     rows = store.rows(split)
     labels = store.labels[rows]
     if set(labels.tolist()) != {REAL, FAKE}:
         raise UserError(f"{store.path}: the {split} split needs real and fake clips")
     _check(model, store)
+    if not streams_of(model):
+        raise UserError(f"the model {model.name} has no streams: it is not made of detector blocks")
     layers = [pair for member, _ in members(model) for pair in projections(member)]
     whole, embeddings, weights = _scored(model, store, rows, [layer for _, layer in layers])
     behind = _behind(model, [layer for _, layer in layers])

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from PIL import Image
 
-from artifacts.explain_clips import ExplainedClip, explain_clips, telling_rows
+from artifacts.explain_clips import ExplainedClip, explain_clips
 from artifacts.scoring import score_clips
 from data_prep.store import Clip, Store, write_store
 
@@ -34,11 +34,3 @@ def test_clips_are_scored_and_drawn(
 def test_a_caption_says_when_there_is_no_heat() -> None:
     clip = ExplainedClip("a/real/c23/b", 0, "real", 0.0312, False, b"")
     assert clip.caption == "real, fake probability 0.03; nothing in it speaks for a fake"
-
-
-def test_the_telling_clips_are_sure_near_and_wrong() -> None:
-    labels = np.array([1, 1, 1, 1, 0, 0, 0, 1])
-    scores = np.array([0.9, 0.2, 0.55, 0.7, 0.1, 0.4, 0.3, 0.8])
-    methods = np.array(["A", "A", "A", "A", "real", "real", "real", "B"])
-    assert telling_rows(labels, scores, methods, 0.5) == [0, 2, 1, 7, 4, 5]
-    assert telling_rows(labels[4:7], scores[4:7], methods[4:7], 0.05) == [0, 1]

@@ -134,3 +134,10 @@ def test_other_clips_are_refused(store: Store, detector: keras.Model) -> None:
 def test_a_split_without_clips_is_refused(store: Store, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="the test split needs real and fake clips"):
         measure(detector("spatial"), store, "test")
+
+
+def test_a_model_without_streams_is_refused(store: Store) -> None:
+    frames = keras.Input((2, 32, 32, 4), name="frames")
+    x = keras.layers.Dense(1, activation="sigmoid")(keras.layers.Flatten()(frames))
+    with pytest.raises(UserError, match="has no streams"):
+        measure(keras.Model(frames, x), store)
