@@ -47,6 +47,7 @@ class Predictor:
         detector_model: model file of the face detector, where it is no longer where it was when
             the store was prepared.
         looking: also tell where the model looked, for annotation.
+        untrusted: take a model file that is not the one of the certificate.
 
     Attributes:
         remark: what to know of the verdicts, such as why none is ``undecided``; or empty.
@@ -65,9 +66,10 @@ class Predictor:
         error_rate: float = ERROR_RATE,
         detector_model: Path | None = None,
         looking: bool = False,
+        untrusted: bool = False,
     ) -> None:
         self._band, self.remark = read_band(run, error_rate)
-        model, certificate = load_detector(run)
+        model, certificate = load_detector(run, untrusted=untrusted)
         preparation = certificate.clip_preparation
         most = MOST_FRAMES // preparation.frames
         if not 1 <= windows <= most:

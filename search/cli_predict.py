@@ -58,6 +58,12 @@ def predict(
         Path | None,
         typer.Option(metavar="PATH", help="Model file, for yunet, where it has been moved."),
     ] = None,
+    untrusted: Annotated[
+        bool,
+        typer.Option(
+            "--untrusted", help="Take a model file that is not the one of the certificate."
+        ),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a line, as each is ready.")
     ] = False,
@@ -85,6 +91,7 @@ def predict(
             error_rate=error_rate,
             detector_model=detector_model,
             looking=annotate is not None and heat,
+            untrusted=untrusted,
         )
         if judge.remark:
             say(f"note: {judge.remark}")
