@@ -45,39 +45,54 @@ def settled(
     """
     found = dict(intervals)
     bounds: dict[str, int] = {}
-    people = _independent(labels == 1, groups, called)
+    people = _independent(labels, groups, called)
     for name, interval in intervals.items():
-        if interval is None or interval[1] - interval[0] > _NEAR:
+        bound = widened(interval, values[name], people.get(name, 0))
+        if bound is interval:
             continue
-        found[name] = bound = _exact(name, values[name], people.get(name, 0))
         if bound is not None:
             bounds[name] = people[name]
+            if name == "f1":
+                # Of the share of right calls among all fakes and all called so, F1 is this.
+                bound = 2 * bound[0] / (1 + bound[0]), 2 * bound[1] / (1 + bound[1])
+        found[name] = bound
     return found, bounds
 
 
-def _exact(name: str, value: float, people: int) -> Interval:
+def widened(interval: Interval, value: float, people: int) -> Interval:
+    """An interval as it is, but where it has no width the exact bound of a share, or None.
+
+    Args:
+        interval: by bootstrap.
+        value: of the share.
+        people: independent ones, or pairs, that stand behind it; 0 of what is no share.
+    """
+    if interval is None or interval[1] - interval[0] > _NEAR:
+        return interval
     if not people or min(value, 1 - value) > _NEAR:
         return None
     least = _TAIL ** (1 / people)
-    low, high = (least, 1.0) if value > 0.5 else (0.0, 1 - least)
-    if name == "f1":
-        # Of the share of right calls among all that are fake or called so, F1 is this function.
-        low, high = 2 * low / (1 + low), 2 * high / (1 + high)
-    return low, high
+    return (least, 1.0) if value > 0.5 else (0.0, 1 - least)
+
+
+def independent_pairs(labels: npt.NDArray[np.integer], groups: npt.NDArray[np.str_]) -> int:
+    """How many pairs of a fake of one person and a real of another there are, nobody in two."""
+    fakes, reals = (len(np.unique(groups[labels == label])) for label in (1, 0))
+    return min(fakes, reals, len(np.unique(groups)) // 2)
 
 
 def _independent(
-    fake: npt.NDArray[np.bool_], groups: npt.NDArray[np.str_], called: npt.NDArray[np.bool_]
+    labels: npt.NDArray[np.integer], groups: npt.NDArray[np.str_], called: npt.NDArray[np.bool_]
 ) -> dict[str, int]:
     """How many independent people or pairs of people each figure was seen on."""
 
     def count(rows: npt.NDArray[np.bool_]) -> int:
         return len(np.unique(groups[rows]))
 
+    fake = labels == 1
     everyone, fakes, reals = count(fake | ~fake), count(fake), count(~fake)
     return {
-        # A fake of one person above a real of another, nobody in two pairs.
-        "auc": min(fakes, reals, everyone // 2),
+        "auc": independent_pairs(labels, groups),
         "eer": min(fakes, reals),
         "tpr_at_1_percent_fpr": fakes,
         "tpr_at_0_1_percent_fpr": fakes,

@@ -10,6 +10,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from artifacts.bounds import independent_pairs, widened
 from data_prep.bootstrap import Interval, group_intervals
 from data_prep.separation import FEWEST_PEOPLE
 
@@ -28,7 +29,8 @@ class Figure:
         value: mean over the trainings.
         interval: percentile bootstrap over identity groups and trainings; None with fewer than
             five groups of a label: few are drawn again and again, and an interval would be narrow
-            for no reason.
+            for no reason. An exact bound where no draw differs from another, None of a difference
+            then (:mod:`artifacts.bounds`).
     """
 
     value: float
@@ -164,6 +166,13 @@ class _Clips:
             self.videos[rows],
         )
 
+    def independent(self, figure: str) -> int:
+        """How many people, or pairs of them, stand behind a figure, each counted once."""
+        if figure == PAIRS:
+            return len(np.unique(self.groups))
+        folds = [self.folds == fold for fold in np.unique(self.folds)]
+        return sum(independent_pairs(self.labels[fold], self.groups[fold]) for fold in folds)
+
     def people(self) -> int:
         """Groups of the label that has fewer."""
         return min(len(np.unique(self.groups[self.labels == label])) for label in (0, 1))
@@ -253,7 +262,11 @@ def _compared(
     if seed is not None and clips.people() >= FEWEST_PEOPLE:
         drawn = partial(values, draw=True)
         intervals = group_intervals(drawn, clips.labels, clips.groups, seed)
-    return {key: Figure(value, intervals[key]) for key, value in point.items()}
+    behind = {name: clips.independent(name)}
+    return {
+        key: Figure(value, widened(intervals[key], value, behind.get(key, 0)))
+        for key, value in point.items()
+    }
 
 
 def _numbered(videos: npt.NDArray[np.str_] | None, count: int) -> Places:

@@ -205,5 +205,5 @@ def _edges(interval: Any, bound: bool = False) -> str:
 def _with_edges(value: float, interval: Any, *, signed: bool = False) -> str:
     sign = "+" if signed else ""
     if interval is None:
-        return f"{value:{sign}.3f} (too few people for an interval)"
+        return f"{value:{sign}.3f} (no interval)"
     return f"{value:{sign}.3f} [{interval[0]:{sign}.3f}, {interval[1]:{sign}.3f}]"
