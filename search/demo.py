@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from artifacts import leaderboard, quiet
+from artifacts import leaderboard, leaderboard_of, quiet
 from artifacts.certificate import Certificate
-from artifacts.records import ranked
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
 from data_prep.prepare import prepare
@@ -56,8 +55,10 @@ def run_demo(run_dir: Path, seed: int) -> None:
         run(configuration.resolve(settings), progress_of_run)
 
     directory = RunDirectory(run_dir)
-    records = ranked(studies.trials(directory.journal))
-    console.print(leaderboard.to_table(records, f"{run_dir} (SYNTHETIC data)"))
+    board = leaderboard_of.load(directory, studies.trials(directory.journal))
+    console.print(leaderboard.to_table(board.records, f"{run_dir} (SYNTHETIC data)"))
+    for note in board.notes:
+        console.print(note, markup=False)
     test = Certificate.read(directory).test
     if test is None or test.auc_ci is None:
         raise UserError(f"{store} is not the store of this demo; use another run directory")
