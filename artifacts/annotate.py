@@ -127,7 +127,7 @@ def _write(
         _each(path, still, watched, write)
         picture.end()
         if sound:
-            sound.until(start + watched.media.duration)
+            sound.end()
             return [sound.remark] if sound.remark else []
     return []
 

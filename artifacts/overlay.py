@@ -169,7 +169,8 @@ class Overlay:
             return
         scaled = matrix.copy()
         scaled[:, :2] /= [heat.shape[1], heat.shape[0]]
-        scaled[:, 2] -= [x, y]
+        # Pixels are where their centres are.
+        scaled[:, 2] += scaled[:, :2] @ [0.5, 0.5] - [x + 0.5, y + 0.5]
         warmth = cv2.warpAffine(heat, scaled, (width, height), flags=cv2.INTER_LINEAR)
         colours = cv2.cvtColor(cv2.applyColorMap(warmth, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
         share = (_OPACITY / 255 * warmth.astype(np.float32))[..., None]

@@ -14,13 +14,15 @@ if TYPE_CHECKING:
 
 # What MP4 players expect; other sound is encoded anew.
 _COPIED = frozenset({"aac", "ac3", "alac", "eac3", "flac", "mp3", "opus"})
+# Sound may end so many seconds before the file says without being called damaged.
+_SLACK = 0.5
 
 
 class Sound:
     """The first sound track of a video, on its way into an MP4.
 
     It is copied as it is, or encoded as AAC where its codec is none that MP4 players expect. Where
-    it is damaged it ends, and the picture goes on.
+    it is damaged, the picture goes on without it.
 
     Args:
         path: the video.
@@ -39,6 +41,7 @@ class Sound:
         starts = [_start(stream) for stream in (video, sound) if stream is not None]
         self._first = min(starts, default=0.0)
         self.video_start = _start(video) - self._first if video is not None else 0.0
+        self._length = 0.0
         self._packets: Iterator[Any] = iter(())
         self._next: Any = None
         self._end = -math.inf
@@ -48,6 +51,7 @@ class Sound:
         if codec is None or not codec.sample_rate:
             self.remark = "the sound is left out: its codec is unknown or damaged"
             return
+        self._length = _start(sound) - self._first + _seconds(sound.duration, sound)
         self._copied = codec.codec.canonical_name in _COPIED
         if self._copied:
             self._stream: Any = output.add_stream_from_template(sound)
@@ -60,6 +64,13 @@ class Sound:
     def close(self) -> None:
         """Close the video."""
         self._input.close()
+
+    def end(self) -> None:
+        """Write what is left, and see whether it is as much as the file says."""
+        self.until(math.inf)
+        heard = max(0.0, self._end)
+        if not self.remark and self._length - heard > _SLACK:
+            self.remark = f"the sound ends after {heard:.1f} of {self._length:.1f} s: it is damaged"
 
     def until(self, seconds: float) -> None:
         """Write what sounds before a moment of the output."""
@@ -83,7 +94,12 @@ class Sound:
                 if packet.dts is not None:
                     yield packet
                 continue
-            for frame in packet.decode():
+            try:
+                frames = packet.decode()
+            except av.FFmpegError:
+                self.remark = "the sound is damaged, and what could not be read is left out"
+                continue
+            for frame in frames:
                 for part in self._resampler.resample(frame):
                     yield from self._stream.encode(part)
         if not self._copied:
@@ -109,4 +125,8 @@ class Sound:
 
 def _start(stream: Any) -> float:
     """When a stream begins, in seconds."""
-    return float((stream.start_time or 0) * (stream.time_base or 0))
+    return _seconds(stream.start_time, stream)
+
+
+def _seconds(ticks: int | None, stream: Any) -> float:
+    return float((ticks or 0) * (stream.time_base or 0))

@@ -17,12 +17,15 @@ import pytest
 from PIL import Image
 
 from artifacts.export import load_detector
-from artifacts.predict import NoVerdict, Predictor, Verdict, predict, to_json
+from artifacts.predict import TRAINED_ON, NoVerdict, Predictor, Verdict, predict, to_json
 from artifacts.run_directory import RunDirectory, write_json
+from artifacts.sliding import pace_of
 from data_prep.clip import cut_out, make_detector, prepare_clips
 from data_prep.errors import UserError
 from data_prep.faces.tracks import find_tracks
 from data_prep.video import read_frames
+
+CLIP_FRAMES = 4
 
 
 @pytest.fixture
@@ -30,6 +33,12 @@ def video(tmp_path: Path, face_video: bytes) -> Path:
     path = tmp_path / "face.mp4"
     path.write_bytes(face_video)
     return path
+
+
+@pytest.fixture(scope="module")
+def predictor(_run_template: Path) -> Predictor:
+    """One that nobody changes; loading it takes longer than judging."""
+    return Predictor(RunDirectory(_run_template))
 
 
 def _change_certificate(run: RunDirectory, **changes: Any) -> None:
@@ -65,8 +74,8 @@ def test_the_verdict_follows_the_threshold_of_the_certificate(
     assert (found.verdict, found.threshold) == (verdict, threshold)
 
 
-def test_videos_that_cannot_be_judged_say_why_and_do_not_stop_the_others(
-    finished_run: RunDirectory, tmp_path: Path, video: Path, write_video: Callable[..., Path]
+def test_videos_that_cannot_be_judged_say_why(
+    predictor: Predictor, tmp_path: Path, write_video: Callable[..., Path]
 ) -> None:
     empty = tmp_path / "empty.mp4"
     empty.touch()
@@ -75,8 +84,8 @@ def test_videos_that_cannot_be_judged_say_why_and_do_not_stop_the_others(
     faceless = write_video(tmp_path / "faceless.mp4", _noise(8))
     folder = tmp_path / "folder"
     folder.mkdir()
-    paths = [tmp_path / "missing.mp4", folder, empty, text, faceless, video]
-    found = list(predict(finished_run, paths))
+    paths = [tmp_path / "missing.mp4", folder, empty, text, faceless]
+    found = [predictor.judge(path).answer for path in paths]
     assert [answer.path for answer in found] == [str(path) for path in paths]
     reasons = [answer.error for answer in found if isinstance(answer, NoVerdict)]
     assert len(reasons) == 5
@@ -85,18 +94,18 @@ def test_videos_that_cannot_be_judged_say_why_and_do_not_stop_the_others(
     assert reasons[2].startswith("decode: ")
     assert reasons[3].startswith("decode: ")
     assert reasons[4].startswith("faces: ")
-    assert isinstance(found[5], Verdict)
 
 
 def test_answers_are_plain_values(finished_run: RunDirectory, tmp_path: Path, video: Path) -> None:
-    verdict, none = (to_json(a) for a in predict(finished_run, [video, tmp_path / "missing.mp4"]))
+    """And a video that cannot be judged does not stop the others."""
+    none, verdict = (to_json(a) for a in predict(finished_run, [tmp_path / "missing.mp4", video]))
     assert json.loads(json.dumps([verdict, none], allow_nan=False)) == [verdict, none]
     assert {"path", "fake_probability", "verdict", "threshold"} <= set(verdict)
     assert set(none) == {"path", "error"}
 
 
-def test_the_same_video_gets_the_same_answer_again(finished_run: RunDirectory, video: Path) -> None:
-    one, other = predict(finished_run, [video, video])
+def test_the_same_video_gets_the_same_answer_again(predictor: Predictor, video: Path) -> None:
+    one, other = (predictor.judge(video).answer for _ in range(2))
     assert isinstance(one, Verdict)
     assert isinstance(other, Verdict)
     assert one.fake_probability == other.fake_probability
@@ -167,9 +176,12 @@ def _change_preparation(run: RunDirectory, **changes: Any) -> None:
 
 
 def test_what_lay_beside_the_frames_of_the_store_is_not_made(
-    finished_run: RunDirectory, video: Path, monkeypatch: pytest.MonkeyPatch
+    finished_run: RunDirectory,
+    predictor: Predictor,
+    video: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    (plain,) = predict(finished_run, [video])
+    plain = predictor.judge(video).answer
     _change_preparation(finished_run, modalities=["flow", "audio"], faces="all")
     # Sound could not be read without this.
     monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(video.parent / "no such program"))
@@ -196,10 +208,10 @@ def _beside(frames: Iterable[npt.NDArray[np.uint8]]) -> Iterator[npt.NDArray[np.
 
 
 def test_every_face_has_an_answer_and_the_worst_is_the_verdict(
-    finished_run: RunDirectory, tmp_path: Path, write_video: Any, face_frames: Any
+    predictor: Predictor, tmp_path: Path, write_video: Any, face_frames: Any
 ) -> None:
     video = write_video(tmp_path / "two.mp4", _beside(face_frames(24)))
-    (found,) = predict(finished_run, [video])
+    found = predictor.judge(video).answer
     assert isinstance(found, Verdict)
     assert [face.face for face in found.tracks] == [1, 2]
     answers = [face.fake_probability for face in found.tracks]
@@ -209,24 +221,28 @@ def test_every_face_has_an_answer_and_the_worst_is_the_verdict(
 
 
 def test_a_long_video_has_a_timeline_and_is_judged_as_its_stored_clip(
-    finished_run: RunDirectory, tmp_path: Path, write_video: Any, face_frames: Any
+    predictor: Predictor,
+    tmp_path: Path,
+    write_video: Any,
+    face_frames: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The model is as good as blind to order, so clips of half a second slide by a quarter."""
+    """As if the model were blind to order, clips of half a second slide by a quarter."""
+    pace = pace_of(CLIP_FRAMES, TRAINED_ON, by_frames_alone=True)
+    monkeypatch.setattr(predictor.watcher, "pace", pace)
     video = write_video(tmp_path / "long.mp4", face_frames(75))
-    predictor = Predictor(finished_run)
     found = predictor.judge(video).answer
     assert isinstance(found, Verdict)
-    model, certificate = load_detector(finished_run)
-    (clip,) = prepare_clips(video, certificate.clip_preparation)
-    assert found.fake_probability == float(model.predict_on_batch(clip.frames[None])[0, 0])
+    (clip,) = prepare_clips(video, dataclasses.replace(predictor.preparation, faces="main"))
+    (expected,) = predictor.watcher.model.predict_on_batch(clip.frames[None])[:, 0]
+    assert found.fake_probability == float(expected)
     assert found.duration == pytest.approx(3.0, abs=0.01)
-    if predictor.watcher.any_order:
-        (face,) = found.tracks
-        assert (face.timeline[0].start, face.timeline[-1].end) == (0.0, found.duration)
-        assert len(face.timeline) == 11
-        assert all(one.start < other.start for one, other in pairwise(face.timeline))
-        fake = [moment for moment in face.timeline if moment.verdict == "fake"]
-        assert bool(fake) == bool(face.segments)
+    (face,) = found.tracks
+    assert (face.timeline[0].start, face.timeline[-1].end) == (0.0, found.duration)
+    assert len(face.timeline) == 11
+    assert all(one.start < other.start for one, other in pairwise(face.timeline))
+    (segment,) = face.segments
+    assert (segment.start, segment.end) == (0.0, found.duration)
 
 
 def test_a_video_longer_than_any_trained_on_is_judged_by_several_clips(
@@ -240,11 +256,10 @@ def test_a_video_longer_than_any_trained_on_is_judged_by_several_clips(
 
 
 def test_a_face_too_small_to_tell_has_no_answer(
-    finished_run: RunDirectory, tmp_path: Path, write_video: Any, face_frames: Any
+    predictor: Predictor, video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    video = write_video(tmp_path / "small.mp4", face_frames(24))
-    predictor = Predictor(finished_run)
-    predictor.watcher.preparation = dataclasses.replace(predictor.preparation, size=1024)
+    wanted = dataclasses.replace(predictor.preparation, size=1024)
+    monkeypatch.setattr(predictor.watcher, "preparation", wanted)
     judged = predictor.judge(video)
     assert isinstance(judged.answer, NoVerdict)
     assert re.fullmatch(
@@ -255,28 +270,27 @@ def test_a_face_too_small_to_tell_has_no_answer(
 
 
 def test_a_picture_is_a_clip_that_stands_still_for_a_model_blind_to_order(
-    finished_run: RunDirectory, tmp_path: Path, face_frames: Any
+    predictor: Predictor, tmp_path: Path, face_frames: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     picture = tmp_path / "face.png"
     (frame,) = face_frames(1)
     Image.fromarray(frame).save(picture)
-    predictor = Predictor(finished_run)
-    predictor.watcher.any_order = True
+    monkeypatch.setattr(predictor.watcher, "any_order", True)
     found = predictor.judge(picture).answer
     assert isinstance(found, Verdict)
     assert (found.duration, found.windows) == (0.0, 1)
-    predictor.watcher.any_order = False
+    monkeypatch.setattr(predictor.watcher, "any_order", False)
     refused = predictor.judge(picture).answer
     assert isinstance(refused, NoVerdict)
     assert refused.error == "decode: a picture, and this model looks at motion over 4 frames"
 
 
 def test_what_is_no_regular_file_or_too_short_is_not_waited_for(
-    finished_run: RunDirectory, tmp_path: Path, write_video: Any, face_frames: Any
+    predictor: Predictor, tmp_path: Path, write_video: Any, face_frames: Any
 ) -> None:
     os.mkfifo(tmp_path / "pipe.mp4")
     short = write_video(tmp_path / "short.mp4", face_frames(1))
-    found = list(predict(finished_run, [tmp_path / "pipe.mp4", short]))
+    found = [predictor.judge(path).answer for path in (tmp_path / "pipe.mp4", short)]
     assert [answer.error for answer in found if isinstance(answer, NoVerdict)] == [
         "decode: not a regular file",
         "decode: frames in the video: 1; a clip of 4 needs at least 2",
@@ -284,9 +298,9 @@ def test_what_is_no_regular_file_or_too_short_is_not_waited_for(
 
 
 def test_the_band_of_the_run_decides_where_there_is_one(
-    finished_run: RunDirectory, video: Path
+    finished_run: RunDirectory, predictor: Predictor, video: Path
 ) -> None:
-    (plain,) = predict(finished_run, [video])
+    plain = predictor.judge(video).answer
     assert isinstance(plain, Verdict)
     assert plain.band is None
     rows = [f"val,{label},{value}" for label, value in ((0, 1.0), (1, 0.0)) for _ in range(9)]
