@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from artifacts.records import UNTRAINED, TrialRecord
@@ -29,14 +30,19 @@ def board_parts(records: Sequence[TrialRecord], notes: Sequence[str] = ()) -> li
     """
     if not records:
         return [Missing("Leaderboard", "no trial has begun yet.")]
+    scored = any(record.objective not in (None, record.val_auc) for record in records)
     columns = [
-        (column, cell) for column, cell in _COLUMNS if any(cell(record).text for record in records)
+        (column, cell)
+        for column, cell in _COLUMNS
+        if any(cell(record).text for record in records) and (scored or column.name != _SCORE)
     ]
     rows = [Row(tuple(cell(record) for _, cell in columns), _mark(record)) for record in records]
     told = (
         "All scores are of the validation split. Trials marked as tied with the best cannot be "
         "told from it on these people (paired bootstrap over identity groups)."
     )
+    if scored:
+        told += f" Ranks follow the {_SCORE} that the search optimised, which is more than the AUC."
     if any(record.stage == UNTRAINED for record in records):
         told += (
             " Rows named untrained are quantities of the clips, such as sharpness, that tell fakes "
@@ -50,7 +56,7 @@ def board_parts(records: Sequence[TrialRecord], notes: Sequence[str] = ()) -> li
             tuple(rows),
             sortable=True,
         ),
-        *([Items(tuple(notes))] if notes else []),
+        *([Items(tuple(re.sub("^=", "tied:", note) for note in notes))] if notes else []),
     ]
 
 
@@ -92,10 +98,12 @@ def _what(record: TrialRecord) -> Cell:
     return Cell("; ".join(filter(None, [what, record.reason])))
 
 
+_SCORE = "score"
 _COLUMNS: tuple[tuple[Column, Callable[[TrialRecord], Cell]], ...] = (
     (Column("trial", number=False), lambda record: Cell(name_of(record))),
     (Column("rank"), lambda record: count(record.rank)),
     (Column("state", number=False), lambda record: Cell(record.state)),
+    (Column(_SCORE), lambda record: number(record.objective)),
     (Column("AUC"), lambda record: with_interval(record.val_auc, record.val_auc_ci)),
     (Column("against the best", number=False), _tied),
     (Column("EER"), lambda record: number(record.val_eer)),

@@ -17,6 +17,7 @@ from artifacts.report_parts import (
     Cell,
     Column,
     Figure,
+    Items,
     Missing,
     Paragraph,
     Part,
@@ -24,6 +25,7 @@ from artifacts.report_parts import (
     Table,
     count,
     number,
+    with_interval,
 )
 from data_prep.store import FAKE, REAL
 from data_prep.store_format import LABEL_NAMES
@@ -39,6 +41,8 @@ _WORDS = {
     "log_loss": "log-loss",
     "average_precision": "average precision",
     "ece": "calibration error (ECE)",
+    "tpr_at_1_percent_fpr": "fakes found at 1% false alarms",
+    "tpr_at_0_1_percent_fpr": "fakes found at 0.1% false alarms",
 }
 
 Floats = npt.NDArray[np.float64]
@@ -74,10 +78,6 @@ def score_parts(scores: Mapping[str, Scored], threshold: float) -> list[Part]:
             )
         )
     ]
-    if split == "val":
-        parts.append(
-            Missing("Test split", "it has no scores; validation, which chose the model, flatters.")
-        )
     other = drawn.get("val") if split != "val" else None
     return [
         *parts,
@@ -250,46 +250,87 @@ def _confusion(scored: ScoredClips, threshold: float, split: str) -> Table:
 
 
 def metric_parts(evaluation: Evaluation) -> list[Part]:
-    """Every metric of a split with its interval, and the table of methods."""
+    """Every metric of a split with its interval, then by method, quality and codec."""
     values = evaluation.to_json()
     rows = [
         Row(
-            (Cell(_WORDS.get(name, name.replace("_", " "))), number(values[name]), _edges(interval))
+            (
+                Cell(_WORDS.get(name, name.replace("_", " "))),
+                number(values[name]),
+                _edges(interval, exact=name in evaluation.bounds),
+            )
         )
         for name, interval in evaluation.intervals.items()
         if isinstance(values.get(name), int | float)
     ]
-    title = (
+    told = (
         f"Metrics of the {_SPLITS.get(evaluation.split, evaluation.split)} split: "
-        f"{evaluation.reals} real clips (face coverage {evaluation.coverage_real:.3f}) and "
-        f"{evaluation.fakes} fake ({evaluation.coverage_fake:.3f}); intervals over people. An "
-        "interval of no width says that these clips hold no error of the kind, not that there is "
-        "none."
+        f"{evaluation.reals} reals (face coverage {evaluation.coverage_real:.3f}) and "
+        f"{evaluation.fakes} fakes ({evaluation.coverage_fake:.3f}); intervals over people."
     )
+    if evaluation.bounds:
+        told += (
+            " Those called exact are bounds (Clopper and Pearson, 1934): no draw of people has an "
+            "error of the kind, which does not say that there is none."
+        )
     metric, edges = Column("metric", number=False), Column("95% interval")
-    parts: list[Part] = [Table(title, (metric, Column("value"), edges), tuple(rows))]
-    return [*parts, _by_method(evaluation.by_method)]
+    return [
+        Table(told, (metric, Column("value"), edges), tuple(rows)),
+        *([Items(tuple(evaluation.notes))] if evaluation.notes else []),
+        _by_method(evaluation.by_method),
+        *_by_kind("quality", evaluation.by_quality),
+        *_by_kind("codec", evaluation.by_codec),
+    ]
 
 
-def _edges(interval: Any) -> Cell:
-    return Cell("" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}")
+def _edges(interval: Any, *, exact: bool) -> Cell:
+    if interval is None:
+        return Cell("")
+    return Cell(f"{interval[0]:.3f} to {interval[1]:.3f}{' (exact)' if exact else ''}")
 
 
 def _by_method(methods: Mapping[str, Mapping[str, Any]]) -> Part:
     if not methods:
         return Missing("Methods", "the split names no manipulation method.")
     rows = [
-        Row((Cell(name), count(row["videos"]), number(row["auc"]), number(row["recall"])))
+        Row((Cell(name), count(row["videos"]), _of(row, "auc"), _of(row, "recall")))
         for name, row in sorted(methods.items(), key=lambda item: item[1]["auc"])
     ]
+    columns = ("fakes", "AUC", "found at the threshold")
     return Table(
         "Each manipulation method against all reals, the hardest first.",
-        (
-            Column("method", number=False),
-            Column("fakes"),
-            Column("AUC"),
-            Column("found at the threshold"),
-        ),
+        (Column("method", number=False), *map(Column, columns)),
         tuple(rows),
         sortable=True,
     )
+
+
+def _by_kind(kind: str, parts: Mapping[str, Mapping[str, Any]]) -> list[Part]:
+    """The videos of each quality or codec; nothing where they do not differ in it."""
+    if not parts:
+        return []
+    figures = ("auc", "recall", "false_alarm_rate")
+    rows = [
+        Row(
+            (
+                Cell(name or "unknown"),
+                count(row["reals"]),
+                count(row["fakes"]),
+                *(_of(row, figure) for figure in figures),
+            )
+        )
+        for name, row in parts.items()
+    ]
+    columns = ("reals", "fakes", "AUC", "fakes found", "false alarms")
+    return [
+        Table(
+            f"The videos of each {kind} alone, at the frozen threshold.",
+            (Column(kind, number=False), *map(Column, columns)),
+            tuple(rows),
+            sortable=True,
+        )
+    ]
+
+
+def _of(row: Mapping[str, Any], figure: str) -> Cell:
+    return with_interval(row.get(figure), row.get(f"{figure}_ci"))

@@ -100,6 +100,7 @@ def _bars(values: list[float], edges: list[Any]) -> dict[str, Any]:
     return {
         "type": "data",
         "symmetric": False,
+        "color": "#888888",
         "array": [high - value for value, (_, high) in zip(values, pairs, strict=True)],
         "arrayminus": [value - low for value, (low, _) in zip(values, pairs, strict=True)],
     }

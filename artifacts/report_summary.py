@@ -22,12 +22,15 @@ from artifacts.report_parts import (
     interval_text,
 )
 from artifacts.run_directory import RunDirectory
-from data_prep.audit import LEAK, WARNING, Audit
+from data_prep.audit import LEAK, WARNING, Audit, is_shortcut
 from data_prep.errors import UserError
 
 _WITHOUT = "best score without training"
 _SPLITS = {"val": "validation"}
 _FEW_PEOPLE = 30
+_MOST_NAMED = 4
+# How the audit begins what it says of one quantity.
+_SHORTCUT = "shortcut:"
 _UNEVEN_COVERAGE = 0.05
 
 
@@ -140,7 +143,9 @@ def _beside(
     if judged.untrained is not None:
         name = str(judged.untrained["name"]).replace("_", " ")
         ahead, edges = judged.untrained["ahead"], judged.untrained["ahead_ci"]
-        word = f"{name}, on the same clips; the model is {interval_text(ahead, edges)} above"
+        word = (
+            f"{name}, on the same clips; AUC of the model less that: {interval_text(ahead, edges)}"
+        )
         lowest = ahead if edges is None else edges[0]
         return _Beside(
             (_WITHOUT, f"{judged.untrained['auc']:.3f}", word),
@@ -172,17 +177,19 @@ def _is_it_good(certificate: Certificate, judged: Evaluation, beside: _Beside | 
     told = []
     if certificate.synthetic:
         told.append("On synthetic clips nothing can be said of real deepfakes.")
+    if certificate.test is None:
+        told.append(
+            "It was not tested: there is no test split with both labels. The figures are of the "
+            "validation split, on which the model was chosen, and flatter it."
+        )
+    elif certificate.synthetic:
+        pass
     elif judged.auc_ci is None:
         told.append("With so few people nobody can say how much of this is chance.")
     elif judged.auc_ci[0] <= 0.5:
         told.append("On these people it cannot be told from guessing.")
     else:
         told.append("It tells fakes from reals better than guessing, on people it has not seen.")
-    if certificate.test is None:
-        told.append(
-            "There is no test split with both labels: the figures are of the validation split, on "
-            "which the model was chosen, and flatter it."
-        )
     if beside is not None:
         told.append(beside.verdict)
     return " ".join(told)
@@ -191,13 +198,7 @@ def _is_it_good(certificate: Certificate, judged: Evaluation, beside: _Beside | 
 def _warnings(
     records: Sequence[TrialRecord], judged: Evaluation | None, audit: Audit | str
 ) -> tuple[str, ...]:
-    told = []
-    if not isinstance(audit, str):
-        told += [finding.text for finding in audit.findings if finding.severity in (LEAK, WARNING)][
-            :6
-        ]
-        if audit.people < _FEW_PEOPLE:
-            told.append(f"The store has {audit.people} identity groups: scores swing by luck.")
+    told = [] if isinstance(audit, str) else _on_data(audit)
     ties = sum(record.tied_with_best is True and record.rank != 1 for record in records)
     if ties:
         told.append(
@@ -219,6 +220,29 @@ def _warnings(
         "ground for a decision about a person."
     )
     return tuple(told)
+
+
+def _on_data(audit: Audit) -> list[str]:
+    """What is wrong with the data, the quantities that tell fakes in one sentence."""
+    told = [
+        finding.text
+        for finding in audit.findings
+        if finding.severity in (LEAK, WARNING) and not finding.text.startswith(_SHORTCUT)
+    ]
+    telling = [
+        f"{quantity.name.replace('_', ' ')} (AUC {quantity.auc:.2f})"
+        for quantity in audit.shortcuts
+        if is_shortcut(quantity.auc, quantity.interval)
+    ]
+    if telling:
+        more = f" and {len(telling) - _MOST_NAMED} more" if len(telling) > _MOST_NAMED else ""
+        told.append(
+            "Fakes can be told from reals here without any training, by "
+            f"{', '.join(telling[:_MOST_NAMED])}{more}: a model may have learnt no more than that."
+        )
+    if audit.people < _FEW_PEOPLE:
+        told.append(f"The store has {audit.people} identity groups: scores swing by luck.")
+    return told
 
 
 def reproduction_parts(run: RunDirectory, certificate: Certificate | str) -> list[Part]:
