@@ -85,10 +85,12 @@ class Explainer:
 
     def logits(self, arrays: Arrays) -> npt.NDArray[np.float32]:
         """Logit of fake of each clip, float32 (n,)."""
-        return np.concatenate([answer[0].numpy() for answer in self._passes(arrays)])
+        found = [answer[0].numpy() for answer in self._passes(arrays)]
+        return np.concatenate([np.zeros(0, np.float32), *found])
 
     def _run(self, arrays: Arrays) -> tuple[Heat, npt.NDArray[np.float32]]:
-        evidence, found = [], []
+        evidence = [np.zeros((0, *self._clip), np.float32)]
+        found = [np.zeros(0, np.float32)]
         for logit, *maps in self._passes(arrays):
             total = np.zeros((len(logit), *self._clip), np.float32)
             for place, values in zip(self._maps, maps, strict=True):
@@ -100,7 +102,7 @@ class Explainer:
     def _passes(self, arrays: Arrays) -> Any:
         """Logit and contributions of a few clips at a time."""
         given = [arrays[name] for name in self._names]
-        for start in range(0, max(len(given[0]), 1), _BATCH):
+        for start in range(0, len(given[0]), _BATCH):
             yield self._pass(*(tf.convert_to_tensor(a[start : start + _BATCH]) for a in given))
 
     def _contributions(self, *inputs: tf.Tensor) -> tuple[tf.Tensor, ...]:

@@ -102,7 +102,7 @@ class StreamWeights:
         """
         count = len(arrays[self._input])
         total = {name: np.zeros(count, np.float32) for name in self._streams}
-        for (names, read), share in self._members:
+        for (names, read), share in self._members if count else ():
             found = read(arrays)
             sums = found.sum(axis=1, keepdims=True)
             even = np.full_like(found, 1 / max(len(names), 1))

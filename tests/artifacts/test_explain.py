@@ -148,7 +148,7 @@ def test_what_all_places_add_is_the_logit(
 
 
 def test_probabilities_come_with_the_maps(clips: Clips) -> None:
-    model = detector("spatial", "noise_residual", "micro_expression", "audio", fusion="attention")
+    model = detector("spatial", "audio", fusion="attention")
     scores, heat = Explainer(model).scored(clips)
     np.testing.assert_allclose(scores, probabilities(model, clips), atol=1e-6)
     assert heat.shape == (3, *CLIP_SHAPE[:3])
@@ -185,6 +185,11 @@ def test_many_clips_are_explained_as_few(clips: Clips) -> None:
     np.testing.assert_allclose(
         heat_maps(model, many), np.repeat(heat_maps(model, clips), 4, axis=0), atol=1e-5
     )
+
+
+def test_of_no_clips_there_are_no_maps(clips: Clips) -> None:
+    none = {"frames": clips["frames"][:0]}
+    assert heat_maps(linear(1), none).shape == (0, *CLIP_SHAPE[:3])
 
 
 def test_the_model_is_left_as_it_was(clips: Clips, tmp_path: Path) -> None:

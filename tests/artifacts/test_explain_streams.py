@@ -45,6 +45,7 @@ def test_attention_gives_its_weights(clips: dict[str, npt.NDArray[np.uint8]]) ->
     assert list(found) == list(BOTH)
     assert np.ptp(found["spatial"]) > 0
     np.testing.assert_allclose(np.stack(list(found.values()), axis=1), expected, atol=1e-6)
+    assert stream_weights(model, {"frames": clips["frames"][:0]})["spatial"].shape == (0,)
 
 
 def test_gates_are_shares(clips: dict[str, npt.NDArray[np.uint8]]) -> None:
