@@ -67,7 +67,7 @@ def name_outputs(out: Path, files: Sequence[Path]) -> dict[Path, Path]:
             raise UserError(f"--annotate {out}: {error.strerror}; name another folder") from None
         outputs = {}
         taken: set[Path] = set()
-        for path in files:
+        for path in dict.fromkeys(files):
             name, number = out / f"{path.stem}.mp4", 2
             while name in taken:
                 name, number = out / f"{path.stem}-{number}.mp4", number + 1

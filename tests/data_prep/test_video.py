@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from data_prep.errors import VideoError
-from data_prep.video import Media, read_frames, sample_indices
+from data_prep.video import Media, read_frames, sample_indices, scan_frames
 
 Writer = Callable[..., Path]
 
@@ -216,6 +216,74 @@ def test_a_picture_is_a_clip_of_one_frame_whatever_its_name(tmp_path: Path) -> N
     size = path.stat().st_size
     assert sampled.media == Media("png", 512, 512, fps=0, frames=1, duration=0, bytes=size)
     assert _reason(path) == "a picture, not a video; pass --frames 1 to use pictures"
+
+
+class _Taken:
+    """Every third frame of a video that is walked through."""
+
+    def __init__(self) -> None:
+        self.lengths: list[tuple[int, float]] = []
+        self.frames: dict[int, np.ndarray] = {}
+        self.times: dict[int, float] = {}
+
+    def begin(self, total: int, seconds: float) -> np.ndarray:
+        self.lengths.append((total, seconds))
+        self.frames.clear()
+        self.times.clear()
+        return np.arange(0, total, 3)
+
+    def take(self, position: int, time: float, frame: np.ndarray) -> None:
+        self.frames[position] = frame
+        self.times[position] = time
+
+
+def test_a_walk_hands_over_the_frames_that_reading_gives(tmp_path: Path, face_video: bytes) -> None:
+    path = tmp_path / "a.mp4"
+    path.write_bytes(face_video)
+    taken = _Taken()
+    media = scan_frames(path, 8, taken.begin, taken.take, held=8)
+    read = read_frames(path, 8, positions=np.arange(0, 24, 3))
+    assert taken.lengths == [(24, 0.96)]
+    assert list(taken.frames) == read.indices.tolist()
+    assert list(taken.times.values()) == read.times.tolist()
+    np.testing.assert_array_equal(list(taken.frames.values()), read.frames)
+    assert media == read.media
+
+
+def test_a_walk_begins_anew_where_the_header_was_wrong(
+    tmp_path: Path, write_video: Writer, numbered_frames: Writer
+) -> None:
+    path = write_video(tmp_path / "a.avi", numbered_frames(50), codec="MJPG")
+    content = bytearray(path.read_bytes())
+    for place in (content.index(b"avih") + 8 + 16, content.index(b"strh") + 8 + 32):
+        struct.pack_into("<I", content, place, 20)
+    path.write_bytes(content)
+    taken = _Taken()
+    media = scan_frames(path, 8, taken.begin, taken.take, held=8)
+    assert [total for total, _ in taken.lengths] == [20, 50]
+    assert list(taken.frames) == list(range(0, 50, 3))
+    assert taken.times[48] == pytest.approx(48 / 25)
+    assert media.frames == 50
+
+
+def test_a_walk_refuses_what_reading_refuses(tmp_path: Path, face_video: bytes) -> None:
+    path = tmp_path / "a.mp4"
+    taken = _Taken()
+    path.write_bytes(face_video[: len(face_video) // 2])
+    with pytest.raises(VideoError, match="decode"):
+        scan_frames(path, 8, taken.begin, taken.take, held=8)
+    path.write_bytes(face_video)
+    with pytest.raises(VideoError, match="a clip of 64 needs at least 32"):
+        scan_frames(path, 64, taken.begin, taken.take, held=8)
+
+
+def test_a_walk_through_a_picture_has_one_frame(tmp_path: Path) -> None:
+    shown = skimage.data.astronaut()
+    Image.fromarray(shown).save(tmp_path / "a.png")
+    taken = _Taken()
+    media = scan_frames(tmp_path / "a.png", 8, taken.begin, taken.take, held=8)
+    assert (taken.lengths, media.frames, media.duration) == ([(1, 0.0)], 1, 0.0)
+    np.testing.assert_array_equal(taken.frames[0], shown)
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

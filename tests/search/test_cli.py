@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import pytest
 
 Dfsearch = Callable[..., subprocess.CompletedProcess[str]]
@@ -185,10 +186,16 @@ def test_predict_of_good_videos_alone_succeeds(
 ) -> None:
     good = tmp_path / "clip.mp4"
     good.write_bytes(face_video)
-    shown = dfsearch("predict", finished_run, good)
+    out = tmp_path / "seen.mp4"
+    shown = dfsearch("predict", finished_run, tmp_path, "--annotate", out)
     assert shown.returncode == 0, shown.stderr
-    assert "fake probability" in shown.stdout
+    assert shown.stdout.count("fake probability") == 1
     assert "I0000" not in shown.stderr
+    with av.open(str(out)) as annotated:
+        assert sum(1 for _ in annotated.decode(video=0)) == 24
+    refused = dfsearch("predict", finished_run, good, "--annotate", good)
+    assert refused.returncode == 2
+    assert f"error: --annotate {good} would replace {good}" in refused.stderr
 
 
 def test_prepare_json_is_alone_on_standard_output(

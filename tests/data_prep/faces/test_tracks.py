@@ -295,3 +295,19 @@ def _overlap(
     shared = np.clip(corners[1] - corners[0], 0, None).prod(axis=1)
     areas = [(boxes[:, 2:] - boxes[:, :2]).prod(axis=1) for boxes in (squares, others)]
     return np.asarray(shared / (areas[0] + areas[1] - shared), np.float32)
+
+
+def test_frames_looked_at_before_are_not_looked_at_again(made_face: Maker) -> None:
+    faces = [[made_face(100 + 8 * at, 100)] for at in range(12)]
+    frames, detector = _numbered(12), _Known(faces)
+    looks: dict[int, Sequence[Detection]] = {}
+    (alone,) = find_tracks(frames[4:], _Known(faces), every=1)
+    find_tracks(frames[:8], detector, every=1, looks=looks)
+    assert sorted(looks) == list(range(8))
+    detector.looked.clear()
+    later = {at - 4: found for at, found in looks.items() if at >= 4}
+    (track,) = find_tracks(frames[4:], detector, every=1, looks=later)
+    assert sorted(detector.looked) == [8, 9, 10, 11]
+    assert sorted(later) == list(range(8))
+    np.testing.assert_array_equal(track.boxes, alone.boxes)
+    assert track.coverage == 1
