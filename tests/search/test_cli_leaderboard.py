@@ -62,6 +62,8 @@ def test_trials_tell_what_they_cost_and_where_they_come_from(
         assert "spatial" in row["streams"]
         assert row["backbone"].startswith("small_cnn ")
     (training,) = (row for row in rows if row["stage"] == "training")
+    latency = {f"{row['stage']}/{row['trial']}": row["latency_ms"] for row in rows}
+    assert latency["training/0"] == latency[training["lineage"]] > 0
     assert training["lineage"] == f"architecture/{training['hyperparameters']['architecture']}"
     assert training["epochs"] == training["hyperparameters"]["epochs"]
 

@@ -8,7 +8,10 @@ import pytest
 
 from artifacts import records
 from artifacts.run_directory import RunDirectory
-from search import studies
+from artifacts.validation_split import read_scores
+from search import architecture, studies
+from search.config import dump, resolve
+from search.proxy import Reports
 
 PARTS = (records.VAL_AUC, records.VAL_PSEUDO_AUC, records.VAL_PAIR_RANKING)
 
@@ -44,3 +47,32 @@ def test_the_certificate_says_how_the_winner_was_trained_and_has_its_plain_auc(
     origin = certificate["origin"]
     trial = studies.trials(RunDirectory(finished_run).journal)[origin["stage"]][origin["trial"]]
     assert origin["trial_validation"]["auc"] == trial.user_attrs[records.VAL_AUC]
+
+
+def test_a_pruned_trial_tells_how_many_epochs_it_had(
+    store_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Reports, "should_prune", lambda _: True)
+    config = resolve(
+        {
+            "store": store_path,
+            "run_dir": tmp_path / "run",
+            "space": {"streams": ["spatial"], "backbones": ["small_cnn"]},
+            "architecture": {"trials": 1, "epochs": 3},
+            "training": {"frames": 0, "augmentation": "none", "pseudo_fakes": 0.0},
+        }
+    )
+    run = RunDirectory(config.run_dir)
+    run.root.mkdir()
+    run.config.write_text(dump(config))
+    small = {"filters": 0, "stages": 3, "frame_stride": 1}
+    chosen = {f"detector/spatial/{name}": value for name, value in small.items()}
+    chosen |= {"detector/temporal/kind": "mean"}
+    studies.open_study(run.journal, "architecture").enqueue_trial(chosen)
+    assert architecture.run(config).state == "pruned"
+    (record,) = (
+        record for record in records.ranked(studies.trials(run.journal)) if record.state == "pruned"
+    )
+    assert (record.epochs, record.epochs_asked) == (1, 3)
+    assert record.reason.endswith("after 1 epochs")
+    assert read_scores(run.trial("architecture", record.trial), 8) is None

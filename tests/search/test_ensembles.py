@@ -14,7 +14,9 @@ from artifacts.export import load_detector, plain_copy
 from artifacts.records import HYPERPARAMETERS, VAL_AUC, VAL_LOG_LOSS
 from artifacts.run_directory import RunDirectory
 from artifacts.scoring import score_clips
+from artifacts.ties import aucs
 from artifacts.trust import check_model_file
+from artifacts.validation_split import read_scores
 from data_prep.store import Store
 from search import config as configuration
 from search import detectors, ensembles, finish, studies
@@ -189,3 +191,7 @@ def test_an_exported_ensemble_is_certified_calibrated_and_on_the_leaderboard(
     (listed,) = (row for row in json.loads(shown.stdout) if row["stage"] == "ensemble")
     assert set(listed["hyperparameters"]) == set(members)
     assert listed["objective"] == pytest.approx(certificate.ensemble.objective)
+    scores = read_scores(run.trial("ensemble", 0), len(store.rows("val")))
+    assert scores is not None
+    labels = store.labels[store.rows("val")]
+    assert aucs(scores[None], labels)[0] == pytest.approx(listed["val_auc"])
