@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 from optuna.trial import FrozenTrial
 
-from artifacts.certificate import ModelFile
+from artifacts.certificate import Certificate, ModelFile
 from artifacts.report import write_report
+from artifacts.report_parts import Paragraph
+from artifacts.report_summary import summary_parts
 from artifacts.run_directory import RunDirectory, write_json
 from data_prep.errors import UserError
 from data_prep.store import Clip, write_store
@@ -94,7 +96,7 @@ def test_a_run_without_a_test_split_is_judged_on_validation_and_says_so(
     write_json(finished_run.certificate, certificate)
     page = _report(finished_run)
     assert "AUC on validation" in page
-    assert "the figures are of the validation split" in page
+    assert "It was not tested" in page
     assert "the store has no test split with both labels." in page
 
 
@@ -212,3 +214,23 @@ def test_the_command_writes_the_report_also_where_the_studies_cannot_be_read(
     page = out.read_text(encoding="utf-8")
     assert "Report of copy" in page
     assert "studies.log" in page
+
+
+@pytest.mark.parametrize(
+    ("ahead", "interval", "verdict"),
+    [
+        (-0.1, None, "It does not beat crop size, which needs no training."),
+        (0.1, None, "It is above crop size, the best without training; by luck or not"),
+        (0.1, (-0.1, 0.3), "It is not shown to beat crop size, which needs no training."),
+        (0.1, (0.05, 0.2), "It beats crop size, the best without training."),
+    ],
+)
+def test_a_model_is_said_to_beat_no_training_only_where_it_does(
+    finished_run: RunDirectory, ahead: float, interval: tuple[float, float] | None, verdict: str
+) -> None:
+    certificate = Certificate.read(finished_run)
+    untrained = {"name": "crop_size", "auc": 0.7, "ahead": ahead, "ahead_ci": interval}
+    judged = dataclasses.replace(certificate.validation, untrained=untrained)
+    parts = summary_parts([], certificate, judged, "no store")
+    told = " ".join(part.text for part in parts if isinstance(part, Paragraph))
+    assert verdict in told
