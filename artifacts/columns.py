@@ -11,6 +11,9 @@ from data_prep.errors import UserError
 
 ALL = "all"
 
+# Columns that leave room for another one.
+_ROOM = 6
+
 
 @dataclasses.dataclass(frozen=True)
 class Column:
@@ -53,7 +56,8 @@ def usual(records: Sequence[TrialRecord]) -> list[Column]:
     """The columns that answer most questions and fit a terminal of 100 characters.
 
     Where ranks do not follow the AUC alone, one has the score that they follow; where a search had
-    two objectives, the second and the front; where runs are compared, the run.
+    two objectives, the second and the front; where runs are compared, the run. These take the
+    place of the seconds.
     """
     detectors = [record for record in records if record.rank is not None]
     cost = next((record.cost for record in detectors if record.cost), "")
@@ -68,7 +72,9 @@ def usual(records: Sequence[TrialRecord]) -> list[Column]:
     names.append("params")
     if cost != "latency_ms" and any(record.latency_ms is not None for record in records):
         names.append("latency_ms")
-    return columns([*names, "seconds", "what"])
+    if len(names) <= _ROOM:
+        names.append("seconds")
+    return columns([*names, "what"])
 
 
 def number(value: float | None, digits: int) -> str:
@@ -151,7 +157,7 @@ _COLUMNS = (
     Column("detector_auc", "discriminator AUC", _field("detector_auc", 3)),
     Column("params", "params", lambda record: counted(record.params)),
     Column("file_mb", "MB", _field("file_mb", 2)),
-    Column("latency_ms", "ms/clip", _field("latency_ms", 1)),
+    Column("latency_ms", "ms", _field("latency_ms", 1)),
     Column("peak_mb", "peak MB", _field("peak_mb", 0)),
     Column("on_front", "front", lambda record: "*" if record.on_front else "", "left"),
     Column("seconds", "s", _field("seconds", 0)),
@@ -161,7 +167,7 @@ _COLUMNS = (
     Column("streams", "streams", lambda record: " + ".join(record.streams), "left"),
     Column("backbone", "backbone", _text("backbone"), "left"),
     Column("reason", "reason", _text("reason"), "left", least=24),
-    Column("what", "what", _what, "left", least=24),
+    Column("what", "what", _what, "left", least=20),
 )
 
 COLUMNS = {column.name: column for column in _COLUMNS}

@@ -67,9 +67,7 @@ def application(run: RunDirectory, storage: BaseStorage, studies: Mapping[str, s
 
     view = View(storage, stages, added)
     if not any(view.get_all_trials(study._study_id, False) for study in view.get_all_studies()):
-        raise UserError(
-            f"{run.root} has no trials yet; open its dashboard when the first has begun"
-        )
+        raise UserError(f"{run.root} has no trials yet; open its dashboard when one has begun")
     return _only_reading(wsgi(view, artifact_store=files))
 
 

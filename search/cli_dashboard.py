@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from data_prep.errors import UserError
 from search.cli_common import RunDir, app, reported
 
 
@@ -39,6 +40,8 @@ def dashboard(
         directory = RunDirectory(run_dir).open()
         place = Place.of(directory.journal)
         names = {stage: place.study_name(stage) for stage in studies.begun(place)}
+        if not names:
+            raise UserError(f"{run_dir} has no trials yet; open its dashboard when one has begun")
         page = application(directory, place.open(), names)
         with bound(page, port) as server:
             address = f"http://{HOST}:{server.server_port}/"

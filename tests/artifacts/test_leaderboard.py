@@ -200,10 +200,17 @@ def test_nothing_is_cut_off_at_a_hundred_characters() -> None:
         latency_ms=123.4,
         seconds=1234,
     )
-    text = _text([record], width=100)
-    assert "…" not in text
-    for shown in ("12 =", "architecture 99", "complete", "0.912 [0.80, 0.99]", "123.4", "1234"):
-        assert f" {shown} " in text
+    cases = {
+        "1234": record,
+        "0.750": dataclasses.replace(record, objective=0.75),
+        "a-run-of": dataclasses.replace(record, run="a-run-of-which-the-name-is-long"),
+    }
+    for beside, case in cases.items():
+        text = _text([case], width=100)
+        assert "…" not in text
+        first = ("12 =", "architecture 99", "complete", "0.912 [0.80, 0.99]", "3.4M", "123.4")
+        assert all(f" {shown} " in text for shown in first)
+        assert beside in text
 
 
 def test_the_score_has_a_column_where_ranks_follow_more_than_the_auc() -> None:

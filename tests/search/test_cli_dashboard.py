@@ -14,8 +14,10 @@ import optuna
 import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+from typer.testing import CliRunner
 
 from artifacts.run_directory import RunDirectory
+from search.cli import app
 
 pytest.importorskip("optuna_dashboard")
 
@@ -69,4 +71,14 @@ def test_it_serves_studies_and_artifacts_until_interrupted(run: RunDirectory) ->
         assert served.wait(timeout=60) == 0
         assert served.stderr is not None
         assert served.stderr.read() == ""
+    assert _content(run.root) == before
+
+
+def test_a_run_that_has_not_begun_is_one_line_and_left_as_it_was(run: RunDirectory) -> None:
+    run.journal.unlink()
+    before = _content(run.root)
+    refused = CliRunner().invoke(app, ["dashboard", str(run.root), "--no-browser"])
+    assert refused.exit_code == 2
+    (line,) = refused.stderr.splitlines()
+    assert line.endswith("has no trials yet; open its dashboard when one has begun")
     assert _content(run.root) == before
