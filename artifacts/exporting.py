@@ -65,7 +65,7 @@ def export_run(
 ) -> Exports:
     """Export the detector of a run, certify every file, and write ``exports.json`` beside them.
 
-    The run gets its model card.
+    The run gets its model card, or the folder where nothing can be written to the run.
 
     Args:
         run: a finished run.
@@ -84,5 +84,8 @@ def export_run(
     result = Exports(target, clips.source, tuple(rows))
     target.mkdir(parents=True, exist_ok=True)
     write_json(target / RECORD, result.to_json())
-    write_model_card(run)
+    try:
+        write_model_card(run)
+    except OSError:  # a run that is kept from changes
+        write_model_card(run, target)
     return result

@@ -46,13 +46,17 @@ _ETHICS = """\
 """
 
 
-def write_model_card(run: RunDirectory) -> Path:
+def write_model_card(run: RunDirectory, folder: Path | None = None) -> Path:
     """Write ``MODEL_CARD.md`` of a finished run.
+
+    Args:
+        run: a finished run.
+        folder: to write to; the run's own by default.
 
     Raises:
         UserError: the run has no certificate.
     """
-    path = run.root / NAME
+    path = (folder or run.root) / NAME
     write_text(path, model_card(Certificate.read(run)))
     return path
 

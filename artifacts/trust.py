@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -66,6 +67,7 @@ def _checked(path: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="dfsearch-") as name:
         with _refusing(path):
             _check_is_file(path)
+            _check_room(path, name)
             take = {".h5": _take_h5, ".keras": _take_keras}.get(path.suffix)
             if take is None:
                 raise RefusalError("is not a model file; expected .h5 or .keras")
@@ -90,6 +92,14 @@ def _check_is_file(path: Path) -> None:
         raise RefusalError("is not a file")
     if found.st_size > LARGEST_FILE:
         raise RefusalError(f"has {found.st_size} bytes, more than {LARGEST_FILE}")
+    with path.open("rb"):  # whether it may be read, which the copying process does not tell
+        pass
+
+
+def _check_room(path: Path, folder: str) -> None:
+    needed, free = 3 * path.stat().st_size, shutil.disk_usage(folder).free
+    if free < needed:
+        raise RefusalError(f"is copied to be checked, {folder} has {free} of {needed} bytes free")
 
 
 def _take_h5(path: Path, folder: Path) -> Path:

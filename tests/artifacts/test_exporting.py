@@ -23,13 +23,18 @@ OTHERS = ("onnx", "tf2onnx", "onnxruntime", "ai_edge_litert", "openvino")
 
 @pytest.fixture(scope="module")
 def tiny() -> keras.Model:
-    """A detector of three layers on clips (2, 8, 8, 4)."""
+    """A detector of a few layers on clips (2, 8, 8, 4) and the flow between their frames."""
     keras.utils.set_random_seed(0)
     frames = keras.Input((2, 8, 8, 4), dtype="uint8", name="frames")
     x = keras.layers.Rescaling(1 / 255)(frames)
     x = keras.layers.Conv3D(4, (1, 3, 3), activation="relu")(x)
     x = keras.layers.Flatten()(keras.layers.AveragePooling3D((1, 6, 6))(x))
-    return keras.Model(frames, keras.layers.Dense(1, "sigmoid", name="fake_probability")(x))
+    flow = keras.Input((1, 8, 8, 2), dtype="float16", name="flow")
+    y = keras.layers.Flatten()(keras.layers.Rescaling(0.1)(flow))
+    x = keras.layers.Dense(1, "sigmoid", name="fake_probability")(
+        keras.layers.Concatenate()([x, y])
+    )
+    return keras.Model([frames, flow], x)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +52,7 @@ def test_every_format_and_precision_runs_alone_and_agrees(
     for name in OTHERS:
         pytest.importorskip(name)
     told: list[str] = []
-    original = tiny.predict(clips.arrays["frames"], verbose=0)[:, 0]
+    original = tiny.predict([clips.arrays["frames"], clips.arrays["flow"]], verbose=0)[:, 0]
     result = export_run(
         finished_run,
         tiny,

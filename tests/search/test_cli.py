@@ -23,6 +23,7 @@ VERBS = (
     "dashboard",
     "evaluate",
     "predict",
+    "export",
     "pseudo-fakes",
     "work",
     "demo",
