@@ -6,6 +6,8 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from artifacts import openings
 from artifacts.certificate import Certificate
 from artifacts.evaluation import Evaluation, evaluate
@@ -77,7 +79,7 @@ class Assessment:
         openings: every time that this split was opened so far.
         matched, robustness: as ``matched.json`` and ``robustness.json`` have them; None where they
             were not asked for.
-        scores: of every clip, CSV.
+        scores: of every clip, CSV; empty where they are on record no more.
         remarks: what is worth saying of how it was done.
     """
 
@@ -111,20 +113,20 @@ def recorded(run: RunDirectory) -> Assessment | None:
         None where the run could not test on both labels.
 
     Raises:
-        UserError: the run has no certificate, or its scores are missing or damaged.
+        UserError: the run has no certificate.
     """
     certificate = Certificate.read(run)
     if certificate.test is None:
         return None
     return Assessment(
         evaluation=_with_all_figures(run, certificate, certificate.test),
-        store={name: str(certificate.store[name]) for name in ("path", "fingerprint")},
+        store={name: certificate.store.get(name, "") for name in ("path", "fingerprint")},
         synthetic=certificate.synthetic,
         own_test=True,
         openings=tuple(openings.openings(run)),
         matched=kept(run.matched, certificate),
         robustness=kept(run.robustness, certificate),
-        scores=lines_of(run.scores, TEST) if run.scores.is_file() else "",
+        scores=_scores(run),
     )
 
 
@@ -138,11 +140,21 @@ def kept(path: Path, certificate: Certificate) -> dict[str, Any] | None:
     return found if mine else None
 
 
+def _scores(run: RunDirectory) -> str:
+    try:
+        return lines_of(run.scores, TEST)
+    except UserError:
+        return ""
+
+
 def _with_all_figures(run: RunDirectory, certificate: Certificate, test: Evaluation) -> Evaluation:
-    if test.ece is not None or not run.scores.is_file():
+    if test.ece is not None:
         return test
-    keys, clips = read_scores(run.scores, TEST)
-    if len(keys) != test.videos:
+    try:
+        keys, clips = read_scores(run.scores, TEST)
+    except UserError:
+        return test
+    if len(keys) != test.videos or len(np.unique(clips.labels)) < 2:
         return test
     found = evaluate(
         clips.labels,

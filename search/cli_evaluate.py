@@ -72,6 +72,8 @@ def evaluate(
             raise UserError(f"{out.parent} is no folder; make it, or write {out.name} elsewhere")
         found = _assess(directory, store, request)
         if out is not None:
+            if not found.scores:
+                raise UserError(f"{directory.scores} is missing or damaged: no scores to write")
             write_text(out, found.scores)
         if as_json:
             print_json(found.to_json())

@@ -204,6 +204,20 @@ def test_scores_of_another_model_do_not_replace_the_record(finished_run: RunDire
     assert found.to_json()["ece"] is None
 
 
+@pytest.mark.parametrize("damage", ["", "key,split\n", None])
+def test_a_record_whose_scores_are_damaged_is_shown_without_them(
+    finished_run: RunDirectory, damage: str | None
+) -> None:
+    _old_run(finished_run, [0, 1, 0, 1], [0.1, 0.9, 0.6, 0.5], 0.75)
+    finished_run.scores.unlink()
+    if damage is not None:
+        finished_run.scores.write_text(damage)
+    found = recorded(finished_run)
+    assert found is not None
+    assert found.evaluation.auc == 0.75
+    assert "0.9" not in found.scores
+
+
 def test_grids_are_shown_with_the_record_where_they_are_of_its_model(
     finished_run: RunDirectory,
 ) -> None:
