@@ -22,7 +22,7 @@ from artifacts.timeline import running
 from artifacts.watching import Watched
 from data_prep.clip import Preparation
 from data_prep.decoding import open_video
-from data_prep.errors import UserError
+from data_prep.errors import UserError, VideoError
 from data_prep.stills import is_picture, read_picture
 
 # Ticks a second: those of MPEG, in which the times of any frame rate come out even enough.
@@ -75,9 +75,11 @@ def annotate(
                 return _write(path, temporary, watched, overlay, with_sound=True)
             except _SoundError:
                 remarks = _write(path, temporary, watched, overlay, with_sound=False)
-                return ["the sound is left out: it is damaged", *remarks]
-    except av.FFmpegError as error:
-        raise UserError(f"{out} cannot be written: {error.strerror}") from None
+                return ["the sound is left out: an MP4 cannot hold it", *remarks]
+    except VideoError as error:
+        raise UserError(f"{out} cannot be written: {path} changed ({error})") from None
+    except (av.FFmpegError, OSError) as error:
+        raise UserError(f"{out} cannot be written: {error.strerror or error}") from None
 
 
 class _SoundError(Exception):
@@ -108,13 +110,13 @@ def _write(
         rate = Fraction(watched.media.fps or _STILL_RATE).limit_denominator(1001)
         picture = _Pictures(output, rate, watched.media.width, watched.media.height)
         sound = None
-        if with_sound and not still:
-            sound = Sound(path, output)
-            opened.callback(sound.close)
+        wanted = with_sound and not still
         try:
+            if wanted:
+                sound = opened.enter_context(contextlib.closing(Sound(path, output)))
             output.start_encoding()
         except (av.FFmpegError, ValueError):
-            if sound is None:
+            if not wanted:
                 raise
             raise _SoundError from None
         start = sound.video_start if sound else 0.0

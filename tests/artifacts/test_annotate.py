@@ -178,6 +178,18 @@ def test_damaged_sound_does_not_stop_the_picture(
     assert 0.3 < sound[-1] < 0.7
 
 
+def test_sound_that_no_mp4_can_hold_is_left_out(
+    tmp_path: Path, write_video: Callable[..., Path]
+) -> None:
+    silent = write_video(tmp_path / "silent.mp4", _flat(25))
+    video = tmp_path / "in.mkv"
+    tone = ("-f", "lavfi", "-i", "sine=sample_rate=3000:duration=1")
+    _ffmpeg("-i", silent, *tone, "-c:v", "copy", "-c:a", "pcm_s16le", "-ar", "3000", video)
+    remarks = annotate(video, tmp_path / "out.mp4", _judged(video), PREPARATION, _decide)
+    assert remarks == ["the sound is left out: an MP4 cannot hold it"]
+    assert len(_played(tmp_path / "out.mp4")[0]) == 25
+
+
 def test_odd_sides_turned_frames_and_uneven_times_are_handled(tmp_path: Path) -> None:
     video = tmp_path / "in.mp4"
     with av.open(str(video), "w") as container:
