@@ -93,12 +93,18 @@ def clips_of_store(model: keras.Model, store: Store, *, seed: int = 0) -> Clips:
 
 
 def random_clips(model: keras.Model, *, seed: int = 0) -> Clips:
-    """Noise of the shape of clips, where the store is not at hand."""
+    """Noise of the shape of clips, each of a brightness and contrast of its own.
+
+    For where the store is not at hand.
+    """
     rng = np.random.default_rng(seed)
     arrays: dict[str, npt.NDArray[Any]] = {}
     for tensor in model.inputs:
-        shape = (CLIPS, *tensor.shape[1:])
-        noise = rng.integers(0, 256, shape) if tensor.dtype == "uint8" else rng.normal(size=shape)
+        sides = tuple(tensor.shape[1:])
+        noise = rng.normal(size=(CLIPS, *sides))
+        if tensor.dtype == "uint8":
+            ends = np.sort(rng.uniform(0, 256, (2, CLIPS, *(1 for _ in sides))), axis=0)
+            noise = rng.uniform(*ends, size=(CLIPS, *sides))
         arrays[tensor.name] = noise.astype(tensor.dtype)
     return Clips(arrays, f"{CLIPS} clips of noise, seed {seed}")
 

@@ -147,6 +147,18 @@ def test_an_export_that_fails_leaves_the_file_before_it(
     assert path.read_bytes() == before
 
 
+def test_noise_is_as_different_as_clips_are(tiny: keras.Model) -> None:
+    arrays = random_clips(tiny).arrays
+    assert {name: array.dtype.name for name, array in arrays.items()} == {
+        "frames": "uint8",
+        "flow": "float16",
+    }
+    assert arrays["frames"].shape == (32, 2, 8, 8, 4)
+    assert arrays["frames"].mean(axis=(1, 2, 3, 4)).std() > 20
+    again = random_clips(tiny).arrays
+    assert all(np.array_equal(arrays[name], again[name]) for name in arrays)
+
+
 def test_formats_and_precisions_are_checked_first() -> None:
     assert [entry.name for entry in chosen(("onnx", "h5"))] == ["h5", "onnx"]
     with pytest.raises(UserError, match="--format must be all or of h5, keras"):
