@@ -103,8 +103,8 @@ def random_clips(model: keras.Model, *, seed: int = 0) -> Clips:
         sides = tuple(tensor.shape[1:])
         noise = rng.normal(size=(CLIPS, *sides))
         if tensor.dtype == "uint8":
-            ends = np.sort(rng.uniform(0, 256, (2, CLIPS, *(1 for _ in sides))), axis=0)
-            noise = rng.uniform(*ends, size=(CLIPS, *sides))
+            low, high = np.sort(rng.uniform(0, 256, (2, CLIPS, *(1 for _ in sides))), axis=0)
+            noise = rng.uniform(low, high, (CLIPS, *sides))
         arrays[tensor.name] = noise.astype(tensor.dtype)
     return Clips(arrays, f"{CLIPS} clips of noise, seed {seed}")
 
