@@ -251,11 +251,14 @@ def _data(material: Material) -> list[Part]:
 
 
 def _network(run: RunDirectory) -> list[Part]:
+    name = run.picture.name
+    if not run.picture.is_file():
+        return [Missing("Picture", f"{name} is missing; a finished run has it.")]
     try:
         png = run.picture.read_bytes()
-    except OSError:
-        return [Missing("Picture", f"{run.picture.name} is missing; a finished run has it.")]
+    except OSError as error:
+        return [Missing("Picture", f"{name} cannot be read: {error.strerror}.")]
     if not png.startswith(b"\x89PNG"):
-        return [Missing("Picture", f"{run.picture.name} is no PNG file.")]
+        return [Missing("Picture", f"{name} is no PNG file.")]
     caption = "The layers of the exported model with their shapes (best_model.png)."
     return [Picture(png, "The layers of the exported model.", caption)]

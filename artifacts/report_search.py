@@ -369,6 +369,8 @@ History: TypeAlias = "dict[str, list[float]]"
 
 def _history(path: Path) -> History:
     """The columns of a history, without what is no number; empty where there is none."""
+    if not path.is_file():
+        return {}
     try:
         rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
         names = [name for name in (rows[0] if rows else {}) if name]
