@@ -178,6 +178,22 @@ def test_damaged_sound_does_not_stop_the_picture(
     assert 0.3 < sound[-1] < 0.7
 
 
+def test_a_video_that_does_not_begin_at_nought_does_afterwards(
+    tmp_path: Path, write_video: Callable[..., Path]
+) -> None:
+    silent = write_video(tmp_path / "silent.mp4", _flat(50))
+    video = tmp_path / "in.ts"
+    tone = ("-f", "lavfi", "-i", "sine=sample_rate=44100:duration=2")
+    _ffmpeg("-i", silent, *tone, "-c:v", "mpeg2video", "-c:a", "aac", video)
+    annotate(video, tmp_path / "out.mp4", _judged(video), PREPARATION, _decide)
+    before, heard, _ = _played(video)
+    frames, sound, codec = _played(tmp_path / "out.mp4")
+    assert before[0][0] > 1
+    assert min(frames[0][0], sound[0]) == pytest.approx(0.0, abs=0.03)
+    assert (len(frames), codec) == (50, "aac")
+    assert sound[-1] - frames[-1][0] == pytest.approx(heard[-1] - before[-1][0], abs=0.03)
+
+
 def test_sound_that_no_mp4_can_hold_is_left_out(
     tmp_path: Path, write_video: Callable[..., Path]
 ) -> None:

@@ -45,6 +45,13 @@ def test_after_a_long_absence_or_a_change_of_size_a_face_is_another() -> None:
     assert seen.number([_track(0, side=250)], _times(9.1)) == [2]
 
 
+def test_a_face_elsewhere_is_another_even_when_the_first_is_gone() -> None:
+    seen = FacesSeen()
+    seen.number([_track(0)], _times(0))
+    assert seen.number([_track(300)], _times(0.25)) == [1]
+    assert seen.number([_track(150)], _times(2.0)) == [2]
+
+
 def test_no_faces_are_no_trouble() -> None:
     seen = FacesSeen()
     assert seen.number([], _times(0)) == []
