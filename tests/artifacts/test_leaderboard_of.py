@@ -237,8 +237,13 @@ def test_runs_on_one_store_are_ranked_together_by_auc(
     make_run: Callable[..., RunDirectory], trials: Trials
 ) -> None:
     boards = {name: leaderboard_of.load(make_run(name), trials) for name in ("a", "b")}
+    # Of another objective, whose values are higher and say nothing beside those of the first.
     worse = [
-        dataclasses.replace(record, val_auc=record.val_auc and record.val_auc - 0.01)
+        dataclasses.replace(
+            record,
+            val_auc=record.val_auc and record.val_auc - 0.01,
+            objective=record.objective and record.objective + 10,
+        )
         for record in boards["b"].records
     ]
     boards["b"] = dataclasses.replace(boards["b"], records=tuple(worse))
