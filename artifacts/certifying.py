@@ -269,5 +269,4 @@ class _Auc:
 
 
 def _in_short(error: Exception) -> str:
-    lines = str(error).splitlines() or [type(error).__name__]
-    return one_line(lines[0])[:300]
+    return one_line(str(error) or type(error).__name__)[:300]

@@ -15,7 +15,7 @@ from typing import Any
 
 import keras
 
-from artifacts.portable import portable_copy
+from artifacts.portable import portable_copy, unrolled_copy
 from artifacts.run_directory import replacing
 from data_prep.errors import UserError
 from data_prep.quiet import silent_stderr
@@ -143,7 +143,7 @@ def _write_openvino(model: keras.Model, path: Path, precision: str) -> None:
 
     made = path.with_name(f".{path.stem}.tmp.xml")
     try:
-        model.export(str(made), format="openvino", verbose=False)
+        unrolled_copy(model).export(str(made), format="openvino", verbose=False)
         if precision == FLOAT16:
             # The runtime keeps the file mapped, so the smaller one is another.
             whole = openvino.Core().read_model(str(made))

@@ -1,7 +1,8 @@
-"""The same function in layers that small runtimes know."""
+"""The same function in layers that other runtimes know."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -13,28 +14,46 @@ _POOLING = {
 _RECURRENT = (keras.layers.GRU, keras.layers.LSTM, keras.layers.SimpleRNN)
 
 
+def unrolled_copy(model: keras.Model) -> keras.Model:
+    """A model that computes the same without loops: recurrent layers are laid out step by step.
+
+    Keras's loops are over lists of tensors, which TensorFlow has and others have not.
+    """
+    return _copy(model, _unrolled)
+
+
 def portable_copy(model: keras.Model) -> keras.Model:
     """A model that computes the same and has every operation built into LiteRT.
 
     LiteRT's runtime has no pooling in three dimensions, which is pooling over the picture and then
-    over time, and no loops over lists, so that recurrent layers are laid out step by step. Its
-    convolution in three dimensions is slow and stays in float32; what looks at one frame at a time
-    is convolution in two.
+    over time, and no loops (:func:`unrolled_copy`). Its convolution in three dimensions is slow and
+    stays in float32; what looks at one frame at a time is convolution in two.
     """
-    copy = keras.models.clone_model(model, clone_function=_portable)
+    return _copy(model, _portable)
+
+
+def _copy(
+    model: keras.Model, change: Callable[[keras.layers.Layer], keras.layers.Layer]
+) -> keras.Model:
+    def changed(layer: keras.layers.Layer) -> keras.layers.Layer:
+        return _copy(layer, change) if isinstance(layer, keras.Model) else change(layer)
+
+    copy = keras.models.clone_model(model, clone_function=changed)
     for ours, theirs in zip(copy.weights, model.get_weights(), strict=True):
         ours.assign(theirs.reshape(ours.shape))
     return copy
 
 
 def _portable(layer: keras.layers.Layer) -> keras.layers.Layer:
-    if isinstance(layer, keras.Model):
-        return portable_copy(layer)
     for three, two in _POOLING.items():
         if isinstance(layer, three):
             return _pooled(layer, two)
     if type(layer) is keras.layers.Conv3D and _is_of_a_frame(layer):
         return _convolved(layer)
+    return _unrolled(layer)
+
+
+def _unrolled(layer: keras.layers.Layer) -> keras.layers.Layer:
     config = layer.get_config()
     if isinstance(layer, _RECURRENT):
         config["unroll"] = True

@@ -88,7 +88,7 @@ def test_a_format_that_fails_is_a_row_with_its_reason_and_others_go_on(
     absent = dataclasses.replace(FORMATS["onnx"], packages=("no_such_package",))
     rows = export_all(tiny, [FORMATS["keras"], absent, FORMATS["h5"]], (), clips, tmp_path)
     assert [row.error for row in rows] == [
-        "cannot be written: no such operation",
+        "cannot be written: no such operation second line",
         "needs no_such_package: pip install 'deepfake-model-search[export]'",
         "",
     ]

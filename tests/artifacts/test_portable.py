@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from artifacts.portable import portable_copy
+from artifacts.portable import portable_copy, unrolled_copy
 
 SHAPE = (5, 9, 8, 2)
 
@@ -42,6 +42,19 @@ def test_recurrent_layers_are_laid_out_and_keep_their_weights() -> None:
     copy = _same(keras.Model(sequence, keras.layers.GRU(2)(x)))
     unrolled = [layer.unroll for layer in copy._flatten_layers() if hasattr(layer, "unroll")]
     assert unrolled == [True, True, True]
+    alone = unrolled_copy(copy)
+    for ours, theirs in zip(alone.get_weights(), copy.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_unrolling_alone_leaves_other_layers() -> None:
+    frames = keras.Input(SHAPE)
+    x = keras.layers.AveragePooling3D((1, 9, 8))(keras.layers.Conv3D(2, 1)(frames))
+    x = keras.layers.LSTM(2)(keras.layers.Reshape((5, 2))(x))
+    copy = unrolled_copy(keras.Model(frames, x))
+    kinds = [type(layer).__name__ for layer in copy.layers]
+    assert kinds == ["InputLayer", "Conv3D", "AveragePooling3D", "Reshape", "LSTM"]
+    assert copy.layers[-1].unroll
 
 
 def test_what_lies_in_a_nested_network_is_changed_too() -> None:
