@@ -24,11 +24,13 @@ from artifacts.report_checks import (
 )
 from artifacts.report_curves import Scored, read_scores
 from artifacts.report_data import audit_parts
+from artifacts.report_learning import learning_parts
+from artifacts.report_metrics import metric_parts
 from artifacts.report_model import LookedAt, look
 from artifacts.report_page import Page, render
 from artifacts.report_parts import Heading, Missing, Part, Picture, section
-from artifacts.report_scores import metric_parts, score_parts
-from artifacts.report_search import Trials, learning_parts, search_parts
+from artifacts.report_scores import score_parts
+from artifacts.report_search import Trials, search_parts
 from artifacts.report_streams import stream_parts
 from artifacts.report_summary import reproduction_parts, summary_parts
 from artifacts.run_directory import RunDirectory, write_text

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import optuna
-import pytest
 from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from artifacts.report_parts import Figure, Missing, Part
-from artifacts.report_search import as_it_was, learning_parts, search_parts
-from artifacts.run_directory import RunDirectory
+from artifacts.report_search import as_it_was, search_parts
 
 
 def _figures(parts: list[Part]) -> list[Figure]:
@@ -112,37 +107,3 @@ def test_one_complete_trial_gives_a_history_and_reasons_for_the_rest() -> None:
     missing = {part.what: part.why for part in parts if isinstance(part, Missing)}
     assert set(missing) == {"Hyperparameter importance", "Parallel coordinates"}
     assert all("\n" not in why and why.endswith(".") for why in missing.values())
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> RunDirectory:
-    return RunDirectory(tmp_path)
-
-
-def _write_history(run: RunDirectory, stage: str, number: int, text: str) -> Path:
-    folder = run.trial(stage, number)
-    folder.mkdir(parents=True)
-    (folder / "history.csv").write_text(text)
-    return folder
-
-
-def test_learning_curves_are_of_kept_trials(
-    run: RunDirectory, searched: dict[str, list[FrozenTrial]]
-) -> None:
-    columns = "epoch,loss,val_auc,val_log_loss\n"
-    _write_history(run, "architecture", 0, f"{columns}1,0.7,0.6,0.7\n")
-    kept = _write_history(run, "architecture", 1, f"{columns}1,0.6,0.7,0.6\n2,nan,0.9,0.5\n")
-    (kept / "model.keras").touch()
-    auc, loss = _figures(learning_parts(run, searched))
-    (line,) = auc.figure.data
-    assert (line.name, list(line.x), list(line.y)) == ("architecture 1", [1, 2], [0.7, 0.9])
-    assert list(loss.figure.data[0].y) == [0.6, None]
-
-
-@pytest.mark.parametrize("text", ["", "epoch,loss,val_auc\n", "\x00", "epoch\n1,2,3\n"])
-def test_a_damaged_history_is_passed_over(
-    run: RunDirectory, searched: dict[str, list[FrozenTrial]], text: str
-) -> None:
-    _write_history(run, "architecture", 0, text)
-    parts: list[Any] = learning_parts(run, searched)
-    assert parts
