@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -16,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from artifacts.quiet import import_tensorflow
 from data_prep.clip import Preparation
@@ -164,6 +167,30 @@ def dfsearch() -> Callable[..., subprocess.CompletedProcess[str]]:
             check=False,
             **options,  # type: ignore[call-overload]
         )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def in_process() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The command line in this process, which has TensorFlow already: as ``dfsearch(...)``.
+
+    For what is not about the process. What a process would end with a traceback on is raised.
+    """
+
+    def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        from search.cli import app
+
+        command = list(map(str, arguments))
+        before = signal.getsignal(signal.SIGTERM)
+        try:
+            with contextlib.chdir(cwd or Path.cwd()):
+                shown = CliRunner().invoke(app, command, env={"COLUMNS": "200"})
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        if shown.exception is not None and not isinstance(shown.exception, SystemExit):
+            raise shown.exception
+        return subprocess.CompletedProcess(command, shown.exit_code, shown.stdout, shown.stderr)
 
     return run
 

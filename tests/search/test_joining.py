@@ -117,33 +117,33 @@ def test_workers_join_and_leave_a_run_whose_number_of_trials_stays_exact(
 
 
 def test_a_worker_with_other_versions_is_refused_with_what_differs(
-    finished_run: Path, dfsearch: Dfsearch, tmp_path: Path
+    finished_run: Path, in_process: Dfsearch, tmp_path: Path
 ) -> None:
     run_dir = tmp_path / "run"
     shutil.copytree(finished_run, run_dir)
     state = json.loads((run_dir / "run.json").read_text())
     state["versions"]["keras"] = "2.0.0"
     (run_dir / "run.json").write_text(json.dumps(state))
-    refused = dfsearch("work", run_dir)
+    refused = in_process("work", run_dir)
     assert refused.returncode == 2
     assert "was begun with keras 2.0.0 (here" in refused.stderr
     assert len(refused.stderr.strip().splitlines()) == 1
 
 
 def test_a_worker_with_another_store_is_refused(
-    finished_run: Path, store: Store, dfsearch: Dfsearch, tmp_path: Path
+    finished_run: Path, store: Store, in_process: Dfsearch, tmp_path: Path
 ) -> None:
     changed = tmp_path / "changed.h5"
     shutil.copy(store.path, changed)
     with h5py.File(changed, "r+") as file:
         file.attrs["fingerprint"] = "f" * 64
-    refused = dfsearch("work", finished_run, "--store", changed)
+    refused = in_process("work", finished_run, "--store", changed)
     assert refused.returncode == 2
     assert "fingerprint ffffffffffff" in refused.stderr
 
 
-def test_a_folder_that_is_no_run_cannot_be_joined(dfsearch: Dfsearch, tmp_path: Path) -> None:
-    refused = dfsearch("work", tmp_path)
+def test_a_folder_that_is_no_run_cannot_be_joined(in_process: Dfsearch, tmp_path: Path) -> None:
+    refused = in_process("work", tmp_path)
     assert refused.returncode == 2
     assert "no run at" in refused.stderr
 
