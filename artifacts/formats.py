@@ -121,7 +121,26 @@ def _write_saved_model(model: keras.Model, path: Path, precision: str) -> None:
 
 
 def _write_onnx(model: keras.Model, path: Path, precision: str) -> None:
+    import onnx
+
     model.export(path, format="onnx", verbose=False)
+    made = onnx.load(path)
+    nodes = [part for node in made.graph.node for part in _without_erfc(node)]
+    del made.graph.node[:]
+    made.graph.node.extend(nodes)
+    onnx.save(made, path)
+
+
+def _without_erfc(node: Any) -> list[Any]:
+    """A node, or what computes the same: 1 - erf(x), where ONNX has no erfc, a part of GELU."""
+    from onnx import helper
+
+    if node.op_type != "Erfc":
+        return [node]
+    (result,) = node.output
+    one = helper.make_node("Constant", [], [f"{result}_one"], value_float=1.0)
+    erf = helper.make_node("Erf", list(node.input), [f"{result}_erf"])
+    return [one, erf, helper.make_node("Sub", [f"{result}_one", f"{result}_erf"], [result])]
 
 
 def _write_litert(model: keras.Model, path: Path, precision: str) -> None:

@@ -30,7 +30,8 @@ def tiny() -> keras.Model:
     x = keras.layers.Conv3D(4, (1, 3, 3), activation="relu")(x)
     x = keras.layers.Flatten()(keras.layers.AveragePooling3D((1, 6, 6))(x))
     flow = keras.Input((1, 8, 8, 2), dtype="float16", name="flow")
-    y = keras.layers.Flatten()(keras.layers.Rescaling(0.1)(flow))
+    y = keras.layers.Activation("gelu")(keras.layers.Rescaling(0.1)(flow))
+    y = keras.layers.Flatten()(y)
     x = keras.layers.Dense(1, "sigmoid", name="fake_probability")(
         keras.layers.Concatenate()([x, y])
     )
