@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import itertools
 import json
 import os
 import platform
@@ -23,6 +25,8 @@ from data_prep.errors import UserError
 from data_prep.prepare import PreparationSummary, prepare
 from data_prep.store import Store
 
+# More by hand: DFSEARCH_KILLS=10 pytest tests/data_prep/test_unbreakable.py -k again_and_again
+KILLS = int(os.environ.get("DFSEARCH_KILLS", "1"))
 PEOPLE = ("anna", "ben", "cleo", "dora", "emma", "finn")
 SMALL = Preparation(frames=4, size=32)
 OPTIONS = ("--frames", "4", "--size", "32", "--jobs", "2", "--json")
@@ -109,6 +113,27 @@ def finished_parts(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     with pytest.raises(KeyboardInterrupt):
         prepare(source, store_path, SMALL, jobs=2, progress=stop)
     return _parts(store_path)
+
+
+@pytest.fixture(scope="module")
+def old_store(
+    source: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[Path, bool], str]:
+    """Put an earlier store, a file or shards, somewhere; its fingerprint: ``(path, in_shards)``."""
+
+    @functools.cache
+    def make(in_shards: bool) -> Path:
+        path = tmp_path_factory.mktemp("old") / "store"
+        prepare(source, path, SMALL, seed=1, jobs=2, shard_clips=5 if in_shards else None)
+        return path
+
+    def put(path: Path, in_shards: bool) -> str:
+        (shutil.copytree if in_shards else shutil.copy)(make(in_shards), path)
+        fingerprint = _fingerprint(path)
+        assert fingerprint is not None
+        return fingerprint
+
+    return put
 
 
 def _parts(store_path: Path) -> Path:
@@ -200,7 +225,7 @@ def _finished(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", range(KILLS))
 def test_killed_again_and_again_it_ends_with_the_same_store(
     seed: int, source: Path, whole: PreparationSummary, tmp_path: Path
 ) -> None:
@@ -279,31 +304,39 @@ def _number(store_path: Path) -> int | None:
     return None
 
 
+# While it is being written, in every way; later, each pair of moment and way once.
+_LATER = [(_is_written, True, False), (_is_written, False, True)]
+_LATER += [(_is_half_removed, False, False), (_is_half_removed, True, True)]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("shards", [(), ("--shard-clips", "5")], ids=["file", "shards"])
-@pytest.mark.parametrize("overwrite", [False, True])
-@pytest.mark.parametrize("moment", [_is_being_written, _is_written, _is_half_removed])
+@pytest.mark.parametrize(
+    ("moment", "overwrite", "in_shards"),
+    [*itertools.product([_is_being_written], [False, True], [False, True]), *_LATER],
+)
 def test_killed_while_the_store_is_written_it_is_whole_or_not_there(
     moment: Callable[[Path, int | None], bool],
     overwrite: bool,
-    shards: tuple[str, ...],
+    in_shards: bool,
     source: Path,
     whole: PreparationSummary,
+    old_store: Callable[[Path, bool], str],
     finished_parts: Path,
     tmp_path: Path,
 ) -> None:
     output = tmp_path / "output"
     output.mkdir()
     store_path = output / "store"
-    more = {"shard_clips": 5 if shards else None, "overwrite": overwrite}
+    more = {"shard_clips": 5 if in_shards else None, "overwrite": overwrite}
     old = None
     if overwrite:
-        old = prepare(source, store_path, SMALL, seed=1, jobs=2, **more).fingerprint  # type: ignore[arg-type]
+        old = old_store(store_path, in_shards)
         assert old != whole.fingerprint
     shutil.copytree(finished_parts, _parts(store_path))
     made = _finished(_parts(store_path))
 
-    options = [*OPTIONS, *shards, *(["--overwrite"] if overwrite else [])]
+    options = [*OPTIONS, *(["--shard-clips", "5"] if in_shards else [])]
+    options += ["--overwrite"] if overwrite else []
     run = Running(_command(source, store_path, *options), tmp_path, SLOW_DISK)
     before = _number(store_path)
     assert run.until(lambda: moment(store_path, before)), run.outcome()
@@ -323,7 +356,7 @@ def test_killed_while_the_store_is_written_it_is_whole_or_not_there(
             prepare(source, store_path, SMALL, **more)  # type: ignore[arg-type]
     assert _fingerprint(store_path) == whole.fingerprint
     assert [path.name for path in output.iterdir()] == ["store"]
-    if shards:
+    if in_shards:
         index = json.loads((store_path / "index.json").read_text())
         named = {shard["file"] for shard in index["shards"]}
         assert {path.name for path in store_path.iterdir()} == {*named, "index.json"}
@@ -397,19 +430,23 @@ def on_small_disk(tmp_path: Path) -> Callable[[str], list[str]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shards", ["", "--shard-clips 5"], ids=["file", "shards"])
-@pytest.mark.parametrize(("megabytes", "kept"), [(6, range(2, 6)), (18, range(12, 13))])
+@pytest.mark.parametrize(
+    ("megabytes", "kept", "in_shards"),
+    # Full among the clips, which know nothing of shards; then while the store is written.
+    [(6, range(2, 6), False), (18, range(12, 13), False), (18, range(12, 13), True)],
+)
 def test_a_full_disk_is_one_line_and_with_more_room_it_goes_on(
     megabytes: int,
     kept: range,
-    shards: str,
+    in_shards: bool,
     source: Path,
+    old_store: Callable[[Path, bool], str],
     on_small_disk: Callable[[str], list[str]],
     tmp_path: Path,
 ) -> None:
-    old = prepare(source, tmp_path / "store", SMALL, shard_clips=5 if shards else None)
+    old = old_store(tmp_path / "store", in_shards)
     again = shlex.join(_command(source, tmp_path / "disk" / "store", *LARGE))
-    again += f" --overwrite {shards}"
+    again += " --overwrite" + (" --shard-clips 5" if in_shards else "")
     full, files, finished = on_small_disk(
         f"""
         mount -t tmpfs -o size={megabytes}m none $disk
@@ -432,10 +469,10 @@ def test_a_full_disk_is_one_line_and_with_more_room_it_goes_on(
         "so far are kept: make room, then repeat the command"
     )
     assert (tmp_path / "nothing").read_text() == ""
-    assert _fingerprint(tmp_path / "kept") == old.fingerprint
+    assert _fingerprint(tmp_path / "kept") == old
     assert _errors((tmp_path / "errors").read_text()) == []
     summary = json.loads((tmp_path / "summary").read_text())
-    assert summary["fingerprint"] == _fingerprint(tmp_path / "after") != old.fingerprint
+    assert summary["fingerprint"] == _fingerprint(tmp_path / "after") != old
 
 
 @pytest.mark.slow
@@ -488,11 +525,11 @@ def test_a_video_that_hangs_is_given_up_and_all_others_arrive(
     (root / "labels.csv").write_text("\n".join(rows))
     options = ["--frames", "4", "--size", "32", "--json", "--split-policy", "test"]
     command = _command(root, tmp_path / "store.h5", *options, "--jobs", jobs)
-    run = Running([*command, "--clip-timeout", "12"], tmp_path, HANGING_DECODER)
+    run = Running([*command, "--clip-timeout", "8"], tmp_path, HANGING_DECODER)
     status, out, err = run.outcome()
     assert (status, _errors(err)) == (0, [])
     summary = json.loads(out)
-    reason = "not prepared within 12 s; pass --clip-timeout to allow more"
+    reason = "not prepared within 8 s; pass --clip-timeout to allow more"
     assert {(Path(entry["path"]).name, entry["reason"]) for entry in summary["quarantined"]} == {
         ("asleep.mp4", reason),
         ("stuck_swap.mp4", reason),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import resource
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,8 @@ from data_prep.verify_report import Problem
 
 MakeClip = Callable[..., Clip]
 CLIPS = 6
+# More by hand: DFSEARCH_FUZZ=300 pytest tests/data_prep/test_verify.py
+EXAMPLES = int(os.environ.get("DFSEARCH_FUZZ", "0"))
 
 
 def _clips(make_clip: MakeClip) -> list[Clip]:
@@ -242,7 +245,7 @@ def whole(make_clip: MakeClip, tmp_path_factory: pytest.TempPathFactory) -> byte
 @settings(
     # Some damage, seldom met, keeps the HDF5 library in a loop that nothing here can leave.
     derandomize=True,
-    max_examples=300,
+    max_examples=EXAMPLES or 60,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -264,7 +267,7 @@ def test_no_damage_makes_verification_fail_itself(
 
 @settings(
     derandomize=True,
-    max_examples=100,
+    max_examples=EXAMPLES or 40,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
