@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -101,16 +102,16 @@ def test_both_model_files_agree_and_give_the_recorded_scores(
         for name in ("best_model.h5", "best_model.keras")
     )
     np.testing.assert_allclose(h5, native, atol=1e-6)
-    lines = (finished_run / "scores.csv").read_text().splitlines()[1:]
-    recorded = {line.split(",")[0]: float(line.split(",")[-1]) for line in lines}
+    lines = csv.DictReader((finished_run / "scores.csv").read_text().splitlines())
+    recorded = {line["key"]: float(line["fake_probability"]) for line in lines}
     np.testing.assert_allclose(h5[:, 0], [recorded[key] for key in store.keys[rows]], atol=1e-5)
 
 
 def test_a_finished_run_started_again_changes_nothing(
-    finished_run: Path, dfsearch: Dfsearch
+    finished_run: Path, in_process: Dfsearch
 ) -> None:
     before = {path: path.stat().st_mtime_ns for path in finished_run.iterdir() if path.is_file()}
-    again = dfsearch("run", finished_run / "config.toml")
+    again = in_process("run", finished_run / "config.toml")
     assert again.returncode == 0, again.stderr
     assert "finished" in again.stderr
     after = {path: path.stat().st_mtime_ns for path in before if path.name != ".lock"}
@@ -118,13 +119,13 @@ def test_a_finished_run_started_again_changes_nothing(
 
 
 def test_a_moved_run_directory_still_predicts_and_lists(
-    finished_run: Path, dfsearch: Dfsearch, tmp_path: Path
+    finished_run: Path, in_process: Dfsearch, tmp_path: Path
 ) -> None:
     moved = tmp_path / "moved"
     shutil.copytree(finished_run, moved)
-    rows = json.loads(dfsearch("leaderboard", moved, "--json").stdout)
+    rows = json.loads(in_process("leaderboard", moved, "--json").stdout)
     assert rows[0]["rank"] == 1
-    assert dfsearch("evaluate", moved, "--json").returncode == 0
+    assert in_process("evaluate", moved, "--json").returncode == 0
 
 
 @pytest.mark.slow
@@ -224,46 +225,71 @@ def test_an_interrupt_stops_cleanly_and_says_how_to_go_on(
 
 
 def test_a_run_of_another_store_is_left_alone(
-    finished_run: Path, make_store: Callable[..., Path], dfsearch: Dfsearch, tmp_path: Path
+    finished_run: Path, make_store: Callable[..., Path], in_process: Dfsearch, tmp_path: Path
 ) -> None:
     other = make_store(tmp_path / "other.h5", seed=1)
-    refused = dfsearch("run", other, finished_run)
+    refused = in_process("run", other, finished_run)
     assert refused.returncode == 2
     assert "another store" in refused.stderr
 
 
-def test_other_settings_in_a_begun_run_are_refused(finished_run: Path, dfsearch: Dfsearch) -> None:
-    refused = dfsearch("run", finished_run / "config.toml", "--seed", 7)
+def test_other_settings_in_a_begun_run_are_refused(
+    finished_run: Path, in_process: Dfsearch
+) -> None:
+    refused = in_process("run", finished_run / "config.toml", "--seed", 7)
     assert refused.returncode == 2
     assert "seed: 0, 7" in refused.stderr
 
 
 def test_a_folder_that_is_no_run_is_left_alone(
-    store_path: Path, dfsearch: Dfsearch, tmp_path: Path
+    store_path: Path, in_process: Dfsearch, tmp_path: Path
 ) -> None:
     (tmp_path / "holiday.jpg").write_bytes(b"x")
-    refused = dfsearch("run", store_path, tmp_path, "--preset", "quick")
+    refused = in_process("run", store_path, tmp_path, "--preset", "quick")
     assert refused.returncode == 2
     assert "holiday.jpg" in refused.stderr
     assert sorted(p.name for p in tmp_path.iterdir() if p.name != ".lock") == ["holiday.jpg"]
 
 
-def test_a_preset_asked_for_before_any_trial_replaces_the_first(
-    store_path: Path, dfsearch: Dfsearch, tmp_path: Path
+@pytest.fixture(scope="module")
+def refused(
+    store_path: Path, in_process: Dfsearch, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """The directory of a run whose weights are nowhere, and how it ended."""
+    folder = tmp_path_factory.mktemp("refused")
+    missing = folder / "none.h5"
+    return folder / "run", in_process("run", store_path, folder / "run", "--weights", missing)
+
+
+def test_weights_that_cannot_be_had_end_the_run_before_any_trial(
+    refused: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
-    run_dir, weights = tmp_path / "run", tmp_path / "none.h5"
-    first = dfsearch("run", store_path, run_dir, "--weights", weights)
-    assert first.returncode == 2
+    run_dir, done = refused
+    assert done.returncode == 2
+    assert "no file" in done.stderr
+    assert trials(run_dir) == []
+
+
+def test_weights_and_preset_may_change_as_long_as_no_trial_was_started(
+    refused: tuple[Path, subprocess.CompletedProcess[str]],
+    store_path: Path,
+    in_process: Dfsearch,
+    tmp_path: Path,
+) -> None:
+    run_dir = tmp_path / "run"
+    shutil.copytree(refused[0], run_dir)
+    before = tomllib.loads((run_dir / "config.toml").read_text())["architecture"]["trials"]
     # Without a stream that a GAN would have to be trained for first.
-    chosen = ("--weights", weights, "--preset", "thorough", "--streams", "spatial")
-    thorough = dfsearch("run", store_path, run_dir, *chosen)
+    chosen = ("--weights", "other.h5", "--preset", "thorough", "--streams", "spatial")
+    thorough = in_process("run", store_path, run_dir, *chosen)
     assert thorough.returncode == 2
-    trials = tomllib.loads((run_dir / "config.toml").read_text())["architecture"]["trials"]
-    assert trials == configuration.PRESETS["thorough"]["architecture"]["trials"]
+    assert "other.h5" in thorough.stderr
+    after = tomllib.loads((run_dir / "config.toml").read_text())["architecture"]["trials"]
+    assert before != after == configuration.PRESETS["thorough"]["architecture"]["trials"]
 
 
 def test_a_search_whose_architectures_all_failed_ends_in_one_line_each_time(
-    write_config: Callable[..., Path], dfsearch: Dfsearch, store: Store, tmp_path: Path
+    write_config: Callable[..., Path], in_process: Dfsearch, store: Store, tmp_path: Path
 ) -> None:
     settings = configuration.load(write_config(tmp_path, architecture=2))
     run = RunDirectory(tmp_path / "run")
@@ -274,7 +300,7 @@ def test_a_search_whose_architectures_all_failed_ends_in_one_line_each_time(
     for _ in range(2):
         study.tell(study.ask(), state=TrialState.FAIL)
     for _ in range(2):
-        refused = dfsearch("run", run.config)
+        refused = in_process("run", run.config)
         assert refused.returncode == 2
         assert "no architecture trial" in refused.stderr
         assert "Traceback" not in refused.stderr
@@ -292,7 +318,7 @@ def test_a_search_whose_architectures_all_failed_ends_in_one_line_each_time(
 )
 def test_a_damaged_file_of_a_run_is_one_line(
     finished_run: Path,
-    dfsearch: Dfsearch,
+    in_process: Dfsearch,
     store_path: Path,
     tmp_path: Path,
     name: str,
@@ -302,55 +328,55 @@ def test_a_damaged_file_of_a_run_is_one_line(
     run_dir = tmp_path / "run"
     shutil.copytree(finished_run, run_dir)
     (run_dir / name).write_text(content)
-    refused = dfsearch("run", store_path, run_dir)
+    refused = in_process("run", store_path, run_dir)
     assert refused.returncode == 2
     assert says in refused.stderr
     assert "Traceback" not in refused.stderr
 
 
 def test_the_leaderboard_of_a_damaged_journal_is_one_line(
-    finished_run: Path, dfsearch: Dfsearch, tmp_path: Path
+    finished_run: Path, in_process: Dfsearch, tmp_path: Path
 ) -> None:
     run_dir = tmp_path / "run"
     shutil.copytree(finished_run, run_dir)
     (run_dir / "studies.log").write_text("{}\nnonsense\n{}\n")
-    refused = dfsearch("leaderboard", run_dir)
+    refused = in_process("leaderboard", run_dir)
     assert refused.returncode == 2
     assert "is damaged" in refused.stderr
 
 
 def test_a_lost_model_file_is_made_again(
-    finished_run: Path, dfsearch: Dfsearch, tmp_path: Path
+    finished_run: Path, in_process: Dfsearch, tmp_path: Path
 ) -> None:
     run_dir = tmp_path / "run"
     shutil.copytree(finished_run, run_dir)
     (run_dir / "best_model.h5").unlink()
-    again = dfsearch("run", run_dir / "config.toml")
+    again = in_process("run", run_dir / "config.toml")
     assert again.returncode == 0, again.stderr
     assert (run_dir / "best_model.h5").exists()
     assert len(trials(run_dir)) == len(trials(finished_run))
 
 
 def test_a_moved_store_is_found_again_by_naming_it(
-    finished_run: Path, dfsearch: Dfsearch, store_path: Path, tmp_path: Path
+    finished_run: Path, in_process: Dfsearch, store_path: Path, tmp_path: Path
 ) -> None:
     run_dir, moved = tmp_path / "run", tmp_path / "moved.h5"
     shutil.copytree(finished_run, run_dir)
     shutil.copy(store_path, moved)
-    assert dfsearch("run", moved, run_dir).returncode == 0
+    assert in_process("run", moved, run_dir).returncode == 0
     assert tomllib.loads((run_dir / "config.toml").read_text())["store"] == str(moved)
 
 
 def test_a_second_run_in_one_folder_is_refused(
     write_config: Callable[..., Path],
     begin_run: Callable[[Path], subprocess.Popen[bytes]],
-    dfsearch: Dfsearch,
+    in_process: Dfsearch,
     tmp_path: Path,
 ) -> None:
     config = write_config(tmp_path, architecture=3, gan=0, training=0)
     process = begin_run(config)
     wait_for(lambda: (tmp_path / "run" / "run.json").exists(), process)
-    refused = dfsearch("run", config)
+    refused = in_process("run", config)
     assert refused.returncode == 2
     assert "another process" in refused.stderr
 
@@ -365,7 +391,7 @@ def test_a_second_run_in_one_folder_is_refused(
     ],
 )
 def test_a_store_that_cannot_be_searched_on_is_one_line(
-    store_path: Path, dfsearch: Dfsearch, tmp_path: Path, damage: str, says: str
+    store_path: Path, in_process: Dfsearch, tmp_path: Path, damage: str, says: str
 ) -> None:
     store = tmp_path / "store.h5"
     if damage == "not hdf5":
@@ -377,19 +403,8 @@ def test_a_store_that_cannot_be_searched_on_is_one_line(
                 file.attrs["schema_version"] = 99
             else:
                 file["label"][...] = 0
-    refused = dfsearch("run", store, tmp_path / "run")
+    refused = in_process("run", store, tmp_path / "run")
     assert refused.returncode == 2
     assert says in refused.stderr
     assert "Traceback" not in refused.stderr
     assert not (tmp_path / "run").exists()
-
-
-def test_weights_that_cannot_be_had_end_the_run_before_any_trial(
-    store_path: Path, dfsearch: Dfsearch, tmp_path: Path
-) -> None:
-    refused = dfsearch("run", store_path, tmp_path / "run", "--weights", tmp_path / "none.h5")
-    assert refused.returncode == 2
-    assert "no file" in refused.stderr
-    assert trials(tmp_path / "run") == []
-    again = dfsearch("run", store_path, tmp_path / "run", "--weights", tmp_path / "other.h5")
-    assert "other.h5" in again.stderr, "settings may change as long as no trial was started"
