@@ -49,19 +49,19 @@ def _add_sound(video: Path, pitch: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def speaking(tmp_path_factory: pytest.TempPathFactory, dfsearch: Dfsearch) -> Path:
+def speaking(tmp_path_factory: pytest.TempPathFactory, in_process: Dfsearch) -> Path:
     """A folder with a searched run on SYNTHETIC people whose fakes have another voice."""
     folder = tmp_path_factory.mktemp("speaking")
     synthesize(folder / "videos", identities=12, frames=12, size=128)
     for video in sorted((folder / "videos").rglob("*.mp4")):
         _add_sound(video, 3000 if "manipulated" in str(video) else 400)
-    done = dfsearch(
+    done = in_process(
         *("prepare", folder / "videos", folder / "store.h5", "--frames", 6, "--size", 64),
         *("--modalities", "flow,audio", "--jobs", 2),
     )
     assert done.returncode == 0, done.stderr
     (folder / "config.toml").write_text(CONFIG)
-    done = dfsearch("run", folder / "config.toml")
+    done = in_process("run", folder / "config.toml")
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -83,13 +83,13 @@ def test_a_run_uses_sound_and_its_model_loads_with_keras(speaking: Path) -> None
 
 
 @pytest.mark.slow
-def test_a_verdict_hears_the_video(speaking: Path, dfsearch: Dfsearch, tmp_path: Path) -> None:
+def test_a_verdict_hears_the_video(speaking: Path, in_process: Dfsearch, tmp_path: Path) -> None:
     """The same picture with another sound is another clip; a silent one is judged as well."""
     video = next((speaking / "videos").glob("original_sequences/*/*/videos/*.mp4"))
     other, silent = tmp_path / "other.mp4", tmp_path / "silent.mp4"
     shutil.copy(video, other)
     _add_sound_again(other, silent)
-    done = dfsearch("predict", speaking / "run", video, other, silent, "--json")
+    done = in_process("predict", speaking / "run", video, other, silent, "--json")
     assert done.returncode == 0, done.stderr
     same, changed, quiet = (
         answer["fake_probability"] for answer in map(json.loads, done.stdout.splitlines())
@@ -108,12 +108,12 @@ def _add_sound_again(other: Path, silent: Path) -> None:
 
 @pytest.mark.slow
 def test_another_store_must_have_what_the_model_needs(
-    speaking: Path, dfsearch: Dfsearch, make_store: Callable[..., Path], tmp_path: Path
+    speaking: Path, in_process: Dfsearch, make_store: Callable[..., Path], tmp_path: Path
 ) -> None:
     bare = tmp_path / "bare.h5"
     options = ("--frames", 6, "--size", 64)
-    assert dfsearch("prepare", speaking / "videos", bare, *options).returncode == 0
-    done = dfsearch("evaluate", speaking / "run", bare, "--split", "all")
+    assert in_process("prepare", speaking / "videos", bare, *options).returncode == 0
+    done = in_process("evaluate", speaking / "run", bare, "--split", "all")
     assert done.returncode == 2
     assert "has no" in done.stderr
     assert "--modalities" in done.stderr
@@ -121,14 +121,14 @@ def test_another_store_must_have_what_the_model_needs(
 
 
 def test_a_stream_without_its_modality_is_left_out_and_said_so(
-    store_path: Path, dfsearch: Dfsearch, tmp_path: Path
+    store_path: Path, in_process: Dfsearch, tmp_path: Path
 ) -> None:
     (tmp_path / "config.toml").write_text(
         CONFIG.replace('"store.h5"', json.dumps(str(store_path))).replace(
             '"micro_expression"', '"noise_residual"'
         )
     )
-    done = dfsearch("run", tmp_path / "config.toml")
+    done = in_process("run", tmp_path / "config.toml")
     assert done.returncode == 0, done.stderr
     assert "without the audio stream: the clips carry no sound" in done.stderr
     certificate = Certificate.read(RunDirectory(tmp_path / "run"))
@@ -137,9 +137,9 @@ def test_a_stream_without_its_modality_is_left_out_and_said_so(
 
 
 def test_no_stream_left_is_an_error_before_any_trial(
-    store_path: Path, dfsearch: Dfsearch, tmp_path: Path
+    store_path: Path, in_process: Dfsearch, tmp_path: Path
 ) -> None:
-    done = dfsearch("run", store_path, tmp_path / "run", "--streams", "audio")
+    done = in_process("run", store_path, tmp_path / "run", "--streams", "audio")
     assert done.returncode == 2
     assert "no stream is left to search" in done.stderr
     assert "--modalities audio" in done.stderr
