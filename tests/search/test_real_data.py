@@ -13,13 +13,19 @@ from data_prep.store import Store
 
 Dfsearch = Callable[..., subprocess.CompletedProcess[str]]
 
+SMALL = ("--frames", 8, "--size", 112, "--jobs", 2)
+
 
 @pytest.mark.slow
 def test_face_forensics_goes_from_videos_to_a_verdict(
-    real_data: Path, write_config: Callable[..., Path], dfsearch: Dfsearch, tmp_path: Path
+    real_data: Path,
+    write_config: Callable[..., Path],
+    dfsearch: Dfsearch,
+    in_process: Dfsearch,
+    tmp_path: Path,
 ) -> None:
     store = tmp_path / "ffpp.h5"
-    prepared = dfsearch("prepare", real_data / "ffpp", store, "--json")
+    prepared = in_process("prepare", real_data / "ffpp", store, *SMALL, "--json")
     assert prepared.returncode == 0, prepared.stderr
     summary = json.loads(prepared.stdout)
     assert (summary["videos"], summary["clips"], summary["quarantined"]) == (16, 16, [])
