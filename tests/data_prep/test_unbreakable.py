@@ -55,11 +55,12 @@ def open(name, *more, **named):
     return whole(name, *more, **named)
 av.open = open
 """
-SLOW_DECODER = """
-import av, time
+WAITING_DECODER = """
+import av, os, time
 whole = av.open
 def open(*more, **named):
-    time.sleep(1)
+    while not os.path.exists(os.environ["DFSEARCH_TEST"] + "/go"):
+        time.sleep(0.05)
     return whole(*more, **named)
 av.open = open
 """
@@ -379,14 +380,16 @@ def test_a_second_run_is_told_who_prepares_the_store(
     source: Path, whole: PreparationSummary, tmp_path: Path
 ) -> None:
     store_path = tmp_path / "two\nlines of ünïcode.h5"
-    first = Running(_command(source, store_path), tmp_path, SLOW_DECODER)
+    first = Running(_command(source, store_path), tmp_path, WAITING_DECODER)
     lock = _parts(store_path) / "lock"
     assert first.until(lambda: lock.exists() and lock.read_text() != "")
-    status, out, err = _run(_command(source, store_path), tmp_path)
+    (tmp_path / "second").mkdir()
+    status, out, err = _run(_command(source, store_path), tmp_path / "second")
     (line,) = _errors(err)
     assert (status, out) == (2, "")
     assert line.startswith(f"error: {tmp_path}/two lines of ünïcode.h5 is being prepared by")
     assert f"process {first.process.pid} on {platform.node()} since " in line
+    (tmp_path / "go").touch()
     status, out, err = first.outcome()
     assert (status, _errors(err)) == (0, [])
     assert json.loads(out)["fingerprint"] == whole.fingerprint
