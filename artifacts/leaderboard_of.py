@@ -152,9 +152,10 @@ def notes_on(records: Sequence[TrialRecord], split: ValidationSplit) -> list[str
     """What the intervals rest on, and who is not told from the best."""
     fewest = people(split.labels, split.groups)
     if fewest < FEWEST_PEOPLE:
+        counted = "1 person" if fewest == 1 else f"{fewest} people"
         return [
-            f"validation has {fewest} people of a label: too few for intervals and ties, which "
-            f"need {FEWEST_PEOPLE}"
+            f"validation has {counted} of a label: too few for intervals and ties, which need "
+            f"{FEWEST_PEOPLE}"
         ]
     notes = []
     if any(record.tied_with_best and record.rank != 1 for record in records):
