@@ -6,6 +6,7 @@ one model after another; and each architecture once, since training changes no l
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import keras
@@ -17,13 +18,13 @@ from data_prep.store import Store
 from search import architecture, studies, training
 from search.config import RunConfig
 from search.limits import latency_ms
-from search.trial import MODEL_FILE
+from search.trial import MODEL_FILE, failure_reason
 
 
 def measure(config: RunConfig, run: RunDirectory, store: Store) -> None:
     """Write ``latencies.json``: milliseconds by ``STAGE/TRIAL`` of every kept detector.
 
-    A model that does not load costs its figure and nothing else.
+    A model that does not load costs its figure and nothing else, and a line says so.
 
     Args:
         config: of the run.
@@ -39,7 +40,11 @@ def measure(config: RunConfig, run: RunDirectory, store: Store) -> None:
             try:
                 model = keras.models.load_model(path, compile=False)
                 of_architecture[number] = round(latency_ms(model, store), 2)
-            except Exception:
+            except Exception as error:
+                print(
+                    f"  latency of {stage} {trial.number} is not known: {failure_reason(error)}",
+                    file=sys.stderr,
+                )
                 continue
         found[f"{stage}/{trial.number}"] = of_architecture[number]
     write_json(run.latencies, found)
