@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import pydantic
 
-from artifacts.ensemble_record import EnsembleRecord
-from artifacts.evaluation import Calibration, Evaluation
+from artifacts.evaluation.metrics import Calibration, Evaluation
+from artifacts.models.ensemble_record import EnsembleRecord
 from artifacts.run_directory import RunDirectory, write_text
 from data_prep.clip import Preparation
 from data_prep.errors import UserError

@@ -19,6 +19,7 @@ VAL_AUC = "val_auc"
 VAL_LOG_LOSS = "val_log_loss"
 VAL_PSEUDO_AUC = "val_pseudo_auc"
 VAL_PAIR_RANKING = "val_pair_ranking"
+VAL_OWN = "val_objective"
 KID_ERROR = "kid_error"
 KID_FEATURES = "kid_features"
 DETECTOR_AUC = "detector_auc"
@@ -70,7 +71,7 @@ class TrialRecord:
             the clips, or with too few people.
         val_eer: equal error rate on the same clips.
         tied_with_best: whether ``val_auc`` is not shown to be below that of the best row, see
-            :mod:`artifacts.ties`; None where that cannot be told.
+            :mod:`artifacts.leaderboard.ties`; None where that cannot be told.
         peak_mb: most memory that the worker process held in RAM during the trial, 10^6 bytes.
         epochs: that it was trained for: fewer than asked where it was pruned or failed.
         epochs_asked: that it was to have.

@@ -32,6 +32,7 @@ import accuracy_data as data
 import accuracy_people as people
 from accuracy_rows import (
     Kept,
+    Key,
     Row,
     fingerprint,
     in_folds,
@@ -127,13 +128,23 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def judge(
-    keep: Path, rows: Sequence[Row], common: Sequence[data.TestSet]
+    keep: Path,
+    rows: Sequence[Row],
+    common: Sequence[data.TestSet],
+    entries: Mapping[Key, Mapping[str, Any]] | None = None,
 ) -> tuple[list[Judged], dict[str, dict[str, Judged]]]:
     """Test sets of the rows with every score there is; those of methods held out, by method.
 
     Both are of clips and of matched pairs.
+
+    Args:
+        keep: folder of stores and scores.
+        rows: which.
+        common: test sets of the rows that have none of their own.
+        entries: scores by key; those kept if None.
     """
-    entries = Kept(keep / "scores.jsonl").entries()
+    if entries is None:
+        entries = Kept(keep / "scores.jsonl").entries()
 
     def scored(one: data.TestSet, ours: Sequence[Row], signs: Path) -> dict[str, Judged]:
         """Of clips and of matched pairs."""

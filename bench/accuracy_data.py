@@ -36,7 +36,7 @@ from accuracy_people import (
     without_method,
 )
 
-from artifacts.matching import ClipReader, write_matched
+from artifacts.evaluation.matching import ClipReader, write_matched
 from data_prep import splits
 from data_prep.clip import Preparation
 from data_prep.dealing import shuffled

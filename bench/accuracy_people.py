@@ -60,15 +60,11 @@ def without_method(clips: Iterable[Clip], method: str) -> tuple[list[Clip], list
 def without_fold(clips: Iterable[Clip], fold: int) -> tuple[list[Clip], list[Clip]]:
     """Clips for training without a fold, train and val, and those of the fold.
 
-    Identity groups are dealt to :data:`FOLDS` folds; the next fold is for validation, and the
-    others are trained on. Groups of many clips come first and lie two folds apart, so that every
-    training has seen some of them.
+    Identity groups are dealt to :data:`FOLDS` folds (:func:`folds_of`); the next fold is for
+    validation, and the others are trained on.
     """
     clips = list(clips)
-    sizes = collections.Counter(clip.group for clip in clips)
-    order = shuffled(0)
-    groups = sorted(sizes, key=lambda group: (-sizes[group], order(group)))
-    seats = {group: _SEATS[place % FOLDS] for place, group in enumerate(groups)}
+    seats = folds_of(clip.group for clip in clips)
     sides = {fold: "test", (fold + 1) % FOLDS: "val"}
     placed = [
         dataclasses.replace(clip, split=sides.get(seats[clip.group], "train")) for clip in clips
@@ -77,6 +73,18 @@ def without_fold(clips: Iterable[Clip], fold: int) -> tuple[list[Clip], list[Cli
         [clip for clip in placed if clip.split != "test"],
         [clip for clip in placed if clip.split == "test"],
     )
+
+
+def folds_of(groups: Iterable[str]) -> dict[str, int]:
+    """The fold of every identity group, given the group of each clip.
+
+    Groups of many clips come first and lie two folds apart, so that every training has seen some
+    of them.
+    """
+    sizes = collections.Counter(groups)
+    order = shuffled(0)
+    ordered = sorted(sizes, key=lambda group: (-sizes[group], order(group)))
+    return {group: _SEATS[place % FOLDS] for place, group in enumerate(ordered)}
 
 
 def tested_rows(store: Store) -> tuple[npt.NDArray[np.int64], str]:

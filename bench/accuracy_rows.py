@@ -56,9 +56,18 @@ PARTS = (NO_PSEUDO_FAKES, GAN_FAKES, GAN_STREAM)
 """What else there is to know the worth of: ``spatial`` without pseudo-fakes, ``spatial`` with fakes
 of a GAN as one method more, and the features of that GAN's discriminator by themselves."""
 
+RGB, RGB_GREY = CHANNELS = ("rgb", "rgb-grey")
+"""A small network on colour, and the same on colour and grey, trained as the recipe trains."""
+
 _SPATIAL = {"space": {"streams": [SPATIAL]}}
 # What trains from nothing is not kept in the feature cache, and learns faster.
 _FROM_NOTHING = {"learning_rate": 1e-3}
+_CHANNELS = {
+    "space": {"streams": [SPATIAL], "backbones": ["small_cnn"]},
+    "architecture": _FROM_NOTHING,
+    "training": RUNS[RECIPE]["training"],
+    "objective": "auc",
+}
 ONE_TRAINING: Mapping[str, Mapping[str, Any]] = {
     SPATIAL: _SPATIAL,
     # Recurrence needs whole clips, for which the network is left as it is.
@@ -79,6 +88,8 @@ ONE_TRAINING: Mapping[str, Mapping[str, Any]] = {
     NO_PSEUDO_FAKES: {**_SPATIAL, "training": {"pseudo_fakes": 0.0}, "objective": "auc"},
     GAN_FAKES: _SPATIAL,
     GAN_STREAM: {"training": {"frames": 0, "views": 4}},
+    RGB: _CHANNELS,
+    RGB_GREY: _CHANNELS,
 }
 """Trained once, with the defaults of their space, as the architecture stage of a run with these
 settings trains."""
@@ -86,7 +97,7 @@ settings trains."""
 EPOCHS = 14
 """Of one training."""
 
-WITHOUT_EXTRAS = (RECIPE, NO_PSEUDO_FAKES)
+WITHOUT_EXTRAS = (RECIPE, NO_PSEUDO_FAKES, *CHANNELS)
 """Detectors that make no pseudo-fakes: of other sets' reals they would learn which set it is."""
 
 GAN: Mapping[str, Any] = {
@@ -104,7 +115,7 @@ class Row:
     """One training.
 
     Attributes:
-        detector: of :data:`RUNS`, :data:`ALONE` or :data:`PARTS`.
+        detector: of :data:`RUNS`, :data:`ALONE`, :data:`PARTS` or :data:`CHANNELS`.
         seed: of everything random in it.
         held_out: the method it is trained without and tested on; empty for none.
         fold: of the people it is tested on, where all take their turn; None for official lists.

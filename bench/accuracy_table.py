@@ -13,7 +13,7 @@ import numpy.typing as npt
 from accuracy_untrained import signs, untrained_scores
 from rich.table import Table
 
-from artifacts.ranking import (
+from artifacts.evaluation.ranking import (
     AUC,
     AUC_AHEAD,
     PAIRS,
@@ -38,7 +38,7 @@ class Judged:
     Attributes:
         title: for the table.
         labels, groups, sources, methods, folds, videos: (N,), as
-            :func:`artifacts.ranking.figures` takes them.
+            :func:`artifacts.evaluation.ranking.figures` takes them.
         untrained: scores that need no training, (N,) each, by name.
         trained: of each detector by name, and of each seed, scores (N,).
         synthetic: whether the clips are drawn.

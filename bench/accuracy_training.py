@@ -6,11 +6,13 @@ import dataclasses
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import accuracy_data as data
 from accuracy_rows import (
+    CHANNELS,
     GAN,
     GAN_FAKES,
     GAN_STREAM,
@@ -54,7 +56,7 @@ def measure(keep: Path, row: Row, tested: Sequence[data.TestSet]) -> None:
     import_tensorflow()
     import keras
 
-    from artifacts.scoring import score_clips
+    from artifacts.evaluation.scoring import score_clips
 
     model = keras.models.load_model(folder.h5, compile=False)
     for path, rows in wanted:
@@ -81,7 +83,9 @@ def _alone(keep: Path, row: Row, train: Path, folder: RunDirectory) -> None:
     from artifacts.quiet import import_tensorflow
 
     import_tensorflow()
-    from artifacts.export import plain_copy, save_model
+    from channels import channels_space
+
+    from artifacts.models.export import plain_copy, save_model
     from search import architecture, detectors
     from search.fit import fit
     from search.gan_walks import generated_walks
@@ -95,7 +99,7 @@ def _alone(keep: Path, row: Row, train: Path, folder: RunDirectory) -> None:
     config = row.config(train, folder.root)
     choices = architecture.training_choices(config)
     with Store(train) as store:
-        pair = _gan(keep, row, store) if row.has_gan else Path()
+        pair = trained_pair(keep, store, row.seed, GAN) if row.has_gan else Path()
         generator, discriminator = (pair / name for name in GAN_FILES)
         walks = None
         if row.detector == GAN_FAKES:
@@ -104,6 +108,8 @@ def _alone(keep: Path, row: Row, train: Path, folder: RunDirectory) -> None:
         if row.detector == GAN_STREAM:
             block = GanStreamBlock(str(discriminator))
             graph = detector_space(store.clip_shape, streams=(GAN_STREAM,), gan=block)
+        elif row.detector in CHANNELS:
+            graph = channels_space(store.clip_shape, row.detector)
         else:
             graph = detectors.space(config, store)
         fewer_frames = shorter(config, store, fixed({}), row.seed)
@@ -122,8 +128,15 @@ def _alone(keep: Path, row: Row, train: Path, folder: RunDirectory) -> None:
     save_model(plain_copy(model), folder)
 
 
-def _gan(keep: Path, row: Row, store: Store) -> Path:
-    """Folder of the generator and discriminator of a row, made where they are missing."""
+def trained_pair(keep: Path, store: Store, seed: int, pair: Mapping[str, Any]) -> Path:
+    """Folder of a generator and a discriminator of real faces, made where they are missing.
+
+    Args:
+        keep: folder for all of them.
+        store: of the faces.
+        seed: of the training.
+        pair: its ``steps``, and choices of :class:`spaces.gan.GanChoices`.
+    """
     import keras
 
     from artifacts.run_directory import replacing
@@ -133,15 +146,15 @@ def _gan(keep: Path, row: Row, store: Store) -> Path:
     from spaces.gan import GanChoices
     from spaces.gan_networks import without_spectral_norm
 
-    settings = dict(GAN)
+    settings = dict(pair)
     steps = settings.pop("steps")
     choices = GanChoices(**settings)
-    digest = hashlib.sha256(json.dumps(dict(GAN), sort_keys=True).encode()).hexdigest()[:8]
-    folder = keep / "gans" / f"{row.seed}-{digest}-{store.fingerprint[:8]}"
+    digest = hashlib.sha256(json.dumps(dict(pair), sort_keys=True).encode()).hexdigest()[:8]
+    folder = keep / "gans" / f"{seed}-{digest}-{store.fingerprint[:8]}"
     folder.mkdir(parents=True, exist_ok=True)
     if not all((folder / name).is_file() for name in GAN_FILES):
         keras.utils.clear_session()
-        training = GanTraining(choices, real_faces(store, "train", choices.side), row.seed)
+        training = GanTraining(choices, real_faces(store, "train", choices.side), seed)
         training.advance(steps)
         judge = without_spectral_norm(training.discriminator, choices)
         for model, name in zip((training.averaged, judge), GAN_FILES, strict=True):

@@ -6,11 +6,13 @@ import dataclasses
 import subprocess
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 from imageio_ffmpeg import get_ffmpeg_exe
 
 from data_prep import datasets
 from data_prep.datasets import Video
-from data_prep.store_format import REAL
+from data_prep.store_format import REAL, Clip
 from data_prep.synthesize import synthesize, synthesize_clip
 
 REAL_SETS = ("ffpp", "ffpp_methods", "celebdf")
@@ -84,3 +86,30 @@ def _in_front(folder: Path, seconds: int, width: int, height: int) -> Path:
         subprocess.run([*command, str(partial)], check=True)
         partial.replace(path)
     return path
+
+
+def nobody(number: int, frames: npt.NDArray[np.uint8]) -> Clip:
+    """A clip for benches to which it does not matter who is in it; every other one is a fake.
+
+    Args:
+        number: of the clip, which is its key.
+        frames: uint8 (T, S, S, 4).
+    """
+    count = len(frames)
+    return Clip(
+        key=f"{number:06d}",
+        label=number % 2,
+        method="synthetic",
+        quality="unknown",
+        group=str(number),
+        split="train",
+        path="",
+        sha256="",
+        frame_indices=np.arange(count),
+        frame_times=np.arange(count) / 25,
+        boxes=np.zeros((count, 4), np.float32),
+        landmarks=np.zeros((count, 5, 2), np.float32),
+        scores=np.ones(count, np.float32),
+        coverage=1.0,
+        frames=frames,
+    )

@@ -79,13 +79,14 @@ def machine() -> str:
     packages = ("av", "opencv-python", "h5py", "numpy")
     load = "/".join(f"{value:.1f}" for value in os.getloadavg())
     return (
-        f"{_processor()}, {os.cpu_count()} cores, {psutil.virtual_memory().total / 1e9:.0f} GB; "
+        f"{processor()}, {os.cpu_count()} cores, {psutil.virtual_memory().total / 1e9:.0f} GB; "
         f"load {load}; Python {platform.python_version()}, "
         + ", ".join(f"{name} {version(name)}" for name in packages)
     )
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The name of the processor."""
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()

@@ -28,9 +28,9 @@ from rich.table import Table
 from scipy.stats import spearmanr
 from synthetic_store import drawn_store
 
-from artifacts.matching import write_matched
+from artifacts.evaluation.matching import write_matched
+from artifacts.evaluation.ranking import pair_ranking, source_places
 from artifacts.quiet import import_tensorflow
-from artifacts.ranking import pair_ranking, source_places
 from data_prep.clip import Preparation
 from data_prep.errors import UserError
 from data_prep.store import Store
@@ -137,7 +137,7 @@ def tested(model: Any, path: Path) -> dict[str, float]:
     """AUC and, where fakes lie beside their originals, pair ranking of a model's scores."""
     from sklearn.metrics import roc_auc_score
 
-    from artifacts.scoring import score_clips
+    from artifacts.evaluation.scoring import score_clips
 
     with Store(path) as store:
         rows = _tested_rows(store)

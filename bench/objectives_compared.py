@@ -89,7 +89,7 @@ def winner_scores(config: RunConfig, kept: Path) -> Scores:
     """Search, unless that is done, and score its winner on the test clips."""
     import keras
 
-    from artifacts.scoring import score_clips
+    from artifacts.evaluation.scoring import score_clips
     from search.run import run
 
     with run_progress(config.run_dir) as progress:

@@ -26,7 +26,7 @@ import cv2
 import h5py
 import joblib
 import numpy as np
-from material import VideoSet, full_hd, long_set, real_sets, short_set
+from material import VideoSet, full_hd, long_set, nobody, real_sets, short_set
 from measure import Ratio, Time, cores, in_turns, machine, speed, timed, total
 
 from artifacts import quiet
@@ -273,23 +273,7 @@ def made_up_clips(count: int) -> Iterator[Clip]:
     size = Preparation().size
     noise = np.random.default_rng(0).integers(0, 256, (FRAMES, size, size, 4), np.uint8)
     for number in range(count):
-        yield Clip(
-            key=f"{number:06d}",
-            label=number % 2,
-            method="noise",
-            quality="unknown",
-            group=str(number),
-            split="train",
-            path="",
-            sha256="",
-            frame_indices=np.arange(FRAMES),
-            frame_times=np.arange(FRAMES) / 25,
-            boxes=np.zeros((FRAMES, 4), np.float32),
-            landmarks=np.zeros((FRAMES, 5, 2), np.float32),
-            scores=np.ones(FRAMES, np.float32),
-            coverage=1.0,
-            frames=np.roll(noise, number),
-        )
+        yield nobody(number, np.roll(noise, number))
 
 
 def batches(scratch: Path, rounds: int) -> Iterator[Row]:
@@ -358,11 +342,14 @@ def writing(material: VideoSet, scratch: Path) -> Iterator[Row]:
         yield Row("part file, a clip, until the store is written", part.stat().st_size, "bytes")
 
 
-def measured(real: Path | None, folder: Path, rounds: int, only: str) -> Iterator[Row]:
+def measured(
+    real: Path | None, folder: Path, rounds: int, only: str, *, quick: bool
+) -> Iterator[Row]:
     """Every row, as it is measured."""
     with tempfile.TemporaryDirectory(dir=folder) as name:
         scratch = Path(name)
-        short, long, real_ones = short_set(folder), long_set(folder), real_sets(real)
+        short, real_ones = short_set(folder), real_sets(real)
+        long = short if quick else long_set(folder)
         if "0" in only:
             yield start_up(short, scratch, rounds)
         if "1" in only:
@@ -372,8 +359,9 @@ def measured(real: Path | None, folder: Path, rounds: int, only: str) -> Iterato
             if taken:
                 yield together(taken)
             yield from throughput(long, scratch, rounds, ">= 0.70", [])
-            # Too short for decoding to be what takes the time.
-            yield from throughput(short, scratch, rounds, "", [])
+            if not quick:
+                # Too short for decoding to be what takes the time.
+                yield from throughput(short, scratch, rounds, "", [])
         if "2" in only:
             for material in [*real_ones, long]:
                 yield seeking(material, rounds)
@@ -415,12 +403,13 @@ def main() -> None:
         help="0 start-up, 1 against decoding, 2 against seeking, 3 two processes, "
         "4 memory, 5 batches, 6 writing",
     )
+    parser.add_argument("--quick", action="store_true", help="no long videos: that it runs")
     parser.add_argument("--json", action="store_true", help="rows as JSON, for programs")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = chosen.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        rows = measured(chosen.real, folder, chosen.rounds, chosen.only)
+        rows = measured(chosen.real, folder, chosen.rounds, chosen.only, quick=chosen.quick)
         if chosen.json:
             print(json.dumps({"machine": machine(), "rows": [vars(row) for row in rows]}, indent=1))
             return

@@ -57,6 +57,15 @@ FULL = Sizes(
     rounds=5,
     seeds=(0,),
 )
+# The first two cases in a quarter of an hour, for those who rerun every bench in an hour.
+SHORT = dataclasses.replace(
+    FULL,
+    frozen=Case(FROZEN, RESNET50, clips=80, frames=8, side=112, epochs=10),
+    minutes=2,
+    fewest=2,
+    scaling_trials=6,
+    rounds=2,
+)
 QUICK = Sizes(
     frozen=Case(FROZEN, RESNET50, clips=20, frames=2, side=32, epochs=1),
     unfrozen=Case(UNFROZEN, SMALL, clips=40, frames=3, side=32, epochs=1),

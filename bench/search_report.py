@@ -18,7 +18,7 @@ from search_engines import OURS
 from search_material import FROZEN, MEMORY, UNFROZEN
 from search_overhead import BARE, SPENT
 from search_overhead import OURS as TRIAL
-from search_parts import FULL, QUICK, Searched, Sizes, memory, overhead, scaling, searches
+from search_parts import FULL, QUICK, SHORT, Searched, Sizes, memory, overhead, scaling, searches
 
 from search.console import log, tables
 
@@ -182,6 +182,7 @@ def main() -> None:
     )
     parser.add_argument("--only", default=",".join(PARTS), help=", ".join(PARTS))
     parser.add_argument("--quick", action="store_true", help="on next to nothing: that it runs")
+    parser.add_argument("--short", action="store_true", help="less of all: 2 minutes a search")
     parser.add_argument("--minutes", type=float, help="of each search (frozen, unfrozen)")
     parser.add_argument("--seeds", help="of the searches, comma-separated")
     parser.add_argument("--folder", type=Path, help="for stores (6 GB); default a temporary one")
@@ -190,7 +191,7 @@ def main() -> None:
     parts = chosen.only.split(",")
     if unknown := sorted(set(parts) - set(PARTS)):
         parser.error(f"no part {', '.join(unknown)}; there are {', '.join(PARTS)}")
-    sizes = QUICK if chosen.quick else FULL
+    sizes = QUICK if chosen.quick else SHORT if chosen.short else FULL
     if chosen.minutes is not None:
         sizes = dataclasses.replace(sizes, minutes=chosen.minutes)
     if chosen.seeds:

@@ -81,7 +81,7 @@ def stores(folder: Path, identities: int, seed: int) -> dict[str, Path]:
 
 def test_scores(store: Store, stream: str, seed: int, epochs: int) -> list[float]:
     """Fake probabilities of the test clips from a detector of one stream."""
-    from artifacts.scoring import score_clips
+    from artifacts.evaluation.scoring import score_clips
     from search import detectors
     from search.fit import fit
     from search.hyperparameters import fixed

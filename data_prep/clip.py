@@ -39,8 +39,8 @@ class Preparation:
         align: how a face is cut out: ``box``, a square around it, or ``points``, turned and
             scaled so that eyes, nose and mouth come to the same places in every crop.
         faces: ``main``, one clip of the person talking, or ``all``, one clip a face track.
-        detector: name of the face detector, one of
-            :data:`data_prep.faces.detectors.DETECTORS`.
+        detector: name of the face detector, one of :func:`data_prep.faces.detectors.names`, which
+            :func:`make_detector` checks.
         detector_model: file of its model, for the detector that needs one.
         detection_side: long side of the frame the detector sees, in pixels.
         detection_threshold: lowest score of a face, above 0 and below 1.
@@ -72,7 +72,9 @@ class Preparation:
         _check_number("margin", self.margin, 1.0, 4.0)
         _check_name("align", self.align, ALIGNMENTS)
         _check_name("faces", self.faces, FACES)
-        _check_name("detector", self.detector, detectors.DETECTORS)
+        # Whether there is such a one is asked when one is made: what it made is read without it.
+        if not isinstance(self.detector, str):
+            raise UserError(f"detector must be a name; received {self.detector!r}")
         _check_whole_number("detection_side", self.detection_side, 64, 4096)
         _check_number("detection_threshold", self.detection_threshold, 0.01, 0.99)
         _check_whole_number("detect_every", self.detect_every, 1, 1024)

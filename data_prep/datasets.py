@@ -1,7 +1,8 @@
 """Which videos a folder holds, and who is in them.
 
 A data set is recognised by its folder layout; each layout is one module of
-:mod:`data_prep.layouts` and one entry of :data:`LAYOUTS`.
+:mod:`data_prep.layouts` and one entry of :data:`LAYOUTS`, or comes from another installed package
+(:mod:`data_prep.layouts.added`).
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from data_prep import plugins
 from data_prep.errors import UserError
 from data_prep.layouts import (
+    added,
     celeb_df,
     deeper_forensics,
     dfdc,
@@ -60,8 +63,8 @@ def index(source: Path, layout: str = AUTO, label: int | None = None) -> DataSet
 
     Raises:
         UserError: there is no such folder or no such layout, the folder does not have it, it
-            holds no video, a list of labels or splits in it is damaged, or the data set says
-            otherwise than the label.
+            holds no video, a list of labels or splits in it is damaged, the data set says
+            otherwise than the label, or a layout of another package fails.
     """
     source = source.absolute()
     candidates = _named(layout)
@@ -120,13 +123,22 @@ def _nothing(source: Path, found: DataSetIndex, fitting: Layout | None) -> str:
 
 
 def _named(name: str) -> tuple[Layout, ...]:
+    """The layouts that may read a folder, those of other packages first: they are more particular.
+
+    A layout of another package is imported where it is named, or where any may fit.
+    """
+    built_in = [layout.name for layout in LAYOUTS]
+    others = plugins.added(plugins.LAYOUTS, [*built_in, AUTO])
     if name.casefold() == AUTO:
-        return LAYOUTS
-    named = tuple(layout for layout in LAYOUTS if layout.name.casefold() == name.casefold())
-    if not named:
-        known = ", ".join(layout.name for layout in LAYOUTS)
-        raise UserError(f"layout must be {AUTO} or one of {known}; received {shown(name)}")
-    return named
+        return (*map(added.layout, others.values()), *LAYOUTS)
+    for layout in LAYOUTS:
+        if layout.name.casefold() == name.casefold():
+            return (layout,)
+    for other in others.values():
+        if other.name.casefold() == name.casefold():
+            return (added.layout(other),)
+    known = ", ".join([*built_in, *others])
+    raise UserError(f"layout must be {AUTO} or one of {known}; received {shown(name)}")
 
 
 def _expected(layouts: tuple[Layout, ...]) -> str:

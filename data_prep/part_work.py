@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import faulthandler
 import functools
@@ -9,7 +10,8 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -96,12 +98,7 @@ def work(task: Task) -> tuple[Path, Quarantined | None]:
             return task.part, given_up(task, reason)
         with task.mark.open("ab", buffering=0) as mark:
             mark.write(_ATTEMPT)
-            # It needs no cooperation of what hangs: it ends the process, and the mark says why.
-            faulthandler.dump_traceback_later(task.time_limit, exit=True, file=mark)
-            try:
-                failure = _prepare(task)
-            finally:
-                faulthandler.cancel_dump_traceback_later()
+            failure = _prepare(task, mark)
         task.mark.unlink(missing_ok=True)
         return task.part, failure
 
@@ -127,22 +124,24 @@ def given_up(task: Task, reason: str) -> Quarantined:
     return Quarantined(str(task.path), "decode", reason)
 
 
-def _prepare(task: Task) -> Quarantined | None:
+def _prepare(task: Task, mark: FileIO) -> Quarantined | None:
     cv2.setNumThreads(1)
     try:
+        # Loaded once in a process, which is no part of the time a video takes.
         detector = _worker_detector(task.preparation)
-        before = _state(task.path)
-        clips = prepare_clips(
-            task.path,
-            task.preparation,
-            detector,
-            decoder_threads=task.decoder_threads,
-            original=_original(task, detector) if task.original else None,
-            as_guide=_keep(task) if task.guides and not task.original else None,
-        )
-        if _state(task.path) != before:
-            raise VideoError("decode", "the file changed while it was prepared")
-        write_part(task.part, clips)
+        with _limited(task.time_limit, mark):
+            before = _state(task.path)
+            clips = prepare_clips(
+                task.path,
+                task.preparation,
+                detector,
+                decoder_threads=task.decoder_threads,
+                original=_original(task, detector) if task.original else None,
+                as_guide=_keep(task) if task.guides and not task.original else None,
+            )
+            if _state(task.path) != before:
+                raise VideoError("decode", "the file changed while it was prepared")
+            write_part(task.part, clips)
     except VideoError as error:
         return Quarantined(str(task.path), error.step, error.reason)
     except (OSError, UserError):
@@ -151,6 +150,16 @@ def _prepare(task: Task) -> Quarantined | None:
     except Exception as error:
         return Quarantined(str(task.path), "write", one_line(repr(error))[:300])
     return None
+
+
+@contextlib.contextmanager
+def _limited(seconds: float, mark: FileIO) -> Iterator[None]:
+    """End the process when it takes longer; what hangs need not cooperate. The mark says why."""
+    faulthandler.dump_traceback_later(seconds, exit=True, file=mark)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 @functools.lru_cache(maxsize=1)

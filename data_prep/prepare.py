@@ -19,7 +19,15 @@ from typing import Any, TypeAlias
 
 import joblib
 
-from data_prep import datasets, part_files, part_work, parts, prepare_checks, splits
+from data_prep import (
+    datasets,
+    part_files,
+    part_work,
+    parts,
+    plugins,
+    prepare_checks,
+    splits,
+)
 from data_prep.clip import Preparation, make_detector
 from data_prep.datasets import DataSetIndex, Video
 from data_prep.store_format import LABEL_NAMES, SPLITS, Clip, Quarantined
@@ -332,5 +340,5 @@ def _description(
             "held_out": request.held_out,
             "overlap": len(final.overlap),
         },
-        "versions": {"python": platform.python_version(), **versions},
+        "versions": {"python": platform.python_version(), **versions, **plugins.versions()},
     }

@@ -30,7 +30,7 @@ def dashboard(
     Only this machine can reach the page, and nothing on it changes the run.
     """
     with reported():
-        from artifacts.dashboard import HOST, application, bound
+        from artifacts.dashboard.serving import HOST, application, bound
         from artifacts.run_directory import RunDirectory
         from search import studies
         from search.storage import Place

@@ -105,7 +105,9 @@ def prepare(
     modalities: Annotated[
         str, typer.Option(help="Kept beside the frames: flow, audio; comma-separated.")
     ] = "",
-    detector: Annotated[str, typer.Option(help="centerface, mtcnn or yunet.")] = "centerface",
+    detector: Annotated[
+        str, typer.Option(help="centerface, mtcnn, yunet, or one that a package adds.")
+    ] = "centerface",
     detector_model: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Model file, for yunet.")
     ] = None,

@@ -11,7 +11,7 @@ from data_prep.errors import UserError
 from search.cli_common import Json, RunDir, app, print_json, reported, say
 
 if TYPE_CHECKING:
-    from artifacts.assessment import Assessment, Request
+    from artifacts.evaluation.assessment import Assessment, Request
     from artifacts.run_directory import RunDirectory
 
 
@@ -61,7 +61,7 @@ def evaluate(
     recorded in the run, as whoever opens it often chooses by it.
     """
     with reported():
-        from artifacts.assessment import Request
+        from artifacts.evaluation.assessment import Request
         from artifacts.run_directory import RunDirectory, write_text
         from search.evaluation_tables import print_assessment
 
@@ -84,8 +84,8 @@ def evaluate(
 
 
 def _assess(directory: RunDirectory, store: Path | None, request: Request) -> Assessment:
-    from artifacts.assessment import recorded
     from artifacts.certificate import Certificate
+    from artifacts.evaluation.assessment import recorded
 
     Certificate.read(directory)
     if store is None and request.is_plain and (found := recorded(directory)):
@@ -93,8 +93,8 @@ def _assess(directory: RunDirectory, store: Path | None, request: Request) -> As
     from artifacts import quiet
 
     quiet.import_tensorflow()
-    from artifacts.assessing import assess
-    from artifacts.scoring import differing_preparation
+    from artifacts.evaluation.assessing import assess
+    from artifacts.evaluation.scoring import differing_preparation
     from data_prep.store import Store
     from search import config as configuration
     from search.console import bars

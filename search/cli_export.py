@@ -12,7 +12,7 @@ from search.cli_common import Json, RunDir, app, listed, print_json, reported, s
 if TYPE_CHECKING:
     import keras
 
-    from artifacts.certifying import Clips
+    from artifacts.models.certifying import Clips
     from artifacts.run_directory import RunDirectory
 
 FAILED = 1
@@ -49,9 +49,9 @@ def export(
 
         directory = RunDirectory(run_dir).open()
         quiet.import_tensorflow()
-        from artifacts import exporting
-        from artifacts.export import load_detector
-        from artifacts.formats import chosen
+        from artifacts.models import exporting
+        from artifacts.models.export import load_detector
+        from artifacts.models.formats import chosen
         from search.export_table import print_exports
 
         wanted = chosen(listed(formats))
@@ -77,7 +77,7 @@ def export(
 
 def _clips(model: keras.Model, directory: RunDirectory) -> Clips:
     """Of the run's store, or noise where that is not at hand."""
-    from artifacts.certifying import clips_of_store, random_clips
+    from artifacts.models.certifying import clips_of_store, random_clips
     from data_prep.errors import UserError
     from data_prep.store import Store
     from search import config as configuration

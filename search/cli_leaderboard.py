@@ -13,8 +13,8 @@ from search.cli_common import Json, app, listed, print_json, reported
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from artifacts.columns import Column
-    from artifacts.leaderboard_of import Leaderboard
+    from artifacts.leaderboard.columns import Column
+    from artifacts.leaderboard.loading import Leaderboard
     from artifacts.records import TrialRecord
     from artifacts.run_directory import RunDirectory
 
@@ -59,9 +59,9 @@ def leaderboard(
 ) -> None:
     """Show every trial, best first, beside scores without training; also of a run going on."""
     with reported():
-        from artifacts import columns as headed
-        from artifacts import leaderboard as board
-        from artifacts.selection import Condition, check_fields, selected
+        from artifacts.leaderboard import board
+        from artifacts.leaderboard import columns as headed
+        from artifacts.leaderboard.selection import Condition, check_fields, selected
 
         if as_json + as_csv + as_markdown > 1:
             raise UserError("choose one of --json, --csv and --markdown")
@@ -92,7 +92,7 @@ def leaderboard(
 
 def _opened(run_dirs: Sequence[Path]) -> dict[str, RunDirectory]:
     """The runs by the names of their folders, or as they were given where these are alike."""
-    from artifacts.comparison import check_same_store
+    from artifacts.leaderboard.comparison import check_same_store
     from artifacts.run_directory import RunDirectory
 
     places = [path.resolve() for path in run_dirs]
@@ -109,19 +109,17 @@ def _opened(run_dirs: Sequence[Path]) -> dict[str, RunDirectory]:
 
 
 def _loaded(runs: Mapping[str, RunDirectory]) -> Leaderboard:
-    from artifacts import leaderboard_of
-    from artifacts.comparison import compare
+    from artifacts.leaderboard import loading
+    from artifacts.leaderboard.comparison import compare
     from search import studies
 
-    boards = {
-        name: leaderboard_of.load(run, studies.trials(run.journal)) for name, run in runs.items()
-    }
+    boards = {name: loading.load(run, studies.trials(run.journal)) for name, run in runs.items()}
     return compare(boards) if len(boards) > 1 else next(iter(boards.values()))
 
 
 def _print_sheet(run: RunDirectory, records: Sequence[TrialRecord]) -> None:
     """One trial in full, if the conditions have left it."""
-    from artifacts import leaderboard as board
+    from artifacts.leaderboard import board
     from search.console import tables
 
     for record in records:
@@ -137,7 +135,7 @@ def _print_table(
     notes: Sequence[str],
 ) -> None:
     """The table and what to know of it; columns that were asked for are never cut off."""
-    from artifacts import leaderboard as board
+    from artifacts.leaderboard import board
     from search.console import tables
 
     console, table = tables(), board.to_table(records, title, shown)

@@ -14,7 +14,7 @@ import typer
 from search.cli_common import USAGE, RunDir, app, reported, say
 
 if TYPE_CHECKING:
-    from artifacts.predict import Verdict
+    from artifacts.prediction.predict import Verdict
 
 # Of so many files and more it is told how far one is, every so many seconds.
 _MANY, _EVERY = 4, 5.0
@@ -75,15 +75,15 @@ def predict(
     """
     with reported():
         from artifacts import quiet
+        from artifacts.prediction.sources import find_sources
         from artifacts.run_directory import RunDirectory
-        from artifacts.sources import find_sources
         from data_prep.errors import UserError
 
         run = RunDirectory(run_dir).open()
         files = find_sources(map(Path, paths))
         outputs = _outputs(annotate, files)
         quiet.import_tensorflow()
-        from artifacts import predict as predictor
+        from artifacts.prediction import predict as predictor
 
         judge = predictor.Predictor(
             run,
@@ -107,7 +107,7 @@ def predict(
                 print("\n".join(_lines(answer)), flush=True)
             failed = failed or isinstance(answer, predictor.NoVerdict)
             if path in outputs and judged.watched is not None:
-                from artifacts.annotate import annotate as draw
+                from artifacts.prediction.annotate import annotate as draw
 
                 try:
                     remarks = draw(path, outputs[path], judged, judge.preparation, judge.decide)
@@ -124,7 +124,7 @@ def _outputs(annotate: Path | None, files: list[Path]) -> dict[Path, Path]:
     """Where the annotated video of each file goes, if anybody wants it."""
     if annotate is None:
         return {}
-    from artifacts.sources import name_outputs
+    from artifacts.prediction.sources import name_outputs
 
     return name_outputs(annotate, files)
 

@@ -10,12 +10,14 @@ from typing import Annotated, Any, Literal, TypeAlias
 import pydantic
 import tomli_w
 
+from data_prep import plugins
 from data_prep.errors import UserError
 from search import addresses
 from search.names import (
     GENERALISATION,
     GRID,
     LEAVING_OUT,
+    OBJECTIVES,
     PARETO,
     Objective,
     Pruner,
@@ -78,7 +80,7 @@ class RunConfig(Section):
             ``generalisation``, the mean of the AUC, the AUC of its real clips against pseudo-fakes
             of them and their pair ranking; ``leave-one-method-out``, the worst AUC on a method
             that was left out of training, or ``leave-one-method-out-mean``; or two at once,
-            ``auc+latency`` or ``auc+size``.
+            ``auc+latency`` or ``auc+size``. Or one that an installed package adds.
     """
 
     store: Path
@@ -106,6 +108,14 @@ class RunConfig(Section):
     gan: Gan = Gan()
     training: Training = Training()
     limits: Limits = Limits()
+
+    @pydantic.field_validator("objective")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        known = (*OBJECTIVES, *plugins.added(plugins.OBJECTIVES, OBJECTIVES))
+        if value not in known:
+            raise ValueError(f"no objective {value}; there are {', '.join(known)}")
+        return value
 
     @pydantic.field_validator("storage")
     @classmethod

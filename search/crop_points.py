@@ -12,7 +12,9 @@ from data_prep.faces.tracks import FaceTrack
 from data_prep.store import Store
 
 
-def crop_points(store: Store, rows: Sequence[int] | npt.NDArray[np.integer]) -> npt.NDArray:
+def crop_points(
+    store: Store, rows: Sequence[int] | npt.NDArray[np.integer]
+) -> npt.NDArray[np.float32]:
     """Eyes, nose and mouth corners of stored clips, in pixels of their crops.
 
     The centre of the upper left pixel is (0, 0), as OpenCV counts. Crops that were aligned by

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from artifacts import leaderboard, leaderboard_of, quiet
+from artifacts import quiet
 from artifacts.certificate import Certificate
+from artifacts.leaderboard import board as leaderboard
+from artifacts.leaderboard import loading
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
 from data_prep.prepare import prepare
@@ -55,7 +57,7 @@ def run_demo(run_dir: Path, seed: int) -> None:
         run(configuration.resolve(settings), progress_of_run)
 
     directory = RunDirectory(run_dir)
-    board = leaderboard_of.load(directory, studies.trials(directory.journal))
+    board = loading.load(directory, studies.trials(directory.journal))
     console.print(leaderboard.to_table(board.records, f"{run_dir} (SYNTHETIC data)"))
     for note in board.notes:
         console.print(note, markup=False)
@@ -72,7 +74,7 @@ def run_demo(run_dir: Path, seed: int) -> None:
         for name in ("real", "fake")
     ]
     quiet.import_tensorflow()
-    from artifacts import predict
+    from artifacts.prediction import predict
 
     for answer in predict.predict(directory, unseen):
         if isinstance(answer, predict.NoVerdict):

@@ -13,9 +13,9 @@ import numpy as np
 import optuna
 
 from artifacts import records
-from artifacts.export import plain_copy
+from artifacts.leaderboard.validation_split import write_scores
+from artifacts.models.export import plain_copy
 from artifacts.run_directory import RunDirectory, replacing
-from artifacts.validation_split import write_scores
 from data_prep.store import Store
 from search import detectors, left_out, limits
 from search.config import RunConfig
@@ -273,5 +273,5 @@ def _told(score: ValidationScore) -> str:
     """What a trial was pruned for."""
     if score.objective == LOG_LOSS:
         return f"val_log_loss {score.log_loss:.3f}"
-    name = "val_auc" if score.pseudo_auc is None else "objective"
+    name = "val_auc" if score.value == score.auc else "objective"
     return f"{name} {score.value:.3f}"

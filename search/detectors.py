@@ -10,6 +10,7 @@ from keras_tuner.engine import hyperparameters as kinds
 
 from artifacts.run_directory import RunDirectory
 from data_prep.store import Store
+from search import added_streams
 from search.config import RunConfig
 from search.gan_kept import best_gan
 from search.hyperparameters import Value, fixed, optuna_params
@@ -54,10 +55,12 @@ def space(config: RunConfig, store: Store, frames: int | None = None) -> Detecto
         if not (frames == 1 and name == FLOW)
     }
     kept = best_gan(RunDirectory(config.run_dir)) if GAN in wanted.streams else None
+    possible = possible_streams(config, store, discriminator=kept is not None)
     return detector_space(
         (frames or whole, *frame),
         modalities,
-        streams=possible_streams(config, store, discriminator=kept is not None),
+        streams=[stream for stream in possible if stream in STREAMS],
+        added=added_streams.blocks(possible),
         gan=None if kept is None else GanStreamBlock(str(kept.discriminator)),
         temporal=TemporalBlock(kinds=kinds),
         spatial=SpatialBlock(
@@ -110,7 +113,8 @@ def starting_points(graph: DetectorGraph, config: RunConfig) -> list[dict[str, V
     backbones = config.space.backbones if "spatial" in config.space.streams else (None,)
     for backbone in backbones:
         hp = fixed({} if backbone is None else {BACKBONE: backbone})
-        build(graph, hp, config.seed, config.precision)
+        model = build(graph, hp, config.seed, config.precision)
+        added_streams.check_stock(model, config.space.streams)
         points.append(optuna_params(hp))
     return points
 
@@ -144,7 +148,8 @@ def first_points(
 def _small_point(graph: DetectorGraph, config: RunConfig) -> dict[str, Value]:
     """One stream, of the first small network there is, its smallest sizes, and the mean of time."""
     small = [name for name in config.space.backbones if name in SMALL_NETWORKS]
-    values: dict[str, Value] = dict.fromkeys((f"detector/{name}" for name in STREAMS[1:]), False)
+    streams = dict.fromkeys((*STREAMS[1:], *config.space.streams))
+    values: dict[str, Value] = {f"detector/{name}": name == STREAMS[0] for name in streams}
     values["detector/temporal/kind"] = "mean"
     values |= {BACKBONE: small[0]} if small else {}
     hp = KnownAnswers(values)

@@ -10,10 +10,10 @@ import numpy.typing as npt
 from optuna.trial import FrozenTrial
 
 from artifacts import records
-from artifacts.ensemble import merged
-from artifacts.ensemble_record import STAGE, EnsembleRecord, Member
+from artifacts.leaderboard.validation_split import write_scores
+from artifacts.models.ensemble import merged
+from artifacts.models.ensemble_record import STAGE, EnsembleRecord, Member
 from artifacts.run_directory import RunDirectory
-from artifacts.validation_split import write_scores
 from data_prep.store import Store
 from search import studies
 from search.config import RunConfig
@@ -153,6 +153,7 @@ def _score(
         probabilities[:clips],
         probabilities[clips:].reshape(made, -1) if made else None,
         objective,
+        val.methods[:clips],
     )
 
 

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from optuna.trial import FrozenTrial
 
-from artifacts import leaderboard, leaderboard_of, records
+from artifacts import records
 from artifacts.certificate import (
     Certificate,
     InputContract,
@@ -21,12 +21,14 @@ from artifacts.certificate import (
     Origin,
     Scored,
 )
-from artifacts.evaluation import best_threshold, calibrate
-from artifacts.export import fold_calibration, plain_copy, save_model, versions
-from artifacts.final_test import open_test_split
-from artifacts.picture import draw_model
+from artifacts.evaluation.final_test import open_test_split
+from artifacts.evaluation.metrics import best_threshold, calibrate
+from artifacts.evaluation.scoring import probabilities, read_inputs, score_clips, score_split
+from artifacts.leaderboard import board as leaderboard
+from artifacts.leaderboard import loading
+from artifacts.models.export import fold_calibration, plain_copy, save_model, versions
+from artifacts.models.picture import draw_model
 from artifacts.run_directory import RunDirectory, write_text
-from artifacts.scoring import probabilities, read_inputs, score_clips, score_split
 from data_prep.errors import UserError
 from data_prep.store import Store
 from search import architecture, detectors, latencies, studies, training
@@ -163,7 +165,7 @@ def choose(config: RunConfig) -> Winner:
 
 def write_leaderboard(run: RunDirectory) -> None:
     """Write ``leaderboard.csv`` from all that is known of the trials and the ensemble."""
-    board = leaderboard_of.load(run, studies.trials(run.journal))
+    board = loading.load(run, studies.trials(run.journal))
     write_text(run.leaderboard, leaderboard.to_csv(board.records))
 
 
@@ -225,6 +227,7 @@ def trial_score(trial: FrozenTrial, objective: Objective) -> ValidationScore:
         pseudo_auc=known.get(records.VAL_PSEUDO_AUC),
         pair_ranking=known.get(records.VAL_PAIR_RANKING),
         objective=objective,
+        own=known.get(records.VAL_OWN),
     )
 
 

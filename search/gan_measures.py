@@ -83,10 +83,6 @@ class FaceMeasure:
         """Compare generated faces float32 (n, side, side, 3), n at least 2."""
         return self.compared(self.features(faces))
 
-    def of_real(self) -> Measured:
-        """What the real faces of the training split themselves come to: the best to be expected."""
-        return self.compared(_evenly(self._train, MOST_COMPARED))
-
     def compared(self, found: Features) -> Measured:
         """Compare faces by their :meth:`features`."""
         count = min(len(found), len(self._train))

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from artifacts.run_directory import RunDirectory, read_json, write_json
+from data_prep import plugins
 from data_prep.errors import UserError
 from data_prep.store import Store
 
@@ -78,14 +79,14 @@ class RunState:
 
 @functools.cache
 def versions_here() -> dict[str, str]:
-    """Versions of what is installed here, by package."""
+    """Versions of what is installed here, by package; packages that add anything are among it."""
     found = {}
     for name in PACKAGES:
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return found | plugins.versions()
 
 
 def check_worker(directory: RunDirectory, store: Path) -> None:

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import optuna
 
-from artifacts.scoring import probabilities, read_inputs
+from artifacts.evaluation.scoring import probabilities, read_inputs
 from data_prep.store import Store
 from search.estimate import Estimate
 from search.settings import Limits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import typing
 from typing import Literal, TypeAlias
 
 Sampler: TypeAlias = Literal["tpe", "gp", "cmaes", "nsgaii", "random", "grid", "auto"]
@@ -12,7 +13,7 @@ Pruner: TypeAlias = Literal["median", "hyperband", "halving", "none"]
 
 GRID: Sampler = "grid"
 
-Objective: TypeAlias = Literal[
+BuiltInObjective: TypeAlias = Literal[
     "auc",
     "log_loss",
     "generalisation",
@@ -22,6 +23,11 @@ Objective: TypeAlias = Literal[
     "auc+size",
 ]
 """See :mod:`search.objectives`."""
+
+OBJECTIVES: tuple[BuiltInObjective, ...] = typing.get_args(BuiltInObjective)
+
+Objective: TypeAlias = str
+"""One of these, or one that another package adds: see :mod:`search.added_objectives`."""
 
 AUC: Objective = "auc"
 LOG_LOSS: Objective = "log_loss"

@@ -9,9 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from sklearn import metrics
 
+from artifacts.records import VAL_OWN
+from search.added_objectives import own
 from search.names import AUC as AUC
 from search.names import GENERALISATION as GENERALISATION
-from search.names import LEAVE_ONE_OUT_MEAN, LOG_LOSS
+from search.names import LEAVE_ONE_OUT_MEAN, LOG_LOSS, OBJECTIVES
 from search.names import Objective as Objective
 
 
@@ -27,6 +29,7 @@ class ValidationScore:
         pair_ranking: how often a pseudo-fake scores above the very clip it was made from, mean
             over clips; None likewise.
         objective: of the search.
+        own: what an objective of another package is worth; None where that is not the search's.
     """
 
     auc: float
@@ -34,12 +37,15 @@ class ValidationScore:
     pseudo_auc: float | None = None
     pair_ranking: float | None = None
     objective: Objective = AUC
+    own: float | None = None
 
     @property
     def value(self) -> float:
         """What is optimised, highest best: the AUC; the mean of AUC, pseudo-AUC and pair ranking;
-        or the log-loss with its sign turned.
+        the log-loss with its sign turned; or what an objective of another package gives.
         """
+        if self.own is not None:
+            return self.own
         if self.objective == LOG_LOSS:
             return -self.log_loss
         if self.pseudo_auc is None or self.pair_ranking is None:
@@ -59,6 +65,7 @@ class ValidationScore:
             "val_log_loss": self.log_loss,
             "val_pseudo_auc": self.pseudo_auc,
             "val_pair_ranking": self.pair_ranking,
+            VAL_OWN: self.own,
         }
         return {name: value for name, value in named.items() if value is not None}
 
@@ -68,6 +75,7 @@ def validation_score(
     probabilities: npt.NDArray[np.floating],
     pseudo_fakes: npt.NDArray[np.floating] | None = None,
     objective: Objective = AUC,
+    methods: npt.NDArray[np.str_] | None = None,
 ) -> ValidationScore:
     """Score what a model says of the validation samples.
 
@@ -77,9 +85,11 @@ def validation_score(
         pseudo_fakes: (K, R), probabilities of K pseudo-fakes of each of the R real clips, these in
             their order.
         objective: of the search.
+        methods: (N,), of the same clips; what an objective of another package is given.
 
     Raises:
         FloatingPointError: a probability is not finite: training has diverged.
+        UserError: the objective of another package fails.
     """
     given = probabilities if pseudo_fakes is None else np.append(probabilities, pseudo_fakes)
     if not np.isfinite(given).all():
@@ -93,6 +103,7 @@ def validation_score(
             )
         ),
         objective=objective,
+        own=None if objective in OBJECTIVES else own(objective, labels, methods, probabilities),
     )
     if pseudo_fakes is None or not pseudo_fakes.size:
         return score

@@ -6,7 +6,7 @@ from data_prep.errors import UserError
 from data_prep.store import Store
 from data_prep.store_format import FAKE
 from search.config import RunConfig
-from spaces.streams import GAN, Stream, obstacle
+from spaces.streams import GAN, obstacle
 
 
 def shown_frames(config: RunConfig, store: Store) -> int:
@@ -16,7 +16,7 @@ def shown_frames(config: RunConfig, store: Store) -> int:
 
 
 def obstacle_to(
-    stream: Stream, config: RunConfig, store: Store, *, discriminator: bool | None = None
+    stream: str, config: RunConfig, store: Store, *, discriminator: bool | None = None
 ) -> str | None:
     """Why a stream is left out of a run on this store, ``None`` where it is not.
 
@@ -40,7 +40,7 @@ def obstacle_to(
 
 def possible_streams(
     config: RunConfig, store: Store, *, discriminator: bool | None = None
-) -> list[Stream]:
+) -> list[str]:
     """The streams of the configuration that nothing is in the way of."""
     return [
         stream

@@ -72,6 +72,11 @@ def cuts(model: keras.Model) -> list[keras.KerasTensor]:
                 above = [parent for parent in parents[::-1] if id(parent) not in seen | set(found)]
                 stack += above
                 seen.update(map(id, above))
+    # A cut that was found later may make an earlier one cheap; both would cost their way twice.
+    for tensor in list(found.values()):
+        others = {at: other for at, other in found.items() if at != id(tensor)}
+        if _is_covered(tensor, others) and not _is_worth_keeping(tensor, others):
+            del found[id(tensor)]
     return list(found.values())
 
 
@@ -262,6 +267,13 @@ def _is_worth_keeping(tensor: keras.KerasTensor, cut: Mapping[int, keras.KerasTe
     passed = sum(size_of(above) for above in between if is_input(above))
     nodes = {id(_node(above)): _node(above) for above in between}
     return SMALL * size < passed or sum(map(_flops, nodes.values())) >= FLOPS_WORTH_A_BYTE * size
+
+
+def _is_covered(tensor: keras.KerasTensor, cut: Mapping[int, keras.KerasTensor]) -> bool:
+    """Whether a tensor is computed from cuts alone, and from no input."""
+    kept = {at for at, other in cut.items() if not is_input(other)}
+    above = _above([tensor], until=kept)
+    return not any(is_input(one) for one in above if id(one) not in kept)
 
 
 def _is_better_cut_above(tensor: keras.KerasTensor) -> bool:

@@ -7,8 +7,9 @@ import numpy as np
 from data_prep.store import Store
 from data_prep.store_format import FAKE, REAL
 from search import warm_start
+from search.added_objectives import own
 from search.config import RunConfig
-from search.names import LEAVING_OUT
+from search.names import LEAVING_OUT, OBJECTIVES
 from search.possible import methods_of
 from search.samples import training_samples
 from spaces.choices import PAIRWISE
@@ -25,6 +26,7 @@ def remarks(config: RunConfig, store: Store) -> list[str]:
         UserError: what the objective or a warm start needs is not there.
     """
     said = warm_start.remark(config)
+    _try_objective(config, store)
     if config.objective in LEAVING_OUT:
         said.append(f"left out of training in turn: {', '.join(methods_of(store))}")
     pinned = config.training.pinned
@@ -53,3 +55,12 @@ def remarks(config: RunConfig, store: Store) -> list[str]:
                 "cross-entropy alone; set training.pseudo_fakes"
             )
     return said
+
+
+def _try_objective(config: RunConfig, store: Store) -> None:
+    """Ask an objective of another package about validation, before any trial is spent on it."""
+    if config.objective in OBJECTIVES:
+        return
+    rows = store.rows("val")
+    undecided = np.full(len(rows), 0.5)
+    own(config.objective, store.labels[rows], store.methods[rows], undecided)

@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Callable
 
 from artifacts.certificate import Certificate
+from artifacts.leaderboard.validation_split import ValidationSplit
 from artifacts.run_directory import RunDirectory, write_text
-from artifacts.validation_split import ValidationSplit
 from data_prep.errors import UserError
 from data_prep.store import Store
 from data_prep.text import printable

@@ -150,7 +150,9 @@ def _maker(name: Sampler) -> Callable[[int], BaseSampler]:
         return _auto()
     samplers: Mapping[str, Callable[[int], BaseSampler]] = {
         "tpe": lambda seed: optuna.samplers.TPESampler(seed=seed, n_startup_trials=_STARTUP),
-        "gp": lambda seed: optuna.samplers.GPSampler(seed=seed, n_startup_trials=_STARTUP),
+        "gp": lambda seed: optuna.samplers.GPSampler(
+            seed=seed, n_startup_trials=_STARTUP, warn_independent_sampling=False
+        ),
         "cmaes": lambda seed: optuna.samplers.CmaEsSampler(
             seed=seed, n_startup_trials=_STARTUP, warn_independent_sampling=False
         ),

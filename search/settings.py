@@ -8,10 +8,11 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import pydantic
 
+from data_prep import plugins
 from spaces.choices import MIXUP, PAIRWISE, Augmentation, Loss, Schedule
 from spaces.gan import FACE_SIDE, FaceSide, Features
 from spaces.networks import BACKBONES, HED, IMAGENET, NO_WEIGHTS, PRETRAINED
-from spaces.streams import GAN, STREAMS, Stream
+from spaces.streams import GAN, RESERVED, STREAMS
 
 Count: TypeAlias = Annotated[int, pydantic.Field(ge=0, strict=True)]
 Positive: TypeAlias = Annotated[int, pydantic.Field(ge=1, strict=True)]
@@ -41,8 +42,9 @@ class Space(Section):
     """What the architecture search may build.
 
     Attributes:
-        streams: streams it may switch on and off; one that the clips lack something for is left
-            out. With ``gan`` among them the GAN stage comes first.
+        streams: streams it may switch on and off, those of other installed packages too; one that
+            the clips lack something for is left out. With ``gan`` among them the GAN stage comes
+            first.
         backbones: networks of the spatial stream.
         weights: of pretrained networks: ``imagenet``, ``hed`` (VGG16 alone), ``none``, a weights
             file, or a folder with ``<backbone>.weights.h5``.
@@ -52,7 +54,7 @@ class Space(Section):
             ``search``.
     """
 
-    streams: tuple[Stream, ...] = tuple(stream for stream in STREAMS if stream != GAN)
+    streams: tuple[str, ...] = tuple(stream for stream in STREAMS if stream != GAN)
     backbones: tuple[str, ...] = ("efficientnet_lite0",)
     weights: str = IMAGENET
     fine_tune: Positive | Literal["never", "search", "always"] = 2
@@ -68,6 +70,15 @@ class Space(Section):
     def _not_empty(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not value or len(set(value)) < len(value):
             raise ValueError("needs at least one entry, each once")
+        return value
+
+    @pydantic.field_validator("streams")
+    @classmethod
+    def _are_streams(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        known = (*STREAMS, *plugins.added(plugins.STREAMS, RESERVED))
+        unknown = [name for name in value if name not in known]
+        if unknown:
+            raise ValueError(f"no stream {', '.join(unknown)}; there are {', '.join(known)}")
         return value
 
     @pydantic.field_validator("backbones")

@@ -176,6 +176,7 @@ class Watch(keras.callbacks.Callback):
             probabilities[:clips][self._judged],
             probabilities[clips:].reshape(made, -1) if made else None,
             self._objective,
+            self._val.methods[:clips][self._judged],
         )
         if not np.isfinite(probabilities).all():
             raise FloatingPointError("the model gives NaN: training diverged")

@@ -22,9 +22,14 @@ from spaces.inputs import ClipInput
 from spaces.micro_expression import MicroExpressionBlock
 from spaces.noise_residual import NoiseResidualBlock
 from spaces.spatial import SpatialBlock
-from spaces.streams import AUDIO, FLOW, FRAMES, GAN, MODALITIES, STREAMS, obstacle
+from spaces.streams import AUDIO, FLOW, FRAMES, GAN, MODALITIES, RESERVED, STREAMS, obstacle
 from spaces.temporal import TemporalBlock
 
+# What code that is wrong raises; no memory is left for another reason.
+_MISTAKES = (
+    *(ArithmeticError, AssertionError, AttributeError, LookupError, NameError),
+    *(RuntimeError, TypeError, ValueError),
+)
 _BLOCKS = ("spatial", "temporal", "micro_expression", "noise_residual", "gan", "audio", "fusion")
 
 
@@ -43,6 +48,8 @@ class DetectorBlock(ak.Block):
         spatial, temporal, micro_expression, noise_residual, audio, fusion: the blocks, each of
             which may come with choices pinned.
         gan: the block of a kept discriminator; without it there is no such stream.
+        added: streams of other make, behind the others: blocks under the names of their streams,
+            each from uint8 (T, H, W, 4) to float (F).
     """
 
     def __init__(
@@ -57,14 +64,18 @@ class DetectorBlock(ak.Block):
         gan: GanStreamBlock | None = None,
         audio: AudioBlock | None = None,
         fusion: FusionBlock | None = None,
+        added: Sequence[ak.Block] = (),
         name: str = "detector",
         **kwargs: Any,
     ) -> None:
         super().__init__(name=name, **kwargs)
-        if not streams or set(streams) - set(STREAMS):
+        if not (streams or added) or set(streams) - set(STREAMS):
             raise ValueError(f"streams must be of {STREAMS}. Received: {tuple(streams)}")
         if set(modalities) - set(MODALITIES):
             raise ValueError(f"modalities must be of {MODALITIES}. Received: {tuple(modalities)}")
+        names = [block.name for block in added]
+        if len({*names, *RESERVED}) < len([*names, *RESERVED]):
+            raise ValueError(f"added needs names of their own. Received: {names}")
         self.streams = [stream for stream in STREAMS if stream in streams]
         self.searched = searched
         self.modalities = [name for name in MODALITIES if name in modalities]
@@ -75,25 +86,27 @@ class DetectorBlock(ak.Block):
         self.gan = gan
         self.audio = audio or AudioBlock()
         self.fusion = fusion or FusionBlock()
+        self.added = list(added)
 
     def get_config(self) -> dict[str, Any]:
         own = {"streams": self.streams, "searched": self.searched, "modalities": self.modalities}
         blocks = {
             name: keras.saving.serialize_keras_object(getattr(self, name)) for name in _BLOCKS
         }
-        return super().get_config() | own | blocks
+        added = [keras.saving.serialize_keras_object(block) for block in self.added]
+        return super().get_config() | own | blocks | {"added": added}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> DetectorBlock:
         """Rebuild the block with its inner blocks."""
-        return cls(
-            **{
-                key: keras.saving.deserialize_keras_object(value)
-                if isinstance(value, dict)
-                else value
-                for key, value in config.items()
-            }
-        )
+        rebuilt = {
+            key: keras.saving.deserialize_keras_object(value) if isinstance(value, dict) else value
+            for key, value in config.items()
+        }
+        rebuilt["added"] = [
+            keras.saving.deserialize_keras_object(block) for block in config.get("added", ())
+        ]
+        return cls(**rebuilt)
 
     def build(self, hp: Any, inputs: Any = None) -> keras.KerasTensor:
         """Build on uint8 frames (batch, T, H, W, 4), then the modalities in their order.
@@ -124,7 +137,7 @@ class DetectorBlock(ak.Block):
         given = self.gan is not None
         obstacles = {
             stream: obstacle(stream, frames, self.modalities, discriminator=given)
-            for stream in self.streams
+            for stream in (*self.streams, *(block.name for block in self.added))
         }
         possible: list[str] = [stream for stream, reason in obstacles.items() if reason is None]
         if not possible:
@@ -146,7 +159,28 @@ class DetectorBlock(ak.Block):
         if stream == GAN:
             assert self.gan is not None
             return self.gan.build(hp, frames)
-        return self.audio.build(hp, tensors[AUDIO])
+        if stream == AUDIO:
+            return self.audio.build(hp, tensors[AUDIO])
+        (block,) = (block for block in self.added if block.name == stream)
+        return _built(block, hp, frames)
+
+
+def _built(block: ak.Block, hp: Any, frames: keras.KerasTensor) -> keras.KerasTensor:
+    """The embedding of a stream of other make.
+
+    Raises:
+        ValueError: it fails, or gives something else.
+    """
+    called = f"the stream {block.name} ({type(block).__module__}.{type(block).__name__})"
+    try:
+        embedding = block.build(hp, frames)
+    except _MISTAKES as error:
+        said = str(error).splitlines() or [""]
+        raise ValueError(f"{called} fails: {type(error).__name__}: {said[0]}") from error
+    if not isinstance(embedding, keras.KerasTensor) or len(embedding.shape) != 2:
+        shape = getattr(embedding, "shape", type(embedding).__name__)
+        raise ValueError(f"{called} gives {shape}; expected one vector a clip, (None, F)")
+    return embedding
 
 
 @keras.saving.register_keras_serializable(package="dfsearch")

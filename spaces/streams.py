@@ -17,6 +17,9 @@ GAN: Stream = "gan"
 FRAMES, FLOW, AUDIO = "frames", "flow", "audio"
 MODALITIES = (FLOW, AUDIO)
 
+RESERVED = (*STREAMS, "temporal", "fusion", FRAMES, FLOW, "fake_probability")
+"""Names of blocks and tensors of a detector, which no stream of another package may have."""
+
 
 def obstacle(
     stream: str, frames: int, modalities: Collection[str], *, discriminator: bool

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import cv2
+import hypothesis
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -21,6 +23,15 @@ from data_prep.store import Clip
 from data_prep.video import Media
 
 Frames = Iterator[npt.NDArray[np.uint8]]
+
+# A busy machine is no failure.
+hypothesis.settings.register_profile(
+    "patient",
+    deadline=None,
+    max_examples=50,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")
@@ -82,6 +93,23 @@ def face_video(
     """The content of a video file of 24 frames with one moving face."""
     path = tmp_path_factory.mktemp("videos") / "face.mp4"
     return write_video(path, face_frames(24)).read_bytes()
+
+
+@pytest.fixture
+def add_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Install a package that adds something: ``add_package("dfsearch.layouts", "mine", code)``."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def add(group: str, name: str, code: str, what: str = "IT", package: str = "other") -> None:
+        module = f"{package}_code"
+        monkeypatch.delitem(sys.modules, module, raising=False)
+        (tmp_path / f"{module}.py").write_text(code)
+        about = tmp_path / f"{package}-1.0.dist-info"
+        about.mkdir()
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+        (about / "entry_points.txt").write_text(f"[{group}]\n{name} = {module}:{what}\n")
+
+    return add
 
 
 @pytest.fixture(scope="session")

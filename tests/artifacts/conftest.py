@@ -25,8 +25,8 @@ from artifacts.certificate import (
     Origin,
     Scored,
 )
-from artifacts.evaluation import Calibration, evaluate
-from artifacts.export import save_model, versions
+from artifacts.evaluation.metrics import Calibration, evaluate
+from artifacts.models.export import save_model, versions
 from artifacts.run_directory import RunDirectory, write_json
 from data_prep.clip import Preparation
 from data_prep.modalities import with_grey

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import pytest
 
-from artifacts.ranking import pair_ranking, source_places
+from artifacts.evaluation.ranking import pair_ranking, source_places
 from data_prep.store import Store
 
 SCRIPT = Path(__file__).parents[2] / "bench" / "accuracy.py"
@@ -110,6 +110,7 @@ def test_rows_with_a_gan_train_one_for_both_and_their_detectors(
     for name in rows.PARTS:
         settings = dict(rows.ONE_TRAINING[name])
         settings["training"] = {**settings.get("training", {}), "views": 1}
+        settings["space"] = {**settings.get("space", {}), "backbones": ["small_cnn"]}
         monkeypatch.setitem(rows.ONE_TRAINING, name, settings)
     for module in (rows, accuracy_training):
         monkeypatch.setattr(module, "GAN", dict(rows.GAN) | {"steps": 3})

@@ -138,7 +138,7 @@ def test_a_part_that_there_is_not_is_refused() -> None:
     assert "no part speed; there are frozen, unfrozen" in done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_engines_and_the_overhead_are_measured_on_next_to_nothing(tmp_path: Path) -> None:
     command = [sys.executable, str(BENCH / "search.py"), "--quick", "--json"]
     done = subprocess.run(

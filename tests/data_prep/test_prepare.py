@@ -407,7 +407,7 @@ def test_whatever_a_detector_raises_is_one_line(tmp_path: Path, face_video: byte
         {"margin": 0.5},
         {"margin": float("nan")},
         {"margin": "1"},
-        {"detector": "mtcnn2"},
+        {"detector": 2},
         {"min_coverage": 1.5},
         {"detection_threshold": 0},
         {"colour": 3},

@@ -528,11 +528,11 @@ def test_a_video_that_hangs_is_given_up_and_all_others_arrive(
     (root / "labels.csv").write_text("\n".join(rows))
     options = ["--frames", "4", "--size", "32", "--json", "--split-policy", "test"]
     command = _command(root, tmp_path / "store.h5", *options, "--jobs", jobs)
-    run = Running([*command, "--clip-timeout", "8"], tmp_path, HANGING_DECODER)
+    run = Running([*command, "--clip-timeout", "10"], tmp_path, HANGING_DECODER)
     status, out, err = run.outcome()
     assert (status, _errors(err)) == (0, [])
     summary = json.loads(out)
-    reason = "not prepared within 8 s; pass --clip-timeout to allow more"
+    reason = "not prepared within 10 s; pass --clip-timeout to allow more"
     assert {(Path(entry["path"]).name, entry["reason"]) for entry in summary["quarantined"]} == {
         ("asleep.mp4", reason),
         ("stuck_swap.mp4", reason),

@@ -50,7 +50,7 @@ def test_what_needs_no_tensorflow_imports_none() -> None:
         "search.remarks",
         "search.joining",
         "search.live",
-        "artifacts.leaderboard",
+        "artifacts.leaderboard.board",
     )
     code = (
         "import importlib, sys\n"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from artifacts import openings
+from artifacts.evaluation import openings
 from artifacts.run_directory import RunDirectory, write_json
 from search.cli import app
 

@@ -15,8 +15,8 @@ from click.testing import Result
 from sklearn import metrics
 from typer.testing import CliRunner
 
+from artifacts.leaderboard.validation_split import SCORES, ValidationSplit
 from artifacts.run_directory import RunDirectory
-from artifacts.validation_split import SCORES, ValidationSplit
 from data_prep.store import Store
 from search.cli import app
 

@@ -15,7 +15,8 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from artifacts import leaderboard, records
+from artifacts import records
+from artifacts.leaderboard import board as leaderboard
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
 from data_prep.store import Clip, Store, write_store

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from artifacts import records
+from artifacts.leaderboard.validation_split import read_scores
 from artifacts.run_directory import RunDirectory
-from artifacts.validation_split import read_scores
 from search import architecture, studies
 from search.config import dump, resolve
 from search.proxy import Reports

@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from artifacts.export import plain_copy
+from artifacts.models.export import plain_copy
+from artifacts.models.trust import check_model_file
 from artifacts.run_directory import RunDirectory
-from artifacts.trust import check_model_file
 from data_prep.store import Store
 from search import detectors, studies
 from search.config import resolve

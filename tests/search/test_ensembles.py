@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from artifacts.certificate import Certificate, Origin, Scored
-from artifacts.export import load_detector, plain_copy
+from artifacts.evaluation.scoring import score_clips
+from artifacts.leaderboard.ties import aucs
+from artifacts.leaderboard.validation_split import read_scores
+from artifacts.models.export import load_detector, plain_copy
+from artifacts.models.trust import check_model_file
 from artifacts.records import HYPERPARAMETERS, VAL_AUC, VAL_LOG_LOSS
 from artifacts.run_directory import RunDirectory
-from artifacts.scoring import score_clips
-from artifacts.ties import aucs
-from artifacts.trust import check_model_file
-from artifacts.validation_split import read_scores
 from data_prep.store import Store
 from search import config as configuration
 from search import detectors, ensembles, finish, studies

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from artifacts import openings
+from artifacts.evaluation import openings
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
 from data_prep.store import Store

@@ -71,8 +71,9 @@ def of(trial: FrozenTrial, process: subprocess.Popen[str]) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("storage", ["journal", "postgresql"])
-@pytest.mark.parametrize("leaves", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("storage", "leaves"), [("journal", signal.SIGTERM), ("postgresql", signal.SIGKILL)]
+)
 def test_workers_join_and_leave_a_run_whose_number_of_trials_stays_exact(
     write_config: Callable[..., Path],
     begin: Begin,

@@ -172,6 +172,28 @@ def test_ways_to_go_on_from_the_same_small_features_share_the_cut() -> None:
         assert where(model(*ways)) == ["pool"], ways
 
 
+def test_what_is_cheaply_made_of_a_cut_that_is_found_later_is_no_cut_of_its_own(
+    frames: npt.NDArray[np.uint8],
+) -> None:
+    backbone = network()
+    backbone.trainable = False
+    given = keras.Input(SHAPE, dtype="uint8", name="frames")
+    x = backbone(layers.Rescaling(1 / 255, dtype="float32", name="unit")(given))
+    means = layers.AveragePooling3D((1, 16, 16), name="pool")(x)
+    later = layers.Cropping3D(((1, 0), (0, 0), (0, 0)), name="later")(means)
+    before = layers.Cropping3D(((0, 1), (0, 0), (0, 0)), name="before")(means)
+    change = layers.Subtract(name="change")([later, before])
+    # Of two ways of different length the longer is looked at first.
+    change = layers.Dense(8, name="second")(layers.Dense(8, name="first")(change))
+    parts = [
+        layers.GlobalAveragePooling3D(name=f"all{n}")(y) for n, y in enumerate((change, means))
+    ]
+    head = layers.Dense(1, activation="sigmoid", name="head")
+    model = keras.Model(given, head(layers.Concatenate(name="join")(parts)))
+    assert where(model) == ["pool"]
+    assert np.array_equal(both_sides(model, [frames]), model.predict(frames, 3, verbose=0))
+
+
 def test_a_shape_that_a_layer_does_not_know_is_found() -> None:
     inside = keras.Input((None, 32, 32, 3))
     x = layers.Conv3D(16, (1, 8, 8), (1, 4, 4), name="wide")(inside)

@@ -38,13 +38,13 @@ def test_face_forensics_goes_from_videos_to_a_verdict(
     assert {split_of["000"], split_of["003"]} == {"test"}
     assert split_of["004"] == "val"
 
-    config = write_config(tmp_path, store=store, architecture=1)
+    config = write_config(tmp_path, store=store, architecture=1, gan=0, training=0)
     searched = dfsearch("run", config)
     assert searched.returncode == 0, searched.stderr
-    evaluation = json.loads(dfsearch("evaluate", tmp_path / "run", "--json").stdout)
+    evaluation = json.loads(in_process("evaluate", tmp_path / "run", "--json").stdout)
     assert (evaluation["videos"], evaluation["synthetic"]) == (4, False)
     video = next((real_data / "ffpp").glob("manipulated_sequences/*/*/videos/*.mp4"))
-    verdict = json.loads(dfsearch("predict", tmp_path / "run", video, "--json").stdout)
+    verdict = json.loads(in_process("predict", tmp_path / "run", video, "--json").stdout)
     assert verdict["path"] == str(video)
     assert verdict["verdict"] in ("real", "fake", "undecided")
     assert verdict["coverage"] >= 0.9

@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ import keras_tuner
 import numpy as np
 import numpy.typing as npt
 import pytest
+import tensorflow as tf
 
-from artifacts.export import plain_copy
-from artifacts.trust import check_model_file
+from artifacts.models.export import plain_copy
+from artifacts.models.trust import check_model_file
 from data_prep.clip import Preparation
 from data_prep.store import Clip, write_store
 from spaces import ClipInput, DetectorBlock, FakeProbabilityHead, detector_space
@@ -67,14 +68,23 @@ def blocks() -> dict[str, Any]:
     }
 
 
+@pytest.fixture
+def eagerly() -> Iterator[None]:
+    """One step of training is done sooner than it is compiled."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 TUNERS = {
-    "random": (keras_tuner.RandomSearch, {"max_trials": 4}),
+    "random": (keras_tuner.RandomSearch, {"max_trials": 3}),
     "hyperband": (keras_tuner.Hyperband, {"max_epochs": 2, "factor": 2}),
     "bayesian": (keras_tuner.BayesianOptimization, {"max_trials": 4, "num_initial_points": 3}),
 }
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize("name", TUNERS)
 def test_the_space_is_searched_by_a_plain_tuner(
     name: str, data: Data, blocks: dict[str, Any], tmp_path: Path
@@ -136,6 +146,7 @@ def test_a_tuner_may_bring_its_own_optimizer_loss_and_metrics(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("eagerly")
 def test_an_auto_model_searches_the_blocks(
     data: Data, blocks: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -194,6 +205,8 @@ def test_the_examples_of_the_page_run(tmp_path: Path) -> None:
     code = "\n".join(re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL))
     assert "AutoModel" in code
     assert "OptunaHyperParameters" in code
+    # One step of training is done sooner than it is compiled.
+    code = f"import tensorflow\ntensorflow.config.run_functions_eagerly(True)\n{code}"
     code += "\nassert len(study.trials) == 2 and auto.predict(clips, verbose=0).shape == (24, 1)\n"
     done = subprocess.run(
         [sys.executable, "-c", code],

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from artifacts.trust import check_model_file
+from artifacts.models.trust import check_model_file
 from spaces.fusion import KINDS, FusionBlock, fused_streams, stream_weights
 
 SHAPES = ((3,), (5,), (4,))

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from artifacts.trust import check_model_file
+from artifacts.models.trust import check_model_file
 from search.gan_faces import scaled, to_unit
 from spaces.gan import KINDS, GanChoices
 from spaces.gan_networks import discriminator

@@ -13,8 +13,8 @@ import pytest
 from scipy.fft import dctn
 from scipy.signal import correlate2d
 
-from artifacts.export import plain_copy
-from artifacts.trust import check_model_file
+from artifacts.models.export import plain_copy
+from artifacts.models.trust import check_model_file
 from spaces.fixed_kernels import GREY_CHANNEL, fixed_conv
 from spaces.high_pass import (
     ENERGY_FALL,

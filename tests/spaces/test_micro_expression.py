@@ -13,7 +13,7 @@ import numpy.typing as npt
 import optuna
 import pytest
 
-from artifacts.trust import check_model_file
+from artifacts.models.trust import check_model_file
 from search.hyperparameters import OptunaHyperParameters
 from spaces.micro_expression import MicroExpressionBlock
 from spaces.micro_expression_networks import NETWORKS

@@ -13,8 +13,8 @@ import numpy.typing as npt
 import optuna
 import pytest
 
-from artifacts.export import plain_copy
-from artifacts.trust import check_model_file
+from artifacts.models.export import plain_copy
+from artifacts.models.trust import check_model_file
 from search.hyperparameters import OptunaHyperParameters
 from spaces.noise_residual import (
     KERNELS,

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from artifacts.trust import check_model_file
+from artifacts.models.trust import check_model_file
 from spaces import small_networks
 from spaces.small_networks import SMALL_NETWORKS, conv_stage
 

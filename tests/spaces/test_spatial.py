@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from artifacts.trust import check_model_file
+from artifacts.models.trust import check_model_file
 from spaces.backbones import BackboneError
 from spaces.networks import SMALL_NETWORKS
 from spaces.spatial import SpatialBlock

@@ -13,7 +13,7 @@ import optuna
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from artifacts.trust import check_model_file
+from artifacts.models.trust import check_model_file
 from search.hyperparameters import OptunaHyperParameters
 from spaces.temporal import KINDS, TemporalBlock
 

@@ -1,0 +1,121 @@
+"""The files of a run as artifacts of its trials, in the terms of Optuna's artifact stores.
+
+Nothing is copied or written: an artifact is a file of the run, or a picture drawn when it is asked
+for, and its identity follows from its name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import mimetypes
+import uuid
+from collections.abc import Callable, Iterable
+from typing import BinaryIO
+
+from optuna.artifacts.exceptions import ArtifactNotFound
+
+from artifacts.dashboard.curve_picture import draw_curves, read_curves
+from artifacts.run_directory import RunDirectory, read_json
+from data_prep.errors import UserError
+
+_OF_TRIAL = ("history.csv", "error.txt", "faces.png")
+CURVES = "curves.png"
+_NAMESPACE = uuid.UUID("4f0e3c52-6a3b-5d0c-9a53-0f6f3a1f7a11")
+
+
+@dataclasses.dataclass(frozen=True)
+class Artifact:
+    """One file to look at.
+
+    Attributes:
+        id: hexadecimal, the same in every process.
+        name: of the file.
+        read: its content; an ``OSError`` where it is gone.
+    """
+
+    id: str
+    name: str
+    read: Callable[[], bytes]
+
+    @property
+    def told(self) -> str:
+        """The JSON that Optuna keeps of an artifact."""
+        mimetype, encoding = mimetypes.guess_type(self.name)
+        return json.dumps(
+            {
+                "artifact_id": self.id,
+                "filename": self.name,
+                "mimetype": mimetype or "application/octet-stream",
+                "encoding": encoding,
+            }
+        )
+
+
+class RunArtifacts:
+    """An Optuna artifact store that reads the folder of a run and refuses to change it.
+
+    Args:
+        run: an open run directory.
+    """
+
+    def __init__(self, run: RunDirectory) -> None:
+        self._run = run
+        self._known: dict[str, Artifact] = {}
+
+    def of_stage(self, stage: str, numbers: Iterable[int]) -> dict[int, list[Artifact]]:
+        """What there is of these trials by now: history, curves, error, faces of a GAN, network."""
+        origin = self._origin() if self._run.picture.is_file() else None
+        found = {number: self._of_trial(stage, number) for number in numbers}
+        if origin is not None and origin[0] == stage and origin[1] in found:
+            place, picture = "/".join(map(str, origin)), self._run.picture
+            found[origin[1]].append(self._artifact(place, picture.name, picture.read_bytes))
+        return found
+
+    def _of_trial(self, stage: str, number: int) -> list[Artifact]:
+        folder, place = self._run.trial(stage, number), f"{stage}/{number}"
+        found = [
+            self._artifact(place, name, (folder / name).read_bytes)
+            for name in _OF_TRIAL
+            if (folder / name).is_file()
+        ]
+        history = folder / "history.csv"
+        if read_curves(history):
+            found.append(
+                self._artifact(place, CURVES, lambda: draw_curves(read_curves(history), place))
+            )
+        return found
+
+    def open_reader(self, artifact_id: str) -> BinaryIO:
+        """The content of an artifact that was told of.
+
+        Raises:
+            ArtifactNotFound: there is none of this identity, or its file is gone.
+        """
+        try:
+            return io.BytesIO(self._known[artifact_id].read())
+        except (KeyError, OSError, ValueError):
+            raise ArtifactNotFound(artifact_id) from None
+
+    def write(self, artifact_id: str, content_body: BinaryIO) -> None:
+        """Refuse: who looks at a run does not change it."""
+        raise PermissionError("a run is looked at, not changed")
+
+    def remove(self, artifact_id: str) -> None:
+        """Refuse likewise."""
+        raise PermissionError("a run is looked at, not changed")
+
+    def _artifact(self, place: str, name: str, read: Callable[[], bytes]) -> Artifact:
+        found = Artifact(str(uuid.uuid5(_NAMESPACE, f"{place}/{name}")), name, read)
+        self._known[found.id] = found
+        return found
+
+    def _origin(self) -> tuple[str, int] | None:
+        """The trial that the exported model comes from; ``None`` before there is one."""
+        # Of the certificate this alone, whose reading takes seconds of imports.
+        try:
+            origin = read_json(self._run.certificate)["origin"]
+            return str(origin["stage"]), int(origin["trial"])
+        except (UserError, KeyError, TypeError, ValueError):
+            return None

@@ -1,0 +1,124 @@
+"""optuna-dashboard on the studies of a run, with what its trials left attached to them."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socketserver
+import wsgiref.simple_server
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial
+
+from artifacts.dashboard.files import RunArtifacts
+from artifacts.dashboard.view import View
+from artifacts.leaderboard.wording import Architectures, architectures_of, told
+from artifacts.records import ranked
+from artifacts.run_directory import RunDirectory
+from data_prep.errors import UserError
+
+HOST = "127.0.0.1"
+"""Of this machine alone: whoever reaches the page reads the run."""
+
+Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
+
+class Server(socketserver.ThreadingMixIn, wsgiref.simple_server.WSGIServer):
+    """Answers each request in a thread of its own; they end with the process."""
+
+    daemon_threads = True
+    # Where another program listens, binding fails.
+    allow_reuse_address = True
+
+
+class _Quiet(wsgiref.simple_server.WSGIRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Say nothing of every file that a page asks for."""
+
+
+def application(run: RunDirectory, storage: BaseStorage, studies: Mapping[str, str]) -> Application:
+    """The dashboard of a run as a WSGI application; it changes nothing.
+
+    Args:
+        run: an open run directory.
+        storage: of its studies.
+        studies: names of the studies in the storage, by stage, in the order to show them.
+
+    Raises:
+        UserError: optuna-dashboard is not installed, or there is no trial yet.
+    """
+    try:
+        from optuna_dashboard import wsgi
+    except ImportError:
+        raise UserError(
+            "the dashboard needs optuna-dashboard: pip install 'deepfake-model-search[dashboard]'"
+        ) from None
+    files = RunArtifacts(run)
+    stages = {name: stage for stage, name in studies.items()}
+    grounds = studies.get("architecture")
+
+    def added(stage: str, trials: list[FrozenTrial]) -> dict[str, Any]:
+        known = trials
+        if stage == "training" and grounds is not None:
+            known = storage.get_all_trials(storage.get_study_id_from_name(grounds), deepcopy=False)
+        return _added(files, stage, trials, architectures_of(ranked({"architecture": known})))
+
+    view = View(storage, stages, added)
+    if not any(view.get_all_trials(study._study_id, False) for study in view.get_all_studies()):
+        raise UserError(f"{run.root} has no trials yet; open its dashboard when one has begun")
+    return _only_reading(wsgi(view, artifact_store=files))
+
+
+@contextlib.contextmanager
+def bound(app: Application, port: int) -> Iterator[Server]:
+    """A server of an application on this machine; ``serve_forever`` makes it answer.
+
+    Args:
+        app: WSGI application.
+        port: to listen on; 0 for a free one, which ``server_port`` tells.
+
+    Raises:
+        UserError: the port cannot be had.
+    """
+    try:
+        server = wsgiref.simple_server.make_server(HOST, port, app, Server, _Quiet)
+    except OSError as error:
+        why = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be had ({error.strerror})"
+        raise UserError(
+            f"port {port} {why}; choose another with --port, or --port 0 for a free one"
+        ) from None
+    with server:
+        yield server
+
+
+def _only_reading(app: Application) -> Application:
+    """Answer what would change something with one clear sentence instead."""
+
+    def answered(environment: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if environment["REQUEST_METHOD"] in ("GET", "HEAD"):
+            return app(environment, start_response)
+        start_response("403 Forbidden", [("Content-Type", "application/json")])
+        return [b'{"reason": "This dashboard shows a run and changes nothing."}']
+
+    return answered
+
+
+def _added(
+    files: RunArtifacts, stage: str, trials: list[FrozenTrial], architectures: Architectures
+) -> dict[str, Any]:
+    """Artifacts and notes of trials, under the keys by which the dashboard looks for them."""
+    found: dict[str, Any] = {}
+    artifacts = files.of_stage(stage, [trial.number for trial in trials])
+    ids = {trial.number: trial._trial_id for trial in trials}
+    for record in ranked({stage: trials}):
+        trial = ids[record.trial]
+        for artifact in artifacts[record.trial]:
+            found[f"dashboard:artifacts:{trial}:{artifact.id}"] = artifact.told
+        record = told(record, architectures)
+        origin = f"made from {record.lineage}" if record.lineage else ""
+        if note := "; ".join(filter(None, [record.what, origin, record.reason])):
+            found[f"dashboard:{trial}:note_ver"] = 1
+            found[f"dashboard:{trial}:note_str:0"] = note
+    return found

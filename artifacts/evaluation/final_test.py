@@ -1,0 +1,104 @@
+"""The test split, opened once at the end of a run."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from artifacts.certificate import ModelFile
+from artifacts.evaluation import openings
+from artifacts.evaluation.metrics import Evaluation
+from artifacts.evaluation.scores_table import read_scores, scores_csv
+from artifacts.evaluation.scoring import score_clips, score_split
+from artifacts.evaluation.untrained import compared, orientation
+from artifacts.run_directory import RunDirectory, read_json, write_json, write_text
+from data_prep.errors import UserError
+from data_prep.store import Store
+
+TEST = "test"
+
+
+@dataclasses.dataclass(frozen=True)
+class FinalTest:
+    """The figures of the test split, and when it was opened."""
+
+    evaluation: Evaluation
+    opened: str
+
+
+def open_test_split(
+    run: RunDirectory,
+    model: keras.Model,
+    store: Store,
+    on_val: npt.NDArray[np.float64],
+    *,
+    threshold: float,
+    seed: int,
+) -> FinalTest | None:
+    """Evaluate the exported model on the test split; write ``scores.csv`` and ``evaluation.json``.
+
+    A run that was killed after this and comes here again with the very same model file does not
+    read the split again: its scores are those on record. The opening is recorded before the first
+    clip is read.
+
+    Args:
+        run: with ``best_model.h5`` in its place.
+        model: the same model.
+        store: of the run.
+        on_val: its scores of the validation clips, for ``scores.csv``.
+        threshold: from validation.
+        seed: of the bootstraps.
+
+    Returns:
+        None where the test split lacks a label; ``scores.csv`` then has validation alone.
+    """
+    scored = {"val": (store.rows("val"), on_val)}
+    rows = store.rows(TEST)
+    if len(np.unique(store.labels[rows])) < 2:
+        write_text(run.scores, scores_csv(store, scored))
+        return None
+    of_model = ModelFile.of(run.h5).sha256
+    known = scores_on_record(run, store, of_model)
+    if known is None:
+        openings.record(run, openings.BY_RUN, {}, of_model)
+        known = score_clips(model, store, rows)
+    write_text(run.scores, scores_csv(store, scored | {TEST: (rows, known)}))
+    directions = orientation(store, store.rows("train"), "the training split of the run's store")
+    evaluation = score_split(
+        known,
+        store,
+        rows,
+        split=TEST,
+        threshold=threshold,
+        untrained=compared(known, store, rows, directions, seed),
+        seed=seed,
+    )
+    of_what = {"model": of_model, "store_fingerprint": store.fingerprint}
+    write_json(run.evaluation, evaluation.to_json() | of_what)
+    opened = [entry.opened for entry in openings.openings(run) if entry.model == of_model]
+    return FinalTest(evaluation, opened[0] if opened else openings.now())
+
+
+def scores_on_record(
+    run: RunDirectory, store: Store, of_model: str
+) -> npt.NDArray[np.float64] | None:
+    """What this very model scored on the test clips of this very store, (n,), if it is known.
+
+    Args:
+        run: of the record.
+        store: of the clips.
+        of_model: SHA-256 of its ``best_model.h5``.
+    """
+    try:
+        found = read_json(run.evaluation)
+        keys, clips = read_scores(run.scores, TEST)
+    except UserError:
+        return None
+    of_what = {"model": of_model, "store_fingerprint": store.fingerprint}
+    if not isinstance(found, dict) or any(found.get(name) != of_what[name] for name in of_what):
+        return None
+    same = keys.tolist() == store.keys[store.rows(TEST)].tolist()
+    return clips.probabilities if same else None

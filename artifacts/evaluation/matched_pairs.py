@@ -1,0 +1,246 @@
+"""A detector on pairs of a real and a fake of it that were made equally sharp."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from sklearn import metrics
+
+from artifacts.evaluation.assessment import SHARPNESS
+from artifacts.evaluation.matching import ClipReader, matched_pair, pairs_among
+from artifacts.evaluation.per_video import video_names
+from artifacts.evaluation.ranking import AUC, AUC_AHEAD, PAIRS, PAIRS_AHEAD, Figure, Scores, figures
+from artifacts.evaluation.scoring import scores_of
+from artifacts.evaluation.untrained import Compared, Orientation, compare
+from data_prep.bootstrap import Interval
+from data_prep.errors import UserError
+from data_prep.store import Clip, Store
+
+_PAIRS_AT_ONCE = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class MatchedPairs:
+    """Figures of clips in matched pairs: a fake and its real, as often as it has fakes.
+
+    Intervals are of identity groups; None with fewer than five groups of a label.
+
+    Attributes:
+        quantity: in which the pairs are equal.
+        pairs: how many there are.
+        left_out: keys of fakes whose pair cannot be made equal: one of both is flat.
+        quantity_auc, quantity_auc_as_they_are: of that quantity alone, matched and before; in its
+            known direction, or the one that is better on the clips as they are.
+        auc, auc_ci: of all these clips.
+        pair_ranking, pair_ranking_ci: how often the fake of a pair scores above its real; the
+            mean over source videos.
+        auc_as_they_are, pair_ranking_as_they_are: of the same clips before they were matched.
+        auc_gain, auc_gain_ci, pair_ranking_gain, pair_ranking_gain_ci: matched less that;
+            what is lost was seen in the quantity, or lies in detail that a blur takes away.
+        recall, false_alarm_rate: at the frozen threshold.
+        by_method: of each method: pairs, auc against all reals, auc_ci.
+        untrained: the best score without training on the matched clips.
+    """
+
+    quantity: str
+    pairs: int
+    left_out: tuple[str, ...]
+    quantity_auc: float | None
+    quantity_auc_as_they_are: float | None
+    auc: float
+    auc_ci: Interval
+    pair_ranking: float
+    pair_ranking_ci: Interval
+    auc_as_they_are: float
+    pair_ranking_as_they_are: float
+    auc_gain: float
+    auc_gain_ci: Interval
+    pair_ranking_gain: float
+    pair_ranking_gain_ci: Interval
+    recall: float
+    false_alarm_rate: float
+    by_method: dict[str, dict[str, Any]]
+    untrained: dict[str, Any] | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Rows:
+    """Both clips of every matched pair, fake first: rows of the store, scores, quantities."""
+
+    rows: npt.NDArray[np.int64]
+    scores: Scores
+    shortcuts: dict[str, Scores]
+    left_out: tuple[str, ...]
+
+
+def evaluate_matched(
+    model: keras.Model,
+    store: Store,
+    rows: npt.NDArray[np.int64],
+    as_they_are: Scores,
+    *,
+    threshold: float,
+    directions: Orientation | None,
+    mirror: bool = False,
+    seed: int = 0,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> MatchedPairs:
+    """Make every pair among the rows equally sharp and score it.
+
+    Args:
+        model: a detector.
+        store: of clips it takes.
+        rows: (n,), which.
+        as_they_are: (n,), its scores of them.
+        threshold: from validation.
+        directions: of the quantities that need no training.
+        mirror: as in :func:`artifacts.evaluation.scoring.score_clips`.
+        seed: of the bootstraps.
+        progress: called with pairs done and how many there are.
+
+    Raises:
+        UserError: there is no pair among the rows, or none can be made equally sharp.
+    """
+    pairs = pairs_among(store, rows)
+    found = _score_pairs(model, store, pairs, mirror, progress)
+    if not len(found.rows):
+        raise UserError(
+            f"{store.path}: of {len(pairs)} pairs none can be made equally sharp: one of both is "
+            "always flat or nearly so"
+        )
+    ours = found.rows
+    labels, groups, methods = store.labels[ours], store.groups[ours], store.methods[ours]
+    # A fake has the place before its real.
+    sources = np.where(labels == 1, np.arange(len(ours)) + 1, -1)
+    videos = video_names(store.keys[ours], store.paths[ours])
+    place = {int(row): at for at, row in enumerate(rows)}
+    before = as_they_are[[place[int(row)] for row in ours]]
+    told = figures(
+        found.scores, labels, groups, sources, methods, against=before, videos=videos, seed=seed
+    )
+    then = figures(before, labels, groups, sources, videos=videos, intervals=False)
+    alone = _of_quantity(found, store, labels, directions)
+    called = found.scores >= threshold
+    return MatchedPairs(
+        quantity=SHARPNESS,
+        pairs=len(ours) // 2,
+        left_out=found.left_out,
+        quantity_auc=alone[0],
+        quantity_auc_as_they_are=alone[1],
+        auc=told[AUC].value,
+        auc_ci=told[AUC].interval,
+        pair_ranking=told[PAIRS].value,
+        pair_ranking_ci=told[PAIRS].interval,
+        auc_as_they_are=then[AUC].value,
+        pair_ranking_as_they_are=then[PAIRS].value,
+        auc_gain=told[AUC_AHEAD].value,
+        auc_gain_ci=told[AUC_AHEAD].interval,
+        pair_ranking_gain=told[PAIRS_AHEAD].value,
+        pair_ranking_gain_ci=told[PAIRS_AHEAD].interval,
+        recall=float(called[labels == 1].mean()),
+        false_alarm_rate=float(called[labels == 0].mean()),
+        by_method=_by_method(told, methods[labels == 1]),
+        untrained=_beside(found, directions, labels, groups, sources, videos, seed),
+    )
+
+
+def _score_pairs(
+    model: keras.Model,
+    store: Store,
+    pairs: list[tuple[int, int]],
+    mirror: bool,
+    progress: Callable[[int, int], None],
+) -> _Rows:
+    read = ClipReader(store)
+    rows: list[int] = []
+    scores: list[npt.NDArray[np.floating]] = []
+    quantities: list[dict[str, float]] = []
+    left_out = []
+    for start in range(0, len(pairs), _PAIRS_AT_ONCE):
+        clips: list[Clip] = []
+        for fake_row, real_row in pairs[start : start + _PAIRS_AT_ONCE]:
+            matched = matched_pair(read(fake_row), read(real_row))
+            if matched is None:
+                left_out.append(str(store.keys[fake_row]))
+                continue
+            clips += matched
+            rows += [fake_row, real_row]
+        if clips:
+            scores.append(scores_of(model, _arrays(clips), mirror=mirror))
+            quantities += [dict(clip.shortcuts) for clip in clips]
+        progress(min(start + _PAIRS_AT_ONCE, len(pairs)), len(pairs))
+    return _Rows(
+        np.array(rows, np.int64),
+        np.concatenate(scores).astype(np.float64) if scores else np.zeros(0),
+        {name: np.array([one[name] for one in quantities]) for name in store.shortcuts},
+        tuple(left_out),
+    )
+
+
+def _arrays(clips: list[Clip]) -> dict[str, npt.NDArray[Any]]:
+    arrays = {"frames": np.stack([clip.frames for clip in clips])}
+    for name in clips[0].modalities:
+        arrays[name] = np.stack([clip.modalities[name] for clip in clips])
+    return arrays
+
+
+def _of_quantity(
+    found: _Rows, store: Store, labels: npt.NDArray[np.integer], directions: Orientation | None
+) -> tuple[float | None, float | None]:
+    """AUC of the quantity alone on the matched clips, and as they were; None where not stored."""
+    if SHARPNESS not in store.shortcuts:
+        return None, None
+    before = metrics.roc_auc_score(labels, store.shortcuts[SHARPNESS][found.rows])
+    after = metrics.roc_auc_score(labels, found.shortcuts[SHARPNESS])
+    known = None if directions is None else directions.signs.get(SHARPNESS)
+    if (known or (1 if before >= 0.5 else -1)) > 0:
+        return float(after), float(before)
+    return float(1 - after), float(1 - before)
+
+
+def _by_method(told: dict[str, Figure], methods: npt.NDArray[np.str_]) -> dict[str, dict[str, Any]]:
+    return {
+        method: {
+            "pairs": int((methods == method).sum()),
+            "auc": told[f"auc of {method}"].value,
+            "auc_ci": told[f"auc of {method}"].interval,
+        }
+        for method in np.unique(methods).tolist()
+    }
+
+
+def _beside(
+    found: _Rows,
+    directions: Orientation | None,
+    labels: npt.NDArray[np.integer],
+    groups: npt.NDArray[np.str_],
+    sources: npt.NDArray[np.int64],
+    videos: npt.NDArray[np.str_],
+    seed: int,
+) -> dict[str, Any] | None:
+    known = {} if directions is None else directions.signs
+    scores = {
+        name: known[name] * values for name, values in found.shortcuts.items() if name in known
+    }
+    if directions is None or not scores:
+        return None
+    beside: Compared = compare(
+        found.scores,
+        scores,
+        directions,
+        labels=labels,
+        groups=groups,
+        sources=sources,
+        videos=videos,
+        seed=seed,
+    )
+    return beside.to_json()

@@ -1,0 +1,215 @@
+"""Pairs of equal sharpness: a fake beside the very real it was made from, neither the blurrier.
+
+Most manipulations leave a face blurrier than it was, and the variance of its Laplacian alone tells
+many fakes. What a detector knows beside that shows on pairs from which the difference is taken.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from artifacts.evaluation.ranking import source_places
+from data_prep.errors import UserError
+from data_prep.modalities import with_grey
+from data_prep.shortcuts import measure, sharpness
+from data_prep.store import Clip, Store, write_store
+from data_prep.store_format import FRAME_FIELDS
+from data_prep.video import Media
+
+PIXEL_QUANTITIES = (
+    "sharpness",
+    "noise",
+    "brightness",
+    "contrast",
+    "red_green",
+    "blue_green",
+)
+"""Of :data:`data_prep.shortcuts.QUANTITIES`, those that a blur may change."""
+
+TOLERANCE = 0.02
+"""Share by which the Laplacian variances of a matched pair may differ."""
+
+_CLOSE_ENOUGH = 0.002
+_STEPS = 40
+# Shares of a frame's side: first guess and largest deviation of the blur.
+_FIRST, _LARGEST = 0.005, 0.5
+
+Frames = npt.NDArray[np.uint8]
+
+
+def blurred(frames: Frames, sigma: float) -> Frames:
+    """Every frame under a Gaussian of ``sigma`` pixels, at least 0; grey follows colour."""
+    if sigma <= 0:
+        return frames.copy()
+    # Wide enough that nothing jumps as sigma grows.
+    side = 2 * max(2, math.ceil(4 * sigma)) + 1
+    colour = np.stack(
+        [
+            cv2.GaussianBlur(frame, (side, side), sigma, borderType=cv2.BORDER_REFLECT_101)
+            for frame in frames[..., :3].astype(np.float32)
+        ]
+    )
+    return with_grey(np.rint(colour).clip(0, 255).astype(np.uint8))
+
+
+def equally_sharp(first: Frames, second: Frames) -> tuple[Frames, Frames]:
+    """Two clips of which the sharper is blurred to the sharpness of the other.
+
+    One Gaussian for all frames of a clip, its deviation found by bisection. A clip that cannot be
+    blurred so far, as the other is flat, comes as near as it can.
+
+    Args:
+        first: uint8 (T, S, S, 4).
+        second: the same.
+
+    Returns:
+        Both, in the order given.
+    """
+    mine, other = sharpness(first), sharpness(second)
+    if mine > other:
+        return _blurred_to(first, other), second
+    return first, _blurred_to(second, mine)
+
+
+def _blurred_to(frames: Frames, wanted: float) -> Frames:
+    best, distance = frames, _apart(sharpness(frames), wanted)
+    low, high = 0.0, _FIRST * frames.shape[1]
+    largest = _LARGEST * frames.shape[1]
+    while sharpness(blurred(frames, high)) > wanted and high < largest:
+        low, high = high, 2 * high
+    for _ in range(_STEPS):
+        if distance <= _CLOSE_ENOUGH:
+            break
+        middle = (low + high) / 2
+        trial = blurred(frames, middle)
+        found = sharpness(trial)
+        if _apart(found, wanted) < distance:
+            best, distance = trial, _apart(found, wanted)
+        low, high = (middle, high) if found > wanted else (low, middle)
+    return best
+
+
+def _apart(found: float, wanted: float) -> float:
+    """Share by which one variance exceeds the other; infinite beside nothing."""
+    if found == wanted:
+        return 0.0
+    low, high = sorted((found, wanted))
+    return math.inf if low <= 0 else high / low - 1
+
+
+def write_matched(store: Store, rows: npt.NDArray[np.integer], path: Path) -> int:
+    """Write a store of matched pairs: every fake of the rows whose real is among them, and it.
+
+    A real comes once for each of its fakes, blurred for that one. The quantities of pixels are
+    measured anew; those of files, landmarks and the modalities beside the frames stay.
+
+    Args:
+        store: whose clips.
+        rows: which.
+        path: of the store to write.
+
+    Returns:
+        How many pairs there are.
+
+    Raises:
+        UserError: there is no pair among the rows, or one cannot be made equally sharp.
+    """
+    pairs = pairs_among(store, rows)
+    preparation = store.preparation | {"matched": "sharpness"}
+    write_store(path, _matched_clips(store, pairs), [], preparation)
+    return len(pairs)
+
+
+def pairs_among(store: Store, rows: npt.NDArray[np.integer]) -> list[tuple[int, int]]:
+    """Rows of each fake and of the real it was made from, both among the rows.
+
+    Raises:
+        UserError: there is no such pair.
+    """
+    places = source_places(store.keys[rows], store.crop_sources[rows])
+    fakes = np.flatnonzero(places >= 0)
+    if not len(fakes):
+        raise UserError(
+            f"{store.path}: no fake lies beside the video it was made from, so there are no pairs "
+            "to match; prepare originals and fakes together"
+        )
+    return [(int(rows[fake]), int(rows[places[fake]])) for fake in fakes]
+
+
+def matched_pair(fake: Clip, real: Clip) -> tuple[Clip, Clip] | None:
+    """Both made equally sharp, and measured anew; None where one is flat or nearly so."""
+    fake_frames, real_frames = equally_sharp(fake.frames, real.frames)
+    if _apart(sharpness(fake_frames), sharpness(real_frames)) > TOLERANCE:
+        return None
+    return _with_frames(fake, fake_frames), _with_frames(real, real_frames)
+
+
+def _matched_clips(store: Store, pairs: list[tuple[int, int]]) -> Iterator[Clip]:
+    read = ClipReader(store)
+    for number, (fake_row, real_row) in enumerate(pairs):
+        matched = matched_pair(read(fake_row), read(real_row))
+        if matched is None:
+            raise UserError(
+                f"{store.keys[fake_row]} and {store.keys[real_row]} cannot be made equally sharp: "
+                "one of them is flat or nearly so; leave them out"
+            )
+        fake, real = matched
+        real_key = f"{real.key}#matched{number + 1}"
+        yield dataclasses.replace(fake, crop_source=real_key)
+        yield dataclasses.replace(real, key=real_key)
+
+
+def _with_frames(clip: Clip, frames: Frames) -> Clip:
+    """The clip with other frames, and what is measured on pixels measured on these."""
+    shortcuts = dict(clip.shortcuts)
+    if shortcuts:
+        media = Media(**clip.media)  # type: ignore[arg-type]
+        found = measure(frames, clip.boxes, clip.landmarks, media)
+        shortcuts |= {name: found[name] for name in PIXEL_QUANTITIES if name in shortcuts}
+    return dataclasses.replace(clip, frames=frames, shortcuts=shortcuts)
+
+
+class ClipReader:
+    """Reads whole clips back from a store, as they were written.
+
+    Args:
+        store: an open store; what is known of the clips is read at once, their arrays one by one.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._of_frames = {name: store.clip_field(name) for name in FRAME_FIELDS}
+        try:
+            self._sound: npt.NDArray[Any] | None = store.clip_field("sound")
+        except KeyError:
+            self._sound = None
+
+    def __call__(self, row: int) -> Clip:
+        """The clip of a row."""
+        store = self._store
+        return Clip(
+            key=str(store.keys[row]),
+            label=int(store.labels[row]),
+            method=str(store.methods[row]),
+            quality=str(store.qualities[row]),
+            group=str(store.groups[row]),
+            split=str(store.splits[row]),
+            path=str(store.paths[row]),
+            sha256=str(store.sha256[row]),
+            coverage=float(store.coverage[row]),
+            frames=store.read([row])[0],
+            crop_source=str(store.crop_sources[row]),
+            media={name: values[row].item() for name, values in store.media.items()},
+            shortcuts={name: float(values[row]) for name, values in store.shortcuts.items()},
+            modalities={name: store.read([row], name)[0] for name in store.modalities},
+            sound=None if self._sound is None else bool(self._sound[row]),
+            **{name: values[row] for name, values in self._of_frames.items()},
+        )

@@ -1,0 +1,237 @@
+"""The same clips again as the way of a video through the world leaves them.
+
+A video is seldom tested as it was trained on: it was uploaded, sent on, filmed at night. Every clip
+is degraded in one known way, scored again by the same model at the same threshold, and compared
+with itself as it was.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import zlib
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import cv2
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from artifacts.evaluation.bounds import settled
+from artifacts.evaluation.measures import Measure
+from artifacts.evaluation.per_video import ScoredClips
+from artifacts.evaluation.scoring import BATCH, read_inputs, scores_of
+from data_prep import degradation_steps as steps
+from data_prep.bootstrap import Interval, batch_intervals
+from data_prep.flow import flow_and_strain
+from data_prep.modalities import with_grey
+from data_prep.store import Store
+
+Frames = npt.NDArray[np.uint8]
+Change = Callable[[Frames, np.random.Generator], Frames]
+
+CLEAN = "clean"
+BLUR, NOISE = 0.012, 8.0
+# A quarter of the light, as pictures encode it.
+DARK = 0.25 ** (1 / 2.2)
+_AUC_DROP = "auc_drop"
+_FIGURES = ("auc", "recall", "false_alarm_rate")
+
+
+@dataclasses.dataclass(frozen=True)
+class Condition:
+    """A way in which clips are degraded.
+
+    Attributes:
+        name: in tables and files.
+        told: in words.
+        change: from RGB frames, uint8 (T, S, S, 3), to such frames.
+    """
+
+    name: str
+    told: str
+    change: Change
+
+
+def _h264(frames: Frames, _: np.random.Generator, *, rate_factor: float) -> Frames:
+    """x264 with its own defaults; of an odd side the last row and column are repeated for it."""
+    size = frames.shape[1]
+    odd = ((0, 0), (0, size % 2), (0, size % 2), (0, 0))
+    even = np.pad(frames, odd, mode="edge")
+    return steps.h264(even, rate_factor, preset="medium", tune="")[:, :size, :size]
+
+
+def _jpeg(frames: Frames, _: np.random.Generator) -> Frames:
+    return steps.jpeg(frames, 60)
+
+
+def _blur(frames: Frames, _: np.random.Generator) -> Frames:
+    return steps.soften(frames, BLUR * frames.shape[1])
+
+
+def _noise(frames: Frames, rng: np.random.Generator) -> Frames:
+    noisy = frames + NOISE * rng.standard_normal(frames.shape, np.float32)
+    return np.asarray(np.rint(noisy).clip(0, 255), np.uint8)
+
+
+def _half(frames: Frames, _: np.random.Generator) -> Frames:
+    size = frames.shape[1]
+    small = steps.resized(frames, max(1, size // 2), cv2.INTER_AREA)
+    return steps.resized(small, size, cv2.INTER_LINEAR)
+
+
+def _dark(frames: Frames, _: np.random.Generator) -> Frames:
+    return np.asarray(np.rint(frames * np.float32(DARK)), np.uint8)
+
+
+CONDITIONS = (
+    Condition("h264_crf28", "H.264, CRF 28", partial(_h264, rate_factor=28)),
+    Condition("h264_crf35", "H.264, CRF 35", partial(_h264, rate_factor=35)),
+    Condition("jpeg_60", "JPEG, quality 60", _jpeg),
+    Condition("blur", f"Gaussian blur, {100 * BLUR:.1f}% of the side", _blur),
+    Condition("noise", f"noise, {NOISE:.0f} grey levels", _noise),
+    Condition("half_resolution", "half the resolution and back", _half),
+    Condition("dark", "a quarter of the light", _dark),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class UnderCondition:
+    """Figures of the clips in one condition, a video each.
+
+    Attributes:
+        name, told: of the condition; ``clean`` is the clips as they are.
+        auc, recall, false_alarm_rate: the latter two at the frozen threshold; None where a label
+            lacks.
+        auc_ci, recall_ci, false_alarm_rate_ci: 95%, over identity groups.
+        auc_drop: AUC of the clean clips less this one.
+        auc_drop_ci: of the difference, taken within each draw of people.
+        bounds: as in :class:`artifacts.evaluation.metrics.Evaluation`.
+    """
+
+    name: str
+    told: str
+    auc: float | None
+    auc_ci: Interval
+    auc_drop: float | None
+    auc_drop_ci: Interval
+    recall: float | None
+    recall_ci: Interval
+    false_alarm_rate: float | None
+    false_alarm_rate_ci: Interval
+    bounds: dict[str, int]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return dataclasses.asdict(self)
+
+
+def degraded(frames: Frames, condition: Condition, key: str) -> Frames:
+    """Stored frames in a condition.
+
+    Args:
+        frames: uint8 (T, S, S, 4), red, green, blue and grey; not changed.
+        condition: which.
+        key: of the clip; what is random follows from it.
+
+    Returns:
+        uint8 (T, S, S, 4); grey follows colour.
+    """
+    rng = np.random.default_rng(zlib.crc32(key.encode()))
+    return with_grey(condition.change(steps.colours_of(frames), rng))
+
+
+def score_conditions(
+    model: keras.Model,
+    store: Store,
+    rows: npt.NDArray[np.int64],
+    conditions: tuple[Condition, ...] = CONDITIONS,
+    *,
+    mirror: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Fake probability of the rows in each condition, (n,), by its name.
+
+    Optical flow is computed anew from the degraded frames; sound stays as it is.
+
+    Args:
+        model: a detector.
+        store: of clips it takes.
+        rows: which.
+        conditions: in which.
+        mirror: as in :func:`artifacts.evaluation.scoring.score_clips`.
+        progress: called with clips done and how many there are.
+    """
+    found: dict[str, list[npt.NDArray[np.floating]]] = {one.name: [] for one in conditions}
+    for start in range(0, len(rows), BATCH):
+        chosen = rows[start : start + BATCH]
+        batch = read_inputs(model, store, chosen)
+        frames = batch["frames"] if "frames" in batch else store.read(chosen)
+        for condition in conditions:
+            changed = dict(batch)
+            changed["frames"] = np.stack(
+                [
+                    degraded(clip, condition, str(store.keys[row]))
+                    for clip, row in zip(frames, chosen, strict=True)
+                ]
+            )
+            if "flow" in batch:
+                changed["flow"] = np.stack([flow_and_strain(clip) for clip in changed["frames"]])
+            found[condition.name].append(scores_of(model, changed, mirror=mirror))
+        progress(min(start + BATCH, len(rows)), len(rows))
+    return {name: np.concatenate(parts).astype(np.float64) for name, parts in found.items()}
+
+
+def robustness(
+    clean: ScoredClips,
+    scored: Mapping[str, npt.NDArray[np.float64]],
+    threshold: float,
+    conditions: tuple[Condition, ...] = CONDITIONS,
+    seed: int = 0,
+) -> tuple[UnderCondition, ...]:
+    """The grid: the clean videos first, then each condition.
+
+    Args:
+        clean: videos as they are.
+        scored: by the name of the condition, (N,) scores of the same videos.
+        threshold: from validation.
+        conditions: in the order of the grid.
+        seed: of the bootstrap.
+    """
+    measure = Measure(clean.labels, clean.probabilities, threshold)
+    grid = [_row(CLEAN, "as they are", measure, None, clean, threshold, seed)]
+    for condition in conditions:
+        videos = dataclasses.replace(clean, probabilities=scored[condition.name])
+        changed = Measure(videos.labels, videos.probabilities, threshold)
+        told = condition.name, condition.told
+        grid.append(_row(*told, changed, measure, videos, threshold, seed))
+    return tuple(grid)
+
+
+def _row(
+    name: str,
+    told: str,
+    measure: Measure,
+    clean: Measure | None,
+    videos: ScoredClips,
+    threshold: float,
+    seed: int,
+) -> UnderCondition:
+    def figures(weights: npt.NDArray[np.integer]) -> dict[str, npt.NDArray[np.float64]]:
+        found = measure(weights)
+        values = {figure: found[figure] for figure in _FIGURES if figure in found}
+        if clean is not None and "auc" in found:
+            values[_AUC_DROP] = clean(weights)["auc"] - found["auc"]
+        return values
+
+    once = np.ones((1, len(videos.labels)), np.int64)
+    values = {figure: float(found[0]) for figure, found in figures(once).items()}
+    drawn = batch_intervals(figures, videos.labels, videos.groups, seed)
+    called = videos.probabilities >= threshold
+    intervals, bounds = settled(values, drawn, videos.labels, videos.groups, called)
+    cells: dict[str, Any] = {}
+    for figure in (*_FIGURES, _AUC_DROP):
+        cells[figure] = values.get(figure)
+        cells[f"{figure}_ci"] = intervals.get(figure)
+    return UnderCondition(name=name, told=told, bounds=bounds, **cells)

@@ -1,0 +1,237 @@
+"""A detector's scores of the clips of a prepared store, and the figures of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from artifacts.certificate import Certificate
+from artifacts.evaluation.assessment import ALL
+from artifacts.evaluation.averaging import average, mirrored
+from artifacts.evaluation.metrics import Evaluation, evaluate
+from artifacts.evaluation.per_video import ScoredClips, of_videos, video_names
+from artifacts.evaluation.single_label import SingleLabel, evaluate_single_label
+from artifacts.evaluation.untrained import Compared
+from artifacts.run_directory import RunDirectory
+from data_prep.errors import UserError
+from data_prep.store import Store
+
+BATCH = 8
+# Settings that leave the frames as they are: what lies beside them, and where a file lies.
+_NOT_OF_FRAMES = frozenset({"modalities", "detector_model"})
+
+
+def score_clips(
+    model: keras.Model,
+    store: Store,
+    rows: npt.NDArray[np.int64],
+    *,
+    mirror: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> npt.NDArray[np.float64]:
+    """Fake probability of the rows in their order, (n,); a batch of clips in memory at a time.
+
+    Args:
+        model: a detector.
+        store: of clips it takes.
+        rows: which.
+        mirror: average the logits of every clip and its mirror image, at twice the time. What a
+            certificate says was scored without.
+        progress: called with clips done and how many there are.
+    """
+    parts = []
+    for start in range(0, len(rows), BATCH):
+        batch = read_inputs(model, store, rows[start : start + BATCH])
+        parts.append(scores_of(model, batch, mirror=mirror))
+        progress(min(start + BATCH, len(rows)), len(rows))
+    return np.concatenate(parts).astype(np.float64)
+
+
+def scores_of(
+    model: keras.Model, arrays: Mapping[str, npt.NDArray[Any]], *, mirror: bool = False
+) -> npt.NDArray[np.floating]:
+    """Fake probability of a batch of clips, (n,).
+
+    Args:
+        model: a detector.
+        arrays: what it takes, by the names of its inputs, and maybe more; first axis n.
+        mirror: average the logits of every clip and its mirror image.
+
+    Raises:
+        UserError: a score is no number.
+    """
+    looks = [arrays, mirrored(arrays)] if mirror else [arrays]
+    answers = [probabilities(model, look) for look in looks]
+    found = average(np.stack(answers)) if mirror else answers[0]
+    if not np.isfinite(found).all():
+        raise UserError("the model gives scores that are no numbers; it was changed or damaged")
+    return np.asarray(found)
+
+
+def read_inputs(
+    model: keras.Model, store: Store, rows: npt.NDArray[np.int64]
+) -> dict[str, npt.NDArray[Any]]:
+    """What a detector takes of these rows, by the names of its inputs."""
+    return {tensor.name: store.read(rows, tensor.name) for tensor in model.inputs}
+
+
+def probabilities(
+    model: keras.Model, arrays: Mapping[str, npt.NDArray[Any]]
+) -> npt.NDArray[np.float32]:
+    """Fake probability of a batch of clips, (n,).
+
+    Args:
+        model: a detector.
+        arrays: what it takes, by the names of its inputs, and maybe more; first axis n.
+    """
+    inputs = [arrays[tensor.name] for tensor in model.inputs]
+    answers = model.predict_on_batch(inputs if len(inputs) > 1 else inputs[0])
+    return np.asarray(answers[:, 0])
+
+
+def score_split(
+    probabilities: npt.NDArray[np.float64],
+    store: Store,
+    rows: npt.NDArray[np.int64],
+    *,
+    split: str,
+    threshold: float,
+    untrained: Compared | None = None,
+    seed: int = 0,
+) -> Evaluation:
+    """Evaluate the probabilities of these rows, of both labels, at a frozen threshold.
+
+    Args:
+        probabilities: (n,), of fake.
+        store: of the clips.
+        rows: (n,), which.
+        split: name for the record.
+        threshold: from validation.
+        untrained: the best score without training on the same clips, for the record.
+        seed: of the bootstraps.
+    """
+    clips = _clips_of(probabilities, store, rows)
+    return evaluate(
+        clips.labels,
+        clips.probabilities,
+        clips.groups,
+        clips.methods,
+        clips.coverage,
+        split=split,
+        threshold=threshold,
+        quarantined=len(store.quarantine),
+        kinds=clips.kinds,
+        videos=video_names(store.keys[rows], store.paths[rows]),
+        untrained=None if untrained is None else untrained.to_json(),
+        seed=seed,
+    )
+
+
+def score_either(
+    probabilities: npt.NDArray[np.float64],
+    store: Store,
+    rows: npt.NDArray[np.int64],
+    *,
+    split: str,
+    threshold: float,
+    untrained: Compared | None = None,
+    seed: int = 0,
+) -> Evaluation | SingleLabel:
+    """The same as :func:`score_split`, and of one label alone what there is to say of it."""
+    if len(np.unique(store.labels[rows])) > 1:
+        return score_split(
+            probabilities,
+            store,
+            rows,
+            split=split,
+            threshold=threshold,
+            untrained=untrained,
+            seed=seed,
+        )
+    return evaluate_single_label(
+        videos_of(probabilities, store, rows),
+        clips=len(rows),
+        split=split,
+        threshold=threshold,
+        quarantined=len(store.quarantine),
+        seed=seed,
+    )
+
+
+def videos_of(
+    probabilities: npt.NDArray[np.float64], store: Store, rows: npt.NDArray[np.int64]
+) -> ScoredClips:
+    """The videos of these rows with their scores, by :func:`of_videos`."""
+    names = video_names(store.keys[rows], store.paths[rows])
+    return of_videos(_clips_of(probabilities, store, rows), names)
+
+
+def _clips_of(
+    probabilities: npt.NDArray[np.float64], store: Store, rows: npt.NDArray[np.int64]
+) -> ScoredClips:
+    kinds = {"quality": store.qualities[rows]}
+    if "codec" in store.media:
+        kinds["codec"] = store.media["codec"][rows]
+    return ScoredClips(
+        store.labels[rows],
+        probabilities,
+        store.groups[rows],
+        store.methods[rows],
+        store.coverage[rows],
+        kinds,
+    )
+
+
+def rows_to_score(
+    store: Store, certificate: Certificate, split: str = "test"
+) -> npt.NDArray[np.int64]:
+    """The rows of a split that the certified model can score.
+
+    Args:
+        store: any store of the same frames and size.
+        certificate: of the model.
+        split: ``train``, ``val``, ``test``, or ``all`` of the store.
+
+    Raises:
+        UserError: the store has other clips, or none in the split.
+    """
+    expected = certificate.input.shape
+    if store.clip_shape != expected:
+        raise UserError(
+            f"{store.path} has clips of {_shape(store.clip_shape)}, the model takes "
+            f"{_shape(expected)}; prepare it with --frames {expected[0]} --size {expected[1]}"
+        )
+    missing = [name for name in certificate.modalities if name not in store.modalities]
+    if missing:
+        raise UserError(
+            f"{store.path} has no {' and no '.join(missing)}, which the model needs; prepare it "
+            f"with --modalities {','.join(certificate.modalities)}"
+        )
+    rows = np.arange(len(store)) if split == ALL else store.rows(split)
+    if not len(rows):
+        known = "" if split == ALL else "; try --split all"
+        raise UserError(f"{store.path} has no clip in the {split} split{known}")
+    return rows
+
+
+def differing_preparation(run: RunDirectory, store: Store) -> list[str]:
+    """Settings in which a store's clips were prepared otherwise than the model's: name and both.
+
+    What does not change the frames is passed over, and a setting that the certificate is too old
+    to name has the value that predictions use.
+    """
+    expected = Certificate.read(run).clip_preparation.to_dict()
+    found = store.preparation.get("clip", {})
+    return [
+        f"{name} {found.get(name)}, expected {value}"
+        for name, value in expected.items()
+        if name not in _NOT_OF_FRAMES and found.get(name) != value
+    ]
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return " x ".join(str(side) for side in shape)

@@ -1,0 +1,78 @@
+"""Clips of a store with where a detector finds what speaks for a fake, for people to look at."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from artifacts.evaluation.scoring import read_inputs
+from artifacts.explain.heat import Explainer
+from artifacts.explain.pictures import strip
+from data_prep.store import FAKE, Store
+from data_prep.store_format import LABEL_NAMES
+from spaces.streams import FRAMES
+
+_BATCH = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class ExplainedClip:
+    """One clip of a store with where its detector found what speaks for a fake.
+
+    Attributes:
+        key: of the clip.
+        label: 1 is fake.
+        method: manipulation method, ``real`` for reals.
+        probability: of fake.
+        heated: whether anything in it speaks for a fake.
+        png: frames in a row, and below each the same with its heat.
+    """
+
+    key: str
+    label: int
+    method: str
+    probability: float
+    heated: bool
+    png: bytes
+
+    @property
+    def caption(self) -> str:
+        """What it is and what the detector says: one line."""
+        kind = self.method if self.label == FAKE else LABEL_NAMES[self.label]
+        told = f"{kind}, fake probability {self.probability:.2f}"
+        return told if self.heated else f"{told}; nothing in it speaks for a fake"
+
+
+def explain_clips(
+    model: keras.Model, store: Store, rows: Sequence[int] | npt.NDArray[np.integer]
+) -> list[ExplainedClip]:
+    """Score clips of a store and draw them with their heat maps.
+
+    Args:
+        model: a detector, or several as one (:mod:`artifacts.models.ensemble`).
+        store: of clips it takes.
+        rows: which, in the order wanted.
+    """
+    explainer = Explainer(model)
+    wanted = np.asarray(rows, np.int64)
+    found = []
+    for start in range(0, len(wanted), _BATCH):
+        batch = wanted[start : start + _BATCH]
+        arrays = read_inputs(model, store, batch)
+        scores, heat = explainer.scored(arrays)
+        for row, score, frames, of_clip in zip(batch, scores, arrays[FRAMES], heat, strict=True):
+            found.append(
+                ExplainedClip(
+                    key=str(store.keys[row]),
+                    label=int(store.labels[row]),
+                    method=str(store.methods[row]),
+                    probability=float(score),
+                    heated=bool(of_clip.any()),
+                    png=strip(frames, of_clip, times=store.clip_field("frame_times")[row]),
+                )
+            )
+    return found

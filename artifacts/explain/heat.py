@@ -1,0 +1,161 @@
+"""Where in its frames a detector finds what speaks for a fake."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import cv2
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from artifacts.explain.layers import Arrays, logits
+from artifacts.explain.maps import FeatureMap, feature_maps
+from artifacts.explain.streams import stream_weights as stream_weights
+from spaces.streams import FRAMES
+
+Heat: TypeAlias = "npt.NDArray[np.float32]"
+
+_BATCH = 8
+
+
+def heat_maps(model: keras.Model, arrays: Arrays) -> Heat:
+    """Heat maps of clips, float32 (n, T, H, W) in 0..1: see :meth:`Explainer.heat_maps`."""
+    return Explainer(model).heat_maps(arrays)
+
+
+class Explainer:
+    """Explains one detector; make it once for many clips, since the model is traced for it.
+
+    Args:
+        model: a detector, or several as one (:mod:`artifacts.models.ensemble`).
+
+    Raises:
+        ValueError: the model does not end in a dense layer with a sigmoid, or takes no frames.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        shapes = {tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs}
+        if FRAMES not in shapes:
+            raise ValueError(f"the model {model.name} takes no {FRAMES}. Received: {list(shapes)}")
+        self._model = model
+        self._maps = feature_maps(model)
+        self._clip = shapes[FRAMES][:3]
+        self._names = list(shapes)
+        self._pass = tf.function(self._contributions).get_concrete_function(
+            *(tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in model.inputs)
+        )
+
+    def heat_maps(self, arrays: Arrays) -> Heat:
+        """Where what speaks for a fake is, in every frame of each clip.
+
+        Grad-CAM (Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks via
+        Gradient-based Localization, 2017): the last feature maps of every stream, weighed by the
+        gradient of the logit of fake and summed over their channels; what is negative speaks for
+        real and is left out. The gradient of each place weighs that place, as some streams keep
+        places apart to the end (HiResCAM; Draelos and Carin, Use HiResCAM instead of Grad-CAM for
+        Faithful Explanations of Convolutional Neural Networks, 2020); where a network ends in the
+        mean of each frame, as all backbones do, this is Grad-CAM itself. The maps of several
+        streams are added, each place with its share of the logit, so that a stream shows as much as
+        it contributes.
+
+        Maps of fewer steps than frames are spread over all of them. A clip in which nothing
+        speaks for a fake has a map of zeros.
+
+        Args:
+            arrays: of n clips, by the names of the model's inputs, and maybe more.
+
+        Returns:
+            float32 (n, T, H, W); the largest value of each clip is 1, or all are 0.
+        """
+        return self.scored(arrays)[1]
+
+    def scored(self, arrays: Arrays) -> tuple[npt.NDArray[np.float32], Heat]:
+        """Fake probabilities, float32 (n,), and heat maps of the same clips, in one pass."""
+        evidence, found = self._run(arrays)
+        return _sigmoid(found), _normalised(np.maximum(evidence, 0))
+
+    def evidence(self, arrays: Arrays) -> Heat:
+        """What every place adds to the logit of fake, float32 (n, T, H, W), with its sign.
+
+        To first order: the sum over a clip is that of gradient times feature.
+        """
+        return self._run(arrays)[0]
+
+    def logits(self, arrays: Arrays) -> npt.NDArray[np.float32]:
+        """Logit of fake of each clip, float32 (n,)."""
+        found = [answer[0].numpy() for answer in self._passes(arrays)]
+        return np.concatenate([np.zeros(0, np.float32), *found])
+
+    def _run(self, arrays: Arrays) -> tuple[Heat, npt.NDArray[np.float32]]:
+        evidence = [np.zeros((0, *self._clip), np.float32)]
+        found = [np.zeros(0, np.float32)]
+        for logit, *maps in self._passes(arrays):
+            total = np.zeros((len(logit), *self._clip), np.float32)
+            for place, values in zip(self._maps, maps, strict=True):
+                _add(total, values.numpy(), place)
+            evidence.append(total)
+            found.append(logit.numpy())
+        return np.concatenate(evidence), np.concatenate(found)
+
+    def _passes(self, arrays: Arrays) -> Any:
+        """Logit and contributions of a few clips at a time."""
+        given = [arrays[name] for name in self._names]
+        for start in range(0, len(given[0]), _BATCH):
+            yield self._pass(*(tf.convert_to_tensor(a[start : start + _BATCH]) for a in given))
+
+    def _contributions(self, *inputs: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """Logit (n,), then gradient times feature of every map, summed over channels, (n, t, h, w).
+
+        Maps are cut off from what they are made of, so that no way to the logit counts twice where
+        one map is made of another.
+        """
+        kept: dict[int, tf.Tensor] = {}
+        wanted = {id(place.layer) for place in self._maps}
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+
+            def look(layer: Any, value: tf.Tensor) -> tf.Tensor:
+                if id(layer) not in wanted:
+                    return value
+                kept[id(layer)] = tf.stop_gradient(value)
+                tape.watch(kept[id(layer)])
+                return kept[id(layer)]
+
+            logit = logits(self._model, dict(zip(self._names, inputs, strict=True)), look)
+        features = [kept[id(place.layer)] for place in self._maps]
+        zero = tf.UnconnectedGradients.ZERO
+        slopes = tape.gradient(logit, features, unconnected_gradients=zero) if features else []
+        products = (slope * feature for slope, feature in zip(slopes, features, strict=True))
+        return logit, *(tf.reduce_sum(tf.cast(product, tf.float32), -1) for product in products)
+
+
+def _add(total: Heat, values: Heat, place: FeatureMap) -> None:
+    """Spread a map (n, t, h, w) over the frames (n, T, H, W) it shows, its sum kept."""
+    _, frames, height, width = total.shape
+    top, bottom = (round(edge * height) for edge in place.box[:2])
+    left, right = (round(edge * width) for edge in place.box[2:])
+    shown = bottom - top, right - left
+    values = values * np.float32(values[0].size / (frames * shown[0] * shown[1]))
+    values = np.einsum("ft,nthw->nfhw", _overlaps(frames, values.shape[1]), values)
+    for clip, map_of_clip in zip(total, values, strict=True):
+        for frame, small in zip(clip, map_of_clip, strict=True):
+            large = cv2.resize(small, shown[::-1], interpolation=cv2.INTER_LINEAR)
+            frame[top:bottom, left:right] += large
+
+
+def _overlaps(frames: int, steps: int) -> Heat:
+    """How much of each frame's time every step of a map takes, float32 (frames, steps)."""
+    begin = np.arange(frames)[:, None] / frames
+    first = np.arange(steps)[None] / steps
+    shared = np.minimum(begin + 1 / frames, first + 1 / steps) - np.maximum(begin, first)
+    return np.asarray(np.maximum(shared, 0) * frames, np.float32)
+
+
+def _normalised(heat: Heat) -> Heat:
+    peaks = heat.max(axis=(1, 2, 3), keepdims=True)
+    return np.divide(heat, peaks, out=np.zeros_like(heat), where=peaks > 0)
+
+
+def _sigmoid(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    return np.asarray(0.5 * (1 + np.tanh(values / 2)), np.float32)

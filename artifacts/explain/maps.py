@@ -1,0 +1,103 @@
+"""Where the places of a frame are last kept apart in a detector: its last feature maps."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+
+from artifacts.explain.layers import is_entered
+from spaces.streams import AUDIO
+
+_MAP_RANK = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class FeatureMap:
+    """The output of a layer, (batch, t, h, w, C), in which places are kept apart.
+
+    Attributes:
+        layer: whose output.
+        box: top, bottom, left and right of what the map shows, as fractions of a frame: a stream
+            may look at the eyes or the mouth alone.
+    """
+
+    layer: Any
+    box: tuple[float, float, float, float]
+
+
+def feature_maps(model: keras.Model) -> list[FeatureMap]:
+    """The last feature maps of all streams of a detector that look at its frames or their flow.
+
+    On every way from the output back to the inputs it is the first tensor with time, height, width
+    and channels. An average over places is linear and told apart by what it averages, so what it
+    is taken of is the map. The pictures of an audio stream are not of the face and are left out.
+
+    Args:
+        model: a detector, or several as one.
+    """
+    found: dict[int, FeatureMap] = {}
+    seen: set[int] = set()
+    stack = list(model.outputs)
+    while stack:
+        tensor = stack.pop()
+        if id(tensor) in seen:
+            continue
+        seen.add(id(tensor))
+        if len(tensor.shape) == _MAP_RANK:
+            tensor = _averaged(tensor)
+            layer = _layer(tensor)
+            if not isinstance(layer, keras.layers.InputLayer) and AUDIO not in _sources(tensor):
+                found[id(layer)] = FeatureMap(layer, _box(tensor))
+        elif is_entered(_layer(tensor)):
+            stack += _layer(tensor).outputs
+        else:
+            stack += _parents(tensor)
+    return list(found.values())
+
+
+def _averaged(tensor: keras.KerasTensor) -> keras.KerasTensor:
+    """What a map is the average of, or the map itself."""
+    while isinstance(_layer(tensor), keras.layers.AveragePooling3D):
+        (tensor,) = _parents(tensor)
+    return tensor
+
+
+def _sources(tensor: keras.KerasTensor) -> set[str]:
+    """Names of the inputs that a tensor is made of."""
+    layers = map(_layer, _above(tensor))
+    return {layer.name for layer in layers if isinstance(layer, keras.layers.InputLayer)}
+
+
+def _box(tensor: keras.KerasTensor) -> tuple[float, float, float, float]:
+    """Of the region that is cut out of the frames on the way to a map; else the whole frame."""
+    for above in _above(tensor):
+        layer = _layer(above)
+        if isinstance(layer, keras.layers.Cropping3D):
+            _, (top, bottom), (left, right) = layer.cropping
+            _, _, height, width, _ = _parents(above)[0].shape
+            return top / height, 1 - bottom / height, left / width, 1 - right / width
+    return 0.0, 1.0, 0.0, 1.0
+
+
+def _above(tensor: keras.KerasTensor) -> Iterator[keras.KerasTensor]:
+    """A tensor and all it is made of, within its model."""
+    seen: set[int] = set()
+    stack = [tensor]
+    while stack:
+        current = stack.pop()
+        if id(current) not in seen:
+            seen.add(id(current))
+            stack += _parents(current)
+            yield current
+
+
+def _layer(tensor: keras.KerasTensor) -> Any:
+    return tensor._keras_history.operation
+
+
+def _parents(tensor: keras.KerasTensor) -> list[keras.KerasTensor]:
+    history = tensor._keras_history
+    return list(history.operation._inbound_nodes[history.node_index].input_tensors)

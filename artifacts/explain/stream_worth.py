@@ -1,0 +1,244 @@
+"""What each stream is worth to a finished detector."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from artifacts.certificate import ModelFile
+from artifacts.evaluation.ranking import AUC, AUC_AHEAD, figures
+from artifacts.evaluation.scoring import read_inputs
+from artifacts.explain.layers import logits
+from artifacts.explain.streams import StreamWeights, fusion_of, members, projections, streams_of
+from artifacts.run_directory import RunDirectory, read_json, write_json
+from data_prep.bootstrap import Interval
+from data_prep.errors import UserError
+from data_prep.store import FAKE, REAL, Store
+
+FILE = "streams.json"
+_BATCH = 8
+
+Array = npt.NDArray[np.float32]
+
+
+@dataclasses.dataclass(frozen=True)
+class StreamWorth:
+    """One stream of a detector.
+
+    Attributes:
+        stream: of :data:`spaces.streams.STREAMS`.
+        weight_real, weight_fake: what :class:`artifacts.explain.streams.StreamWeights` says, mean
+            over real and over fake clips.
+        auc_without: AUC when the embedding of the stream is the same for all clips, their mean.
+        loss: by how much the whole detector's AUC is above that, on the same clips; below 0 the
+            detector would be better without.
+        loss_interval: 95%, over identity groups; None with fewer than five of a label.
+    """
+
+    stream: str
+    weight_real: float
+    weight_fake: float
+    auc_without: float
+    loss: float
+    loss_interval: Interval
+
+
+@dataclasses.dataclass(frozen=True)
+class StreamWorths:
+    """All streams of a detector.
+
+    Attributes:
+        model: SHA-256 of the file the detector was read from.
+        store: fingerprint of the store.
+        split: whose clips were scored.
+        clips: how many.
+        fusion: what the weights are, see :func:`artifacts.explain.streams.fusion_of`.
+        auc: of the whole detector.
+        streams: in the order of the model; with a single one nothing is left without it.
+    """
+
+    model: str
+    store: str
+    split: str
+    clips: int
+    fusion: str
+    auc: float
+    streams: tuple[StreamWorth, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return dataclasses.asdict(self)
+
+    @staticmethod
+    def from_json(value: Any) -> StreamWorths:
+        """What :meth:`to_json` gave.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        try:
+            streams = []
+            for stream in value["streams"]:
+                edges = stream["loss_interval"]
+                interval = None if edges is None else (float(edges[0]), float(edges[1]))
+                streams.append(StreamWorth(**stream | {"loss_interval": interval}))
+            return StreamWorths(**value | {"streams": tuple(streams)})
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise ValueError(f"these are no worths of streams: {error}") from None
+
+
+def stream_worths(
+    run: RunDirectory, model: keras.Model, store: Store, split: str = "val"
+) -> StreamWorths:
+    """What the streams of a run's detector are worth, measured once and kept in ``streams.json``.
+
+    Kept figures of another model, store or split are measured anew; where the folder cannot be
+    written they are not kept.
+
+    Args:
+        run: a finished run.
+        model: its detector.
+        store: the store of the run.
+        split: ``val``; the test split is not for looking at parts of a model.
+
+    Raises:
+        UserError: the split lacks a label, or the store lacks what the model takes.
+    """
+    expected = ModelFile.of(run.h5).sha256, store.fingerprint, split
+    path = run.root / FILE
+    with contextlib.suppress(UserError, ValueError):
+        kept = StreamWorths.from_json(read_json(path))
+        if (kept.model, kept.store, kept.split) == expected:
+            return kept
+    found = measure(model, store, split, sha256=expected[0])
+    with contextlib.suppress(OSError):
+        write_json(path, found.to_json())
+    return found
+
+
+def measure(
+    model: keras.Model, store: Store, split: str = "val", *, sha256: str = ""
+) -> StreamWorths:
+    """Take one stream after another away from a detector, and score it each time.
+
+    A stream is taken away by giving every clip the mean of its embeddings over all clips: the rest
+    of the detector then sees what it is used to, and nothing of the clip. In an ensemble it is
+    taken away from all members. What two streams both know is missed with neither taken away, so
+    losses are no shares of a whole.
+
+    Args:
+        model: a detector, or several as one (:mod:`artifacts.models.ensemble`).
+        store: of clips it takes.
+        split: whose clips.
+        sha256: of the model's file, for the record.
+
+    Raises:
+        UserError: the split lacks a label, the store lacks what the model takes, or the model has
+            no streams.
+    """
+    rows = store.rows(split)
+    labels = store.labels[rows]
+    if set(labels.tolist()) != {REAL, FAKE}:
+        raise UserError(f"{store.path}: the {split} split needs real and fake clips")
+    _check(model, store)
+    if not streams_of(model):
+        raise UserError(f"the model {model.name} has no streams: it is not made of detector blocks")
+    layers = [pair for member, _ in members(model) for pair in projections(member)]
+    whole, embeddings, weights = _scored(model, store, rows, [layer for _, layer in layers])
+    behind = _behind(model, [layer for _, layer in layers])
+    sources = np.full(len(rows), -1, np.int64)
+    scores = whole.astype(np.float64)
+    auc = figures(scores, labels, store.groups[rows], sources, intervals=False)[AUC].value
+    found = []
+    for stream in streams_of(model):
+        changed = [
+            np.broadcast_to(values.mean(axis=0), values.shape) if name == stream else values
+            for (name, _), values in zip(layers, embeddings, strict=True)
+        ]
+        without = behind(changed).astype(np.float64)
+        told = figures(scores, labels, store.groups[rows], sources, against=without)
+        found.append(
+            StreamWorth(
+                stream=stream,
+                weight_real=float(weights[stream][labels == REAL].mean()),
+                weight_fake=float(weights[stream][labels == FAKE].mean()),
+                auc_without=auc - told[AUC_AHEAD].value,
+                loss=told[AUC_AHEAD].value,
+                loss_interval=told[AUC_AHEAD].interval,
+            )
+        )
+    return StreamWorths(
+        model=sha256,
+        store=store.fingerprint,
+        split=split,
+        clips=len(rows),
+        fusion=fusion_of(model),
+        auc=auc,
+        streams=tuple(found),
+    )
+
+
+def _check(model: keras.Model, store: Store) -> None:
+    shapes = {"frames": store.clip_shape, **store.modality_shapes}
+    for tensor in model.inputs:
+        expected = tuple(tensor.shape[1:])
+        if shapes.get(tensor.name) != expected:
+            raise UserError(
+                f"{store.path} has {tensor.name} of {shapes.get(tensor.name)}, the model takes "
+                f"{expected}; prepare it as the model's store was"
+            )
+
+
+def _scored(
+    model: keras.Model, store: Store, rows: npt.NDArray[np.int64], layers: Sequence[Any]
+) -> tuple[Array, list[Array], dict[str, Array]]:
+    """Logits, outputs of the layers and stream weights of these rows."""
+    names = [tensor.name for tensor in model.inputs]
+
+    def look_inside(*inputs: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        seen: dict[int, tf.Tensor] = {}
+
+        def look(layer: Any, value: tf.Tensor) -> tf.Tensor:
+            seen[id(layer)] = value
+            return value
+
+        logit = logits(model, dict(zip(names, inputs, strict=True)), look)
+        return logit, *(seen[id(layer)] for layer in layers)
+
+    traced = tf.function(look_inside).get_concrete_function(
+        *(tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in model.inputs)
+    )
+    weigher = StreamWeights(model)
+    answers, weights = [], []
+    for start in range(0, len(rows), _BATCH):
+        arrays = read_inputs(model, store, rows[start : start + _BATCH])
+        answers.append([part.numpy() for part in traced(*map(tf.constant, arrays.values()))])
+        weights.append(weigher.of(arrays))
+    logit, *embeddings = (np.concatenate(parts) for parts in zip(*answers, strict=True))
+    joined = {name: np.concatenate([one[name] for one in weights]) for name in weights[0]}
+    return logit, embeddings, joined
+
+
+def _behind(model: keras.Model, layers: Sequence[Any]) -> Callable[[Sequence[Array]], Array]:
+    """The part of a model behind some of its layers, as a function of their outputs."""
+
+    def run(*given: tf.Tensor) -> tf.Tensor:
+        known = {id(layer): value for layer, value in zip(layers, given, strict=True)}
+        # What only the replaced layers see is never computed.
+        nothing = {
+            tensor.name: tf.zeros((tf.shape(given[0])[0], *tensor.shape[1:]), tensor.dtype)
+            for tensor in model.inputs
+        }
+        return logits(model, nothing, lambda layer, value: known.get(id(layer), value))
+
+    traced = tf.function(run).get_concrete_function(
+        *(tf.TensorSpec(layer.output.shape, tf.float32) for layer in layers)
+    )
+    return lambda given: np.asarray(traced(*map(tf.constant, given)))

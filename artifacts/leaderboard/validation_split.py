@@ -1,0 +1,148 @@
+"""The validation clips of a run as its leaderboard needs them, and what its models say of them.
+
+A run writes both, so that intervals, ties and what needs no training are told without its store.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from artifacts.leaderboard.ties import aucs
+from artifacts.run_directory import RunDirectory, replacing
+from data_prep.errors import UserError
+from data_prep.store import Store
+
+Scores: TypeAlias = "npt.NDArray[np.float64]"
+
+SCORES = "validation.npy"
+"""In the folder of a trial: float32 (N,), its probabilities for the validation clips."""
+
+# What reading a file of arrays raises that is none, or of others.
+_DAMAGE = (
+    *(OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Untrained:
+    """A quantity of :data:`data_prep.shortcuts.QUANTITIES` as a score.
+
+    Attributes:
+        quantity: its name.
+        higher_is_fake: which way round it is, as the training split has it.
+        scores: float64 (N,) of the validation clips, higher for fakes.
+    """
+
+    quantity: str
+    higher_is_fake: bool
+    scores: Scores
+
+
+@dataclasses.dataclass(frozen=True)
+class ValidationSplit:
+    """The N validation clips in the order of the store.
+
+    Attributes:
+        labels: uint8 (N,), 1 is fake; both are there.
+        groups: str (N,), identity group of each.
+        untrained: every quantity that the store has and that is not the same for all.
+    """
+
+    labels: npt.NDArray[np.uint8]
+    groups: npt.NDArray[np.str_]
+    untrained: tuple[Untrained, ...]
+
+    @staticmethod
+    def of(store: Store) -> ValidationSplit:
+        """Read it from an open store, which has both labels in training and validation."""
+        train, val = store.rows("train"), store.rows("val")
+        untrained = []
+        for name, values in store.shortcuts.items():
+            if np.ptp(values[train]) == 0 and np.ptp(values[val]) == 0:
+                continue
+            higher = bool(aucs(values[None, train], store.labels[train])[0] >= 0.5)
+            untrained.append(Untrained(name, higher, values[val] if higher else -values[val]))
+        return ValidationSplit(store.labels[val], store.groups[val], tuple(untrained))
+
+    def write(self, run: RunDirectory) -> None:
+        """Write ``validation.npz``, whole or not at all."""
+        with replacing(run.validation) as temporary:
+            np.savez_compressed(
+                temporary,
+                label=self.labels,
+                group=self.groups.astype(np.str_),
+                quantity=np.array([one.quantity for one in self.untrained], np.str_),
+                higher_is_fake=np.array([one.higher_is_fake for one in self.untrained], bool),
+                score=np.array([one.scores for one in self.untrained]).reshape(
+                    -1, len(self.labels)
+                ),
+            )
+
+    @staticmethod
+    def read(run: RunDirectory) -> ValidationSplit:
+        """What a run wrote, or, of a run that did not, what its store says.
+
+        Raises:
+            UserError: there is neither.
+        """
+        try:
+            with np.load(run.validation, allow_pickle=False) as held:
+                return ValidationSplit._checked(dict(held))
+        except _DAMAGE:
+            return ValidationSplit._of_store_of(run)
+
+    @staticmethod
+    def _checked(held: Mapping[str, npt.NDArray[Any]]) -> ValidationSplit:
+        labels, groups, scores = held["label"], held["group"], held["score"]
+        names, higher = held["quantity"], held["higher_is_fake"]
+        shapes = labels.ndim == 1, groups.shape == labels.shape, names.shape == higher.shape
+        if not all(shapes) or scores.shape != (len(names), len(labels)):
+            raise ValueError("its arrays are not of one length")
+        if set(labels.tolist()) != {0, 1} or not np.isfinite(scores).all():
+            raise ValueError("its values are none that a run writes")
+        rows = zip(names, higher, scores, strict=True)
+        untrained = tuple(Untrained(str(name), bool(up), row) for name, up, row in rows)
+        return ValidationSplit(labels.astype(np.uint8), groups.astype(np.str_), untrained)
+
+    @staticmethod
+    def _of_store_of(run: RunDirectory) -> ValidationSplit:
+        with Store(_store_named_in(run.config)) as store:
+            if store.fingerprint != run.read_fingerprint():
+                raise UserError(f"{store.path} is no longer the store {run.root} was made on")
+            try:
+                return ValidationSplit.of(store)
+            except ValueError as error:
+                raise UserError(f"{store.path}: {error}") from None
+
+
+def write_scores(folder: Path, probabilities: npt.NDArray[np.floating]) -> None:
+    """Keep what a model says of the validation clips in the folder of its trial."""
+    with replacing(folder / SCORES) as temporary:
+        np.save(temporary, probabilities.astype(np.float32), allow_pickle=False)
+
+
+def read_scores(folder: Path, count: int) -> Scores | None:
+    """What a model says of the ``count`` validation clips; None where that was not kept."""
+    try:
+        scores = np.load(folder / SCORES, allow_pickle=False).astype(np.float64)
+    except _DAMAGE:
+        return None
+    return scores if scores.shape == (count,) and np.isfinite(scores).all() else None
+
+
+def _store_named_in(config: Path) -> Path:
+    """The store of a run; relative paths start at the folder of its configuration."""
+    try:
+        return config.parent / str(tomllib.loads(config.read_text(encoding="utf-8"))["store"])
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{config} names no store: {error}") from None

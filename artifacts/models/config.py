@@ -1,0 +1,187 @@
+"""What a model file says it is made of, checked before Keras makes any of it."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+
+from artifacts.models.refusal import RefusalError
+
+# Layers that compute and do nothing else, by their names in ``keras.layers``. Others run stored
+# programs, read files that the configuration names, or have no place in a detector.
+_BY_DIMENSIONS = (
+    *("AveragePooling", "Conv", "ConvLSTM", "Cropping", "DepthwiseConv", "GlobalAveragePooling"),
+    *("GlobalMaxPooling", "MaxPooling", "SeparableConv", "SpatialDropout", "UpSampling"),
+    "ZeroPadding",
+)
+LAYERS = frozenset(
+    (
+        *(f"{name}{dimensions}D" for name in _BY_DIMENSIONS for dimensions in (1, 2, 3)),
+        *("Activation", "ELU", "LeakyReLU", "PReLU", "ReLU", "Softmax"),
+        *("Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract"),
+        *("AdditiveAttention", "Attention", "GroupQueryAttention", "MultiHeadAttention"),
+        *("BatchNormalization", "GroupNormalization", "LayerNormalization", "Normalization"),
+        *("RMSNormalization", "SpectralNormalization", "UnitNormalization"),
+        *("Bidirectional", "GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "SimpleRNN"),
+        *("SimpleRNNCell", "StackedRNNCells", "TimeDistributed"),
+        *("AlphaDropout", "Dropout", "GaussianDropout", "GaussianNoise"),
+        *("CenterCrop", "Rescaling", "Resizing"),
+        *("Dense", "EinsumDense", "Identity", "InputLayer", "Masking"),
+        *("Flatten", "Permute", "RepeatVector", "Reshape"),
+    )
+)
+_HOMES = {
+    "keras.initializers": (keras.initializers, keras.initializers.Initializer),
+    "keras.regularizers": (keras.regularizers, keras.regularizers.Regularizer),
+    "keras.constraints": (keras.constraints, keras.constraints.Constraint),
+}
+LONGEST = 1 << 26
+DEEPEST = 64
+MOST_LAYERS = 20_000
+LARGEST_NUMBER = 1 << 24
+# Numbers that are no sizes.
+_ANY_NUMBER = ("seed", "shared_object_id")
+# Elements of one clip at any place in the model: four gigabytes of float32.
+LARGEST_TENSOR = 1 << 30
+# Layers that are laid out once a step.
+MOST_STEPS = 4096
+
+
+def parse(text: bytes) -> dict[str, Any]:
+    """The configuration of a functional model of stock layers.
+
+    Args:
+        text: JSON, as the file holds it.
+
+    Returns:
+        What ``keras.Model.from_config`` takes.
+
+    Raises:
+        RefusalError: it is no such configuration, or names anything that is not a stock part.
+    """
+    if len(text) > LONGEST:
+        raise RefusalError(f"has a configuration of {len(text)} bytes")
+    try:
+        config = json.loads(text, parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        raise RefusalError("is not a Keras model file") from None
+    if not isinstance(config, dict) or not isinstance(config.get("config"), dict):
+        raise RefusalError("is not a Keras model file")
+    # Optimizer, loss and metrics are of no use here, and are never made.
+    config.pop("compile_config", None)
+    if config.get("class_name") != "Functional":
+        raise RefusalError(f"holds {_named(config)}, not a functional model")
+    layers = 0
+    for entry in _entries(config):
+        layers += "inbound_nodes" in entry
+        if "class_name" in entry and not _is_stock(entry):
+            raise RefusalError(f"holds {_named(entry)}, not a stock Keras layer")
+        if entry.get("compile_config"):
+            raise RefusalError("holds a part with an optimizer of its own")
+    if layers > MOST_LAYERS:
+        raise RefusalError(f"has {layers} layers")
+    return dict(config["config"])
+
+
+def check_size(config: dict[str, Any], shapes: list[tuple[int, ...]]) -> None:
+    """Refuse a model that needs other weights than its file has, or more memory than one may.
+
+    The layers are made without their weights, so that nothing large is allocated.
+
+    Args:
+        config: see :func:`parse`.
+        shapes: of the arrays in the file.
+
+    Raises:
+        RefusalError: the layers do not fit together, the weights or a tensor of one clip.
+    """
+    with keras.StatelessScope(initialize_variables=False):
+        try:
+            # Keras takes apart what it is given.
+            model = keras.Model.from_config(copy.deepcopy(config))
+            layers = list(model._flatten_layers())
+            needed = [tuple(weight.shape) for weight in model.weights]
+        except Exception as error:  # whatever a layer raises on settings it does not take
+            lines = str(error).splitlines() or [type(error).__name__]
+            raise RefusalError(f"cannot be loaded: {lines[0]}") from None
+    for layer in layers:
+        for node in layer._inbound_nodes:
+            for tensor in (*node.input_tensors, *node.output_tensors):
+                if math.prod(side or 1 for side in tensor.shape) > LARGEST_TENSOR:
+                    raise RefusalError(f"needs a tensor of {_shape(tensor.shape)} in {layer.name}")
+            unrolled = isinstance(layer, keras.layers.TimeDistributed) or getattr(
+                layer, "unroll", False
+            )
+            if unrolled and (node.input_tensors[0].shape[1] or 0) > MOST_STEPS:
+                raise RefusalError(f"repeats {layer.name} more than {MOST_STEPS} times")
+    if sorted(needed) != sorted(shapes):
+        held, wanted = (sum(map(math.prod, sizes)) for sizes in (shapes, needed))
+        raise RefusalError(f"cannot be loaded: it holds {held} weights, its layers need {wanted}")
+
+
+def _entries(config: Any) -> Iterator[dict[str, Any]]:
+    """Every object in a configuration.
+
+    Raises:
+        RefusalError: they lie too deep, or a value is one that no layer has.
+    """
+    # What this process has registered answers to a bare name.
+    registered = keras.saving.get_custom_objects()
+    waiting: list[tuple[Any, int]] = [(config, 0)]
+    while waiting:
+        value, depth = waiting.pop()
+        if depth > DEEPEST:
+            raise RefusalError("has a configuration that is nested too deeply")
+        if isinstance(value, dict):
+            yield value
+            waiting += [
+                (item, depth + 1)
+                for key, item in value.items()
+                if not (key in _ANY_NUMBER and isinstance(item, int))
+            ]
+        elif isinstance(value, list):
+            waiting += [(item, depth + 1) for item in value]
+        elif isinstance(value, str):
+            if value in registered:
+                raise RefusalError(f"holds {value}, not a stock Keras layer")
+        elif value is not None and not abs(value) <= LARGEST_NUMBER:
+            raise RefusalError(f"has the number {value} in its configuration")
+
+
+def _is_stock(entry: dict[str, Any]) -> bool:
+    """Whether a serialised object is one that a model may be made of."""
+    name, module = entry["class_name"], entry.get("module")
+    if not isinstance(name, str) or not isinstance(module, str | None):
+        return False
+    if name == "Functional" and module in (None, "keras.src.models.functional"):
+        return entry.get("registered_name") in (None, "Functional")
+    if entry.get("registered_name"):
+        return False
+    if module is None and name in ("__keras_tensor__", "__tuple__"):
+        return True
+    if module == "keras":
+        return name == "DTypePolicy"
+    if module in (None, "keras.layers"):
+        return name in LAYERS
+    if module not in _HOMES:
+        return False
+    home, kind = _HOMES[module]
+    found = getattr(home, name, None)
+    return isinstance(found, type) and issubclass(found, kind)
+
+
+def _named(entry: dict[str, Any]) -> str:
+    return ".".join(str(entry[key]) for key in ("module", "class_name") if entry.get(key))
+
+
+def _shape(shape: tuple[int | None, ...]) -> str:
+    return " x ".join(str(side) for side in shape if side is not None)
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(text)

@@ -1,0 +1,3 @@
+"""Verdicts on raw videos and pictures, and videos with what was found drawn in."""
+
+from __future__ import annotations

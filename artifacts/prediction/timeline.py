@@ -1,0 +1,110 @@
+"""When a face looks fake: the answers of its clips over time."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from artifacts.evaluation.averaging import average
+from artifacts.prediction.verdicts import FAKE_VERDICT
+
+
+@dataclasses.dataclass(frozen=True)
+class Moment:
+    """A stretch of a video and what is said of it.
+
+    Attributes:
+        start, end: in seconds.
+        fake_probability: calibrated, 0 to 1.
+        verdict: ``real``, ``fake`` or ``undecided``.
+    """
+
+    start: float
+    end: float
+    fake_probability: float
+    verdict: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Segment:
+    """A stretch that is called fake throughout.
+
+    Attributes:
+        start, end: in seconds.
+        fake_probability: the highest in it.
+    """
+
+    start: float
+    end: float
+    fake_probability: float
+
+
+def spans(
+    clips: Sequence[npt.NDArray[np.int64]],
+    sampled: npt.NDArray[np.int64],
+    times: Mapping[int, float],
+    duration: float,
+) -> list[tuple[float, float]]:
+    """The stretches of a video that clips stand for, in seconds.
+
+    A frame stands for the time until halfway to its neighbours among all that were sampled, so that
+    clips of the same samples begin and end at the same moments.
+
+    Args:
+        clips: int64 (T,) each, the positions of their frames.
+        sampled: int64 (n,), ascending, those of all clips of their kind.
+        times: of all their frames, in seconds, by position.
+        duration: of the video.
+    """
+    shown = np.array([times[at] for at in sampled.tolist()])
+    middles = (shown[1:] + shown[:-1]) / 2
+    edges = np.concatenate([[0.0], middles, [max(duration, float(shown[-1]))]])
+    found = []
+    for clip in clips:
+        first, last = np.searchsorted(sampled, [clip[0], clip[-1]])
+        found.append((round(float(edges[first]), 3), round(float(edges[last + 1]), 3)))
+    return found
+
+
+def running(moments: Sequence[Moment], decide: Callable[[float], str]) -> list[Moment]:
+    """What overlapping clips say together: stretches that do not overlap, by time.
+
+    Of clips that overlap, the logits are averaged. Where there is no clip, there is a gap.
+    """
+    if not moments:
+        return []
+    starts = np.array([moment.start for moment in moments])
+    ends = np.array([moment.end for moment in moments])
+    probabilities = np.array([moment.fake_probability for moment in moments])
+    edges = np.unique(np.concatenate([starts, ends]))
+    found = []
+    for start, end in itertools.pairwise(edges.tolist()):
+        covering = (starts <= start) & (ends >= end)
+        if covering.any():
+            answers = probabilities[covering]
+            probability = float(answers[0] if len(answers) == 1 else average(answers))
+            found.append(Moment(start, end, probability, decide(probability)))
+    return found
+
+
+def fake_segments(moments: Sequence[Moment]) -> tuple[Segment, ...]:
+    """Stretches called fake, joined where one goes on where another ends.
+
+    Args:
+        moments: from :func:`running`.
+    """
+    found: list[Segment] = []
+    for moment in moments:
+        if moment.verdict != FAKE_VERDICT:
+            continue
+        one = Segment(moment.start, moment.end, moment.fake_probability)
+        if found and found[-1].end == one.start:
+            before = found.pop()
+            highest = max(before.fake_probability, one.fake_probability)
+            one = Segment(before.start, one.end, highest)
+        found.append(one)
+    return tuple(found)

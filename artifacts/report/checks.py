@@ -1,0 +1,138 @@
+"""What a detector was put to beside its test, in a report: degradation, matched pairs, openings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from artifacts.evaluation.openings import Opening
+from artifacts.report.parts import (
+    Cell,
+    Column,
+    Facts,
+    Items,
+    Missing,
+    Part,
+    Row,
+    Table,
+    interval_text,
+    with_interval,
+)
+from data_prep.audit import value_text
+
+_DAMAGED = "its file is not as dfsearch evaluate writes it."
+
+
+def robustness_part(found: Mapping[str, Any] | None) -> Part:
+    """The grid of degraded clips.
+
+    Args:
+        found: as ``robustness.json`` has it, of the model as it is now.
+    """
+    what = "Under degradation"
+    if found is None:
+        return Missing(what, "not measured; dfsearch evaluate RUN_DIR --robustness does that.")
+    try:
+        rows = [_condition(row) for row in found["conditions"]]
+        told = f"{found['videos']} videos of the {found['split']} split"
+    except (KeyError, TypeError, ValueError, IndexError):
+        return Missing(what, _DAMAGED)
+    return Table(
+        f"{what}: the same {told} again as the way through the world leaves them, at the frozen "
+        "threshold. The drop is against the clips as they are, of the same people.",
+        (
+            Column("condition", number=False),
+            *map(Column, ("AUC", "drop in AUC", "fakes found", "false alarms")),
+        ),
+        tuple(rows),
+        sortable=True,
+    )
+
+
+def _condition(row: Mapping[str, Any]) -> Row:
+    figures = ("auc", "auc_drop", "recall", "false_alarm_rate")
+    cells = (with_interval(row[figure], row[f"{figure}_ci"]) for figure in figures)
+    return Row((Cell(str(row["told"])), *cells))
+
+
+def matched_part(found: Mapping[str, Any] | None) -> Part:
+    """Pairs of a fake and its real, made equal in what tells most fakes.
+
+    Args:
+        found: as ``matched.json`` has it, of the model as it is now.
+    """
+    what = "On matched pairs"
+    if found is None:
+        return Missing(what, "not measured; dfsearch evaluate RUN_DIR --matched sharpness does it.")
+    try:
+        rows = (
+            ("AUC", "auc"),
+            ("fake above its own real", "pair_ranking"),
+        )
+        return Table(
+            f"{what}: {found['pairs']} pairs of a fake and the video it was made from, made equal "
+            f"in {found['quantity']}, which alone then has an AUC of "
+            f"{value_text(found['quantity_auc'] or 0.5)}. What is left is what the detector knows "
+            f"beside {found['quantity']}.",
+            (
+                Column("figure", number=False),
+                Column("matched"),
+                Column("as they are"),
+                Column("gain"),
+            ),
+            tuple(
+                Row(
+                    (
+                        Cell(name),
+                        with_interval(found[figure], found[f"{figure}_ci"]),
+                        with_interval(found[f"{figure}_as_they_are"], None),
+                        with_interval(found[f"{figure}_gain"], found[f"{figure}_gain_ci"]),
+                    )
+                )
+                for name, figure in rows
+            ),
+        )
+    except (KeyError, TypeError, ValueError, IndexError):
+        return Missing(what, _DAMAGED)
+
+
+def untrained_part(found: Mapping[str, Any] | None) -> Part:
+    """The best score without training on the clips that were tested.
+
+    Args:
+        found: as :class:`artifacts.evaluation.untrained.Compared` has it.
+    """
+    what = "Against no training"
+    if found is None:
+        return Missing(what, "not measured on these clips; dfsearch evaluate RUN_DIR does that.")
+    try:
+        name = found["name"].replace("_", " ")
+        pairs = [
+            (f"AUC of {name}", interval_text(found["auc"], found["auc_ci"])),
+            ("AUC of the model above that", interval_text(found["ahead"], found["ahead_ci"])),
+        ]
+        if found["pair_ranking"] is not None:
+            told = interval_text(found["pair_ranking"], found["pair_ranking_ci"])
+            pairs.append((f"fake above its own real ({found['pairs']} pairs)", told))
+            other = interval_text(found["untrained_pair_ranking"], None)
+            pairs.append((f"the same by {name}", other))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return Missing(what, _DAMAGED)
+    return Facts(tuple(pairs))
+
+
+def openings_part(openings: Sequence[Opening]) -> Part:
+    """Every time the test split was opened: whoever looks often, chooses by it."""
+    if not openings:
+        return Missing("Openings of the test split", "none is on record.")
+    times = "once" if len(openings) == 1 else f"{len(openings)} times"
+    told = [f"The test split was opened {times}."]
+    told += [_opening(opening) for opening in openings]
+    return Items(tuple(told))
+
+
+def _opening(opening: Opening) -> str:
+    options = ", ".join(f"{name} {value}" for name, value in opening.options.items())
+    return f"{opening.opened or 'at a time that is not known'} by {opening.by}" + (
+        f" ({options})" if options else ""
+    )

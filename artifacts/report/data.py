@@ -1,0 +1,64 @@
+"""The data behind a run, in a report: clips by split, and what the audit of the store found."""
+
+from __future__ import annotations
+
+from artifacts.report.parts import (
+    Cell,
+    Column,
+    Items,
+    Paragraph,
+    Part,
+    Row,
+    Table,
+    count,
+    number,
+)
+from data_prep.audit import Audit, value_text
+from data_prep.store import SPLITS
+
+
+def audit_parts(audit: Audit) -> list[Part]:
+    """Clips and people, findings with the gravest first, and what tells fakes without training."""
+    return [
+        Paragraph(
+            f"{audit.clips:,} {'SYNTHETIC ' if audit.synthetic else ''}clips of {audit.people:,} "
+            "identity groups. A group holds everybody who shares a video, and lies in one split."
+        ),
+        Items(tuple(f"{finding.severity}: {finding.text}" for finding in audit.findings)),
+        _balance(audit),
+        *([_shortcuts(audit)] if audit.shortcuts else []),
+    ]
+
+
+def _balance(audit: Audit) -> Table:
+    cells = {(row.label, row.method, row.split): row for row in audit.balance}
+    kinds = sorted({key[:2] for key in cells}, reverse=True)
+    rows = []
+    for label, method in kinds:
+        found = [cells.get((label, method, split)) for split in SPLITS]
+        counts = tuple(count(row.clips if row else 0) for row in found)
+        rows.append(Row((Cell(method), Cell(label), *counts)))
+    return Table(
+        "Clips by method and split.",
+        (Column("method", number=False), Column("label", number=False), *map(Column, SPLITS)),
+        tuple(rows),
+    )
+
+
+def _shortcuts(audit: Audit) -> Table:
+    rows = []
+    for row in audit.shortcuts:
+        if row.constant:
+            continue
+        edges = "" if row.interval is None else f"{row.interval[0]:.2f} to {row.interval[1]:.2f}"
+        medians = Cell(value_text(row.real)), Cell(value_text(row.fake))
+        told = (number(row.auc, 2), Cell(edges), number(row.held_out_auc, 2))
+        rows.append(Row((Cell(row.name.replace("_", " ")), *medians, *told)))
+    columns = ("median of reals", "median of fakes", "AUC", "95% interval", "held out")
+    return Table(
+        "What tells fake from real without any training. AUC in the direction that is better on "
+        "all clips; held out: in the direction of train, on the rest.",
+        (Column("quantity", number=False), *map(Column, columns)),
+        tuple(rows),
+        sortable=True,
+    )

@@ -1,0 +1,128 @@
+"""How the kept trials of a run learned, in a report: what they scored after every epoch."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import plotly.graph_objects as go
+
+from artifacts.records import DETECTOR_STAGES
+from artifacts.report.parts import Figure, Missing, Part
+from artifacts.report.search import Trials
+from artifacts.run_directory import RunDirectory
+
+_MOST_CURVES = 12
+
+
+def learning_parts(run: RunDirectory, trials: Trials | str) -> list[Part]:
+    """What the kept trials scored after every epoch, or all of them where none is kept yet.
+
+    Args:
+        run: whose ``trials/`` is read.
+        trials: of each stage, or why they cannot be had.
+    """
+    if isinstance(trials, str):
+        return [Missing("Learning curves", trials)]
+    histories = {
+        (stage, trial.number): _history(run.trial(stage, trial.number) / "history.csv")
+        for stage in trials
+        for trial in trials[stage]
+    }
+    histories = {place: history for place, history in histories.items() if history}
+    detectors = {place: kept for place, kept in histories.items() if place[0] in DETECTOR_STAGES}
+    kept = {place: one for place, one in detectors.items() if _is_kept(run, *place)}
+    shown = dict(list((kept or detectors).items())[:_MOST_CURVES])
+    if not shown:
+        return [Missing("Learning curves", "no trial has a history of its epochs yet.")]
+    which = "kept trials" if kept else "trials"
+    left_out = len(kept or detectors) - len(shown)
+    more = f" {left_out} more are not shown." if left_out else ""
+    parts: list[Part] = [
+        Figure(
+            f"Validation AUC of the {which} after every epoch.{more}",
+            f"Validation AUC by epoch of {len(shown)} {which}: {_ends(shown, 'val_auc')}.",
+            _by_epoch(shown, {"val_auc": "solid"}, "validation AUC"),
+        ),
+        Figure(
+            "Loss on the training clips (solid) and log-loss on validation (dotted). Where the "
+            "dotted line rises while the solid one falls, a trial learns its clips by heart.",
+            f"Training loss and validation log-loss by epoch of {len(shown)} {which}: validation "
+            f"ends at {_ends(shown, 'val_log_loss')}.",
+            _by_epoch(shown, {"loss": "solid", "val_log_loss": "dot"}, "loss"),
+        ),
+    ]
+    gans = {place: kept for place, kept in histories.items() if place[0] == "gan"}
+    if gans:
+        parts.append(
+            Figure(
+                "Kernel distance between drawn and real faces at every report; lower is better.",
+                f"Kernel distance of {len(gans)} GAN trials: {_ends(gans, 'kid')}.",
+                _by_epoch(gans, {"kid": "solid"}, "KID"),
+            )
+        )
+    return parts
+
+
+History: TypeAlias = "dict[str, list[float]]"
+
+
+def _history(path: Path) -> History:
+    """The columns of a history, without what is no number; empty where there is none."""
+    if not path.is_file():
+        return {}
+    try:
+        rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+        names = [name for name in (rows[0] if rows else {}) if name]
+        return {name: [_float(row.get(name)) for row in rows] for name in names}
+    except (OSError, ValueError, csv.Error):
+        return {}
+
+
+def _float(text: Any) -> float:
+    try:
+        return float(text)
+    except (TypeError, ValueError):
+        return math.nan
+
+
+def _is_kept(run: RunDirectory, stage: str, number: int) -> bool:
+    return (run.trial(stage, number) / "model.keras").is_file()
+
+
+def _by_epoch(
+    histories: Mapping[tuple[str, int], History], columns: Mapping[str, str], name: str
+) -> go.Figure:
+    figure = go.Figure()
+    for colour, ((stage, number), history) in enumerate(histories.items()):
+        for column, dash in columns.items():
+            if column in history:
+                figure.add_scatter(
+                    x=list(range(1, len(history[column]) + 1)),
+                    y=[value if math.isfinite(value) else None for value in history[column]],
+                    name=f"{stage} {number}",
+                    mode="lines+markers",
+                    line={"dash": dash, "color": _COLOURS[colour % len(_COLOURS)]},
+                    marker={"size": 5},
+                    legendgroup=f"{stage} {number}",
+                    showlegend=dash == "solid",
+                )
+    figure.update_xaxes(title="epoch" if "kid" not in columns else "report", rangemode="tozero")
+    figure.update_yaxes(title=name)
+    return figure
+
+
+_COLOURS = ("#2a86c8", "#c96a1b", "#1b9a78", "#b5609a", "#8a7a18", "#6d7fd6", "#808080")
+
+
+def _ends(histories: Mapping[tuple[str, int], History], column: str) -> str:
+    """What each ended at, in words."""
+    return ", ".join(
+        f"{stage} {number} {history[column][-1]:.3f}"
+        for (stage, number), history in histories.items()
+        if column in history
+    )

@@ -1,0 +1,172 @@
+"""What a report needs the model itself for: sample clips with heat, and what streams are worth."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from artifacts.certificate import Certificate
+from artifacts.report.curves import Scored
+from artifacts.report.parts import Missing, Paragraph, Part, Picture
+from artifacts.run_directory import RunDirectory, read_json
+from data_prep.errors import UserError
+from data_prep.store import FAKE, REAL, Store
+
+_EACH = 2
+_STREAMS = "streams.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class LookedAt:
+    """What the model showed.
+
+    Attributes:
+        streams: as ``streams.json`` has it, or why there is none.
+        faces: parts of the section of sample clips.
+    """
+
+    streams: Mapping[str, Any] | str
+    faces: tuple[Part, ...]
+
+
+def look(
+    run: RunDirectory,
+    certificate: Certificate,
+    store: Store | str,
+    scores: Mapping[str, Scored] | str,
+    *,
+    faces: bool,
+) -> LookedAt:
+    """Ask the model of a run; it is opened only where something is wanted of it.
+
+    Args:
+        run: a finished run.
+        certificate: of its model.
+        store: of the run, or why there is none.
+        scores: of validation clips, by split, or why there are none.
+        faces: whether faces are wanted.
+    """
+    rows, why = _wanted(store, scores, certificate.threshold)
+    if not faces:
+        rows, why = [], "left out, as was asked for (--no-faces)."
+    missing = Missing("Sample clips", why)
+    kept = _kept_streams(run, certificate)
+    if isinstance(store, str):
+        return LookedAt(kept or store, (missing,))
+    if kept is not None and not rows:
+        return LookedAt(kept, (missing,))
+    try:
+        found, shown = _ask(run, store, rows, wants_streams=kept is None)
+    except UserError as error:
+        return LookedAt(kept or str(error), (Missing("Sample clips", why or str(error)),))
+    except (KeyError, ValueError) as error:
+        # A model of an earlier version, or of another maker, need not have the parts looked for.
+        told = f"the model cannot be taken apart: {error}"
+        return LookedAt(kept or told, (Missing("Sample clips", why or told),))
+    return LookedAt(kept or found, tuple(shown) or (missing,))
+
+
+def _wanted(
+    store: Store | str, scores: Mapping[str, Scored] | str, threshold: float
+) -> tuple[list[int], str]:
+    """Rows of the clips to show, or none and why."""
+    if isinstance(store, str):
+        return [], store
+    if isinstance(scores, str):
+        return [], scores
+    rows = telling(scores.get("val"), store, threshold)
+    return rows, "" if rows else "no validation clip has both a score and a place in the store."
+
+
+def _kept_streams(run: RunDirectory, certificate: Certificate) -> Mapping[str, Any] | None:
+    """What was measured before, of this very model on the validation split of its store."""
+    try:
+        found = read_json(run.root / _STREAMS)
+        expected = certificate.files.h5.sha256, run.read_fingerprint(), "val"
+    except UserError:
+        return None
+    if not isinstance(found, dict):
+        return None
+    measured = tuple(found.get(name) for name in ("model", "store", "split"))
+    return found if measured == expected else None
+
+
+def _ask(
+    run: RunDirectory, store: Store, rows: list[int], *, wants_streams: bool
+) -> tuple[Mapping[str, Any] | str, list[Part]]:
+    # TensorFlow, which a report without these does without.
+    from artifacts import quiet
+
+    quiet.import_tensorflow()
+    from artifacts.explain.clips import explain_clips
+    from artifacts.explain.stream_worth import stream_worths
+    from artifacts.models.export import load_detector
+
+    model, _ = load_detector(run)
+    streams: Mapping[str, Any] | str = ""
+    if wants_streams:
+        try:
+            streams = stream_worths(run, model, store).to_json()
+        except (UserError, ValueError) as error:
+            streams = str(error)
+    if not rows:
+        return streams, []
+    parts: list[Part] = [
+        Paragraph(
+            "Validation clips: of reals and of fakes those about which the model is surest and "
+            "right, and surest and wrong. Above, frames of the clip; below, where what speaks for "
+            "a fake was found in them (Grad-CAM; Selvaraju et al., 2017). Heat says where the "
+            "model looked, not that something was changed there."
+        ),
+        Paragraph(
+            "Faces are personal data: show this report only to whom these people or the law "
+            "allow, or make another with --no-faces."
+        ),
+    ]
+    parts += [
+        Picture(
+            clip.png,
+            f"Frames of {clip.key} and where the model looked in them.",
+            f"{clip.key}: {clip.caption}",
+        )
+        for clip in explain_clips(model, store, rows)
+    ]
+    return streams, parts
+
+
+def telling(scored: Scored | None, store: Store, threshold: float) -> list[int]:
+    """Rows of clips to show: of each label the surest that are right, then the surest wrong.
+
+    Args:
+        scored: validation clips.
+        store: where they lie.
+        threshold: at and above it a clip is called fake.
+
+    Returns:
+        At most eight rows, reals first.
+    """
+    if scored is None:
+        return []
+    place = {str(key): row for row, key in enumerate(store.keys)}
+    rows = np.array([place.get(str(key), -1) for key in scored.keys], np.int64)
+    labels, probabilities = scored.clips.labels, scored.clips.probabilities
+    called = probabilities >= threshold
+    sure = np.abs(probabilities - threshold)
+    chosen: list[int] = []
+    for label in (REAL, FAKE):
+        for right in (True, False):
+            ours = (rows >= 0) & (labels == label) & ((called == (label == FAKE)) == right)
+            chosen += _surest(rows, sure, ours)
+    return chosen
+
+
+def _surest(
+    rows: npt.NDArray[np.int64], sure: npt.NDArray[np.float64], ours: npt.NDArray[np.bool_]
+) -> list[int]:
+    places = np.flatnonzero(ours)
+    order = np.argsort(-sure[places], kind="stable")[:_EACH]
+    return [int(row) for row in rows[places[order]]]

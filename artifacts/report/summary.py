@@ -1,0 +1,303 @@
+"""What a reader in a hurry should know of a run, and how somebody else repeats it."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Sequence
+
+from artifacts.certificate import Certificate
+from artifacts.evaluation.metrics import Evaluation
+from artifacts.records import UNTRAINED, TrialRecord
+from artifacts.report.board import name_of, quantity_of
+from artifacts.report.parts import (
+    Code,
+    Facts,
+    Figures,
+    Heading,
+    Items,
+    Missing,
+    Paragraph,
+    Part,
+    interval_text,
+)
+from artifacts.run_directory import RunDirectory
+from data_prep.audit import LEAK, WARNING, Audit, is_shortcut
+from data_prep.errors import UserError
+
+_WITHOUT = "best score without training"
+_SPLITS = {"val": "validation"}
+_FEW_PEOPLE = 30
+_MOST_NAMED = 4
+# How the audit begins what it says of one quantity.
+_SHORTCUT = "shortcut:"
+_UNEVEN_COVERAGE = 0.05
+
+
+def summary_parts(
+    records: Sequence[TrialRecord],
+    certificate: Certificate | str,
+    judged: Evaluation | None,
+    audit: Audit | str,
+) -> list[Part]:
+    """What the model is, whether it is good beside what needs no training, what to beware of.
+
+    Args:
+        records: of the leaderboard, best first.
+        certificate: of the model, or why there is none.
+        judged: the figures it is judged by; None where there is no model.
+        audit: of the store, or why there is none.
+    """
+    best = next((record for record in records if record.rank == 1), None)
+    untrained = next((record for record in records if record.stage == UNTRAINED), None)
+    warnings: list[Part] = [
+        Heading("What to be careful about"),
+        Items(_warnings(records, judged, audit)),
+    ]
+    if isinstance(certificate, str) or judged is None:
+        return [Missing("No model yet", str(certificate)), *_so_far(records, best), *warnings]
+    beside = _beside(certificate, judged, untrained)
+    cards = [*_cards(judged), *([] if beside is None else [beside.card])]
+    return [
+        Paragraph(_what_it_is(certificate, best)),
+        Figures(tuple(cards)),
+        Paragraph(_is_it_good(certificate, judged, beside)),
+        *warnings,
+    ]
+
+
+def _so_far(records: Sequence[TrialRecord], best: TrialRecord | None) -> list[Part]:
+    complete = sum(record.state == "complete" and record.stage != UNTRAINED for record in records)
+    told = f"{complete} trials are complete so far."
+    if best is not None and best.val_auc is not None:
+        told += (
+            f" The best is {name_of(best)} with a validation AUC of "
+            f"{interval_text(best.val_auc, best.val_auc_ci)}: {best.what}."
+        )
+    return [Paragraph(told)]
+
+
+def _what_it_is(certificate: Certificate, best: TrialRecord | None) -> str:
+    frames, height, width, _ = certificate.input.shape
+    origin = certificate.origin
+    what = f"of {origin.stage} trial {origin.trial}"
+    if certificate.ensemble is not None and certificate.ensemble.exported:
+        what = f"the mean of {len(certificate.ensemble.members)} trials"
+    elif (
+        best is not None
+        and best.what
+        and (best.stage, best.trial)
+        == (
+            origin.stage,
+            origin.trial,
+        )
+    ):
+        what += f" ({best.what})"
+    beside = "".join(f" and {name}" for name in certificate.modalities)
+    return (
+        f"A detector that looks at {frames} frames of {height} by {width} pixels{beside} and says "
+        f"how probable it is that the face in them is a fake: {what}, {certificate.params:,} "
+        f"weights, calibrated and with its threshold of {certificate.threshold:.3f} frozen on "
+        "validation."
+    )
+
+
+def _cards(judged: Evaluation) -> list[tuple[str, str, str]]:
+    return [
+        (
+            f"AUC on {_SPLITS.get(judged.split, judged.split)}",
+            f"{judged.auc:.3f}",
+            f"{_edges(judged)}{judged.reals} real and {judged.fakes} fake videos",
+        ),
+        (
+            "fakes found at the threshold",
+            f"{judged.recall:.0%}",
+            f"of {judged.fakes}; {judged.precision:.0%} of what is called fake is fake",
+        ),
+    ]
+
+
+def _edges(judged: Evaluation) -> str:
+    if judged.auc_ci is None:
+        return "no interval: too few identity groups; "
+    return f"95% interval {judged.auc_ci[0]:.3f} to {judged.auc_ci[1]:.3f}; "
+
+
+@dataclasses.dataclass(frozen=True)
+class _Beside:
+    """The best score without training, and whether the model is above it.
+
+    Attributes:
+        card: its figures.
+        verdict: in a sentence.
+    """
+
+    card: tuple[str, str, str]
+    verdict: str
+
+
+def _beside(
+    certificate: Certificate, judged: Evaluation, untrained: TrialRecord | None
+) -> _Beside | None:
+    """On the clips that were tested, where that was measured, else on validation."""
+    if judged.untrained is not None:
+        name = str(judged.untrained["name"]).replace("_", " ")
+        ahead, edges = judged.untrained["ahead"], judged.untrained["ahead_ci"]
+        word = (
+            f"{name}, on the same clips; AUC of the model less that: {interval_text(ahead, edges)}"
+        )
+        lowest = ahead if edges is None else edges[0]
+        return _Beside(
+            (_WITHOUT, f"{judged.untrained['auc']:.3f}", word),
+            _against(name, ahead, None if edges is None else lowest > 0),
+        )
+    if untrained is None or untrained.val_auc is None:
+        return None
+    name, ours = quantity_of(untrained), certificate.validation.auc
+    word = f"{name}, AUC on validation; the model has {ours:.3f} there"
+    tied = untrained.tied_with_best
+    return _Beside(
+        (_WITHOUT, f"{untrained.val_auc:.3f}", word),
+        _against(name, ours - untrained.val_auc, None if tied is None else not tied),
+    )
+
+
+def _against(name: str, ahead: float, clearly: bool | None) -> str:
+    if ahead <= 0:
+        return f"It does not beat {name}, which needs no training."
+    if clearly is None:
+        return f"It is above {name}, the best without training; by luck or not is not known."
+    if clearly:
+        return f"It beats {name}, the best without training."
+    return f"It is not shown to beat {name}, which needs no training."
+
+
+def _is_it_good(certificate: Certificate, judged: Evaluation, beside: _Beside | None) -> str:
+    """The verdict on the model in a few sentences."""
+    told = []
+    if certificate.synthetic:
+        told.append("On synthetic clips nothing can be said of real deepfakes.")
+    if certificate.test is None:
+        told.append(
+            "It was not tested: there is no test split with both labels. The figures are of the "
+            "validation split, on which the model was chosen, and flatter it."
+        )
+    elif certificate.synthetic:
+        pass
+    elif judged.auc_ci is None:
+        told.append("With so few people nobody can say how much of this is chance.")
+    elif judged.auc_ci[0] <= 0.5:
+        told.append("On these people it cannot be told from guessing.")
+    else:
+        told.append("It tells fakes from reals better than guessing, on people it has not seen.")
+    if beside is not None:
+        told.append(beside.verdict)
+    return " ".join(told)
+
+
+def _warnings(
+    records: Sequence[TrialRecord], judged: Evaluation | None, audit: Audit | str
+) -> tuple[str, ...]:
+    told = [] if isinstance(audit, str) else _on_data(audit)
+    ties = sum(record.tied_with_best is True and record.rank != 1 for record in records)
+    if ties:
+        told.append(
+            f"{ties} rows of the leaderboard are tied with the best: which is first is luck."
+        )
+    if judged is not None:
+        if abs(judged.coverage_real - judged.coverage_fake) > _UNEVEN_COVERAGE:
+            told.append("Faces were found unevenly in reals and fakes; that alone can tell them.")
+        if judged.quarantined:
+            told.append(f"{judged.quarantined} videos could not be prepared and were not scored.")
+        methods = ", ".join(judged.by_method)
+        if methods:
+            told.append(
+                f"It was measured on {methods}. Scores fall, often to chance, on manipulations, "
+                "cameras and codecs that a detector has not seen."
+            )
+    told.append(
+        "A verdict is a probability about a few frames of one face, not proof, and never the only "
+        "ground for a decision about a person."
+    )
+    return tuple(told)
+
+
+def _on_data(audit: Audit) -> list[str]:
+    """What is wrong with the data, the quantities that tell fakes in one sentence."""
+    told = [
+        finding.text
+        for finding in audit.findings
+        if finding.severity in (LEAK, WARNING) and not finding.text.startswith(_SHORTCUT)
+    ]
+    telling = [
+        f"{quantity.name.replace('_', ' ')} (AUC {quantity.auc:.2f})"
+        for quantity in audit.shortcuts
+        if is_shortcut(quantity.auc, quantity.interval)
+    ]
+    if telling:
+        more = f" and {len(telling) - _MOST_NAMED} more" if len(telling) > _MOST_NAMED else ""
+        told.append(
+            "Fakes can be told from reals here without any training, by "
+            f"{', '.join(telling[:_MOST_NAMED])}{more}: a model may have learnt no more than that."
+        )
+    if audit.people < _FEW_PEOPLE:
+        told.append(f"The store has {audit.people} identity groups: scores swing by luck.")
+    return told
+
+
+def reproduction_parts(run: RunDirectory, certificate: Certificate | str) -> list[Part]:
+    """Configuration, versions, fingerprints and the commands that repeat a run."""
+    folder = run.root.name or "RUN_DIR"
+    parts: list[Part] = [
+        Code(
+            "Commands",
+            "\n".join(
+                (
+                    f"dfsearch run {folder}/config.toml      # goes on with this run",
+                    "dfsearch run COPY/config.toml      # repeats it in another folder",
+                    f"dfsearch evaluate {folder}",
+                    f"dfsearch predict {folder} VIDEO",
+                )
+            ),
+            open=True,
+        )
+    ]
+    try:
+        parts.insert(0, Facts((("store fingerprint", run.read_fingerprint()),)))
+    except UserError as error:
+        parts.insert(0, Missing("Store", str(error)))
+    if isinstance(certificate, str):
+        parts.append(Missing("Certificate", certificate))
+    else:
+        parts[0] = Facts(_facts(certificate))
+    try:
+        parts.append(Code("config.toml", _without_secrets(run.config.read_text("utf-8"))))
+    except (OSError, ValueError) as error:
+        parts.append(Missing("config.toml", f"it cannot be read: {error}"))
+    return parts
+
+
+def _facts(certificate: Certificate) -> tuple[tuple[str, str], ...]:
+    files = certificate.files
+    preparation = certificate.preparation["clip"]
+    return (
+        ("made", certificate.created),
+        ("test split opened", certificate.test_opened or "never"),
+        ("seed", str(certificate.seed)),
+        ("store fingerprint", certificate.store.get("fingerprint", "")),
+        (files.h5.file, f"{files.h5.bytes:,} bytes, SHA-256 {files.h5.sha256}"),
+        (files.keras.file, f"{files.keras.bytes:,} bytes, SHA-256 {files.keras.sha256}"),
+        ("clips", ", ".join(f"{name} {value}" for name, value in preparation.items())),
+        ("architecture", _settings(certificate.architecture)),
+        ("training", _settings(certificate.training)),
+        ("versions", ", ".join(f"{name} {value}" for name, value in certificate.versions.items())),
+    )
+
+
+def _settings(values: dict[str, object]) -> str:
+    return ", ".join(f"{name.removeprefix('detector/')} {value}" for name, value in values.items())
+
+
+def _without_secrets(text: str) -> str:
+    """A configuration without the password that somebody may have written into an address."""
+    return re.sub(r"(://[^\s:/@\"']+):[^\s@\"']+@", r"\1:...@", text)

@@ -1,0 +1,264 @@
+"""The report of a run: one HTML file to read anywhere, made of whatever the run has left so far."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from artifacts.certificate import Certificate
+from artifacts.evaluation.assessment import Assessment, recorded
+from artifacts.evaluation.metrics import Evaluation
+from artifacts.leaderboard import loading
+from artifacts.leaderboard.loading import Leaderboard
+from artifacts.records import TrialRecord
+from artifacts.report.board import board_parts
+from artifacts.report.checks import (
+    matched_part,
+    openings_part,
+    robustness_part,
+    untrained_part,
+)
+from artifacts.report.curves import Scored, read_scores
+from artifacts.report.data import audit_parts
+from artifacts.report.learning import learning_parts
+from artifacts.report.metrics import metric_parts
+from artifacts.report.model import LookedAt, look
+from artifacts.report.page import Page, render
+from artifacts.report.parts import Heading, Missing, Part, Picture, section
+from artifacts.report.scores import score_parts
+from artifacts.report.search import Trials, search_parts
+from artifacts.report.streams import stream_parts
+from artifacts.report.summary import reproduction_parts, summary_parts
+from artifacts.run_directory import RunDirectory, write_text
+from data_prep.audit import Audit, audit
+from data_prep.errors import UserError
+from data_prep.store import Store
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Material:
+    """What a report is made of; what could not be had is the line that says why.
+
+    Attributes:
+        run: the run.
+        trials: of each stage.
+        board: the leaderboard.
+        certificate: of the model.
+        scores: of validation and test clips, by split.
+        tested: what is on record of the test split; None where it could not be tested.
+        audit: of the store.
+        looked: what the model itself showed.
+    """
+
+    run: RunDirectory
+    trials: Trials | str
+    board: Leaderboard | str
+    certificate: Certificate | str
+    scores: Mapping[str, Scored] | str
+    tested: Assessment | str | None
+    audit: Audit | str
+    looked: LookedAt
+
+
+def write_report(
+    run: RunDirectory,
+    out: Path,
+    *,
+    trials: Trials | str,
+    store: Path | None,
+    faces: bool = True,
+) -> None:
+    """Write the report of a run, finished or not, as one HTML file that needs no other.
+
+    Args:
+        run: the run.
+        out: the file; written under a temporary name and renamed.
+        trials: of each stage, or why they cannot be had.
+        store: the run's store, if it is known where it is.
+        faces: whether faces of the store are shown, which are personal data.
+
+    Raises:
+        UserError: there is no run, or the file cannot be written.
+    """
+    material = gather(run.open(), trials=trials, store=store, faces=faces)
+    text = render(page_of(material))
+    try:
+        write_text(out, text)
+    except OSError as error:
+        raise UserError(
+            f"the report {out} cannot be written: {error.strerror}; name another file: --out FILE"
+        ) from None
+
+
+def gather(
+    run: RunDirectory,
+    *,
+    trials: Trials | str,
+    store: Path | None,
+    faces: bool,
+) -> Material:
+    """What there is of a run for its report; the store is read once and closed again.
+
+    Args:
+        run: the run.
+        trials: of each stage, or why they cannot be had.
+        store: where the run's store is, if that is known.
+        faces: whether faces are wanted.
+    """
+    certificate = _or_why(lambda: Certificate.read(run))
+    scores = _or_why(lambda: read_scores(run.scores))
+    opened = _or_why(lambda: _own_store(run, store))
+    with contextlib.ExitStack() as closing:
+        if isinstance(opened, Store):
+            closing.enter_context(opened)
+        return Material(
+            run=run,
+            trials=trials,
+            board=trials if isinstance(trials, str) else _or_why(lambda: loading.load(run, trials)),
+            certificate=certificate,
+            scores=scores,
+            tested=_or_why(lambda: recorded(run)),
+            audit=opened if isinstance(opened, str) else _or_why(lambda: audit(opened)),
+            looked=LookedAt(certificate, (Missing("Sample clips", certificate),))
+            if isinstance(certificate, str)
+            else look(run, certificate, opened, scores, faces=faces),
+        )
+
+
+def _own_store(run: RunDirectory, path: Path | None) -> Store:
+    """The store a run was made on.
+
+    Raises:
+        UserError: it is not there, or another one is.
+    """
+    if path is None:
+        raise UserError("the configuration of the run names no store")
+    store = Store(path)
+    if store.fingerprint != run.read_fingerprint():
+        store.close()
+        raise UserError(f"{path} is not the store the run was made on: its fingerprint differs")
+    return store
+
+
+def _or_why(get: Callable[[], T]) -> T | str:
+    """What there is, or in one line why there is none."""
+    try:
+        return get()
+    except UserError as error:
+        return str(error)
+
+
+def page_of(material: Material) -> Page:
+    """The sections of a report in the order they are read."""
+    run, certificate = material.run, material.certificate
+    synthetic = any(
+        made is not None and not isinstance(made, str) and made.synthetic
+        for made in (certificate, material.audit)
+    )
+    sections = (
+        section(
+            "summary",
+            "Summary",
+            summary_parts(_records(material), certificate, _evaluation(material), material.audit),
+        ),
+        section("leaderboard", "Leaderboard", _board(material)),
+        section("search", "Search", search_parts(material.trials)),
+        section("learning", "Learning curves", learning_parts(run, material.trials)),
+        section("streams", "What each stream is worth", _streams(material)),
+        section("scores", "Scores", _scores(material)),
+        section("checks", "Put to the test", _checks(material)),
+        section("data", "Data", _data(material)),
+        section("clips", "Sample clips", material.looked.faces),
+        section("network", "The network", _network(run)),
+        section("reproduction", "How to reproduce it", reproduction_parts(run, certificate)),
+    )
+    name = run.root.resolve().name
+    made = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return Page(
+        title=f"Report of {name}",
+        subtitle=f"A search for a deepfake detector. Report made {made}.",
+        synthetic=synthetic,
+        sections=sections,
+    )
+
+
+def _records(material: Material) -> tuple[TrialRecord, ...]:
+    return () if isinstance(material.board, str) else material.board.records
+
+
+def _board(material: Material) -> list[Part]:
+    if isinstance(material.board, str):
+        return [Missing("Leaderboard", material.board)]
+    return board_parts(material.board.records, material.board.notes)
+
+
+def _evaluation(material: Material) -> Evaluation | None:
+    """What there is of the test split, else of validation; None of a run without a model."""
+    if isinstance(material.certificate, str):
+        return None
+    tested = material.tested
+    if isinstance(tested, Assessment) and isinstance(tested.evaluation, Evaluation):
+        return tested.evaluation
+    return material.certificate.test or material.certificate.validation
+
+
+def _streams(material: Material) -> list[Part]:
+    streams = material.looked.streams
+    return [Missing("Streams", streams)] if isinstance(streams, str) else stream_parts(streams)
+
+
+def _scores(material: Material) -> list[Part]:
+    certificate, scores, evaluation = material.certificate, material.scores, _evaluation(material)
+    if isinstance(certificate, str) or evaluation is None:
+        return [Missing("Scores", str(certificate))]
+    parts: list[Part] = []
+    if certificate.test is None:
+        parts.append(Missing("Test split", "the store has none with both labels."))
+    parts += metric_parts(evaluation)
+    if isinstance(scores, str):
+        return [*parts, Missing("Curves", scores)]
+    return [*parts, *score_parts(scores, certificate.threshold)]
+
+
+def _checks(material: Material) -> list[Part]:
+    tested, evaluation = material.tested, _evaluation(material)
+    if isinstance(tested, str) or evaluation is None:
+        return [Missing("Checks", tested if isinstance(tested, str) else "there is no model yet.")]
+    if tested is None:
+        return [Missing("Checks", "the store has no test split with both labels.")]
+    return [
+        Heading("Against no training"),
+        untrained_part(evaluation.untrained),
+        Heading("Equal sharpness"),
+        matched_part(tested.matched),
+        Heading("Degraded clips"),
+        robustness_part(tested.robustness),
+        Heading("Who opened the test split"),
+        openings_part(tested.openings),
+    ]
+
+
+def _data(material: Material) -> list[Part]:
+    if isinstance(material.audit, str):
+        return [Missing("Split audit", material.audit)]
+    return audit_parts(material.audit)
+
+
+def _network(run: RunDirectory) -> list[Part]:
+    name = run.picture.name
+    if not run.picture.is_file():
+        return [Missing("Picture", f"{name} is missing; a finished run has it.")]
+    try:
+        png = run.picture.read_bytes()
+    except OSError as error:
+        return [Missing("Picture", f"{name} cannot be read: {error.strerror}.")]
+    if not png.startswith(b"\x89PNG"):
+        return [Missing("Picture", f"{name} is no PNG file.")]
+    caption = "The layers of the exported model with their shapes (best_model.png)."
+    return [Picture(png, "The layers of the exported model.", caption)]

@@ -1,0 +1,197 @@
+"""A plan for many clips: ``python bench/scaling.py [--clips N] [--trials N] [--cores N] [--json]``.
+
+Measured here, on one core by its processor time: what a training step of the default detector
+costs - EfficientNet-Lite0 whose last two stages train, on pictures of 128 px - and what is computed
+once for it, on a small SYNTHETIC store of noise; time and bytes do not depend on what is seen.
+Taken from ``python bench/preparation.py``: what preparing a video costs. The rest is arithmetic,
+shown line by line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from measure import machine
+
+from artifacts.quiet import import_tensorflow
+from data_prep.clip import Preparation
+from data_prep.store import Store, write_store
+from data_prep.store_format import Clip
+
+FRAMES, SIDE, CHANNELS = 16, 128, 4
+BATCH, VIEWS = 32, 8
+
+# python bench/preparation.py: H.264 decodes in 2.4 ns a pixel, everything else is 0.1 s a video; a
+# store is put together at 195 clips a second, and an open one takes 1.5 KB a clip.
+PIXEL, VIDEO = 2.4e-9, 0.1
+WRITING, OPEN = 195, 1500
+# Of a video such as DFDC's: 300 frames of 1080p.
+PIXELS = 300 * 1920 * 1080
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """What one picture costs on one core, in seconds, and how many bytes its features are."""
+
+    features: float
+    step: float
+    bytes: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """One line of the plan: a figure, its unit and how it was got."""
+
+    what: str
+    value: float
+    unit: str
+    how: str
+
+    def __str__(self) -> str:
+        return f"{self.what:<42}{self.value:>9,.3g} {self.unit:<7}{self.how}"
+
+
+def noise(count: int) -> Iterator[Clip]:
+    """Pictures of noise."""
+    rng = np.random.default_rng(0)
+    for number in range(count):
+        yield Clip(
+            key=f"synthetic/noise/none/{number}",
+            label=number % 2,
+            method="noise" if number % 2 else "real",
+            quality="unknown",
+            group=str(number),
+            split="train",
+            path="",
+            sha256="",
+            frame_indices=np.arange(1),
+            frame_times=np.zeros(1),
+            boxes=np.zeros((1, 4), np.float32),
+            landmarks=np.zeros((1, 5, 2), np.float32),
+            scores=np.ones(1, np.float32),
+            coverage=1.0,
+            frames=rng.integers(0, 256, (1, SIDE, SIDE, CHANNELS), np.uint8),
+        )
+
+
+def measure(rounds: int) -> Measured:
+    """Compute features of pictures, then train on them."""
+    # One thread, so that processor time is work and not waiting.
+    os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+    import_tensorflow()
+    import keras_tuner
+
+    from search import detectors
+    from search.feature_cache import FeatureCache
+    from search.samples import clips_of
+    from search.suffix import cut
+    from spaces.detector import detector_space
+    from spaces.spatial import SpatialBlock
+    from spaces.temporal import TemporalBlock
+    from spaces.training import TrainingChoices, compile_detector
+
+    graph = detector_space(
+        (1, SIDE, SIDE, CHANNELS),
+        streams=["spatial"],
+        searched=False,
+        spatial=SpatialBlock(("efficientnet_lite0",), trainable_stages=2, inflated_stages=0),
+        temporal=TemporalBlock("mean"),
+    )
+    model = detectors.build(graph, keras_tuner.HyperParameters(), 0)
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "noise.h5"
+        preparation = dataclasses.asdict(Preparation(frames=1, size=SIDE))
+        write_store(path, noise(2 * BATCH), [], {"clip": preparation, "synthetic": True})
+        with Store(path) as store:
+            samples = clips_of(store, store.rows("train"))
+            with cut(model, FeatureCache(Path(name) / "features"), samples, None) as suffix:
+                ((of_clips,),) = suffix.train.values()
+                held = np.stack([of_clips[0][at] for at in range(BATCH)])
+                frames = store.read(np.arange(BATCH), "frames")
+            compile_detector(suffix.model, TrainingChoices(batch_size=BATCH), steps_per_epoch=1)
+            labels = np.arange(BATCH)[:, None] % 2
+            whole, step = [], []
+            for _ in range(rounds + 1):
+                whole.append(_seconds(lambda: model.predict_on_batch(frames)))
+                part = _seconds(lambda: suffix.model.predict_on_batch(held))
+                whole[-1] -= part
+                step.append(_seconds(lambda: suffix.model.train_on_batch(held, labels)))
+    # The first of each is traced.
+    features, trained = statistics.median(whole[1:]), statistics.median(step[1:])
+    return Measured(features / BATCH, trained / BATCH, held.nbytes // BATCH)
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    began = time.process_time()
+    run()
+    return time.process_time() - began
+
+
+def plan(found: Measured, clips: int, trials: int, epochs: int, cores: int) -> list[Line]:
+    """What so many clips take, to prepare and to search."""
+    clip = FRAMES * SIDE * SIDE * CHANNELS
+    store = clips * clip
+    video = PIXELS * PIXEL + VIDEO
+    preparing = clips * video / 3600
+    train, val = 0.7 * clips, 0.15 * clips
+    views = 1.5 * train * VIEWS
+    seen = epochs * 1.5 * train
+    judged = epochs * val * FRAMES
+    once = (views + val * FRAMES) * found.features / 3600
+    # Validation goes forward alone, about a third of a step.
+    trial = (seen * found.step + judged * found.step / 3) / 3600
+    anew = trial + (seen + judged) * found.features / 3600
+    held = (views + val * FRAMES) * found.bytes
+    hosts = f"{cores} cores"
+    return [
+        Line("a clip", clip / 1e6, "MB", f"{FRAMES} x {SIDE} x {SIDE} x {CHANNELS} bytes"),
+        Line("the store", store / 1e12, "TB", f"{clips:,} clips"),
+        Line("on disk while it is put together", 2 * store / 1e12, "TB", "parts and store"),
+        Line("preparing a video", video, "s", "one core: 2.4 ns a pixel, and 0.1 s"),
+        Line("preparing all", preparing, "h", "one core"),
+        Line("", preparing / cores, "h", hosts),
+        Line("putting the store together", clips / WRITING / 3600, "h", "195 clips a second"),
+        Line("memory of an open store", clips * OPEN / 1e9, "GB", "each process, 1.5 KB a clip"),
+        Line("features of a picture", found.features * 1e3, "ms", "one core, measured"),
+        Line("", found.bytes / 1e3, "KB", "measured"),
+        Line("features once, for all trials", once, "h", "one core: 8 views, and validation"),
+        Line("", once / cores, "h", hosts),
+        Line("on disk", held / 1e12, "TB", "8 views, and validation"),
+        Line("a training step, a picture", found.step * 1e3, "ms", "one core, measured"),
+        Line("a trial, features kept", trial, "h", f"one core, {epochs} epochs on pictures"),
+        Line("a trial, features computed anew", anew, "h", "likewise"),
+        Line(f"{trials} such trials", trials * anew / cores, "h", hosts),
+    ]
+
+
+def main() -> None:
+    """Measure, plan, print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--clips", type=int, default=1_000_000)
+    parser.add_argument("--trials", type=int, default=100)
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--cores", type=int, default=256, help="of all hosts together")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    lines = plan(measure(given.rounds), given.clips, given.trials, given.epochs, given.cores)
+    if given.json:
+        rows = [dataclasses.asdict(line) for line in lines]
+        print(json.dumps({"machine": machine(), "plan": rows}, indent=2))
+        return
+    print(machine())
+    for line in lines:
+        print(line)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""Layouts that other installed packages add."""
+
+from __future__ import annotations
+
+import collections
+from pathlib import Path
+
+from data_prep.layouts.layout import DataSetIndex, Layout, Video
+from data_prep.plugins import Plugin
+from data_prep.store_format import FAKE, REAL, SPLITS, Quarantined
+
+
+def layout(plugin: Plugin) -> Layout:
+    """The layout that a package adds; what it says of a folder is checked.
+
+    Raises:
+        UserError: it cannot be imported or is no :class:`data_prep.layouts.layout.Layout` of its
+            name. What it makes of a folder raises one, too, where that is no index.
+    """
+    theirs = plugin.load()
+    if not isinstance(theirs, Layout):
+        raise plugin.refusal(f"is {type(theirs).__name__}, expected data_prep.datasets.Layout")
+    if theirs.name != plugin.name:
+        raise plugin.refusal(f"calls itself {theirs.name!r}; its entry point must be named so, too")
+
+    def detect(source: Path) -> bool:
+        with plugin.running():
+            return bool(theirs.detect(source))
+
+    def read(source: Path) -> DataSetIndex:
+        with plugin.running():
+            found = theirs.read(source)
+            fault = _fault(found)
+        if fault:
+            raise plugin.refusal(f"gives {fault}")
+        return found
+
+    return Layout(theirs.name, theirs.expected, detect, read)
+
+
+def _fault(found: object) -> str:
+    """What is wrong with an index, empty where nothing is."""
+    if not isinstance(found, DataSetIndex):
+        return f"{type(found).__name__}, expected DataSetIndex"
+    if not all(isinstance(problem, Quarantined) for problem in found.problems):
+        return "a problem that is no Quarantined"
+    strangers = [type(video).__name__ for video in found.videos if not isinstance(video, Video)]
+    if strangers:
+        return f"{strangers[0]} among the videos, expected Video"
+    counted = collections.Counter(video.key for video in found.videos)
+    twice = [key for key, count in counted.items() if count > 1]
+    if twice:
+        return f"two videos the key {twice[0]}; data_prep.layouts.files.distinct numbers them"
+    reals = {video.path for video in found.videos if video.label == REAL}
+    for video in found.videos:
+        if video.label not in (REAL, FAKE):
+            return f"{video.key} the label {video.label!r}, expected {REAL} (real) or {FAKE} (fake)"
+        if video.split not in (None, *SPLITS):
+            return f"{video.key} the split {video.split!r}, expected {', '.join(SPLITS)} or None"
+        people = video.identities
+        if not isinstance(people, tuple) or not people or not all(people):
+            return f"{video.key} the identities {people!r}, expected a tuple of names"
+        if video.original is not None and (video.label == REAL or video.original not in reals):
+            return f"{video.key} an original that is no real video of the data set"
+    return ""

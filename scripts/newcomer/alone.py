@@ -1,0 +1,49 @@
+"""Make an environment that holds one installed package and what it needs: give NAME FOLDER.
+
+Nothing is downloaded: what lies in the environment of this interpreter is linked. Nothing of the
+environment can be imported that the package does not ask for.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import venv
+from importlib import metadata
+from pathlib import Path
+
+
+def needed(name: str) -> dict[str, metadata.Distribution]:
+    """The distributions that a package needs, itself among them, by name."""
+    found: dict[str, metadata.Distribution] = {}
+    waiting = [name]
+    while waiting:
+        name = re.sub(r"[-_.]+", "-", waiting.pop()).lower()
+        if name in found:
+            continue
+        try:
+            found[name] = metadata.distribution(name)
+        except metadata.PackageNotFoundError:
+            continue  # Asked for on other systems or by other versions of Python.
+        wanted = (text for text in found[name].requires or () if "extra ==" not in text)
+        waiting += [re.split(r"[^\w.-]", text, maxsplit=1)[0] for text in wanted]
+    return found
+
+
+def main() -> None:
+    """Make the environment and say what is in it."""
+    name, folder = sys.argv[1], Path(sys.argv[2])
+    venv.create(folder, with_pip=False, symlinks=True)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    found = needed(name)
+    for distribution in found.values():
+        for file in distribution.files or ():
+            top = file.parts[0]
+            link = packages / top
+            if top not in ("..", "__pycache__") and not link.exists():
+                link.symlink_to(Path(str(distribution.locate_file(top))).resolve())
+    print(f"{folder}: {', '.join(sorted(found))}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""Streams that other installed packages add: AutoKeras blocks, from clip to embedding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import autokeras as ak
+import keras
+
+from artifacts.models.config import LAYERS
+from data_prep import plugins
+from data_prep.errors import UserError
+from spaces.streams import RESERVED, STREAMS
+
+
+def blocks(streams: Iterable[str]) -> list[ak.Block]:
+    """The blocks of those streams that other packages add, each under the name of its stream.
+
+    Args:
+        streams: of a configuration.
+
+    Raises:
+        UserError: a package cannot be imported, or what it adds is no AutoKeras block.
+    """
+    return [_block(stream) for stream in streams if stream not in STREAMS]
+
+
+def _block(stream: str) -> ak.Block:
+    plugin = plugins.named(plugins.STREAMS, stream, RESERVED)
+    if not stream.isidentifier():
+        raise plugin.refusal("needs a name of letters, digits and _")
+    kind = plugin.load()
+    if not (isinstance(kind, type) and issubclass(kind, ak.Block)):
+        raise plugin.refusal(f"is {kind!r}, expected a class made of autokeras.Block")
+    with plugin.running():
+        return kind(name=stream)
+
+
+def check_stock(model: keras.Model, streams: Iterable[str]) -> None:
+    """Refuse a detector that could not be opened elsewhere because of a stream of another package.
+
+    Args:
+        model: as it is searched.
+        streams: of the configuration.
+
+    Raises:
+        UserError: with the first part that is no stock layer.
+    """
+    others = [stream for stream in streams if stream not in STREAMS]
+    if not others:
+        return
+    for part in (*model.operations, *model._flatten_layers(include_self=False)):
+        kind = type(part)
+        stock = isinstance(part, keras.Model) or (
+            kind.__name__ in LAYERS and getattr(keras.layers, kind.__name__, None) is kind
+        )
+        if not stock:
+            raise UserError(
+                f"the stream {' or '.join(others)} puts {kind.__name__} ({part.name}) into the "
+                "model, which is no stock Keras layer: no model file could be opened elsewhere; "
+                "build it of layers of keras.layers alone, without Lambda and keras.ops"
+            )

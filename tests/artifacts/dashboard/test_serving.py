@@ -1,0 +1,233 @@
+"""The dashboard shows a run with what its trials left, and changes nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.artifacts.exceptions import ArtifactNotFound
+from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
+
+from artifacts.dashboard import serving as dashboard
+from artifacts.dashboard.files import RunArtifacts
+from artifacts.dashboard.view import ReadOnlyError, View
+from artifacts.run_directory import RunDirectory
+from data_prep.errors import UserError
+
+pytest.importorskip("optuna_dashboard")
+
+PNG = b"\x89PNG\r\n\x1a\n"
+# As the studies are called in a storage that others use as well.
+NAMES = {stage: f"run-1/{stage}" for stage in ("architecture", "gan", "training")}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDirectory:
+    """A run directory with the files of three trials."""
+    run = RunDirectory(tmp_path / "run")
+    for stage in NAMES:
+        folder = run.trial(stage, 0)
+        folder.mkdir(parents=True)
+        (folder / "history.csv").write_text("epoch,loss,val_auc\n1,0.7,0.6\n2,0.6,0.8\n")
+    (run.trial("gan", 0) / "faces.png").write_bytes(PNG + b"faces")
+    (run.trial("training", 0) / "error.txt").write_text("Traceback: out of memory")
+    return run
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> BaseStorage:
+    """The studies of the run, and one of another run."""
+    storage = JournalStorage(JournalFileBackend(str(tmp_path / "studies.log")))
+    for stage, name in {**NAMES, "other": "run-2/architecture"}.items():
+        direction = "minimize" if stage == "gan" else "maximize"
+        study = optuna.create_study(study_name=name, storage=storage, direction=direction)
+        trial = study.ask({"width": optuna.distributions.IntDistribution(1, 4)})
+        trial.report(0.6, 1)
+        if stage == "architecture":
+            chosen = {"detector/spatial/backbone": "small_cnn", "detector/temporal/kind": "mean"}
+            trial.set_user_attr("hyperparameters", chosen)
+        if stage == "training":
+            chosen = {"architecture": "0", "optimizer": "adam", "learning_rate": 0.001}
+            chosen |= {"batch_size": 8, "epochs": 2}
+            trial.set_user_attr("hyperparameters", chosen)
+            trial.set_user_attr("reason", "out of memory")
+            study.tell(trial, state=TrialState.FAIL)
+        else:
+            study.tell(trial, 0.8)
+    return storage
+
+
+class Page:
+    """Asks a served dashboard."""
+
+    def __init__(self, port: int) -> None:
+        self._address = f"http://127.0.0.1:{port}"
+
+    def get(self, path: str) -> tuple[str, bytes]:
+        """Type and content."""
+        with urllib.request.urlopen(self._address + path) as answer:
+            return answer.headers.get_content_type(), answer.read()
+
+    def json(self, path: str) -> Any:
+        """Content as JSON."""
+        return json.loads(self.get(path)[1])
+
+    def refused(self, method: str, path: str, body: Any) -> tuple[int, str]:
+        """Status and reason of what is not done."""
+        data = json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(
+            self._address + path, method=method, data=data, headers=headers
+        )
+        with pytest.raises(urllib.error.HTTPError) as refusal:
+            urllib.request.urlopen(request)
+        with contextlib.closing(refusal.value) as answer:
+            return answer.code, json.loads(answer.read())["reason"]
+
+    def artifacts(self, study: int) -> dict[str, tuple[str, bytes]]:
+        """Type and content of every artifact of the study's trial, by name."""
+        (trial,) = self.json(f"/api/studies/{study}")["trials"]
+        return {
+            told["filename"]: self.get(
+                f"/artifacts/{study}/{trial['trial_id']}/{told['artifact_id']}"
+            )
+            for told in trial["artifacts"]
+        }
+
+
+@pytest.fixture
+def page(run: RunDirectory, storage: BaseStorage) -> Iterator[Page]:
+    """The dashboard of the run, served."""
+    with dashboard.bound(dashboard.application(run, storage, NAMES), 0) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        yield Page(server.server_port)
+        server.shutdown()
+        thread.join()
+
+
+def _studies(page: Page) -> dict[str, int]:
+    found = page.json("/api/studies")["study_summaries"]
+    return {study["study_name"]: study["study_id"] for study in found}
+
+
+def test_the_stages_of_the_run_are_shown_and_no_other(page: Page) -> None:
+    assert list(_studies(page)) == ["architecture", "gan", "training"]
+    kind, index = page.get("/dashboard")
+    assert kind == "text/html"
+    assert b"<title>Optuna Dashboard" in index
+
+
+def test_histories_curves_faces_and_errors_can_be_downloaded(page: Page, run: RunDirectory) -> None:
+    studies = _studies(page)
+    history = run.trial("architecture", 0) / "history.csv"
+    found = page.artifacts(studies["architecture"])
+    assert found["history.csv"] == ("text/csv", history.read_bytes())
+    assert found["curves.png"][0] == "image/png"
+    assert found["curves.png"][1].startswith(PNG)
+    assert set(found) == {"history.csv", "curves.png"}
+    assert page.artifacts(studies["gan"])["faces.png"] == ("image/png", PNG + b"faces")
+    assert b"out of memory" in page.artifacts(studies["training"])["error.txt"][1]
+
+
+def test_the_note_of_a_trial_says_what_it_tried(page: Page) -> None:
+    (trial,) = page.json(f"/api/studies/{_studies(page)['training']}")["trials"]
+    assert trial["note"]["body"] == (
+        "spatial small_cnn mean (trial 0): adam 0.001, batch 8, 2 epochs; "
+        "made from architecture/0; out of memory"
+    )
+
+
+def test_the_exported_model_is_drawn_beside_the_trial_it_comes_from(
+    finished_run: RunDirectory,
+) -> None:
+    finished_run.picture.write_bytes(PNG + b"layers")
+    files = RunArtifacts(finished_run)
+    found = files.of_stage("architecture", [0, 1])
+    (picture,) = found[0]
+    assert picture.name == "best_model.png"
+    assert files.open_reader(picture.id).read() == PNG + b"layers"
+    assert found[1] == []
+    assert files.of_stage("training", [0]) == {0: []}
+    for damage in ("{}", "[]", '{"origin": {"stage": "architecture"}}', "none"):
+        finished_run.certificate.write_text(damage)
+        assert files.of_stage("architecture", [0]) == {0: []}
+    finished_run.picture.unlink()
+    with pytest.raises(ArtifactNotFound):
+        files.open_reader(picture.id)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("DELETE", "/api/studies/{study}", {}),
+        ("POST", "/api/studies", {"study_name": "new", "directions": ["minimize"]}),
+        ("POST", "/api/studies/{study}/rename", {"study_name": "new"}),
+        ("PUT", "/api/studies/{study}/note", {"version": 1, "body": "mine"}),
+    ],
+)
+def test_what_would_change_the_run_is_refused(
+    page: Page, tmp_path: Path, method: str, path: str, body: dict[str, Any]
+) -> None:
+    journal = (tmp_path / "studies.log").read_bytes()
+    study = _studies(page)["architecture"]
+    status, reason = page.refused(method, path.format(study=study), body)
+    assert (status, reason) == (403, "This dashboard shows a run and changes nothing.")
+    assert (tmp_path / "studies.log").read_bytes() == journal
+    assert len(_studies(page)) == 3
+
+
+def test_the_view_itself_writes_nothing(storage: BaseStorage) -> None:
+    view = View(storage, {name: stage for stage, name in NAMES.items()}, lambda *_: {})
+    study = optuna.load_study(study_name="architecture", storage=view)
+    assert study.best_value == 0.8
+    with pytest.raises(ReadOnlyError):
+        study.ask()
+    with pytest.raises(ReadOnlyError):
+        study.set_user_attr("note", "mine")
+    with pytest.raises(KeyError):
+        optuna.load_study(study_name="run-2/architecture", storage=view)
+
+
+def test_a_trial_that_begins_meanwhile_is_shown(run: RunDirectory, storage: BaseStorage) -> None:
+    view = View(storage, {name: stage for stage, name in NAMES.items()}, lambda *_: {})
+    number = view.get_study_id_from_name("architecture")
+    optuna.load_study(study_name=NAMES["architecture"], storage=storage).ask()
+    assert [trial.number for trial in view.get_all_trials(number)] == [0, 1]
+
+
+def test_a_run_without_trials_says_so(run: RunDirectory, storage: BaseStorage) -> None:
+    for names in ({}, {"architecture": "run-3/architecture"}):
+        with pytest.raises(UserError, match="has no trials yet"):
+            dashboard.application(run, storage, names)
+
+
+def test_a_port_that_is_taken_is_said() -> None:
+    with socket.socket() as other:
+        other.bind((dashboard.HOST, 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with (
+            pytest.raises(UserError, match=f"port {port} is taken; choose another with --port"),
+            dashboard.bound(lambda *_: [], port),
+        ):
+            pass
+
+
+def test_without_the_package_the_line_names_the_extra(
+    run: RunDirectory, storage: BaseStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "optuna_dashboard", None)
+    with pytest.raises(UserError, match=r"pip install 'deepfake-model-search\[dashboard\]'"):
+        dashboard.application(run, storage, NAMES)

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+from PIL import Image
+
+from artifacts.evaluation.scoring import score_clips
+from artifacts.explain.clips import ExplainedClip, explain_clips
+from data_prep.store import Clip, Store, write_store
+
+
+def test_clips_are_scored_and_drawn(
+    tmp_path: Path, make_clip: Callable[..., Clip], detector: keras.Model
+) -> None:
+    rng = np.random.default_rng(0)
+    clips = [
+        make_clip(f"p{at}", kind, 4, frames=rng.integers(0, 256, (4, 32, 32, 4), np.uint8))
+        for at, kind in enumerate(["real", "Swap"])
+    ]
+    write_store(tmp_path / "store.h5", clips, [], {})
+    with Store(tmp_path / "store.h5") as store:
+        found = explain_clips(detector, store, [1, 0])
+        scores = score_clips(detector, store, np.array([1, 0]))
+    assert [clip.key for clip in found] == ["set/Swap/c23/p1", "set/real/c23/p0"]
+    np.testing.assert_allclose([clip.probability for clip in found], scores, atol=1e-6)
+    assert found[0].caption.startswith(f"Swap, fake probability {scores[0]:.2f}")
+    assert Image.open(io.BytesIO(found[0].png)).size == (4 * 116 - 4, 18 + 2 * 112 + 4)
+
+
+def test_a_caption_says_when_there_is_no_heat() -> None:
+    clip = ExplainedClip("a/real/c23/b", 0, "real", 0.0312, False, b"")
+    assert clip.caption == "real, fake probability 0.03; nothing in it speaks for a fake"

@@ -1,0 +1,135 @@
+"""The leaderboard reads the same as JSON, as CSV and as a table."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+
+from artifacts.leaderboard import board as leaderboard
+from artifacts.records import TrialRecord
+
+MakeRecord = Callable[..., TrialRecord]
+
+
+def _text(records: list[TrialRecord], title: str = "runs/demo", width: int = 160) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(leaderboard.to_table(records, title))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_rows_hold_every_field_and_go_through_json(
+    records: list[TrialRecord], architecture: dict[str, Any]
+) -> None:
+    rows = leaderboard.rows(records)
+    assert json.loads(json.dumps(rows, allow_nan=False)) == rows
+    needed = {"rank", "stage", "trial", "state", "val_auc", "params", "seconds", "reason"}
+    assert all(needed | {"hyperparameters"} <= set(row) for row in rows)
+    assert rows[0]["hyperparameters"] == architecture
+
+
+def test_the_csv_parses_back(records: list[TrialRecord]) -> None:
+    found = list(csv.DictReader(io.StringIO(leaderboard.to_csv(records))))
+    assert len(found) == len(records)
+    for row, record in zip(found, records, strict=True):
+        assert row["stage"] == record.stage
+        assert int(row["trial"]) == record.trial
+        assert row["rank"] == ("" if record.rank is None else str(record.rank))
+        assert row["val_auc"] == ("" if record.val_auc is None else repr(record.val_auc))
+        assert row["reason"] == record.reason
+        assert json.loads(row["hyperparameters"]) == record.hyperparameters
+
+
+def test_no_records_are_a_table_and_a_csv_with_a_header_alone() -> None:
+    assert list(csv.DictReader(io.StringIO(leaderboard.to_csv([])))) == []
+    assert leaderboard.to_csv([]).startswith("rank,stage,trial,state,val_auc")
+    assert "val AUC" in _text([])
+
+
+def test_the_table_shows_rank_score_and_what_was_tried(records: list[TrialRecord]) -> None:
+    lines = _text(records).splitlines()
+    (first,) = (line for line in lines if "architecture 4" in line)
+    for shown in ("1", "complete", "0.912", "12.3k", "6"):
+        assert f" {shown} " in first
+    assert "spatial small_cnn bilstm + noise-residual" in first
+    assert any("KID 0.042" in line and "dense, hinge, latent 64" in line for line in lines)
+
+
+def test_what_is_tied_with_the_best_is_marked_and_a_score_without_training_has_no_rank(
+    make_record: MakeRecord,
+) -> None:
+    records = [
+        make_record(val_auc_ci=(0.801, 0.987), tied_with_best=True),
+        make_record(stage="untrained", trial=0, rank=None, tied_with_best=True, hyperparameters={}),
+        make_record(rank=2, trial=6, tied_with_best=True, latency_ms=12.34),
+        make_record(rank=3, trial=7, tied_with_best=False),
+    ]
+    first, untrained, second, third = _text(records).splitlines()[-5:-1]
+    assert "0.912 [0.80, 0.99]" in first
+    assert "=" not in first
+    assert untrained.split()[:3] == ["=", "no", "training"]
+    assert "complete" not in untrained
+    assert second.split()[:2] == ["2", "="]
+    assert "12.3" in second
+    assert third.split()[:2] == ["3", "architecture"]
+
+
+def test_markdown_keeps_a_row_in_a_line_and_its_letters_as_they_are(
+    records: list[TrialRecord],
+) -> None:
+    lines = leaderboard.to_markdown(records).splitlines()
+    assert len(lines) == 2 + len(records)
+    cells = [line.replace("\\|", "").count("|") for line in lines]
+    assert set(cells) == {cells[0]}
+    assert "architecture 4" in lines[2]
+    assert "0.912" in lines[2]
+    assert r"shape \[none\]" in lines[-1]
+
+
+def test_brackets_in_a_reason_or_title_are_shown_as_they_are(records: list[TrialRecord]) -> None:
+    text = _text(records, title="runs/[/b]")
+    assert "runs/[/b]" in text
+    assert "shape [none]" in text
+    assert "[/x]" in text
+
+
+def test_the_table_fits_a_narrow_terminal(records: list[TrialRecord]) -> None:
+    assert all(len(line) <= 80 for line in _text(records, width=80).splitlines())
+
+
+def test_nothing_is_cut_off_at_a_hundred_characters(make_record: MakeRecord) -> None:
+    record = make_record(
+        rank=12,
+        trial=99,
+        val_auc_ci=(0.801, 0.987),
+        tied_with_best=True,
+        params=3_433_549,
+        latency_ms=123.4,
+        seconds=1234,
+    )
+    cases = {
+        "1234": record,
+        "0.750": dataclasses.replace(record, objective=0.75),
+        "a-run-of": dataclasses.replace(record, run="a-run-of-which-the-name-is-long"),
+    }
+    for beside, case in cases.items():
+        text = _text([case], width=100)
+        assert "…" not in text
+        first = ("12 =", "architecture 99", "complete", "0.912 [0.80, 0.99]", "3.4M", "123.4")
+        assert all(f" {shown} " in text for shown in first)
+        assert beside in text
+
+
+def test_the_score_has_a_column_where_ranks_follow_more_than_the_auc(
+    make_record: MakeRecord, records: list[TrialRecord]
+) -> None:
+    assert "score" not in _text(records)
+    scored = make_record(objective=0.654321, val_pseudo_auc=0.5, val_pair_ranking=0.6)
+    assert "score" in _text([scored])
+    assert "0.654" in _text([scored])

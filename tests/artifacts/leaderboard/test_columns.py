@@ -1,0 +1,89 @@
+"""Every field of a row has a column with words of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from collections.abc import Callable
+
+import pytest
+from rich.console import Console
+
+from artifacts.leaderboard import board as leaderboard
+from artifacts.leaderboard import columns
+from artifacts.records import TrialRecord
+from data_prep.errors import UserError
+
+MakeRecord = Callable[..., TrialRecord]
+
+
+def test_chosen_columns_are_shown_in_their_order_and_unknown_ones_refused(
+    make_record: MakeRecord,
+) -> None:
+    chosen = columns.columns(["trial", "epochs", "lineage"])
+    record = make_record(epochs=3, epochs_asked=6, lineage="architecture/1", what="small")
+    console = Console(file=io.StringIO(), width=80)
+    console.print(leaderboard.to_table([record], "run", chosen))
+    head, _, row = console.file.getvalue().splitlines()[2:5]  # type: ignore[attr-defined]
+    assert head.split() == ["trial", "epochs", "made", "from"]
+    assert row.split() == ["architecture", "4", "3", "of", "6", "architecture/1"]
+    with pytest.raises(UserError, match="no column speed; there are run, rank, trial"):
+        columns.columns(["trial", "speed"])
+
+
+def test_every_column_has_words_for_every_record(records: list[TrialRecord]) -> None:
+    for column in columns.COLUMNS.values():
+        assert all(isinstance(column.cell(record), str) for record in records)
+    fields = {field.name for field in dataclasses.fields(TrialRecord)}
+    assert set(columns.COLUMNS) <= fields
+
+
+def test_all_columns_are_those_that_have_something_to_say(records: list[TrialRecord]) -> None:
+    names = [column.name for column in columns.columns(["all"], records)]
+    assert {"rank", "trial", "val_auc", "kid", "reason"} < set(names)
+    assert not {"run", "peak_mb", "latency_ms"} & set(names)
+    assert columns.columns(["all"], []) == []
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [(None, ""), (0, "0"), (999, "999"), (12_345, "12.3k"), (3_433_549, "3.4M"), (143_970, "144k")],
+)
+def test_counts_are_short(count: int | None, shown: str) -> None:
+    assert columns.counted(count) == shown
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        ({"epochs": 6, "epochs_asked": 6}, "6"),
+        ({"epochs": 3, "epochs_asked": 6}, "3 of 6"),
+        ({"epochs": None, "epochs_asked": 6}, ""),
+    ],
+)
+def test_epochs_are_told_beside_what_was_asked_only_where_they_differ(
+    make_record: MakeRecord, record: dict[str, int | None], said: str
+) -> None:
+    assert columns.COLUMNS["epochs"].cell(make_record(**record)) == said
+
+
+def test_the_method_that_was_hardest_to_do_without_is_told_first(make_record: MakeRecord) -> None:
+    record = make_record(what="small", method_auc={"FaceSwap": 0.9, "Deepfakes": 0.6125})
+    said = columns.COLUMNS["what"].cell(record)
+    assert said == "small; left out: Deepfakes 0.613, FaceSwap 0.900"
+
+
+def _names(*records: TrialRecord) -> list[str]:
+    return [column.name for column in columns.usual(records)]
+
+
+def test_what_is_usual_depends_on_what_was_searched_for(make_record: MakeRecord) -> None:
+    plain = make_record()
+    assert _names(plain) == ["rank", "trial", "state", "val_auc", "params", "seconds", "what"]
+    other = _names(dataclasses.replace(plain, objective=0.7))
+    assert other[3:5] == ["objective", "val_auc"]
+    fronted = _names(dataclasses.replace(plain, cost="latency_ms", latency_ms=12.0))
+    assert fronted[4:6] == ["latency_ms", "on_front"]
+    assert fronted.count("latency_ms") == 1
+    assert _names(dataclasses.replace(plain, run="a"))[1] == "run"
+    assert "seconds" not in fronted

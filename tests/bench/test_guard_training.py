@@ -1,0 +1,188 @@
+"""What makes a search and a verdict fast, in counts that no machine changes; see ``test_guard``."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import pytest
+import tensorflow as tf
+from keras.src.backend.tensorflow.trainer import TensorFlowTrainer
+from search_material import FROZEN, Case, config, make
+
+from artifacts.prediction.predict import TRAINED_ON
+from artifacts.prediction.sliding import pace_of
+from artifacts.prediction.watching import Watcher
+from artifacts.run_directory import RunDirectory
+from data_prep import decoding
+from data_prep.clip import Preparation, make_detector
+from data_prep.store import Store
+from search import architecture, detectors, studies, tickets
+from search.hyperparameters import fixed
+from search.samples import clips_of
+from search.stream import ClipBatches
+from spaces.detector import detector_space
+from spaces.spatial import SpatialBlock
+from spaces.temporal import TemporalBlock
+
+TRIALS = 3
+# Two frames leave no stride to be searched, so that all trials share one prefix; 32 clips are for
+# training, in batches of 12, 12 and 8, and 8 for validation.
+CASE = Case(FROZEN, "vgg16", clips=40, frames=2, side=48, epochs=3, batch_size=12)
+FIRST_LAYER = "block1_conv1"
+
+
+@dataclasses.dataclass
+class Work:
+    """What one trial took.
+
+    Attributes:
+        images: that passed the first layer of the backbone.
+        clips: whose frames were read from the store.
+        traces: of the training step, by which TensorFlow compiles it.
+        epochs: that were trained.
+        state: how the trial ended.
+    """
+
+    images: int = 0
+    clips: int = 0
+    traces: int = 0
+    epochs: int = 0
+    state: str = ""
+
+
+@pytest.fixture(scope="module")
+def trials(tmp_path_factory: pytest.TempPathFactory) -> list[Work]:
+    """A search of three trials on a frozen VGG16, and what each of them took."""
+    folder = tmp_path_factory.mktemp("frozen")
+    make(CASE, folder)
+    ours = config(CASE, folder, folder / "run", trials=TRIALS)
+    ours = ours.model_copy(update={"space": ours.space.model_copy(update={"weights": "hed"})})
+    ours.run_dir.mkdir()
+    done = []
+    with pytest.MonkeyPatch.context() as patched:
+        now = count_work(patched)
+        architecture.enqueue(ours)
+        study = studies.open_study(RunDirectory(ours.run_dir).journal, architecture.STAGE)
+        tickets.queue(study, TRIALS, TRIALS)
+        for _ in range(TRIALS):
+            vars(now).update(vars(Work()))
+            outcome = architecture.run(ours)
+            done.append(dataclasses.replace(now, state=f"{outcome.state} {outcome.reason}".strip()))
+    return done
+
+
+def count_work(patched: pytest.MonkeyPatch) -> Work:
+    """Have all that is done from now on counted, as it is computed and not as it is built."""
+    now = Work()
+    convolve, step, read = keras.layers.Conv3D.call, TensorFlowTrainer.train_step, Store.read
+
+    def count(images: tf.Tensor) -> tf.Tensor:
+        now.images += images.shape[0] * images.shape[1]
+        return images
+
+    def convolve_counted(layer: keras.layers.Conv3D, images: Any) -> Any:
+        if layer.name == FIRST_LAYER:
+            shape = images.shape
+            images = tf.ensure_shape(tf.py_function(count, [images], images.dtype), shape)
+        return convolve(layer, images)
+
+    def step_counted(model: keras.Model, data: Any) -> Any:
+        now.traces += 1
+        return step(model, data)
+
+    def read_counted(store: Store, rows: Any, name: str = "frames") -> npt.NDArray[Any]:
+        now.clips += len(rows)
+        return read(store, rows, name)
+
+    class Epochs(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+            now.epochs += 1
+
+    fit = keras.Model.fit
+
+    def fit_counted(model: keras.Model, *arguments: Any, **options: Any) -> Any:
+        callbacks = [*options.pop("callbacks", []), Epochs()]
+        return fit(model, *arguments, callbacks=callbacks, **options)
+
+    patched.setattr(keras.layers.Conv3D, "call", convolve_counted)
+    patched.setattr(TensorFlowTrainer, "train_step", step_counted)
+    patched.setattr(Store, "read", read_counted)
+    patched.setattr(keras.Model, "fit", fit_counted)
+    return now
+
+
+def test_every_image_passes_a_frozen_backbone_once_in_a_whole_search(trials: list[Work]) -> None:
+    assert [trial.state for trial in trials] == ["complete"] * TRIALS
+    assert [trial.epochs for trial in trials] == [CASE.epochs] * TRIALS
+    assert [trial.images for trial in trials] == [CASE.clips * CASE.frames, 0, 0]
+
+
+def test_clips_are_read_once_in_a_whole_search_behind_a_frozen_backbone(
+    trials: list[Work],
+) -> None:
+    assert [trial.clips for trial in trials] == [CASE.clips, 0, 0]
+
+
+def test_a_trial_compiles_its_training_step_once(trials: list[Work]) -> None:
+    assert [trial.traces for trial in trials] == [1] * TRIALS
+
+
+def test_an_epoch_reads_every_clip_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(dataclasses.replace(CASE, backbone="small_cnn"), tmp_path)
+    rows_read: list[int] = []
+    read = Store.read
+
+    def read_counted(store: Store, rows: Any, name: str = "frames") -> npt.NDArray[Any]:
+        rows_read.extend(map(int, rows))
+        return read(store, rows, name)
+
+    with Store(CASE.store(tmp_path)) as store:
+        rows = store.rows("train")
+        batches = ClipBatches(clips_of(store, rows), batch_size=CASE.batch_size, shuffle_seed=0)
+        monkeypatch.setattr(Store, "read", read_counted)
+        for number in range(len(batches)):
+            batches[number]
+    assert sorted(rows_read) == rows.tolist()
+
+
+@pytest.fixture
+def watcher() -> Watcher:
+    """What judges videos with clips of 8 frames, by a network that looks at frame by frame."""
+    graph = detector_space(
+        (8, 32, 32, 4),
+        streams=("spatial",),
+        spatial=SpatialBlock(backbones=("small_cnn",), frame_stride=1),
+        temporal=TemporalBlock(kind="mean"),
+    )
+    preparation = Preparation(frames=8, size=32)
+    model = detectors.build(graph, fixed({}), 0)
+    pace = pace_of(8, TRAINED_ON, by_frames_alone=True)
+    return Watcher(model, preparation, make_detector(preparation), pace, any_order=True)
+
+
+def test_a_video_is_decoded_once_to_be_judged(
+    watcher: Watcher,
+    tmp_path: Path,
+    write_video: Callable[..., Path],
+    face_frames: Callable[..., Iterator[npt.NDArray[np.uint8]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = write_video(tmp_path / "face.mp4", face_frames(48))
+    decoded: list[int] = []
+    walk = decoding.Video.walk
+
+    def walk_counted(video: decoding.Video, *arguments: Any, **options: Any) -> decoding.Walk:
+        walked = walk(video, *arguments, **options)
+        decoded.append(walked.decoded)
+        return walked
+
+    monkeypatch.setattr(decoding.Video, "walk", walk_counted)
+    seen = watcher.watch(path)
+    assert seen.media.frames == 48
+    assert decoded == [48]
