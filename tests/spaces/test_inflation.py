@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from artifacts.trust import check_model_file
+from artifacts.models.trust import check_model_file
 from spaces.backbones import APPLICATIONS
 from spaces.inflation import inflatable, inflate
 from spaces.stages import stages
@@ -56,6 +56,7 @@ def _image_network(name: str) -> keras.Model:
     """A network on its smallest frames, with weights that an error cannot hide behind."""
     application = APPLICATIONS[name]
     shape = (application.smallest, application.smallest, 3)
+    keras.utils.set_random_seed(3)
     model = application.build(include_top=False, weights=None, input_shape=shape)
     _shuffle(model)
     _settle_norms(model, _pixels(4, *shape))
@@ -205,8 +206,10 @@ def test_a_network_of_one_frame_is_that_of_many_without_the_slices(name: str) ->
     two.set_weights(one.get_weights())
     picture = _pixels(1, 1, *flat.input_shape[1:])
     found, expected = one(picture), two(np.repeat(picture, 2, axis=1))
-    np.testing.assert_allclose(found, expected[:, :1], rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(found[:, 0], flat(picture[:, 0]), rtol=1e-4, atol=1e-5)
+    # Kernels of other shapes round otherwise, which is seen where a feature is next to nothing.
+    nothing = 1e-4 * np.abs(expected).max()
+    np.testing.assert_allclose(found, expected[:, :1], rtol=1e-4, atol=nothing)
+    np.testing.assert_allclose(found[:, 0], flat(picture[:, 0]), rtol=1e-4, atol=nothing)
     assert [len(stage) > 0 for stage in stages(one)] == [len(stage) > 0 for stage in stages(two)]
 
 
