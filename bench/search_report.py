@@ -184,6 +184,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="on next to nothing: that it runs")
     parser.add_argument("--short", action="store_true", help="less of all: 2 minutes a search")
     parser.add_argument("--minutes", type=float, help="of each search (frozen, unfrozen)")
+    parser.add_argument("--fewest", type=int, help="trials of each search, however long they take")
     parser.add_argument("--seeds", help="of the searches, comma-separated")
     parser.add_argument("--folder", type=Path, help="for stores (6 GB); default a temporary one")
     parser.add_argument("--json", action="store_true", help="for programs")
@@ -194,6 +195,8 @@ def main() -> None:
     sizes = QUICK if chosen.quick else SHORT if chosen.short else FULL
     if chosen.minutes is not None:
         sizes = dataclasses.replace(sizes, minutes=chosen.minutes)
+    if chosen.fewest is not None:
+        sizes = dataclasses.replace(sizes, fewest=chosen.fewest)
     if chosen.seeds:
         sizes = dataclasses.replace(sizes, seeds=tuple(map(int, chosen.seeds.split(","))))
 

@@ -14,7 +14,7 @@ import optuna
 
 from artifacts import records
 from artifacts.leaderboard.validation_split import write_scores
-from artifacts.models.export import plain_copy
+from artifacts.models.export import as_used
 from artifacts.run_directory import RunDirectory, replacing
 from data_prep.store import Store
 from search import detectors, left_out, limits
@@ -135,7 +135,7 @@ class _DetectorTrial:
         trained = self._fit(model, kept=self._folder / _WHOLE, report=self._reporter(not found))
         path = self._trial.folder / MODEL_FILE
         with replacing(path) as temporary:
-            plain_copy(model).save(temporary)
+            as_used(model).save(temporary)
         write_scores(self._trial.folder, trained.probabilities)
         costs = self._costs(path)
         value = over_methods(config.objective, found) if found else trained.best.value

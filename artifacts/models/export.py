@@ -57,6 +57,12 @@ def plain_copy(model: keras.Model) -> keras.Model:
     return copy
 
 
+def as_used(model: keras.Model) -> keras.Model:
+    """The model itself where it is plain and was not compiled, a plain copy where it is not."""
+    config = model.get_config()
+    return plain_copy(model) if model.compiled or _plain(config) != config else model
+
+
 def _plain(config: Any) -> Any:
     """A serialised model without constraints and with one dtype policy."""
     if isinstance(config, dict):

