@@ -133,12 +133,13 @@ def measure(parts: Sequence[str], sizes: Sizes, folder: Path, *, as_json: bool) 
     for name in (FROZEN, UNFROZEN):
         if name in parts:
             found = searches(name, sizes, folder, say)
-            title = f"{name}: {found[0].case}; {sizes.minutes:g} minutes each"
-            show(search_table(title, found, sizes.minutes), found)
+            minutes = sizes.minutes[name]
+            title = f"{name}: {found[0].case}; {minutes:g} minutes each"
+            show(search_table(title, found, minutes), found)
             told[name] = {
                 "case": dataclasses.asdict(found[0].case),
-                "minutes": sizes.minutes,
-                "searches": search_rows(found, sizes.minutes),
+                "minutes": minutes,
+                "searches": search_rows(found, minutes),
             }
     if MEMORY in parts:
         found = memory(sizes, folder, say)
@@ -182,7 +183,7 @@ def main() -> None:
     )
     parser.add_argument("--only", default=",".join(PARTS), help=", ".join(PARTS))
     parser.add_argument("--quick", action="store_true", help="on next to nothing: that it runs")
-    parser.add_argument("--short", action="store_true", help="less of all: 2 minutes a search")
+    parser.add_argument("--short", action="store_true", help="less of all: a third of an hour")
     parser.add_argument("--minutes", type=float, help="of each search (frozen, unfrozen)")
     parser.add_argument("--fewest", type=int, help="trials of each search, however long they take")
     parser.add_argument("--seeds", help="of the searches, comma-separated")
@@ -194,7 +195,7 @@ def main() -> None:
         parser.error(f"no part {', '.join(unknown)}; there are {', '.join(PARTS)}")
     sizes = QUICK if chosen.quick else SHORT if chosen.short else FULL
     if chosen.minutes is not None:
-        sizes = dataclasses.replace(sizes, minutes=chosen.minutes)
+        sizes = dataclasses.replace(sizes, minutes=dict.fromkeys(sizes.minutes, chosen.minutes))
     if chosen.fewest is not None:
         sizes = dataclasses.replace(sizes, fewest=chosen.fewest)
     if chosen.seeds:

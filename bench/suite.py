@@ -102,13 +102,13 @@ BENCHES: Sequence[Bench] = (
         PREPARATION,
         f"--only 12 --rounds 2 --keep {KEPT} --json",
         f"--only 12 --rounds 1 --quick --keep {KEPT} --json",
-        minutes=12,
+        minutes=11,
     ),
     Bench(
         ACCURACY,
         f"--keep {KEPT} --folds --seeds 0 --only {_rows(_DETECTORS)} --minutes 18 --json",
         f"--keep {KEPT} --seeds 0 --only {_rows(_QUICK_DETECTORS)} --minutes 4 --json",
-        minutes=22,
+        minutes=19,
         needs_real=True,
         detectors=_DETECTORS,
         quick_detectors=_QUICK_DETECTORS,
@@ -117,7 +117,7 @@ BENCHES: Sequence[Bench] = (
         SEARCH,
         "--only frozen,unfrozen --short --json",
         "--only frozen,unfrozen --quick --json",
-        minutes=18,
+        minutes=22,
     ),
 )
 """In the order they run, the short ones first."""
