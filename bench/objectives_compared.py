@@ -3,11 +3,11 @@
 ``python bench/objectives_compared.py`` draws a SYNTHETIC set whose fakes are of four methods, one
 mark each, and searches it twice, with nothing different but the objective. ``--store`` takes any
 other store with two methods or more. Of both winners it prints, for every method, the AUC on test
-people:
+people, or, with ``--split val`` for a store that has too few, on those who steered both searches:
 
 - of the exported model, which was trained on all methods;
 - of its configuration trained anew without that method, which is what ``leave-one-method-out``
-  steers by, on people it has not steered by.
+  steers by; on test people, whom it has not steered by.
 
 Intervals are percentiles over draws of people. Of one seed each, so they do not tell what another
 search would have found. What is in ``--keep`` is gone on with.
@@ -85,8 +85,8 @@ def config_of(store: Path, folder: Path, objective: str, chosen: argparse.Namesp
     )
 
 
-def winner_scores(config: RunConfig, kept: Path) -> Scores:
-    """Search, unless that is done, and score its winner on the test clips."""
+def winner_scores(config: RunConfig, kept: Path, split: str) -> Scores:
+    """Search, unless that is done, and score its winner on the clips of a split."""
     import keras
 
     from artifacts.evaluation.scoring import score_clips
@@ -97,7 +97,7 @@ def winner_scores(config: RunConfig, kept: Path) -> Scores:
     found: Scores = json.loads(kept.read_text()) if kept.exists() else {}
     import_tensorflow()
     with Store(config.store) as store:
-        rows = store.rows("test")
+        rows = store.rows(split)
         for name in (TRAINED_ON, *methods_of(store)):
             if name in found:
                 continue
@@ -142,13 +142,13 @@ def summary(
     """AUC of every method against all real clips, of both winners and their difference.
 
     Args:
-        labels: of the test clips.
+        labels: of the clips that were scored.
         methods: of the same.
         groups: identity groups of the same.
         scores: of the winner of each objective.
     """
     results: Results = {TRAINED_ON: {}, LEFT_OUT: {}}
-    # A method may be in the test split alone; it was left out of nothing.
+    # A method may be in this split alone; it was left out of nothing.
     known = [name for name in scores[AUC] if name != TRAINED_ON]
     for method in (name for name in known if np.any(methods == name)):
         ours = (labels == REAL) | ((labels == FAKE) & (methods == method))
@@ -205,6 +205,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where data and runs stay")
     parser.add_argument("--store", type=Path, metavar="STORE.h5", help="another than the drawn one")
+    parser.add_argument("--split", choices=("test", "val"), default="test", help="to score on")
     parser.add_argument("--identities", type=int, default=60, help="people that are drawn")
     parser.add_argument("--trials", type=int, default=40)
     parser.add_argument("--epochs", type=int, default=12)
@@ -221,12 +222,14 @@ def main() -> None:
         path = chosen.store or four_methods(folder, chosen.identities, chosen.seed)
         scores = {
             objective: winner_scores(
-                config_of(path, folder, objective, chosen), folder / f"{objective}.json"
+                config_of(path, folder, objective, chosen),
+                folder / f"{objective}-{chosen.split}.json",
+                chosen.split,
             )
             for objective in OBJECTIVES
         }
         with Store(path) as store:
-            rows = store.rows("test")
+            rows = store.rows(chosen.split)
             clips = store.labels[rows], store.methods[rows], store.groups[rows]
             kind = "SYNTHETIC fakes" if store.is_synthetic else path.name
             people = len(set(store.groups[rows]))
@@ -237,8 +240,8 @@ def main() -> None:
     tables().print(
         table(
             results,
-            f"AUC of each method against real clips, {kind}: {people} test people, {chosen.trials} "
-            "trials a search, 95% intervals over people",
+            f"AUC of each method against real clips, {kind}: {people} {chosen.split} groups of "
+            f"people, {chosen.trials} trials a search, 95% intervals over people",
         )
     )
 
