@@ -22,7 +22,6 @@ class Sizes:
 
     Attributes:
         frozen, unfrozen, memory: the cases.
-        lasting: the case of the overhead, whose trials last as long as real ones.
         small_memory: a store a tenth as large, in which ours should take as much memory.
         minutes: each engine searches, by case; of every seed.
         fewest, most: trials of each engine: it goes on until it has the fewest.
@@ -35,7 +34,6 @@ class Sizes:
     unfrozen: Case
     memory: Case
     small_memory: Case
-    lasting: Case
     minutes: Mapping[str, float]
     fewest: int
     most: int
@@ -49,7 +47,6 @@ FULL = Sizes(
     unfrozen=Case(UNFROZEN, SMALL, clips=240, frames=8, side=64, epochs=6),
     memory=Case(MEMORY, SMALL, clips=3840, frames=16, side=128, epochs=1),
     small_memory=Case(MEMORY, SMALL, clips=384, frames=16, side=128, epochs=1),
-    lasting=Case(UNFROZEN, SMALL, clips=400, frames=8, side=96, epochs=12),
     minutes={FROZEN: 10, UNFROZEN: 10},
     fewest=4,
     most=500,
@@ -57,7 +54,7 @@ FULL = Sizes(
     rounds=5,
     seeds=(0,),
 )
-# The first two cases in a third of an hour, for those who rerun every bench in an hour.
+# Some parts in a third of an hour, for those who rerun every bench in an hour.
 SHORT = dataclasses.replace(
     FULL,
     minutes={FROZEN: 5, UNFROZEN: 2},
@@ -70,7 +67,6 @@ QUICK = Sizes(
     unfrozen=Case(UNFROZEN, SMALL, clips=40, frames=3, side=32, epochs=1),
     memory=Case(MEMORY, SMALL, clips=200, frames=4, side=64, epochs=1),
     small_memory=Case(MEMORY, SMALL, clips=20, frames=4, side=64, epochs=1),
-    lasting=Case(UNFROZEN, SMALL, clips=40, frames=3, side=32, epochs=1),
     minutes={FROZEN: 0, UNFROZEN: 0},
     fewest=1,
     most=2,
@@ -173,11 +169,11 @@ def scaling(sizes: Sizes, folder: Path, say: Say) -> list[Searched]:
 
 def overhead(sizes: Sizes, folder: Path, say: Say) -> list[Event]:
     """Times of our trial and of a bare ``fit`` in turns, one event a round and way."""
-    prepare(sizes.lasting, folder)
+    prepare(sizes.unfrozen, folder)
     say(f"overhead: {sizes.rounds} rounds")
     out = folder / "overhead.jsonl"
     out.unlink(missing_ok=True)
-    arguments = ["--case", _as_text(sizes.lasting), "--folder", str(folder), "--out", str(out)]
+    arguments = ["--case", _as_text(sizes.unfrozen), "--folder", str(folder), "--out", str(out)]
     done = watched(
         [str(HERE / "search_overhead.py"), *arguments, "--rounds", str(sizes.rounds)], out
     )

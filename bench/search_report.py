@@ -157,9 +157,9 @@ def measure(parts: Sequence[str], sizes: Sizes, folder: Path, *, as_json: bool) 
         ]
     if OVERHEAD in parts:
         row = overhead_row(overhead(sizes, folder, say))
-        told[OVERHEAD] = row
+        told[OVERHEAD] = {"case": dataclasses.asdict(sizes.unfrozen), **row}
         show(
-            f"{OVERHEAD}: {sizes.lasting}: a trial {row['trial_seconds']:.1f} s, a bare fit "
+            f"{OVERHEAD}: {sizes.unfrozen}: a trial {row['trial_seconds']:.1f} s, a bare fit "
             f"{row['bare_seconds']:.1f} s; a trial takes {row['overhead']:+.1%}, of processor time "
             f"{row['overhead_cpu']:+.1%} (medians of {row['rounds']} rounds)"
         )

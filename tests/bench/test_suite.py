@@ -20,7 +20,7 @@ def test_a_folder_with_spaces_is_one_argument_and_the_command_shown_names_none()
     assert called[:2] == ["--keep", "/of some/one"]
     shown = bench.command(quick=False)
     assert shown.startswith("DFSEARCH_REAL_DATA=FOLDER python bench/accuracy.py --keep RESULTS")
-    assert "'spatial-*,no-pseudo-fakes-*'" in shown
+    assert "'noise_residual-*,no-pseudo-fakes-*'" in shown
     assert "--json" not in shown
 
 

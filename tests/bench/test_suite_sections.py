@@ -53,7 +53,11 @@ def case(**others: Any) -> dict[str, Any]:
 SEARCH = {
     "manner": "SYNTHETIC clips; random draws",
     "frozen": case(trials=0, auc=None, notes=["3 of 3 trials failed: out of memory"]),
-    "unfrozen": case(),
+    "overhead": {
+        "case": case()["case"] | {"backbone": "small_cnn"},
+        "overhead": 0.25,
+        "rounds": 2,
+    },
 }
 PREDICTION = {
     "rows": [
@@ -119,7 +123,8 @@ def test_search_is_shown_against_each_engine_and_what_failed_is_said() -> None:
     ]  # fmt: skip
     assert found.rows[1][:4] == ["resnet50 frozen, AutoKeras", "-", "-", "40 / 0"]
     assert "resnet50 frozen, autokeras: 3 of 3 trials failed: out of memory." in found.notes
-    assert [bar.series for bar in found.plot.bars] == ["against KerasTuner"] * 2
+    assert found.rows[2][:4] == ["small_cnn, nothing frozen, a bare `fit`", "0.80", "-", "2 each"]
+    assert [bar.series for bar in found.plot.bars] == ["against KerasTuner", "against a bare fit"]
     assert any("SYNTHETIC" in note for note in found.notes)
 
 
