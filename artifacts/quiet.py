@@ -13,7 +13,12 @@ def import_tensorflow() -> None:
 
     The C++ side writes to standard error before any log level applies, and no environment
     variable stops it.
+
+    On processors without AVX-512 or AMX TensorFlow leaves the kernels of oneDNN off, and takes
+    twenty times as long for a training step of 3-D convolutions. Here they are on, unless the
+    environment says otherwise.
     """
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     with silent_stderr():

@@ -24,6 +24,9 @@ from data_prep.video import Media
 
 Frames = Iterator[npt.NDArray[np.uint8]]
 
+# As artifacts.quiet.import_tensorflow has it, for tests that import TensorFlow by themselves.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
 # A busy machine is no failure.
 hypothesis.settings.register_profile(
     "patient",
