@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from accuracy_table import Judged
+from cells import cell
 from rich.table import Table
 from scipy.special import expit, logit
 
@@ -174,13 +175,3 @@ def sentence(one: Difference) -> str:
     low, high = ahead.interval
     verdict = "helps" if low > 0 else "harms" if high < 0 else "not told from nothing"
     return f"{said}, interval {low:+.2f} to {high:+.2f}: {verdict}."
-
-
-def cell(figure: Figure | None, sign: str = "") -> str:
-    """A figure and its interval, for a table."""
-    if figure is None:
-        return "-"
-    if figure.interval is None:
-        return f"{figure.value:{sign}.2f}"
-    low, high = figure.interval
-    return rf"{figure.value:{sign}.2f} \[{low:{sign}.2f}, {high:{sign}.2f}]"

@@ -11,6 +11,7 @@ import accuracy_people as people
 import numpy as np
 import numpy.typing as npt
 from accuracy_untrained import signs, untrained_scores
+from cells import cell
 from rich.table import Table
 
 from artifacts.evaluation.ranking import (
@@ -191,11 +192,11 @@ def table(clips: Judged, found: Results) -> Table:
     for column in ("AUC", "pair ranking", "AUC ahead", "pair ranking ahead"):
         shown.add_column(column)
     for name in clips.trained:
-        cells = [_cell(found[name].get(key)) for key in (AUC, PAIRS)]
-        cells += [_cell(found[name].get(key), "+") for key in (AUC_AHEAD, PAIRS_AHEAD)]
+        cells = [cell(found[name].get(key)) for key in (AUC, PAIRS)]
+        cells += [cell(found[name].get(key), "+") for key in (AUC_AHEAD, PAIRS_AHEAD)]
         shown.add_row(name, str(len(clips.trained[name])), *cells)
     for name in _leading(found):
-        shown.add_row(name, "", *(_cell(found[name].get(key)) for key in (AUC, PAIRS)))
+        shown.add_row(name, "", *(cell(found[name].get(key)) for key in (AUC, PAIRS)))
     return shown
 
 
@@ -218,7 +219,7 @@ def methods_table(clips: Judged, found: Results) -> Table | None:
     for method in methods:
         shown.add_column(method)
     for name in clips.trained:
-        shown.add_row(name, *(_cell(found[name][f"auc of {method}"]) for method in methods))
+        shown.add_row(name, *(cell(found[name][f"auc of {method}"]) for method in methods))
     return shown
 
 
@@ -241,8 +242,8 @@ def held_out_table(held_out: Mapping[str, Mapping[str, Judged]]) -> Table:
             for kind in KINDS:
                 ours = found.get(kind, {}).get(name, {})
                 best = _best(found[kind])[AUC] if kind in found else ""
-                cells += [_cell(ours.get(AUC)), _cell(ours.get(PAIRS))]
-                cells.append(_cell(found[kind][best][AUC]) if best else "-")
+                cells += [cell(ours.get(AUC)), cell(ours.get(PAIRS))]
+                cells.append(cell(found[kind][best][AUC]) if best else "-")
             shown.add_row(*cells)
     return shown
 
@@ -264,12 +265,3 @@ def _standing(value: float, interval: tuple[float, float]) -> str:
     if low > 0 or high < 0:
         return f"{told}: {'above' if low > 0 else 'below'} {against}"
     return f"{told}, which includes zero: not told from {against}"
-
-
-def _cell(figure: Figure | None, sign: str = "") -> str:
-    if figure is None:
-        return "-"
-    if figure.interval is None:
-        return f"{figure.value:{sign}.2f}"
-    low, high = figure.interval
-    return rf"{figure.value:{sign}.2f} \[{low:{sign}.2f}, {high:{sign}.2f}]"

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+from material import nobody
 from measure import Ratio, Time, in_turns, machine, speed
 
 from artifacts.quiet import import_tensorflow
@@ -82,23 +83,8 @@ def made_up_clips(count: int) -> Iterator[Clip]:
     """Noise; three of four clips are for training."""
     rng = np.random.default_rng(0)
     for number in range(count):
-        yield Clip(
-            key=f"synthetic/noise/none/{number}",
-            label=number % 2,
-            method="noise" if number % 2 else "real",
-            quality="unknown",
-            group=str(number),
-            split="val" if number % 8 > 5 else "train",
-            path="",
-            sha256="",
-            frame_indices=np.arange(FRAMES),
-            frame_times=np.arange(FRAMES) / 25,
-            boxes=np.zeros((FRAMES, 4), np.float32),
-            landmarks=np.zeros((FRAMES, 5, 2), np.float32),
-            scores=np.ones(FRAMES, np.float32),
-            coverage=1.0,
-            frames=rng.integers(0, 256, (FRAMES, SIDE, SIDE, 4), np.uint8),
-        )
+        clip = nobody(number, rng.integers(0, 256, (FRAMES, SIDE, SIDE, 4), np.uint8))
+        yield dataclasses.replace(clip, split="val" if number % 8 > 5 else "train")
 
 
 def detector(store: Store, network: str, stages: int, over_time: str, folder: Path) -> keras.Model:

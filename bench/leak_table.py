@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from ablations_compared import cell
+from cells import cell
 from leak_clips import APART, RANDOM, WAYS
 from rich.table import Table
 

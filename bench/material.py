@@ -99,7 +99,7 @@ def nobody(number: int, frames: npt.NDArray[np.uint8]) -> Clip:
     return Clip(
         key=f"{number:06d}",
         label=number % 2,
-        method="synthetic",
+        method="synthetic" if number % 2 else "real",
         quality="unknown",
         group=str(number),
         split="train",

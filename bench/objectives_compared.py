@@ -25,10 +25,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from cells import cell
 from rich.table import Table
 from sklearn.metrics import roc_auc_score
 from synthetic_store import drawn_store
 
+from artifacts.evaluation.ranking import Figure
 from artifacts.quiet import import_tensorflow
 from artifacts.run_directory import RunDirectory, write_text
 from data_prep.bootstrap import Interval, group_intervals
@@ -186,18 +188,10 @@ def table(results: Results, title: str) -> Table:
         shown.add_column(name)
     for use, of_methods in results.items():
         for method, entries in of_methods.items():
-            cells = [_cell(entries[one], "") for one in OBJECTIVES]
-            shown.add_row(use, method, *cells, _cell(entries[DIFFERENCE], "+"))
+            cells = [cell(Figure(*entries[one])) for one in OBJECTIVES]
+            shown.add_row(use, method, *cells, cell(Figure(*entries[DIFFERENCE]), "+"))
         shown.add_section()
     return shown
-
-
-def _cell(entry: Entry, sign: str) -> str:
-    value, interval = entry
-    if interval is None:
-        return f"{value:{sign}.2f}"
-    low, high = interval
-    return rf"{value:{sign}.2f} \[{low:{sign}.2f}, {high:{sign}.2f}]"
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+from material import nobody
 from measure import machine
 
 from artifacts.quiet import import_tensorflow
@@ -64,23 +65,7 @@ def noise(count: int) -> Iterator[Clip]:
     """Pictures of noise."""
     rng = np.random.default_rng(0)
     for number in range(count):
-        yield Clip(
-            key=f"synthetic/noise/none/{number}",
-            label=number % 2,
-            method="noise" if number % 2 else "real",
-            quality="unknown",
-            group=str(number),
-            split="train",
-            path="",
-            sha256="",
-            frame_indices=np.arange(1),
-            frame_times=np.zeros(1),
-            boxes=np.zeros((1, 4), np.float32),
-            landmarks=np.zeros((1, 5, 2), np.float32),
-            scores=np.ones(1, np.float32),
-            coverage=1.0,
-            frames=rng.integers(0, 256, (1, SIDE, SIDE, CHANNELS), np.uint8),
-        )
+        yield nobody(number, rng.integers(0, 256, (1, SIDE, SIDE, CHANNELS), np.uint8))
 
 
 def measure(rounds: int) -> Measured:

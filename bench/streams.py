@@ -26,9 +26,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from cells import cell
 from rich.table import Table
 from synthetic_store import drawn_store
 
+from artifacts.evaluation.ranking import Figure
 from artifacts.quiet import import_tensorflow
 from data_prep.bootstrap import Interval, group_intervals
 from data_prep.clip import Preparation
@@ -178,14 +180,14 @@ def table(results: Results, seeds: int, people: int) -> Table:
     for mark, words in MARKS.items():
         own = STREAMS.get(mark)
         cells = [
-            f"[bold]{_cell(results[f'{one} on {mark}'])}[/bold]"
+            f"[bold]{cell(Figure(*results[f'{one} on {mark}']))}[/bold]"
             if one == own
-            else _cell(results[f"{one} on {mark}"])
+            else cell(Figure(*results[f"{one} on {mark}"]))
             for one in STREAMS.values()
         ]
         if own is not None:
             ahead, other = _ahead(results, own, mark, [(one, mark) for one in STREAMS.values()])
-            cells.append(f"{_cell(ahead, '+')} ({other[0]})")
+            cells.append(f"{cell(Figure(*ahead), '+')} ({other[0]})")
         shown.add_row(words, *cells)
     return shown
 
@@ -228,14 +230,6 @@ def _by(entry: Entry) -> str:
     low, high = interval
     excluded = "excludes" if low > 0 or high < 0 else "includes"
     return f"{value:+.2f}, and the interval, {low:+.2f} to {high:+.2f}, {excluded} zero"
-
-
-def _cell(entry: Entry, sign: str = "") -> str:
-    value, interval = entry
-    if interval is None:
-        return f"{value:{sign}.2f}"
-    low, high = interval
-    return rf"{value:{sign}.2f} \[{low:{sign}.2f}, {high:{sign}.2f}]"
 
 
 def test_clips(
