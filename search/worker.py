@@ -74,6 +74,7 @@ def _call(module: str, function: str, config: RunConfig) -> Any:
     os.environ.update(visible_devices(config.device))
     lend_password(config.storage)
     import_tensorflow()
+    _check_device(config.device)
     try:
         with server_told(RunDirectory(config.run_dir).journal):
             return getattr(importlib.import_module(f"search.{module}"), function)(config)
@@ -81,3 +82,18 @@ def _call(module: str, function: str, config: RunConfig) -> Any:
         message = str(error)
     # Without its cause, which would bring TensorFlow into the process that it is passed on to.
     raise UserError(message)
+
+
+def _check_device(name: str) -> None:
+    """Refuse to train elsewhere than where one was told to.
+
+    Raises:
+        UserError: TensorFlow sees no GPU of that number.
+    """
+    import tensorflow as tf
+
+    if name.startswith("gpu:") and not tf.config.list_physical_devices("GPU"):
+        raise UserError(
+            f"device {name}: TensorFlow sees no such GPU; --device any trains on what there is, and "
+            f'pip install "tensorflow[and-cuda]=={tf.__version__}" brings what GPUs of NVIDIA need'
+        )

@@ -20,3 +20,12 @@ def test_an_error_leaves_its_cause_behind(store_path: Path, tmp_path: Path) -> N
         worker.enqueue(config, "architecture")
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
+
+
+def test_a_device_that_is_not_there_is_not_replaced_by_another(
+    store_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    config = resolve({"store": store_path, "run_dir": tmp_path / "run", "device": "gpu:99"})
+    with pytest.raises(UserError, match="device gpu:99: TensorFlow sees no such GPU"):
+        worker.enqueue(config, "architecture")
