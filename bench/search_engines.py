@@ -1,9 +1,9 @@
 """One search by one engine, in a process of its own, for ``bench/search.py``.
 
 Every engine searches the space of :func:`search.detectors.space` on the same store, with random
-draws from the same seed, trials of the same epochs and nothing pruned. Trials are written down as
-they end, with the seconds since the engine was given the store and the best validation AUC of an
-epoch.
+draws from the same seed, trials of the same epochs and nothing pruned. Where a case names a
+frame stride, stock engines draw everything else. Trials are written down as they end, with the
+seconds since the engine was given the store and the best validation AUC of an epoch.
 """
 
 from __future__ import annotations
@@ -67,8 +67,6 @@ def search_with_keras_tuner(
     import keras
     import keras_tuner
 
-    from search import detectors
-
     class Compiled(keras_tuner.HyperModel):
         def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
             model = graph.build(hp)
@@ -80,9 +78,7 @@ def search_with_keras_tuner(
             return model
 
     write = write_to(out)
-    (train, val), graph = _in_memory(case, folder), None
-    with Store(case.store(folder)) as store:
-        graph = detectors.space(config(case, folder, out.with_suffix(".run")), store)
+    (train, val), graph = _in_memory(case, folder), _graph(case, folder, out)
     tuner = keras_tuner.RandomSearch(
         Compiled(),
         objective=keras_tuner.Objective("val_auc", "max"),
@@ -111,15 +107,12 @@ def search_with_autokeras(case: Case, folder: Path, out: Path, chosen: argparse.
     import keras
     import keras_tuner
 
-    from search import detectors
     from spaces.detector import DetectorBlock, FakeProbabilityHead
     from spaces.inputs import ClipInput
 
     write = write_to(out)
     train, val = _in_memory(case, folder)
-    with Store(case.store(folder)) as store:
-        graph = detectors.space(config(case, folder, out.with_suffix(".run")), store)
-    (block,) = [one for one in graph.blocks if isinstance(one, DetectorBlock)]
+    block = _detector(_graph(case, folder, out))
     frames = ClipInput(train[0].shape[1:])
     head = FakeProbabilityHead(metrics=[keras.metrics.AUC(name="auc")])
     ak.AutoModel(
@@ -139,6 +132,24 @@ def search_with_autokeras(case: Case, folder: Path, out: Path, chosen: argparse.
         callbacks=[_clock(write)],
         verbose=0,
     )
+
+
+def _graph(case: Case, folder: Path, out: Path) -> Any:
+    """What stock engines search."""
+    from search import detectors
+
+    with Store(case.store(folder)) as store:
+        graph = detectors.space(config(case, folder, out.with_suffix(".run")), store)
+    if case.stride is not None:
+        _detector(graph).spatial.frame_stride = case.stride
+    return graph
+
+
+def _detector(graph: Any) -> Any:
+    from spaces.detector import DetectorBlock
+
+    (block,) = [one for one in graph.blocks if isinstance(one, DetectorBlock)]
+    return block
 
 
 def _in_memory(case: Case, folder: Path) -> tuple[Arrays, Arrays]:

@@ -31,6 +31,8 @@ class Case:
         frames, side: of a clip.
         epochs: of every trial.
         batch_size: clips.
+        stride: stock engines look at every so many frames and draw the rest; None where they draw
+            that as well.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Case:
     side: int
     epochs: int
     batch_size: int = 8
+    stride: int | None = None
 
     @property
     def gigabytes(self) -> float:

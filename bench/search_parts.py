@@ -24,7 +24,10 @@ class Sizes:
         frozen, unfrozen, memory: the cases.
         small_memory: a store a tenth as large, in which ours should take as much memory.
         minutes: each engine searches, by case; of every seed.
-        fewest, most: trials of each engine: it goes on until it has the fewest.
+        strides: frame strides that stock engines are given with the frozen network, a trial each:
+            what one takes is in proportion to the frames it looks at, and they have no time for
+            draws enough to say how long it takes in the middle.
+        fewest, most: trials of each other search: it goes on until it has the fewest.
         scaling_trials: of our search with one worker and with two.
         rounds: of the overhead.
         seeds: of searches.
@@ -35,6 +38,7 @@ class Sizes:
     memory: Case
     small_memory: Case
     minutes: Mapping[str, float]
+    strides: tuple[int, ...]
     fewest: int
     most: int
     scaling_trials: int
@@ -48,6 +52,7 @@ FULL = Sizes(
     memory=Case(MEMORY, SMALL, clips=3840, frames=16, side=128, epochs=1),
     small_memory=Case(MEMORY, SMALL, clips=384, frames=16, side=128, epochs=1),
     minutes={FROZEN: 10, UNFROZEN: 4},
+    strides=(2, 1, 4),
     fewest=2,
     most=500,
     scaling_trials=12,
@@ -57,17 +62,19 @@ FULL = Sizes(
 # Some parts in a third of an hour, for those who rerun every bench in an hour.
 SHORT = dataclasses.replace(
     FULL,
+    strides=(2,),
     minutes={FROZEN: 5, UNFROZEN: 2},
     fewest=1,
     scaling_trials=6,
     rounds=2,
 )
 QUICK = Sizes(
-    frozen=Case(FROZEN, RESNET50, clips=20, frames=2, side=32, epochs=1),
+    frozen=Case(FROZEN, RESNET50, clips=20, frames=3, side=32, epochs=1),
     unfrozen=Case(UNFROZEN, SMALL, clips=40, frames=3, side=32, epochs=1),
     memory=Case(MEMORY, SMALL, clips=200, frames=4, side=64, epochs=1),
     small_memory=Case(MEMORY, SMALL, clips=20, frames=4, side=64, epochs=1),
     minutes={FROZEN: 0, UNFROZEN: 0},
+    strides=(1, 2),
     fewest=1,
     most=2,
     scaling_trials=2,
@@ -104,13 +111,6 @@ class Searched:
         """Trials, from the start to the end of the last."""
         return 3600 * len(self.ends) / self.ends[-1] if self.ends else None
 
-    @property
-    def later_per_hour(self) -> float | None:
-        """Trials after the first, which pays for what is done once."""
-        if len(self.ends) < 2:
-            return None
-        return 3600 * (len(self.ends) - 1) / (self.ends[-1] - self.ends[0])
-
     def best_at(self, seconds: float) -> float | None:
         """Best validation AUC of the trials that have ended by then."""
         pairs = zip(self.ends, self.aucs, strict=True)
@@ -130,8 +130,40 @@ def searches(name: str, sizes: Sizes, folder: Path, say: Say) -> list[Searched]:
     for seed in sizes.seeds:
         for engine in ENGINES:
             say(f"{name}, seed {seed}: {engine}")
-            found.append(_search(engine, case, folder, enough, seed=seed, trials=sizes.most))
+            if name == UNFROZEN or engine == OURS:
+                found.append(_search(engine, case, folder, enough, seed=seed, trials=sizes.most))
+            else:
+                found.append(_of_strides(engine, case, folder, seed, sizes.strides))
     return found
+
+
+def _of_strides(
+    engine: str, case: Case, folder: Path, seed: int, strides: Sequence[int]
+) -> Searched:
+    """One trial of each frame stride, by an engine that begins anew."""
+    cases = [dataclasses.replace(case, stride=stride) for stride in strides]
+    found = [_search(engine, one, folder, _one_trial, seed=seed, trials=1) for one in cases]
+    return in_a_row(case, found)
+
+
+def in_a_row(case: Case, found: Sequence[Searched]) -> Searched:
+    """Searches of one trial each as one search, each begun when the one before it ended.
+
+    Args:
+        case: of all of them.
+        found: at least one.
+    """
+    lasted = [one.ends[-1] if one.ends else 0.0 for one in found]
+    starts = [sum(lasted[:place]) for place in range(len(found))]
+    return dataclasses.replace(
+        found[0],
+        case=case,
+        ends=[start + end for start, one in zip(starts, found, strict=True) for end in one.ends],
+        aucs=[auc for one in found for auc in one.aucs],
+        peak=max(one.peak for one in found),
+        own_peak=max(one.own_peak for one in found),
+        notes=[note for one in found for note in one.notes],
+    )
 
 
 def memory(sizes: Sizes, folder: Path, say: Say) -> list[Searched]:
@@ -205,7 +237,7 @@ def _search(
     workers: int = 1,
     trials: int,
 ) -> Searched:
-    out = folder / f"{case.name}-{engine}-{seed}-{workers}.jsonl"
+    out = folder / f"{case.name}-{case.stride or 'any'}-{engine}-{seed}-{workers}.jsonl"
     out.unlink(missing_ok=True)
     arguments = ["--case", _as_text(case), "--folder", str(folder), "--out", str(out)]
     settings = {"engine": engine, "seed": seed, "workers": workers, "trials": trials}

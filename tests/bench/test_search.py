@@ -88,8 +88,15 @@ def test_what_is_trained_after_the_last_trial_is_no_trial() -> None:
     )
     assert (found.ends, found.aucs) == ([10.0, 20.0], [0.6, None])
     assert found.notes == ["1 of 2 trials failed: out of memory"]
-    assert (found.per_hour, found.later_per_hour) == (360.0, 360.0)
+    assert found.per_hour == 360.0
     assert [found.best_at(seconds) for seconds in (5, 15, 25)] == [None, 0.6, 0.6]
+
+
+def test_trials_of_engines_begun_anew_follow_one_another() -> None:
+    found = [searched("keras_tuner", ends, [0.5] * len(ends)) for ends in ([30.0], [], [10.0])]
+    together = parts.in_a_row(CASE, found)
+    assert (together.ends, together.aucs) == ([30.0, 40.0], [0.5, 0.5])
+    assert together.per_hour == 180.0
 
 
 def test_ratios_are_ours_in_terms_of_theirs_and_auc_is_of_one_time() -> None:
@@ -98,7 +105,6 @@ def test_ratios_are_ours_in_terms_of_theirs_and_auc_is_of_one_time() -> None:
     own, other = report.search_rows([ours, theirs], minutes=1)
     assert (own["ratio"], own["equal_seconds"]) == (1.0, 60)
     assert other["ratio"] == pytest.approx((4 / 90) / (2 / 70))
-    assert other["later_ratio"] == pytest.approx((3 / 80) / (1 / 40))
     assert (own["auc"], other["auc"]) == (0.7, 0.8)
     early, late = report.search_rows([ours, theirs], minutes=0)
     assert (early["equal_seconds"], early["auc"], late["auc"]) == (30.0, 0.7, 0.8)

@@ -39,7 +39,7 @@ PREPARATION = {
 
 
 def searched(engine: str, ratio: float | None, **values: Any) -> dict[str, Any]:
-    plain = {"later_ratio": ratio, "trials": 4, "auc": 0.75, "peak": 2e9, "notes": []}
+    plain = {"trials": 4, "auc": 0.75, "peak": 2e9, "notes": []}
     return {"engine": engine, "ratio": ratio, **plain, **values}
 
 
@@ -119,11 +119,11 @@ def test_preparation_is_shown_by_both_clocks_and_by_its_limit() -> None:
 def test_search_is_shown_against_each_engine_and_what_failed_is_said() -> None:
     found = section("search", SEARCH)
     assert found.rows[0] == [
-        "resnet50 frozen, KerasTuner", "14", "14", "40 / 4", "0.75 / 0.75", "2.00"
+        "resnet50 frozen, KerasTuner", "14", "40 / 4", "0.75 / 0.75", "2.00"
     ]  # fmt: skip
-    assert found.rows[1][:4] == ["resnet50 frozen, AutoKeras", "-", "-", "40 / 0"]
+    assert found.rows[1][:3] == ["resnet50 frozen, AutoKeras", "-", "40 / 0"]
     assert "resnet50 frozen, autokeras: 3 of 3 trials failed: out of memory." in found.notes
-    assert found.rows[2][:4] == ["small_cnn, nothing frozen, a bare `fit`", "0.80", "-", "2 each"]
+    assert found.rows[2][:3] == ["small_cnn, nothing frozen, a bare `fit`", "0.80", "2 each"]
     assert [bar.series for bar in found.plot.bars] == ["against KerasTuner", "against a bare fit"]
     assert any("SYNTHETIC" in note for note in found.notes)
 
