@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import autokeras as ak
@@ -105,16 +105,24 @@ class SpatialBlock(ak.Block):
         """Build the stream on uint8 frames (batch, T, H, W, 4); returns float (batch, T', F)."""
         frames = keras.tree.flatten(inputs)[0]
         stride = self._stride(hp, frames.shape[1])
-        if len(self.backbones) == 1:
-            (chosen,) = self.backbones
-            scope: Any = contextlib.nullcontext()
-        else:
-            chosen = hp.Choice("backbone", self.backbones, default=self.backbones[0])
-            scope = hp.conditional_scope("backbone", [chosen])
-        with scope:
-            if chosen in APPLICATIONS:
-                return self._application(hp, chosen, frames, stride)
+        chosen = self.backbones[0]
+        if len(self.backbones) > 1:
+            chosen = hp.Choice("backbone", self.backbones, default=chosen)
+        if chosen in APPLICATIONS:
+            return self._application(hp, chosen, frames, stride)
+        with self._only_of(hp, [chosen]):
             return self._small(hp, chosen, rgb(frames, frame_stride=stride, name=self.name))
+
+    def _only_of(self, hp: Any, backbones: Sequence[str]) -> AbstractContextManager[None]:
+        """Ask what follows of these backbones alone.
+
+        A choice is always asked under the same condition: where it has two, KerasTuner forgets the
+        answer under one when the other does not hold.
+        """
+        if len(self.backbones) == 1:
+            return nullcontext()
+        scope: AbstractContextManager[None] = hp.conditional_scope("backbone", list(backbones))
+        return scope
 
     def _stride(self, hp: Any, frames: int) -> int:
         if self.frame_stride is not None:
@@ -135,7 +143,7 @@ class SpatialBlock(ak.Block):
         x = preprocess(frames, application.preprocessing, frame_stride=stride, name=self.name)
         _, time, *frame_shape = x.shape
         trained = self._trained(hp)
-        inflated = self._inflated(hp, application.inflatable, time)
+        inflated = self._inflated(hp, chosen, time)
         network = backbone(
             chosen, tuple(frame_shape), self.weights, frames=time, inflated_stages=inflated
         )
@@ -147,11 +155,17 @@ class SpatialBlock(ak.Block):
             return ALL_STAGES
         if self.trainable_stages is not None:
             return self.trainable_stages
-        return str(hp.Choice("trainable_stages", ["0", "1", "2", ALL_STAGES], default="0"))
+        with self._only_of(hp, [one for one in self.backbones if one in APPLICATIONS]):
+            return str(hp.Choice("trainable_stages", ["0", "1", "2", ALL_STAGES], default="0"))
 
-    def _inflated(self, hp: Any, possible: bool, frames: int) -> int:
+    def _inflated(self, hp: Any, chosen: str, frames: int) -> int:
         if frames < TEMPORAL_EXTENT:
             return 0
         if self.inflated_stages is not None:
             return self.inflated_stages
-        return hp.Int("inflated_stages", 0, 2, default=0) if possible else 0
+        known = [one for one in self.backbones if one in APPLICATIONS]
+        possible = [one for one in known if APPLICATIONS[one].inflatable]
+        if chosen not in possible:
+            return 0
+        with self._only_of(hp, possible):
+            return int(hp.Int("inflated_stages", 0, 2, default=0))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import autokeras as ak
@@ -34,6 +35,7 @@ _CHOICES: dict[str, tuple[list[Any], Any]] = {
     "convolution_dropout": ([0.0, 0.1, 0.2, 0.3, 0.4, 0.5], 0.2),
     "change_dropout": ([0.0, 0.25, 0.5], 0.5),
 }
+_CONTROLS = ("attention", "mean")
 _QUERY_UNITS = 64
 
 # Of a feature from frame to frame; what varies less is not scaled up to unit variance.
@@ -142,10 +144,18 @@ class TemporalBlock(ak.Block):
         candidates = self.kinds if self.kind is None else [self.kind]
         if len(candidates) == 1:
             return self._of_kind(candidates[0], hp, x)
-        kind = hp.Choice("kind", candidates, default=candidates[0])
-        alike = RECURRENT_KINDS if kind in RECURRENT_KINDS else (kind,)
-        with hp.conditional_scope("kind", list(alike)):
-            return self._of_kind(kind, hp, x)
+        return self._of_kind(hp.Choice("kind", candidates, default=candidates[0]), hp, x)
+
+    def _only_of(self, hp: Any, kinds: Collection[str]) -> AbstractContextManager[None]:
+        """Ask what follows of these kinds alone.
+
+        A choice is always asked under the same condition: where it has two, KerasTuner forgets the
+        answer under one when the other does not hold.
+        """
+        if self.kind is not None or len(self.kinds) == 1:
+            return nullcontext()
+        scope: AbstractContextManager[None] = hp.conditional_scope("kind", list(kinds))
+        return scope
 
     def _of_kind(self, kind: str, hp: Any, x: keras.KerasTensor) -> keras.KerasTensor:
         if kind == "mean":
@@ -153,14 +163,16 @@ class TemporalBlock(ak.Block):
         if kind == "attention":
             return self._attention(x)
         change = self._change(x)
-        if kind == "transformer":
-            summary = self._transformer(hp, change)
-        elif kind == "convolution":
-            summary = self._convolution(hp, change)
-        else:
-            cell = keras.layers.LSTM if kind == "bilstm" else keras.layers.GRU
-            summary = self._recurrent(hp, change, cell)
-        dropout = self._choose(hp, "change_dropout")
+        with self._only_of(hp, RECURRENT_KINDS if kind in RECURRENT_KINDS else [kind]):
+            if kind == "transformer":
+                summary = self._transformer(hp, change)
+            elif kind == "convolution":
+                summary = self._convolution(hp, change)
+            else:
+                cell = keras.layers.LSTM if kind == "bilstm" else keras.layers.GRU
+                summary = self._recurrent(hp, change, cell)
+        with self._only_of(hp, [one for one in self.kinds if one not in _CONTROLS]):
+            dropout = self._choose(hp, "change_dropout")
         if dropout:
             summary = keras.layers.Dropout(
                 dropout, noise_shape=(None, 1), name=f"{self.name}_change_dropout"

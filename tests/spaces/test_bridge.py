@@ -24,7 +24,7 @@ from data_prep.clip import Preparation
 from data_prep.store import Clip, write_store
 from spaces import ClipInput, DetectorBlock, FakeProbabilityHead, detector_space
 from spaces.spatial import SpatialBlock
-from spaces.temporal import TemporalBlock
+from spaces.temporal import KINDS, TemporalBlock
 
 CLIP = (2, 32, 32, 4)
 PAGE = Path(__file__).parents[2] / "docs" / "bridge.md"
@@ -113,18 +113,40 @@ def test_the_space_is_searched_by_a_plain_tuner(
     np.testing.assert_allclose(again(clips), model(clips), atol=1e-5)
 
 
-def test_a_choice_has_one_set_of_conditions_whatever_streams_are_on(
-    blocks: dict[str, Any],
-) -> None:
-    space = detector_space(CLIP, **blocks)
-    conditions: dict[str, set[str]] = {}
-    for off in ({}, {"detector/noise_residual": False}, {"detector/spatial": False}):
+def _conditions(space: Any, answers: list[dict[str, Any]]) -> dict[str, set[str]]:
+    """Under which conditions every choice is asked, the defaults answered but for these."""
+    found: dict[str, set[str]] = {}
+    for answer in answers:
         hp = keras_tuner.HyperParameters()
-        hp.values.update(off)
+        hp.values.update(answer)
         space.build(hp)
         for entry in hp.space:
             said = [(condition.name, tuple(condition.values)) for condition in entry.conditions]
-            conditions.setdefault(entry.name, set()).add(str(said))
+            found.setdefault(entry.name, set()).add(str(said))
+    return found
+
+
+def test_a_choice_has_one_set_of_conditions_whatever_streams_are_on(
+    blocks: dict[str, Any],
+) -> None:
+    off = [{}, {"detector/noise_residual": False}, {"detector/spatial": False}]
+    conditions = _conditions(detector_space(CLIP, **blocks), off)
+    assert {name: len(found) for name, found in conditions.items()} == dict.fromkeys(conditions, 1)
+
+
+def test_a_choice_has_one_set_of_conditions_whatever_is_built() -> None:
+    """Where it has two, KerasTuner forgets the answer under one when the other does not hold."""
+    backbones = ["small_cnn", "small_resnet", "resnet50", "vgg16", "efficientnet_lite0"]
+    spatial = SpatialBlock(backbones, weights="none", inflated_stages=None)
+    space = detector_space((8, 32, 32, 4), streams=["spatial"], spatial=spatial)
+    answers = [{"detector/temporal/kind": kind} for kind in KINDS]
+    answers += [
+        {"detector/spatial/backbone": backbone, "detector/temporal/kind": "mean"}
+        for backbone in backbones
+    ]
+    conditions = _conditions(space, answers)
+    shared = {"detector/temporal/change_dropout", "detector/spatial/inflated_stages"}
+    assert shared <= set(conditions)
     assert {name: len(found) for name, found in conditions.items()} == dict.fromkeys(conditions, 1)
 
 
