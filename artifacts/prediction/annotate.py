@@ -17,6 +17,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from artifacts.prediction.answers import Judged, NoVerdict
 from artifacts.prediction.overlay import FacePath, Overlay
 from artifacts.prediction.sound import Sound
+from artifacts.prediction.sources import MARK
 from artifacts.prediction.timeline import running
 from artifacts.prediction.watching import Watched
 from artifacts.run_directory import replacing
@@ -107,6 +108,7 @@ def _write(
         output = opened.enter_context(
             av.open(str(out), "w", format="mp4", options={"movflags": "+faststart"})
         )
+        output.metadata["comment"] = MARK
         rate = Fraction(watched.media.fps or _STILL_RATE).limit_denominator(1001)
         picture = _Pictures(output, rate, watched.media.width, watched.media.height)
         sound = None

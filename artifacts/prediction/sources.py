@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
+
+import av
 
 from data_prep.errors import UserError
 from data_prep.layouts.files import files
 from data_prep.layouts.kinds import is_picture, is_video
+
+MARK = "annotated by dfsearch"
+"""In an annotated video, as its comment."""
 
 
 def find_sources(paths: Iterable[Path]) -> list[Path]:
@@ -39,15 +44,19 @@ def _inside(folder: Path) -> list[Path]:
 
 
 def name_outputs(out: Path, files: Sequence[Path]) -> dict[Path, Path]:
-    """Where the annotated video of each file goes.
+    """Where the annotated video of each file goes: never on one of the files.
+
+    In a folder, names that others have are passed over; an annotated video is written anew.
 
     Args:
         out: of one file, the video to write, or a folder; of several, a folder, which is made.
         files: what is judged.
 
     Raises:
-        UserError: ``out`` cannot be written, or is one video for several files.
+        UserError: ``out`` cannot be written, is one video for several files, or would replace
+            another video than an annotated one.
     """
+    judged = {_identity(path) for path in files if path.exists()}
     to_folder = out.is_dir() or not out.suffix
     if not to_folder:
         if len(files) > 1:
@@ -59,6 +68,11 @@ def name_outputs(out: Path, files: Sequence[Path]) -> dict[Path, Path]:
             raise UserError(f"--annotate {out}: an annotated video is an MP4; name it OUT.mp4")
         if not out.parent.is_dir():
             raise UserError(f"--annotate {out}: there is no folder {out.parent}; make it first")
+        if not _is_free(out, judged):
+            raise UserError(
+                f"--annotate {out} would replace {out}, which is to be judged or was not written "
+                "by --annotate; choose another name"
+            )
         outputs = dict.fromkeys(files, out)
     else:
         try:
@@ -69,14 +83,37 @@ def name_outputs(out: Path, files: Sequence[Path]) -> dict[Path, Path]:
         taken: set[Path] = set()
         for path in dict.fromkeys(files):
             name, number = out / f"{path.stem}.mp4", 2
-            while name in taken:
+            while name in taken or not _is_free(name, judged):
                 name, number = out / f"{path.stem}-{number}.mp4", number + 1
             taken.add(name)
             outputs[path] = name
-    for path, output in outputs.items():
-        if output.exists() and path.exists() and output.samefile(path):
-            raise UserError(f"--annotate {out} would replace {path}; choose another name")
     folder = out if to_folder else out.parent
     if not os.access(folder, os.W_OK):
         raise UserError(f"--annotate {out}: {folder} cannot be written to; name another folder")
     return outputs
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """What names of one file have in common."""
+    found = path.stat()
+    return found.st_dev, found.st_ino
+
+
+def _is_free(path: Path, judged: Container[tuple[int, int]]) -> bool:
+    """Whether a name may be written to: nothing is there, or an annotated video not to judge."""
+    if not path.exists():
+        return True
+    return _identity(path) not in judged and _is_annotated(path)
+
+
+def _is_annotated(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    try:
+        with (
+            path.open("rb") as file,
+            av.open(file, format="mp4", metadata_errors="replace") as video,
+        ):
+            return video.metadata.get("comment") == MARK
+    except (av.FFmpegError, OSError):
+        return False

@@ -19,6 +19,7 @@ from artifacts.prediction.annotate import annotate
 from artifacts.prediction.answers import FaceVerdict, Judged, NoVerdict, Verdict
 from artifacts.prediction.overlay import COLOURS
 from artifacts.prediction.sliding import Clip
+from artifacts.prediction.sources import name_outputs
 from artifacts.prediction.timeline import Moment
 from artifacts.prediction.watching import FaceClip, Watched
 from data_prep.clip import Preparation
@@ -252,6 +253,22 @@ def test_a_video_without_a_verdict_is_annotated_with_what_was_found(
         video, tmp_path / "b.mp4", dataclasses.replace(judged, **without), PREPARATION, _decide
     )
     assert not (tmp_path / "b.mp4").exists()
+
+
+def test_an_annotated_video_alone_is_written_anew(
+    tmp_path: Path, write_video: Callable[..., Path]
+) -> None:
+    video, out = write_video(tmp_path / "in.mp4", _flat(8)), tmp_path / "out" / "in.mp4"
+    out.parent.mkdir()
+    annotate(video, out, _judged(video), PREPARATION, _decide)
+    assert name_outputs(out.parent, [video]) == {video: out}
+    assert name_outputs(out, [video]) == {video: out}
+    # Where it is to be judged itself it stays.
+    assert name_outputs(out.parent, [out]) == {out: out.with_name("in-2.mp4")}
+    with pytest.raises(UserError, match="to be judged"):
+        name_outputs(out, [out])
+    # One that it was not is no annotated video.
+    assert name_outputs(tmp_path, [out]) == {out: tmp_path / "in-2.mp4"}
 
 
 def test_what_cannot_be_written_is_one_line_and_leaves_nothing(

@@ -63,6 +63,24 @@ def test_videos_of_one_name_are_annotated_in_files_of_several(tmp_path: Path) ->
     assert names == ["b.mp4", "b-2.mp4", "b-3.mp4"]
 
 
+def test_no_file_is_annotated_where_another_lies(tmp_path: Path) -> None:
+    for name in ("x/b.mp4", "y/b.mp4", "IMG_1.jpg", "IMG_1.mp4", "take.mov", "take.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+
+    def dealt(out: str, *names: str) -> list[str]:
+        found = name_outputs(tmp_path / out, [tmp_path / name for name in names])
+        return [str(path.relative_to(tmp_path)) for path in found.values()]
+
+    assert dealt("y", "x/b.mp4", "y/b.mp4") == ["y/b-2.mp4", "y/b-3.mp4"]
+    assert dealt(".", "IMG_1.jpg", "IMG_1.mp4") == ["IMG_1-2.mp4", "IMG_1-3.mp4"]
+    # One that nobody named is not replaced either.
+    assert dealt(".", "take.mov") == ["take-2.mp4"]
+    (tmp_path / "y" / "link.mp4").symlink_to(tmp_path / "x" / "b.mp4")
+    (tmp_path / "y" / "link-2.mp4").mkdir()
+    assert dealt("y", "x/b.mp4", "link.avi") == ["y/b-2.mp4", "y/link-3.mp4"]
+
+
 def test_a_name_that_cannot_be_written_is_refused(tmp_path: Path, folder: Path) -> None:
     video, other = folder / "b.mp4", folder / "a.MOV"
     with pytest.raises(UserError, match="one video, and there are 2"):
@@ -74,7 +92,7 @@ def test_a_name_that_cannot_be_written_is_refused(tmp_path: Path, folder: Path) 
     with pytest.raises(UserError, match="would replace"):
         name_outputs(video, [video])
     with pytest.raises(UserError, match="would replace"):
-        name_outputs(folder, [video])
+        name_outputs(video, [other])
     with pytest.raises(UserError, match="name another folder"):
         name_outputs(video / "out", [video])
 
