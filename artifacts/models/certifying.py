@@ -216,7 +216,7 @@ def run_alone(
         request = Path(name) / "request.json"
         asked = {"format": kind, "model": str(path.resolve()), "clips": clips, "answers": name}
         request.write_text(json.dumps(asked), encoding="utf-8")
-        program = [sys.executable, "-I", runtimes.__file__, str(request)]
+        program = [sys.executable, "-P", runtimes.__file__, str(request)]
         quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
         try:
             done = subprocess.run(

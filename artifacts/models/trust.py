@@ -134,7 +134,7 @@ def _take_keras(path: Path, folder: Path) -> Path:
 
 def _copy_weights(source: Path, target: Path) -> None:
     """Copy an HDF5 file in a process of its own, which it may crash, fill or keep busy."""
-    program = [sys.executable, "-P", "-s", weights_copy.__file__, str(source), str(target)]
+    program = [sys.executable, "-P", weights_copy.__file__, str(source), str(target)]
     seconds = _FEWEST_SECONDS + source.stat().st_size // _BYTES_A_SECOND
     one_thread = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     try:
@@ -149,6 +149,9 @@ def _copy_weights(source: Path, target: Path) -> None:
         raise RefusalError(f"is damaged: reading it took longer than {seconds} s") from None
     if done.returncode == 1 and done.stdout:
         raise RefusalError(done.stdout.decode("utf-8", "surrogateescape"))
+    said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+    if done.returncode == 1 and said:
+        raise RefusalError(f"cannot be checked: {said[-1][:300]}")
     if done.returncode:
         raise RefusalError("is damaged: reading it ended in a crash")
 

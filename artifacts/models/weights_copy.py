@@ -6,7 +6,8 @@ opens the old one. It imports neither this project nor Keras::
 
     python weights_copy.py SOURCE TARGET
 
-Exit code 0: TARGET is written. 1: refused, with the reason on standard output. Another: it crashed.
+Exit code 0: TARGET is written. 1: refused, with the reason on standard output; without one it could
+not begin, as standard error says. Another: it crashed.
 """
 
 from __future__ import annotations

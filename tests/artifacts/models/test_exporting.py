@@ -105,7 +105,7 @@ def test_a_file_that_does_not_load_is_told_by_its_last_line(tmp_path: Path) -> N
         run_alone("onnx", path, {"frames": str(tmp_path / "frames.npy")})
 
 
-def test_nothing_of_this_project_is_there_where_a_file_is_run(
+def test_a_file_is_run_with_the_packages_of_this_process_but_nothing_of_this_project(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spy = tmp_path / "spy.py"
@@ -119,14 +119,20 @@ def test_nothing_of_this_project_is_there_where_a_file_is_run(
         "            found.append(name)\n"
         "        except ImportError:\n"
         "            pass\n"
+        "    import only_on_the_path, sys\n"
+        "    found.append(sys.flags.no_user_site)\n"
         "    return found, lambda arrays: 0.5\n"
         "LOADERS['litert'] = load_h5\n"
     )
     spy.write_text(source.replace('if __name__ == "__main__":', asked + "if True:"))
+    (tmp_path / "packages").mkdir()
+    (tmp_path / "packages" / "only_on_the_path.py").touch()
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "packages"))
+    monkeypatch.delenv("PYTHONNOUSERSITE", raising=False)
     monkeypatch.setattr(certifying.runtimes, "__file__", str(spy))
     np.save(tmp_path / "frames.npy", np.zeros((3, 1), np.uint8))
     answers, facts = run_alone("litert", spy, {"frames": str(tmp_path / "frames.npy")})
-    assert facts["inputs"] == []
+    assert facts["inputs"] == [0]
     assert answers.tolist() == [0.5] * 3 and len(facts["seconds"]) == 3
 
 

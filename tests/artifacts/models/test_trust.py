@@ -16,6 +16,7 @@ import keras
 import numpy as np
 import pytest
 
+from artifacts.models import weights_copy
 from artifacts.models.trust import check_model_file, open_model
 from data_prep.errors import UserError
 
@@ -276,6 +277,26 @@ def test_no_reader_but_the_limited_one_opens_the_file(
     monkeypatch.setattr(h5py.File, "__init__", spy)
     open_model(h5)
     assert opened and str(h5) not in opened
+
+
+def test_a_check_that_cannot_begin_is_no_damage(
+    h5: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "h5py.py").write_text("raise ImportError('no HDF5 here')\n")
+    monkeypatch.setenv("PYTHONPATH", str(elsewhere))
+    assert _refusal(h5) == "cannot be checked: ImportError: no HDF5 here; not opened"
+
+
+def test_the_check_finds_packages_where_this_process_does(
+    h5: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spy = tmp_path_factory.mktemp("elsewhere") / "spy.py"
+    flags = "sys.flags.no_user_site, sys.flags.ignore_environment, sys.flags.safe_path"
+    spy.write_text(f"import sys\nprint({flags}, end='')\nsys.exit(1)\n")
+    monkeypatch.delenv("PYTHONNOUSERSITE", raising=False)
+    monkeypatch.setattr(weights_copy, "__file__", str(spy))
+    assert _refusal(h5) == "0 0 True; not opened"
 
 
 def test_an_archive_with_anything_beside_its_members_is_refused(archive: Path) -> None:
