@@ -1,50 +1,22 @@
-"""Learning curves of a trial as a picture, drawn from its ``history.csv``."""
+"""Learning curves of a trial as a picture."""
 
 from __future__ import annotations
 
-import csv
 import io
-import math
-from collections.abc import Sequence
-from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-# What is drawn where a history has it, from the top down.
-_DRAWN = ("val_auc", "kid", "val_log_loss", "loss", "discriminator_loss", "generator_loss")
-_COUNTED = ("epoch", "report")
+from artifacts.histories import Curve
+
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 720, 200, 70, 20, 34, 26
 _PAPER, _INK, _AXIS, _LINE = "#ffffff", "#202020", "#b0b0b0", "#1f5fa8"
-
-Curve = Sequence[tuple[float, float]]
-
-
-def read_curves(path: Path) -> dict[str, Curve]:
-    """What a history tells, by name: (epoch or report, value) of each row that has a finite one.
-
-    Of a trial that was also trained without each method in turn, the training with all. A line that
-    is being written, and a file that is none, are passed over.
-    """
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = [row for row in csv.DictReader(file) if not row.get("without")]
-    except (OSError, ValueError, csv.Error):
-        return {}
-    curves: dict[str, list[tuple[float, float]]] = {}
-    for row in rows:
-        at = next((_number(row[name]) for name in _COUNTED if name in row), None)
-        for name in _DRAWN:
-            value = _number(row.get(name))
-            if at is not None and value is not None:
-                curves.setdefault(name, []).append((at, value))
-    return {name: curves[name] for name in _DRAWN if name in curves}
 
 
 def draw_curves(curves: dict[str, Curve], title: str) -> bytes:
     """A PNG with a panel for each curve, one under the other.
 
     Args:
-        curves: from :func:`read_curves`; at least one.
+        curves: from :func:`artifacts.histories.read_curves`; at least one.
         title: of the trial.
     """
     picture = Image.new("RGB", (_WIDTH, _HEIGHT * len(curves)), _PAPER)
@@ -81,11 +53,3 @@ def _panel(pen: ImageDraw.ImageDraw, above: int, title: str, curve: Curve) -> No
         pen.line(points, _LINE, 2)
     for x, y in points:
         pen.ellipse((x - 2.5, y - 2.5, x + 2.5, y + 2.5), _LINE)
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        value = float(text or "")
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None

@@ -16,7 +16,8 @@ from typing import BinaryIO
 
 from optuna.artifacts.exceptions import ArtifactNotFound
 
-from artifacts.dashboard.curve_picture import draw_curves, read_curves
+from artifacts.dashboard.curve_picture import draw_curves
+from artifacts.histories import read_curves
 from artifacts.run_directory import RunDirectory, read_json
 from data_prep.errors import UserError
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import math
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import plotly.graph_objects as go
 
+from artifacts.histories import Curve, read_curves
 from artifacts.records import DETECTOR_STAGES
 from artifacts.report.parts import Figure, Missing, Part
 from artifacts.report.search import Trials
 from artifacts.run_directory import RunDirectory
 
 _MOST_CURVES = 12
+
+_Histories: TypeAlias = "Mapping[tuple[str, int], Mapping[str, Curve]]"
 
 
 def learning_parts(run: RunDirectory, trials: Trials | str) -> list[Part]:
@@ -29,7 +28,7 @@ def learning_parts(run: RunDirectory, trials: Trials | str) -> list[Part]:
     if isinstance(trials, str):
         return [Missing("Learning curves", trials)]
     histories = {
-        (stage, trial.number): _history(run.trial(stage, trial.number) / "history.csv")
+        (stage, trial.number): read_curves(run.trial(stage, trial.number) / "history.csv")
         for stage in trials
         for trial in trials[stage]
     }
@@ -68,42 +67,18 @@ def learning_parts(run: RunDirectory, trials: Trials | str) -> list[Part]:
     return parts
 
 
-History: TypeAlias = "dict[str, list[float]]"
-
-
-def _history(path: Path) -> History:
-    """The columns of a history, without what is no number; empty where there is none."""
-    if not path.is_file():
-        return {}
-    try:
-        rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
-        names = [name for name in (rows[0] if rows else {}) if name]
-        return {name: [_float(row.get(name)) for row in rows] for name in names}
-    except (OSError, ValueError, csv.Error):
-        return {}
-
-
-def _float(text: Any) -> float:
-    try:
-        return float(text)
-    except (TypeError, ValueError):
-        return math.nan
-
-
 def _is_kept(run: RunDirectory, stage: str, number: int) -> bool:
     return (run.trial(stage, number) / "model.keras").is_file()
 
 
-def _by_epoch(
-    histories: Mapping[tuple[str, int], History], columns: Mapping[str, str], name: str
-) -> go.Figure:
+def _by_epoch(histories: _Histories, columns: Mapping[str, str], name: str) -> go.Figure:
     figure = go.Figure()
     for colour, ((stage, number), history) in enumerate(histories.items()):
         for column, dash in columns.items():
             if column in history:
                 figure.add_scatter(
-                    x=list(range(1, len(history[column]) + 1)),
-                    y=[value if math.isfinite(value) else None for value in history[column]],
+                    x=[at for at, _ in history[column]],
+                    y=[value for _, value in history[column]],
                     name=f"{stage} {number}",
                     mode="lines+markers",
                     line={"dash": dash, "color": _COLOURS[colour % len(_COLOURS)]},
@@ -119,10 +94,10 @@ def _by_epoch(
 _COLOURS = ("#2a86c8", "#c96a1b", "#1b9a78", "#b5609a", "#8a7a18", "#6d7fd6", "#808080")
 
 
-def _ends(histories: Mapping[tuple[str, int], History], column: str) -> str:
+def _ends(histories: _Histories, column: str) -> str:
     """What each ended at, in words."""
     return ", ".join(
-        f"{stage} {number} {history[column][-1]:.3f}"
+        f"{stage} {number} {history[column][-1][1]:.3f}"
         for (stage, number), history in histories.items()
         if column in history
     )

@@ -36,7 +36,20 @@ def test_learning_curves_are_of_kept_trials(
     assert isinstance(loss, Figure)
     (line,) = auc.figure.data
     assert (line.name, list(line.x), list(line.y)) == ("architecture 1", [1, 2], [0.7, 0.9])
-    assert list(loss.figure.data[0].y) == [0.6, None]
+    assert list(loss.figure.data[0].y) == [0.6]
+
+
+def test_the_trainings_without_a_method_are_left_out(
+    run: RunDirectory, searched: dict[str, list[FrozenTrial]]
+) -> None:
+    text = "without,epoch,loss,val_auc\nDrawn,1,0.7,0.1\nDrawn,2,0.7,0.2\n,1,0.6,0.8\n,2,0.5,0.9\n"
+    _write_history(run, "architecture", 0, text)
+    auc, loss = learning_parts(run, searched)
+    assert isinstance(auc, Figure)
+    assert isinstance(loss, Figure)
+    (line,) = auc.figure.data
+    assert (list(line.x), list(line.y)) == ([1, 2], [0.8, 0.9])
+    assert auc.alternative.endswith("architecture 0 0.900.")
 
 
 @pytest.mark.parametrize("text", ["", "epoch,loss,val_auc\n", "\x00", "epoch\n1,2,3\n"])
