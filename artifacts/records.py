@@ -47,7 +47,7 @@ class TrialRecord:
         trial: number within the stage.
         state: ``complete``, ``pruned``, ``failed``, ``running`` or ``waiting``.
         val_auc: on the validation split, at the best epoch; of a trial that did not complete, at
-            its last.
+            its last; None of one that was stopped while methods were left out.
         val_log_loss: at that epoch; orders equal AUCs.
         kid: of a GAN trial, lowest best.
         params: weights of the model.
@@ -187,12 +187,14 @@ def _record(stage: str, trial: FrozenTrial) -> TrialRecord:
     if value is None and trial.intermediate_values:
         value = trial.intermediate_values[max(trial.intermediate_values)]
     value = _finite(value)
+    # Where methods are left out, what was reported is of these.
+    val_auc = attributes.get(VAL_AUC, None if METHOD_AUC in attributes else value)
     return TrialRecord(
         rank=None,
         stage=stage,
         trial=trial.number,
         state=STATES[trial.state],
-        val_auc=attributes.get(VAL_AUC, value) if is_detector else None,
+        val_auc=val_auc if is_detector else None,
         val_log_loss=attributes.get(VAL_LOG_LOSS),
         kid=None if is_detector else value,
         params=attributes.get(PARAMS),

@@ -116,6 +116,14 @@ def test_a_trial_that_was_stopped_shows_the_last_it_reported(
     assert found["gan", 2].kid == 0.5
 
 
+def test_a_trial_stopped_while_methods_were_left_out_has_no_auc_of_all() -> None:
+    study = optuna.create_study(direction="maximize")
+    _add(study, None, TrialState.PRUNED, (0.6,), method_auc={"Drawn": 0.6})
+    _add(study, None, TrialState.PRUNED, (0.7,), method_auc={"Drawn": 0.7}, val_auc=0.9)
+    first, second = ranked({"training": study.get_trials()})
+    assert [(one.objective, one.val_auc) for one in (first, second)] == [(0.7, 0.9), (0.6, None)]
+
+
 def test_a_record_holds_what_the_trial_left(trials: dict[str, list[FrozenTrial]]) -> None:
     assert ranked(trials)[3] == TrialRecord(
         rank=4,
