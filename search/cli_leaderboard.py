@@ -124,7 +124,7 @@ def _print_sheet(run: RunDirectory, records: Sequence[TrialRecord]) -> None:
 
     for record in records:
         path = run.trial(record.stage, record.trial) / "history.csv"
-        history = path.read_text(encoding="utf-8") if path.is_file() else ""
+        history = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
         tables().print(board.to_sheet(record, history))
 
 

@@ -142,5 +142,13 @@ def to_sheet(record: TrialRecord, history: str) -> Table:
         sheet.add_section()
         for line in history.splitlines():
             epoch, *values = line.split(",")
-            sheet.add_row(epoch, "  ".join(f"{value[:8]:<8}" for value in values))
+            sheet.add_row(Text(epoch), Text("  ".join(f"{_short(value):<8}" for value in values)))
     return sheet
+
+
+def _short(value: str) -> str:
+    """Eight characters of a value; of a number with an exponent, so many digits as leave room."""
+    try:
+        return f"{float(value):.3g}" if "e" in value else value[:8]
+    except ValueError:
+        return value[:8]

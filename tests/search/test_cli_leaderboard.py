@@ -133,3 +133,13 @@ def test_what_an_older_run_lacks_is_left_empty(finished_run: Path, tmp_path: Pat
     shown = dfsearch("leaderboard", older)
     assert shown.exit_code == 0, shown.stderr
     assert "no intervals, ties and scores without training: no store at" in shown.stdout
+
+
+def test_a_damaged_history_is_shown_as_it_is(finished_run: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged"
+    shutil.copytree(finished_run, damaged, ignore=shutil.ignore_patterns("*.keras"))
+    history = damaged / "trials" / "architecture" / "0" / "history.csv"
+    history.write_bytes(history.read_bytes() + b"3,0.5,\xff\xfe")
+    shown = dfsearch("leaderboard", damaged, "--trial", "architecture/0")
+    assert shown.exit_code == 0, shown.stderr
+    assert "val_auc" in shown.stdout

@@ -133,3 +133,12 @@ def test_the_score_has_a_column_where_ranks_follow_more_than_the_auc(
     scored = make_record(objective=0.654321, val_pseudo_auc=0.5, val_pair_ranking=0.6)
     assert "score" in _text([scored])
     assert "0.654" in _text([scored])
+
+
+def test_a_sheet_shows_every_epoch_as_it_is(records: list[TrialRecord]) -> None:
+    history = "without,epoch,loss,val_auc\n[bold]Drawn[/],1,1.2345678901e-05,0.912345678901\n"
+    console = Console(file=io.StringIO(), width=160)
+    console.print(leaderboard.to_sheet(records[0], history))
+    assert isinstance(console.file, io.StringIO)
+    (line,) = (line for line in console.file.getvalue().splitlines() if "Drawn" in line)
+    assert line.split() == ["[bold]Drawn[/]", "1", "1.23e-05", "0.912345"]
