@@ -11,6 +11,7 @@ from data_prep.modalities import with_grey
 
 # Rounding lets answers differ by less, in probability; motion makes them differ by more.
 _SAME = 1e-4
+_BATCH = 8
 _SMALLEST, _GREATEST = 1e-3, 1 - 1e-3
 
 
@@ -31,12 +32,7 @@ def is_blind_to_order(model: keras.Model) -> bool:
     if shape[0] == 1:
         return True
     clip, other = _patterns(shape[0], shape[1]), _patterns(shape[0], shape[1], seed=1)
-    changed = np.repeat(clip[None], shape[0], axis=0)
-    for at in range(shape[0]):
-        changed[at, at] = other[at]
-    answers = _answers(model, np.concatenate([clip[None], changed]))
-    plain = float(answers[0])
-    seen = np.flatnonzero(answers[1:] != plain)
+    seen, plain = _seen(model, clip, other)
     if not len(seen) or not _SMALLEST <= plain <= _GREATEST:
         return False
     moved = np.repeat(clip[None], 2, axis=0)
@@ -47,6 +43,21 @@ def is_blind_to_order(model: keras.Model) -> bool:
 
 def _answers(model: keras.Model, clips: npt.NDArray[np.uint8]) -> npt.NDArray[np.floating]:
     return np.asarray(model.predict_on_batch(clips))[:, 0]
+
+
+def _seen(
+    model: keras.Model, clip: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8]
+) -> tuple[npt.NDArray[np.int64], float]:
+    """Frames that an answer depends on, shown by those of another clip; and the answer."""
+    found = []
+    for start in range(0, len(clip), _BATCH - 1):
+        frames = np.arange(start, min(start + _BATCH - 1, len(clip)))
+        # The clip itself is first: in batches of other sizes its answer may round otherwise.
+        clips = np.repeat(clip[None], 1 + len(frames), axis=0)
+        clips[1 + np.arange(len(frames)), frames] = other[frames]
+        plain, *changed = _answers(model, clips).tolist()
+        found += [at for at, answer in zip(frames, changed, strict=True) if answer != plain]
+    return np.array(found, np.int64), plain
 
 
 def _patterns(frames: int, side: int, seed: int = 0) -> npt.NDArray[np.uint8]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
 import pytest
 
 from artifacts.prediction.frame_order import is_blind_to_order
 
-SHAPE = (4, 16, 16, 4)
 
-
-def _model(kind: str, *, skip: int = 1, scale: float = 1.0, bias: float = 0.0) -> keras.Model:
+def _model(
+    kind: str, *, count: int = 4, skip: int = 1, scale: float = 1.0, bias: float = 0.0
+) -> keras.Model:
     keras.utils.set_random_seed(0)
-    frames = keras.Input(SHAPE, dtype="uint8", name="frames")
+    frames = keras.Input((count, 16, 16, 4), dtype="uint8", name="frames")
     x = keras.layers.Rescaling(1 / 255)(frames)
     x = keras.layers.Conv3D(4, (1, 5, 5), strides=(skip, 2, 2), activation="relu")(x)
     x = keras.layers.AveragePooling3D((1, 6, 6))(x)
@@ -44,3 +45,17 @@ def test_what_goes_from_frame_to_frame_is_not(kind: str) -> None:
 
 def test_a_model_that_is_too_sure_to_tell_is_taken_to_look_at_motion() -> None:
     assert not is_blind_to_order(_model("mean", bias=30.0))
+
+
+@pytest.mark.parametrize("kind", ["mean", "rnn"])
+def test_long_clips_are_asked_about_a_few_at_a_time(kind: str) -> None:
+    model, sizes = _model(kind, count=20, skip=2), []
+    whole = model.predict_on_batch
+
+    def counted(clips: np.ndarray) -> np.ndarray:
+        sizes.append(len(clips))
+        return whole(clips)
+
+    model.predict_on_batch = counted
+    assert is_blind_to_order(model) == (kind == "mean")
+    assert max(sizes) <= 8
