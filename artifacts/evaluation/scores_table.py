@@ -58,7 +58,7 @@ def read_scores(path: Path, split: str) -> tuple[npt.NDArray[np.str_], ScoredCli
     try:
         with path.open(encoding="utf-8", newline="") as file:
             lines = [line for line in csv.DictReader(file) if line["split"] == split]
-        labels = np.array([int(line["label"]) for line in lines], np.uint8)
+        labels = [int(line["label"]) for line in lines]
         probabilities = np.array([float(line["fake_probability"]) for line in lines])
         coverage = np.array([float(line["coverage"]) for line in lines])
         text = {
@@ -67,7 +67,7 @@ def read_scores(path: Path, split: str) -> tuple[npt.NDArray[np.str_], ScoredCli
             if lines and lines[0].get(name) is not None
         }
         keys, groups, methods = (text[name] for name in ("key", "group", "method"))
-        if not (np.isfinite(probabilities).all() and set(labels.tolist()) <= {0, 1}):
+        if not (np.isfinite(probabilities).all() and set(labels) <= {0, 1}):
             raise ValueError("a score or a label is out of range")
     except FileNotFoundError:
         raise UserError(f"{path} is missing; has the run finished?") from None
@@ -75,7 +75,9 @@ def read_scores(path: Path, split: str) -> tuple[npt.NDArray[np.str_], ScoredCli
         what = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise UserError(f"{path} has no scores of the {split} split: {what}") from None
     kinds = {name: text[name] for name in _LATER if name in text}
-    return keys, ScoredClips(labels, probabilities, groups, methods, coverage, kinds)
+    return keys, ScoredClips(
+        np.array(labels, np.uint8), probabilities, groups, methods, coverage, kinds
+    )
 
 
 def lines_of(path: Path, split: str) -> str:

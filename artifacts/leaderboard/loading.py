@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -14,7 +13,7 @@ from artifacts.leaderboard.validation_split import Scores, Untrained, Validation
 from artifacts.leaderboard.wording import architectures_of, describe, told
 from artifacts.models.ensemble_record import ensemble_rows
 from artifacts.records import UNTRAINED, TrialRecord, placed, ranked
-from artifacts.run_directory import RunDirectory
+from artifacts.run_directory import RunDirectory, read_json
 from data_prep.errors import UserError
 
 SHOWN_UNTRAINED = 3
@@ -135,9 +134,9 @@ def _best_untrained(split: ValidationSplit) -> list[tuple[TrialRecord, Untrained
 def _latencies(run: RunDirectory) -> dict[str, float]:
     """What the run measured of kept models when it finished, by record; none where it has not."""
     try:
-        held = json.loads(run.latencies.read_text(encoding="utf-8"))
+        held = read_json(run.latencies)
         found = {str(name): float(value) for name, value in held.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (UserError, ValueError, TypeError, AttributeError, OverflowError):
         return {}
     return {name: value for name, value in found.items() if math.isfinite(value)}
 

@@ -6,6 +6,7 @@ A run writes both, so that intervals, ties and what needs no training are told w
 from __future__ import annotations
 
 import dataclasses
+import tokenize
 import tomllib
 import zipfile
 import zlib
@@ -29,7 +30,7 @@ SCORES = "validation.npy"
 # What reading a file of arrays raises that is none, or of others.
 _DAMAGE = (
     *(OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, MemoryError),
-    *(zipfile.BadZipFile, zlib.error),
+    *(RecursionError, SyntaxError, tokenize.TokenError, zipfile.BadZipFile, zlib.error),
 )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from artifacts.certificate import Certificate
 from artifacts.evaluation.metrics import Evaluation
@@ -141,16 +143,9 @@ def _beside(
 ) -> _Beside | None:
     """On the clips that were tested, where that was measured, else on validation."""
     if judged.untrained is not None:
-        name = str(judged.untrained["name"]).replace("_", " ")
-        ahead, edges = judged.untrained["ahead"], judged.untrained["ahead_ci"]
-        word = (
-            f"{name}, on the same clips; AUC of the model less that: {interval_text(ahead, edges)}"
-        )
-        lowest = ahead if edges is None else edges[0]
-        return _Beside(
-            (_WITHOUT, f"{judged.untrained['auc']:.3f}", word),
-            _against(name, ahead, None if edges is None else lowest > 0),
-        )
+        # Of a damaged certificate these may be anything.
+        with contextlib.suppress(KeyError, TypeError, ValueError, IndexError):
+            return _on_tested(judged.untrained)
     if untrained is None or untrained.val_auc is None:
         return None
     name, ours = quantity_of(untrained), certificate.validation.auc
@@ -160,6 +155,14 @@ def _beside(
         (_WITHOUT, f"{untrained.val_auc:.3f}", word),
         _against(name, ours - untrained.val_auc, None if tied is None else not tied),
     )
+
+
+def _on_tested(found: Mapping[str, Any]) -> _Beside:
+    name = str(found["name"]).replace("_", " ")
+    ahead, edges = found["ahead"], found["ahead_ci"]
+    word = f"{name}, on the same clips; AUC of the model less that: {interval_text(ahead, edges)}"
+    clearly = None if edges is None else edges[0] > 0
+    return _Beside((_WITHOUT, f"{found['auc']:.3f}", word), _against(name, ahead, clearly))
 
 
 def _against(name: str, ahead: float, clearly: bool | None) -> str:

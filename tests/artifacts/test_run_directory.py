@@ -62,7 +62,7 @@ def test_reading_a_missing_file_asks_whether_the_run_has_finished(tmp_path: Path
         read_json(tmp_path / "best_model.json")
 
 
-@pytest.mark.parametrize("content", [b"{", b"", b"\xff\xfe"])
+@pytest.mark.parametrize("content", [b"{", b"", b"\xff\xfe", b"[" * 100_000])
 def test_reading_a_damaged_file_names_it(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.json"
     path.write_bytes(content)

@@ -161,7 +161,8 @@ def test_latencies_measured_at_the_end_stand_by_their_rows(
     assert rows["architecture/0"].latency_ms == 7.5
     assert rows["training/0"].latency_ms == 12.5
     assert rows["architecture/1"].latency_ms is None
-    for damage in ("", "[]", '{"training/0": "fast"}', '{"training/0": NaN}', "\x00"):
+    damaged = ("", "[]", '{"training/0": "fast"}', '{"training/0": NaN}', "\x00", "[" * 100_000)
+    for damage in damaged:
         run.latencies.write_text(damage)
         assert _by_name(loading.load(run, trials))["training/0"].latency_ms is None
 

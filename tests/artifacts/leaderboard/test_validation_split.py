@@ -143,8 +143,9 @@ def test_scores_of_a_trial_are_read_back_or_not_there(tmp_path: Path) -> None:
         lambda path: np.save(path, np.array(["a", "b", "c"])),
         lambda path: np.save(path, np.array([{}, 1, 2], object), allow_pickle=True),
         lambda path: path.with_suffix(".npz").rename(path),
+        lambda path: path.write_bytes(path.read_bytes().replace(b"}", b" ", 1)),
     ],
-    ids=["cut", "empty", "nan", "short", "text", "objects", "archive"],
+    ids=["cut", "empty", "nan", "short", "text", "objects", "archive", "header"],
 )
 def test_damaged_scores_are_none(tmp_path: Path, damage: Callable[[Path], object]) -> None:
     write_scores(tmp_path, np.array([0.1, 0.5, 0.9]))

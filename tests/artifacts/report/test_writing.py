@@ -234,3 +234,14 @@ def test_a_model_is_said_to_beat_no_training_only_where_it_does(
     parts = summary_parts([], certificate, judged, "no store")
     told = " ".join(part.text for part in parts if isinstance(part, Paragraph))
     assert verdict in told
+
+
+@pytest.mark.parametrize("damage", [{"name": "crop_size"}, {"name": "a", "ahead": "far"}, {}])
+def test_a_damaged_comparison_is_left_out_of_the_summary(
+    finished_run: RunDirectory, damage: dict[str, object]
+) -> None:
+    certificate = Certificate.read(finished_run)
+    judged = dataclasses.replace(certificate.validation, untrained={"ahead_ci": None} | damage)
+    told = [part.text for part in summary_parts([], certificate, judged, "no store")[:3:2]]
+    assert len(told) == 2
+    assert not any("beat" in text or "without training" in text for text in told)
