@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import socketserver
+import urllib.parse
 import wsgiref.simple_server
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -21,6 +23,8 @@ from data_prep.errors import UserError
 
 HOST = "127.0.0.1"
 """Of this machine alone: whoever reaches the page reads the run."""
+
+_NAMES = frozenset({HOST, "localhost", "::1"})
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -94,15 +98,30 @@ def bound(app: Application, port: int) -> Iterator[Server]:
 
 
 def _only_reading(app: Application) -> Application:
-    """Answer what would change something with one clear sentence instead."""
+    """Refuse with one clear sentence what would change something or calls this machine otherwise.
+
+    A web page could let its own name lead to this machine, and a browser here would then let it
+    read the answers.
+    """
 
     def answered(environment: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        if environment["REQUEST_METHOD"] in ("GET", "HEAD"):
+        if not _is_called_by_its_name(environment.get("HTTP_HOST", "")):
+            reason = "This dashboard answers to 127.0.0.1 and localhost alone."
+        elif environment["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            reason = "This dashboard shows a run and changes nothing."
+        else:
             return app(environment, start_response)
         start_response("403 Forbidden", [("Content-Type", "application/json")])
-        return [b'{"reason": "This dashboard shows a run and changes nothing."}']
+        return [json.dumps({"reason": reason}).encode()]
 
     return answered
+
+
+def _is_called_by_its_name(host: str) -> bool:
+    try:
+        return urllib.parse.urlsplit(f"//{host}").hostname in _NAMES
+    except ValueError:
+        return False
 
 
 def _added(

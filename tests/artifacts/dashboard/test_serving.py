@@ -95,6 +95,16 @@ class Page:
         with contextlib.closing(refusal.value) as answer:
             return answer.code, json.loads(answer.read())["reason"]
 
+    def called(self, host: str) -> int:
+        """Status of an answer to somebody who calls the machine so."""
+        request = urllib.request.Request(f"{self._address}/api/studies", headers={"Host": host})
+        try:
+            with urllib.request.urlopen(request) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as refusal:
+            with contextlib.closing(refusal):
+                return refusal.code
+
     def artifacts(self, study: int) -> dict[str, tuple[str, bytes]]:
         """Type and content of every artifact of the study's trial, by name."""
         (trial,) = self.json(f"/api/studies/{study}")["trials"]
@@ -186,6 +196,18 @@ def test_what_would_change_the_run_is_refused(
     assert (status, reason) == (403, "This dashboard shows a run and changes nothing.")
     assert (tmp_path / "studies.log").read_bytes() == journal
     assert len(_studies(page)) == 3
+
+
+@pytest.mark.parametrize("name", ["localhost", "LocalHost:8080", "127.0.0.1:1", "[::1]:8080"])
+def test_it_answers_to_the_names_of_this_machine(page: Page, name: str) -> None:
+    assert page.called(name) == 200
+
+
+@pytest.mark.parametrize(
+    "name", ["evil.example:8080", "127.0.0.1.evil.example", "evil.example:80,127.0.0.1", "", "["]
+)
+def test_a_page_elsewhere_that_has_its_name_lead_here_reads_nothing(page: Page, name: str) -> None:
+    assert page.called(name) == 403
 
 
 def test_the_view_itself_writes_nothing(storage: BaseStorage) -> None:
