@@ -15,6 +15,7 @@ from artifacts.evaluation.measures import MOST_BINS
 from search.console import tables
 
 _MARK = "*"
+_PARTS = ("method", "quality", "codec")
 _WORDS = {
     "auc": "AUC",
     "eer": "EER",
@@ -42,16 +43,18 @@ def print_assessment(found: Assessment, run_dir: Path) -> None:
         name += f" of {found.store['path']}"
     _title(console, f"{name}: {result['videos']} {kind}")
     console.print(_metrics(result))
-    _parts(console, result["by_method"], "method")
-    _parts(console, result["by_quality"], "quality")
-    _parts(console, result["by_codec"], "codec")
-    if result.get("untrained"):
-        _untrained(console, result["untrained"])
-    if found.robustness:
-        _title(console, "degraded clips")
-        console.print(_grid(found.robustness["conditions"]))
-    if found.matched:
-        _matched(console, found.matched)
+    for part in _PARTS:
+        _parts(console, result[f"by_{part}"], part)
+    for show, kept, name in (
+        (_untrained, result.get("untrained"), "best_model.json"),
+        (_degraded, found.robustness, "robustness.json"),
+        (_matched, found.matched, "matched.json"),
+    ):
+        if kept:
+            try:
+                show(console, kept)
+            except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+                console.print(f"{name} is damaged and cannot be shown whole")
     _footnotes(console, found, result)
 
 
@@ -66,8 +69,7 @@ def _metrics(result: Mapping[str, Any]) -> Table:
     for column in ("metric", "value", "95% interval", *(["of single clips"] if clips else [])):
         table.add_column(column, justify="left" if column == "metric" else "right")
     for name, interval in result["intervals"].items():
-        bound = name in result.get("bounds", {})
-        cells = [_words(name), f"{result[name]:.3f}", _edges(interval, bound)]
+        cells = [_words(name), f"{result[name]:.3f}", _edges(interval, _is_bound(result, name))]
         if clips:
             cells.append(f"{clips['values'][name]:.3f}")
         table.add_row(*cells)
@@ -88,7 +90,8 @@ def _parts(console: Console, rows: Mapping[str, Mapping[str, Any]], kind: str) -
         cells = [str(row["videos"])]
         for figure in ("auc", "recall", "false_alarm_rate"):
             if figure in row or figure != "false_alarm_rate":
-                cells += [_value(row.get(figure)), _edges(row.get(f"{figure}_ci"))]
+                edges = _edges(row.get(f"{figure}_ci"), _is_bound(row, figure))
+                cells += [_value(row.get(figure)), edges]
         table.add_row(Text(name), *cells)
     console.print(table)
 
@@ -111,24 +114,25 @@ def _untrained(console: Console, beside: Mapping[str, Any]) -> None:
         )
 
 
-def _grid(rows: list[Mapping[str, Any]]) -> Table:
+def _degraded(console: Console, found: Mapping[str, Any]) -> None:
+    _title(console, "degraded clips")
     table = Table()
     table.add_column("clips")
     for column in ("AUC", "95%", "drop", "95%", "recall", "false alarms"):
         table.add_column(column, justify="right")
-    for row in rows:
+    for row in found["conditions"]:
         interval = row["auc_drop_ci"]
         drop = "" if row["auc_drop"] is None else f"{row['auc_drop']:+.3f}"
         table.add_row(
-            row["told"],
+            str(row["told"]),
             _value(row["auc"]),
-            _edges(row["auc_ci"], "auc" in row["bounds"]),
+            _edges(row["auc_ci"], _is_bound(row, "auc")),
             drop,
             "" if interval is None else f"{interval[0]:+.3f} to {interval[1]:+.3f}",
             _value(row["recall"]),
             _value(row["false_alarm_rate"]),
         )
-    return table
+    console.print(table)
 
 
 def _matched(console: Console, found: Mapping[str, Any]) -> None:
@@ -165,11 +169,14 @@ def _footnotes(console: Console, found: Assessment, result: Mapping[str, Any]) -
         bins = result["ece_bins"]
         fewer = f" (of {MOST_BINS}, for want of videos)" if bins < MOST_BINS else ""
         console.print(f"ECE in {bins} bins{fewer} of equally many videos")
-    if result.get("bounds"):
-        told = ", ".join(f"{_words(name)} {count}" for name, count in result["bounds"].items())
+    parts = [row for kind in _PARTS for row in result[f"by_{kind}"].values()]
+    bounds = [f"{_words(name)} {count}" for name, count in result.get("bounds", {}).items()]
+    if any(row.get("bounds") for row in parts):
+        bounds.append("of each part those in it")
+    if bounds:
         console.print(
             f"{_MARK} every draw of people gives the same: the exact bound of Clopper and Pearson "
-            f"for so many independent people or pairs: {told}"
+            f"for so many independent people or pairs: {', '.join(bounds)}"
         )
     for note in result.get("notes", ()):
         console.print(f"note: {note}", markup=False)
@@ -190,6 +197,10 @@ def _footnotes(console: Console, found: Assessment, result: Mapping[str, Any]) -
 
 def _words(name: str) -> str:
     return _WORDS.get(name, name.replace("_", " "))
+
+
+def _is_bound(row: Mapping[str, Any], figure: str) -> bool:
+    return figure in row.get("bounds", {})
 
 
 def _value(value: float | None) -> str:

@@ -38,12 +38,12 @@ class Evaluation:
             exact bound (:mod:`artifacts.evaluation.bounds`).
         threshold: at and above it a video is called fake; from validation.
         by_method: of each manipulation method: videos, auc against all reals, recall, and their
-            intervals, auc_ci and recall_ci.
+            intervals, auc_ci and recall_ci, and bounds.
         tpr_at_1_percent_fpr, tpr_at_0_1_percent_fpr: most fakes found with at most so many false
             alarms.
         ece: expected calibration error, in ece_bins bins of equally many videos.
         by_quality, by_codec: where there are several: videos, reals, fakes, and with intervals
-            auc, recall and false_alarm_rate, each None where it is not defined.
+            auc, recall and false_alarm_rate, each None where it is not defined, and bounds.
         clips: that were scored.
         per_clip: ``values``, ``intervals`` and ``bounds`` of single clips, where a video has
             several; their logits are averaged for the video's score.

@@ -16,7 +16,7 @@ _OF_A_KIND = ("auc", "recall", "false_alarm_rate")
 def by_method(
     scored: ScoredClips, threshold: float, whole: Measured, seed: int = 0
 ) -> dict[str, dict[str, Any]]:
-    """Of each method of the fakes: videos, AUC against all reals, recall, and intervals.
+    """Of each method of the fakes: videos, AUC against all reals, recall, intervals, and bounds.
 
     Args:
         scored: videos; without a real there is no AUC: None.
@@ -37,7 +37,9 @@ def by_method(
 def by_kind(
     scored: ScoredClips, kind: str, threshold: float, seed: int = 0
 ) -> dict[str, dict[str, Any]]:
-    """Of each quality, codec or what else is known: counts, AUC, recall, false alarms, intervals.
+    """Of each quality, codec or what else is known: counts and figures.
+
+    These are AUC, recall and false alarm rate, with intervals, and bounds.
 
     Args:
         scored: videos.
@@ -67,4 +69,6 @@ def _figures(scored: ScoredClips, threshold: float, seed: int) -> Measured:
 
 def _named(figures: Measured, names: tuple[str, ...]) -> dict[str, Any]:
     values = {name: figures.values.get(name) for name in names}
-    return values | {f"{name}_ci": figures.intervals.get(name) for name in names}
+    edges = {f"{name}_ci": figures.intervals.get(name) for name in names}
+    bounds = {name: figures.bounds[name] for name in names if name in figures.bounds}
+    return values | edges | {"bounds": bounds}

@@ -51,7 +51,11 @@ def robustness_part(found: Mapping[str, Any] | None) -> Part:
 
 def _condition(row: Mapping[str, Any]) -> Row:
     figures = ("auc", "auc_drop", "recall", "false_alarm_rate")
-    cells = (with_interval(row[figure], row[f"{figure}_ci"]) for figure in figures)
+    bounds = row.get("bounds", {})
+    cells = (
+        with_interval(row[figure], row[f"{figure}_ci"], exact=figure in bounds)
+        for figure in figures
+    )
     return Row((Cell(str(row["told"])), *cells))
 
 

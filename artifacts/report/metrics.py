@@ -7,6 +7,7 @@ from typing import Any
 
 from artifacts.evaluation.metrics import Evaluation
 from artifacts.report.parts import (
+    EXACT,
     Cell,
     Column,
     Items,
@@ -52,7 +53,8 @@ def metric_parts(evaluation: Evaluation) -> list[Part]:
         f"{evaluation.reals} reals (face coverage {evaluation.coverage_real:.3f}) and "
         f"{evaluation.fakes} fakes ({evaluation.coverage_fake:.3f}); intervals over people."
     )
-    if evaluation.bounds:
+    parts = evaluation.by_method, evaluation.by_quality, evaluation.by_codec
+    if evaluation.bounds or any(row.get("bounds") for part in parts for row in part.values()):
         told += (
             " Those called exact are bounds (Clopper and Pearson, 1934): no draw of people has an "
             "error of the kind, which does not say that there is none."
@@ -70,7 +72,7 @@ def metric_parts(evaluation: Evaluation) -> list[Part]:
 def _edges(interval: Any, *, exact: bool) -> Cell:
     if interval is None:
         return Cell("")
-    return Cell(f"{interval[0]:.3f} to {interval[1]:.3f}{' (exact)' if exact else ''}")
+    return Cell(f"{interval[0]:.3f} to {interval[1]:.3f}{EXACT if exact else ''}")
 
 
 def _by_method(methods: Mapping[str, Mapping[str, Any]]) -> Part:
@@ -117,4 +119,5 @@ def _by_kind(kind: str, parts: Mapping[str, Mapping[str, Any]]) -> list[Part]:
 
 
 def _of(row: Mapping[str, Any], figure: str) -> Cell:
-    return with_interval(row.get(figure), row.get(f"{figure}_ci"))
+    exact = figure in row.get("bounds", {})
+    return with_interval(row.get(figure), row.get(f"{figure}_ci"), exact=exact)

@@ -9,6 +9,9 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 import plotly.graph_objects as go
 
+EXACT = " (exact)"
+"""Beside an interval that is an exact bound, see :mod:`artifacts.evaluation.bounds`."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Heading:
@@ -194,11 +197,13 @@ def count(value: int | None) -> Cell:
     return Cell("") if value is None else Cell(f"{value:,}", value)
 
 
-def with_interval(value: float | None, interval: Sequence[float] | None) -> Cell:
-    """A number with its 95% interval as a cell, sorted by the number."""
+def with_interval(
+    value: float | None, interval: Sequence[float] | None, *, exact: bool = False
+) -> Cell:
+    """A number with its 95% interval, or exact bound, as a cell, sorted by the number."""
     if value is None:
         return Cell("")
-    return Cell(interval_text(value, interval), value)
+    return Cell(interval_text(value, interval) + (EXACT if exact else ""), value)
 
 
 def interval_text(value: float, interval: Sequence[float] | None) -> str:

@@ -239,6 +239,7 @@ def test_qualities_are_told_where_there_are_several() -> None:
     assert set(found.by_quality) == {"c23", "c40", "raw"}
     assert found.by_quality["c40"]["auc"] == 0
     assert found.by_quality["c40"]["false_alarm_rate"] == 1
+    assert found.by_quality["c40"]["bounds"]["false_alarm_rate"] == 1
     assert found.by_quality["raw"]["auc"] is None
     assert found.by_quality["raw"]["recall"] == 0
     assert found.by_codec == {}
@@ -292,6 +293,7 @@ def test_each_method_is_scored_against_all_reals() -> None:
     assert low <= 0.5 <= high
     # Two fakes of two people, both found.
     assert found.by_method["Deepfakes"]["recall_ci"] == pytest.approx((0.025**0.5, 1))
+    assert found.by_method["Deepfakes"]["bounds"] == {"auc": 2, "recall": 2}
     assert found.coverage_real == pytest.approx(0.75)
     assert found.coverage_fake == pytest.approx(0.8)
     assert found.quarantined == 3
