@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 from optuna.trial import FrozenTrial
 
 from artifacts import records
@@ -23,7 +24,13 @@ from artifacts.certificate import (
 )
 from artifacts.evaluation.final_test import open_test_split
 from artifacts.evaluation.metrics import best_threshold, calibrate
-from artifacts.evaluation.scoring import probabilities, read_inputs, score_clips, score_split
+from artifacts.evaluation.scoring import (
+    probabilities,
+    read_inputs,
+    score_clips,
+    score_split,
+    videos_of,
+)
 from artifacts.leaderboard import board as leaderboard
 from artifacts.leaderboard import loading
 from artifacts.models.export import fold_calibration, plain_copy, save_model, versions
@@ -85,11 +92,10 @@ def finish(config: RunConfig) -> None:
             model = better or model
 
         val = store.rows("val")
-        labels = store.labels[val]
-        calibration = calibrate(labels, score_clips(model, store, val))
+        calibration = calibrate(store.labels[val], score_clips(model, store, val))
         fold_calibration(model, calibration)
         on_val = score_clips(model, store, val)
-        threshold = best_threshold(labels, on_val)
+        threshold = threshold_of_videos(on_val, store, val)
         validation = score_split(
             on_val, store, val, split="val", threshold=threshold, seed=config.seed
         )
@@ -126,6 +132,20 @@ def finish(config: RunConfig) -> None:
             versions=versions(),
             created=now,
         ).write(run.certificate)
+
+
+def threshold_of_videos(
+    probabilities: npt.NDArray[np.float64], store: Store, rows: npt.NDArray[np.int64]
+) -> float:
+    """The best threshold of videos, as they are judged: the faces of one count once, averaged.
+
+    Args:
+        probabilities: (n,), of the clips.
+        store: of these.
+        rows: (n,), which.
+    """
+    videos = videos_of(probabilities, store, rows)
+    return best_threshold(videos.labels, videos.probabilities)
 
 
 def _trained_on(store: Store) -> tuple[float, float] | None:

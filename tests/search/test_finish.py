@@ -3,15 +3,17 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from artifacts.evaluation import openings
+from artifacts.evaluation.scoring import videos_of
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
-from data_prep.store import Store
+from data_prep.store import Clip, Store, write_store
 from search import config as configuration
 from search import finish, studies
 from search.config import RunConfig
@@ -74,6 +76,25 @@ def test_without_the_trial_and_without_a_refit_there_is_nothing_to_export(
         finish._better_of_trial_and_refit(
             config, run, store, dataclasses.replace(winner, choices=diverging)
         )
+
+
+def test_the_threshold_is_of_videos_not_of_their_faces(
+    make_clip: Callable[..., Clip], tmp_path: Path
+) -> None:
+    known = {"count": 1, "split": "val"}
+    faces = [make_clip(name, kind, **known) for name, kind in (("a", "real"), ("b", "Drawn"))]
+    further = [
+        make_clip("c", clip.method, **known, key=f"{clip.key}#face2", path=clip.path)
+        for clip in faces
+    ]
+    write_store(tmp_path / "store.h5", [*faces, *further], [], {})
+    with Store(tmp_path / "store.h5") as store:
+        score = {faces[0].key: 0.2, further[0].key: 0.6, faces[1].key: 0.9, further[1].key: 0.4}
+        scores = np.array([score[key] for key in store.keys])
+        threshold = finish.threshold_of_videos(scores, store, np.arange(4))
+        videos = videos_of(scores, store, np.arange(4))
+    real, fake = (videos.probabilities[videos.labels == label][0] for label in (0, 1))
+    assert threshold == pytest.approx((real + fake) / 2)
 
 
 def test_finishing_twice_gives_the_same_model_and_scores(
