@@ -18,7 +18,6 @@ from artifacts.report.parts import (
     interval_text,
     with_interval,
 )
-from data_prep.audit import value_text
 
 _DAMAGED = "its file is not as dfsearch evaluate writes it."
 
@@ -73,11 +72,11 @@ def matched_part(found: Mapping[str, Any] | None) -> Part:
             ("AUC", "auc"),
             ("fake above its own real", "pair_ranking"),
         )
+        quantity, alone = found["quantity"], found["quantity_auc"]
+        then = "" if alone is None else f", which alone then has an AUC of {alone:.3f}"
         return Table(
             f"{what}: {found['pairs']} pairs of a fake and the video it was made from, made equal "
-            f"in {found['quantity']}, which alone then has an AUC of "
-            f"{value_text(found['quantity_auc'] or 0.5)}. What is left is what the detector knows "
-            f"beside {found['quantity']}.",
+            f"in {quantity}{then}. What is left is what the detector knows beside {quantity}.",
             (
                 Column("figure", number=False),
                 Column("matched"),

@@ -36,8 +36,16 @@ def test_the_grid_has_a_row_a_condition() -> None:
     assert "24 videos of the test split" in part.caption
 
 
-def test_matched_pairs_stand_beside_the_clips_as_they_are() -> None:
-    found = {"pairs": 12, "quantity": "sharpness", "quantity_auc": 0.52}
+@pytest.mark.parametrize(
+    ("alone", "told"),
+    [
+        (0.52, ", which alone then has an AUC of 0.520. "),
+        (0.0, " has an AUC of 0.000. "),
+        (None, ". "),
+    ],
+)
+def test_matched_pairs_stand_beside_the_clips_as_they_are(alone: float | None, told: str) -> None:
+    found: dict[str, Any] = {"pairs": 12, "quantity": "sharpness", "quantity_auc": alone}
     for figure, value in (("auc", 0.7), ("pair_ranking", 0.6)):
         found |= {figure: value, f"{figure}_ci": [0.5, 0.8], f"{figure}_as_they_are": 0.9}
         found |= {f"{figure}_gain": value - 0.9, f"{figure}_gain_ci": None}
@@ -46,6 +54,9 @@ def test_matched_pairs_stand_beside_the_clips_as_they_are() -> None:
     assert [cell.text for cell in part.rows[0].cells] == [
         *("AUC", "0.700 [0.500, 0.800]", "0.900", "-0.200")
     ]
+    caption = part.caption.partition("made equal in sharpness")[2]
+    assert f"{told}What is left" in caption
+    assert ("AUC" in caption) == (alone is not None)
 
 
 def test_the_best_without_training_stands_beside_the_model() -> None:
