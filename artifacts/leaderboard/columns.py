@@ -122,10 +122,15 @@ def _epochs(record: TrialRecord) -> str:
     return f"{done} of {asked}"
 
 
+def _methods(record: TrialRecord) -> str:
+    """The AUC of each method that was left out, the lowest first."""
+    methods = sorted((record.method_auc or {}).items(), key=lambda found: found[1])
+    return ", ".join(f"{method} {auc:.3f}" for method, auc in methods)
+
+
 def _what(record: TrialRecord) -> str:
     """What it tried, what it scored on methods it was not trained on, and its reason."""
-    methods = sorted((record.method_auc or {}).items(), key=lambda found: found[1])
-    left_out = ", ".join(f"{method} {auc:.3f}" for method, auc in methods)
+    left_out = _methods(record)
     said = [record.what, f"left out: {left_out}" if left_out else "", record.reason]
     return "; ".join(filter(None, said))
 
@@ -153,6 +158,7 @@ _COLUMNS = (
     Column("val_log_loss", "log-loss", _field("val_log_loss", 3)),
     Column("val_pseudo_auc", "pseudo AUC", _field("val_pseudo_auc", 3)),
     Column("val_pair_ranking", "pairs", _field("val_pair_ranking", 3)),
+    Column("method_auc", "left out", _methods, "left", least=20),
     Column("kid", "KID", _field("kid", 3)),
     Column("detector_auc", "discriminator AUC", _field("detector_auc", 3)),
     Column("params", "params", lambda record: counted(record.params)),

@@ -71,6 +71,8 @@ def test_the_method_that_was_hardest_to_do_without_is_told_first(make_record: Ma
     record = make_record(what="small", method_auc={"FaceSwap": 0.9, "Deepfakes": 0.6125})
     said = columns.COLUMNS["what"].cell(record)
     assert said == "small; left out: Deepfakes 0.613, FaceSwap 0.900"
+    (column,) = columns.columns(["method_auc"])
+    assert column.cell(record) == "Deepfakes 0.613, FaceSwap 0.900"
 
 
 def _names(*records: TrialRecord) -> list[str]:
