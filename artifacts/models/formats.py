@@ -160,19 +160,21 @@ def _write_litert(model: keras.Model, path: Path, precision: str) -> None:
 def _write_openvino(model: keras.Model, path: Path, precision: str) -> None:
     import openvino
 
-    made = path.with_name(f".{path.stem}.tmp.xml")
+    whole, smaller = (path.with_name(f".{path.stem}.{name}.tmp.xml") for name in ("1", "2"))
     try:
-        unrolled_copy(model).export(str(made), format="openvino", verbose=False)
+        unrolled_copy(model).export(str(whole), format="openvino", verbose=False)
+        made = whole
         if precision == FLOAT16:
             # The runtime keeps the file mapped, so the smaller one is another.
-            whole = openvino.Core().read_model(str(made))
-            openvino.save_model(whole, str(path), compress_to_fp16=True)
-        else:
-            for suffix in (".bin", ".xml"):
-                made.with_suffix(suffix).replace(path.with_suffix(suffix))
-    finally:
+            made = smaller
+            read = openvino.Core().read_model(str(whole))
+            openvino.save_model(read, str(made), compress_to_fp16=True)
         for suffix in (".bin", ".xml"):
-            made.with_suffix(suffix).unlink(missing_ok=True)
+            made.with_suffix(suffix).replace(path.with_suffix(suffix))
+    finally:
+        for file in (whole, smaller):
+            for suffix in (".bin", ".xml"):
+                file.with_suffix(suffix).unlink(missing_ok=True)
 
 
 _WRITERS: dict[str, Callable[[keras.Model, Path, str], None]] = {

@@ -62,3 +62,25 @@ def test_erfc_is_written_to_onnx_as_what_every_runtime_has(tmp_path: Path) -> No
     assert "Erfc" not in operations
     (found,) = runtime.InferenceSession(path).run(None, {"frames": values})
     np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_a_smaller_openvino_file_is_written_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    openvino = pytest.importorskip("openvino")
+    given = keras.Input((5,), name="frames")
+    model = keras.Model(given, keras.layers.Dense(1)(given))
+    path = export_to(model, FORMATS["openvino"], FLOAT16, tmp_path)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    assert set(before) == {path.name, path.with_suffix(".bin").name}
+    save = openvino.save_model
+
+    def fill_the_disk(made: object, name: str, **options: object) -> None:
+        save(made, name, **options)
+        Path(name).write_text("half")
+        raise RuntimeError("no space left on device")
+
+    monkeypatch.setattr(openvino, "save_model", fill_the_disk)
+    with pytest.raises(RuntimeError):
+        export_to(model, FORMATS["openvino"], FLOAT16, tmp_path)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
