@@ -43,9 +43,9 @@ def assess(
     """Score the clips of a store with a run's exported model, and write down what was found.
 
     The threshold is the one frozen in the certificate. That the run's own test split is opened is
-    recorded before the first clip is read. What is found on it of matched pairs and of robustness
-    goes to ``matched.json`` and ``robustness.json``, all else to a file of its own in
-    ``evaluations``.
+    recorded before the first clip is read. What the certified model does on its matched pairs and
+    under degradation goes to ``matched.json`` and ``robustness.json``, all else to a file of its
+    own in ``evaluations``.
 
     Args:
         run: a finished run.
@@ -196,7 +196,7 @@ def _of_the_run(run: RunDirectory, own: Path) -> Orientation | None:
 def _write(run: RunDirectory, found: Assessment, request: Request) -> bool:
     """Keep what was found where the report looks for it; whether that was possible."""
     try:
-        if found.own_test and not request.mirror:
+        if found.own_test and not request.mirror and not request.untrusted:
             for path, part in ((run.matched, found.matched), (run.robustness, found.robustness)):
                 if part is not None:
                     write_json(path, part)
@@ -210,5 +210,5 @@ def _write(run: RunDirectory, found: Assessment, request: Request) -> bool:
 
 def _name(found: Assessment, request: Request) -> str:
     stem = re.sub(r"[^\w.-]+", "-", Path(found.store["path"]).stem) or "store"
-    kind = "-mirror" if request.mirror else ""
+    kind = ("-mirror" if request.mirror else "") + ("-untrusted" if request.untrusted else "")
     return f"{stem}-{found.store['fingerprint'][:8]}-{request.split}{kind}.json"

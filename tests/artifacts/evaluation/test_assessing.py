@@ -84,6 +84,19 @@ def test_the_own_test_split_is_evaluated_in_every_way_and_on_record(
 
 
 @in_memory
+def test_what_another_model_does_leaves_the_files_of_the_certified_one(
+    own_run: RunDirectory, labelled_store: Path
+) -> None:
+    mine = {"model": Certificate.read(own_run).files.h5.sha256, "pairs": 3}
+    write_json(own_run.matched, mine)
+    assess(own_run, labelled_store, Request(matched="sharpness", untrusted=True))
+    assert json.loads(own_run.matched.read_text()) == mine
+    (path,) = own_run.evaluations.iterdir()
+    assert path.name.endswith("-test-untrusted.json")
+    assert json.loads(path.read_text())["matched"]["pairs"] == 6
+
+
+@in_memory
 def test_another_store_opens_nothing_and_is_kept_by_itself(
     own_run: RunDirectory, labelled_store: Path, tmp_path: Path
 ) -> None:
