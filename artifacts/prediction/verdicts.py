@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from artifacts.evaluation.scores_table import read_scores
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
 from data_prep.store_format import FAKE, REAL
@@ -125,10 +124,11 @@ def read_band(run: RunDirectory, error_rate: float = ERROR_RATE) -> tuple[Band |
     _check_rate(error_rate)
     threshold = "verdicts are by the threshold alone, without an undecided band"
     try:
-        labels, probabilities = _validation(run)
-    except (OSError, ValueError, KeyError, TypeError, csv.Error):
+        _, clips = read_scores(run.scores, "val")
+    except UserError:
         return None, f"{run.scores} is missing or damaged; {threshold}"
-    band = band_of(labels, probabilities, error_rate)
+    labels = clips.labels
+    band = band_of(labels, clips.probabilities, error_rate)
     if band is None:
         fakes = int(np.count_nonzero(labels == FAKE))
         return None, (
@@ -141,17 +141,3 @@ def read_band(run: RunDirectory, error_rate: float = ERROR_RATE) -> tuple[Band |
             f"{len(labels)} validation clips; more of them, or a higher --error-rate, narrow it"
         )
     return band, ""
-
-
-def _validation(
-    run: RunDirectory,
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    with run.scores.open(encoding="utf-8", newline="") as file:
-        rows: Sequence[dict[str, str]] = [
-            row for row in csv.DictReader(file) if row["split"] == "val"
-        ]
-    labels = np.array([int(row["label"]) for row in rows], np.int64)
-    probabilities = np.array([float(row["fake_probability"]) for row in rows], np.float64)
-    if not np.isin(labels, (REAL, FAKE)).all() or not np.isfinite(probabilities).all():
-        raise ValueError("not labels and probabilities")
-    return labels, probabilities

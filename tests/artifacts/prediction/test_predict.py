@@ -303,8 +303,9 @@ def test_the_band_of_the_run_decides_where_there_is_one(
     plain = predictor.judge(video).answer
     assert isinstance(plain, Verdict)
     assert plain.band is None
-    rows = [f"val,{label},{value}" for label, value in ((0, 1.0), (1, 0.0)) for _ in range(9)]
-    finished_run.scores.write_text("\n".join(["split,label,fake_probability", *rows]))
+    head = "key,split,label,fake_probability,method,group,coverage"
+    rows = [f"v,val,{label},{1 - label},drawn,p,1" for label in (0, 1) for _ in range(9)]
+    finished_run.scores.write_text("\n".join([head, *rows]))
     (found,) = predict(finished_run, [video])
     assert isinstance(found, Verdict)
     assert found.verdict == "undecided"

@@ -87,8 +87,13 @@ def test_an_error_rate_that_cannot_be_is_refused(tmp_path: Path, rate: float) ->
         read_band(RunDirectory(tmp_path), rate)
 
 
+HEAD = b"key,split,label,fake_probability,method,group,coverage\n"
+WRONG = (b"real,0.5", b"1,nan", b"7,0.5", b"300,0.5")
+
+
 def _write(run: RunDirectory, rows: list[str]) -> None:
-    run.scores.write_text("\n".join(["key,split,label,fake_probability", *rows]) + "\n")
+    lines = [f"{row},drawn,person,1.0\n".encode() for row in rows]
+    run.scores.write_bytes(HEAD + b"".join(lines))
 
 
 def test_a_band_is_learnt_from_validation_alone(tmp_path: Path) -> None:
@@ -117,9 +122,8 @@ def test_a_wide_band_is_called_so(tmp_path: Path) -> None:
         b"",
         b"nonsense",
         b"\xff\x00",
-        b"key,split,label,fake_probability\nv,val,real,0.5\n",
-        b"key,split,label,fake_probability\nv,val,1,nan\n",
-        b"split,label,fake_probability\nval,7,0.5",
+        b"key,split,label,fake_probability\nv,val,1,0.5\n",
+        *(HEAD + b"v,val,%s,drawn,person,1.0\n" % row for row in WRONG),
     ],
 )
 def test_without_usable_scores_the_threshold_decides_and_it_says_so(
