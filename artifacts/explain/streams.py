@@ -87,12 +87,21 @@ class StreamWeights:
 
     Args:
         model: a detector, or several as one (:mod:`artifacts.models.ensemble`).
+
+    Raises:
+        ValueError: the model joins streams that no layer of detector blocks brings to it.
     """
 
     def __init__(self, model: keras.Model) -> None:
         self._input = model.inputs[0].name
         self._streams = streams_of(model)
         self._members = [(_reader(member), share) for member, share in members(model)]
+        joined = {name for (names, _), _ in self._members for name in names}
+        if unknown := sorted(joined.difference(self._streams)):
+            raise ValueError(
+                f"the model {model.name} is not made of detector blocks: no layer {_PROJECTION}* "
+                f"makes what it joins as {', '.join(unknown)}"
+            )
 
     def of(self, arrays: Arrays) -> Weights:
         """By stream float32 (n,), of all streams the sum 1; nothing where a model has no streams.

@@ -92,3 +92,15 @@ def test_a_model_without_streams_has_no_weights(clips: dict[str, npt.NDArray[np.
     inputs = keras.Input(CLIP_SHAPE, name="frames")
     x = keras.layers.Dense(1, activation="sigmoid")(keras.layers.Flatten()(inputs))
     assert stream_weights(keras.Model(inputs, x), clips) == {}
+
+
+def test_a_model_that_joins_what_are_no_streams_is_refused() -> None:
+    inputs = keras.Input((4,), name="frames")
+    rows = [
+        keras.layers.Reshape((1, 4), name=f"fusion_row_{name}")(inputs) for name in ("up", "down")
+    ]
+    x = keras.layers.Concatenate(axis=1, name="fusion_streams")(rows)
+    x = keras.layers.Flatten(name="fusion_embedding")(x)
+    x = keras.layers.Dense(1, activation="sigmoid", name="fake_probability")(x)
+    with pytest.raises(ValueError, match=r"not made of detector blocks: .* as down, up"):
+        stream_weights(keras.Model(inputs, x), {"frames": np.zeros((2, 4), np.float32)})
