@@ -135,8 +135,8 @@ def search(told: Any) -> Section:
     network = f"{told['frozen']['case']['backbone']} frozen"
     notes.append(
         f"{network}: {_clips(told['frozen']['case'])}, {told['frozen']['minutes']:g} minutes of "
-        "ours and as long as theirs takes. Features of every other way to read "
-        "the network - of fewer frames, or with inflated kernels - are computed when first met, "
+        "ours and as long as theirs takes. Features of the network for "
+        "every second, fourth or single frame are computed when first met, "
         "so that a longer search of ours has more trials an hour."
     )
     for one in of_case:
