@@ -34,6 +34,7 @@ from search.settings import (
     Space,
     Training,
 )
+from spaces.networks import TEMPORAL_EXTENT
 from spaces.streams import STREAMS
 
 Preset: TypeAlias = Literal["quick", "standard", "thorough"]
@@ -143,6 +144,16 @@ class RunConfig(Section):
             raise ValueError(
                 "the grid sampler needs finite choices, and learning rates are any number in a "
                 "range: set gan.trials and training.trials to 0 or take another sampler"
+            )
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _inflation_can_be_trained(self) -> RunConfig:
+        if self.space.inflate and 0 < self.training.frames < TEMPORAL_EXTENT:
+            raise ValueError(
+                f"space.inflate looks at {TEMPORAL_EXTENT} frames at a time, and training.frames "
+                f"shows {self.training.frames}: set training.frames to 0, which shows all, or to "
+                f"{TEMPORAL_EXTENT} and more"
             )
         return self
 

@@ -29,6 +29,8 @@ BACKBONE = f"{SPATIAL}/backbone"
 
 # Tried before other backbones: what most papers compare with.
 _NAMED = ("resnet50", "vgg16")
+# Of so many frames every fourth, the longest stride, are three, which have an order of changes.
+_STRIDEN = 9
 # Endings of choices of which the smallest makes the smallest detector.
 _SIZES = ("filters", "stages", "blocks", "units")
 
@@ -49,6 +51,8 @@ def space(config: RunConfig, store: Store, frames: int | None = None) -> Detecto
     whole, *frame = store.clip_shape
     shown = shown_frames(config, store)
     kinds = KINDS if shown == whole else WITHOUT_LENGTH if shown > 2 else WITHOUT_ORDER
+    # Of so few frames too few would be left to know order.
+    all_seen = 2 < shown < min(whole, _STRIDEN)
     modalities = {
         name: (shape[0] - whole + frames, *shape[1:]) if frames else shape
         for name, shape in store.modality_shapes.items()
@@ -68,6 +72,7 @@ def space(config: RunConfig, store: Store, frames: int | None = None) -> Detecto
             weights=wanted.weights,
             trainable_stages=stages.get(wanted.fine_tune, wanted.fine_tune),
             inflated_stages=None if wanted.inflate == "search" else wanted.inflate,
+            frame_stride=1 if all_seen else None,
         ),
     )
 

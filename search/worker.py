@@ -94,6 +94,6 @@ def _check_device(name: str) -> None:
 
     if name.startswith("gpu:") and not tf.config.list_physical_devices("GPU"):
         raise UserError(
-            f"device {name}: TensorFlow sees no such GPU; --device any trains on what there is, and "
-            f'pip install "tensorflow[and-cuda]=={tf.__version__}" brings what GPUs of NVIDIA need'
+            f"device {name}: TensorFlow sees no such GPU; --device any trains on what there is, "
+            f'and pip install "tensorflow[and-cuda]=={tf.__version__}" brings what GPUs need'
         )

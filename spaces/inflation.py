@@ -10,9 +10,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from spaces.networks import TEMPORAL_EXTENT
 from spaces.stages import stages
-
-TEMPORAL_EXTENT = 3
 
 
 def inflate(

@@ -55,3 +55,6 @@ PRETRAINED = (
 BACKBONES = (*SMALL_NETWORKS, *PRETRAINED)
 
 IMAGENET, HED, NO_WEIGHTS = "imagenet", "hed", "none"
+
+TEMPORAL_EXTENT = 3
+"""Frames that an inflated kernel looks at."""

@@ -11,8 +11,7 @@ import keras
 
 from spaces.backbones import APPLICATIONS, backbone
 from spaces.fixed_kernels import rgb
-from spaces.inflation import TEMPORAL_EXTENT
-from spaces.networks import BACKBONES, NO_WEIGHTS
+from spaces.networks import BACKBONES, NO_WEIGHTS, TEMPORAL_EXTENT
 from spaces.preprocessing import preprocess
 from spaces.small_networks import SMALL_NETWORKS, pool_frames
 from spaces.small_networks import conv_stage as conv_stage

@@ -48,6 +48,11 @@ def test_settings_take_precedence_over_the_preset_key_by_key() -> None:
         ({"space": {"fine_tune": "soon"}}, "space.fine_tune"),
         ({"space": {"fine_tune": 0}}, "space.fine_tune"),
         ({"space": {"inflate": -1}}, "space.inflate"),
+        ({"space": {"inflate": 1}}, "set training.frames to 0, which shows all, or to 3"),
+        (
+            {"space": {"inflate": "search"}, "training": {"frames": 2}},
+            "training.frames shows 2",
+        ),
         ({"space": {"weights": "hed"}}, "hed weights are of vgg16 alone"),
         ({"space": {"weights": "hed", "backbones": ["small_cnn"]}}, "set backbones to vgg16"),
         ({"precision": "bfloat16"}, "precision"),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
-from data_prep.store import Store
+from data_prep.store import Clip, Store, write_store
 from search import detectors
 from search.config import RunConfig, resolve
 from search.fit import fit
@@ -135,6 +136,55 @@ def test_every_part_for_three_frames_has_the_weights_for_whole_clips(store: Stor
         short = shorter(config, store, hp, 0)
         assert short is not None
         copy_weights(short, whole)
+
+
+@pytest.fixture
+def long_store(make_clips: Callable[..., list[Clip]], tmp_path: Path) -> Iterator[Store]:
+    """Clips of 16 frames."""
+    times = np.arange(16)
+    clips = [
+        dataclasses.replace(
+            clip,
+            frame_indices=times,
+            frame_times=times / 25.0,
+            **{
+                name: np.repeat(getattr(clip, name), 4, axis=0)
+                for name in ("frames", "boxes", "landmarks", "scores")
+            },
+        )
+        for clip in make_clips(4)
+    ]
+    write_store(tmp_path / "long.h5", clips, [], {"clip": {}, "synthetic": True})
+    with Store(tmp_path / "long.h5") as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(("frames", "strides"), [(3, [1]), (8, [1]), (9, [1, 2, 4])])
+def test_strides_leave_enough_frames_to_know_order(
+    long_store: Store, frames: int, strides: list[int]
+) -> None:
+    config = config_of(long_store, frames, streams=["spatial"])
+    graph = detectors.space(config, long_store)
+    for stride in (1, 2, 4):
+        answers = {"detector/temporal/kind": "attention", "detector/spatial/frame_stride": stride}
+        hp = fixed(answers)
+        whole = detectors.build(graph, hp, 0)
+        short = shorter(config, long_store, hp, 0)
+        assert short is not None
+        copy_weights(short, whole)
+        (weights,) = [one for one in whole.layers if one.name.endswith("attention_weights")]
+        assert weights.output.shape[1] == -(-16 // (stride if stride in strides else 1))
+
+
+def test_inflated_kernels_are_those_of_whole_clips(long_store: Store) -> None:
+    config = config_of(
+        long_store, 3, streams=["spatial"], backbones=["resnet50"], weights="none", inflate=1
+    )
+    hp = fixed({"detector/temporal/kind": "mean"})
+    whole = detectors.build(detectors.space(config, long_store), hp, 0)
+    short = shorter(config, long_store, hp, 0)
+    assert short is not None
+    copy_weights(short, whole)
 
 
 def test_weights_of_another_detector_are_refused() -> None:
