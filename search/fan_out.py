@@ -95,7 +95,13 @@ class LocalWorkers:
     def submit(self, call: Callable[..., Any], *arguments: object) -> Future[Any]:
         """Begin an importable call in a process that is free; the one last used comes first."""
         executor = self._idle.pop() or self._start()
-        future: Future[Any] = executor.submit(call, *arguments)
+        try:
+            future: Future[Any] = executor.submit(call, *arguments)
+        except BrokenProcessPool:
+            # Killed while it had nothing to do, which costs nothing.
+            executor.kill()
+            executor = self._start()
+            future = executor.submit(call, *arguments)
         self._busy[future] = executor
         return future
 

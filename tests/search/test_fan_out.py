@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import joblib
+import psutil
 import pytest
 
 from search.fan_out import LocalWorkers, WorkerDiedError
@@ -83,6 +84,21 @@ def test_a_killed_worker_is_told_apart_takes_no_other_along_and_is_replaced(
         workers.collect(dead)
     assert workers.collect(workers.submit(square, 3))[0] == 9
     assert other.running()
+
+
+def test_a_worker_killed_while_it_waits_is_replaced_and_costs_nothing(
+    make_workers: MakeWorkers,
+) -> None:
+    workers = make_workers(1)
+    _, pid = workers.collect(workers.submit(square, 2))
+    os.kill(pid, signal.SIGKILL)
+    psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=60)
+    # Until the executor knows of it a call would be told as one whose worker died.
+    while not workers._idle[0]._flags.broken:
+        time.sleep(0.01)
+    value, other = workers.collect(workers.submit(square, 3))
+    assert value == 9
+    assert other != pid
 
 
 def test_joblib_may_come_before_and_after_in_one_process(make_workers: MakeWorkers) -> None:
