@@ -131,7 +131,7 @@ class Watch(keras.callbacks.Callback):
                 self._follow()
             score, probabilities = self._score()
             self.history.append(Epoch(epoch + 1, loss, score))
-            if score.order < self.best.order:
+            if not self.best_epoch or score.order < self.best.order:
                 self.best, self.best_epoch, self.probabilities = score, epoch + 1, probabilities
                 self._best_values = checkpoint.values(changing)
         self._keep()

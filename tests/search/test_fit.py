@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pytest
 from keras import layers
 
+from data_prep import plugins
 from data_prep.store import Clip, Store, write_store
 from search.fit import Epoch, fit
 from search.objectives import ValidationScore, validation_score
@@ -237,6 +238,15 @@ def test_generalisation_looks_at_pseudo_fakes_and_leaves_the_auc_what_it_is(
     assert again.pair_ranking == pytest.approx(trained.best.pair_ranking, abs=0.07)
     assert again.pseudo_auc == pytest.approx(trained.best.pseudo_auc, abs=0.07)
     assert set(trained.history[0].row) == {"epoch", "loss", *trained.best.row}
+
+
+def test_an_objective_may_be_a_large_cost_with_its_sign_turned(
+    store: Store, tmp_path: Path, add_package: Callable[..., None]
+) -> None:
+    costly = "def IT(labels, methods, probabilities):\n    return -1000 - float(probabilities[0])\n"
+    add_package(plugins.OBJECTIVES, "costly", costly)
+    trained = fit(build(store), store, CHOICES, seed=0, features=tmp_path, objective="costly")
+    assert trained.best.value == max(epoch.score.value for epoch in trained.history) < -1000
 
 
 def test_a_model_of_a_training_on_one_label_is_trained_all_the_same(
