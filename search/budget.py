@@ -19,7 +19,8 @@ class Budget:
 
     The time left is shared out among the stages to come by their numbers of trials, so that a long
     first stage does not take that of the others, and what one stage leaves goes to those after it.
-    A stage that all depend on goes on until one of its trials is complete, whatever the time.
+    A stage that all depend on goes on until one of its trials is complete, whatever the time and
+    however many bring nothing.
 
     Args:
         config: ``minutes`` and ``patience``; 0 for no end.
@@ -50,7 +51,7 @@ class Budget:
         may_end = complete or studies.stage_of(study) != "architecture"
         if may_end and self._stage_end is not None and self._clock() >= self._stage_end:
             return "its share of the time is up"
-        if self._patience and len(study.directions) == 1:
+        if may_end and self._patience and len(study.directions) == 1:
             fruitless = trials_without_progress(trials, study.direction)
             if fruitless >= self._patience:
                 return f"{fruitless} trials in a row have brought nothing better"

@@ -101,6 +101,15 @@ def test_patience_ends_with_so_many_trials_that_brought_nothing(
     assert not budget.spent(study(tmp_path, "architecture", 0.875))
 
 
+def test_patience_begins_with_a_complete_trial_of_the_stage_that_all_depend_on(
+    tmp_path: Path, clock: Clock
+) -> None:
+    budget = Budget(config(tmp_path, patience=3), clock)
+    budget.begin("architecture")
+    assert not budget.spent(study(tmp_path, "architecture", None, None, None))
+    assert budget.spent(study(tmp_path, "architecture", 0.5, None, None, None))
+
+
 def test_progress_is_counted_in_the_direction_of_the_study(tmp_path: Path) -> None:
     gan = study(tmp_path, "gan", 0.5, 0.25, 0.375)
     assert trials_without_progress(gan.get_trials(), gan.direction) == 1
