@@ -15,7 +15,7 @@ from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from artifacts.records import REASON
+from artifacts.records import HYPERPARAMETERS, REASON
 from data_prep.errors import UserError
 from search import studies
 from search.names import GRID, Sampler
@@ -105,11 +105,13 @@ class RepeatableSampler(BaseSampler):
         if self._name != GRID:
             self._inner.after_trial(study, trial, state, values)
             return
+        if _unanswered(trial):
+            return
         try:
             self._inner.after_trial(study, trial, state, values)
         except RuntimeError:
             # Optuna would stop the loop of its own, which there is none of here.
-            study.set_user_attr(EXHAUSTED, True)
+            study._storage.set_study_user_attr(study._study_id, EXHAUSTED, True)
 
     def _seeded(self, study: optuna.Study, trial: FrozenTrial, question: str = "") -> BaseSampler:
         """The sampler of a trial, or of one question in it."""
@@ -128,14 +130,21 @@ class _Grid(optuna.samplers.BruteForceSampler):
     """Every point of a space of finite choices, each once, in random order.
 
     Optuna's ``GridSampler`` wants to know all choices beforehand, which a space that asks as it
-    builds cannot tell; this one learns them from the trials. One that was interrupted is not there:
-    it may have stopped in the middle of its questions, and is asked them again.
+    builds cannot tell; this one learns them from the trials, but for those that may have stopped in
+    the middle of their questions.
     """
 
     @staticmethod
     def _populate_tree(tree: Any, trials: list[FrozenTrial], params: dict[str, Any]) -> None:
-        ended = [t for t in trials if t.user_attrs.get(REASON) != studies.INTERRUPTED]
+        ended = [t for t in trials if not _unanswered(t)]
         optuna.samplers.BruteForceSampler._populate_tree(tree, ended, params)
+
+
+def _unanswered(trial: FrozenTrial) -> bool:
+    """Whether a trial may have ended before it was asked everything."""
+    if trial.user_attrs.get(REASON) == studies.INTERRUPTED:
+        return True
+    return trial.state == TrialState.FAIL and HYPERPARAMETERS not in trial.user_attrs
 
 
 def _maker(name: Sampler) -> Callable[[int], BaseSampler]:

@@ -97,6 +97,32 @@ def test_a_grid_tries_every_point_of_a_conditional_space_once_and_then_says_so(
     assert samplers.exhausted(study)
 
 
+def test_a_point_of_a_grid_that_failed_in_the_middle_of_its_questions_is_no_end(
+    tmp_path: Path,
+) -> None:
+    tried = set()
+    for number in range(5):
+        study, trial = ask(tmp_path / "studies.log", "grid")
+        kind = trial.suggest_categorical("kind", ["a", "b"])
+        if number == 1:
+            study.tell(trial, state=TrialState.FAIL)
+            continue
+        tried.add((kind, trial.suggest_int("n", 0, 1)))
+        study.tell(trial, 0.5)
+    assert tried == {("a", 0), ("a", 1), ("b", 0), ("b", 1)}
+    assert samplers.exhausted(study)
+
+
+def test_the_end_of_a_grid_is_marked_under_hyperband_too(tmp_path: Path) -> None:
+    study = studies.open_study(tmp_path / "studies.log", "architecture")
+    study.sampler = RepeatableSampler("grid", 0)
+    study.pruner = optuna.pruners.HyperbandPruner(min_resource=1, max_resource=4)
+    trial = study.ask()
+    trial.suggest_categorical("kind", ["a"])
+    study.tell(trial, 0.5)
+    assert samplers.exhausted(study)
+
+
 def test_a_grid_of_a_continuous_range_is_one_line(tmp_path: Path) -> None:
     study, trial = ask(tmp_path / "studies.log", "grid")
     with pytest.raises(UserError, match="x of the architecture stage is any number"):
