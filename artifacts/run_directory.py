@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from typing import Any
 import filelock
 
 from data_prep.errors import UserError
+
+_ABANDONED_SECONDS = 600.0
+"""A file half written that nobody has written to for so long is given up."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,10 +156,17 @@ class RunDirectory:
         return fingerprint
 
     def sweep(self) -> None:
-        """Remove what writers that were killed left half written; call while locked."""
-        for folder in (self.root, self.features, *self.root.glob("trials/*/*")):
+        """Remove what writers that were killed left half written; call while locked.
+
+        The lock is not held by workers that have joined, so what was written to lately stays; the
+        cache of features looks after its own.
+        """
+        latest = time.time() - _ABANDONED_SECONDS
+        for folder in (self.root, *self.root.glob("trials/*/*")):
             for path in folder.glob(".*.tmp*"):
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(FileNotFoundError):
+                    if path.stat().st_mtime < latest:
+                        path.unlink()
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

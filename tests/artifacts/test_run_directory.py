@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -122,3 +123,14 @@ def test_json_is_written_for_people_to_read(tmp_path: Path) -> None:
     assert text.endswith("}\n")
     assert "\n  " in text
     assert json.loads(text) == {"a": [1]}
+
+
+def test_what_is_being_written_is_not_swept_away(tmp_path: Path) -> None:
+    trial = tmp_path / "trials" / "architecture" / "0000"
+    trial.mkdir(parents=True)
+    old, new = trial / ".model.1.tmp.keras", trial / ".model.2.tmp.keras"
+    for path in (old, new):
+        path.write_text("half")
+    os.utime(old, (0, 0))
+    RunDirectory(tmp_path).sweep()
+    assert list(trial.iterdir()) == [new]
