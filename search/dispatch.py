@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import optuna
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from artifacts import records
 from artifacts.run_directory import RunDirectory
@@ -21,6 +21,7 @@ from search.config import RunConfig
 from search.fan_out import Crew, WorkerDiedError
 from search.presence import present
 from search.samplers import exhausted
+from search.stages import stages
 from search.time_limit import bury, has_hung
 from search.trial import TrialOutcome
 
@@ -99,6 +100,7 @@ class Dispatch:
         self._told = {trial.number for trial in done}
         self._progress.stage(self._stage, len(done), wanted)
         self._budget.begin(self._stage)
+        self._is_spent = self._has_been_left()
         if len(done) < wanted and self._is_open() and not studies.has_begun(self._study):
             enqueue()
         tickets.open_for_claims(self._study, not self._is_spent)
@@ -112,6 +114,15 @@ class Dispatch:
             self._tell()
         tickets.open_for_claims(self._study, False)
         self._progress.stage(self._stage, len(studies.finished(self._study)), wanted)
+
+    def _has_been_left(self) -> bool:
+        """Whether the run went on to a later stage, which was built on what this one had."""
+        order = list(stages(self._config))
+        later = order[order.index(self._stage) + 1 :]
+        begun = studies.trials(self._directory.journal)
+        return any(
+            trial.state != TrialState.WAITING for name in later for trial in begun.get(name, ())
+        )
 
     def _is_open(self) -> bool:
         """Whether further trials may begin."""

@@ -73,8 +73,11 @@ def queue(study: optuna.Study, wanted: int, places: int) -> None:
 def claim(study: optuna.Study) -> optuna.Trial | None:
     """Take the first trial that waits; ``None`` where none is left.
 
-    Exactly one of all who try gets it. The study's sampler begins it as ``study.ask`` would.
+    Exactly one of all who try gets it. The study's sampler begins it as ``study.ask`` would. A
+    stage that has been closed has none: who asks may have seen it open some time ago.
     """
+    if not study.user_attrs.get(OPEN, True):
+        return None
     for ticket in waiting(study):
         with contextlib.suppress(_ENDED):
             if study._storage.set_trial_state_values(ticket._trial_id, TrialState.RUNNING):

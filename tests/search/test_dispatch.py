@@ -25,6 +25,7 @@ from search import dispatch, liveness, studies, tickets, worker
 from search.config import RunConfig, resolve
 from search.dispatch import Dispatch
 from search.fan_out import LocalWorkers
+from search.stages import stages
 from search.storage import lend_password, server_told
 from search.trial import OpenTrial, TrialOutcome, TrialResult, run_trial
 
@@ -286,6 +287,19 @@ def wait_for(condition: Callable[[], Any]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_a_stage_that_another_was_built_on_is_not_taken_up_again(
+    config: RunConfig, workers: Callable[[int], LocalWorkers]
+) -> None:
+    hand_out(config, workers(1), 2)
+    order = list(stages(config))
+    later = order[order.index(STAGE) + 1]
+    studies.open_study(RunDirectory(config.run_dir).journal, later).ask()
+    told = hand_out(config, workers(1), 6)
+    assert told.lines[-1] == f"{STAGE} 2/6"
+    assert len(trials(config)) == 2
+    assert tickets.claim(study_of(config)) is None
 
 
 def test_what_others_finish_is_counted_and_waited_for(

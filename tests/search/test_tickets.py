@@ -158,6 +158,15 @@ def test_a_study_is_open_for_claims_when_it_is_said_to_be(
         assert again(study, tmp_path).user_attrs[tickets.OPEN] is is_open
 
 
+def test_a_stage_that_was_closed_has_no_tickets(study: optuna.Study) -> None:
+    tickets.queue(study, WANTED, 2)
+    tickets.open_for_claims(study, True)
+    take(study)
+    tickets.open_for_claims(study, False)
+    assert tickets.claim(study) is None
+    assert len(tickets.waiting(study)) == 1
+
+
 def test_workers_of_two_processes_share_the_tickets(study: optuna.Study, tmp_path: Path) -> None:
     tickets.queue(study, WANTED, WANTED)
     code = (
