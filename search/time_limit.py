@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from optuna.trial import FrozenTrial
 from artifacts.run_directory import write_text
 from search import tickets
 from search.liveness import HEARTBEAT
+from search.resuming import CHECKPOINT
 
 ERROR = "error.txt"
 _TRACEBACK = "traceback.txt"
@@ -67,4 +69,5 @@ def bury(study: optuna.Study, trial: FrozenTrial, folder: Path, minutes: float, 
     write_text(folder / ERROR, f"{reason}\n{left}")
     for name in (_TRACEBACK, HEARTBEAT):
         (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
     return True

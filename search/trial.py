@@ -223,8 +223,10 @@ def failure_reason(error: BaseException) -> str:
 def _keep_best(run: RunDirectory, study: optuna.Study, count: int) -> None:
     """Remove the models and pictures of all ended trials but the best ``count``."""
     stage = studies.stage_of(study)
+    # First, so that what another worker completes meanwhile is not taken for one of the others.
+    trials = study.get_trials(deepcopy=False)
     kept = {trial.number for trial in studies.best(study, count)}
-    for trial in study.get_trials(deepcopy=False):
+    for trial in trials:
         if trial.state.is_finished() and trial.number not in kept:
             for name in (MODEL_FILE, *GAN_FILES, GAN_GRID):
                 (run.trial(stage, trial.number) / name).unlink(missing_ok=True)
