@@ -27,8 +27,9 @@ class SplitRequest:
 
     Args:
         policy: ``official``: as the data set's lists say; where they name the test split alone,
-            the rest is dealt out to train and val. ``identity``: whole identity groups are dealt
-            out. ``leave-one-method-out``: of the fakes, only ``held_out`` is in test, and it is
+            the rest is dealt out to train and val; where they name train and test alone, the
+            listed train is. ``identity``: whole identity groups are dealt out.
+            ``leave-one-method-out``: of the fakes, only ``held_out`` is in test, and it is
             nowhere else. ``test``: everything in test, for a store that is only evaluated on.
             ``auto``: official where there are lists that divide no group, else identity.
         seed: of the order in which groups are dealt out.
@@ -73,7 +74,8 @@ class Assignment:
         splits: split of every usable video that has one, by key.
         left_out: why a usable video has no split, by key.
         overlap: groups with videos in more than one split, in alphabetical order.
-        note: why ``auto`` did not take the official lists; empty if it did or there are none.
+        note: why ``auto`` did not take the official lists, or what they do not say; empty where
+            they were taken as they are or there are none.
     """
 
     policy: str
@@ -171,7 +173,7 @@ def assign(
 def _resolve(
     videos: Sequence[Video], groups: Mapping[str, str], request: SplitRequest
 ) -> tuple[str, str]:
-    """The policy to apply, and why ``auto`` did not take the official lists."""
+    """The policy to apply, and why not, or not only, the official lists are followed."""
     if request.policy not in (AUTO, OFFICIAL):
         return request.policy, ""
     if not any(video.split for video in videos):
@@ -183,7 +185,7 @@ def _resolve(
         )
     leak = _leak(videos, groups)
     if not leak or request.allow_overlap:
-        return OFFICIAL, ""
+        return OFFICIAL, _NO_VAL if _listed(videos) == _TWO_WAY else ""
     if request.policy == AUTO:
         return IDENTITY, f"the official lists are not used: {leak}"
     raise UserError(
@@ -195,14 +197,18 @@ def _resolve(
 # Official lists.
 
 
-def _names_test_alone(videos: Iterable[Video]) -> bool:
-    return {video.split for video in videos} - {None} == {"test"}
+_TWO_WAY = {"train", "test"}
+_NO_VAL = "the official lists name no val: it is dealt out of the people in the listed train"
+
+
+def _listed(videos: Iterable[Video]) -> set[str]:
+    return {video.split for video in videos if video.split}
 
 
 def _leak(videos: Sequence[Video], groups: Mapping[str, str]) -> str:
     """Which groups official lists put on two sides; empty if none."""
     # Where the lists name the test split alone, what they do not name is trained on.
-    unnamed = "train or val" if _names_test_alone(videos) else None
+    unnamed = "train or val" if _listed(videos) == {"test"} else None
     sides = {video.key: video.split or unnamed for video in videos}
     divided = _divided({key: side for key, side in sides.items() if side}, groups)
     if not divided:
@@ -243,12 +249,10 @@ def _official(
     groups = dealing.groups
     splits = {video.key: video.split for video in wanted if video.split}
     rest = [video for video in wanted if not video.split]
-    if _names_test_alone(videos):
+    if _listed(videos) == {"test"}:
         if not rest:
             return _Sides(splits, dealt=False)
-        remaining = {split: shares[split] for split in SPLITS if split != "test"}
-        of_group = deal(rest, dealing, remaining)
-        return _Sides(splits | {video.key: of_group[groups[video.key]] for video in rest})
+        return _Sides(splits | _train_and_val(rest, dealing, shares))
     named: dict[str, set[str]] = collections.defaultdict(set)
     for video in videos:
         if video.split:
@@ -264,7 +268,19 @@ def _official(
                 if sides
                 else "in no official split, nor is anyone in it"
             )
+    if _listed(videos) == _TWO_WAY:
+        training = [video for video in wanted if splits.get(video.key) == "train"]
+        return _Sides(splits | _train_and_val(training, dealing, shares), left_out)
     return _Sides(splits, left_out, dealt=False)
+
+
+def _train_and_val(
+    videos: Sequence[Video], dealing: Dealing, shares: Mapping[str, float]
+) -> dict[str, str]:
+    """Train or val for every video, by key."""
+    remaining = {split: shares[split] for split in SPLITS if split != "test"}
+    of_group = deal(videos, dealing, remaining)
+    return {video.key: of_group[dealing.groups[video.key]] for video in videos}
 
 
 # One method held out.

@@ -195,6 +195,34 @@ def test_a_test_list_of_everything_needs_no_one_else() -> None:
     assert (made.policy, set(made.splits.values())) == ("official", {"test"})
 
 
+def _without_val() -> list[Video]:
+    videos = [_real("t", "test"), _fake("t", "u", "test")]
+    for n in range(8):
+        videos += [_real(f"m{n}", "train"), _fake(f"m{n}", f"d{n}")]
+    return videos
+
+
+@pytest.mark.parametrize("policy", ["auto", "official"])
+def test_lists_without_val_have_it_dealt_out_of_their_train_and_it_is_said(policy: str) -> None:
+    videos = _without_val()
+    made = assign(videos, SplitRequest(policy, seed=4))
+    assert (made.policy, made.seed, made.overlap) == ("official", 4, ())
+    assert made.note.startswith("the official lists name no val: it is dealt out of")
+    assert [key for key, split in made.splits.items() if split == "test"] == [
+        video.key for video in videos[:2]
+    ]
+    labels = _labels(videos, made.splits)
+    assert labels["train"] == labels["val"] == {REAL, FAKE}
+    assert made.splits.keys() == made.groups.keys()
+
+
+def test_without_val_those_no_list_knows_are_left_out() -> None:
+    videos = [*_without_val(), _real("z")]
+    made = assign(videos)
+    assert made.left_out == {videos[-1].key: "in no official split, nor is anyone in it"}
+    assert set(made.splits.values()) == set(SPLITS)
+
+
 def test_everything_can_go_to_test() -> None:
     videos = [_real("a", "train"), _fake("a", "b"), _real("b", "val")]
     made = assign(videos, SplitRequest("test"))
