@@ -168,8 +168,10 @@ def _people(entries: Sequence[_Entry]) -> dict[PurePath, tuple[str, ...]]:
     # What the table calls whom the names tell.
     stated: dict[str, dict[str, None]] = collections.defaultdict(dict)
     for entry, told in zip(reals, in_reals, strict=True):
-        found[entry.below] = entry.people or told
-        stated[told[0]].update(dict.fromkeys(found[entry.below]))
+        if entry.people:
+            stated[told[0]].update(dict.fromkeys(entry.people))
+    for entry, told in zip(reals, in_reals, strict=True):
+        found[entry.below] = entry.people or tuple(stated.get(told[0], told))
     for entry, told in zip(fakes, in_fakes, strict=True):
         named = entry.people
         if entry.original:

@@ -67,6 +67,18 @@ def test_a_fake_named_after_a_real_belongs_with_its_people(tmp_path: Path) -> No
     assert people == {"1.mp4": ("anna",), "2.mp4": ("2",), "1_2.mp4": ("anna", "2")}
 
 
+def test_a_person_whose_identity_is_given_in_some_rows_is_one(tmp_path: Path) -> None:
+    rows = ["a_1.mp4,real,", "a_2.mp4,real,P7", "b.mp4,real,", "c.mp4,real,", "a_3.mp4,fake,"]
+    names = [row.partition(",")[0] for row in rows]
+    found = index(_set(tmp_path, "path,label,identity\n" + "\n".join(rows), *names))
+    people = {video.path.name: video.identities for video in found.videos}
+    assert people == {
+        **dict.fromkeys(("a_1.mp4", "a_2.mp4", "a_3.mp4"), ("P7",)),
+        "b.mp4": ("b",),
+        "c.mp4": ("c",),
+    }
+
+
 def test_originals_are_found_and_their_people_are_in_the_fake(tmp_path: Path) -> None:
     table = (
         "path,label,identity,original\n"
