@@ -20,6 +20,7 @@ _FOLDERS = (("original_sequences", REAL), ("manipulated_sequences", FAKE))
 _PLACE = "<method>/<quality>/videos/"
 # What FaceForensics++ keeps beside its qualities: white on black masks, and face models.
 _EXTRAS = frozenset({"masks", "models"})
+_PAIR = re.compile(r"([^_]+)_([^_]+)(?:_.*)?", flags=re.DOTALL)
 
 
 def _detect(source: Path) -> bool:
@@ -63,12 +64,15 @@ def _files(folder: Path, problems: list[Quarantined]) -> Iterator[tuple[Path, st
 
 
 def _identities(name: str, label: int) -> tuple[str, ...]:
-    """``AAA_BBB`` is target and donor; of the actors ``24_23__scene__X``, reals ``24__scene``."""
+    """``AAA_BBB`` is target and donor, whatever follows, as in ``AAA_BBB_result``.
+
+    Of the actors ``24_23__scene__X``, reals ``24__scene``.
+    """
     name = printable(name)
     actors = re.match(r"(\d+)_(\d+)__" if label == FAKE else r"(\d+)__", name)
     if actors:
         return tuple(f"actor {number}" for number in actors.groups())
-    pair = re.fullmatch(r"([^_]+)_([^_]+)", name) if label == FAKE else None
+    pair = _PAIR.fullmatch(name) if label == FAKE else None
     return pair.groups() if pair else (name,)
 
 
@@ -80,7 +84,7 @@ def _original(name: str) -> str | None:
     actors = re.fullmatch(r"(\d+)_\d+__(.+)__[^_]+", name)
     if actors:
         return "__".join(actors.groups())
-    pair = re.fullmatch(r"([^_]+)_[^_]+", name)
+    pair = _PAIR.fullmatch(name)
     return pair[1] if pair else None
 
 

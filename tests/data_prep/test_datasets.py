@@ -59,6 +59,15 @@ def test_face_forensics_methods_and_qualities_stay_apart(tmp_path: Path) -> None
     assert (real.label, real.method, real.identities) == (REAL, "real", ("000",))
 
 
+def test_a_face_forensics_fake_with_more_in_its_name_is_of_the_same_people(tmp_path: Path) -> None:
+    more = "manipulated_sequences/Deepfakes/c23/videos/000_003_result_2.mp4"
+    root = _touch(_face_forensics(tmp_path), more)
+    _splits(root, test=[["000", "003"]])
+    fake = next(video for video in index(root).videos if video.path == root / more)
+    assert (fake.identities, fake.split) == (("000", "003"), "test")
+    assert fake.original == root / "original_sequences/youtube/c23/videos/000.mp4"
+
+
 @pytest.mark.parametrize("folder", [".", "splits"])
 def test_official_splits_reach_reals_and_fakes(folder: str, tmp_path: Path) -> None:
     root = _touch(
