@@ -85,7 +85,8 @@ def read_frames(
 
     The video is decoded once from start to end and only the frames wanted are converted:
     seeking takes four times as long on H.264, and the walk tells the real length. Where the header
-    gave no frame count or a wrong one, a second walk samples the real length.
+    gave no frame count or a wrong one, a second walk samples the real length, unless positions
+    were given and met.
 
     A video of fewer than ``count`` frames is accepted from ``count / 2`` frames on (but at
     least 2, unless ``count`` is 1); its frames are then repeated evenly. A file that holds a
@@ -109,12 +110,13 @@ def read_frames(
         return _read_picture(path, count, size)
     with open_video(path, threads) as video:
         header = video.header
-        wanted = sample_indices(header.frames, count)
-        if positions is not None and (not header.frames or positions[-1] < header.frames):
-            wanted = positions
+        if positions is not None and header.frames and positions[-1] >= header.frames:
+            positions = None
+        wanted = sample_indices(header.frames, count) if positions is None else positions
         walk = video.walk(wanted)
     _check_walk(walk, header, count)
-    if not _as_expected(walk, header, wanted):
+    right = _as_expected(walk, header, wanted) if positions is None else _has_all(walk, wanted)
+    if not right:
         wanted = sample_indices(walk.decoded, count)
         # Frames of two walks would take twice the memory.
         walk.frames.clear()

@@ -116,16 +116,21 @@ def test_a_video_shorter_than_its_header_says_is_called_truncated(
     assert 1 <= int(reason.split()[0]) < 8
 
 
+def _claim(path: Path, frames: int) -> None:
+    """Have the header of an AVI file of 50 frames say another number."""
+    content = bytearray(path.read_bytes())
+    for place in (content.index(b"avih") + 8 + 16, content.index(b"strh") + 8 + 32):
+        assert struct.unpack_from("<I", content, place) == (50,)
+        struct.pack_into("<I", content, place, frames)
+    path.write_bytes(content)
+
+
 @pytest.mark.parametrize("claimed", [0, 20, 500])
 def test_a_wrong_frame_count_in_the_header_does_not_shift_the_frames(
     claimed: int, tmp_path: Path, write_video: Writer, numbered_frames: Writer
 ) -> None:
     path = write_video(tmp_path / "a.avi", numbered_frames(50), codec="MJPG")
-    content = bytearray(path.read_bytes())
-    for place in (content.index(b"avih") + 8 + 16, content.index(b"strh") + 8 + 32):
-        assert struct.unpack_from("<I", content, place) == (50,)
-        struct.pack_into("<I", content, place, claimed)
-    path.write_bytes(content)
+    _claim(path, claimed)
     if claimed == 500:
         assert "truncated" in _reason(path)
     else:
@@ -199,6 +204,25 @@ def test_positions_beyond_the_end_are_passed_over(
     assert sampled.indices.tolist() == sample_indices(50, 4).tolist()
 
 
+def test_given_positions_are_taken_where_the_header_gives_no_frame_count(
+    tmp_path: Path, encode: Writer, numbered_frames: Writer
+) -> None:
+    path = encode(tmp_path / "bare.h264", numbered_frames(50), "-c:v", "libx264")
+    sampled = read_frames(path, 4, positions=np.array([0, 7, 7, 30]))
+    assert sampled.indices.tolist() == [0, 7, 7, 30]
+    beyond = read_frames(path, 4, positions=np.array([0, 7, 30, 50]))
+    assert beyond.indices.tolist() == sample_indices(50, 4).tolist()
+
+
+def test_given_positions_are_taken_where_the_frame_count_is_too_low(
+    tmp_path: Path, write_video: Writer, numbered_frames: Writer
+) -> None:
+    path = write_video(tmp_path / "a.avi", numbered_frames(50), codec="MJPG")
+    _claim(path, 40)
+    sampled = read_frames(path, 4, positions=np.array([0, 7, 7, 30]))
+    assert sampled.indices.tolist() == [0, 7, 7, 30]
+
+
 def test_a_pipe_is_refused_and_not_waited_on(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.mp4")
     assert _reason(tmp_path / "pipe.mp4") == "not a regular file"
@@ -254,10 +278,7 @@ def test_a_walk_begins_anew_where_the_header_was_wrong(
     tmp_path: Path, write_video: Writer, numbered_frames: Writer
 ) -> None:
     path = write_video(tmp_path / "a.avi", numbered_frames(50), codec="MJPG")
-    content = bytearray(path.read_bytes())
-    for place in (content.index(b"avih") + 8 + 16, content.index(b"strh") + 8 + 32):
-        struct.pack_into("<I", content, place, 20)
-    path.write_bytes(content)
+    _claim(path, 20)
     taken = _Taken()
     media = scan_frames(path, 8, taken.begin, taken.take, held=8)
     assert [total for total, _ in taken.lengths] == [20, 50]
