@@ -63,7 +63,7 @@ class PreparationSummary:
         store: the store written.
         layout: the layout the source was read as.
         split_policy: the one applied, of :data:`data_prep.splits.POLICIES` but ``auto``.
-        split_note: why ``auto`` did not take the official lists; empty if it did.
+        split_note: why ``auto`` did not take the official lists, or what they do not say.
         overlap: identity groups with clips in more than one split; 0 unless it was allowed.
         videos: candidates found; each is a clip or is quarantined.
         clips: clips in the store, one a video unless all faces were asked for.
@@ -255,7 +255,7 @@ def _clips(
         task = tasks[video.key]
         for number, clip in enumerate(part_files.read_part(task.part), 1):
             yield Clip(
-                key=video.key if number == 1 else f"{video.key}#face{number}",
+                key=_of_face(video.key, number),
                 label=video.label,
                 method=video.method,
                 quality=video.quality,
@@ -270,7 +270,7 @@ def _clips(
                 scores=clip.track.scores,
                 coverage=clip.track.coverage,
                 frames=clip.frames,
-                crop_source=_crop_source(task, keys) if clip.guided else "",
+                crop_source=_of_face(_original(task, keys), number) if clip.guided else "",
                 media=dataclasses.asdict(clip.media),
                 shortcuts=clip.shortcuts,
                 modalities=clip.modalities,
@@ -280,7 +280,11 @@ def _clips(
     writing(len(videos), len(videos))
 
 
-def _crop_source(task: part_work.Task, keys: Mapping[Path, str]) -> str:
+def _of_face(video: str, number: int) -> str:
+    return video if number == 1 else f"{video}#face{number}"
+
+
+def _original(task: part_work.Task, keys: Mapping[Path, str]) -> str:
     """Key of the original, or its path where it is itself in no clip."""
     assert task.original is not None
     return keys.get(task.original, printable(str(task.original)))

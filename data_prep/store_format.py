@@ -64,7 +64,8 @@ class Clip:
         coverage: fraction of the frames looked at in which the face was found; like the scores it
             is the original's where the track is.
         frames: uint8 (T, H, W, 4), the face crop as R, G, B and grey.
-        crop_source: key of the original whose face track the crops follow, empty for its own.
+        crop_source: key of the original's clip whose face track the crops follow, empty for its
+            own.
         media: codec (text), width, height, frames, bytes (whole numbers), fps, duration
             (seconds) of the source file.
         shortcuts: quantities of the clip that need no training, by name.

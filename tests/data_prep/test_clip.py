@@ -89,6 +89,22 @@ def test_every_face_becomes_a_clip(source: Path, tmp_path: Path) -> None:
         np.testing.assert_array_equal(mains.read([row]), store.read([first]))
 
 
+def test_every_face_of_a_fake_names_that_of_its_original(tmp_path: Path, encode: Encoder) -> None:
+    root = tmp_path / "pair"
+    encode(root / "a.mp4", _faces((30, 380)))
+    encode(root / "b.mp4", _faces((30, 380)), "-crf", "30")
+    (root / "labels.csv").write_text("path,label,original\na.mp4,real,\nb.mp4,fake,a.mp4\n")
+    everyone = dataclasses.replace(SMALL, faces="all")
+    prepare(root, tmp_path / "store.h5", everyone, split_policy="test")
+    with Store(tmp_path / "store.h5") as store:
+        assert dict(zip(store.keys, store.crop_sources, strict=True)) == {
+            "pair/real/unknown/a": "",
+            "pair/real/unknown/a#face2": "",
+            "pair/fake/unknown/b": "pair/real/unknown/a",
+            "pair/fake/unknown/b#face2": "pair/real/unknown/a#face2",
+        }
+
+
 def test_aligned_faces_stand_upright(encode: Encoder, tmp_path: Path) -> None:
     upright = encode(tmp_path / "upright.mp4", _faces((230,)))
     turned = encode(tmp_path / "turned.mp4", _faces((230,), angle=20))
