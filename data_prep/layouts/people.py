@@ -6,8 +6,8 @@ person they are taken to. Of reals, in this order:
 1. The folder below that of the label, at the first depth where there are three or more. Fewer
    are parts of a collection and count for nothing: two people make no train, val and test.
 2. The code a name begins with: ``M030`` of ``M030_front_happy``, ``24`` of ``24__talking``.
-3. The name without the number at its end: ``Ann_Lee`` of ``Ann_Lee_0002``. What more than half
-   of the names share is a word, as in ``real_0002``, and no person.
+3. The name without the number at its end: ``Ann_Lee`` of ``Ann_Lee_0002``, ``ann`` of ``ann2``.
+   What more than half of the names share is a word, as in ``real_0002``, and no person.
 4. The name.
 
 What holds a folder such as real/ is a data set with people of its own.
@@ -75,8 +75,9 @@ def people(
     """The people in each real and each fake, in the order given.
 
     A fake shows the people whose names its folders, else its own name, are made of; those of its
-    own data set come before others. A fake that names nobody is told apart like a real, its
-    folders counting only where those of reals do: they may be methods.
+    own data set come before others. Where a folder names one person, others whom its own name
+    tells are in it, too. A fake that names nobody is told apart like a real, its folders counting
+    only where those of reals do: they may be methods.
     """
     rules, own = _rules(reals), _rules(fakes)
     if reals and rules.depth is None:
@@ -123,8 +124,8 @@ def _code(stem: str) -> str | None:
 
 
 def _word(stem: str) -> str:
-    found = re.fullmatch(r"(.*[^\W_])[\W_]+\d+\W*", stem, flags=re.DOTALL)
-    return found[1] if found else stem
+    found = re.fullmatch(r"(.*[^\W_])[\W_]+\d+\W*|(.*[^\W\d_])\d+\W*", stem, flags=re.DOTALL)
+    return (found[1] or found[2]) if found else stem
 
 
 def _home(place: Place) -> tuple[str, ...]:
@@ -140,16 +141,30 @@ def _sources(
     fake: Place, known: Mapping[str, Mapping[tuple[str, ...], Mapping[str, None]]]
 ) -> tuple[str, ...]:
     """The people a fake was made of, told by its names; none if they tell none."""
-    for name in (*reversed(fake.below), fake.stem):
-        found: dict[str, None] = {}
-        for run in _named_in(name, known):
-            of_name = known[run]
-            beside = of_name.get(_home(fake))
-            for persons in [beside] if beside else of_name.values():
-                found.update(persons)
-        if found:
-            return tuple(found)
-    return ()
+    in_stem = _named_in(fake.stem, known)
+    for folder in reversed(fake.below):
+        runs = _named_in(folder, known)
+        if len(runs) == 1:
+            # In a folder of fakes a number is a frame.
+            runs += [run for run in in_stem if not run.isdecimal()]
+        if runs:
+            return _called(runs, fake, known)
+    return _called(in_stem, fake, known)
+
+
+def _called(
+    names: Sequence[str],
+    fake: Place,
+    known: Mapping[str, Mapping[tuple[str, ...], Mapping[str, None]]],
+) -> tuple[str, ...]:
+    """The people of known names, of the fake's own data set where there are such."""
+    found: dict[str, None] = {}
+    for name in names:
+        of_name = known[name]
+        beside = of_name.get(_home(fake))
+        for persons in [beside] if beside else of_name.values():
+            found.update(persons)
+    return tuple(found)
 
 
 def _named_in(name: str, known: Collection[str]) -> list[str]:

@@ -34,6 +34,8 @@ def _fakes(reals: list[str], *names: str) -> list[tuple[str, ...]]:
         ("1001_DFA_ANG_XX", "1001"),
         ("Ann_Lee_0002", "Ann_Lee"),
         ("aagfhgtpmv (3)", "aagfhgtpmv"),
+        ("ann2", "ann"),
+        ("Ann_Lee2", "Ann_Lee"),
         ("bbaf2n", "bbaf2n"),
         ("c23_talk", "c23_talk"),
         ("000001", "000001"),
@@ -55,7 +57,8 @@ def test_a_word_that_most_names_share_is_no_person() -> None:
 
 
 def test_two_people_of_equally_many_pictures_are_two_groups() -> None:
-    assert set(_reals("ann_1", "ann_2", "ben_1", "ben_2").values()) == {"ann", "ben"}
+    for names in (["ann_1", "ann_2", "ben_1", "ben_2"], ["ann1", "ann2", "ben1", "ben2"]):
+        assert set(_reals(*names).values()) == {"ann", "ben"}
 
 
 def test_three_folders_are_people_and_two_are_parts_of_a_collection() -> None:
@@ -93,6 +96,16 @@ def test_a_fake_is_made_of_the_people_its_folder_or_name_says() -> None:
     assert _fakes(["000", "003_talk"], "Deepfakes/000_003", "Deepfakes/003_talk_x") == [
         ("000", "003"),
         ("003",),
+    ]
+
+
+def test_a_fake_in_the_folder_of_a_person_is_also_of_whom_its_name_tells() -> None:
+    reals = [f"{name}/{n:04}" for name in ("ann", "ben", "0001") for n in range(3)]
+    assert _fakes(reals, "ann/ben_2", "ann/0001", "ann/frame_0001", "ann_ben/0001_ann") == [
+        ("ann", "ben"),
+        ("ann",),
+        ("ann",),
+        ("ann", "ben"),
     ]
 
 
