@@ -65,7 +65,8 @@ def parts_folder(store_path: Path) -> Iterator[Path]:
 
 
 def _folder(store_path: Path) -> Path:
-    return store_path.with_name(f"{store_path.name}.parts")
+    # Absolute: workers on a cluster have working directories of their own.
+    return store_path.absolute().with_name(f"{store_path.name}.parts")
 
 
 @contextlib.contextmanager

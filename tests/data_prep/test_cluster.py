@@ -74,6 +74,18 @@ def test_a_cluster_that_loses_a_worker_makes_the_same_store(
 
 
 @pytest.mark.slow
+def test_a_store_named_from_here_is_found_by_workers_elsewhere(
+    cluster: LocalCluster, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Client(cluster, set_as_default=False) as client:
+        client.run(os.chdir, "/")
+    monkeypatch.chdir(tmp_path)
+    summary = prepare(Path("people"), Path("store.h5"), SMALL, cluster=cluster.scheduler_address)
+    assert (summary.clips, summary.quarantined) == (16, ())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["people", "store.h5"]
+
+
+@pytest.mark.slow
 def test_a_video_that_kills_workers_is_quarantined(source: Path, tmp_path: Path) -> None:
     deadly = source / "real" / "deadly.mp4"
     deadly.write_bytes((source / "real" / "p0.mp4").read_bytes())
@@ -141,7 +153,7 @@ def test_a_scheduler_that_goes_away_is_one_line_and_the_clips_are_kept(
 ) -> None:
     real = source / "real" / "p0.mp4"
     for number in range(60):
-        (source / "real" / f"more{number}.mp4").symlink_to(real)
+        (source / "real" / f"p{8 + number}.mp4").symlink_to(real)
     dask = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--no-dashboard"]
     address_file = tmp_path / "scheduler.json"
     with subprocess.Popen(

@@ -165,6 +165,15 @@ def test_nobody_else_can_take_a_folder_that_is_taken(tmp_path: Path) -> None:
         pass
 
 
+def test_workers_are_told_of_parts_from_the_root_on(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with parts.parts_folder(Path("store.h5")) as folder:
+        assert all(task.part.is_absolute() for task in _tasks(source, folder).values())
+        assert folder == tmp_path / "store.h5.parts"
+
+
 def test_a_folder_is_kept_for_the_clips_in_it_and_for_foreign_files(left: Path) -> None:
     store_path = left.with_name("store.h5")
     (left / "notes.txt").write_text("mine")
