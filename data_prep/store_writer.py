@@ -8,6 +8,7 @@ import errno
 import itertools
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -171,10 +172,14 @@ def _write_file(
         digests = _fill(file, clips, quarantine, preparation)
         file.flush()
         file.close()
-    except BaseException:
+    except BaseException as error:
         # A full disk fails once more when the file is closed; the first error says it.
         with contextlib.suppress(Exception):
             file.close()
+        # What h5py writes late it raises as an error of no kind.
+        number = re.search(r"errno = (\d+)", str(error))
+        if isinstance(error, RuntimeError) and number:
+            raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
         raise
     _sync(path)
     return digests

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
+import resource
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator
@@ -208,6 +210,24 @@ def test_a_writer_that_fails_leaves_no_shard(clips: list[Clip], tmp_path: Path) 
     with pytest.raises(RuntimeError):
         write_store(tmp_path / "shards", failing(), [], {}, shard_clips=2)
     assert list((tmp_path / "shards").iterdir()) == []
+
+
+# HDF5 says it once more when the datasets are let go.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("shard_clips", [None, 7])
+def test_a_disk_that_is_full_at_the_end_is_told_as_one(
+    shard_clips: int | None, clips: list[Clip], tmp_path: Path
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Less than the clips, which wait in memory until the file is closed.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
+    try:
+        with pytest.raises(OSError, match="File too large") as raised:
+            write_store(tmp_path / "store", clips, [], {}, shard_clips=shard_clips)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert raised.value.errno == errno.EFBIG
+    assert not is_store(tmp_path / "store")
 
 
 @pytest.mark.parametrize("shard_clips", [None, 10])
