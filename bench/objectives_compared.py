@@ -82,7 +82,13 @@ def config_of(store: Path, folder: Path, objective: str, chosen: argparse.Namesp
                 "learning_rate": 1e-3,
             },
             "gan": {"trials": 0},
-            "training": {"trials": 0, "frames": 0, "views": chosen.views},
+            "training": {
+                "trials": 0,
+                "frames": 0,
+                "views": chosen.views,
+                "augmentation": chosen.augmentation,
+                "pseudo_fakes": chosen.pseudo_fakes,
+            },
         }
     )
 
@@ -206,6 +212,8 @@ def main() -> None:
     parser.add_argument("--backbones", default="small_cnn,small_resnet,meso")
     parser.add_argument("--weights", default="imagenet", help="of pretrained backbones")
     parser.add_argument("--views", type=int, default=4, help="changed copies for frozen parts")
+    parser.add_argument("--augmentation", choices=("none", "light", "strong"), default="none")
+    parser.add_argument("--pseudo-fakes", type=float, default=0.0, metavar="SHARE", help="of fakes")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="for programs")
     chosen = parser.parse_args()

@@ -85,11 +85,11 @@ class LineProgress:
     def __init__(self) -> None:
         self._stage = ""
 
-    def stage(self, name: str, done: int, total: int) -> None:
+    def stage(self, name: str, ended: Sequence[TrialOutcome], total: int) -> None:
         """Say once that a stage begins."""
         if name != self._stage:
             self._stage = name
-            log.print(f"{name} search: {done} of {total} trials done", markup=False)
+            log.print(f"{name} search: {len(ended)} of {total} trials done", markup=False)
 
     def trial(self, outcome: TrialOutcome) -> None:
         """Print a line for a trial that ended."""

@@ -34,8 +34,8 @@ _TICK_SECONDS = 1.0
 class Progress(Protocol):
     """Where a run tells how it goes."""
 
-    def stage(self, name: str, done: int, total: int) -> None:
-        """A stage begins, or goes on, with ``done`` of ``total`` trials finished."""
+    def stage(self, name: str, ended: Sequence[TrialOutcome], total: int) -> None:
+        """A stage begins or goes on, or is over, with these of ``total`` trials finished."""
 
     def trial(self, outcome: TrialOutcome) -> None:
         """A trial ended, here or elsewhere."""
@@ -98,7 +98,7 @@ class Dispatch:
         """
         done = studies.finished(self._study)
         self._told = {trial.number for trial in done}
-        self._progress.stage(self._stage, len(done), wanted)
+        self._progress.stage(self._stage, self._ended(), wanted)
         self._budget.begin(self._stage)
         self._is_spent = self._has_been_left()
         if len(done) < wanted and self._is_open() and not studies.has_begun(self._study):
@@ -113,7 +113,7 @@ class Dispatch:
             self._collect()
             self._tell()
         tickets.open_for_claims(self._study, False)
-        self._progress.stage(self._stage, len(studies.finished(self._study)), wanted)
+        self._progress.stage(self._stage, self._ended(), wanted)
 
     def _has_been_left(self) -> bool:
         """Whether the run went on to a later stage, which was built on what this one had."""
@@ -215,6 +215,9 @@ class Dispatch:
                 self._told.add(trial.number)
                 self._progress.trial(_outcome(self._stage, trial))
         self._progress.running([trial.number for trial in tickets.running(self._study)])
+
+    def _ended(self) -> list[TrialOutcome]:
+        return [_outcome(self._stage, trial) for trial in studies.finished(self._study)]
 
     def _folder(self, trial: FrozenTrial) -> Path:
         return self._directory.trial(self._stage, trial.number)

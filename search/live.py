@@ -43,21 +43,26 @@ class LiveProgress:
         self._running: tuple[int, ...] = ()
         self._best: TrialOutcome | None = None
 
-    def stage(self, name: str, done: int, total: int) -> None:
-        """Begin a stage; told of it again, end it."""
-        self._is_on = name != self._stage and done < total
+    def stage(self, name: str, ended: Sequence[TrialOutcome], total: int) -> None:
+        """Begin a stage, with what an earlier start has done of it; told of it again, end it."""
+        self._is_on = name != self._stage and len(ended) < total
         if name != self._stage:
             self._stage, self._best, self._running = name, None, ()
             self._states.clear()
-            self._began, self._before = self._clock(), done
-        self._done, self._total = done, total
+            self._began, self._before = self._clock(), len(ended)
+            for outcome in ended:
+                self._count(outcome)
+        self._done, self._total = len(ended), total
 
     def trial(self, outcome: TrialOutcome) -> None:
         """Print a line for a trial that ended and count it."""
         self._console.print(f"  {told(outcome)}", markup=False)
         self._done += 1
-        self._states[outcome.state] += 1
         self._running = tuple(number for number in self._running if number != outcome.number)
+        self._count(outcome)
+
+    def _count(self, outcome: TrialOutcome) -> None:
+        self._states[outcome.state] += 1
         if is_better(outcome, self._best):
             self._best = outcome
 

@@ -146,8 +146,8 @@ class Told:
         self.clock = clock
         self.lines: list[str] = []
 
-    def stage(self, name: str, done: int, total: int) -> None:
-        self.lines.append(f"{name} {done}/{total}")
+    def stage(self, name: str, ended: Sequence[TrialOutcome], total: int) -> None:
+        self.lines.append(f"{name} {len(ended)}/{total}")
 
     def trial(self, outcome: TrialOutcome) -> None:
         self.clock.now += 100

@@ -78,8 +78,8 @@ class Told:
     outcomes: list[TrialOutcome] = dataclasses.field(default_factory=list)
     lines: list[str] = dataclasses.field(default_factory=list)
 
-    def stage(self, name: str, done: int, total: int) -> None:
-        self.lines.append(f"{name} {done}/{total}")
+    def stage(self, name: str, ended: Sequence[TrialOutcome], total: int) -> None:
+        self.lines.append(f"{name} {len(ended)}/{total}")
 
     def trial(self, outcome: TrialOutcome) -> None:
         self.outcomes.append(outcome)
