@@ -10,6 +10,7 @@ import cv2
 import keras
 import numpy as np
 
+from spaces.asking import strides_for
 from spaces.fixed_kernels import EXACT
 from spaces.preprocessing import preprocess
 
@@ -64,7 +65,7 @@ class GanStreamBlock(ak.Block):
     def _stride(self, hp: Any, frames: int) -> int:
         if self.frame_stride is not None:
             return self.frame_stride
-        strides = [stride for stride in STRIDES if stride < max(2, frames)]
+        strides = strides_for(frames, STRIDES)
         if len(strides) == 1:
             return strides[0]
         return int(hp.Choice("frame_stride", strides, default=strides[-1] // 2))

@@ -8,6 +8,7 @@ from typing import Any
 import autokeras as ak
 import keras
 
+from spaces.asking import strides_for
 from spaces.fixed_kernels import EXACT, fixed_conv, grey, truncate
 from spaces.high_pass import (
     BLOCK,
@@ -100,9 +101,7 @@ class NoiseResidualBlock(ak.Block):
                 f"the noise-residual stream needs frames of {BLOCK} px or more; prepare larger "
                 f"crops with --size. Received: {frames.shape[2]} x {frames.shape[3]}"
             )
-        stride = self.frame_stride
-        if stride is None:
-            stride = hp.Choice("frame_stride", [2, 4], default=4)
+        stride = self._stride(hp, frames.shape[1])
         filters = self.filters
         if filters is None:
             filters = hp.Choice("filters", [8, 16, 24], default=16)
@@ -131,6 +130,14 @@ class NoiseResidualBlock(ak.Block):
             momentum=0.9, name=f"{self.name}_statistics_norm"
         )(spectrum)
         return keras.layers.Concatenate(name=f"{self.name}_with_statistics")([x, spectrum])
+
+    def _stride(self, hp: Any, frames: int) -> int:
+        if self.frame_stride is not None:
+            return self.frame_stride
+        strides = strides_for(frames, (2, 4))
+        if len(strides) == 1:
+            return strides[0]
+        return int(hp.Choice("frame_stride", strides, default=strides[-1]))
 
     def _residual(self, hp: Any, seen: keras.KerasTensor, reading: str) -> keras.KerasTensor:
         """Residuals of grey as they are read, about -1..1: float32 (batch, T', h, w, kernels)."""

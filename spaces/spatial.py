@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any
 
 import autokeras as ak
 import keras
 
+from spaces.asking import only_of, strides_for
 from spaces.backbones import APPLICATIONS, backbone
 from spaces.fixed_kernels import rgb
 from spaces.networks import BACKBONES, NO_WEIGHTS, TEMPORAL_EXTENT
@@ -113,20 +114,12 @@ class SpatialBlock(ak.Block):
             return self._small(hp, chosen, rgb(frames, frame_stride=stride, name=self.name))
 
     def _only_of(self, hp: Any, backbones: Sequence[str]) -> AbstractContextManager[None]:
-        """Ask what follows of these backbones alone.
-
-        A choice is always asked under the same condition: where it has two, KerasTuner forgets the
-        answer under one when the other does not hold.
-        """
-        if len(self.backbones) == 1:
-            return nullcontext()
-        scope: AbstractContextManager[None] = hp.conditional_scope("backbone", list(backbones))
-        return scope
+        return only_of(hp, "backbone", self.backbones, backbones)
 
     def _stride(self, hp: Any, frames: int) -> int:
         if self.frame_stride is not None:
             return self.frame_stride
-        strides = [stride for stride in (1, 2, 4) if stride < max(2, frames)]
+        strides = strides_for(frames, (1, 2, 4))
         if len(strides) == 1:
             return strides[0]
         return int(hp.Choice("frame_stride", strides, default=strides[-1] // 2))

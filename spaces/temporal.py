@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any
 
 import autokeras as ak
 import keras
 
+from spaces.asking import only_of
 from spaces.pooling import attention_pool
 
 KINDS = ("bilstm", "bigru", "transformer", "convolution", "attention", "mean")
@@ -147,15 +148,7 @@ class TemporalBlock(ak.Block):
         return self._of_kind(hp.Choice("kind", candidates, default=candidates[0]), hp, x)
 
     def _only_of(self, hp: Any, kinds: Collection[str]) -> AbstractContextManager[None]:
-        """Ask what follows of these kinds alone.
-
-        A choice is always asked under the same condition: where it has two, KerasTuner forgets the
-        answer under one when the other does not hold.
-        """
-        if self.kind is not None or len(self.kinds) == 1:
-            return nullcontext()
-        scope: AbstractContextManager[None] = hp.conditional_scope("kind", list(kinds))
-        return scope
+        return only_of(hp, "kind", self.kinds if self.kind is None else [self.kind], kinds)
 
     def _of_kind(self, kind: str, hp: Any, x: keras.KerasTensor) -> keras.KerasTensor:
         if kind == "mean":
