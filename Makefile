@@ -39,7 +39,7 @@ lint: $(READY)
 
 # Two processes of one thread each; the one that is done first takes over tests of the other.
 PYTEST := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 \
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal --durations=20 --durations-min=60
 
 test: lint
 	$(PYTEST)

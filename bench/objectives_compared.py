@@ -72,12 +72,12 @@ def config_of(store: Path, folder: Path, objective: str, chosen: argparse.Namesp
             "store": str(store),
             "run_dir": str(folder / objective),
             "seed": chosen.seed,
+            "workers": chosen.workers,
             "objective": objective,
             "space": {"backbones": chosen.backbones.split(","), "weights": chosen.weights},
             "architecture": {
                 "trials": chosen.trials,
                 "epochs": chosen.epochs,
-                "clips": "growing",
                 "batch_size": 8,
                 "learning_rate": 1e-3,
             },
@@ -208,12 +208,13 @@ def main() -> None:
     parser.add_argument("--split", choices=("test", "val"), default="test", help="to score on")
     parser.add_argument("--identities", type=int, default=60, help="people that are drawn")
     parser.add_argument("--trials", type=int, default=40)
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--epochs", type=int, default=7)
     parser.add_argument("--backbones", default="small_cnn,small_resnet,meso")
     parser.add_argument("--weights", default="imagenet", help="of pretrained backbones")
     parser.add_argument("--views", type=int, default=4, help="changed copies for frozen parts")
     parser.add_argument("--augmentation", choices=("none", "light", "strong"), default="none")
     parser.add_argument("--pseudo-fakes", type=float, default=0.0, metavar="SHARE", help="of fakes")
+    parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="for programs")
     chosen = parser.parse_args()
