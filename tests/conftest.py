@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pytest
 import skimage.data
 
+from artifacts.evaluation.metrics import Evaluation, evaluate
 from data_prep.modalities import with_grey
 from data_prep.shortcuts import measure
 from data_prep.store import Clip
@@ -165,3 +166,20 @@ def make_clip() -> Callable[..., Clip]:
         return Clip(**values)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def exactly_bounded() -> Evaluation:
+    """Of three reals, two fakes of one method found and, of another, one missed and one not."""
+    found = evaluate(
+        np.array([0, 0, 0, 1, 1, 1, 1]),
+        np.array([0.1, 0.3, 0.6, 0.9, 0.8, 0.2, 0.5]),
+        np.arange(7).astype(str),
+        np.array([*["real"] * 3, "swap", "swap", "paint", "paint"]),
+        np.ones(7),
+        split="test",
+        threshold=0.5,
+        quarantined=0,
+    )
+    assert found.bounds == {}
+    return found
