@@ -82,8 +82,14 @@ def part(clips: Judged, comparisons: Sequence[Comparison]) -> Part:
     )
 
 
-def drawn_rows(seeds: Sequence[int], *, quick: bool) -> list[drawn.Row]:
-    """Rows of the SYNTHETIC half, a seed after the other, searches last."""
+def drawn_rows(seeds: Sequence[int], *, quick: bool, epochs: int = drawn.EPOCHS) -> list[drawn.Row]:
+    """Rows of the SYNTHETIC half, a seed after the other, searches last.
+
+    Args:
+        seeds: of the trainings.
+        quick: few rows of few epochs.
+        epochs: of a training that is no search, if not quick.
+    """
     if quick:
         short = [name for name in drawn.VARIANTS if name not in drawn.LONG]
         return [drawn.Row(name, seeds[0], QUICK_EPOCHS) for name in short]
@@ -91,7 +97,8 @@ def drawn_rows(seeds: Sequence[int], *, quick: bool) -> list[drawn.Row]:
         [name for name in drawn.VARIANTS if (name in drawn.LONG) == wanted]
         for wanted in (False, True)
     )
-    return [drawn.Row(name, seed) for names in (short, long) for seed in seeds for name in names]
+    trained = [drawn.Row(name, seed, epochs) for seed in seeds for name in short]
+    return trained + [drawn.Row(name, seed) for seed in seeds for name in long]
 
 
 def drawn_half(
@@ -163,6 +170,9 @@ def _chosen() -> argparse.Namespace:
     parser.add_argument("--only", default="", metavar="ROWS", help="as drawn/*,real/rgb*-fold?")
     parser.add_argument("--quick", action="store_true", help="few drawn people, short trainings")
     parser.add_argument("--identities", type=int, default=IDENTITIES, help="people that are drawn")
+    parser.add_argument(
+        "--epochs", type=int, default=drawn.EPOCHS, help="of drawn trainings that are no search"
+    )
     parser.add_argument("--minutes", type=float, default=120, help="each half; 0 prints alone")
     parser.add_argument(
         "--as-kept", action="store_true", help="take real rows of other settings than today's, too"
@@ -178,7 +188,7 @@ def _both(chosen: argparse.Namespace, seeds: list[int]) -> None:
     parts: list[Part] = []
     times: dict[str, Mapping[str, Sequence[float]]] = {}
     notes = []
-    ours = {row.name: row for row in drawn_rows(seeds, quick=chosen.quick)}
+    ours = {row.name: row for row in drawn_rows(seeds, quick=chosen.quick, epochs=chosen.epochs)}
     rows = _only(ours, chosen.only)
     if rows:
         found, missing, times["SYNTHETIC"] = drawn_half(chosen, rows)

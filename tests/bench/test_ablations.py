@@ -157,6 +157,12 @@ def test_rows_of_both_halves_have_names_of_their_own_and_one_seed_when_quick() -
     assert len(manners) == len(drawn.VARIANTS)
 
 
+def test_epochs_are_those_of_drawn_trainings_that_are_no_search() -> None:
+    rows = ablations.drawn_rows([0], quick=False, epochs=30)
+    assert {row.epochs for row in rows if row.variant not in drawn.LONG} == {30}
+    assert {row.epochs for row in rows if row.variant in drawn.LONG} == {drawn.EPOCHS}
+
+
 def test_a_third_of_the_people_is_tested_and_nobody_twice() -> None:
     found = drawn.sides_of([f"p{number % 24}" for number in range(96)])
     sides = list(found.values())
