@@ -29,7 +29,8 @@ class Watched:
     Attributes:
         events: what it has written, in order.
         seconds: it lasted.
-        peak: most resident memory of it and its children at one moment, in bytes.
+        peak: most resident memory of it and its children at one moment, in bytes; a page
+            that several processes share is divided among them, where the system tells (PSS).
         own_peak: the same without pages of files, which the system takes back when it needs them.
         ended: empty where it ended by itself and well, else how.
     """
@@ -95,10 +96,10 @@ def _memory(process: psutil.Popen) -> tuple[int, int]:
     resident = own = 0
     for one in _tree(process):
         try:
-            memory = one.memory_info()
+            memory = one.memory_full_info()
         except psutil.Error:
             continue
-        resident += memory.rss
+        resident += getattr(memory, "pss", memory.rss)
         own += memory.rss - getattr(memory, "shared", 0)
     return resident, own
 
