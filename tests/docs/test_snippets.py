@@ -101,7 +101,7 @@ def _run(command: list[str], folder: Path) -> str:
     return done.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_the_snippets_run_one_after_the_other(place: Path) -> None:
     code = "\n".join([BEFORE, *(part for name in RUN_HERE for part in _snippets(name)), AFTER])
     printed = _run([sys.executable, "-c", code], place)

@@ -15,7 +15,7 @@ from sklearn import metrics
 
 from artifacts.evaluation.measures import measured
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.minutes
 
 PICTURES = {
     "frames": 1,

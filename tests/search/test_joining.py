@@ -70,7 +70,7 @@ def of(trial: FrozenTrial, process: subprocess.Popen[str]) -> bool:
     return started and trial.state == TrialState.RUNNING
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 @pytest.mark.parametrize(
     ("storage", "leaves"), [("journal", signal.SIGTERM), ("postgresql", signal.SIGKILL)]
 )

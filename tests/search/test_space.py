@@ -157,7 +157,7 @@ def _draw(study: optuna.Study, graph: DetectorGraph, arrays: Inputs, path: Path)
     )
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_random_detectors_differ_train_and_give_a_probability(drawn: list[Drawn]) -> None:
     assert len({json.dumps(one.values, sort_keys=True) for one in drawn}) == DRAWS
     for one in drawn:
@@ -166,7 +166,7 @@ def test_random_detectors_differ_train_and_give_a_probability(drawn: list[Drawn]
         assert ((one.expected >= 0) & (one.expected <= 1)).all(), one.values
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_every_option_of_the_space_is_among_them(drawn: list[Drawn]) -> None:
     """Else the other tests here would say less than they seem to."""
     for stream in STREAMS[1:]:
@@ -182,7 +182,7 @@ def test_every_option_of_the_space_is_among_them(drawn: list[Drawn]) -> None:
     assert taken >= {("frames",), ("frames", "audio"), ("frames", "flow", "audio")}
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_nothing_inactive_is_suggested(drawn: list[Drawn], graph: DetectorGraph) -> None:
     """Answers to what Optuna was asked alone make the same detector: nothing else was needed."""
     for one in drawn:
@@ -198,7 +198,7 @@ def test_nothing_inactive_is_suggested(drawn: list[Drawn], graph: DetectorGraph)
         assert asked == set(one.params), asked ^ set(one.params)
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_every_h5_reloads_with_keras_alone_and_predicts_the_same(
     drawn: list[Drawn], arrays: Inputs, tmp_path: Path
 ) -> None:
