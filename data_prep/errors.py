@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 
-class UserError(Exception):
+class DfsearchError(Exception):
+    """The common base of every error that this project raises by itself."""
+
+
+class UserError(DfsearchError):
     """Bad input or bad usage.
 
     The message is one line that names the thing, says what was expected and found, and what
@@ -11,7 +15,7 @@ class UserError(Exception):
     """
 
 
-class VideoError(Exception):
+class VideoError(DfsearchError):
     """One video cannot be used; preparation quarantines it and goes on.
 
     Args:
