@@ -13,7 +13,7 @@ help:
 	@echo "make docs    the documentation as pages: build/site"
 	@echo "make notebook  runs notebooks/walkthrough.ipynb: build/walkthrough.html"
 	@echo "make newcomer  every command of README.md in a fresh clone, as somebody who has nothing"
-	@echo "make bench   every benchmark in less than an hour: docs/benchmarks.md"
+	@echo "make bench   every benchmark in less than an hour: docs/results/benchmarks.md"
 	@echo "make format  format the code"
 	@echo "make clean   remove .venv and caches"
 
