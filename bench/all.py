@@ -28,7 +28,7 @@ except ModuleNotFoundError as absent:
     sys.exit(2)
 
 KEEP = HERE.parent / "runs" / "bench"
-PAGE = HERE.parent / "docs" / "benchmarks.md"
+PAGE = HERE.parent / "docs" / "results" / "benchmarks.md"
 
 
 def measured(
@@ -72,7 +72,9 @@ def _chosen() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="on next to nothing: that they run")
     parser.add_argument("--fresh", action="store_true", help="measure again what is kept")
     parser.add_argument("--keep", type=Path, default=KEEP, metavar="FOLDER", help="where all stays")
-    parser.add_argument("--page", type=Path, metavar="FILE.md", help="default docs/benchmarks.md")
+    parser.add_argument(
+        "--page", type=Path, metavar="FILE.md", help="default docs/results/benchmarks.md"
+    )
     found = parser.parse_args()
     try:
         found.benches = chosen(found.only)

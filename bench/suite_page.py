@@ -28,8 +28,8 @@ hour of two cores, and writes this page:
 DFSEARCH_REAL_DATA=FOLDER make bench
 ```
 
-`FOLDER` holds `ffpp/`, FaceForensics++ in its official layout ([accuracy.md](accuracy.md)); without
-it, synthetic videos are measured and accuracy is left out. What was measured is kept in
+`FOLDER` holds `ffpp/`, FaceForensics++ in its official layout ([accuracy.md](../accuracy.md));
+without it, synthetic videos are measured and accuracy is left out. What was measured is kept in
 `runs/bench` and not measured again, so that a stopped run goes on. `make bench FRESH=1` begins
 anew, `make bench ONLY=storage,search` takes some, and `make bench QUICK=1` only shows that all of
 them run. Other programs on the machine disturb a measurement; the load before each is told.
