@@ -265,8 +265,8 @@ def accuracy(told: Any) -> Section:
         (
             *notes,
             "Few people and one seed: these rows show that the path from videos to a figure runs, "
-            "and what it finds; they rank nothing. [accuracy.md](../accuracy.md) has every row, and "
-            "what can be concluded.",
+            "and what it finds; they rank nothing. [accuracy.md](../accuracy.md) has every row, "
+            "and what can be concluded.",
             "The untrained score is the one that is best on these very clips, which flatters it.",
         ),
     )
