@@ -11,8 +11,8 @@ import pydantic
 from artifacts.evaluation.metrics import Calibration, Evaluation
 from artifacts.models.ensemble_record import EnsembleRecord
 from artifacts.run_directory import RunDirectory, write_text
-from data_prep.clip import Preparation
 from data_prep.errors import UserError
+from data_prep.preparation.clip import Preparation
 
 
 class _Part(pydantic.BaseModel):

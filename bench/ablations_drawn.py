@@ -26,10 +26,10 @@ from synthetic_store import drawn_store
 
 from artifacts.evaluation.matching import ClipReader
 from artifacts.evaluation.ranking import source_places
-from data_prep.clip import Preparation
-from data_prep.dealing import shuffled
-from data_prep.store import Store, write_store
-from data_prep.synthetic_swap import CUES
+from data_prep.preparation.clip import Preparation
+from data_prep.splits.dealing import shuffled
+from data_prep.store.store import Store, write_store
+from data_prep.synthetic.swap import CUES
 
 VIDEO_SIDE, VIDEO_FRAMES = 96, 16
 CLIPS = Preparation(frames=8, size=64)

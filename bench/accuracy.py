@@ -54,7 +54,7 @@ from accuracy_table import (
 from accuracy_training import measure
 
 from data_prep.errors import UserError
-from data_prep.store import Store
+from data_prep.store.store import Store
 from search.cli_common import INTERRUPTED, USAGE
 from search.console import log, tables
 

@@ -37,13 +37,13 @@ from accuracy_people import (
 )
 
 from artifacts.evaluation.matching import ClipReader, write_matched
-from data_prep import splits
-from data_prep.clip import Preparation
-from data_prep.dealing import shuffled
 from data_prep.errors import UserError
-from data_prep.prepare import prepare
-from data_prep.store import Clip, Store, write_store
-from data_prep.store_format import FAKE, FRAME_FIELDS, REAL
+from data_prep.preparation.clip import Preparation
+from data_prep.preparation.prepare import prepare
+from data_prep.splits import splits
+from data_prep.splits.dealing import shuffled
+from data_prep.store.format import FAKE, FRAME_FIELDS, REAL
+from data_prep.store.store import Clip, Store, write_store
 from search.console import bars
 
 VARIABLE = "DFSEARCH_REAL_DATA"

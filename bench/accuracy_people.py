@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from data_prep.dealing import shuffled
+from data_prep.audit.leaks import NAME, find_leaks, hash_clips, near_pairs
 from data_prep.errors import UserError
-from data_prep.leaks import NAME, find_leaks, hash_clips, near_pairs
-from data_prep.store import Clip, Store
-from data_prep.store_format import FAKE, REAL
+from data_prep.splits.dealing import shuffled
+from data_prep.store.format import FAKE, REAL
+from data_prep.store.store import Clip, Store
 
 FOLDS = 4
 # Neighbours in size lie two folds apart.

@@ -18,7 +18,7 @@ import accuracy_people as people
 import numpy as np
 import numpy.typing as npt
 
-from data_prep.store import Store
+from data_prep.store.store import Store
 from search import config as configuration
 from search.config import RunConfig
 

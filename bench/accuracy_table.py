@@ -24,7 +24,7 @@ from artifacts.evaluation.ranking import (
     figures,
     source_places,
 )
-from data_prep.store import Store
+from data_prep.store.store import Store
 
 CLIPS, MATCHED = KINDS = "clips", "matched pairs"
 UNTRAINED = "untrained "

@@ -27,7 +27,7 @@ from accuracy_rows import (
 )
 
 from artifacts.run_directory import RunDirectory
-from data_prep.store import Store
+from data_prep.store.store import Store
 
 
 def measure(keep: Path, row: Row, tested: Sequence[data.TestSet]) -> None:

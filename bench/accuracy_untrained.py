@@ -1,6 +1,6 @@
 """Scores that need no training, which a detector has to stand above.
 
-Each quantity of :mod:`data_prep.shortcuts` is a score by itself. Which way round is fixed on the
+Each quantity of :mod:`data_prep.preparation.shortcuts` is a score by itself. Which way round is fixed on the
 training split of FaceForensics++ alone; what the test clips say of it changes nothing.
 """
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from sklearn import metrics
 
 from artifacts.evaluation.ranking import Scores
-from data_prep.store import Store
+from data_prep.store.store import Store
 
 
 def signs(train: Store) -> dict[str, int]:

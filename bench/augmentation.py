@@ -36,11 +36,11 @@ import_tensorflow()
 
 import keras  # noqa: E402
 
-from data_prep import degradation_steps  # noqa: E402
-from data_prep.modalities import with_grey  # noqa: E402
-from data_prep.store import REAL, Store  # noqa: E402
-from data_prep.synthesize import synthesize_clip  # noqa: E402
-from data_prep.video import read_frames  # noqa: E402
+from data_prep.store.store import REAL, Store  # noqa: E402
+from data_prep.synthetic.synthesize import synthesize_clip  # noqa: E402
+from data_prep.video import degradation  # noqa: E402
+from data_prep.video.grey import with_grey  # noqa: E402
+from data_prep.video.video import read_frames  # noqa: E402
 from search import detectors  # noqa: E402
 from search.augmentation import augment  # noqa: E402
 from search.console import log, tables  # noqa: E402
@@ -132,14 +132,14 @@ CHANGES: dict[str, Callable[[Clip, np.random.Generator], object]] = {
     "pseudo_fake": lambda clip, rng: pseudo_fake(clip, None, rng),
     "degrade": degrade,
     "cut_out": lambda clip, rng: cut_out(clip, None, rng),
-    "JPEG alone": lambda clip, rng: degradation_steps.jpeg(_colours(clip), 60),
-    "H.264 alone": lambda clip, rng: degradation_steps.h264(_colours(clip), 28.0),
-    "noise alone": lambda clip, rng: degradation_steps.grain(_colours(clip), 4.0, rng),
+    "JPEG alone": lambda clip, rng: degradation.jpeg(_colours(clip), 60),
+    "H.264 alone": lambda clip, rng: degradation.h264(_colours(clip), 28.0),
+    "noise alone": lambda clip, rng: degradation.grain(_colours(clip), 4.0, rng),
     "augment, light": FEEDS["light"],
     "augment, strong": FEEDS["strong"],
     "augment, strong, half pseudo-fakes": FEEDS["strong, half pseudo-fakes"],
 }
-_colours = degradation_steps.colours_of
+_colours = degradation.colours_of
 
 
 class _Batches(keras.utils.PyDataset):

@@ -24,12 +24,12 @@ from rich.table import Table
 from synthetic_store import drawn_store
 
 from artifacts.quiet import import_tensorflow
-from data_prep.clip import Preparation
 from data_prep.faces.crops import crop_track
 from data_prep.faces.tracks import FaceTrack
-from data_prep.store import FAKE, Store
-from data_prep.synthetic_clip import SET, ClipPlan, pasted_region
-from data_prep.synthetic_swap import CUES
+from data_prep.preparation.clip import Preparation
+from data_prep.store.store import FAKE, Store
+from data_prep.synthetic.clip import SET, ClipPlan, pasted_region
+from data_prep.synthetic.swap import CUES
 from search.console import bars, log, tables
 
 DETECTORS = {

@@ -24,8 +24,8 @@ from material import nobody
 from measure import Ratio, Time, in_turns, machine, speed
 
 from artifacts.quiet import import_tensorflow
-from data_prep.store import Store, write_store
-from data_prep.store_format import Clip
+from data_prep.store.format import Clip
+from data_prep.store.store import Store, write_store
 
 import_tensorflow()
 

@@ -22,10 +22,10 @@ from pathlib import Path
 from measure import machine
 
 from artifacts.quiet import import_tensorflow
-from data_prep.clip import Preparation
-from data_prep.prepare import prepare
-from data_prep.store import Store
-from data_prep.synthesize import synthesize
+from data_prep.preparation.clip import Preparation
+from data_prep.preparation.prepare import prepare
+from data_prep.store.store import Store
+from data_prep.synthetic.synthesize import synthesize
 
 import_tensorflow()
 

@@ -17,9 +17,9 @@ import numpy.typing as npt
 from synthetic_store import drawn_store
 
 from artifacts.evaluation.matching import ClipReader
-from data_prep.clip import Preparation
-from data_prep.store import Clip, Store, write_store
-from data_prep.store_format import FAKE, FRAME_FIELDS, REAL
+from data_prep.preparation.clip import Preparation
+from data_prep.store.format import FAKE, FRAME_FIELDS, REAL
+from data_prep.store.store import Clip, Store, write_store
 
 RANDOM, APART = "at random", "people apart"
 WAYS = (RANDOM, APART)

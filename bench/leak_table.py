@@ -13,7 +13,7 @@ from leak_clips import APART, RANDOM, WAYS
 from rich.table import Table
 
 from artifacts.evaluation.ranking import AUC, AUC_AHEAD, Figure, Scores, figures
-from data_prep.store import Store
+from data_prep.store.store import Store
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,8 +12,8 @@ from imageio_ffmpeg import get_ffmpeg_exe
 
 from data_prep import datasets
 from data_prep.datasets import Video
-from data_prep.store_format import REAL, Clip
-from data_prep.synthesize import synthesize, synthesize_clip
+from data_prep.store.format import REAL, Clip
+from data_prep.synthetic.synthesize import synthesize, synthesize_clip
 
 REAL_SETS = ("ffpp", "ffpp_methods", "celebdf")
 

@@ -31,9 +31,9 @@ from synthetic_store import drawn_store
 from artifacts.evaluation.matching import write_matched
 from artifacts.evaluation.ranking import pair_ranking, source_places
 from artifacts.quiet import import_tensorflow
-from data_prep.clip import Preparation
 from data_prep.errors import UserError
-from data_prep.store import Store
+from data_prep.preparation.clip import Preparation
+from data_prep.store.store import Store
 from search.console import bars, tables
 
 STREAMS = ("spatial", "noise_residual")

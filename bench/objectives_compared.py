@@ -37,10 +37,10 @@ from artifacts.evaluation.ranking import Figure
 from artifacts.quiet import import_tensorflow
 from artifacts.run_directory import RunDirectory, write_text
 from data_prep.bootstrap import Interval, group_intervals
-from data_prep.clip import Preparation
-from data_prep.store import Store
-from data_prep.store_format import FAKE, REAL
-from data_prep.synthetic_swap import CUES
+from data_prep.preparation.clip import Preparation
+from data_prep.store.format import FAKE, REAL
+from data_prep.store.store import Store
+from data_prep.synthetic.swap import CUES
 from search.config import RunConfig, resolve
 from search.console import log, run_progress, tables
 from search.names import AUC, LEAVE_ONE_OUT

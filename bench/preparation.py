@@ -30,12 +30,12 @@ from material import VideoSet, full_hd, long_set, nobody, real_sets, short_set
 from measure import Ratio, Time, cores, in_turns, machine, speed, timed, total
 
 from artifacts import quiet
-from data_prep import part_files, parts
-from data_prep.clip import Preparation
-from data_prep.prepare import prepare
-from data_prep.store import Store, write_store
-from data_prep.store_format import Clip
-from data_prep.video import read_frames, sample_indices
+from data_prep.preparation import part_files, parts
+from data_prep.preparation.clip import Preparation
+from data_prep.preparation.prepare import prepare
+from data_prep.store.format import Clip
+from data_prep.store.store import Store, write_store
+from data_prep.video.video import read_frames, sample_indices
 from data_prep.workers import follow_parent
 
 FRAMES = Preparation().frames
@@ -45,7 +45,7 @@ STORE_CLIPS, BATCH, PASSES = 256, 8, 5
 TWICE = """
 import sys, time
 from pathlib import Path
-from data_prep.prepare import prepare
+from data_prep.preparation.prepare import prepare
 for _ in range(2):
     began = time.perf_counter()
     prepare(Path(sys.argv[1]), Path(sys.argv[2]), jobs=2, split_policy="test", overwrite=True)
@@ -248,7 +248,7 @@ import re, sys, tempfile
 from pathlib import Path
 import psutil
 from data_prep import parts
-from data_prep.clip import Preparation
+from data_prep.preparation.clip import Preparation
 from data_prep.datasets import Video
 from data_prep.datasets import Video
 video = Video("1080p", Path(sys.argv[1]), 0, "real", "unknown", ())

@@ -24,9 +24,9 @@ from material import nobody
 from measure import machine
 
 from artifacts.quiet import import_tensorflow
-from data_prep.clip import Preparation
-from data_prep.store import Store, write_store
-from data_prep.store_format import Clip
+from data_prep.preparation.clip import Preparation
+from data_prep.store.format import Clip
+from data_prep.store.store import Store, write_store
 
 FRAMES, SIDE, CHANNELS = 16, 128, 4
 BATCH, VIEWS = 32, 8

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from search_material import Case, config, make
 
 from artifacts.quiet import import_tensorflow
-from data_prep.store import Store
+from data_prep.store.store import Store
 
 OURS, KERAS_TUNER, AUTOKERAS = "dfsearch", "keras_tuner", "autokeras"
 ENGINES = (OURS, KERAS_TUNER, AUTOKERAS)

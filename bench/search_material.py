@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from data_prep.clip import Preparation
-from data_prep.store import Clip, Store, write_store
-from data_prep.video import Media
+from data_prep.preparation.clip import Preparation
+from data_prep.store.store import Clip, Store, write_store
+from data_prep.video.video import Media
 from search import config as configuration
 from search.config import RunConfig
 

@@ -21,7 +21,7 @@ from search_material import Case, config
 
 from artifacts.quiet import import_tensorflow
 from artifacts.run_directory import RunDirectory
-from data_prep.store import Store
+from data_prep.store.store import Store
 
 OURS, BARE = "trial", "bare fit"
 SPENT = "spent"

@@ -29,10 +29,10 @@ import numpy.typing as npt
 from material import nobody, real_sets, short_set
 from measure import in_turns, machine
 
-from data_prep.clip import Preparation
-from data_prep.prepare import prepare
-from data_prep.store import Store, write_store
-from data_prep.store_format import Clip
+from data_prep.preparation.clip import Preparation
+from data_prep.preparation.prepare import prepare
+from data_prep.store.format import Clip
+from data_prep.store.store import Store, write_store
 
 BATCH = 8
 MEMORY = "memory to memory"

@@ -33,9 +33,9 @@ from synthetic_store import drawn_store
 from artifacts.evaluation.ranking import Figure
 from artifacts.quiet import import_tensorflow
 from data_prep.bootstrap import Interval, group_intervals
-from data_prep.clip import Preparation
 from data_prep.errors import UserError
-from data_prep.store import Store
+from data_prep.preparation.clip import Preparation
+from data_prep.store.store import Store
 from search.console import bars, tables
 
 STREAMS = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from data_prep.clip import Preparation
-from data_prep.prepare import prepare
-from data_prep.synthesize import finished_seed, synthesize
+from data_prep.preparation.clip import Preparation
+from data_prep.preparation.prepare import prepare
+from data_prep.synthetic.synthesize import finished_seed, synthesize
 from search.console import bars
 
 
@@ -17,7 +17,7 @@ def drawn_store(path: Path, preparation: Preparation, **people: Any) -> Path:
     Args:
         path: of the store.
         preparation: of the clips.
-        people: who is drawn and how, as :func:`data_prep.synthesize.synthesize` takes it.
+        people: who is drawn and how, as :func:`data_prep.synthetic.synthesize.synthesize` takes it.
 
     Returns:
         The path.

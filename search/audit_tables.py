@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from data_prep.audit import Audit, interval_text, is_shortcut, value_text
-from data_prep.separation import FEWEST_PEOPLE
-from data_prep.store import SPLITS
-from data_prep.verify_report import Problem
+from data_prep.audit.audit import Audit, interval_text, is_shortcut, value_text
+from data_prep.audit.separation import FEWEST_PEOPLE
+from data_prep.store.store import SPLITS
+from data_prep.store.verify_report import Problem
 from search.console import tables
 
 _COLOURS = {"leak": "bold red", "warning": "yellow", "note": ""}

@@ -35,8 +35,8 @@ def synthesize(
     as_json: Json = False,
 ) -> None:
     """Make a labelled SYNTHETIC data set from nothing, in the FaceForensics++ layout."""
-    from data_prep.synthesize import synthesize as make
-    from data_prep.synthetic_swap import CUES
+    from data_prep.synthetic.swap import CUES
+    from data_prep.synthetic.synthesize import synthesize as make
     from search.console import bars
 
     chosen = {"all": CUES, "none": ()}.get(cues, listed(cues))
@@ -154,8 +154,8 @@ def prepare(
     as_json: Json = False,
 ) -> None:
     """Find the faces in a folder of videos and write them into one store."""
-    from data_prep.clip import Preparation
-    from data_prep.prepare import prepare as run_preparation
+    from data_prep.preparation.clip import Preparation
+    from data_prep.preparation.prepare import prepare as run_preparation
     from search.console import bars
     from search.summaries import print_preparation
 
@@ -220,7 +220,7 @@ def prepare(
 def _label(name: str | None) -> int | None:
     if name is None:
         return None
-    from data_prep.store_format import FAKE, REAL
+    from data_prep.store.format import FAKE, REAL
 
     labels = {"real": REAL, "fake": FAKE}
     if name not in labels:

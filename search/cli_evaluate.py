@@ -95,7 +95,7 @@ def _assess(directory: RunDirectory, store: Path | None, request: Request) -> As
     quiet.import_tensorflow()
     from artifacts.evaluation.assessing import assess
     from artifacts.evaluation.scoring import differing_preparation
-    from data_prep.store import Store
+    from data_prep.store.store import Store
     from search import config as configuration
     from search.console import bars
 

@@ -79,7 +79,7 @@ def _clips(model: keras.Model, directory: RunDirectory) -> Clips:
     """Of the run's store, or noise where that is not at hand."""
     from artifacts.models.certifying import clips_of_store, random_clips
     from data_prep.errors import UserError
-    from data_prep.store import Store
+    from data_prep.store.store import Store
     from search import config as configuration
 
     try:

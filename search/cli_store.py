@@ -32,9 +32,9 @@ def audit(
     Draws sample crops of every method. The exit code is 1 if there is a leak.
     """
     with reported():
-        from data_prep.audit import audit as look
-        from data_prep.sample_picture import draw_samples
-        from data_prep.store import Store
+        from data_prep.audit.audit import audit as look
+        from data_prep.audit.sample_picture import draw_samples
+        from data_prep.store.store import Store
         from search.audit_tables import print_audit
 
         picture = picture or _beside(store, "audit.png")
@@ -56,7 +56,7 @@ def verify(store: StorePath, as_json: Json = False) -> None:
     The exit code is 1 if something is wrong.
     """
     with reported():
-        from data_prep.verify import verify_in_time
+        from data_prep.store.verify import verify_in_time
         from search.audit_tables import print_problems
 
         problems = verify_in_time(store)
@@ -81,7 +81,7 @@ def pseudo_fakes(
 ) -> None:
     """Draw pseudo-fakes of real clips, with their masks, as training makes them."""
     with reported():
-        from data_prep.store import Store
+        from data_prep.store.store import Store
         from search.pseudo_fake_samples import draw_pseudo_fakes
 
         picture = picture or _beside(store, "pseudo-fakes.png")

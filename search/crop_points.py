@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from data_prep.faces import crops
 from data_prep.faces.tracks import FaceTrack
-from data_prep.store import Store
+from data_prep.store.store import Store
 
 
 def crop_points(

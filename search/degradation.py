@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from data_prep import degradation_steps as steps
-from data_prep.modalities import with_grey
+from data_prep.video import degradation as steps
+from data_prep.video.grey import with_grey
 from search.face_regions import Points, filled, following, known_points, outline
 
 Frames = npt.NDArray[np.uint8]

@@ -11,8 +11,8 @@ from artifacts.leaderboard import board as leaderboard
 from artifacts.leaderboard import loading
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
-from data_prep.prepare import prepare
-from data_prep.synthesize import finished_seed, synthesize, synthesize_clip
+from data_prep.preparation.prepare import prepare
+from data_prep.synthetic.synthesize import finished_seed, synthesize, synthesize_clip
 from search import config as configuration
 from search import studies
 from search.console import bars, log, run_progress, tables

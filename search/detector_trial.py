@@ -16,7 +16,7 @@ from artifacts import records
 from artifacts.leaderboard.validation_split import write_scores
 from artifacts.models.export import as_used
 from artifacts.run_directory import RunDirectory, replacing
-from data_prep.store import Store
+from data_prep.store.store import Store
 from search import detectors, left_out, limits
 from search.config import RunConfig
 from search.estimate import estimate, of

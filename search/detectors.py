@@ -9,7 +9,7 @@ import keras_tuner
 from keras_tuner.engine import hyperparameters as kinds
 
 from artifacts.run_directory import RunDirectory
-from data_prep.store import Store
+from data_prep.store.store import Store
 from search import added_streams
 from search.config import RunConfig
 from search.gan_kept import best_gan

@@ -14,7 +14,7 @@ from artifacts.leaderboard.validation_split import write_scores
 from artifacts.models.ensemble import merged
 from artifacts.models.ensemble_record import STAGE, EnsembleRecord, Member
 from artifacts.run_directory import RunDirectory
-from data_prep.store import Store
+from data_prep.store.store import Store
 from search import studies
 from search.config import RunConfig
 from search.ensemble_selection import select

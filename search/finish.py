@@ -37,7 +37,7 @@ from artifacts.models.export import fold_calibration, plain_copy, save_model, ve
 from artifacts.models.picture import draw_model
 from artifacts.run_directory import RunDirectory, write_text
 from data_prep.errors import UserError
-from data_prep.store import Store
+from data_prep.store.store import Store
 from search import architecture, detectors, latencies, studies, training
 from search.config import RunConfig
 from search.ensembles import better_ensemble

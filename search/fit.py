@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from data_prep.store import Store
+from data_prep.store.store import Store
 from search.feature_cache import BUDGET, FeatureCache
 from search.features import Progress
 from search.growing import nested, share

@@ -10,7 +10,7 @@ import optuna
 from artifacts import records
 from artifacts.run_directory import RunDirectory, replacing
 from data_prep.errors import UserError
-from data_prep.store import Store
+from data_prep.store.store import Store
 from search import studies
 from search.config import RunConfig
 from search.gan_detector import detector_auc, real_accuracy

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
-from data_prep.store import Store
+from data_prep.store.store import Store
 from search.gan_faces import Faces, scaled, to_unit
 from search.gan_training import GanTraining
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from artifacts.run_directory import replacing
-from data_prep.store import REAL, Store
+from data_prep.store.store import REAL, Store
 
 Faces = npt.NDArray[np.uint8]
 

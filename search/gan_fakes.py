@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from data_prep.modalities import with_grey
+from data_prep.video.grey import with_grey
 from search.face_regions import STANDARD, Points, filled, following, known_points, outline
 from search.sharpness import sharpness, with_sharpness
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from artifacts.run_directory import RunDirectory, read_json, write_json
 from data_prep import plugins
 from data_prep.errors import UserError
-from data_prep.store import Store
+from data_prep.store.store import Store
 
 # What the outcome of a trial or the reading of it depends on.
 PACKAGES = (

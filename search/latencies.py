@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial
 
 from artifacts import records
 from artifacts.run_directory import RunDirectory, write_json
-from data_prep.store import Store
+from data_prep.store.store import Store
 from search import architecture, studies, training
 from search.config import RunConfig
 from search.limits import latency_ms

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from artifacts.run_directory import write_text
-from data_prep.store import Store
+from data_prep.store.store import Store
 from search.fit import Fit
 from search.objectives import method_auc
 from search.possible import methods_of

@@ -9,7 +9,7 @@ import numpy as np
 import optuna
 
 from artifacts.evaluation.scoring import probabilities, read_inputs
-from data_prep.store import Store
+from data_prep.store.store import Store
 from search.estimate import Estimate
 from search.settings import Limits
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from data_prep.errors import UserError
-from data_prep.store import Store
-from data_prep.store_format import FAKE
+from data_prep.store.format import FAKE
+from data_prep.store.store import Store
 from search.config import RunConfig
 from spaces.streams import GAN, obstacle
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from artifacts.pseudo_fake_page import Blend, draw_page
 from data_prep.errors import UserError
-from data_prep.store import REAL, Store
+from data_prep.store.store import REAL, Store
 from search.pseudo_fakes import crop_points, pseudo_fake
 
 

@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from data_prep import degradation_steps as steps
-from data_prep.modalities import with_grey
+from data_prep.video import degradation as steps
+from data_prep.video.grey import with_grey
 from search.crop_points import crop_points
 from search.face_regions import Points, filled, following, known_points, outline
 from search.sharpness import blended, sharpness, touched, with_sharpness

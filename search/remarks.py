@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from data_prep.store import Store
-from data_prep.store_format import FAKE, REAL
+from data_prep.store.format import FAKE, REAL
+from data_prep.store.store import Store
 from search import warm_start
 from search.added_objectives import own
 from search.config import RunConfig

@@ -9,7 +9,7 @@ from artifacts.certificate import Certificate
 from artifacts.leaderboard.validation_split import ValidationSplit
 from artifacts.run_directory import RunDirectory, write_text
 from data_prep.errors import UserError
-from data_prep.store import Store
+from data_prep.store.store import Store
 from data_prep.text import printable
 from search import config as configuration
 from search import storage, studies, worker

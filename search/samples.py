@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from data_prep.store import Store
-from data_prep.store_format import FAKE, REAL
+from data_prep.store.format import FAKE, REAL
+from data_prep.store.store import Store
 from search.augmentation import CHANGED, augment, generator_of
 from search.gan_fakes import gan_fake
 from search.pseudo_fakes import crop_points, pseudo_fake

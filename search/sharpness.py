@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from data_prep.degradation_steps import Frames, sharpen, sharpened, without_detail
+from data_prep.video.degradation import Frames, sharpen, sharpened, without_detail
 
 _LEAST, _MOST = -1.0, 3.0
 _FRAMES = 8
@@ -20,7 +20,7 @@ _UNSEEN = 1 / 512
 def sharpness(frames: Frames) -> float:
     """Variance of the Laplacian of the grey inner face, mean over up to 8 frames.
 
-    The inner face is the central half of the crop, as in :mod:`data_prep.shortcuts`.
+    The inner face is the central half of the crop, as in :mod:`data_prep.preparation.shortcuts`.
 
     Args:
         frames: uint8 (T, S, S, 3 or 4), RGB and what may follow.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import keras
 import keras_tuner
 
-from data_prep.store import Store
+from data_prep.store.store import Store
 from search import detectors
 from search.config import RunConfig
 from search.hyperparameters import fixed

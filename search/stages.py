@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
-from data_prep.store import Store
+from data_prep.store.store import Store
 from search.config import RunConfig
 from search.gan_kept import best_gan
 from search.possible import obstacle_to, possible_streams

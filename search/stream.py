@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from data_prep.store import Store
+from data_prep.store.store import Store
 from search.epochs import paired_order, whole_order
 from search.mixup import mix
 from search.samples import FRAMES, UNCHANGED, Samples

@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.table import Table
 from rich.text import Text
 
-from data_prep.prepare import PreparationSummary
-from data_prep.store import SPLITS
+from data_prep.preparation.prepare import PreparationSummary
+from data_prep.store.store import SPLITS
 from search.console import tables
 
 LISTED = 20

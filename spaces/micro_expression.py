@@ -86,7 +86,7 @@ class MicroExpressionBlock(ak.Block):
         Args:
             hp: answers what is not pinned.
             inputs: uint8 frames (batch, T, H, W, 4), T at least 2, and flow, float16
-                (batch, T - 1, H / 2, W / 2, 3), as :mod:`data_prep.flow` makes it.
+                (batch, T - 1, H / 2, W / 2, 3), as :mod:`data_prep.video.flow` makes it.
 
         Returns:
             float (batch, F).

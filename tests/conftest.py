@@ -18,10 +18,10 @@ import pytest
 import skimage.data
 
 from artifacts.evaluation.metrics import Evaluation, evaluate
-from data_prep.modalities import with_grey
-from data_prep.shortcuts import measure
-from data_prep.store import Clip
-from data_prep.video import Media
+from data_prep.preparation.shortcuts import measure
+from data_prep.store.store import Clip
+from data_prep.video.grey import with_grey
+from data_prep.video.video import Media
 
 Frames = Iterator[npt.NDArray[np.uint8]]
 

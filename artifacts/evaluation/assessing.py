@@ -24,7 +24,7 @@ from artifacts.evaluation.untrained import Orientation, compared, orientation
 from artifacts.models.export import load_detector
 from artifacts.run_directory import RunDirectory, write_json
 from data_prep.errors import UserError
-from data_prep.store import Store
+from data_prep.store.store import Store
 
 Say = Callable[[str], None]
 # Told of long work: what it is, how much is done, of how much.

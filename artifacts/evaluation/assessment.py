@@ -17,7 +17,7 @@ from artifacts.evaluation.scores_table import lines_of, read_scores
 from artifacts.evaluation.single_label import SingleLabel
 from artifacts.run_directory import RunDirectory, read_json
 from data_prep.errors import UserError
-from data_prep.store import SPLITS
+from data_prep.store.store import SPLITS
 
 TEST, ALL = "test", "all"
 SHARPNESS = "sharpness"

@@ -16,7 +16,7 @@ from artifacts.evaluation.scoring import score_clips, score_split
 from artifacts.evaluation.untrained import compared, orientation
 from artifacts.run_directory import RunDirectory, read_json, write_json, write_text
 from data_prep.errors import UserError
-from data_prep.store import Store
+from data_prep.store.store import Store
 
 TEST = "test"
 

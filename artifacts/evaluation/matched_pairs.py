@@ -19,7 +19,7 @@ from artifacts.evaluation.scoring import scores_of
 from artifacts.evaluation.untrained import Compared, Orientation, compare
 from data_prep.bootstrap import Interval
 from data_prep.errors import UserError
-from data_prep.store import Clip, Store
+from data_prep.store.store import Clip, Store
 
 _PAIRS_AT_ONCE = 4
 

@@ -18,11 +18,11 @@ import numpy.typing as npt
 
 from artifacts.evaluation.ranking import source_places
 from data_prep.errors import UserError
-from data_prep.modalities import with_grey
-from data_prep.shortcuts import measure, sharpness
-from data_prep.store import Clip, Store, write_store
-from data_prep.store_format import FRAME_FIELDS
-from data_prep.video import Media
+from data_prep.preparation.shortcuts import measure, sharpness
+from data_prep.store.format import FRAME_FIELDS
+from data_prep.store.store import Clip, Store, write_store
+from data_prep.video.grey import with_grey
+from data_prep.video.video import Media
 
 PIXEL_QUANTITIES = (
     "sharpness",
@@ -32,7 +32,7 @@ PIXEL_QUANTITIES = (
     "red_green",
     "blue_green",
 )
-"""Of :data:`data_prep.shortcuts.QUANTITIES`, those that a blur may change."""
+"""Of :data:`data_prep.preparation.shortcuts.QUANTITIES`, those that a blur may change."""
 
 TOLERANCE = 0.02
 """Share by which the Laplacian variances of a matched pair may differ."""

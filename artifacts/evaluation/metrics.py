@@ -14,8 +14,8 @@ from sklearn.linear_model import LogisticRegression
 from artifacts.evaluation.measures import Labels, Measured, Scores, bins_of, measured
 from artifacts.evaluation.parts import by_kind, by_method
 from artifacts.evaluation.per_video import ScoredClips, of_videos
+from data_prep.audit.separation import FEWEST_PEOPLE
 from data_prep.bootstrap import Interval
-from data_prep.separation import FEWEST_PEOPLE
 
 _ENOUGH_REALS = {"1%": 100, "0.1%": 1000}
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from artifacts.evaluation.averaging import average
 
-# Further faces of a video are clips of their own, see data_prep.prepare.
+# Further faces of a video are clips of their own, see data_prep.preparation.prepare.
 _FACE = re.compile(r"#face\d+$")
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from artifacts.evaluation.bounds import independent_pairs, widened
+from data_prep.audit.separation import FEWEST_PEOPLE
 from data_prep.bootstrap import Interval, group_intervals
-from data_prep.separation import FEWEST_PEOPLE
 
 Scores: TypeAlias = "npt.NDArray[np.float64]"
 Places: TypeAlias = "npt.NDArray[np.int64]"

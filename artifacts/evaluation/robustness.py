@@ -22,11 +22,11 @@ from artifacts.evaluation.bounds import settled
 from artifacts.evaluation.measures import Measure
 from artifacts.evaluation.per_video import ScoredClips
 from artifacts.evaluation.scoring import BATCH, read_inputs, scores_of
-from data_prep import degradation_steps as steps
 from data_prep.bootstrap import Interval, batch_intervals
-from data_prep.flow import flow_and_strain
-from data_prep.modalities import with_grey
-from data_prep.store import Store
+from data_prep.store.store import Store
+from data_prep.video import degradation as steps
+from data_prep.video.flow import flow_and_strain
+from data_prep.video.grey import with_grey
 
 Frames = npt.NDArray[np.uint8]
 Change = Callable[[Frames, np.random.Generator], Frames]

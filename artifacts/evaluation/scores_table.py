@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from artifacts.evaluation.per_video import ScoredClips
 from data_prep.errors import UserError
-from data_prep.store import Store
+from data_prep.store.store import Store
 
 _COLUMNS = ("key", "split", "label", "method", "group", "coverage", "fake_probability")
 _LATER = ("quality", "codec")

@@ -18,7 +18,7 @@ from artifacts.evaluation.single_label import SingleLabel, evaluate_single_label
 from artifacts.evaluation.untrained import Compared
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
-from data_prep.store import Store
+from data_prep.store.store import Store
 
 BATCH = 8
 # Settings that leave the frames as they are: what lies beside them, and where a file lies.

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from artifacts.evaluation.scoring import read_inputs
 from artifacts.explain.heat import Explainer
 from artifacts.explain.pictures import strip
-from data_prep.store import FAKE, Store
-from data_prep.store_format import LABEL_NAMES
+from data_prep.store.format import LABEL_NAMES
+from data_prep.store.store import FAKE, Store
 from spaces.streams import FRAMES
 
 _BATCH = 8

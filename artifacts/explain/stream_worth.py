@@ -20,7 +20,7 @@ from artifacts.explain.streams import StreamWeights, fusion_of, members, project
 from artifacts.run_directory import RunDirectory, read_json, write_json
 from data_prep.bootstrap import Interval
 from data_prep.errors import UserError
-from data_prep.store import FAKE, REAL, Store
+from data_prep.store.store import FAKE, REAL, Store
 
 FILE = "streams.json"
 _BATCH = 8

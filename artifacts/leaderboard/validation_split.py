@@ -20,7 +20,7 @@ import numpy.typing as npt
 from artifacts.leaderboard.ties import aucs
 from artifacts.run_directory import RunDirectory, replacing
 from data_prep.errors import UserError
-from data_prep.store import Store
+from data_prep.store.store import Store
 
 Scores: TypeAlias = "npt.NDArray[np.float64]"
 
@@ -36,7 +36,7 @@ _DAMAGE = (
 
 @dataclasses.dataclass(frozen=True)
 class Untrained:
-    """A quantity of :data:`data_prep.shortcuts.QUANTITIES` as a score.
+    """A quantity of :data:`data_prep.preparation.shortcuts.QUANTITIES` as a score.
 
     Attributes:
         quantity: its name.

@@ -26,7 +26,7 @@ from artifacts.evaluation.scoring import probabilities, read_inputs
 from artifacts.models import runtimes
 from artifacts.models.formats import FLOAT32, Format, bytes_of, export_to, missing_packages
 from data_prep.bootstrap import Interval, group_intervals
-from data_prep.store import Store
+from data_prep.store.store import Store
 from data_prep.text import one_line
 
 CLIPS = 32

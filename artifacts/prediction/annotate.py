@@ -21,10 +21,10 @@ from artifacts.prediction.sources import MARK
 from artifacts.prediction.timeline import running
 from artifacts.prediction.watching import Watched
 from artifacts.run_directory import replacing
-from data_prep.clip import Preparation
-from data_prep.decoding import open_video
 from data_prep.errors import UserError, VideoError
-from data_prep.stills import is_picture, read_picture
+from data_prep.preparation.clip import Preparation
+from data_prep.video.decoding import open_video
+from data_prep.video.stills import is_picture, read_picture
 
 # Ticks a second: those of MPEG, in which the times of any frame rate come out even enough.
 _TICKS = 90_000

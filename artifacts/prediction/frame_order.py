@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from data_prep.modalities import with_grey
+from data_prep.video.grey import with_grey
 
 # Rounding lets answers differ by less, in probability; motion makes them differ by more.
 _SAME = 1e-4

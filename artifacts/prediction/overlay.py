@@ -13,8 +13,8 @@ from artifacts.prediction.answers import FaceVerdict, Verdict
 from artifacts.prediction.timeline import Moment
 from artifacts.prediction.verdicts import FAKE_VERDICT, REAL_VERDICT, UNDECIDED
 from artifacts.prediction.watching import FaceClip
-from data_prep.clip import Preparation
 from data_prep.faces.crops import TEMPLATE, side_of, similarity
+from data_prep.preparation.clip import Preparation
 
 Picture = npt.NDArray[np.uint8]
 

@@ -19,8 +19,8 @@ from artifacts.prediction.timeline import Moment, fake_segments, running, spans
 from artifacts.prediction.verdicts import ERROR_RATE, FAKE_VERDICT, REAL_VERDICT, read_band
 from artifacts.prediction.watching import FaceClip, Look, Watched, Watcher
 from artifacts.run_directory import RunDirectory
-from data_prep.clip import Preparation, make_detector
 from data_prep.errors import UserError, VideoError
+from data_prep.preparation.clip import Preparation, make_detector
 from data_prep.text import printable
 
 __all__ = ["FaceVerdict", "Judged", "NoVerdict", "Predictor", "Verdict", "predict", "to_json"]

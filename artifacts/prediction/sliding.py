@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from data_prep.video import sample_indices
+from data_prep.video.video import sample_indices
 
 # Of a model that frames alone decide, whatever their order: samples a second.
 DENSITY = 8.0
@@ -118,7 +118,7 @@ class Gatherer:
         self._emit = emit
 
     def begin(self, total: int, seconds: float) -> npt.NDArray[np.int64]:
-        """See :func:`data_prep.video.scan_frames`."""
+        """See :func:`data_prep.video.video.scan_frames`."""
         self._begun()
         clips = clips_of(total, seconds, self._pace)
         self._due: list[Clip] = clips[::-1]
@@ -127,7 +127,7 @@ class Gatherer:
         return np.unique(np.concatenate([clip.positions for clip in clips]))
 
     def take(self, position: int, time: float, frame: npt.NDArray[np.uint8]) -> None:
-        """See :func:`data_prep.video.scan_frames`."""
+        """See :func:`data_prep.video.video.scan_frames`."""
         self._held[position] = frame, time
         while self._due and self._due[-1].positions[-1] <= position:
             clip = self._due.pop()

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from artifacts.evaluation.scores_table import read_scores
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
-from data_prep.store_format import FAKE, REAL
+from data_prep.store.format import FAKE, REAL
 
 REAL_VERDICT, FAKE_VERDICT, UNDECIDED = "real", "fake", "undecided"
 ERROR_RATE = 0.1

@@ -16,13 +16,13 @@ import numpy.typing as npt
 from artifacts.evaluation.scoring import probabilities
 from artifacts.prediction.faces_seen import FacesSeen
 from artifacts.prediction.sliding import Clip, Gatherer, Pace
-from data_prep import audio, flow
-from data_prep.clip import ALL, Preparation, cut_out, failing_as, find_faces
 from data_prep.errors import VideoError
 from data_prep.faces.crops import side_of
 from data_prep.faces.detection import Detection, FaceDetector
 from data_prep.faces.tracks import FaceTrack
-from data_prep.video import Media, scan_frames
+from data_prep.preparation.clip import ALL, Preparation, cut_out, failing_as, find_faces
+from data_prep.video import audio, flow
+from data_prep.video.video import Media, scan_frames
 
 FACES, MODEL = "faces", "model"
 """Steps whose time is taken; what remains is decoding."""
@@ -92,7 +92,7 @@ class Watcher:
     Args:
         model: a detector.
         preparation: how a video becomes a clip that it takes.
-        detector: of faces, from :func:`data_prep.clip.make_detector`.
+        detector: of faces, from :func:`data_prep.preparation.clip.make_detector`.
         pace: how clips are taken.
         any_order: whether the model is blind to the order of frames, so that a picture can be shown
             to it as a clip that stands still.

@@ -12,7 +12,7 @@ from artifacts.evaluation import scores_table
 from artifacts.evaluation.per_video import ScoredClips, of_videos, video_names
 from data_prep.bootstrap import batch_intervals
 from data_prep.errors import UserError
-from data_prep.store import SPLITS
+from data_prep.store.store import SPLITS
 
 Floats = npt.NDArray[np.float64]
 

@@ -13,8 +13,8 @@ from artifacts.report.parts import (
     count,
     number,
 )
-from data_prep.audit import Audit, value_text
-from data_prep.store import SPLITS
+from data_prep.audit.audit import Audit, value_text
+from data_prep.store.store import SPLITS
 
 
 def audit_parts(audit: Audit) -> list[Part]:

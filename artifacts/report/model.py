@@ -14,7 +14,7 @@ from artifacts.report.curves import Scored
 from artifacts.report.parts import Missing, Paragraph, Part, Picture
 from artifacts.run_directory import RunDirectory, read_json
 from data_prep.errors import UserError
-from data_prep.store import FAKE, REAL, Store
+from data_prep.store.store import FAKE, REAL, Store
 
 _EACH = 2
 _STREAMS = "streams.json"

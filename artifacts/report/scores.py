@@ -21,8 +21,8 @@ from artifacts.report.parts import (
     Row,
     Table,
 )
-from data_prep.store import FAKE, REAL
-from data_prep.store_format import LABEL_NAMES
+from data_prep.store.format import LABEL_NAMES
+from data_prep.store.store import FAKE, REAL
 
 _SPLITS = {"test": "test", "val": "validation"}
 _LINE, _BAND, _OTHER = "#2a86c8", "rgba(42, 134, 200, 0.22)", "#c96a1b"

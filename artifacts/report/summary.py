@@ -24,7 +24,7 @@ from artifacts.report.parts import (
     interval_text,
 )
 from artifacts.run_directory import RunDirectory
-from data_prep.audit import LEAK, WARNING, Audit, is_shortcut
+from data_prep.audit.audit import LEAK, WARNING, Audit, is_shortcut
 from data_prep.errors import UserError
 
 _WITHOUT = "best score without training"

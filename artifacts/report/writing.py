@@ -34,9 +34,9 @@ from artifacts.report.search import Trials, search_parts
 from artifacts.report.streams import stream_parts
 from artifacts.report.summary import reproduction_parts, summary_parts
 from artifacts.run_directory import RunDirectory, write_text
-from data_prep.audit import Audit, audit
+from data_prep.audit.audit import Audit, audit
 from data_prep.errors import UserError
-from data_prep.store import Store
+from data_prep.store.store import Store
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
 from data_prep.plugins import Plugin
-from data_prep.store_format import FAKE, REAL, SPLITS, Quarantined
+from data_prep.store.format import FAKE, REAL, SPLITS, Quarantined
 
 
 def layout(plugin: Plugin) -> Layout:

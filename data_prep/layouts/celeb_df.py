@@ -15,7 +15,7 @@ from data_prep.layouts.files import distinct, files, shown, subfolders
 from data_prep.layouts.kinds import candidates
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
 from data_prep.layouts.originals import with_originals
-from data_prep.store_format import FAKE, REAL, Quarantined
+from data_prep.store.format import FAKE, REAL, Quarantined
 from data_prep.text import printable
 
 NAME = "Celeb-DF"

@@ -19,7 +19,7 @@ from data_prep.layouts.kinds import is_picture, is_video, one_kind, only_picture
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
 from data_prep.layouts.originals import with_originals
 from data_prep.layouts.tables import columns, is_labelled_json, read_json, read_label, read_table
-from data_prep.store_format import FAKE, SPLITS, Quarantined
+from data_prep.store.format import FAKE, SPLITS, Quarantined
 from data_prep.text import printable
 
 NAME = "DFDC"

@@ -17,7 +17,7 @@ from data_prep.layouts.files import differences, distinct, is_file, listed_path,
 from data_prep.layouts.kinds import one_kind
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
 from data_prep.layouts.tables import is_labelled_json, read_json, read_label
-from data_prep.store_format import FAKE, Quarantined
+from data_prep.store.format import FAKE, Quarantined
 from data_prep.text import printable
 
 NAME = "DFDC-preview"

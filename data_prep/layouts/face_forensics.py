@@ -12,7 +12,7 @@ from data_prep.layouts.kinds import candidates
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
 from data_prep.layouts.originals import with_originals
 from data_prep.layouts.tables import read_json
-from data_prep.store_format import FAKE, REAL, SPLITS, Quarantined
+from data_prep.store.format import FAKE, REAL, SPLITS, Quarantined
 from data_prep.text import printable
 
 NAME = "FaceForensics++"

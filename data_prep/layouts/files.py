@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
 from data_prep.layouts.layout import Video
-from data_prep.store_format import Quarantined
+from data_prep.store.format import Quarantined
 from data_prep.text import printable
 
 VIDEO_SUFFIXES = frozenset(

@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 
 from data_prep.layouts.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_candidate, shown
 from data_prep.layouts.layout import Video
-from data_prep.store_format import Quarantined
+from data_prep.store.format import Quarantined
 
 
 def is_video(path: PurePath) -> bool:

@@ -17,7 +17,7 @@ from data_prep.layouts.layout import DataSetIndex, Layout, Video
 from data_prep.layouts.originals import with_originals
 from data_prep.layouts.people import Place, people
 from data_prep.layouts.tables import Row, columns, read_label, read_table
-from data_prep.store_format import FAKE, REAL, SPLITS, Quarantined
+from data_prep.store.format import FAKE, REAL, SPLITS, Quarantined
 from data_prep.text import printable
 
 NAME = "labels.csv"

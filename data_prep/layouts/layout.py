@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
-from data_prep.store_format import Quarantined
+from data_prep.store.format import Quarantined
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,7 @@ from data_prep.layouts.folders import in_labels
 from data_prep.layouts.kinds import candidates, only_pictures
 from data_prep.layouts.layout import DataSetIndex, Video
 from data_prep.layouts.people import Place, people
-from data_prep.store_format import FAKE, REAL, Quarantined
+from data_prep.store.format import FAKE, REAL, Quarantined
 from data_prep.text import printable
 
 NAME = "one label"

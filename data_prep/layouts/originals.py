@@ -8,7 +8,7 @@ from collections.abc import Hashable, Iterable, Iterator
 from pathlib import Path
 
 from data_prep.layouts.layout import Video
-from data_prep.store_format import FAKE, REAL
+from data_prep.store.format import FAKE, REAL
 
 
 def with_originals(named: Iterable[tuple[Video, Hashable | None]]) -> Iterator[Video]:

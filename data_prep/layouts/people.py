@@ -20,7 +20,7 @@ import dataclasses
 import re
 from collections.abc import Collection, Mapping, Sequence
 
-from data_prep.store_format import SPLITS
+from data_prep.store.format import SPLITS
 from data_prep.text import printable
 
 _FEWEST_PEOPLE = 3

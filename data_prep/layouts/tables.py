@@ -11,7 +11,7 @@ from typing import Any
 
 from data_prep.errors import UserError
 from data_prep.layouts.files import is_file, shown
-from data_prep.store_format import FAKE, REAL
+from data_prep.store.format import FAKE, REAL
 
 _LABELS = {"real": REAL, "0": REAL, "fake": FAKE, "1": FAKE}
 

@@ -28,9 +28,9 @@ from artifacts.certificate import (
 from artifacts.evaluation.metrics import Calibration, evaluate
 from artifacts.models.export import save_model, versions
 from artifacts.run_directory import RunDirectory, write_json
-from data_prep.clip import Preparation
-from data_prep.modalities import with_grey
-from data_prep.store import Clip, Store, write_store
+from data_prep.preparation.clip import Preparation
+from data_prep.store.store import Clip, Store, write_store
+from data_prep.video.grey import with_grey
 from spaces.detector import detector_space
 
 CLIP_SHAPE = (4, 32, 32, 4)

@@ -9,8 +9,8 @@ import cv2
 import pytest
 from PIL import Image
 
-from data_prep.synthesize import synthesize
-from data_prep.video import read_frames
+from data_prep.synthetic.synthesize import synthesize
+from data_prep.video.video import read_frames
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
 

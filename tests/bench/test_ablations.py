@@ -20,7 +20,7 @@ import pytest
 from accuracy_table import Judged
 from rich.console import Console
 
-from data_prep.store import Clip, Store, write_store
+from data_prep.store.store import Clip, Store, write_store
 from search import config as configuration
 
 MakeClip = Callable[..., Clip]

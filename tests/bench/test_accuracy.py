@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from artifacts.evaluation.ranking import pair_ranking, source_places
-from data_prep.store import Store
+from data_prep.store.store import Store
 
 SCRIPT = Path(__file__).parents[2] / "bench" / "accuracy.py"
 

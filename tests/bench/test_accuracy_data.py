@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from data_prep.errors import UserError
-from data_prep.modalities import with_grey
-from data_prep.store import Clip, Store, write_store
+from data_prep.store.store import Clip, Store, write_store
+from data_prep.video.grey import with_grey
 
 MakeClip = Callable[..., Clip]
 

@@ -8,7 +8,7 @@ import accuracy_people as people
 import pytest
 
 from data_prep.errors import UserError
-from data_prep.store import Clip, Store, write_store
+from data_prep.store.store import Clip, Store, write_store
 
 MakeClip = Callable[..., Clip]
 

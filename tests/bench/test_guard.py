@@ -17,13 +17,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from data_prep import decoding
-from data_prep.clip import Preparation, make_detector, make_guide, prepare_clips
 from data_prep.faces.detection import Detection, FaceDetector
-from data_prep.pairs import Original
-from data_prep.rows import Rows
-from data_prep.store import Clip, Store, write_store
-from data_prep.video import read_frames
+from data_prep.preparation.clip import Preparation, make_detector, make_guide, prepare_clips
+from data_prep.preparation.guides import Original
+from data_prep.store.rows import Rows
+from data_prep.store.store import Clip, Store, write_store
+from data_prep.video import decoding
+from data_prep.video.video import read_frames
 
 FRAMES, WANTED, BATCH = 64, 16, 8
 

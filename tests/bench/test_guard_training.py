@@ -19,9 +19,9 @@ from artifacts.prediction.predict import TRAINED_ON
 from artifacts.prediction.sliding import pace_of
 from artifacts.prediction.watching import Watcher
 from artifacts.run_directory import RunDirectory
-from data_prep import decoding
-from data_prep.clip import Preparation, make_detector
-from data_prep.store import Store
+from data_prep.preparation.clip import Preparation, make_detector
+from data_prep.store.store import Store
+from data_prep.video import decoding
 from search import architecture, detectors, studies, tickets
 from search.hyperparameters import fixed
 from search.samples import clips_of

@@ -18,7 +18,7 @@ import pytest
 from accuracy_people import folds_of
 from accuracy_rows import Kept
 
-from data_prep.store import Clip, Store, write_store
+from data_prep.store.store import Clip, Store, write_store
 
 MakeClip = Callable[..., Clip]
 FRAMES = 6

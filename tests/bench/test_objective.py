@@ -45,9 +45,9 @@ def test_a_figure_that_never_changes_correlates_with_nothing() -> None:
 def test_trainings_are_noted_epoch_by_epoch_and_not_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from data_prep.clip import Preparation
-    from data_prep.prepare import prepare
-    from data_prep.synthesize import synthesize
+    from data_prep.preparation.clip import Preparation
+    from data_prep.preparation.prepare import prepare
+    from data_prep.synthetic.synthesize import synthesize
 
     synthesize(tmp_path / "set", identities=8, frames=8, size=128, jobs=2)
     prepare(tmp_path / "set", tmp_path / "s.h5", preparation=Preparation(frames=4, size=48), jobs=2)

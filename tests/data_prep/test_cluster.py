@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from distributed import Client, LocalCluster
 
-from data_prep.clip import Preparation
 from data_prep.errors import UserError
-from data_prep.prepare import prepare
+from data_prep.preparation.clip import Preparation
+from data_prep.preparation.prepare import prepare
 
 SMALL = Preparation(frames=4, size=32)
 
@@ -23,7 +23,7 @@ SMALL = Preparation(frames=4, size=32)
 @pytest.fixture(autouse=True)
 def _not_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Preparing in this process fails; it is done in others, which know nothing of this."""
-    monkeypatch.delattr("data_prep.part_work._prepare")
+    monkeypatch.delattr("data_prep.preparation.part_work._prepare")
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_a_video_that_kills_workers_is_quarantined(source: Path, tmp_path: Path)
     )
     code = (
         "import sys; from pathlib import Path; from distributed import LocalCluster\n"
-        "from data_prep.prepare import *\n"
+        "from data_prep.preparation.prepare import *\n"
         "if __name__ == '__main__':\n"
         "    options = dict(n_workers=2, threads_per_worker=1, dashboard_address=None)\n"
         "    with LocalCluster(**options) as made:\n"

@@ -27,10 +27,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_prep.clip import Preparation
 from data_prep.errors import UserError
-from data_prep.prepare import prepare
-from data_prep.store import Store
+from data_prep.preparation.clip import Preparation
+from data_prep.preparation.prepare import prepare
+from data_prep.store.store import Store
 
 Encoder = Callable[..., Path]
 Program = Callable[..., None]
@@ -303,8 +303,8 @@ class Surroundings:
 _SCRIPT = """
 import json, sys
 from pathlib import Path
-from data_prep.clip import Preparation
-from data_prep.prepare import prepare
+from data_prep.preparation.clip import Preparation
+from data_prep.preparation.prepare import prepare
 
 made = prepare(
     Path(sys.argv[1]), Path(sys.argv[2]), Preparation(frames=4, size=32),

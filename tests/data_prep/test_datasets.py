@@ -10,7 +10,7 @@ import pytest
 
 from data_prep.datasets import DataSetIndex, index
 from data_prep.errors import UserError
-from data_prep.store import FAKE, REAL
+from data_prep.store.store import FAKE, REAL
 
 
 def _touch(root: Path, *names: str) -> Path:

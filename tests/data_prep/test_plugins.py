@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from data_prep import plugins
-from data_prep.clip import Preparation
 from data_prep.datasets import LAYOUTS, index
 from data_prep.errors import UserError
 from data_prep.faces.detectors import DETECTORS, make_detector, names
+from data_prep.preparation.clip import Preparation
 
 AddPackage = Callable[..., None]
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_prep import decoding
-from data_prep.clip import Preparation
 from data_prep.errors import VideoError
-from data_prep.prepare import prepare
-from data_prep.video import read_frames, sample_indices
+from data_prep.preparation.clip import Preparation
+from data_prep.preparation.prepare import prepare
+from data_prep.video import decoding
+from data_prep.video.video import read_frames, sample_indices
 
 Encoder = Callable[..., Path]
 Program = Callable[..., None]
@@ -282,7 +282,7 @@ def test_frames_too_large_to_be_kept_are_kept_smaller(
 
 def test_memory_does_not_grow_with_the_length_of_a_video(tmp_path: Path, ffmpeg: Program) -> None:
     code = (
-        "import resource, sys; from pathlib import Path; from data_prep.video import read_frames\n"
+        "import resource, sys; from pathlib import Path; from data_prep.video.video import read_frames\n"
         "frames = read_frames(Path(sys.argv[1]), 16, threads=1).media.frames\n"
         "print(frames, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )

@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_prep.clip import Preparation
 from data_prep.errors import UserError
-from data_prep.prepare import PreparationSummary, prepare
-from data_prep.store import Store
+from data_prep.preparation.clip import Preparation
+from data_prep.preparation.prepare import PreparationSummary, prepare
+from data_prep.store.store import Store
 
 # More by hand: DFSEARCH_KILLS=10 pytest tests/data_prep/test_unbreakable.py -k again_and_again
 KILLS = int(os.environ.get("DFSEARCH_KILLS", "1"))

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from data_prep.store import Clip, Store, write_store
-from data_prep.synthesize import synthesize
+from data_prep.store.store import Clip, Store, write_store
+from data_prep.synthetic.synthesize import synthesize
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs" / "extending").glob("[!i]*.md"))

@@ -21,9 +21,9 @@ import pytest
 from typer.testing import CliRunner
 
 from artifacts.quiet import import_tensorflow
-from data_prep.clip import Preparation
-from data_prep.store import Clip, Store, write_store
-from data_prep.video import Media
+from data_prep.preparation.clip import Preparation
+from data_prep.store.store import Clip, Store, write_store
+from data_prep.video.video import Media
 
 import_tensorflow()
 

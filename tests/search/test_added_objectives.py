@@ -10,7 +10,7 @@ import pytest
 
 from data_prep import plugins
 from data_prep.errors import UserError
-from data_prep.store import Store
+from data_prep.store.store import Store
 from search import added_objectives
 from search.config import load, resolve
 from search.objectives import ValidationScore, validation_score

@@ -13,7 +13,7 @@ import pytest
 from artifacts.leaderboard.wording import streams_of
 from data_prep import plugins
 from data_prep.errors import UserError
-from data_prep.store import Store
+from data_prep.store.store import Store
 from search import added_streams, detectors
 from search.config import load, resolve
 from search.hyperparameters import fixed

@@ -6,8 +6,8 @@ import numpy.typing as npt
 import pytest
 import skimage.data
 
-from data_prep.flow import flow_and_strain
-from data_prep.modalities import with_grey
+from data_prep.video.flow import flow_and_strain
+from data_prep.video.grey import with_grey
 from search.augmentation import augment, generator_of
 from search.face_regions import STANDARD
 

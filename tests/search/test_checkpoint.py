@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from data_prep.store import Store
+from data_prep.store.store import Store
 from search import checkpoint
 from search.checkpoint import TrainingState
 from search.fit import Epoch, Fit, fit

@@ -44,8 +44,8 @@ def test_help_imports_no_tensorflow() -> None:
 
 def test_what_needs_no_tensorflow_imports_none() -> None:
     modules = (
-        "data_prep.prepare",
-        "data_prep.synthesize",
+        "data_prep.preparation.prepare",
+        "data_prep.synthetic.synthesize",
         "search.run",
         "search.remarks",
         "search.joining",

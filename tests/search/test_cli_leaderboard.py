@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from artifacts.leaderboard.validation_split import SCORES, ValidationSplit
 from artifacts.run_directory import RunDirectory
-from data_prep.store import Store
+from data_prep.store.store import Store
 from search.cli import app
 
 

@@ -12,7 +12,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from data_prep.store import SPLITS, Clip, write_store
+from data_prep.store.store import SPLITS, Clip, write_store
 from search import cli_store  # noqa: F401
 from search.cli_common import app
 

@@ -10,7 +10,7 @@ import pytest
 
 from data_prep.faces.crops import crop_track
 from data_prep.faces.tracks import FaceTrack
-from data_prep.store import Clip, Store, write_store
+from data_prep.store.store import Clip, Store, write_store
 from search.crop_points import crop_points, points_in_crops
 
 WIDTH, HEIGHT = 640, 480

@@ -6,8 +6,8 @@ import numpy.typing as npt
 import pytest
 import skimage.data
 
-from data_prep import degradation_steps as steps
-from data_prep.modalities import with_grey
+from data_prep.video import degradation as steps
+from data_prep.video.grey import with_grey
 from search import degradation
 from search.degradation import cut_out, degrade
 from search.face_regions import STANDARD

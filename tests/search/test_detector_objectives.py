@@ -19,7 +19,7 @@ from artifacts import records
 from artifacts.leaderboard import board as leaderboard
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
-from data_prep.store import Clip, Store, write_store
+from data_prep.store.store import Clip, Store, write_store
 from search import architecture, fit, left_out, studies, tickets
 from search.config import RunConfig, dump, resolve
 from search.resuming import CHECKPOINT

@@ -9,7 +9,7 @@ import pytest
 from artifacts.models.export import plain_copy
 from artifacts.models.trust import check_model_file
 from artifacts.run_directory import RunDirectory
-from data_prep.store import Store
+from data_prep.store.store import Store
 from search import detectors, studies
 from search.config import resolve
 from search.fit import fit

@@ -17,7 +17,7 @@ from artifacts.models.export import load_detector, plain_copy
 from artifacts.models.trust import check_model_file
 from artifacts.records import HYPERPARAMETERS, VAL_AUC, VAL_LOG_LOSS
 from artifacts.run_directory import RunDirectory
-from data_prep.store import Store
+from data_prep.store.store import Store
 from search import config as configuration
 from search import detectors, ensembles, finish, studies
 from search.config import RunConfig, resolve

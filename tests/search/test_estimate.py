@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data_prep.store import Store
+from data_prep.store.store import Store
 from search import detectors
 from search.config import RunConfig, resolve
 from search.estimate import estimate, of

@@ -13,7 +13,7 @@ from artifacts.evaluation import openings
 from artifacts.evaluation.scoring import videos_of
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
-from data_prep.store import Clip, Store, write_store
+from data_prep.store.store import Clip, Store, write_store
 from search import config as configuration
 from search import finish, studies
 from search.config import RunConfig

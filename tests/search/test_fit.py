@@ -12,7 +12,7 @@ import pytest
 from keras import layers
 
 from data_prep import plugins
-from data_prep.store import Clip, Store, write_store
+from data_prep.store.store import Clip, Store, write_store
 from search.fit import Epoch, fit
 from search.objectives import ValidationScore, validation_score
 from search.samples import validation_samples

@@ -15,7 +15,7 @@ import pytest
 from optuna.trial import FrozenTrial
 
 from data_prep.errors import UserError
-from data_prep.store import Clip, Store, write_store
+from data_prep.store.store import Clip, Store, write_store
 from search import gan, studies, tickets
 from search.config import RunConfig, resolve
 from search.gan import enqueue

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from data_prep.store import Clip, Store, write_store
+from data_prep.store.store import Clip, Store, write_store
 from search.gan_detector import clip_logits, detector_auc, real_accuracy
 from search.gan_faces import real_faces, to_unit
 from search.gan_training import GanTraining

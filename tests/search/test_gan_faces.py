@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from data_prep.store import Store
+from data_prep.store.store import Store
 from search.gan_faces import TooFewFacesError, real_faces, scaled, to_pixels, to_unit, write_grid
 
 

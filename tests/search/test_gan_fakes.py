@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 import skimage.data
 
-from data_prep.modalities import with_grey
+from data_prep.video.grey import with_grey
 from search.face_regions import STANDARD
 from search.gan_fakes import gan_fake
 from search.sharpness import sharpness

@@ -8,7 +8,7 @@ import pytest
 
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
-from data_prep.store import Store
+from data_prep.store.store import Store
 from search import config as configuration
 from search import training
 from search.config import RunConfig

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from data_prep.clip import Preparation
-from data_prep.prepare import prepare
-from data_prep.store import Store
-from data_prep.store_format import REAL
+from data_prep.preparation.clip import Preparation
+from data_prep.preparation.prepare import prepare
+from data_prep.store.format import REAL
+from data_prep.store.store import Store
 from search.gan import fixed_latents
 from search.gan_faces import real_faces, to_unit
 from search.gan_measures import FaceMeasure

@@ -18,7 +18,7 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from artifacts.records import REASON
-from data_prep.store import Store
+from data_prep.store.store import Store
 from search import liveness, studies
 
 Dfsearch = Callable[..., subprocess.CompletedProcess[str]]

@@ -15,8 +15,8 @@ from imageio_ffmpeg import get_ffmpeg_exe
 
 from artifacts.certificate import Certificate
 from artifacts.run_directory import RunDirectory
-from data_prep.store import Store
-from data_prep.synthesize import synthesize
+from data_prep.store.store import Store
+from data_prep.synthetic.synthesize import synthesize
 
 Dfsearch = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from data_prep.store import Store
+from data_prep.store.store import Store
 from search.config import RunConfig, resolve
 from search.possible import obstacle_to, possible_streams
 from spaces.streams import STREAMS

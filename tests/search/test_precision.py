@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from data_prep.errors import UserError
-from data_prep.store import Store
+from data_prep.store.store import Store
 from search import detectors, precision
 from search.config import RunConfig, resolve
 from search.fit import fit

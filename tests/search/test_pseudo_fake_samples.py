@@ -9,7 +9,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from data_prep.errors import UserError
-from data_prep.store import Clip, Store, write_store
+from data_prep.store.store import Clip, Store, write_store
 from search import cli_store  # noqa: F401
 from search.cli_common import app
 from search.pseudo_fake_samples import draw_pseudo_fakes

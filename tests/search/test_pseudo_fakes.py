@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 import skimage.data
 
-from data_prep.modalities import with_grey
+from data_prep.video.grey import with_grey
 from search import pseudo_fakes
 from search.face_regions import STANDARD
 from search.pseudo_fakes import pseudo_fake

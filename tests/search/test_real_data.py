@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from data_prep.store import Store
+from data_prep.store.store import Store
 
 Dfsearch = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data_prep.store import Clip, Store, write_store
+from data_prep.store.store import Clip, Store, write_store
 from search.config import resolve
 from search.remarks import remarks
 

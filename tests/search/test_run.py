@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from artifacts.records import HYPERPARAMETERS, REASON
 from artifacts.run_directory import RunDirectory
-from data_prep.store import Store
+from data_prep.store.store import Store
 from search import config as configuration
 from search import liveness, studies
 

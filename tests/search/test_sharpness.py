@@ -6,9 +6,9 @@ import numpy.typing as npt
 import pytest
 import skimage.data
 
-from data_prep.modalities import with_grey
-from data_prep.shortcuts import measure
-from data_prep.video import Media
+from data_prep.preparation.shortcuts import measure
+from data_prep.video.grey import with_grey
+from data_prep.video.video import Media
 from search.sharpness import blended, sharpness, touched, with_sharpness
 
 SIZE = 96

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from data_prep.store import Clip, Store, write_store
+from data_prep.store.store import Clip, Store, write_store
 from search import detectors
 from search.config import RunConfig, resolve
 from search.fit import fit

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from data_prep.store import Store
+from data_prep.store.store import Store
 from search.augmentation import augment, generator_of
 from search.samples import clips_of, training_samples, validation_samples
 from search.stream import ENDLESS, ClipBatches, StoredClips

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 from keras import layers
 
-from data_prep.store import Clip, Store, write_store
+from data_prep.store.store import Clip, Store, write_store
 from search import feature_cache
 from search.feature_cache import FeatureCache
 from search.samples import Samples, clips_of, training_samples, validation_samples

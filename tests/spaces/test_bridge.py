@@ -20,8 +20,8 @@ import tensorflow as tf
 
 from artifacts.models.export import plain_copy
 from artifacts.models.trust import check_model_file
-from data_prep.clip import Preparation
-from data_prep.store import Clip, write_store
+from data_prep.preparation.clip import Preparation
+from data_prep.store.store import Clip, write_store
 from spaces import ClipInput, DetectorBlock, FakeProbabilityHead, detector_space
 from spaces.spatial import SpatialBlock
 from spaces.temporal import KINDS, TemporalBlock

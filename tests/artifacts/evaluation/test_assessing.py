@@ -17,7 +17,7 @@ from artifacts.evaluation.robustness import CONDITIONS
 from artifacts.evaluation.scoring import score_clips
 from artifacts.run_directory import RunDirectory, write_json
 from data_prep.errors import UserError
-from data_prep.store import Store, write_store
+from data_prep.store.store import Store, write_store
 
 in_memory = pytest.mark.usefixtures("opened_detector")
 Everything = tuple[RunDirectory, Assessment, list[str]]

@@ -15,7 +15,7 @@ from artifacts.evaluation.ranking import figures
 from artifacts.evaluation.scoring import score_clips
 from artifacts.evaluation.untrained import orientation
 from data_prep.errors import UserError
-from data_prep.store import Clip, Store, write_store
+from data_prep.store.store import Clip, Store, write_store
 
 
 def test_pairs_are_scored_as_equally_sharp_clips(

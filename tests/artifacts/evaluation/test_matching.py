@@ -18,9 +18,9 @@ from artifacts.evaluation.matching import (
     write_matched,
 )
 from data_prep.errors import UserError
-from data_prep.modalities import with_grey
-from data_prep.shortcuts import sharpness
-from data_prep.store import Clip, Store, write_store
+from data_prep.preparation.shortcuts import sharpness
+from data_prep.store.store import Clip, Store, write_store
+from data_prep.video.grey import with_grey
 
 MakeClip = Callable[..., Clip]
 

@@ -21,9 +21,9 @@ from artifacts.evaluation.robustness import (
     score_conditions,
 )
 from artifacts.evaluation.scoring import score_clips
-from data_prep.modalities import with_grey
-from data_prep.shortcuts import sharpness
-from data_prep.store import Store
+from data_prep.preparation.shortcuts import sharpness
+from data_prep.store.store import Store
+from data_prep.video.grey import with_grey
 
 BY_NAME = {condition.name: condition for condition in CONDITIONS}
 UNCHANGED = Condition("unchanged", "as they are", lambda frames, rng: frames)

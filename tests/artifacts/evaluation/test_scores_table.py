@@ -7,7 +7,7 @@ import pytest
 
 from artifacts.evaluation.scores_table import lines_of, read_scores, scores_csv
 from data_prep.errors import UserError
-from data_prep.store import Store
+from data_prep.store.store import Store
 
 
 def test_what_is_written_is_read_to_the_last_bit(labelled_store: Path, tmp_path: Path) -> None:

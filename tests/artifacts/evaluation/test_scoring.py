@@ -21,9 +21,9 @@ from artifacts.evaluation.scoring import (
 from artifacts.evaluation.single_label import SingleLabel
 from artifacts.models.export import load_detector
 from artifacts.run_directory import RunDirectory, write_json
-from data_prep.clip import Preparation
 from data_prep.errors import UserError
-from data_prep.store import SPLITS, Clip, Quarantined, Store, write_store
+from data_prep.preparation.clip import Preparation
+from data_prep.store.store import SPLITS, Clip, Quarantined, Store, write_store
 
 
 def _clips(count: int, frames: int = 4, side: int = 32) -> Iterator[Clip]:

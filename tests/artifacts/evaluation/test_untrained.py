@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from artifacts.evaluation.untrained import Orientation, compare, compared, orientation
-from data_prep.store import Store
+from data_prep.store.store import Store
 
 
 def test_the_direction_is_that_of_the_clips_it_is_asked_of(labelled_store: Path) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from artifacts.evaluation.scoring import score_clips
 from artifacts.explain.clips import ExplainedClip, explain_clips
-from data_prep.store import Clip, Store, write_store
+from data_prep.store.store import Clip, Store, write_store
 
 
 def test_clips_are_scored_and_drawn(

@@ -15,7 +15,7 @@ from artifacts.explain.stream_worth import FILE, StreamWorths, measure, stream_w
 from artifacts.models.ensemble import merged
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
-from data_prep.store import Clip, Store, write_store
+from data_prep.store.store import Clip, Store, write_store
 from spaces.detector import detector_space
 
 STREAMS = ("spatial", "noise_residual")

@@ -16,7 +16,7 @@ from artifacts.leaderboard.validation_split import (
 )
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
-from data_prep.store import Clip, Store, write_store
+from data_prep.store.store import Clip, Store, write_store
 
 
 @pytest.fixture(scope="module")

@@ -22,10 +22,10 @@ from artifacts.prediction.sliding import Clip
 from artifacts.prediction.sources import name_outputs
 from artifacts.prediction.timeline import Moment
 from artifacts.prediction.watching import FaceClip, Watched
-from data_prep.clip import Preparation
 from data_prep.errors import UserError
 from data_prep.faces.tracks import FaceTrack
-from data_prep.video import read_frames
+from data_prep.preparation.clip import Preparation
+from data_prep.video.video import read_frames
 
 PREPARATION = Preparation(frames=4, size=32)
 BOX = (100, 80, 300, 280)

@@ -20,10 +20,10 @@ from artifacts.models.export import load_detector
 from artifacts.prediction.predict import TRAINED_ON, NoVerdict, Predictor, Verdict, predict, to_json
 from artifacts.prediction.sliding import pace_of
 from artifacts.run_directory import RunDirectory, write_json
-from data_prep.clip import cut_out, make_detector, prepare_clips
 from data_prep.errors import UserError
 from data_prep.faces.tracks import find_tracks
-from data_prep.video import read_frames
+from data_prep.preparation.clip import cut_out, make_detector, prepare_clips
+from data_prep.video.video import read_frames
 
 CLIP_FRAMES = 4
 

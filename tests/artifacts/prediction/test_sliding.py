@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from artifacts.prediction.sliding import Clip, Gatherer, Pace, clips_of, pace_of
-from data_prep.video import sample_indices
+from data_prep.video.video import sample_indices
 
 PACE = Pace(frames=4, longest=10.0, spacing=0.25, hop=2)
 

@@ -21,7 +21,7 @@ from artifacts.report.summary import summary_parts
 from artifacts.report.writing import write_report
 from artifacts.run_directory import RunDirectory, write_json
 from data_prep.errors import UserError
-from data_prep.store import Clip, write_store
+from data_prep.store.store import Clip, write_store
 
 Trials = dict[str, list[FrozenTrial]]
 

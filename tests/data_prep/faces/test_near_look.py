@@ -13,7 +13,7 @@ from data_prep.faces.centerface import CenterFace
 from data_prep.faces.detection import Detection
 from data_prep.faces.near_look import look_between
 from data_prep.faces.tracks import find_tracks
-from data_prep.video import read_frames
+from data_prep.video.video import read_frames
 
 Frame = npt.NDArray[np.uint8]
 

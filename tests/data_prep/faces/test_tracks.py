@@ -16,7 +16,7 @@ from data_prep.faces.centerface import CenterFace
 from data_prep.faces.crops import crop_boxes
 from data_prep.faces.detection import Detection
 from data_prep.faces.tracks import FaceTrack, find_tracks
-from data_prep.video import read_frames
+from data_prep.video.video import read_frames
 
 Maker = Callable[..., Detection]
 Frame = npt.NDArray[np.uint8]

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from data_prep.clip import Preparation
 from data_prep.datasets import index
 from data_prep.errors import UserError
-from data_prep.prepare import prepare
-from data_prep.splits import SplitRequest, assign
-from data_prep.store import FAKE, REAL, Store
+from data_prep.preparation.clip import Preparation
+from data_prep.preparation.prepare import prepare
+from data_prep.splits.splits import SplitRequest, assign
+from data_prep.store.store import FAKE, REAL, Store
 
 _NAMES = (
     "Celeb-real/id0_0000.mp4",

@@ -8,8 +8,8 @@ import pytest
 
 from data_prep.datasets import index
 from data_prep.errors import UserError
-from data_prep.splits import assign, identity_groups
-from data_prep.store import FAKE, REAL
+from data_prep.splits.splits import assign, identity_groups
+from data_prep.store.store import FAKE, REAL
 
 _REALS = "original_sequences/youtube/c23/videos"
 

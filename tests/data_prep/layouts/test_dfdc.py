@@ -10,8 +10,8 @@ import pytest
 
 from data_prep.datasets import index
 from data_prep.errors import UserError
-from data_prep.splits import assign, identity_groups
-from data_prep.store import FAKE, REAL
+from data_prep.splits.splits import assign, identity_groups
+from data_prep.store.store import FAKE, REAL
 
 
 def _folder(folder: Path, entries: dict[str, object], *more: str) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from data_prep.datasets import index
 from data_prep.errors import UserError
-from data_prep.splits import assign
-from data_prep.store import FAKE, REAL
+from data_prep.splits.splits import assign
+from data_prep.store.store import FAKE, REAL
 
 _REAL = "original_videos/643049/643049_A_001.mp4"
 _FAKE = "method_B/1260311/1260311_C/1255229_1260311_C_001.mp4"

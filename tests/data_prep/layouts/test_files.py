@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from data_prep.layouts.files import files, is_file, level, subfolders
-from data_prep.store import Quarantined
+from data_prep.store.store import Quarantined
 
 
 def test_a_folder_whose_path_is_too_long_is_a_problem(tmp_path: Path) -> None:

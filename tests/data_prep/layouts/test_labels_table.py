@@ -8,8 +8,8 @@ import pytest
 
 from data_prep.datasets import DataSetIndex, index
 from data_prep.errors import UserError
-from data_prep.splits import assign
-from data_prep.store import FAKE, REAL
+from data_prep.splits.splits import assign
+from data_prep.store.store import FAKE, REAL
 
 
 def _set(root: Path, table: str, *names: str) -> Path:

@@ -1,0 +1,104 @@
+"""What is asked of a preparation before it starts, and of its clips before they are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import joblib
+
+from data_prep.datasets import DataSetIndex, Video
+from data_prep.errors import UserError
+from data_prep.preparation import parts
+from data_prep.splits import splits
+from data_prep.store.format import LABEL_NAMES, REAL, SHARD_INDEX, SPLITS, Quarantined
+from data_prep.store.writer import is_unfinished
+from data_prep.text import one_line
+
+# A day; the watchdog that keeps the limit cannot count to any number.
+_LONGEST = 86_400
+
+
+def resolve_jobs(jobs: int) -> int:
+    """How many worker processes: as many as asked for, -1 for one a core."""
+    if jobs == -1:
+        return int(joblib.cpu_count())
+    if jobs < 1:
+        raise UserError(f"jobs must be at least 1, or -1 for one a core; received {jobs}")
+    return jobs
+
+
+def check_limits(time_limit: float, shard_clips: int | None) -> None:
+    """Refuse a time limit or a size of shards that cannot be kept."""
+    if not 0 < time_limit <= _LONGEST:
+        raise UserError(
+            f"the time limit of a video must be above 0 and at most {_LONGEST} seconds; "
+            f"received {time_limit}"
+        )
+    if shard_clips is not None and shard_clips < 1:
+        raise UserError(f"a shard must hold at least 1 clip; received {shard_clips}")
+
+
+def check_store_path(path: Path, overwrite: bool, shard_clips: int | None) -> None:
+    """Refuse a place where no store can be written, or where one would be replaced unasked."""
+    if path.is_dir() and shard_clips is None:
+        if (path / SHARD_INDEX).is_file():
+            raise UserError(f"{path} holds a store of shards; pass --shard-clips to replace it")
+        raise UserError(f"{path} is a folder; name the store file to write, such as store.h5")
+    if path.suffix.casefold() == ".toml":
+        raise UserError(f"{path} is the name of a configuration; name a store such as store.h5")
+    if path.is_file() and shard_clips is not None:
+        raise UserError(f"{path} is a file; name the folder for the shards, such as store")
+    if path.is_dir() and not (path / SHARD_INDEX).is_file():
+        if any(path.iterdir()) and not is_unfinished(path):
+            raise UserError(f"{path} is a folder with other things in it; name a new one")
+        return
+    if path.exists() and not overwrite:
+        parts.remove_done(path)
+        raise UserError(f"{path} exists; pass --overwrite to replace it")
+
+
+def check_labels(found: DataSetIndex, source: Path) -> None:
+    """Refuse a source without videos of both labels."""
+    reals = sum(video.label == REAL for video in found.videos)
+    fakes = len(found.videos) - reals
+    if not reals or not fakes:
+        raise UserError(
+            f"{source} needs real and fake videos; found {reals} real and {fakes} fake "
+            f"(read as {found.layout}); pass --label real or --label fake to prepare one kind alone"
+        )
+
+
+def check_usable(
+    wanted: Sequence[Video],
+    usable: Sequence[Video],
+    planned: splits.Assignment,
+    quarantine: Sequence[Quarantined],
+) -> None:
+    """Every label, and every split that is not dealt out, must have kept usable clips."""
+    labels = {label: LABEL_NAMES[label] for label in sorted({video.label for video in wanted})}
+    for label, name in labels.items():
+        if not any(video.label == label for video in usable):
+            raise UserError(f"no usable {name} clip: {_lost(wanted, label, quarantine)}")
+    if planned.policy == splits.IDENTITY:
+        return
+    kept = {video.key for video in usable}
+    for split in sorted(set(planned.splits.values()), key=SPLITS.index):
+        for label, name in labels.items():
+            of_split = [video for video in wanted if planned.splits[video.key] == split]
+            if not any(video.label == label and video.key in kept for video in of_split):
+                raise UserError(
+                    f"no usable {name} clip in the {split} split ({planned.policy}): "
+                    f"{_lost(of_split, label, quarantine)}; add videos of that split, or pass "
+                    f"--split-policy {splits.IDENTITY}"
+                )
+
+
+def _lost(videos: Sequence[Video], label: int, quarantine: Sequence[Quarantined]) -> str:
+    paths = {str(video.path) for video in videos if video.label == label}
+    entries = [entry for entry in quarantine if entry.path in paths]
+    name = LABEL_NAMES[label]
+    if not entries:
+        return f"there is no {name} video"
+    example = f"{one_line(Path(entries[0].path).name)} ({entries[0].reason})"
+    return f"{len(entries)} of {len(paths)} {name} videos were quarantined, e.g. {example}"

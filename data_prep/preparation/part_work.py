@@ -1,0 +1,201 @@
+"""One video prepared in a worker process: its task, its mark, its time limit."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import faulthandler
+import functools
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from data_prep.errors import UserError, VideoError
+from data_prep.faces.detection import FaceDetector
+from data_prep.preparation.clip import Preparation, make_detector, make_guide, prepare_clips
+from data_prep.preparation.guides import NO_GUIDE, Guide, Original, read_guide, write_guide
+from data_prep.preparation.part_files import write_part
+from data_prep.store.format import Quarantined
+from data_prep.text import one_line
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """One video to prepare, and the part file its clips go to.
+
+    Attributes:
+        path: the video.
+        part: its part file.
+        preparation: how.
+        decoder_threads: of the decoder.
+        time_limit: seconds after which the video is given up.
+        original: of a fake that is to be cropped as its original.
+        guides: beginning of the names of guide files: the original's, or of a video that is the
+            original of others its own.
+    """
+
+    path: Path
+    part: Path
+    preparation: Preparation
+    decoder_threads: int
+    time_limit: float
+    original: Path | None = None
+    guides: Path | None = None
+
+    @property
+    def mark(self) -> Path:
+        """Exists while a worker is on it, and after the worker died; see :func:`attempted`."""
+        return self.part.with_suffix(".busy")
+
+    def guide_file(self, positions: npt.NDArray[np.int64] | None) -> Path:
+        """Where the guide of frames at ``positions`` is kept; of evenly spaced ones if None."""
+        assert self.guides is not None
+        which = "whole" if positions is None else digest(positions.tolist())[:16]
+        return self.guides.with_name(f"{self.guides.name}-{which}.guide.npz")
+
+
+def identity(path: Path) -> list[Any]:
+    """What tells a file from another, and from itself after a change."""
+    status = path.stat()
+    return [os.fsencode(path).hex(), status.st_size, status.st_mtime_ns]
+
+
+def _state(path: Path) -> list[Any] | None:
+    try:
+        return identity(path)
+    except OSError:
+        return None
+
+
+def digest(value: object) -> str:
+    """SHA-256, hexadecimal, of what JSON can hold."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+# The time limit is of the process, so one video is worked on at a time even by worker threads.
+_ONE_AT_A_TIME = threading.Lock()
+DIED = "the worker process died on it; it may need more memory than there is"
+_TIMED_OUT = b"Timeout"
+_ATTEMPT = b"+"
+
+
+def work(task: Task) -> tuple[Path, Quarantined | None]:
+    """Prepare one video and write its part."""
+    with _ONE_AT_A_TIME:
+        if task.part.exists():
+            return task.part, None
+        reason = attempted(task)
+        if reason:
+            return task.part, given_up(task, reason)
+        with task.mark.open("ab", buffering=0) as mark:
+            mark.write(_ATTEMPT)
+            failure = _prepare(task, mark)
+        task.mark.unlink(missing_ok=True)
+        return task.part, failure
+
+
+def attempted(task: Task) -> str:
+    """Why a video is given up that workers have tried before; empty where it is not.
+
+    A worker adds a sign to the mark when it begins; the time limit adds that it has passed.
+    """
+    try:
+        mark = task.mark.read_bytes()
+    except FileNotFoundError:
+        return ""
+    if _TIMED_OUT in mark:
+        return f"not prepared within {task.time_limit:g} s; pass --clip-timeout to allow more"
+    return DIED if mark.count(_ATTEMPT) > 1 else ""
+
+
+def given_up(task: Task, reason: str) -> Quarantined:
+    """The entry of a video no longer tried, nor tried for its fakes."""
+    if task.guides and not task.original:
+        write_guide(task.guide_file(None), NO_GUIDE)
+    return Quarantined(str(task.path), "decode", reason)
+
+
+def _prepare(task: Task, mark: FileIO) -> Quarantined | None:
+    cv2.setNumThreads(1)
+    try:
+        # Loaded once in a process, which is no part of the time a video takes.
+        detector = _worker_detector(task.preparation)
+        with _limited(task.time_limit, mark):
+            before = _state(task.path)
+            clips = prepare_clips(
+                task.path,
+                task.preparation,
+                detector,
+                decoder_threads=task.decoder_threads,
+                original=_original(task, detector) if task.original else None,
+                as_guide=_keep(task) if task.guides and not task.original else None,
+            )
+            if _state(task.path) != before:
+                raise VideoError("decode", "the file changed while it was prepared")
+            write_part(task.part, clips)
+    except VideoError as error:
+        return Quarantined(str(task.path), error.step, error.reason)
+    except (OSError, UserError):
+        # A full disk or a missing detector is no fault of the video: every other would follow.
+        raise
+    except Exception as error:
+        return Quarantined(str(task.path), "write", one_line(repr(error))[:300])
+    return None
+
+
+@contextlib.contextmanager
+def _limited(seconds: float, mark: FileIO) -> Iterator[None]:
+    """End the process when it takes longer; what hangs need not cooperate. The mark says why."""
+    faulthandler.dump_traceback_later(seconds, exit=True, file=mark)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+@functools.lru_cache(maxsize=1)
+def _worker_detector(preparation: Preparation) -> FaceDetector:
+    return make_detector(preparation)
+
+
+def _keep(task: Task) -> Callable[[Guide], None]:
+    return functools.partial(write_guide, task.guide_file(None))
+
+
+def _original(task: Task, detector: FaceDetector) -> Original:
+    """The original of a task's fake, its guides kept for other fakes of it."""
+
+    def guide(positions: npt.NDArray[np.int64] | None) -> Guide:
+        path = task.guide_file(positions)
+        found = read_guide(path)
+        if found is None:
+            found = _make_guide(task, detector, positions)
+            write_guide(path, found)
+        return found
+
+    return Original(whole=guide(None), at=guide)
+
+
+def _make_guide(
+    task: Task, detector: FaceDetector, positions: npt.NDArray[np.int64] | None
+) -> Guide:
+    assert task.original is not None
+    try:
+        return make_guide(
+            task.original,
+            task.preparation,
+            detector,
+            decoder_threads=task.decoder_threads,
+            positions=positions,
+        )
+    except VideoError:
+        return NO_GUIDE

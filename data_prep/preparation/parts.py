@@ -1,0 +1,287 @@
+"""Videos prepared in worker processes, each kept in a part file until the store is written.
+
+A part is written under a temporary name and renamed, so it is there whole or not at all: what a
+killed run had finished is not done again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import platform
+import time
+import warnings
+from collections.abc import Collection, Generator, Iterator, Sequence, Set
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import joblib
+
+from data_prep.datasets import Video
+from data_prep.errors import UserError
+from data_prep.layouts.files import shown
+from data_prep.preparation.clip import Preparation
+from data_prep.preparation.part_work import DIED, Task, attempted, digest, given_up, identity, work
+from data_prep.store.format import REAL, Quarantined
+from data_prep.store.writer import is_store
+from data_prep.text import one_line
+from data_prep.workers import follow_parent, on_cluster
+
+_LOCK, _DONE = "lock", "done"
+
+# What more room on the disk, or a larger share of it, would have prevented.
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+# Part files of another format are not read; raise it when their content changes.
+_PART_FORMAT = 2
+
+
+@contextlib.contextmanager
+def parts_folder(store_path: Path) -> Iterator[Path]:
+    """The folder for parts beside the store, locked against a second run.
+
+    It outlives a run that fails as long as there is a finished clip in it.
+    """
+    folder = _folder(store_path)
+    try:
+        with _locked(folder, store_path) as lock:
+            if (folder / _DONE).exists() and is_store(store_path):
+                _remove(folder, {".npz", ".busy"})
+            (folder / _DONE).unlink(missing_ok=True)
+            _remove(folder, {".tmp"})
+            try:
+                yield folder
+            finally:
+                # Once it is removed, the next run may have made it again.
+                if _is_at(lock, folder / _LOCK) and not any(folder.glob("*.npz")):
+                    remove_parts(folder)
+    except OSError as error:
+        raise UserError(f"{shown(store_path)} cannot be written: {_why(error)}") from None
+
+
+def _folder(store_path: Path) -> Path:
+    # Absolute: workers on a cluster have working directories of their own.
+    return store_path.absolute().with_name(f"{store_path.name}.parts")
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, store_path: Path) -> Iterator[int]:
+    """Make the folder and hold its lock, a file that says who does; its handle."""
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / _LOCK).open("a+", encoding="utf-8") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.seek(0)
+                holder = one_line(lock.read()) or "on this machine or another"
+                raise UserError(
+                    f"{shown(store_path)} is being prepared by another run, {holder}; wait for it "
+                    "or stop it"
+                ) from None
+            # The run that had it before may have removed it when it ended.
+            if not _is_at(lock.fileno(), folder / _LOCK):
+                continue
+            lock.truncate(0)
+            lock.write(f"process {os.getpid()} on {platform.node()} since {time.ctime()}")
+            lock.flush()
+            yield lock.fileno()
+            return
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _why(error: OSError) -> str:
+    """One line; HDF5 says in several what the number alone tells."""
+    reason = os.strerror(error.errno) if error.errno else one_line(str(error))
+    if error.errno in _NO_ROOM:
+        return f"{reason}; clips finished so far are kept: make room, then repeat the command"
+    return f"{reason}; clips finished so far are kept"
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what runs left in the folder, and the folder unless something else is in it."""
+    with contextlib.suppress(OSError):
+        mark_done(folder)
+    _remove(folder, {".npz", ".busy", ".tmp"})
+    (folder / _DONE).unlink(missing_ok=True)
+    (folder / _LOCK).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def mark_done(folder: Path) -> None:
+    """Say that the parts are of no use any more as soon as there is a store."""
+    (folder / _DONE).touch()
+
+
+def remove_done(store_path: Path) -> None:
+    """Remove the parts of a store that is there, left by a run that was killed after writing it."""
+    if (_folder(store_path) / _DONE).exists():
+        with contextlib.suppress(UserError), parts_folder(store_path):
+            pass
+
+
+def _remove(folder: Path, suffixes: Set[str]) -> None:
+    for path in folder.iterdir():
+        if path.suffix in suffixes:
+            path.unlink(missing_ok=True)
+
+
+def plan(
+    videos: Sequence[Video],
+    folder: Path,
+    preparation: Preparation,
+    *,
+    decoder_threads: int = 1,
+    time_limit: float = 600.0,
+    paired: bool = True,
+) -> tuple[dict[str, Task], list[Quarantined]]:
+    """A task for every video, by key, and the videos that are gone since they were listed.
+
+    Originals come before their fakes, which then find their guides made.
+
+    Args:
+        videos: to prepare.
+        folder: for the parts.
+        preparation: how.
+        decoder_threads: of one worker.
+        time_limit: seconds for one video.
+        paired: crop a fake as its original where the frames correspond.
+    """
+    identities: dict[Path, list[Any]] = {}
+    lost = []
+    for video in videos:
+        try:
+            identities[video.path] = identity(video.path)
+        except OSError as error:
+            reason = f"the file cannot be read: {error.strerror}"
+            lost.append(Quarantined(str(video.path), "decode", reason))
+
+    kept = [video for video in videos if video.path in identities]
+    originals = {video.original for video in kept if paired and video.original in identities}
+    version = [_PART_FORMAT, av.__version__, cv2.__version__, preparation.to_dict()]
+    tasks: dict[str, Task] = {}
+    for video in sorted(kept, key=lambda video: (video.label != REAL, video.key)):
+        own = identities[video.path]
+        original = video.original if video.original in originals else None
+        pair = [own, identities[original]] if original else [own]
+        part = folder / f"{digest([version, pair])}.npz"
+        guides = None
+        if original or video.path in originals:
+            guides = folder / digest([version, pair[-1]])
+        tasks[video.key] = Task(
+            video.path, part, preparation, decoder_threads, time_limit, original, guides
+        )
+    _try_again(tasks.values())
+    return tasks, lost
+
+
+def _try_again(tasks: Collection[Task]) -> None:
+    """Forget which videos an earlier run gave up, and what it made of fakes without them."""
+    hopeless = {task.path for task in tasks if attempted(task)}
+    for task in tasks:
+        task.mark.unlink(missing_ok=True)
+        if task.original in hopeless:
+            task.part.unlink(missing_ok=True)
+            task.guide_file(None).unlink(missing_ok=True)
+
+
+def run(
+    tasks: Sequence[Task], jobs: int, cluster: str | None = None
+) -> Generator[Quarantined | None]:
+    """Do every task; None for a video made, else why it is left out, in the order of finishing.
+
+    When a worker dies, the videos that were being worked on are done again one at a time: the
+    one that kills its worker alone is quarantined, and the rest goes on in parallel.
+
+    Args:
+        tasks: to do.
+        jobs: worker processes on this machine.
+        cluster: address of the scheduler of a Dask cluster to do them on instead.
+    """
+    if cluster is not None:
+        yield from _on_cluster(tasks, cluster)
+        return
+    waiting = {task.part: task for task in tasks}
+    while waiting:
+        try:
+            with contextlib.closing(_in_workers(list(waiting.values()), jobs)) as outcomes:
+                for part, failure in outcomes:
+                    del waiting[part]
+                    yield failure
+        except BrokenProcessPool:
+            for task in _suspects(waiting.values()) or list(waiting.values())[:jobs]:
+                del waiting[task.part]
+                yield _alone(task)
+
+
+def _suspects(tasks: Collection[Task]) -> list[Task]:
+    """What was being worked on when a worker died.
+
+    A fake that waited for its original, which hangs, is not to blame for the time it took.
+    """
+    begun = [task for task in tasks if task.mark.exists()]
+    hopeless = {task.path for task in begun if attempted(task)}
+    for task in begun:
+        if task.original in hopeless:
+            task.mark.unlink()
+    return begun
+
+
+def _alone(task: Task) -> Quarantined | None:
+    try:
+        (outcome,) = _in_workers([task], jobs=1)
+    except BrokenProcessPool:
+        return given_up(task, attempted(task) or DIED)
+    return outcome[1]
+
+
+def _in_workers(tasks: Sequence[Task], jobs: int) -> Generator[tuple[Path, Quarantined | None]]:
+    # joblib runs a single job in this process, which a crash would take down: hence at least
+    # two workers, of which one is idle when one task is sent at a time.
+    with joblib.parallel_config(
+        backend="loky",
+        inner_max_num_threads=1,
+        initializer=follow_parent,
+        initargs=(os.getpid(),),
+    ):
+        parallel = joblib.Parallel(
+            n_jobs=max(2, jobs),
+            pre_dispatch=1 if jobs == 1 else 2 * jobs,
+            batch_size=1,
+            return_as="generator_unordered",
+        )
+        outcomes = parallel(joblib.delayed(work)(task) for task in tasks)
+    try:
+        # "yield from" would close the outcomes before the warning below is silenced.
+        for part, failure in outcomes:  # noqa: UP028
+            yield part, failure
+    finally:
+        with warnings.catch_warnings():
+            # On an interrupt joblib warns of the tasks it drops; they are meant to be dropped.
+            warnings.simplefilter("ignore")
+            outcomes.close()
+
+
+def _on_cluster(tasks: Sequence[Task], address: str) -> Generator[Quarantined | None]:
+    """The same on a Dask cluster, whose workers see the same files under the same names."""
+    by_part = {task.part: task for task in tasks}
+    with contextlib.closing(on_cluster(address, work, tasks)) as outcomes:
+        for part, failure in outcomes:
+            if failure is None and not part.exists():
+                raise UserError(
+                    f"a worker of {address} prepared {shown(by_part[part].path)} and its clip is "
+                    "not there; workers must share the folder of the store with this machine"
+                )
+            yield failure

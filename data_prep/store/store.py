@@ -1,0 +1,275 @@
+"""The HDF5 store: every prepared clip, who is in it and which split it belongs to.
+
+What is in it is told in :mod:`data_prep.store.format`.
+"""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from data_prep.errors import UserError
+from data_prep.store.format import (
+    CHANNELS,
+    FAKE,
+    MODALITIES,
+    REAL,
+    SCHEMA_VERSION,
+    SHARD_INDEX,
+    SPLITS,
+    Clip,
+    Quarantined,
+)
+from data_prep.store.rows import Rows
+from data_prep.store.writer import write_store
+
+__all__ = [
+    "CHANNELS",
+    "FAKE",
+    "REAL",
+    "SCHEMA_VERSION",
+    "SPLITS",
+    "Clip",
+    "Quarantined",
+    "Store",
+    "write_store",
+]
+
+
+class Store:
+    """A store opened for reading. Arrays stay on disk; everything else is small and in memory.
+
+    A folder of shards is read as one store. Usable as a context manager.
+
+    Args:
+        path: the store file, or the folder of its shards.
+
+    Attributes:
+        labels: uint8 (N,).
+        keys, methods, qualities, groups, splits, paths, sha256, crop_sources: str arrays (N,).
+        coverage: float64 (N,).
+        media: codec (str), width, height, frames, bytes (int64), fps and duration (float64) of
+            the sources, (N,) each, by name.
+        shortcuts: quantities that need no training, float64 (N,) each, by name.
+        modalities: names of the optional arrays it has.
+        quarantine: the videos left out.
+        preparation: the configuration the clips were prepared with.
+        fingerprint: content fingerprint, hexadecimal.
+
+    Raises:
+        UserError: there is no such store, or it is not one of this schema, or it is damaged.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._files: list[h5py.File] = []
+        self._arrays: dict[str, list[Rows]] = {}
+        try:
+            index = read_index(self.path)
+            try:
+                self._open_files(index)
+            except UserError:
+                # A store that is replaced meanwhile loses its shards; the new one has its own.
+                replaced = read_index(self.path)
+                if replaced == index:
+                    raise
+                index = replaced
+                self._open_files(index)
+            self._load(index)
+        except UserError:
+            self.close()
+            raise
+        except (KeyError, ValueError, OSError, TypeError, AttributeError, RuntimeError) as error:
+            self.close()
+            raise UserError(f"{path} is not a store or is damaged: {error}") from None
+
+    def _open_files(self, index: dict[str, Any] | None) -> None:
+        self.close()
+        self._files = []
+        for shard in shard_paths(self.path, index):
+            self._files.append(_open(shard))
+
+    def _load(self, index: dict[str, Any] | None) -> None:
+        for file in self._files:
+            _check_schema(file)
+        if index:
+            _check_shards(index, self._files)
+        first = self._files[0]
+        self.modalities = tuple(name for name in MODALITIES if name in first)
+        self._arrays = {
+            name: [Rows(file[name]) for file in self._files]
+            for name in ("frames", *self.modalities)
+        }
+        self.labels: npt.NDArray[np.uint8] = self._joined("label")
+        self.keys = self.clip_field("key")
+        self.methods = self.clip_field("method")
+        self.qualities = self.clip_field("quality")
+        self.groups = self.clip_field("group")
+        self.splits = self.clip_field("split")
+        self.paths = self.clip_field("path")
+        self.sha256 = self.clip_field("sha256")
+        self.crop_sources = self.clip_field("crop_source")
+        self.coverage: npt.NDArray[np.float64] = self.clip_field("coverage")
+        self.media = {name: self.clip_field(f"media/{name}") for name in first["clips/media"]}
+        self.shortcuts: dict[str, npt.NDArray[np.float64]] = {
+            name: self.clip_field(f"shortcuts/{name}") for name in first["clips/shortcuts"]
+        }
+        left_out = [self._joined(f"quarantine/{field}") for field in ("path", "step", "reason")]
+        self.quarantine = list(itertools.starmap(Quarantined, zip(*left_out, strict=True)))
+        self.preparation: dict[str, Any] = dict(json.loads(first.attrs["preparation"]))
+        self.fingerprint = str(index["fingerprint"] if index else first.attrs["fingerprint"])
+        lengths = [len(file["label"]) for file in self._files]
+        for name, shards in self._arrays.items():
+            if [len(rows) for rows in shards] != lengths:
+                held = sum(map(len, shards))
+                raise UserError(
+                    f"{self.path} is damaged: {held} clips in {name}, {len(self.labels)} labels"
+                )
+        self._starts = [0, *itertools.accumulate(lengths)][:-1]
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def close(self) -> None:
+        """Close the files; the metadata stays usable."""
+        for rows in itertools.chain.from_iterable(self._arrays.values()):
+            rows.close()
+        for file in self._files:
+            file.close()
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether the clips were drawn by a program, not filmed."""
+        return bool(self.preparation.get("synthetic", False))
+
+    @property
+    def clip_shape(self) -> tuple[int, int, int, int]:
+        """(T, H, W, 4) of one clip."""
+        t, h, w, c = self._arrays["frames"][0].shape
+        return int(t), int(h), int(w), int(c)
+
+    @property
+    def modality_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of one clip's array of each of :attr:`modalities`."""
+        return {name: tuple(self._arrays[name][0].shape) for name in self.modalities}
+
+    def rows(self, split: str, label: int | None = None) -> npt.NDArray[np.int64]:
+        """Row numbers of a split, of one label if given, ascending."""
+        wanted = self.splits == split
+        if label is not None:
+            wanted &= self.labels == label
+        return np.flatnonzero(wanted)
+
+    def read(
+        self, rows: Sequence[int] | npt.NDArray[np.integer], name: str = "frames"
+    ) -> npt.NDArray[Any]:
+        """Clips of the rows in their order: frames, uint8 (len(rows), T, H, W, 4).
+
+        Each clip is copied whole into its place, from the file's pages where it can be
+        (:mod:`data_prep.store.rows`): HDF5's fancy indexing is hundreds of times slower.
+
+        Args:
+            rows: which, in any order; a row may come twice.
+            name: ``frames`` or one of :attr:`modalities`.
+        """
+        shards = self._arrays[name]
+        batch = np.empty((len(rows), *shards[0].shape), shards[0].dtype)
+        for place, row in enumerate(map(int, rows)):
+            shard = bisect.bisect_right(self._starts, row) - 1
+            shards[shard].read_into(row - self._starts[shard], batch[place])
+        return batch
+
+    def clip_field(self, name: str) -> npt.NDArray[Any]:
+        """All of ``/clips/<name>``, first axis N: boxes, landmarks, scores, frame_times, ..."""
+        return self._joined(f"clips/{name}")
+
+    def _joined(self, name: str) -> npt.NDArray[Any]:
+        return np.concatenate([_values(file[name]) for file in self._files])
+
+
+def read_index(path: Path) -> dict[str, Any] | None:
+    """The index of a folder of shards, None where the store is one file.
+
+    Raises:
+        UserError: there is no store at the path, or the index is damaged.
+    """
+    if path.is_file():
+        return None
+    if not path.is_dir() or not (path / SHARD_INDEX).is_file():
+        raise UserError(f"no store at {path}; make one with: dfsearch prepare SOURCE {path}")
+    try:
+        index = json.loads((path / SHARD_INDEX).read_text(encoding="utf-8"))
+        version, shards = index["schema_version"], index["shards"]
+        whole = shards and all(Path(shard["file"]).name == shard["file"] for shard in shards)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        whole = False
+    if not whole:
+        raise UserError(f"{path / SHARD_INDEX} is damaged; prepare the store again")
+    _check_version(path, version)
+    return dict(index)
+
+
+def shard_paths(path: Path, index: dict[str, Any] | None) -> list[Path]:
+    """The files of a store in their order."""
+    return [path / shard["file"] for shard in index["shards"]] if index else [path]
+
+
+def _open(path: Path) -> h5py.File:
+    if not path.is_file():
+        raise UserError(f"{path} is missing; it is part of a store, prepare that again")
+    try:
+        return h5py.File(path, "r")
+    except OSError:
+        raise UserError(f"{path} is not an HDF5 file or is damaged; prepare it again") from None
+
+
+def _check_shards(index: dict[str, Any], files: Sequence[h5py.File]) -> None:
+    for shard, file in zip(index["shards"], files, strict=True):
+        if file.attrs["fingerprint"] != shard["fingerprint"]:
+            raise UserError(
+                f"{file.filename} is of another store than its {SHARD_INDEX}; prepare the store "
+                "again"
+            )
+
+
+def _check_schema(file: h5py.File) -> None:
+    version = file.attrs.get("schema_version")
+    if version is None:
+        raise UserError(
+            f"{file.filename} is an HDF5 file but not a store; make one with dfsearch prepare"
+        )
+    _check_version(Path(file.filename), version)
+
+
+def _check_version(path: Path, version: object) -> None:
+    if version != SCHEMA_VERSION:
+        raise UserError(
+            f"{path} has store schema {version}, this version reads {SCHEMA_VERSION}; "
+            "prepare it again"
+        )
+
+
+def _values(dataset: h5py.Dataset) -> npt.NDArray[Any]:
+    if h5py.check_string_dtype(dataset.dtype) is None:
+        return np.asarray(dataset[...])
+    return np.array(dataset.asstr()[...], dtype=np.str_).reshape(dataset.shape)

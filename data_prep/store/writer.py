@@ -1,0 +1,286 @@
+"""Writing a store: one file, or a folder of shards."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import itertools
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from data_prep.errors import UserError
+from data_prep.store.format import (
+    FRAME_FIELDS,
+    MODALITIES,
+    SCHEMA_VERSION,
+    SHARD_INDEX,
+    TEXT_FIELDS,
+    Clip,
+    Quarantined,
+    clip_digest,
+    fingerprint_of,
+)
+from data_prep.text import printable
+
+_TEXT = h5py.string_dtype("utf-8")
+
+
+def write_store(
+    path: Path,
+    clips: Iterable[Clip],
+    quarantine: Sequence[Quarantined],
+    preparation: dict[str, Any],
+    *,
+    shard_clips: int | None = None,
+) -> str:
+    """Write a store and return its content fingerprint.
+
+    Every file is written under a temporary name, flushed to disk and renamed, so a store either
+    exists whole or not at all, and a reader sees the old one until the new one is whole. Clips
+    are read one at a time; they must come in the order wanted in the file and share one shape.
+
+    Args:
+        path: the store to make; an existing one is replaced.
+        clips: at least one clip.
+        quarantine: the videos left out.
+        preparation: what is needed to prepare another video the same way; stored as JSON.
+        shard_clips: make ``path`` a folder of files with at most this many clips each.
+
+    Raises:
+        UserError: there is no clip, or a clip's arrays have another shape than the first's.
+        OSError: the store cannot be written, as on a full disk; an existing one is kept.
+    """
+    if shard_clips is not None:
+        return _write_shards(path, iter(clips), quarantine, preparation, shard_clips)
+    temporary = _temporary(path)
+    try:
+        digests = _write_file(temporary, clips, quarantine, preparation)
+        temporary.replace(path)
+        _sync(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return fingerprint_of(digests)
+
+
+def remove_unfinished(path: Path) -> None:
+    """Remove what a writer that was killed left; a store that is there stays whole.
+
+    Nobody may be writing the store meanwhile.
+    """
+    _temporary(path).unlink(missing_ok=True)
+    if path.is_dir():
+        _remove_unnamed(path)
+
+
+def is_store(path: Path) -> bool:
+    """Whether there is a file, or a folder with the index of its shards."""
+    return path.is_file() or (path / SHARD_INDEX).is_file()
+
+
+def is_unfinished(folder: Path) -> bool:
+    """Whether the folder holds shards of a writer that was killed, and no index yet."""
+    return _temporary(folder / SHARD_INDEX).exists() and not (folder / SHARD_INDEX).exists()
+
+
+def _temporary(path: Path) -> Path:
+    """One name, whoever writes: what a killed writer left is overwritten."""
+    return path.with_name(f".{path.name}.tmp")
+
+
+def _write_shards(
+    folder: Path,
+    clips: Iterator[Clip],
+    quarantine: Sequence[Quarantined],
+    preparation: dict[str, Any],
+    shard_clips: int,
+) -> str:
+    """Shards under names never used before, then the index that makes them the store."""
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary(folder / SHARD_INDEX)
+    # From now until it becomes the index it says that shards are being written.
+    temporary.touch()
+    token = secrets.token_hex(4)
+    digests: list[bytes] = []
+    shards: list[dict[str, Any]] = []
+    try:
+        for first in clips:
+            path = folder / f"shard-{len(shards):05d}-{token}.h5"
+            shards.append({"file": path.name, "clips": 0})
+            some = itertools.chain([first], itertools.islice(clips, shard_clips - 1))
+            # What was left out is said once.
+            written = _write_file(path, some, quarantine if len(shards) == 1 else (), preparation)
+            shards[-1] |= {"clips": len(written), "fingerprint": fingerprint_of(written)}
+            digests += written
+        if not shards:
+            raise _no_clip()
+        fingerprint = fingerprint_of(digests)
+        index = {"schema_version": SCHEMA_VERSION, "fingerprint": fingerprint, "shards": shards}
+        with temporary.open("w", encoding="utf-8") as file:
+            json.dump(index, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        _sync(folder)
+        temporary.replace(folder / SHARD_INDEX)
+        _sync(folder)
+        _sync(folder.parent)
+    finally:
+        _remove_unnamed(folder)
+    return fingerprint
+
+
+def _remove_unnamed(folder: Path) -> None:
+    """Remove shards that are no part of the store: of the one it replaced, or unfinished.
+
+    Where the index is lost or damaged, nothing tells which shards are worth keeping: all are.
+    It is not lost where a writer had not come to write it.
+    """
+    named: set[str] = set()
+    try:
+        index = json.loads((folder / SHARD_INDEX).read_text(encoding="utf-8"))
+        named = {shard["file"] for shard in index["shards"]}
+        damaged = not named or not all((folder / name).is_file() for name in named)
+    except FileNotFoundError:
+        damaged = not is_unfinished(folder)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        damaged = True
+    if damaged:
+        return
+    for shard in folder.glob("shard-*.h5"):
+        if shard.name not in named:
+            shard.unlink()
+    _temporary(folder / SHARD_INDEX).unlink(missing_ok=True)
+
+
+def _write_file(
+    path: Path,
+    clips: Iterable[Clip],
+    quarantine: Sequence[Quarantined],
+    preparation: dict[str, Any],
+) -> list[bytes]:
+    """Write one HDF5 file and see it on the disk; the digest of every clip."""
+    file = h5py.File(path, "w", libver="v110")
+    try:
+        digests = _fill(file, clips, quarantine, preparation)
+        file.flush()
+        file.close()
+    except BaseException as error:
+        # A full disk fails once more when the file is closed; the first error says it.
+        with contextlib.suppress(Exception):
+            file.close()
+        # What h5py writes late it raises as an error of no kind.
+        number = re.search(r"errno = (\d+)", str(error))
+        if isinstance(error, RuntimeError) and number:
+            raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
+        raise
+    _sync(path)
+    return digests
+
+
+def _fill(
+    file: h5py.File,
+    clips: Iterable[Clip],
+    quarantine: Sequence[Quarantined],
+    preparation: dict[str, Any],
+) -> list[bytes]:
+    digests: list[bytes] = []
+    metadata: list[Clip] = []
+    datasets: dict[str, h5py.Dataset] = {}
+    for row, clip in enumerate(map(_storable, clips)):
+        arrays = {"frames": clip.frames, **clip.modalities}
+        if not datasets:
+            datasets = {name: _growing(file, name, array) for name, array in arrays.items()}
+        _check_shapes(clip.key, arrays, datasets)
+        for name, dataset in datasets.items():
+            dataset.resize(row + 1, axis=0)
+            dataset[row] = arrays[name]
+        ordered = [clip.frames, *(arrays[name] for name in MODALITIES if name in arrays)]
+        digests.append(clip_digest(clip.key, clip.label, clip.group, clip.split, ordered))
+        # A slice would keep the whole clip in memory.
+        metadata.append(dataclasses.replace(clip, frames=np.empty(0, np.uint8), modalities={}))
+    if not metadata:
+        raise _no_clip()
+    _fill_metadata(file, metadata)
+
+    left_out = file.create_group("quarantine")
+    for field in ("path", "step", "reason"):
+        values = [_text(getattr(entry, field)) for entry in quarantine]
+        left_out.create_dataset(field, data=values, shape=(len(values),), dtype=_TEXT)
+
+    file.attrs["schema_version"] = SCHEMA_VERSION
+    file.attrs["fingerprint"] = fingerprint_of(digests)
+    file.attrs["preparation"] = json.dumps(preparation, sort_keys=True)
+    return digests
+
+
+def _storable(clip: Clip) -> Clip:
+    """The clip with texts as HDF5 can hold them; its digest is of these."""
+    texts: dict[str, Any] = {name: _text(getattr(clip, name)) for name in TEXT_FIELDS}
+    return dataclasses.replace(clip, **texts)
+
+
+def _text(text: str) -> str:
+    """Printable, and without the zero that ends a text in HDF5."""
+    return printable(text).replace("\0", "\\x00")
+
+
+def _growing(file: h5py.File, name: str, array: np.ndarray[Any, Any]) -> h5py.Dataset:
+    shape = array.shape
+    return file.create_dataset(
+        name, (0, *shape), array.dtype, maxshape=(None, *shape), chunks=(1, *shape)
+    )
+
+
+def _check_shapes(
+    key: str, arrays: dict[str, np.ndarray[Any, Any]], datasets: dict[str, h5py.Dataset]
+) -> None:
+    if arrays.keys() != datasets.keys():
+        raise UserError(f"clip {key}: has {', '.join(arrays)}, the store has {', '.join(datasets)}")
+    for name, dataset in datasets.items():
+        if arrays[name].shape != dataset.shape[1:]:
+            raise UserError(
+                f"clip {key}: {name} of shape {arrays[name].shape}, the store has "
+                f"{dataset.shape[1:]}"
+            )
+
+
+def _fill_metadata(file: h5py.File, metadata: Sequence[Clip]) -> None:
+    file["label"] = np.array([clip.label for clip in metadata], np.uint8)
+    group = file.create_group("clips")
+    for field in TEXT_FIELDS:
+        group.create_dataset(field, data=[getattr(clip, field) for clip in metadata], dtype=_TEXT)
+    for field in FRAME_FIELDS:
+        group[field] = np.stack([getattr(clip, field) for clip in metadata])
+    group["coverage"] = np.array([clip.coverage for clip in metadata], np.float64)
+    if all(clip.sound is not None for clip in metadata):
+        group["sound"] = np.array([clip.sound for clip in metadata], np.uint8)
+    for name in ("media", "shortcuts"):
+        table = group.create_group(name)
+        for column in getattr(metadata[0], name):
+            values = [getattr(clip, name)[column] for clip in metadata]
+            text = isinstance(values[0], str)
+            table.create_dataset(column, data=values, dtype=_TEXT if text else None)
+
+
+def _no_clip() -> UserError:
+    return UserError("no clip to store: every video was quarantined")
+
+
+def _sync(path: Path) -> None:
+    """Have the disk keep a file's content, or a folder's names where its file system can."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if not (path.is_dir() and error.errno in {errno.EINVAL, errno.ENOTSUP}):
+            raise
+    finally:
+        os.close(handle)

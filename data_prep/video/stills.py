@@ -1,0 +1,83 @@
+"""Pictures read as clips of one frame."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from data_prep.errors import VideoError
+from data_prep.text import one_line
+from data_prep.video.decoding import check_size
+
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
+# How files of these formats begin.
+_BEGINNINGS = (
+    b"\xff\xd8\xff",
+    b"\x89PNG\r\n\x1a\n",
+    b"BM",
+    b"II*\0",
+    b"MM\0*",
+    b"II+\0",
+    b"MM\0+",
+)
+# Pictures of several kept in one JPEG file, as some cameras make, are called by another name.
+_NAMES = {"MPO": "jpeg"}
+
+
+def is_picture(beginning: bytes) -> bool:
+    """Whether a file that begins so is a picture; twelve bytes are enough."""
+    webp = beginning[:4] == b"RIFF" and beginning[8:12] == b"WEBP"
+    return webp or beginning.startswith(_BEGINNINGS)
+
+
+def read_picture(path: Path) -> tuple[npt.NDArray[np.uint8], str]:
+    """The picture in a file, of several the first, and the name of its format.
+
+    It is turned as its EXIF data say; more than 8 bits a colour are cut to 8; what is
+    transparent is shown on white. A picture that is cut short is refused.
+
+    Returns:
+        uint8 (H, W, 3), RGB, and ``jpeg``, ``png``, ``webp``, ``bmp`` or ``tiff``.
+
+    Raises:
+        VideoError: step ``decode``; it is damaged or too large.
+    """
+    try:
+        with warnings.catch_warnings():
+            # The size is checked below, and what is wrong with EXIF data is no news.
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=_FORMATS) as image:
+                check_size(*image.size)
+                form = str(image.format)
+                image.load()
+                upright = ImageOps.exif_transpose(image)
+                frame = np.array(_in_colour(upright))
+    except (VideoError, MemoryError):
+        raise
+    except Image.DecompressionBombError:
+        raise VideoError("decode", "the header says more pixels than are read") from None
+    except UnidentifiedImageError:
+        raise VideoError("decode", "the picture is damaged: its header cannot be read") from None
+    # A damaged file makes Pillow raise errors of a dozen classes.
+    except Exception as error:
+        text = one_line(str(error) or type(error).__name__)[:200]
+        raise VideoError("decode", f"the picture is damaged: {text}") from None
+    return frame, _NAMES.get(form, form.lower())
+
+
+def _in_colour(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):
+        # 16-bit grey; converting it would cut off at 255 instead of scaling.
+        values = np.asarray(image).astype(np.int64) >> 8
+        return Image.fromarray(values.clip(0, 255).astype(np.uint8)).convert("RGB")
+    if image.mode == "F":
+        raise ValueError("it has fractional values; save it with 8 or 16 bits a colour")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image).convert("RGB")
+    return image.convert("RGB")
