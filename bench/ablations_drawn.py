@@ -194,10 +194,10 @@ def _trained(keep: Path, store: Store, row: Row) -> npt.NDArray[np.float64]:
     from search.samples import Walks
     from search.trial import GAN_FILES
     from spaces.detector import detector_space
-    from spaces.gan_stream import GanStreamBlock
-    from spaces.spatial import SpatialBlock
-    from spaces.temporal import TemporalBlock
-    from spaces.training import TrainingChoices
+    from spaces.streams.gan import GanStreamBlock
+    from spaces.streams.spatial import SpatialBlock
+    from spaces.streams.temporal import TemporalBlock
+    from spaces.training.space import TrainingChoices
 
     variant = VARIANTS[row.variant]
     pair = trained_pair(keep, store, row.seed, PAIR) if variant.has_gan else Path()

@@ -94,7 +94,7 @@ def _alone(keep: Path, row: Row, train: Path, folder: RunDirectory) -> None:
     from search.shorter import shorter
     from search.trial import GAN_FILES
     from spaces.detector import detector_space
-    from spaces.gan_stream import GanStreamBlock
+    from spaces.streams.gan import GanStreamBlock
 
     config = row.config(train, folder.root)
     choices = architecture.training_choices(config)
@@ -135,7 +135,7 @@ def trained_pair(keep: Path, store: Store, seed: int, pair: Mapping[str, Any]) -
         keep: folder for all of them.
         store: of the faces.
         seed: of the training.
-        pair: its ``steps``, and choices of :class:`spaces.gan.GanChoices`.
+        pair: its ``steps``, and choices of :class:`spaces.gan.choices.GanChoices`.
     """
     import keras
 
@@ -143,8 +143,8 @@ def trained_pair(keep: Path, store: Store, seed: int, pair: Mapping[str, Any]) -
     from search.gan_faces import real_faces
     from search.gan_training import GanTraining
     from search.trial import GAN_FILES
-    from spaces.gan import GanChoices
-    from spaces.gan_networks import without_spectral_norm
+    from spaces.gan.choices import GanChoices
+    from spaces.gan.networks import without_spectral_norm
 
     settings = dict(pair)
     steps = settings.pop("steps")

@@ -48,8 +48,8 @@ from search.degradation import cut_out, degrade  # noqa: E402
 from search.hyperparameters import fixed  # noqa: E402
 from search.pseudo_fakes import pseudo_fake  # noqa: E402
 from spaces.detector import detector_space  # noqa: E402
-from spaces.spatial import SpatialBlock  # noqa: E402
-from spaces.training import TrainingChoices, compile_detector  # noqa: E402
+from spaces.streams.spatial import SpatialBlock  # noqa: E402
+from spaces.training.space import TrainingChoices, compile_detector  # noqa: E402
 
 Clip = npt.NDArray[np.uint8]
 

@@ -16,9 +16,9 @@ import numpy.typing as npt
 from accuracy_rows import RGB, RGB_GREY
 
 from spaces.detector import DetectorGraph, detector_space
-from spaces.fixed_kernels import EXACT, GREY_CHANNEL, fixed_conv
-from spaces.spatial import SpatialBlock
-from spaces.temporal import TemporalBlock
+from spaces.layers.fixed_kernels import EXACT, GREY_CHANNEL, fixed_conv
+from spaces.streams.spatial import SpatialBlock
+from spaces.streams.temporal import TemporalBlock
 
 NETWORK = "small_cnn"
 COLOURS = (0, 1, 2)
@@ -32,7 +32,7 @@ class ChannelsBlock(SpatialBlock):
 
     Args:
         channels: of red, green, blue and grey, by number.
-        block: of :class:`spaces.spatial.SpatialBlock`.
+        block: of :class:`spaces.streams.spatial.SpatialBlock`.
     """
 
     def __init__(self, channels: Sequence[int] = COLOURS, **block: Any) -> None:

@@ -67,9 +67,9 @@ def trained(store: Store, streams: tuple[str, ...], seed: int, epochs: int) -> t
     from search.fit import fit
     from search.hyperparameters import fixed
     from spaces.detector import detector_space
-    from spaces.spatial import SpatialBlock
-    from spaces.temporal import TemporalBlock
-    from spaces.training import TrainingChoices
+    from spaces.streams.spatial import SpatialBlock
+    from spaces.streams.temporal import TemporalBlock
+    from spaces.training.space import TrainingChoices
 
     models = []
     for at in (seed, seed + 1000):

@@ -37,11 +37,11 @@ from search.feature_cache import FeatureCache, amount  # noqa: E402
 from search.samples import training_samples, validation_samples  # noqa: E402
 from search.stream import ClipBatches  # noqa: E402
 from search.suffix import cut  # noqa: E402
+from spaces.backbones.inflation import inflate  # noqa: E402
 from spaces.detector import detector_space  # noqa: E402
-from spaces.inflation import inflate  # noqa: E402
-from spaces.spatial import SpatialBlock  # noqa: E402
-from spaces.temporal import TemporalBlock  # noqa: E402
-from spaces.training import TrainingChoices, compile_detector  # noqa: E402
+from spaces.streams.spatial import SpatialBlock  # noqa: E402
+from spaces.streams.temporal import TemporalBlock  # noqa: E402
+from spaces.training.space import TrainingChoices, compile_detector  # noqa: E402
 
 FRAMES, SIDE = 8, 96
 BATCH = 8

@@ -36,8 +36,8 @@ from search.gan_detector import detector_auc, real_accuracy  # noqa: E402
 from search.gan_faces import real_faces, to_pixels, to_unit, write_grid  # noqa: E402
 from search.gan_measures import MOST_COMPARED, FaceMeasure, Measured  # noqa: E402
 from search.gan_training import GanDivergedError, GanTraining  # noqa: E402
-from spaces.gan import FACE_SIDE, FEATURES, SIDES, GanChoices  # noqa: E402
-from spaces.gan_features import face_features  # noqa: E402
+from spaces.gan.choices import FACE_SIDE, FEATURES, SIDES, GanChoices  # noqa: E402
+from spaces.gan.features import face_features  # noqa: E402
 
 _CONVOLUTIONAL = GanChoices(
     "convolutional", generator_rate=5e-4, discriminator_rate=5e-4, pixel_norm=True

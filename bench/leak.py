@@ -71,7 +71,7 @@ def scored(
     Args:
         clips: that are split.
         seeds: of the trainings and of what is drawn at random.
-        training: of :class:`spaces.training.TrainingChoices`.
+        training: of :class:`spaces.training.space.TrainingChoices`.
         kept: scores of earlier trainings.
         train: of a store with splits, a seed and the training to scores of its test clips.
     """
@@ -137,9 +137,9 @@ def trained_scores(store: Store, seed: int, training: dict[str, Any]) -> Scores:
     from search.fit import fit
     from search.hyperparameters import fixed
     from spaces.detector import detector_space
-    from spaces.spatial import SpatialBlock
-    from spaces.temporal import TemporalBlock
-    from spaces.training import TrainingChoices
+    from spaces.streams.spatial import SpatialBlock
+    from spaces.streams.temporal import TemporalBlock
+    from spaces.training.space import TrainingChoices
 
     graph = detector_space(
         store.clip_shape,

@@ -95,7 +95,7 @@ def trained(
     from search.hyperparameters import fixed
     from search.objectives import GENERALISATION
     from search.shorter import shorter
-    from spaces.training import training_space
+    from spaces.training.space import training_space
 
     rng = np.random.default_rng(number)
     hp = keras_tuner.HyperParameters()

@@ -38,8 +38,8 @@ from search import detectors  # noqa: E402
 from search.console import log, tables  # noqa: E402
 from search.hyperparameters import fixed  # noqa: E402
 from spaces.detector import detector_space  # noqa: E402
-from spaces.spatial import SpatialBlock  # noqa: E402
-from spaces.temporal import TemporalBlock  # noqa: E402
+from spaces.streams.spatial import SpatialBlock  # noqa: E402
+from spaces.streams.temporal import TemporalBlock  # noqa: E402
 
 SIZE = 128
 REAL = "ffpp/manipulated_sequences/Deepfakes/c23/videos"

@@ -80,9 +80,9 @@ def measure(rounds: int) -> Measured:
     from search.samples import clips_of
     from search.suffix import cut
     from spaces.detector import detector_space
-    from spaces.spatial import SpatialBlock
-    from spaces.temporal import TemporalBlock
-    from spaces.training import TrainingChoices, compile_detector
+    from spaces.streams.spatial import SpatialBlock
+    from spaces.streams.temporal import TemporalBlock
+    from spaces.training.space import TrainingChoices, compile_detector
 
     graph = detector_space(
         (1, SIDE, SIDE, CHANNELS),

@@ -35,7 +35,7 @@ def rounds(case: Case, folder: Path, out: Path, count: int) -> None:
     import_tensorflow()
     from search import architecture, detectors
     from search.hyperparameters import fixed
-    from spaces.training import compile_detector
+    from spaces.training.space import compile_detector
 
     write = write_to(out)
     with Store(case.store(folder)) as store, tempfile.TemporaryDirectory() as runs:

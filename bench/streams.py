@@ -88,9 +88,9 @@ def test_scores(store: Store, stream: str, seed: int, epochs: int) -> list[float
     from search.fit import fit
     from search.hyperparameters import fixed
     from spaces.detector import detector_space
-    from spaces.spatial import SpatialBlock
-    from spaces.temporal import TemporalBlock
-    from spaces.training import TrainingChoices
+    from spaces.streams.spatial import SpatialBlock
+    from spaces.streams.temporal import TemporalBlock
+    from spaces.training.space import TrainingChoices
 
     graph = detector_space(
         store.clip_shape,

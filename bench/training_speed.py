@@ -29,10 +29,10 @@ from search.console import log, tables  # noqa: E402
 from search.hyperparameters import fixed  # noqa: E402
 from search.precision import Precision, mixed_policy  # noqa: E402
 from spaces.detector import detector_space  # noqa: E402
-from spaces.spatial import SpatialBlock  # noqa: E402
-from spaces.streams import STREAMS  # noqa: E402
-from spaces.temporal import TemporalBlock  # noqa: E402
-from spaces.training import TrainingChoices, compile_detector  # noqa: E402
+from spaces.streams.names import STREAMS  # noqa: E402
+from spaces.streams.spatial import SpatialBlock  # noqa: E402
+from spaces.streams.temporal import TemporalBlock  # noqa: E402
+from spaces.training.space import TrainingChoices, compile_detector  # noqa: E402
 
 CLIP = (8, 96, 96, 4)
 BATCH = 8

@@ -10,7 +10,7 @@ import keras
 from artifacts.models.config import LAYERS
 from data_prep import plugins
 from data_prep.errors import UserError
-from spaces.streams import RESERVED, STREAMS
+from spaces.streams.names import RESERVED, STREAMS
 
 
 def blocks(streams: Iterable[str]) -> list[ak.Block]:

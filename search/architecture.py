@@ -10,8 +10,8 @@ from search.config import RunConfig
 from search.detector_trial import run_detector_trial
 from search.hyperparameters import OptunaHyperParameters
 from search.trial import TrialOutcome
-from spaces.backbones import BackboneError
-from spaces.training import TrainingChoices
+from spaces.backbones.pretrained import BackboneError
+from spaces.training.space import TrainingChoices
 
 STAGE = "architecture"
 

@@ -34,8 +34,8 @@ from search.settings import (
     Space,
     Training,
 )
-from spaces.networks import TEMPORAL_EXTENT
-from spaces.streams import STREAMS
+from spaces.backbones.names import TEMPORAL_EXTENT
+from spaces.streams.names import STREAMS
 
 Preset: TypeAlias = Literal["quick", "standard", "thorough"]
 Seed: TypeAlias = Annotated[int, pydantic.Field(ge=0, lt=2**31, strict=True)]

@@ -38,7 +38,7 @@ from search.trial import (
     failure_reason,
     run_trial,
 )
-from spaces.training import TrainingChoices
+from spaces.training.space import TrainingChoices
 
 Choose = Callable[[OptunaHyperParameters], tuple[keras_tuner.HyperParameters, TrainingChoices]]
 

@@ -17,12 +17,12 @@ from search.hyperparameters import Value, fixed, optuna_params
 from search.known_answers import KnownAnswers
 from search.possible import possible_streams, shown_frames
 from search.precision import Precision, policy
+from spaces.backbones.names import SMALL_NETWORKS
 from spaces.detector import DetectorGraph, detector_space
-from spaces.gan_stream import GanStreamBlock
-from spaces.networks import SMALL_NETWORKS
-from spaces.spatial import SpatialBlock
-from spaces.streams import FLOW, GAN, STREAMS
-from spaces.temporal import KINDS, WITHOUT_LENGTH, WITHOUT_ORDER, TemporalBlock
+from spaces.streams.gan import GanStreamBlock
+from spaces.streams.names import FLOW, GAN, STREAMS
+from spaces.streams.spatial import SpatialBlock
+from spaces.streams.temporal import KINDS, WITHOUT_LENGTH, WITHOUT_ORDER, TemporalBlock
 
 SPATIAL = "detector/spatial"
 BACKBONE = f"{SPATIAL}/backbone"

@@ -17,9 +17,9 @@ from search import prefix
 from search.features import COMPUTE_BATCH
 from search.hyperparameters import fixed
 from search.precision import Precision, policy
-from spaces import backbones
+from spaces.backbones import pretrained
 from spaces.detector import DetectorGraph
-from spaces.training import TrainingChoices
+from spaces.training.space import TrainingChoices
 
 # A process with TensorFlow, before it has built anything.
 _BASE_BYTES = 0.7e9
@@ -114,7 +114,7 @@ def _nothing_allocated() -> Iterator[None]:
         mock.patch.object(keras.Layer, "set_weights", lambda *_: None),
         mock.patch.object(keras.Model, "load_weights", lambda *_, **__: None),
         # A network without values must not be kept for those who need them.
-        mock.patch.object(backbones, "pretrained", backbones.pretrained.__wrapped__),
+        mock.patch.object(pretrained, "pretrained", pretrained.pretrained.__wrapped__),
     ):
         yield
 

@@ -48,7 +48,7 @@ from search.names import Objective
 from search.objectives import ValidationScore
 from search.shorter import shorter
 from search.trial import MODEL_FILE, failure_reason
-from spaces.training import TrainingChoices
+from spaces.training.space import TrainingChoices
 
 REFIT_SEED = 1_000_003
 AGREEMENT = 1e-5

@@ -24,8 +24,8 @@ from search.stream import ENDLESS, ClipBatches, Frequency
 from search.suffix import cut
 from search.watch import Epoch as Epoch
 from search.watch import Watch
-from spaces.choices import PAIRWISE
-from spaces.training import TrainingChoices, compile_detector
+from spaces.training.names import PAIRWISE
+from spaces.training.space import TrainingChoices, compile_detector
 
 _WORKERS = 2
 

@@ -19,10 +19,10 @@ from search.gan_measures import MOST_COMPARED, CollapseWatch, FaceMeasure
 from search.gan_training import GanTraining
 from search.hyperparameters import OptunaHyperParameters, fixed, optuna_params
 from search.trial import GAN_FILES, GAN_GRID, OpenTrial, TrialOutcome, TrialResult, run_trial
-from spaces.backbones import BackboneError
-from spaces.gan import GanChoices, gan_space
-from spaces.gan_features import face_features
-from spaces.gan_networks import without_spectral_norm
+from spaces.backbones.pretrained import BackboneError
+from spaces.gan.choices import GanChoices, gan_space
+from spaces.gan.features import face_features
+from spaces.gan.networks import without_spectral_norm
 
 STAGE = "gan"
 # How often a trial reports, and so may be pruned.

@@ -11,10 +11,10 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from search.gan_faces import Faces, to_unit
-from spaces.gan import GanChoices
-from spaces.gan_augmentation import augmented, flipped
-from spaces.gan_losses import discriminator_loss, generator_loss, gradient_penalty
-from spaces.gan_networks import discriminator, generator
+from spaces.gan.augmentation import augmented, flipped
+from spaces.gan.choices import GanChoices
+from spaces.gan.losses import discriminator_loss, generator_loss, gradient_penalty
+from spaces.gan.networks import discriminator, generator
 
 AVERAGING = 0.999
 # A loss beyond this is on its way to infinity.

@@ -6,7 +6,7 @@ from data_prep.errors import UserError
 from data_prep.store.format import FAKE
 from data_prep.store.store import Store
 from search.config import RunConfig
-from spaces.streams import GAN, obstacle
+from spaces.streams.names import GAN, obstacle
 
 
 def shown_frames(config: RunConfig, store: Store) -> int:

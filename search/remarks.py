@@ -12,7 +12,7 @@ from search.config import RunConfig
 from search.names import LEAVING_OUT, OBJECTIVES
 from search.possible import methods_of
 from search.samples import training_samples
-from spaces.choices import PAIRWISE
+from spaces.training.names import PAIRWISE
 
 
 def remarks(config: RunConfig, store: Store) -> list[str]:

@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal, TypeAlias
 import pydantic
 
 from data_prep import plugins
-from spaces.choices import MIXUP, PAIRWISE, Augmentation, Loss, Schedule
-from spaces.gan import FACE_SIDE, FaceSide, Features
-from spaces.networks import BACKBONES, HED, IMAGENET, NO_WEIGHTS, PRETRAINED
-from spaces.streams import GAN, RESERVED, STREAMS
+from spaces.backbones.names import BACKBONES, HED, IMAGENET, NO_WEIGHTS, PRETRAINED
+from spaces.gan.choices import FACE_SIDE, FaceSide, Features
+from spaces.streams.names import GAN, RESERVED, STREAMS
+from spaces.training.names import MIXUP, PAIRWISE, Augmentation, Loss, Schedule
 
 Count: TypeAlias = Annotated[int, pydantic.Field(ge=0, strict=True)]
 Positive: TypeAlias = Annotated[int, pydantic.Field(ge=1, strict=True)]

@@ -8,7 +8,7 @@ from data_prep.store.store import Store
 from search.config import RunConfig
 from search.gan_kept import best_gan
 from search.possible import obstacle_to, possible_streams
-from spaces.streams import GAN
+from spaces.streams.names import GAN
 
 ORDER = ("architecture", "gan", "training")
 GAN_FIRST = ("gan", "architecture", "training")

@@ -17,8 +17,8 @@ from search.gan_mix import kept_generator
 from search.hyperparameters import OptunaHyperParameters, Value, fixed, optuna_params
 from search.known_answers import KnownAnswers
 from search.trial import TrialOutcome
-from spaces.choices import BATCH_SIZES, LEARNING_RATES
-from spaces.training import TrainingChoices, training_space
+from spaces.training.names import BATCH_SIZES, LEARNING_RATES
+from spaces.training.space import TrainingChoices, training_space
 
 STAGE = "training"
 ARCHITECTURE = "architecture"

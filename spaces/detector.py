@@ -15,15 +15,15 @@ from autokeras.graph import Graph
 from autokeras.hyper_preprocessors import DefaultHyperPreprocessor
 from autokeras.preprocessors import AddOneDimension
 
-from spaces.audio import AudioBlock
 from spaces.fusion import FusionBlock
-from spaces.gan_stream import GanStreamBlock
 from spaces.inputs import ClipInput
-from spaces.micro_expression import MicroExpressionBlock
-from spaces.noise_residual import NoiseResidualBlock
-from spaces.spatial import SpatialBlock
-from spaces.streams import AUDIO, FLOW, FRAMES, GAN, MODALITIES, RESERVED, STREAMS, obstacle
-from spaces.temporal import TemporalBlock
+from spaces.streams.audio import AudioBlock
+from spaces.streams.gan import GanStreamBlock
+from spaces.streams.micro_expression import MicroExpressionBlock
+from spaces.streams.names import AUDIO, FLOW, FRAMES, GAN, MODALITIES, RESERVED, STREAMS, obstacle
+from spaces.streams.noise_residual import NoiseResidualBlock
+from spaces.streams.spatial import SpatialBlock
+from spaces.streams.temporal import TemporalBlock
 
 # What code that is wrong raises; no memory is left for another reason.
 _MISTAKES = (
@@ -39,12 +39,12 @@ class DetectorBlock(ak.Block):
 
     Every stream is a Boolean hyperparameter, so a leaderboard shows what each is worth. The first
     stream is on without being asked when all others are off: no trial is spent on an empty graph.
-    A stream that cannot be built on the clips is left out: see :func:`spaces.streams.obstacle`.
+    A stream that cannot be built on the clips is left out: see :func:`spaces.streams.names.obstacle`.
 
     Args:
-        streams: streams the search may use, of :data:`spaces.streams.STREAMS`.
+        streams: streams the search may use, of :data:`spaces.streams.names.STREAMS`.
         searched: ``False`` keeps all of them on.
-        modalities: what is given beside the frames, of :data:`spaces.streams.MODALITIES`.
+        modalities: what is given beside the frames, of :data:`spaces.streams.names.MODALITIES`.
         spatial, temporal, micro_expression, noise_residual, audio, fusion: the blocks, each of
             which may come with choices pinned.
         gan: the block of a kept discriminator; without it there is no such stream.

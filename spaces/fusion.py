@@ -8,7 +8,7 @@ from typing import Any
 import autokeras as ak
 import keras
 
-from spaces.pooling import attention_pool
+from spaces.layers.pooling import attention_pool
 
 KINDS = ("attention", "gated", "concatenation")
 

@@ -14,7 +14,7 @@ from artifacts.explain.heat import Explainer
 from artifacts.explain.pictures import strip
 from data_prep.store.format import LABEL_NAMES
 from data_prep.store.store import FAKE, Store
-from spaces.streams import FRAMES
+from spaces.streams.names import FRAMES
 
 _BATCH = 8
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 from artifacts.explain.layers import Arrays, logits
 from artifacts.explain.maps import FeatureMap, feature_maps
 from artifacts.explain.streams import stream_weights as stream_weights
-from spaces.streams import FRAMES
+from spaces.streams.names import FRAMES
 
 Heat: TypeAlias = "npt.NDArray[np.float32]"
 

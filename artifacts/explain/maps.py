@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from artifacts.explain.layers import is_entered
-from spaces.streams import AUDIO
+from spaces.streams.names import AUDIO
 
 _MAP_RANK = 5
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from artifacts.explain.heat import Explainer, Heat
 from artifacts.explain.layers import Arrays
-from spaces.streams import FLOW, FRAMES
+from spaces.streams.names import FLOW, FRAMES
 
 GREY = 127
 

@@ -33,7 +33,7 @@ class StreamWorth:
     """One stream of a detector.
 
     Attributes:
-        stream: of :data:`spaces.streams.STREAMS`.
+        stream: of :data:`spaces.streams.names.STREAMS`.
         weight_real, weight_fake: what :class:`artifacts.explain.streams.StreamWeights` says, mean
             over real and over fake clips.
         auc_without: AUC when the embedding of the stream is the same for all clips, their mean.

@@ -8,7 +8,7 @@ from typing import Any
 
 from artifacts.models.ensemble_record import STAGE as ENSEMBLE
 from artifacts.records import UNTRAINED, TrialRecord
-from spaces.streams import GAN, RESERVED, STREAMS
+from spaces.streams.names import GAN, RESERVED, STREAMS
 
 Architectures = Mapping[str, Mapping[str, Any]]
 """Hyperparameters of the architecture trials by number."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from spaces.streams import FRAMES, MODALITIES
+from spaces.streams.names import FRAMES, MODALITIES
 
 _OUTPUT = "fake_probability"
 

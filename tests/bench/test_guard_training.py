@@ -27,8 +27,8 @@ from search.hyperparameters import fixed
 from search.samples import clips_of
 from search.stream import ClipBatches
 from spaces.detector import detector_space
-from spaces.spatial import SpatialBlock
-from spaces.temporal import TemporalBlock
+from spaces.streams.spatial import SpatialBlock
+from spaces.streams.temporal import TemporalBlock
 
 TRIALS = 3
 # Two frames leave no stride to be searched, so that all trials share one prefix; 32 clips are for

@@ -25,7 +25,7 @@ AddPackage = Callable[..., None]
 CODE = """
 import autokeras as ak
 import keras
-from spaces.fixed_kernels import rgb
+from spaces.layers.fixed_kernels import rgb
 
 class IT(ak.Block):
     def build(self, hp, inputs=None):

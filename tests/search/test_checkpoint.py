@@ -13,7 +13,7 @@ from data_prep.store.store import Store
 from search import checkpoint
 from search.checkpoint import TrainingState
 from search.fit import Epoch, Fit, fit
-from spaces.training import TrainingChoices
+from spaces.training.space import TrainingChoices
 
 CHOICES = TrainingChoices(epochs=6, batch_size=8, learning_rate=3e-3)
 AVERAGED = dataclasses.replace(CHOICES, weight_averaging=True, schedule="cosine", optimizer="adamw")

@@ -16,10 +16,10 @@ from search.fit import fit
 from search.hyperparameters import fixed
 from search.shorter import shorter
 from search.trial import GAN_FILES
-from spaces.backbones import BackboneError
-from spaces.gan import GanChoices
-from spaces.gan_networks import discriminator
-from spaces.training import TrainingChoices
+from spaces.backbones.pretrained import BackboneError
+from spaces.gan.choices import GanChoices
+from spaces.gan.networks import discriminator
+from spaces.training.space import TrainingChoices
 
 
 def config_of(store: Store, **space: object) -> object:

@@ -13,7 +13,7 @@ from search import detectors
 from search.config import RunConfig, resolve
 from search.estimate import estimate, of
 from search.hyperparameters import fixed
-from spaces.training import TrainingChoices
+from spaces.training.space import TrainingChoices
 
 
 def config_of(store: Store, backbone: str) -> RunConfig:

@@ -16,7 +16,7 @@ from data_prep.store.store import Clip, Store, write_store
 from search.fit import Epoch, fit
 from search.objectives import ValidationScore, validation_score
 from search.samples import validation_samples
-from spaces.training import TrainingChoices
+from spaces.training.space import TrainingChoices
 
 CHOICES = TrainingChoices(epochs=4, batch_size=8, learning_rate=3e-3)
 VIEWS = dataclasses.replace(CHOICES, augmentation="light", views=2)

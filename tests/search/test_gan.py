@@ -21,8 +21,8 @@ from search.config import RunConfig, resolve
 from search.gan import enqueue
 from search.gan_measures import PATIENCE
 from search.trial import TrialOutcome
-from spaces.backbones import BackboneError
-from spaces.gan import FACE_SIDE
+from spaces.backbones.pretrained import BackboneError
+from spaces.gan.choices import FACE_SIDE
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from data_prep.store.store import Clip, Store, write_store
 from search.gan_detector import clip_logits, detector_auc, real_accuracy
 from search.gan_faces import real_faces, to_unit
 from search.gan_training import GanTraining
-from spaces.gan import GanChoices
+from spaces.gan.choices import GanChoices
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from search.gan_measures import (
     kid,
     kid_error,
 )
-from spaces.gan_features import random_features
+from spaces.gan.features import random_features
 
 
 def _faces(count: int, seed: int) -> np.ndarray:

@@ -15,7 +15,7 @@ from search.config import RunConfig
 from search.fit import fit
 from search.gan_mix import kept_generator, walks
 from search.hyperparameters import fixed
-from spaces.training import TrainingChoices
+from spaces.training.space import TrainingChoices
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from search.gan import fixed_latents
 from search.gan_faces import real_faces, to_unit
 from search.gan_measures import FaceMeasure
 from search.gan_training import GanTraining
-from spaces.gan import GanChoices
-from spaces.gan_features import face_features
+from spaces.gan.choices import GanChoices
+from spaces.gan.features import face_features
 
 PEOPLE = 60
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from search.gan_training import AVERAGING, GanDivergedError, GanTraining
-from spaces.gan import KINDS, LOSSES, GanChoices
+from spaces.gan.choices import KINDS, LOSSES, GanChoices
 
 FACES = np.random.default_rng(0).integers(60, 200, (40, 32, 32, 3)).astype(np.uint8)
 

@@ -9,8 +9,8 @@ import pytest
 
 from search.gan_faces import to_pixels
 from search.gan_walks import generated_walks, latent_walk, slerp
-from spaces.gan import GanChoices
-from spaces.gan_networks import generator
+from spaces.gan.choices import GanChoices
+from spaces.gan.networks import generator
 
 
 def test_an_arc_goes_from_one_to_the_other_and_does_not_cut_through_the_middle() -> None:

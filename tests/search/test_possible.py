@@ -7,7 +7,7 @@ import pytest
 from data_prep.store.store import Store
 from search.config import RunConfig, resolve
 from search.possible import obstacle_to, possible_streams
-from spaces.streams import STREAMS
+from spaces.streams.names import STREAMS
 
 
 def config_of(store: Store, trials: int = 1, frames: int = 0) -> RunConfig:

@@ -15,7 +15,7 @@ from search import detectors, precision
 from search.config import RunConfig, resolve
 from search.fit import fit
 from search.hyperparameters import fixed
-from spaces.training import TrainingChoices
+from spaces.training.space import TrainingChoices
 
 NO_GPU = not tf.config.list_physical_devices("GPU")
 

@@ -18,7 +18,7 @@ from search.hyperparameters import fixed
 from search.possible import obstacle_to, possible_streams, shown_frames
 from search.samples import training_samples
 from search.shorter import copy_weights, shorter
-from spaces.training import TrainingChoices
+from spaces.training.space import TrainingChoices
 
 CHOICES = TrainingChoices(epochs=3, batch_size=8, learning_rate=3e-3, views=2)
 

@@ -21,16 +21,16 @@ from artifacts.models.export import plain_copy
 from artifacts.models.trust import check_model_file
 from search import detectors
 from search.hyperparameters import OptunaHyperParameters, fixed
+from spaces.backbones.names import SMALL_NETWORKS
 from spaces.detector import DetectorGraph, detector_space
 from spaces.fusion import KINDS as FUSION
-from spaces.gan import GanChoices
-from spaces.gan_networks import discriminator
-from spaces.gan_stream import GanStreamBlock
-from spaces.networks import SMALL_NETWORKS
-from spaces.spatial import SpatialBlock
-from spaces.streams import STREAMS
-from spaces.temporal import KINDS as TEMPORAL
-from spaces.training import TrainingChoices, compile_detector
+from spaces.gan.choices import GanChoices
+from spaces.gan.networks import discriminator
+from spaces.streams.gan import GanStreamBlock
+from spaces.streams.names import STREAMS
+from spaces.streams.spatial import SpatialBlock
+from spaces.streams.temporal import KINDS as TEMPORAL
+from spaces.training.space import TrainingChoices, compile_detector
 
 # More by hand: DFSEARCH_DRAWS=60 pytest tests/search/test_space.py
 DRAWS = int(os.environ.get("DFSEARCH_DRAWS", "16"))
@@ -236,7 +236,7 @@ def test_names_are_the_same_in_every_process() -> None:
     script = (
         "import json, keras_tuner\n"
         "from spaces.detector import detector_space\n"
-        "from spaces.spatial import SpatialBlock\n"
+        "from spaces.streams.spatial import SpatialBlock\n"
         "hp = keras_tuner.HyperParameters()\n"
         f"graph = detector_space({CLIP}, {{'flow': {FLOW}, 'audio': {AUDIO}}})\n"
         "model = graph.build(hp)\n"

@@ -17,7 +17,7 @@ from search.feature_cache import FeatureCache
 from search.samples import Samples, clips_of, training_samples, validation_samples
 from search.stream import ClipBatches
 from search.suffix import Suffix, cut
-from spaces.inflation import inflate
+from spaces.backbones.inflation import inflate
 
 TIME, SIDE = 4, 32
 FEATURES = 24

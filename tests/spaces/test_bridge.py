@@ -23,8 +23,8 @@ from artifacts.models.trust import check_model_file
 from data_prep.preparation.clip import Preparation
 from data_prep.store.store import Clip, write_store
 from spaces import ClipInput, DetectorBlock, FakeProbabilityHead, detector_space
-from spaces.spatial import SpatialBlock
-from spaces.temporal import KINDS, TemporalBlock
+from spaces.streams.spatial import SpatialBlock
+from spaces.streams.temporal import KINDS, TemporalBlock
 
 CLIP = (2, 32, 32, 4)
 PAGE = Path(__file__).parents[2] / "docs" / "bridge.md"

@@ -23,14 +23,14 @@ from spaces.detector import (
     detector_space,
 )
 from spaces.fusion import FusionBlock
-from spaces.gan import GanChoices
-from spaces.gan_networks import discriminator
-from spaces.gan_stream import GanStreamBlock
-from spaces.micro_expression import MicroExpressionBlock
-from spaces.spatial import SpatialBlock
-from spaces.streams import STREAMS
-from spaces.temporal import TemporalBlock
-from spaces.training import TrainingChoices, compile_detector
+from spaces.gan.choices import GanChoices
+from spaces.gan.networks import discriminator
+from spaces.streams.gan import GanStreamBlock
+from spaces.streams.micro_expression import MicroExpressionBlock
+from spaces.streams.names import STREAMS
+from spaces.streams.spatial import SpatialBlock
+from spaces.streams.temporal import TemporalBlock
+from spaces.training.space import TrainingChoices, compile_detector
 
 Frames = npt.NDArray[np.uint8]
 CLIP = (5, 32, 32, 4)

@@ -14,8 +14,8 @@ from artifacts.evaluation.scoring import probabilities
 from artifacts.explain.heat import Explainer, heat_maps
 from artifacts.models.ensemble import merged
 from spaces.detector import detector_space
-from spaces.gan_stream import GanStreamBlock
-from spaces.micro_expression import MicroExpressionBlock
+from spaces.streams.gan import GanStreamBlock
+from spaces.streams.micro_expression import MicroExpressionBlock
 
 CLIP_SHAPE = (4, 32, 32, 4)
 AUDIO_SHAPE = (4, 64, 40)

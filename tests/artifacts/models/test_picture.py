@@ -12,8 +12,8 @@ import pytest
 
 from artifacts.models.picture import draw_model
 from spaces.detector import detector_space
-from spaces.spatial import SpatialBlock
-from spaces.temporal import TemporalBlock
+from spaces.streams.spatial import SpatialBlock
+from spaces.streams.temporal import TemporalBlock
 
 
 def _picture(path: Path) -> np.ndarray:
