@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import pydantic
 
-from artifacts.evaluation.metrics import Calibration, Evaluation
-from artifacts.models.ensemble_record import EnsembleRecord
+from artifacts.ensemble_record import EnsembleRecord
+from artifacts.metrics.metrics import Calibration, Evaluation
 from artifacts.run_directory import RunDirectory, write_text
 from data_prep.errors import UserError
 from data_prep.preparation.clip import Preparation

@@ -11,15 +11,7 @@ from cells import cell
 from rich.table import Table
 from scipy.special import expit, logit
 
-from artifacts.evaluation.ranking import (
-    AUC,
-    AUC_AHEAD,
-    PAIRS,
-    PAIRS_AHEAD,
-    Figure,
-    Scores,
-    figures,
-)
+from artifacts.metrics.ranking import AUC, AUC_AHEAD, PAIRS, PAIRS_AHEAD, Figure, Scores, figures
 
 _LEAST = 1e-7
 

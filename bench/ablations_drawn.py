@@ -25,7 +25,7 @@ from accuracy_training import trained_pair
 from synthetic_store import drawn_store
 
 from artifacts.evaluation.matching import ClipReader
-from artifacts.evaluation.ranking import source_places
+from artifacts.metrics.ranking import source_places
 from data_prep.preparation.clip import Preparation
 from data_prep.splits.dealing import shuffled
 from data_prep.store.store import Store, write_store

@@ -14,7 +14,7 @@ from accuracy_untrained import signs, untrained_scores
 from cells import cell
 from rich.table import Table
 
-from artifacts.evaluation.ranking import (
+from artifacts.metrics.ranking import (
     AUC,
     AUC_AHEAD,
     PAIRS,
@@ -39,7 +39,7 @@ class Judged:
     Attributes:
         title: for the table.
         labels, groups, sources, methods, folds, videos: (N,), as
-            :func:`artifacts.evaluation.ranking.figures` takes them.
+            :func:`artifacts.metrics.ranking.figures` takes them.
         untrained: scores that need no training, (N,) each, by name.
         trained: of each detector by name, and of each seed, scores (N,).
         synthetic: whether the clips are drawn.

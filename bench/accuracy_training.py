@@ -85,7 +85,7 @@ def _alone(keep: Path, row: Row, train: Path, folder: RunDirectory) -> None:
     import_tensorflow()
     from channels import channels_space
 
-    from artifacts.models.export import plain_copy, save_model
+    from artifacts.models.saved import plain_copy, save_model
     from search import architecture, detectors
     from search.fit import fit
     from search.gan_walks import generated_walks

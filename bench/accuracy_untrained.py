@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn import metrics
 
-from artifacts.evaluation.ranking import Scores
+from artifacts.metrics.ranking import Scores
 from data_prep.store.store import Store
 
 

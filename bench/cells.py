@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from artifacts.evaluation.ranking import Figure
+from artifacts.metrics.ranking import Figure
 
 
 def cell(figure: Figure | None, sign: str = "") -> str:

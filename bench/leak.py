@@ -44,7 +44,7 @@ from leak_clips import (
 )
 from leak_table import Measured, measured, sentence, table
 
-from artifacts.evaluation.ranking import Scores
+from artifacts.metrics.ranking import Scores
 from data_prep.errors import UserError
 from data_prep.store.store import Store
 from search.cli_common import INTERRUPTED, USAGE

@@ -12,7 +12,7 @@ from cells import cell
 from leak_clips import APART, RANDOM, WAYS
 from rich.table import Table
 
-from artifacts.evaluation.ranking import AUC, AUC_AHEAD, Figure, Scores, figures
+from artifacts.metrics.ranking import AUC, AUC_AHEAD, Figure, Scores, figures
 from data_prep.store.store import Store
 
 

@@ -29,7 +29,7 @@ from scipy.stats import spearmanr
 from synthetic_store import drawn_store
 
 from artifacts.evaluation.matching import write_matched
-from artifacts.evaluation.ranking import pair_ranking, source_places
+from artifacts.metrics.ranking import pair_ranking, source_places
 from artifacts.quiet import import_tensorflow
 from data_prep.errors import UserError
 from data_prep.preparation.clip import Preparation

@@ -33,7 +33,7 @@ from rich.table import Table
 from sklearn.metrics import roc_auc_score
 from synthetic_store import drawn_store
 
-from artifacts.evaluation.ranking import Figure
+from artifacts.metrics.ranking import Figure
 from artifacts.quiet import import_tensorflow
 from artifacts.run_directory import RunDirectory, write_text
 from data_prep.bootstrap import Interval, group_intervals

@@ -31,7 +31,7 @@ import keras  # noqa: E402
 from artifacts.prediction.frame_order import is_blind_to_order  # noqa: E402
 from artifacts.prediction.predict import TRAINED_ON  # noqa: E402
 from artifacts.prediction.sliding import pace_of  # noqa: E402
-from artifacts.prediction.watching import FACES, MODEL, Watcher  # noqa: E402
+from artifacts.prediction.video_frames import FACES, MODEL, Watcher  # noqa: E402
 from data_prep.preparation.clip import Preparation, make_detector  # noqa: E402
 from data_prep.video.video import scan_frames  # noqa: E402
 from search import detectors  # noqa: E402

@@ -30,7 +30,7 @@ from cells import cell
 from rich.table import Table
 from synthetic_store import drawn_store
 
-from artifacts.evaluation.ranking import Figure
+from artifacts.metrics.ranking import Figure
 from artifacts.quiet import import_tensorflow
 from data_prep.bootstrap import Interval, group_intervals
 from data_prep.errors import UserError

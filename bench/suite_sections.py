@@ -8,7 +8,7 @@ from typing import Any
 
 from suite import ACCURACY, PREDICTION, PREPARATION, SEARCH, STORAGE
 
-from artifacts.evaluation.ranking import AUC, PAIRS
+from artifacts.metrics.ranking import AUC, PAIRS
 
 
 @dataclasses.dataclass(frozen=True)

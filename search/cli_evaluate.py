@@ -11,7 +11,7 @@ from data_prep.errors import UserError
 from search.cli_common import Json, RunDir, app, print_json, reported, say
 
 if TYPE_CHECKING:
-    from artifacts.evaluation.assessment import Assessment, Request
+    from artifacts.evaluation.request import Assessment, Request
     from artifacts.run_directory import RunDirectory
 
 
@@ -61,7 +61,7 @@ def evaluate(
     recorded in the run, as whoever opens it often chooses by it.
     """
     with reported():
-        from artifacts.evaluation.assessment import Request
+        from artifacts.evaluation.request import Request
         from artifacts.run_directory import RunDirectory, write_text
         from search.evaluation_tables import print_assessment
 
@@ -85,7 +85,7 @@ def evaluate(
 
 def _assess(directory: RunDirectory, store: Path | None, request: Request) -> Assessment:
     from artifacts.certificate import Certificate
-    from artifacts.evaluation.assessment import recorded
+    from artifacts.evaluation.request import recorded
 
     Certificate.read(directory)
     if store is None and request.is_plain and (found := recorded(directory)):
@@ -93,7 +93,7 @@ def _assess(directory: RunDirectory, store: Path | None, request: Request) -> As
     from artifacts import quiet
 
     quiet.import_tensorflow()
-    from artifacts.evaluation.assessing import assess
+    from artifacts.evaluation.evaluate import assess
     from artifacts.evaluation.scoring import differing_preparation
     from data_prep.store.store import Store
     from search import config as configuration

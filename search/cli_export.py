@@ -12,7 +12,7 @@ from search.cli_common import Json, RunDir, app, listed, print_json, reported, s
 if TYPE_CHECKING:
     import keras
 
-    from artifacts.models.certifying import Clips
+    from artifacts.models.export_check import Clips
     from artifacts.run_directory import RunDirectory
 
 FAILED = 1
@@ -49,16 +49,16 @@ def export(
 
         directory = RunDirectory(run_dir).open()
         quiet.import_tensorflow()
-        from artifacts.models import exporting
-        from artifacts.models.export import load_detector
+        from artifacts.models import export_run
         from artifacts.models.formats import chosen
+        from artifacts.models.saved import load_detector
         from search.export_table import print_exports
 
         wanted = chosen(listed(formats))
-        exporting.check_precisions(wanted, listed(precision))
+        export_run.check_precisions(wanted, listed(precision))
         model, _ = load_detector(directory, untrusted=untrusted)
         clips = _clips(model, directory)
-        result = exporting.export_run(
+        result = export_run.export_run(
             directory,
             model,
             wanted,
@@ -77,7 +77,7 @@ def export(
 
 def _clips(model: keras.Model, directory: RunDirectory) -> Clips:
     """Of the run's store, or noise where that is not at hand."""
-    from artifacts.models.certifying import clips_of_store, random_clips
+    from artifacts.models.export_check import clips_of_store, random_clips
     from data_prep.errors import UserError
     from data_prep.store.store import Store
     from search import config as configuration

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from artifacts.leaderboard.columns import Column
-    from artifacts.leaderboard.loading import Leaderboard
+    from artifacts.leaderboard.load import Leaderboard
     from artifacts.records import TrialRecord
     from artifacts.run_directory import RunDirectory
 
@@ -109,7 +109,7 @@ def _opened(run_dirs: Sequence[Path]) -> dict[str, RunDirectory]:
 
 
 def _loaded(runs: Mapping[str, RunDirectory]) -> Leaderboard:
-    from artifacts.leaderboard import loading
+    from artifacts.leaderboard import load as loading
     from artifacts.leaderboard.comparison import compare
     from search import studies
 

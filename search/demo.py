@@ -8,7 +8,7 @@ from pathlib import Path
 from artifacts import quiet
 from artifacts.certificate import Certificate
 from artifacts.leaderboard import board as leaderboard
-from artifacts.leaderboard import loading
+from artifacts.leaderboard import load as loading
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
 from data_prep.preparation.prepare import prepare

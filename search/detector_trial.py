@@ -14,7 +14,7 @@ import optuna
 
 from artifacts import records
 from artifacts.leaderboard.validation_split import write_scores
-from artifacts.models.export import as_used
+from artifacts.models.saved import as_used
 from artifacts.run_directory import RunDirectory, replacing
 from data_prep.store.store import Store
 from search import detectors, left_out, limits

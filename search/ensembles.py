@@ -10,9 +10,9 @@ import numpy.typing as npt
 from optuna.trial import FrozenTrial
 
 from artifacts import records
+from artifacts.ensemble_record import STAGE, EnsembleRecord, Member
 from artifacts.leaderboard.validation_split import write_scores
 from artifacts.models.ensemble import merged
-from artifacts.models.ensemble_record import STAGE, EnsembleRecord, Member
 from artifacts.run_directory import RunDirectory
 from data_prep.store.store import Store
 from search import studies

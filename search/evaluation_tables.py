@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from artifacts.evaluation.assessment import Assessment
-from artifacts.evaluation.measures import MOST_BINS
+from artifacts.evaluation.request import Assessment
+from artifacts.metrics.measures import MOST_BINS
 from search.console import tables
 
 _MARK = "*"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.table import Table
 from rich.text import Text
 
-from artifacts.models.certifying import Exported
-from artifacts.models.exporting import RECORD, Exports
+from artifacts.models.export_check import Exported
+from artifacts.models.export_run import RECORD, Exports
 from search.console import tables
 
 

@@ -23,7 +23,6 @@ from artifacts.certificate import (
     Scored,
 )
 from artifacts.evaluation.final_test import open_test_split
-from artifacts.evaluation.metrics import best_threshold, calibrate
 from artifacts.evaluation.scoring import (
     probabilities,
     read_inputs,
@@ -32,9 +31,10 @@ from artifacts.evaluation.scoring import (
     videos_of,
 )
 from artifacts.leaderboard import board as leaderboard
-from artifacts.leaderboard import loading
-from artifacts.models.export import fold_calibration, plain_copy, save_model, versions
+from artifacts.leaderboard import load as loading
+from artifacts.metrics.metrics import best_threshold, calibrate
 from artifacts.models.picture import draw_model
+from artifacts.models.saved import fold_calibration, plain_copy, save_model, versions
 from artifacts.run_directory import RunDirectory, write_text
 from data_prep.errors import UserError
 from data_prep.store.store import Store

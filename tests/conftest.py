@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pytest
 import skimage.data
 
-from artifacts.evaluation.metrics import Evaluation, evaluate
+from artifacts.metrics.metrics import Evaluation, evaluate
 from data_prep.preparation.shortcuts import measure
 from data_prep.store.store import Clip
 from data_prep.video.grey import with_grey

@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial
 
 from artifacts.dashboard.files import RunArtifacts
 from artifacts.dashboard.view import View
-from artifacts.leaderboard.wording import Architectures, architectures_of, told
+from artifacts.leaderboard.descriptions import Architectures, architectures_of, told
 from artifacts.records import ranked
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError

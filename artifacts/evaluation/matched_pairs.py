@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 from sklearn import metrics
 
-from artifacts.evaluation.assessment import SHARPNESS
 from artifacts.evaluation.matching import ClipReader, matched_pair, pairs_among
-from artifacts.evaluation.per_video import video_names
-from artifacts.evaluation.ranking import AUC, AUC_AHEAD, PAIRS, PAIRS_AHEAD, Figure, Scores, figures
+from artifacts.evaluation.request import SHARPNESS
 from artifacts.evaluation.scoring import scores_of
-from artifacts.evaluation.untrained import Compared, Orientation, compare
+from artifacts.metrics.per_video import video_names
+from artifacts.metrics.ranking import AUC, AUC_AHEAD, PAIRS, PAIRS_AHEAD, Figure, Scores, figures
+from artifacts.metrics.untrained import Compared, Orientation, compare
 from data_prep.bootstrap import Interval
 from data_prep.errors import UserError
 from data_prep.store.store import Clip, Store

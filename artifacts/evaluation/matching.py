@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from artifacts.evaluation.ranking import source_places
+from artifacts.metrics.ranking import source_places
 from data_prep.errors import UserError
 from data_prep.preparation.shortcuts import measure, sharpness
 from data_prep.store.format import FRAME_FIELDS

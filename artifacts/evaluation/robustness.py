@@ -18,10 +18,10 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from artifacts.evaluation.bounds import settled
-from artifacts.evaluation.measures import Measure
-from artifacts.evaluation.per_video import ScoredClips
 from artifacts.evaluation.scoring import BATCH, read_inputs, scores_of
+from artifacts.metrics.bounds import settled
+from artifacts.metrics.measures import Measure
+from artifacts.metrics.per_video import ScoredClips
 from data_prep.bootstrap import Interval, batch_intervals
 from data_prep.store.store import Store
 from data_prep.video import degradation as steps
@@ -107,7 +107,7 @@ class UnderCondition:
         auc_ci, recall_ci, false_alarm_rate_ci: 95%, over identity groups.
         auc_drop: AUC of the clean clips less this one.
         auc_drop_ci: of the difference, taken within each draw of people.
-        bounds: as in :class:`artifacts.evaluation.metrics.Evaluation`.
+        bounds: as in :class:`artifacts.metrics.metrics.Evaluation`.
     """
 
     name: str

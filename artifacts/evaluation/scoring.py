@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from artifacts.certificate import Certificate
-from artifacts.evaluation.assessment import ALL
-from artifacts.evaluation.averaging import average, mirrored
-from artifacts.evaluation.metrics import Evaluation, evaluate
-from artifacts.evaluation.per_video import ScoredClips, of_videos, video_names
-from artifacts.evaluation.single_label import SingleLabel, evaluate_single_label
-from artifacts.evaluation.untrained import Compared
+from artifacts.evaluation.request import ALL
+from artifacts.metrics.averaging import average, mirrored
+from artifacts.metrics.metrics import Evaluation, evaluate
+from artifacts.metrics.per_video import ScoredClips, of_videos, video_names
+from artifacts.metrics.single_label import SingleLabel, evaluate_single_label
+from artifacts.metrics.untrained import Compared
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
 from data_prep.store.store import Store

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from artifacts.leaderboard.columns import Column, usual
-from artifacts.leaderboard.wording import architectures_of, told
+from artifacts.leaderboard.descriptions import architectures_of, told
 from artifacts.records import TrialRecord
 from data_prep.errors import UserError
 

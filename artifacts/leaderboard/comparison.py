@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from artifacts.leaderboard.loading import Leaderboard, judged, key, notes_on
+from artifacts.leaderboard.load import Leaderboard, judged, key, notes_on
 from artifacts.leaderboard.validation_split import Scores
 from artifacts.records import UNTRAINED, TrialRecord, placed
 from artifacts.run_directory import RunDirectory

@@ -13,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from artifacts.evaluation.bounds import settled
+from artifacts.metrics.bounds import settled
 from data_prep.bootstrap import Interval, group_intervals
 
 FEWEST_PEOPLE = 5
@@ -30,7 +30,7 @@ class Standing:
     Attributes:
         auc: area under the ROC curve.
         interval: 95%, over identity groups; where every draw gives the same, the exact bound
-            of :mod:`artifacts.evaluation.bounds`. None with fewer than
+            of :mod:`artifacts.metrics.bounds`. None with fewer than
             :data:`FEWEST_PEOPLE` of a label.
         eer: equal error rate.
         tied: whether it is not shown to be below the best; None where there is no interval or no

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from artifacts.certificate import Certificate
-from artifacts.evaluation.metrics import Evaluation
+from artifacts.metrics.metrics import Evaluation
 from artifacts.run_directory import RunDirectory, write_text
 
 NAME = "MODEL_CARD.md"

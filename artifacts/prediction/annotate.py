@@ -19,7 +19,7 @@ from artifacts.prediction.overlay import FacePath, Overlay
 from artifacts.prediction.sound import Sound
 from artifacts.prediction.sources import MARK
 from artifacts.prediction.timeline import running
-from artifacts.prediction.watching import Watched
+from artifacts.prediction.video_frames import Watched
 from artifacts.run_directory import replacing
 from data_prep.errors import UserError, VideoError
 from data_prep.preparation.clip import Preparation

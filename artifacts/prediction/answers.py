@@ -8,7 +8,7 @@ from typing import Any
 
 from artifacts.prediction.timeline import Moment, Segment
 from artifacts.prediction.verdicts import Band
-from artifacts.prediction.watching import Watched
+from artifacts.prediction.video_frames import Watched
 
 
 @dataclasses.dataclass(frozen=True)

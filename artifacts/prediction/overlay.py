@@ -12,7 +12,7 @@ import numpy.typing as npt
 from artifacts.prediction.answers import FaceVerdict, Verdict
 from artifacts.prediction.timeline import Moment
 from artifacts.prediction.verdicts import FAKE_VERDICT, REAL_VERDICT, UNDECIDED
-from artifacts.prediction.watching import FaceClip
+from artifacts.prediction.video_frames import FaceClip
 from data_prep.faces.crops import TEMPLATE, side_of, similarity
 from data_prep.preparation.clip import Preparation
 

@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from artifacts.evaluation.averaging import average
-from artifacts.models.export import load_detector
+from artifacts.metrics.averaging import average
+from artifacts.models.saved import load_detector
 from artifacts.prediction.answers import FaceVerdict, Judged, NoVerdict, Verdict, to_json
 from artifacts.prediction.frame_order import is_blind_to_order
 from artifacts.prediction.sliding import pace_of
 from artifacts.prediction.timeline import Moment, fake_segments, running, spans
 from artifacts.prediction.verdicts import ERROR_RATE, FAKE_VERDICT, REAL_VERDICT, read_band
-from artifacts.prediction.watching import FaceClip, Look, Watched, Watcher
+from artifacts.prediction.video_frames import FaceClip, Look, Watched, Watcher
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError, VideoError
 from data_prep.preparation.clip import Preparation, make_detector

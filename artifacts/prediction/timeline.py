@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from artifacts.evaluation.averaging import average
+from artifacts.metrics.averaging import average
 from artifacts.prediction.verdicts import FAKE_VERDICT
 
 

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from artifacts.evaluation.scores_table import read_scores
+from artifacts.metrics.scores_table import read_scores
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
 from data_prep.store.format import FAKE, REAL

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from artifacts.evaluation import scores_table
-from artifacts.evaluation.per_video import ScoredClips, of_videos, video_names
+from artifacts.metrics import scores_table
+from artifacts.metrics.per_video import ScoredClips, of_videos, video_names
 from data_prep.bootstrap import batch_intervals
 from data_prep.errors import UserError
 from data_prep.store.store import SPLITS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from artifacts.evaluation.metrics import Evaluation
+from artifacts.metrics.metrics import Evaluation
 from artifacts.report.parts import (
     EXACT,
     Cell,

@@ -104,7 +104,7 @@ def _ask(
     quiet.import_tensorflow()
     from artifacts.explain.clips import explain_clips
     from artifacts.explain.stream_worth import stream_worths
-    from artifacts.models.export import load_detector
+    from artifacts.models.saved import load_detector
 
     model, _ = load_detector(run)
     streams: Mapping[str, Any] | str = ""

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 import plotly.graph_objects as go
 
 EXACT = " (exact)"
-"""Beside an interval that is an exact bound, see :mod:`artifacts.evaluation.bounds`."""
+"""Beside an interval that is an exact bound, see :mod:`artifacts.metrics.bounds`."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 from scipy.special import ndtri
 
-from artifacts.evaluation.per_video import ScoredClips
+from artifacts.metrics.per_video import ScoredClips
 from artifacts.report.curves import Band, Curves, Scored, curves
 from artifacts.report.parts import (
     Cell,

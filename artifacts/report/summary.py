@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from artifacts.certificate import Certificate
-from artifacts.evaluation.metrics import Evaluation
+from artifacts.metrics.metrics import Evaluation
 from artifacts.records import UNTRAINED, TrialRecord
 from artifacts.report.board import name_of, quantity_of
 from artifacts.report.parts import (

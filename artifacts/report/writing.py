@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from artifacts.certificate import Certificate
-from artifacts.evaluation.assessment import Assessment, recorded
-from artifacts.evaluation.metrics import Evaluation
-from artifacts.leaderboard import loading
-from artifacts.leaderboard.loading import Leaderboard
+from artifacts.evaluation.request import Assessment, recorded
+from artifacts.leaderboard import load as loading
+from artifacts.leaderboard.load import Leaderboard
+from artifacts.metrics.metrics import Evaluation
 from artifacts.records import TrialRecord
 from artifacts.report.board import board_parts
 from artifacts.report.checks import (

@@ -83,7 +83,7 @@ class HighPassConstraint(keras.constraints.Constraint):
     Layer, 2016). The paper divides by the sum of the others, which explodes where they cancel out;
     here the nearest kernel that fulfils the constraint is taken: what is lacking is spread evenly.
 
-    It acts in training alone; :func:`artifacts.models.export.plain_copy` leaves it out.
+    It acts in training alone; :func:`artifacts.models.saved.plain_copy` leaves it out.
     """
 
     def __call__(self, kernel: Any) -> Any:

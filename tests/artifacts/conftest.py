@@ -25,8 +25,8 @@ from artifacts.certificate import (
     Origin,
     Scored,
 )
-from artifacts.evaluation.metrics import Calibration, evaluate
-from artifacts.models.export import save_model, versions
+from artifacts.metrics.metrics import Calibration, evaluate
+from artifacts.models.saved import save_model, versions
 from artifacts.run_directory import RunDirectory, write_json
 from data_prep.preparation.clip import Preparation
 from data_prep.store.store import Clip, Store, write_store

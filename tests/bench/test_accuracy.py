@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import pytest
 
-from artifacts.evaluation.ranking import pair_ranking, source_places
+from artifacts.metrics.ranking import pair_ranking, source_places
 from data_prep.store.store import Store
 
 SCRIPT = Path(__file__).parents[2] / "bench" / "accuracy.py"

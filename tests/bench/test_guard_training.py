@@ -17,7 +17,7 @@ from search_material import FROZEN, Case, config, make
 
 from artifacts.prediction.predict import TRAINED_ON
 from artifacts.prediction.sliding import pace_of
-from artifacts.prediction.watching import Watcher
+from artifacts.prediction.video_frames import Watcher
 from artifacts.run_directory import RunDirectory
 from data_prep.preparation.clip import Preparation, make_detector
 from data_prep.store.store import Store

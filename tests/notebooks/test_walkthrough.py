@@ -13,7 +13,7 @@ from nbformat import NotebookNode
 from PIL import Image
 from sklearn import metrics
 
-from artifacts.evaluation.measures import measured
+from artifacts.metrics.measures import measured
 
 pytestmark = pytest.mark.minutes
 

@@ -10,7 +10,7 @@ import keras
 import keras_tuner
 import pytest
 
-from artifacts.leaderboard.wording import streams_of
+from artifacts.leaderboard.descriptions import streams_of
 from data_prep import plugins
 from data_prep.errors import UserError
 from data_prep.store.store import Store

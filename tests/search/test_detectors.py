@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from artifacts.models.export import plain_copy
+from artifacts.models.saved import plain_copy
 from artifacts.models.trust import check_model_file
 from artifacts.run_directory import RunDirectory
 from data_prep.store.store import Store

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from artifacts.evaluation.assessment import Assessment
-from artifacts.evaluation.metrics import Evaluation
+from artifacts.evaluation.request import Assessment
+from artifacts.metrics.metrics import Evaluation
 from search.evaluation_tables import print_assessment
 
 Show = Callable[..., str]

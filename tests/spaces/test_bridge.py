@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pytest
 import tensorflow as tf
 
-from artifacts.models.export import plain_copy
+from artifacts.models.saved import plain_copy
 from artifacts.models.trust import check_model_file
 from data_prep.preparation.clip import Preparation
 from data_prep.store.store import Clip, write_store

@@ -10,7 +10,7 @@ import pytest
 
 from artifacts.evaluation import final_test, openings
 from artifacts.evaluation.final_test import FinalTest, open_test_split
-from artifacts.evaluation.metrics import Evaluation
+from artifacts.metrics.metrics import Evaluation
 from artifacts.run_directory import RunDirectory, write_json
 from data_prep.store.store import Store
 

@@ -11,9 +11,9 @@ import pytest
 
 from artifacts.evaluation.matched_pairs import evaluate_matched
 from artifacts.evaluation.matching import ClipReader, matched_pair, pairs_among
-from artifacts.evaluation.ranking import figures
 from artifacts.evaluation.scoring import score_clips
-from artifacts.evaluation.untrained import orientation
+from artifacts.metrics.ranking import figures
+from artifacts.metrics.untrained import orientation
 from data_prep.errors import UserError
 from data_prep.store.store import Clip, Store, write_store
 

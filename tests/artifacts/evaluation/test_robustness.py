@@ -10,7 +10,6 @@ import numpy.typing as npt
 import pytest
 import skimage.data
 
-from artifacts.evaluation.per_video import ScoredClips
 from artifacts.evaluation.robustness import (
     CLEAN,
     CONDITIONS,
@@ -21,6 +20,7 @@ from artifacts.evaluation.robustness import (
     score_conditions,
 )
 from artifacts.evaluation.scoring import score_clips
+from artifacts.metrics.per_video import ScoredClips
 from data_prep.preparation.shortcuts import sharpness
 from data_prep.store.store import Store
 from data_prep.video.grey import with_grey

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from artifacts.evaluation.metrics import Calibration
+from artifacts.metrics.metrics import Calibration
 from artifacts.models.ensemble import merged
-from artifacts.models.export import fold_calibration, save_model
 from artifacts.models.picture import draw_model
+from artifacts.models.saved import fold_calibration, save_model
 from artifacts.models.trust import check_model_file
 from artifacts.run_directory import RunDirectory
 from spaces.detector import detector_space

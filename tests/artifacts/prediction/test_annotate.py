@@ -21,7 +21,7 @@ from artifacts.prediction.overlay import COLOURS
 from artifacts.prediction.sliding import Clip
 from artifacts.prediction.sources import name_outputs
 from artifacts.prediction.timeline import Moment
-from artifacts.prediction.watching import FaceClip, Watched
+from artifacts.prediction.video_frames import FaceClip, Watched
 from data_prep.errors import UserError
 from data_prep.faces.tracks import FaceTrack
 from data_prep.preparation.clip import Preparation

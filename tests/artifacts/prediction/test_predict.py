@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from artifacts.models.export import load_detector
+from artifacts.models.saved import load_detector
 from artifacts.prediction.predict import TRAINED_ON, NoVerdict, Predictor, Verdict, predict, to_json
 from artifacts.prediction.sliding import pace_of
 from artifacts.run_directory import RunDirectory, write_json

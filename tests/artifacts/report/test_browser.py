@@ -21,9 +21,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from artifacts.certificate import Certificate
-from artifacts.evaluation.assessment import recorded
-from artifacts.evaluation.per_video import ScoredClips
-from artifacts.leaderboard import loading
+from artifacts.evaluation.request import recorded
+from artifacts.leaderboard import load as loading
+from artifacts.metrics.per_video import ScoredClips
 from artifacts.report.curves import Scored
 from artifacts.report.model import LookedAt
 from artifacts.report.page import render

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from artifacts.evaluation.per_video import ScoredClips
+from artifacts.metrics.per_video import ScoredClips
 from artifacts.report.curves import curves, read_scores
 from data_prep.errors import UserError
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from artifacts.evaluation.metrics import Evaluation
+from artifacts.metrics.metrics import Evaluation
 from artifacts.report.metrics import metric_parts
 from artifacts.report.parts import Table
 

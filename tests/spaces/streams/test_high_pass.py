@@ -13,7 +13,7 @@ import pytest
 from scipy.fft import dctn
 from scipy.signal import correlate2d
 
-from artifacts.models.export import plain_copy
+from artifacts.models.saved import plain_copy
 from artifacts.models.trust import check_model_file
 from spaces.layers.fixed_kernels import GREY_CHANNEL, fixed_conv
 from spaces.streams.high_pass import (

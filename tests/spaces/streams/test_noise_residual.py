@@ -13,7 +13,7 @@ import numpy.typing as npt
 import optuna
 import pytest
 
-from artifacts.models.export import plain_copy
+from artifacts.models.saved import plain_copy
 from artifacts.models.trust import check_model_file
 from search.hyperparameters import OptunaHyperParameters
 from spaces.streams.noise_residual import (

@@ -1,0 +1,214 @@
+"""A finished run on labelled clips, in every way asked for, and on record."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from artifacts.certificate import Certificate, ModelFile
+from artifacts.evaluation import openings
+from artifacts.evaluation.matched_pairs import evaluate_matched
+from artifacts.evaluation.request import ALL, TEST, Assessment, Request
+from artifacts.evaluation.robustness import CONDITIONS, robustness, score_conditions
+from artifacts.evaluation.scoring import rows_to_score, score_clips, score_either, videos_of
+from artifacts.metrics.scores_table import scores_csv
+from artifacts.metrics.untrained import Orientation, compared, orientation
+from artifacts.models.saved import load_detector
+from artifacts.run_directory import RunDirectory, write_json
+from data_prep.errors import UserError
+from data_prep.store.store import Store
+
+Say = Callable[[str], None]
+# Told of long work: what it is, how much is done, of how much.
+Progress = Callable[[str, int, int], None]
+
+
+def assess(
+    run: RunDirectory,
+    path: Path,
+    request: Request,
+    *,
+    own: Path | None = None,
+    say: Say = lambda line: None,
+    progress: Progress = lambda what, done, total: None,
+) -> Assessment:
+    """Score the clips of a store with a run's exported model, and write down what was found.
+
+    The threshold is the one frozen in the certificate. That the run's own test split is opened is
+    recorded before the first clip is read. What the certified model does on its matched pairs and
+    under degradation goes to ``matched.json`` and ``robustness.json``, all else to a file of its
+    own in ``evaluations``.
+
+    Args:
+        run: a finished run.
+        path: the store.
+        request: what to evaluate, and how.
+        own: the store the run was made on; which way round untrained scores are is from there.
+        say: told a line that a person should see before the work begins.
+        progress: told how far the work is.
+
+    Raises:
+        UserError: the request, the run or the store cannot be used.
+    """
+    request.check()
+    model, certificate = load_detector(run, untrusted=request.untrusted)
+    tested = ModelFile.of(run.h5).sha256
+    with Store(path) as store:
+        rows = rows_to_score(store, certificate, request.split)
+        mine = store.fingerprint == run.read_fingerprint()
+        own_test = mine and request.split == TEST
+        remarks = []
+        if mine and not own_test:
+            say(f"note: the {request.split} split of this store was seen when the model was made")
+        if mine and request.split in (TEST, ALL):
+            opened = openings.record(run, openings.BY_EVALUATE, request.to_json(), tested)
+            if not opened:
+                remarks.append(f"{run.root} cannot be written: this opening is not on record")
+        work = _Work(model, certificate, tested, store, rows, request, progress)
+        found = dataclasses.replace(work(_directions(run, store, rows, own)), own_test=own_test)
+    found = dataclasses.replace(found, openings=tuple(openings.openings(run)) if mine else ())
+    if not _write(run, found, request):
+        remarks.append(f"{run.root} cannot be written: these figures are not kept")
+    return dataclasses.replace(found, remarks=tuple(remarks))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Work:
+    model: keras.Model
+    certificate: Certificate
+    tested: str
+    store: Store
+    rows: npt.NDArray[np.int64]
+    request: Request
+    progress: Progress
+
+    def __call__(self, directions: Orientation | None) -> Assessment:
+        store, rows, request = self.store, self.rows, self.request
+        threshold, seed = self.certificate.threshold, self.certificate.seed
+        scores = score_clips(
+            self.model,
+            store,
+            rows,
+            mirror=request.mirror,
+            progress=partial(self.progress, "clips"),
+        )
+        evaluation = score_either(
+            scores,
+            store,
+            rows,
+            split=request.split,
+            threshold=threshold,
+            untrained=compared(scores, store, rows, directions, seed),
+            seed=seed,
+        )
+        return Assessment(
+            evaluation=evaluation,
+            store={"path": str(store.path), "fingerprint": store.fingerprint},
+            synthetic=store.is_synthetic,
+            own_test=False,
+            openings=(),
+            matched=self._matched(scores, directions) if request.matched else None,
+            robustness=self._robustness(scores) if request.robustness else None,
+            scores=scores_csv(store, {request.split: (rows, scores)}),
+        )
+
+    def _matched(
+        self, scores: npt.NDArray[np.float64], directions: Orientation | None
+    ) -> dict[str, Any]:
+        found = evaluate_matched(
+            self.model,
+            self.store,
+            self.rows,
+            scores,
+            threshold=self.certificate.threshold,
+            directions=directions,
+            mirror=self.request.mirror,
+            seed=self.certificate.seed,
+            progress=partial(self.progress, "matched pairs"),
+        )
+        return self._header() | found.to_json()
+
+    def _robustness(self, scores: npt.NDArray[np.float64]) -> dict[str, Any]:
+        degraded = score_conditions(
+            self.model,
+            self.store,
+            self.rows,
+            mirror=self.request.mirror,
+            progress=partial(self.progress, "degraded clips"),
+        )
+        videos = {
+            name: videos_of(values, self.store, self.rows).probabilities
+            for name, values in degraded.items()
+        }
+        clean = videos_of(scores, self.store, self.rows)
+        settings = self.certificate.threshold, CONDITIONS, self.certificate.seed
+        grid = robustness(clean, videos, *settings)
+        return self._header() | {
+            "videos": len(clean.labels),
+            "conditions": [row.to_json() for row in grid],
+        }
+
+    def _header(self) -> dict[str, Any]:
+        """What the figures are of."""
+        return {
+            "made": openings.now(),
+            "model": self.tested,
+            "store": {"path": str(self.store.path), "fingerprint": self.store.fingerprint},
+            "synthetic": self.store.is_synthetic,
+            "split": self.request.split,
+            "mirror": self.request.mirror,
+            "threshold": self.certificate.threshold,
+        }
+
+
+def _directions(
+    run: RunDirectory, store: Store, rows: npt.NDArray[np.int64], own: Path | None
+) -> Orientation | None:
+    """Which way round untrained scores are: from clips that are not tested, if there are any."""
+    if len(np.unique(store.labels[rows])) < 2:
+        return None
+    found = None if own is None else _of_the_run(run, own)
+    train = store.rows("train")
+    if found is None and not np.isin(train, rows).any():
+        found = orientation(store, train, f"the training split of {store.path.name}")
+    return found or orientation(store, rows, "the very clips tested")
+
+
+def _of_the_run(run: RunDirectory, own: Path) -> Orientation | None:
+    try:
+        with Store(own) as made_on:
+            if made_on.fingerprint == run.read_fingerprint():
+                clips = "the training split of the run's store"
+                return orientation(made_on, made_on.rows("train"), clips)
+    except UserError:
+        pass
+    return None
+
+
+def _write(run: RunDirectory, found: Assessment, request: Request) -> bool:
+    """Keep what was found where the report looks for it; whether that was possible."""
+    try:
+        if found.own_test and not request.mirror and not request.untrusted:
+            for path, part in ((run.matched, found.matched), (run.robustness, found.robustness)):
+                if part is not None:
+                    write_json(path, part)
+        else:
+            run.evaluations.mkdir(exist_ok=True)
+            write_json(run.evaluations / _name(found, request), found.to_json())
+    except OSError:
+        return False
+    return True
+
+
+def _name(found: Assessment, request: Request) -> str:
+    stem = re.sub(r"[^\w.-]+", "-", Path(found.store["path"]).stem) or "store"
+    kind = ("-mirror" if request.mirror else "") + ("-untrusted" if request.untrusted else "")
+    return f"{stem}-{found.store['fingerprint'][:8]}-{request.split}{kind}.json"

@@ -1,0 +1,227 @@
+"""Metrics of a detector on labelled clips, with intervals over people."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn import metrics
+from sklearn.linear_model import LogisticRegression
+
+from artifacts.metrics.measures import Labels, Measured, Scores, bins_of, measured
+from artifacts.metrics.parts import by_kind, by_method
+from artifacts.metrics.per_video import ScoredClips, of_videos
+from data_prep.audit.separation import FEWEST_PEOPLE
+from data_prep.bootstrap import Interval
+
+_ENOUGH_REALS = {"1%": 100, "0.1%": 1000}
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """Scores of one split, a video each; fake is the positive class.
+
+    What has a default here is not in evaluations of earlier versions.
+
+    Attributes:
+        split: which.
+        videos, reals, fakes: how many were scored; earlier versions counted clips.
+        coverage: mean fraction of sampled frames with a face found; also of each label.
+        quarantined: videos of the whole store that could not be prepared, and so not scored.
+        auc, eer, average_precision, log_loss, brier: of the probabilities.
+        accuracy, precision, recall, f1, false_alarm_rate: at the threshold.
+        auc_ci: 95% interval of the AUC.
+        intervals: 95% interval of every metric: percentile bootstrap over identity groups, or an
+            exact bound (:mod:`artifacts.metrics.bounds`).
+        threshold: at and above it a video is called fake; from validation.
+        by_method: of each manipulation method: videos, auc against all reals, recall, and their
+            intervals, auc_ci and recall_ci, and bounds.
+        tpr_at_1_percent_fpr, tpr_at_0_1_percent_fpr: most fakes found with at most so many false
+            alarms.
+        ece: expected calibration error, in ece_bins bins of equally many videos.
+        by_quality, by_codec: where there are several: videos, reals, fakes, and with intervals
+            auc, recall and false_alarm_rate, each None where it is not defined, and bounds.
+        clips: that were scored.
+        per_clip: ``values``, ``intervals`` and ``bounds`` of single clips, where a video has
+            several; their logits are averaged for the video's score.
+        bounds: metrics whose interval is an exact bound, as no draw of people differs from
+            another, with the number of independent people it speaks of.
+        untrained: the best score without training on the same clips, and how far the detector is
+            ahead; see :mod:`artifacts.metrics.untrained`.
+        notes: what a reader of the figures must know.
+    """
+
+    split: str
+    videos: int
+    reals: int
+    fakes: int
+    coverage: float
+    coverage_real: float
+    coverage_fake: float
+    quarantined: int
+    auc: float
+    auc_ci: Interval
+    eer: float
+    average_precision: float
+    accuracy: float
+    precision: float
+    recall: float
+    f1: float
+    log_loss: float
+    brier: float
+    threshold: float
+    intervals: dict[str, Interval]
+    by_method: dict[str, dict[str, Any]]
+    tpr_at_1_percent_fpr: float | None = None
+    tpr_at_0_1_percent_fpr: float | None = None
+    false_alarm_rate: float | None = None
+    ece: float | None = None
+    ece_bins: int = 0
+    clips: int = 0
+    by_quality: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    by_codec: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    per_clip: dict[str, Any] | None = None
+    bounds: dict[str, int] = dataclasses.field(default_factory=dict)
+    untrained: dict[str, Any] | None = None
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return dataclasses.asdict(self)
+
+
+def evaluate(
+    labels: Labels,
+    probabilities: Scores,
+    groups: npt.NDArray[np.str_],
+    methods: npt.NDArray[np.str_],
+    coverage: Scores,
+    *,
+    split: str,
+    threshold: float,
+    quarantined: int,
+    kinds: Mapping[str, npt.NDArray[np.str_]] | None = None,
+    videos: npt.NDArray[np.str_] | None = None,
+    untrained: dict[str, Any] | None = None,
+    seed: int = 0,
+) -> Evaluation:
+    """Score probabilities (N,) of clips against labels (N,) that hold both classes.
+
+    Args:
+        labels: 1 is fake.
+        probabilities: of fake.
+        groups: identity group of each clip; the bootstrap draws whole groups.
+        methods: manipulation method of each clip.
+        coverage: of each clip.
+        split: name for the record.
+        threshold: frozen from validation.
+        quarantined: videos that could not be scored.
+        kinds: ``quality`` and ``codec`` of each clip, what is known of them.
+        videos: name of each clip's video; None where each is of a video of its own.
+        untrained: for the record.
+        seed: of the bootstrap.
+    """
+    clips = ScoredClips(labels, probabilities, groups, methods, coverage, kinds or {})
+    scored = clips if videos is None else of_videos(clips, videos)
+    found = measured(scored.labels, scored.probabilities, scored.groups, threshold, seed)
+    per_clip = None
+    if len(scored.labels) < len(labels):
+        alone = measured(labels, probabilities, groups, threshold, seed)
+        per_clip = dataclasses.asdict(alone)
+    real = scored.labels == 0
+    return Evaluation(
+        split=split,
+        videos=len(real),
+        reals=int(real.sum()),
+        fakes=int((~real).sum()),
+        coverage=float(scored.coverage.mean()),
+        coverage_real=float(scored.coverage[real].mean()),
+        coverage_fake=float(scored.coverage[~real].mean()),
+        quarantined=quarantined,
+        threshold=threshold,
+        auc_ci=found.intervals["auc"],
+        intervals=found.intervals,
+        by_method=by_method(scored, threshold, found, seed),
+        ece_bins=bins_of(len(real)),
+        clips=len(labels),
+        by_quality=by_kind(scored, "quality", threshold, seed),
+        by_codec=by_kind(scored, "codec", threshold, seed),
+        per_clip=per_clip,
+        bounds=found.bounds,
+        untrained=untrained,
+        notes=_notes(scored, found),
+        **found.values,
+    )
+
+
+def _notes(scored: ScoredClips, found: Measured) -> tuple[str, ...]:
+    real = scored.labels == 0
+    reals, notes = int(real.sum()), []
+    rare = [rate for rate, enough in _ENOUGH_REALS.items() if reals < enough]
+    if rare:
+        enough = " and ".join(f"{_ENOUGH_REALS[rate]:,} for {rate}" for rate in rare)
+        notes.append(
+            f"{reals} reals are too few for the TPR at {' and '.join(rare)} FPR (it takes {enough}"
+            "): it is the share of fakes above every real"
+        )
+    people = [len(np.unique(scored.groups[side])) for side in (real, ~real)]
+    if min(people) < FEWEST_PEOPLE:
+        notes.append(
+            f"reals of {people[0]} and fakes of {people[1]} identity groups: with fewer than "
+            f"{FEWEST_PEOPLE} the same are drawn again and again, and intervals are too narrow"
+        )
+    without = [name for name, interval in found.intervals.items() if interval is None]
+    if len(without) == len(found.intervals):
+        notes.append("no intervals: the videos are of too few identity groups to draw from")
+    elif without:
+        names = ", ".join(name.replace("_", " ") for name in without)
+        notes.append(f"no interval of {names}: every draw of people gives the same")
+    return tuple(notes)
+
+
+@dataclasses.dataclass(frozen=True)
+class Calibration:
+    """Platt scaling: the calibrated logit is ``slope * logit + intercept``."""
+
+    slope: float
+    intercept: float
+
+
+def calibrate(labels: Labels, probabilities: Scores) -> Calibration:
+    """Fit Platt scaling (Platt, 1999) on validation clips, with his smoothed targets.
+
+    Smoothing keeps the slope finite where validation is separated perfectly. A slope that is not
+    positive would turn the ranking round; the probabilities are then left as they are.
+    Probabilities of 0 and 1, which a saturated sigmoid gives, count as almost that.
+    """
+    inside = np.clip(probabilities, 1e-7, 1 - 1e-7)
+    logits = np.log(inside / (1 - inside)).reshape(-1, 1)
+    fakes, reals = int(labels.sum()), int((labels == 0).sum())
+    target = np.where(labels == 1, (fakes + 1) / (fakes + 2), 1 / (reals + 2))
+    fitted = LogisticRegression(C=np.inf, max_iter=1000).fit(
+        np.concatenate([logits, logits]),
+        np.repeat([1, 0], len(labels)),
+        sample_weight=np.concatenate([target, 1 - target]),
+    )
+    slope, intercept = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
+    return Calibration(slope, intercept) if slope > 0 else Calibration(1.0, 0.0)
+
+
+def best_threshold(labels: Labels, probabilities: Scores) -> float:
+    """The threshold of best balanced accuracy (Youden, 1950), midway to the next lower score.
+
+    Where a range of thresholds is equally good, the middle of the widest gap between two scores.
+    """
+    false_alarm, hit, cuts = metrics.roc_curve(labels, probabilities, drop_intermediate=False)
+    best = np.isclose(hit - false_alarm, (hit - false_alarm).max())
+    scores = np.unique(probabilities)
+    options = []
+    for cut in cuts[best]:
+        below = scores[scores < cut]
+        low = below[-1] if len(below) else 0.0
+        high = min(float(cut), 1.0)
+        options.append((high - low, (high + low) / 2))
+    return float(max(options)[1])

@@ -1,0 +1,286 @@
+"""How well scores tell fakes from reals, and each fake from the very video it was made from."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from functools import partial
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from artifacts.metrics.bounds import independent_pairs, widened
+from data_prep.audit.separation import FEWEST_PEOPLE
+from data_prep.bootstrap import Interval, group_intervals
+
+Scores: TypeAlias = "npt.NDArray[np.float64]"
+Places: TypeAlias = "npt.NDArray[np.int64]"
+
+AUC, PAIRS = "auc", "pairs"
+AUC_AHEAD, PAIRS_AHEAD = "auc ahead", "pairs ahead"
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """A value and its 95% interval.
+
+    Attributes:
+        value: mean over the trainings.
+        interval: percentile bootstrap over identity groups and trainings; None with fewer than
+            five groups of a label: few are drawn again and again, and an interval would be narrow
+            for no reason. An exact bound where no draw differs from another, None of a difference
+            then (:mod:`artifacts.metrics.bounds`).
+    """
+
+    value: float
+    interval: Interval = None
+
+
+def source_places(
+    keys: npt.NDArray[np.str_], crop_sources: npt.NDArray[np.str_]
+) -> npt.NDArray[np.int64]:
+    """The place among these clips of the real each was made from, int64 (N,).
+
+    -1 for reals, and for fakes whose original is not among the clips or not known.
+
+    Args:
+        keys: (N,), of the clips.
+        crop_sources: (N,), key of each fake's original, as a store has it.
+    """
+    place = {str(key): at for at, key in enumerate(keys)}
+    return np.array([place.get(str(source), -1) for source in crop_sources], np.int64)
+
+
+def pair_ranking(
+    scores: Scores, sources: Places, videos: npt.NDArray[np.str_] | None = None
+) -> float | None:
+    """How often a fake scores above the very video it was made from; ties count half.
+
+    The mean over source videos of the share of its fakes, so that a video of many fakes counts as
+    much as one of a single fake. Both sides of a pair are of one person, scene and codec: of all
+    figures this is the hardest to have by what is no manipulation.
+
+    Args:
+        scores: (N,), higher for fakes.
+        sources: from :func:`source_places`.
+        videos: (N,), which video each clip is of, where one comes more than once, as in matched
+            pairs; None where none does.
+
+    Returns:
+        0 to 1; None where there is no pair.
+    """
+    found = _wins_of_videos(scores, sources, _numbered(videos, len(sources)))
+    return None if not found else float(np.mean([np.mean(wins) for wins in found.values()]))
+
+
+def figures(
+    scores: Scores,
+    labels: npt.NDArray[np.integer],
+    groups: npt.NDArray[np.str_],
+    sources: Places,
+    methods: npt.NDArray[np.str_] | None = None,
+    *,
+    against: Scores | None = None,
+    folds: npt.NDArray[np.integer] | None = None,
+    videos: npt.NDArray[np.str_] | None = None,
+    intervals: bool = True,
+    seed: int = 0,
+) -> dict[str, Figure]:
+    """AUC and pair ranking of scored clips, and what they have over other scores of the same.
+
+    Every draw of the bootstrap takes whole identity groups and, of several trainings, as many with
+    repetition; a difference is taken within each draw, of the same people.
+
+    Args:
+        scores: (N,), or (trainings, N), higher for fakes, finite.
+        labels: (N,), 1 is fake; both must be there.
+        groups: (N,), identity group of each clip.
+        sources: (N,), from :func:`source_places`.
+        methods: (N,), of the fakes; adds ``auc of METHOD`` of each against all reals.
+        against: (N,) or (trainings, N), such as a score that needs no training; adds ``auc
+            ahead`` and ``pairs ahead``, what ``scores`` have over it.
+        folds: (N,), where clips of several folds were scored by a detector each: the AUC then
+            compares clips of one fold alone, each fold with the weight of its comparisons. A group
+            lies in one fold.
+        videos: (N,), as in :func:`pair_ranking`.
+        intervals: whether to draw for them, which takes a thousand times as long.
+        seed: of the bootstrap.
+
+    Returns:
+        Figures by name: ``auc``, and where there are pairs ``pairs``, and the others asked for.
+
+    Raises:
+        ValueError: a score is not finite, or a label is missing.
+    """
+    ours = np.atleast_2d(np.asarray(scores, np.float64))
+    theirs = None if against is None else np.atleast_2d(np.asarray(against, np.float64))
+    for values in (ours, *([] if theirs is None else [theirs])):
+        if values.shape[1] != len(labels) or not np.isfinite(values).all():
+            raise ValueError(f"scores must be finite, one a clip. Received: {values.shape}")
+    if len(np.unique(labels)) < 2:
+        raise ValueError("figures need real and fake clips. Received: one label")
+    folds = np.zeros(len(labels), np.int64) if folds is None else folds
+    clips = _Clips(labels, groups, sources, folds, _numbered(videos, len(labels)))
+    drawn = seed if intervals else None
+    found = _compared(_Auc, AUC, AUC_AHEAD, ours, theirs, clips, drawn)
+    paired = clips.in_pairs()
+    if paired.any():
+        # Whoever is in no pair is no one to draw.
+        rivals = None if theirs is None else theirs[:, paired]
+        chosen = ours[:, paired]
+        found |= _compared(_Pairs, PAIRS, PAIRS_AHEAD, chosen, rivals, clips.only(paired), drawn)
+    for method in [] if methods is None else np.unique(methods[labels == 1]).tolist():
+        rows = (labels == 0) | ((methods == method) & (labels == 1))
+        of_method = _compared(_Auc, AUC, AUC_AHEAD, ours[:, rows], None, clips.only(rows), drawn)
+        found[f"auc of {method}"] = of_method[AUC]
+    return found
+
+
+@dataclasses.dataclass(frozen=True)
+class _Clips:
+    """What is known of the clips, (N,) each; every group lies in one fold."""
+
+    labels: npt.NDArray[np.integer]
+    groups: npt.NDArray[np.str_]
+    sources: Places
+    folds: npt.NDArray[np.integer]
+    videos: Places
+
+    def in_pairs(self) -> npt.NDArray[np.bool_]:
+        """Fakes whose original is there, and these originals."""
+        inside: npt.NDArray[np.bool_] = self.sources >= 0
+        inside[self.sources[inside]] = True
+        return inside
+
+    def only(self, rows: npt.NDArray[np.bool_]) -> _Clips:
+        """Some of the clips."""
+        places = np.cumsum(rows) - 1
+        kept = (self.sources >= 0) & rows[self.sources]
+        sources = np.where(kept, places[self.sources], -1)
+        return _Clips(
+            self.labels[rows],
+            self.groups[rows],
+            sources[rows],
+            self.folds[rows],
+            self.videos[rows],
+        )
+
+    def independent(self, figure: str) -> int:
+        """How many people, or pairs of them, stand behind a figure, each counted once."""
+        if figure == PAIRS:
+            return len(np.unique(self.groups))
+        folds = [self.folds == fold for fold in np.unique(self.folds)]
+        return sum(independent_pairs(self.labels[fold], self.groups[fold]) for fold in folds)
+
+    def people(self) -> int:
+        """Groups of the label that has fewer."""
+        return min(len(np.unique(self.groups[self.labels == label])) for label in (0, 1))
+
+
+class _Auc:
+    """AUC of several trainings where clips of a group count alike: sums over pairs of groups."""
+
+    def __init__(self, scores: Scores, clips: _Clips) -> None:
+        _, first, person = np.unique(clips.groups, return_index=True, return_inverse=True)
+        people, fake, real = len(first), clips.labels == 1, clips.labels == 0
+        fakes = np.bincount(person[fake], minlength=people)
+        reals = np.bincount(person[real], minlength=people)
+        folds = clips.folds[first]
+        self._alike = folds[:, None] == folds
+        self._pairs = self._alike * np.outer(fakes, reals)
+        self._wins = np.zeros((len(scores), people, people))
+        reals_of = [np.flatnonzero(real & (person == one)) for one in range(people)]
+        for training, values in enumerate(scores):
+            for one, rows in enumerate(reals_of):
+                if not len(rows):
+                    continue
+                ordered = np.sort(values[rows])
+                below = np.searchsorted(ordered, values[fake], "left")
+                upto = np.searchsorted(ordered, values[fake], "right")
+                won = np.bincount(person[fake], (below + upto) / 2, minlength=people)
+                self._wins[training, :, one] = won * self._alike[:, one]
+
+    def __call__(self, weights: npt.NDArray[np.integer]) -> Scores:
+        """Of every training, with so many copies of each group."""
+        won: Scores = np.einsum("sij,i,j->s", self._wins, weights, weights)
+        return won / (weights @ self._pairs @ weights)
+
+
+class _Pairs:
+    """Pair ranking of several trainings where clips of a group count alike: sums over groups."""
+
+    def __init__(self, scores: Scores, clips: _Clips) -> None:
+        _, first, person = np.unique(clips.groups, return_index=True, return_inverse=True)
+        people, sources = len(first), clips.sources
+        self._wins = np.zeros((len(scores), people))
+        self._count = np.zeros(people, np.int64)
+        person_of = dict(zip(clips.videos.tolist(), person.tolist(), strict=True))
+        for training, values in enumerate(scores):
+            found = _wins_of_videos(values, sources, clips.videos)
+            for video, wins in found.items():
+                self._wins[training, person_of[video]] += np.mean(wins)
+        np.add.at(self._count, [person_of[video] for video in found], 1)
+
+    def __call__(self, weights: npt.NDArray[np.integer]) -> Scores:
+        """Of every training, with so many copies of each group."""
+        found: Scores = self._wins @ weights / (weights @ self._count)
+        return found
+
+
+def _compared(
+    kind: type[_Auc] | type[_Pairs],
+    name: str,
+    ahead: str,
+    ours: Scores,
+    theirs: Scores | None,
+    clips: _Clips,
+    seed: int | None,
+) -> dict[str, Figure]:
+    """One figure, and what it has over the other scores'; with intervals where there is a seed."""
+    measures: dict[str, Callable[[npt.NDArray[np.integer]], Scores]] = {
+        side: kind(scores, clips)
+        for side, scores in (("ours", ours), ("theirs", theirs))
+        if scores is not None
+    }
+    _, first = np.unique(clips.groups, return_index=True)
+    rng = np.random.default_rng(seed)
+
+    def values(weights: npt.NDArray[np.integer], *, draw: bool) -> dict[str, float]:
+        means = {}
+        for side, measure in measures.items():
+            found = measure(weights[first])
+            picked = rng.integers(len(found), size=len(found)) if draw else slice(None)
+            means[side] = float(found[picked].mean())
+        told = {name: means["ours"]}
+        if "theirs" in means:
+            told[ahead] = means["ours"] - means["theirs"]
+        return told
+
+    point = values(np.ones(len(clips.labels), np.int64), draw=False)
+    intervals: dict[str, Interval] = dict.fromkeys(point)
+    if seed is not None and clips.people() >= FEWEST_PEOPLE:
+        drawn = partial(values, draw=True)
+        intervals = group_intervals(drawn, clips.labels, clips.groups, seed)
+    behind = {name: clips.independent(name)}
+    return {
+        key: Figure(value, widened(intervals[key], value, behind.get(key, 0)))
+        for key, value in point.items()
+    }
+
+
+def _numbered(videos: npt.NDArray[np.str_] | None, count: int) -> Places:
+    """A number for every video; each clip's own place where they are not told."""
+    if videos is None:
+        return np.arange(count)
+    return np.unique(videos, return_inverse=True)[1].astype(np.int64)
+
+
+def _wins_of_videos(scores: Scores, sources: Places, videos: Places) -> dict[int, list[float]]:
+    """Of every source video 1 for a fake above it, 1/2 for a tie, 0 for one below."""
+    found: dict[int, list[float]] = {}
+    for fake in np.flatnonzero(sources >= 0).tolist():
+        source = int(sources[fake])
+        apart = float(np.sign(scores[fake] - scores[source]))
+        found.setdefault(int(videos[source]), []).append((apart + 1) / 2)
+    return found

@@ -1,0 +1,101 @@
+"""``scores.csv``: the score of every clip, to be read by people, programs and a later command."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from artifacts.metrics.per_video import ScoredClips
+from data_prep.errors import UserError
+from data_prep.store.store import Store
+
+_COLUMNS = ("key", "split", "label", "method", "group", "coverage", "fake_probability")
+_LATER = ("quality", "codec")
+
+
+def scores_csv(
+    store: Store, scored: Mapping[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]]
+) -> str:
+    """The table as CSV, a line a clip; probabilities are written to the last bit.
+
+    Args:
+        store: of the clips.
+        scored: by the name of the split, rows of the store and their fake probabilities.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*_COLUMNS, *_LATER])
+    codecs = store.media.get("codec", np.full(len(store), ""))
+    for split, (rows, probabilities) in scored.items():
+        for row, probability in zip(rows, probabilities, strict=True):
+            writer.writerow(
+                [
+                    store.keys[row],
+                    split,
+                    int(store.labels[row]),
+                    store.methods[row],
+                    store.groups[row],
+                    f"{store.coverage[row]:.4f}",
+                    repr(float(probability)),
+                    store.qualities[row],
+                    codecs[row],
+                ]
+            )
+    return text.getvalue()
+
+
+def read_scores(path: Path, split: str) -> tuple[npt.NDArray[np.str_], ScoredClips]:
+    """The keys of a split's clips in such a table, and their scores.
+
+    Raises:
+        UserError: the file is missing, damaged, or has no clip of the split.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            lines = [line for line in csv.DictReader(file) if line["split"] == split]
+        labels = [int(line["label"]) for line in lines]
+        probabilities = np.array([float(line["fake_probability"]) for line in lines])
+        coverage = np.array([float(line["coverage"]) for line in lines])
+        text = {
+            name: np.array([line[name] for line in lines], np.str_)
+            for name in ("key", "group", "method", *_LATER)
+            if lines and lines[0].get(name) is not None
+        }
+        keys, groups, methods = (text[name] for name in ("key", "group", "method"))
+        if not (np.isfinite(probabilities).all() and set(labels) <= {0, 1}):
+            raise ValueError("a score or a label is out of range")
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; has the run finished?") from None
+    except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
+        what = f"no {error}" if isinstance(error, KeyError) else str(error)
+        raise UserError(f"{path} has no scores of the {split} split: {what}") from None
+    kinds = {name: text[name] for name in _LATER if name in text}
+    return keys, ScoredClips(
+        np.array(labels, np.uint8), probabilities, groups, methods, coverage, kinds
+    )
+
+
+def lines_of(path: Path, split: str) -> str:
+    """The table with the clips of one split alone, CSV.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    text = io.StringIO()
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            lines = list(csv.reader(file))
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(lines[0])
+        at = lines[0].index("split")
+        writer.writerows(line for line in lines[1:] if line[at] == split)
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; has the run finished?") from None
+    except (OSError, ValueError, IndexError, csv.Error) as error:
+        raise UserError(f"{path} cannot be read: {error}") from None
+    return text.getvalue()

@@ -1,0 +1,136 @@
+"""The detector as a file: what is written, and how a run's own is opened again."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from typing import Any
+
+import keras
+import numpy as np
+
+from artifacts.certificate import Certificate, ModelFile
+from artifacts.metrics.metrics import Calibration
+from artifacts.models.trust import open_model
+from artifacts.run_directory import RunDirectory, replacing
+from data_prep.errors import UserError
+
+VERSIONED = (
+    "deepfake-model-search",
+    "autokeras",
+    "keras",
+    "keras-tuner",
+    "tensorflow",
+    "optuna",
+    "numpy",
+    "h5py",
+    "opencv-python",
+)
+
+
+_CONSTRAINTS = frozenset({"kernel_constraint", "bias_constraint", "depthwise_constraint"})
+
+
+def fold_calibration(model: keras.Model, calibration: Calibration) -> None:
+    """Put Platt scaling into the last dense layer, so that every copy of the model is calibrated.
+
+    The layer computes sigmoid(w.x + b); scaling its logit is scaling w and b.
+    """
+    layer = model.get_layer("fake_probability")
+    kernel, bias = layer.get_weights()
+    layer.set_weights(
+        [
+            (kernel * calibration.slope).astype(np.float32),
+            (bias * calibration.slope + calibration.intercept).astype(np.float32),
+        ]
+    )
+
+
+def plain_copy(model: keras.Model) -> keras.Model:
+    """The model as it is used: float32 throughout, and nothing in it that only training needs.
+
+    A model trained in mixed precision is the same function of the same float32 weights, computed
+    more exactly; constraints on weights have done their work.
+    """
+    copy = type(model).from_config(_plain(model.get_config()))
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def as_used(model: keras.Model) -> keras.Model:
+    """The model itself where it is plain and was not compiled, a plain copy where it is not."""
+    config = model.get_config()
+    return plain_copy(model) if model.compiled or _plain(config) != config else model
+
+
+def _plain(config: Any) -> Any:
+    """A serialised model without constraints and with one dtype policy."""
+    if isinstance(config, dict):
+        if config.get("class_name") == "DTypePolicy":
+            return config | {"config": {"name": "float32"}}
+        return {
+            key: None if key in _CONSTRAINTS else _plain(value) for key, value in config.items()
+        }
+    if isinstance(config, list | tuple):
+        return type(config)(map(_plain, config))
+    return config
+
+
+def save_model(model: keras.Model, run: RunDirectory) -> None:
+    """Write ``best_model.keras`` and ``best_model.h5`` without optimizer, each whole or not."""
+    inputs = model.inputs if len(model.inputs) > 1 else model.inputs[0]
+    inference = keras.Model(inputs, model.outputs[0], name="deepfake_detector")
+    for path in (run.keras, run.h5):
+        with replacing(path) as temporary:
+            inference.save(temporary, include_optimizer=False)
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the libraries a result depends on."""
+    return {"python": platform.python_version()} | {
+        name: importlib.metadata.version(name) for name in VERSIONED
+    }
+
+
+def load_detector(run: RunDirectory, *, untrusted: bool = False) -> tuple[keras.Model, Certificate]:
+    """Open a run's ``best_model.h5`` with its certificate.
+
+    Nothing in the file is ever executed: its structure is checked first
+    (:func:`artifacts.models.trust.open_model`), and Keras's safe mode stays on.
+
+    Args:
+        run: a finished run.
+        untrusted: whether the file may be another than the certificate names by SHA-256. The check
+            of its structure and of what it takes and gives stays.
+
+    Raises:
+        UserError: the run has no model yet, or a file is damaged, changed or not allowed.
+    """
+    certificate = Certificate.read(run)
+    expected = certificate.files.h5.sha256
+    if not run.h5.is_file():
+        raise UserError(f"{run.h5} is missing; run again to export it")
+    found = expected if untrusted else ModelFile.of(run.h5).sha256
+    if found != expected:
+        raise UserError(
+            f"{run.h5} is not the file its certificate describes (SHA-256 {found[:12]}, "
+            f"expected {expected[:12]}); it was changed or damaged: copy it again, or open it "
+            "with --untrusted"
+        )
+    model = open_model(run.h5)
+    _check_contract(model, certificate, run)
+    return model, certificate
+
+
+def _check_contract(model: keras.Model, certificate: Certificate, run: RunDirectory) -> None:
+    """Refuse a model that takes or gives anything but what the certificate says."""
+    frames = certificate.input
+    expected: list[tuple[str, str, tuple[int, ...]]] = [(frames.name, frames.dtype, frames.shape)]
+    expected += [(each.name, each.dtype, each.shape) for each in certificate.other_inputs]
+    takes = [(each.name, each.dtype, tuple(each.shape[1:])) for each in model.inputs]
+    gives = [tuple(each.shape[1:]) for each in model.outputs]
+    if takes != expected or gives != [certificate.output.shape]:
+        raise UserError(
+            f"{run.h5} takes {takes} and gives {gives}, its certificate says {expected} and "
+            f"{[certificate.output.shape]}; it is not a model of this run"
+        )

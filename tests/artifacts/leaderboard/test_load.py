@@ -1,0 +1,279 @@
+"""A run's leaderboard knows what its rows are worth, with or without files to tell it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import optuna
+import pytest
+from optuna.trial import FrozenTrial, TrialState
+
+from artifacts.ensemble_record import EnsembleRecord, Member
+from artifacts.leaderboard import load as loading
+from artifacts.leaderboard.comparison import check_same_store, compare
+from artifacts.leaderboard.load import Leaderboard
+from artifacts.leaderboard.validation_split import SCORES, Untrained, ValidationSplit, write_scores
+from artifacts.records import TrialRecord
+from artifacts.run_directory import RunDirectory, write_json
+from data_prep.errors import UserError
+
+PEOPLE = 30
+LABELS = np.tile(np.array([0, 1], np.uint8), PEOPLE)
+GROUPS = np.repeat([f"person{number}" for number in range(PEOPLE)], 2)
+NOISE = np.random.default_rng(0).normal(size=(4, len(LABELS)))
+
+Trials = dict[str, list[FrozenTrial]]
+
+
+def _quantity(name: str, strength: float) -> Untrained:
+    return Untrained(name, strength > 0, abs(strength) * LABELS + NOISE[3])
+
+
+SPLIT = ValidationSplit(
+    LABELS,
+    GROUPS,
+    (
+        _quantity("width", 0.2),
+        _quantity("sharpness", -2.2),
+        _quantity("file_size", 1.0),
+        _quantity("fps", 0.1),
+    ),
+)
+# The second is as good as the first for all that can be told, the third far below.
+SCORES_OF = {
+    ("architecture", 0): 0.3 * LABELS + NOISE[0],
+    ("architecture", 1): 2.1 * LABELS + NOISE[1],
+    ("training", 0): 2.2 * LABELS + NOISE[2],
+}
+
+
+def _auc(scores: npt.NDArray[np.floating]) -> float:
+    fakes, reals = scores[LABELS == 1], scores[LABELS == 0]
+    return float((fakes[:, None] > reals).mean())
+
+
+@pytest.fixture
+def trials() -> Trials:
+    """Two architectures and one that was pruned, a training of the second, and a GAN."""
+    studies = {
+        stage: optuna.create_study(direction="minimize" if stage == "gan" else "maximize")
+        for stage in ("architecture", "gan", "training")
+    }
+    for (stage, _), scores in SCORES_OF.items():
+        trial = studies[stage].ask()
+        chosen = {"detector/spatial/backbone": "small_cnn", "detector/temporal/kind": "mean"}
+        if stage == "training":
+            chosen = {"architecture": "1", "optimizer": "adam", "learning_rate": 0.001}
+            chosen |= {"batch_size": 8, "epochs": 3}
+        trial.set_user_attr("hyperparameters", chosen)
+        studies[stage].tell(trial, _auc(scores))
+    pruned = studies["architecture"].ask()
+    pruned.report(0.5, 2)
+    studies["architecture"].tell(pruned, state=TrialState.PRUNED)
+    studies["gan"].tell(studies["gan"].ask(), 0.4)
+    return {stage: study.get_trials() for stage, study in studies.items()}
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> Callable[..., RunDirectory]:
+    """A run directory with what such trials leave: ``make_run("name")``."""
+
+    def make(name: str, *, kept: bool = True) -> RunDirectory:
+        run = RunDirectory(tmp_path / name)
+        run.root.mkdir()
+        run.config.write_text('store = "gone.h5"\n')
+        run.write_fingerprint("0" * 64)
+        if kept:
+            SPLIT.write(run)
+            for (stage, number), scores in SCORES_OF.items():
+                folder = run.trial(stage, number)
+                folder.mkdir(parents=True)
+                write_scores(folder, scores)
+        return run
+
+    return make
+
+
+def _by_name(board: Leaderboard) -> dict[str, TrialRecord]:
+    return {record.name: record for record in board.records}
+
+
+def test_rows_have_intervals_ties_and_scores_without_training_among_them(
+    make_run: Callable[..., RunDirectory], trials: Trials
+) -> None:
+    board = loading.load(make_run("run"), trials)
+    rows = _by_name(board)
+    best, close, far = (rows[name] for name in ("training/0", "architecture/1", "architecture/0"))
+    assert (best.rank, close.rank, far.rank) == (1, 2, 3)
+    assert (best.tied_with_best, close.tied_with_best, far.tied_with_best) == (True, True, False)
+    for row in (best, close, far):
+        assert row.val_auc is not None
+        assert row.val_auc_ci is not None
+        assert row.val_auc_ci[0] < row.val_auc < row.val_auc_ci[1]
+        assert row.val_eer is not None
+    untrained = [record for record in board.records if record.stage == "untrained"]
+    assert [record.hyperparameters["quantity"] for record in untrained] == [
+        "sharpness",
+        "file_size",
+        "width",
+    ]
+    sharpness, file_size, _ = untrained
+    assert sharpness.val_auc == _auc(SPLIT.untrained[1].scores)
+    assert sharpness.what == "sharpness alone: lower is fake"
+    assert (sharpness.rank, sharpness.tied_with_best) == (None, True)
+    places = {record.name: place for place, record in enumerate(board.records)}
+    assert places["untrained/0"] < places["training/0"] < places["architecture/1"]
+    assert places["architecture/1"] < places[file_size.name] < places["architecture/0"]
+    assert set(board.scores) == {*(f"{s}/{n}" for s, n in SCORES_OF), *map(_name, untrained)}
+    equal, without = board.notes
+    assert "over 30 identity groups" in equal
+    assert without.endswith("as far as it shows: sharpness")
+
+
+def _name(record: TrialRecord) -> str:
+    return record.name
+
+
+def test_lineage_streams_and_words_are_told_and_the_pruned_has_no_interval(
+    make_run: Callable[..., RunDirectory], trials: Trials
+) -> None:
+    rows = _by_name(loading.load(make_run("run"), trials))
+    assert rows["training/0"].lineage == "architecture/1"
+    assert rows["training/0"].backbone == "small_cnn mean"
+    assert rows["training/0"].what.startswith("spatial small_cnn mean (trial 1): adam")
+    pruned = rows["architecture/2"]
+    assert (pruned.epochs, pruned.val_auc_ci, pruned.tied_with_best) == (2, None, None)
+    assert rows["gan/0"].kid == 0.4
+
+
+def test_latencies_measured_at_the_end_stand_by_their_rows(
+    make_run: Callable[..., RunDirectory], trials: Trials
+) -> None:
+    run = make_run("run")
+    measured = trials["architecture"][0]
+    measured.set_user_attr("latency_ms", 7.5)
+    write_json(run.latencies, {"architecture/0": 99.0, "training/0": 12.5})
+    rows = _by_name(loading.load(run, trials))
+    assert rows["architecture/0"].latency_ms == 7.5
+    assert rows["training/0"].latency_ms == 12.5
+    assert rows["architecture/1"].latency_ms is None
+    damaged = ("", "[]", '{"training/0": "fast"}', '{"training/0": NaN}', "\x00", "[" * 100_000)
+    for damage in damaged:
+        run.latencies.write_text(damage)
+        assert _by_name(loading.load(run, trials))["training/0"].latency_ms is None
+
+
+def test_an_ensemble_is_held_against_the_best_as_well(
+    make_run: Callable[..., RunDirectory], trials: Trials
+) -> None:
+    run = make_run("run")
+    mean = (SCORES_OF["architecture", 1] + SCORES_OF["training", 0]) / 2
+    member = Member(stage="training", trial=0, weight=1.0, objective=0.9, hyperparameters={})
+    EnsembleRecord(
+        members=(member,),
+        objective=_auc(mean),
+        validation={"val_auc": _auc(mean)},
+        seconds=1,
+        reason="exported",
+    ).write(run)
+    run.trial("ensemble", 0).mkdir(parents=True)
+    write_scores(run.trial("ensemble", 0), mean)
+    best = loading.load(run, trials).records[0]
+    assert (best.stage, best.rank, best.tied_with_best) == ("ensemble", 1, True)
+    assert best.lineage == "training/0"
+
+
+def test_an_older_run_lacks_the_cells_and_says_why(
+    make_run: Callable[..., RunDirectory], trials: Trials
+) -> None:
+    board = loading.load(make_run("run", kept=False), trials)
+    assert [record.rank for record in board.records] == [1, 2, 3, None, None]
+    assert all(record.val_auc_ci is None for record in board.records)
+    (note,) = board.notes
+    assert "no store at" in note
+    assert (board.split, board.scores) == (None, {})
+
+
+def test_a_trial_that_kept_no_scores_is_counted(
+    make_run: Callable[..., RunDirectory], trials: Trials
+) -> None:
+    run = make_run("run")
+    (run.trial("training", 0) / SCORES).unlink()
+    board = loading.load(run, trials)
+    rows = _by_name(board)
+    # The best of all is unknown to the bootstrap, so no one is held against another.
+    assert rows["training/0"].val_auc_ci is None
+    assert rows["architecture/1"].val_auc_ci is not None
+    assert rows["architecture/1"].tied_with_best is None
+    assert board.notes[-1].startswith("1 complete trial kept no scores")
+
+
+def test_a_run_that_has_just_begun_shows_what_needs_no_training(
+    make_run: Callable[..., RunDirectory],
+) -> None:
+    board = loading.load(make_run("run"), {})
+    assert [record.stage for record in board.records] == ["untrained"] * 3
+    assert all(record.tied_with_best is None for record in board.records)
+    assert board.notes == ()
+
+
+def test_with_few_people_nothing_is_called_a_tie(
+    make_run: Callable[..., RunDirectory], trials: Trials
+) -> None:
+    run = make_run("run")
+    few = dataclasses.replace(SPLIT, groups=np.repeat(["a", "b", "c", "d"], len(LABELS) // 4))
+    few.write(run)
+    board = loading.load(run, trials)
+    assert all(record.tied_with_best is None for record in board.records)
+    assert board.notes == (
+        "validation has 4 people of a label: too few for intervals and ties, which need 5",
+    )
+
+
+def test_runs_on_one_store_are_ranked_together_by_auc(
+    make_run: Callable[..., RunDirectory], trials: Trials
+) -> None:
+    boards = {name: loading.load(make_run(name), trials) for name in ("a", "b")}
+    # Of another objective, whose values are higher and say nothing beside those of the first.
+    worse = [
+        dataclasses.replace(
+            record,
+            val_auc=record.val_auc and record.val_auc - 0.01,
+            objective=record.objective and record.objective + 10,
+        )
+        for record in boards["b"].records
+    ]
+    boards["b"] = dataclasses.replace(boards["b"], records=tuple(worse))
+    found = compare(boards)
+    ranked = [(record.run, record.name) for record in found.records if record.rank is not None]
+    assert ranked[:2] == [("a", "training/0"), ("b", "training/0")]
+    assert len(ranked) == 6
+    assert sum(record.stage == "untrained" for record in found.records) == 3
+    assert all(record.run == "" for record in found.records if record.stage == "untrained")
+    second = next(record for record in found.records if record.rank == 2)
+    assert second.tied_with_best
+    assert second.val_auc_ci == _by_name(boards["a"])["training/0"].val_auc_ci
+
+
+def test_runs_on_other_clips_are_not_compared(make_run: Callable[..., RunDirectory]) -> None:
+    runs = {name: make_run(name, kept=False) for name in ("a", "b")}
+    check_same_store(runs)
+    runs["b"].write_fingerprint("1" * 64)
+    with pytest.raises(UserError, match="a and b are runs on different stores"):
+        check_same_store(runs)
+
+
+def test_a_run_without_intervals_does_not_keep_others_from_theirs(
+    make_run: Callable[..., RunDirectory], trials: Trials
+) -> None:
+    boards = {
+        "old": loading.load(make_run("old", kept=False), trials),
+        "new": loading.load(make_run("new"), trials),
+    }
+    found = compare(boards)
+    assert {record.run for record in found.records if record.val_auc_ci} == {"new", ""}
+    assert any("no store at" in note for note in found.notes)
