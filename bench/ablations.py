@@ -35,8 +35,8 @@ from rich.table import Table
 
 from data_prep.errors import UserError
 from data_prep.store.store import Store
-from search.cli_common import INTERRUPTED, USAGE
-from search.console import log, tables
+from search.cli.app import INTERRUPTED, USAGE
+from search.cli.console import log, tables
 
 REAL_PREFIX = "real/"
 IDENTITIES, QUICK_IDENTITIES, QUICK_EPOCHS = 48, 16, 3

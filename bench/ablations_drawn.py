@@ -187,12 +187,12 @@ def _trained(keep: Path, store: Store, row: Row) -> npt.NDArray[np.float64]:
     from channels import channels_space
 
     from artifacts.evaluation.scoring import score_clips
-    from search import detectors
-    from search.fit import fit
-    from search.gan_walks import generated_walks
-    from search.hyperparameters import fixed
-    from search.samples import Walks
-    from search.trial import GAN_FILES
+    from search.detectors import space as detectors
+    from search.gan.latent_walks import generated_walks
+    from search.samples.samples import Walks
+    from search.studies.hyperparameters import fixed
+    from search.training.fit import fit
+    from search.trials.trial import GAN_FILES
     from spaces.detector import detector_space
     from spaces.streams.gan import GanStreamBlock
     from spaces.streams.spatial import SpatialBlock
@@ -230,8 +230,8 @@ def _trained(keep: Path, store: Store, row: Row) -> npt.NDArray[np.float64]:
 
 def _searched(keep: Path, path: Path, row: Row) -> npt.NDArray[np.float64]:
     """Test scores of the winner of a search, as it is exported; one that was stopped goes on."""
-    from search.config import resolve
-    from search.console import run_progress
+    from search.cli.console import run_progress
+    from search.config.run_config import resolve
     from search.run import run
 
     places = {"store": path, "run_dir": keep / "runs" / f"{row.variant}-{row.seed}-{row.manner}"}

@@ -55,8 +55,8 @@ from accuracy_training import measure
 
 from data_prep.errors import UserError
 from data_prep.store.store import Store
-from search.cli_common import INTERRUPTED, USAGE
-from search.console import log, tables
+from search.cli.app import INTERRUPTED, USAGE
+from search.cli.console import log, tables
 
 _GRACE_SECONDS = 60
 

@@ -44,7 +44,7 @@ from data_prep.splits import splits
 from data_prep.splits.dealing import shuffled
 from data_prep.store.format import FAKE, FRAME_FIELDS, REAL
 from data_prep.store.store import Clip, Store, write_store
-from search.console import bars
+from search.cli.console import bars
 
 VARIABLE = "DFSEARCH_REAL_DATA"
 FRAMES, SIDE = 8, 128

@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from data_prep.store.store import Store
-from search import config as configuration
-from search.config import RunConfig
+from search.config import run_config as configuration
+from search.config.run_config import RunConfig
 
 RECIPE, QUICK, STANDARD = "recipe", "quick", "standard"
 

@@ -68,7 +68,7 @@ def measure(keep: Path, row: Row, tested: Sequence[data.TestSet]) -> None:
 
 def _search(row: Row, train: Path, folder: RunDirectory) -> None:
     """Leave ``best_model.h5`` in the folder; a search that was stopped goes on."""
-    from search.console import run_progress
+    from search.cli.console import run_progress
     from search.run import run
 
     with run_progress() as progress:
@@ -86,13 +86,14 @@ def _alone(keep: Path, row: Row, train: Path, folder: RunDirectory) -> None:
     from channels import channels_space
 
     from artifacts.models.saved import plain_copy, save_model
-    from search import architecture, detectors
-    from search.fit import fit
-    from search.gan_walks import generated_walks
-    from search.hyperparameters import fixed
-    from search.samples import Walks
-    from search.shorter import shorter
-    from search.trial import GAN_FILES
+    from search.detectors import space as detectors
+    from search.detectors.short_clips import shorter
+    from search.gan.latent_walks import generated_walks
+    from search.samples.samples import Walks
+    from search.stages import architecture
+    from search.studies.hyperparameters import fixed
+    from search.training.fit import fit
+    from search.trials.trial import GAN_FILES
     from spaces.detector import detector_space
     from spaces.streams.gan import GanStreamBlock
 
@@ -140,9 +141,9 @@ def trained_pair(keep: Path, store: Store, seed: int, pair: Mapping[str, Any]) -
     import keras
 
     from artifacts.run_directory import replacing
-    from search.gan_faces import real_faces
-    from search.gan_training import GanTraining
-    from search.trial import GAN_FILES
+    from search.gan.faces import real_faces
+    from search.gan.training import GanTraining
+    from search.trials.trial import GAN_FILES
     from spaces.gan.choices import GanChoices
     from spaces.gan.networks import without_spectral_norm
 

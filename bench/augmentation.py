@@ -41,12 +41,12 @@ from data_prep.synthetic.synthesize import synthesize_clip  # noqa: E402
 from data_prep.video import degradation  # noqa: E402
 from data_prep.video.grey import with_grey  # noqa: E402
 from data_prep.video.video import read_frames  # noqa: E402
-from search import detectors  # noqa: E402
-from search.augmentation import augment  # noqa: E402
-from search.console import log, tables  # noqa: E402
-from search.degradation import cut_out, degrade  # noqa: E402
-from search.hyperparameters import fixed  # noqa: E402
-from search.pseudo_fakes import pseudo_fake  # noqa: E402
+from search.cli.console import log, tables  # noqa: E402
+from search.detectors import space as detectors  # noqa: E402
+from search.samples.augmentation import augment  # noqa: E402
+from search.samples.degradation import cut_out, degrade  # noqa: E402
+from search.samples.pseudo_fakes import pseudo_fake  # noqa: E402
+from search.studies.hyperparameters import fixed  # noqa: E402
 from spaces.detector import detector_space  # noqa: E402
 from spaces.streams.spatial import SpatialBlock  # noqa: E402
 from spaces.training.space import TrainingChoices, compile_detector  # noqa: E402

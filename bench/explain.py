@@ -30,7 +30,7 @@ from data_prep.preparation.clip import Preparation
 from data_prep.store.store import FAKE, Store
 from data_prep.synthetic.clip import SET, ClipPlan, pasted_region
 from data_prep.synthetic.swap import CUES
-from search.console import bars, log, tables
+from search.cli.console import bars, log, tables
 
 DETECTORS = {
     "spatial": ("spatial",),
@@ -63,9 +63,9 @@ def regions(store: Store, rows: npt.NDArray[np.int64], seed: int) -> Array:
 
 def trained(store: Store, streams: tuple[str, ...], seed: int, epochs: int) -> tuple[Any, Any]:
     """A detector of these streams trained on a store, and the same never trained."""
-    from search import detectors
-    from search.fit import fit
-    from search.hyperparameters import fixed
+    from search.detectors import space as detectors
+    from search.studies.hyperparameters import fixed
+    from search.training.fit import fit
     from spaces.detector import detector_space
     from spaces.streams.spatial import SpatialBlock
     from spaces.streams.temporal import TemporalBlock

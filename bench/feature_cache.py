@@ -33,10 +33,10 @@ import keras  # noqa: E402
 import keras_tuner  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from search.feature_cache import FeatureCache, amount  # noqa: E402
-from search.samples import training_samples, validation_samples  # noqa: E402
-from search.stream import ClipBatches  # noqa: E402
-from search.suffix import cut  # noqa: E402
+from search.features.cache import FeatureCache, amount  # noqa: E402
+from search.features.suffix import cut  # noqa: E402
+from search.samples.batches import ClipBatches  # noqa: E402
+from search.samples.samples import training_samples, validation_samples  # noqa: E402
 from spaces.backbones.inflation import inflate  # noqa: E402
 from spaces.detector import detector_space  # noqa: E402
 from spaces.streams.spatial import SpatialBlock  # noqa: E402

@@ -31,11 +31,11 @@ import_tensorflow()
 
 import tensorflow as tf  # noqa: E402
 
-from search.gan import fixed_latents  # noqa: E402
-from search.gan_detector import detector_auc, real_accuracy  # noqa: E402
-from search.gan_faces import real_faces, to_pixels, to_unit, write_grid  # noqa: E402
-from search.gan_measures import MOST_COMPARED, FaceMeasure, Measured  # noqa: E402
-from search.gan_training import GanDivergedError, GanTraining  # noqa: E402
+from search.gan.discriminator import detector_auc, real_accuracy  # noqa: E402
+from search.gan.faces import real_faces, to_pixels, to_unit, write_grid  # noqa: E402
+from search.gan.measures import MOST_COMPARED, FaceMeasure, Measured  # noqa: E402
+from search.gan.training import GanDivergedError, GanTraining  # noqa: E402
+from search.stages.gan import fixed_latents  # noqa: E402
 from spaces.gan.choices import FACE_SIDE, FEATURES, SIDES, GanChoices  # noqa: E402
 from spaces.gan.features import face_features  # noqa: E402
 

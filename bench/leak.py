@@ -47,8 +47,8 @@ from leak_table import Measured, measured, sentence, table
 from artifacts.metrics.ranking import Scores
 from data_prep.errors import UserError
 from data_prep.store.store import Store
-from search.cli_common import INTERRUPTED, USAGE
-from search.console import log, tables
+from search.cli.app import INTERRUPTED, USAGE
+from search.cli.console import log, tables
 
 NETWORK = {"backbones": ("small_cnn",), "frame_stride": 1}
 TRAINING = {"epochs": 20, "batch_size": 16, "learning_rate": 1e-3, "schedule": "cosine"}
@@ -133,9 +133,9 @@ def trained_scores(store: Store, seed: int, training: dict[str, Any]) -> Scores:
 
     import_tensorflow()
     from artifacts.evaluation.scoring import score_clips
-    from search import detectors
-    from search.fit import fit
-    from search.hyperparameters import fixed
+    from search.detectors import space as detectors
+    from search.studies.hyperparameters import fixed
+    from search.training.fit import fit
     from spaces.detector import detector_space
     from spaces.streams.spatial import SpatialBlock
     from spaces.streams.temporal import TemporalBlock

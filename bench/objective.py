@@ -34,7 +34,7 @@ from artifacts.quiet import import_tensorflow
 from data_prep.errors import UserError
 from data_prep.preparation.clip import Preparation
 from data_prep.store.store import Store
-from search.console import bars, tables
+from search.cli.console import bars, tables
 
 STREAMS = ("spatial", "noise_residual")
 PEOPLE = {"identities": 40, "size": 128}
@@ -89,12 +89,12 @@ def trained(
     """
     import keras_tuner
 
-    from search import detectors
-    from search.config import resolve
-    from search.fit import Epoch, fit
-    from search.hyperparameters import fixed
-    from search.objectives import GENERALISATION
-    from search.shorter import shorter
+    from search.config.run_config import resolve
+    from search.detectors import space as detectors
+    from search.detectors.short_clips import shorter
+    from search.studies.hyperparameters import fixed
+    from search.training.fit import Epoch, fit
+    from search.training.objectives import GENERALISATION
     from spaces.training.space import training_space
 
     rng = np.random.default_rng(number)

@@ -41,10 +41,10 @@ from data_prep.preparation.clip import Preparation
 from data_prep.store.format import FAKE, REAL
 from data_prep.store.store import Store
 from data_prep.synthetic.swap import CUES
-from search.config import RunConfig, resolve
-from search.console import log, run_progress, tables
-from search.names import AUC, LEAVE_ONE_OUT
-from search.possible import methods_of
+from search.cli.console import log, run_progress, tables
+from search.config.feasible import methods_of
+from search.config.names import AUC, LEAVE_ONE_OUT
+from search.config.run_config import RunConfig, resolve
 
 OBJECTIVES = (AUC, LEAVE_ONE_OUT)
 TRAINED_ON, LEFT_OUT = "trained on", "left out"
@@ -125,10 +125,10 @@ def winner_scores(config: RunConfig, kept: Path, split: str) -> Scores:
 
 def _trained_without(config: RunConfig, store: Store, method: str, directory: RunDirectory) -> Any:
     """The winner's configuration trained anew without a method, its epoch chosen by the others."""
-    from search import detectors
-    from search.finish import choose
-    from search.fit import fit
-    from search.hyperparameters import fixed
+    from search.detectors import space as detectors
+    from search.stages.finish import choose
+    from search.studies.hyperparameters import fixed
+    from search.training.fit import fit
 
     winner = choose(config)
     answers = fixed(dict(winner.architecture))

@@ -34,9 +34,9 @@ from artifacts.prediction.sliding import pace_of  # noqa: E402
 from artifacts.prediction.video_frames import FACES, MODEL, Watcher  # noqa: E402
 from data_prep.preparation.clip import Preparation, make_detector  # noqa: E402
 from data_prep.video.video import scan_frames  # noqa: E402
-from search import detectors  # noqa: E402
-from search.console import log, tables  # noqa: E402
-from search.hyperparameters import fixed  # noqa: E402
+from search.cli.console import log, tables  # noqa: E402
+from search.detectors import space as detectors  # noqa: E402
+from search.studies.hyperparameters import fixed  # noqa: E402
 from spaces.detector import detector_space  # noqa: E402
 from spaces.streams.spatial import SpatialBlock  # noqa: E402
 from spaces.streams.temporal import TemporalBlock  # noqa: E402

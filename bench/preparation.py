@@ -280,8 +280,8 @@ def batches(scratch: Path, rounds: int) -> Iterator[Row]:
     """Random batches from the store, against a numpy memory map of the same bytes."""
     # TensorFlow, which nothing else here needs.
     quiet.import_tensorflow()
-    from search.samples import clips_of
-    from search.stream import ClipBatches
+    from search.samples.batches import ClipBatches
+    from search.samples.samples import clips_of
 
     path, raw = scratch / "noise.h5", scratch / "noise.npy"
     write_store(path, made_up_clips(STORE_CLIPS), [], {})

@@ -75,10 +75,10 @@ def measure(rounds: int) -> Measured:
     import_tensorflow()
     import keras_tuner
 
-    from search import detectors
-    from search.feature_cache import FeatureCache
-    from search.samples import clips_of
-    from search.suffix import cut
+    from search.detectors import space as detectors
+    from search.features.cache import FeatureCache
+    from search.features.suffix import cut
+    from search.samples.samples import clips_of
     from spaces.detector import detector_space
     from spaces.streams.spatial import SpatialBlock
     from spaces.streams.temporal import TemporalBlock

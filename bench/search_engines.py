@@ -1,6 +1,6 @@
 """One search by one engine, in a process of its own, for ``bench/search.py``.
 
-Every engine searches the space of :func:`search.detectors.space` on the same store, with random
+Every engine searches the space of :func:`search.detectors.space.space` on the same store, with random
 draws from the same seed, trials of the same epochs and nothing pruned. Where a case names a
 frame stride, stock engines draw everything else. Trials are written down as they end, with the
 seconds since the engine was given the store and the best validation AUC of an epoch.
@@ -44,9 +44,9 @@ def write_to(path: Path) -> Write:
 
 def search_ours(case: Case, folder: Path, out: Path, chosen: argparse.Namespace) -> None:
     """Our search, as ``dfsearch run`` does it; the start of its worker counts."""
-    from search.console import LineProgress
+    from search.cli.console import LineProgress
     from search.run import run
-    from search.trial import TrialOutcome
+    from search.trials.trial import TrialOutcome
 
     write = write_to(out)
 
@@ -136,7 +136,7 @@ def search_with_autokeras(case: Case, folder: Path, out: Path, chosen: argparse.
 
 def _graph(case: Case, folder: Path, out: Path) -> Any:
     """What stock engines search."""
-    from search import detectors
+    from search.detectors import space as detectors
 
     with Store(case.store(folder)) as store:
         graph = detectors.space(config(case, folder, out.with_suffix(".run")), store)

@@ -12,8 +12,8 @@ import numpy as np
 from data_prep.preparation.clip import Preparation
 from data_prep.store.store import Clip, Store, write_store
 from data_prep.video.video import Media
-from search import config as configuration
-from search.config import RunConfig
+from search.config import run_config as configuration
+from search.config.run_config import RunConfig
 
 FROZEN, UNFROZEN, MEMORY = "frozen", "unfrozen", "memory"
 RESNET50, SMALL = "resnet50", "small_cnn"

@@ -33,8 +33,9 @@ def rounds(case: Case, folder: Path, out: Path, count: int) -> None:
     The first round is not counted.
     """
     import_tensorflow()
-    from search import architecture, detectors
-    from search.hyperparameters import fixed
+    from search.detectors import space as detectors
+    from search.stages import architecture
+    from search.studies.hyperparameters import fixed
     from spaces.training.space import compile_detector
 
     write = write_to(out)

@@ -20,7 +20,7 @@ from search_overhead import BARE, SPENT
 from search_overhead import OURS as TRIAL
 from search_parts import FULL, QUICK, SHORT, Searched, Sizes, memory, overhead, scaling, searches
 
-from search.console import log, tables
+from search.cli.console import log, tables
 
 OVERHEAD, SCALING = "overhead", "scaling"
 PARTS = (FROZEN, UNFROZEN, MEMORY, OVERHEAD, SCALING)

@@ -36,7 +36,7 @@ from data_prep.bootstrap import Interval, group_intervals
 from data_prep.errors import UserError
 from data_prep.preparation.clip import Preparation
 from data_prep.store.store import Store
-from search.console import bars, tables
+from search.cli.console import bars, tables
 
 STREAMS = {
     "spatial": "spatial",
@@ -84,9 +84,9 @@ def stores(folder: Path, identities: int, seed: int) -> dict[str, Path]:
 def test_scores(store: Store, stream: str, seed: int, epochs: int) -> list[float]:
     """Fake probabilities of the test clips from a detector of one stream."""
     from artifacts.evaluation.scoring import score_clips
-    from search import detectors
-    from search.fit import fit
-    from search.hyperparameters import fixed
+    from search.detectors import space as detectors
+    from search.studies.hyperparameters import fixed
+    from search.training.fit import fit
     from spaces.detector import detector_space
     from spaces.streams.spatial import SpatialBlock
     from spaces.streams.temporal import TemporalBlock

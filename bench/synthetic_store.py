@@ -8,7 +8,7 @@ from typing import Any
 from data_prep.preparation.clip import Preparation
 from data_prep.preparation.prepare import prepare
 from data_prep.synthetic.synthesize import finished_seed, synthesize
-from search.console import bars
+from search.cli.console import bars
 
 
 def drawn_store(path: Path, preparation: Preparation, **people: Any) -> Path:

@@ -24,10 +24,10 @@ import_tensorflow()
 
 import keras  # noqa: E402
 
-from search import detectors  # noqa: E402
-from search.console import log, tables  # noqa: E402
-from search.hyperparameters import fixed  # noqa: E402
-from search.precision import Precision, mixed_policy  # noqa: E402
+from search.cli.console import log, tables  # noqa: E402
+from search.detectors import space as detectors  # noqa: E402
+from search.detectors.precision import Precision, mixed_policy  # noqa: E402
+from search.studies.hyperparameters import fixed  # noqa: E402
 from spaces.detector import detector_space  # noqa: E402
 from spaces.streams.names import STREAMS  # noqa: E402
 from spaces.streams.spatial import SpatialBlock  # noqa: E402

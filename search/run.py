@@ -11,18 +11,20 @@ from artifacts.run_directory import RunDirectory, write_text
 from data_prep.errors import UserError
 from data_prep.store.store import Store
 from data_prep.text import printable
-from search import config as configuration
-from search import storage, studies, worker
-from search.addresses import password_in, without_password
-from search.budget import Budget
-from search.config import RunConfig
-from search.dispatch import Dispatch, Progress
-from search.event_log import require_tensorboard
-from search.fan_out import Crew, LocalWorkers, WorkerDiedError
-from search.identity import RunState, versions_here
-from search.possible import obstacle_to
-from search.remarks import remarks
-from search.stages import left_without, stages
+from search.config import run_config as configuration
+from search.config.addresses import password_in, without_password
+from search.config.feasible import obstacle_to
+from search.config.run_config import RunConfig
+from search.config.stages import left_without, stages
+from search.preflight import remarks
+from search.studies import storage
+from search.studies import study as studies
+from search.studies.run_state import RunState, versions_here
+from search.trials.tensorboard import require_tensorboard
+from search.workers import worker
+from search.workers.budget import Budget
+from search.workers.dispatch import Dispatch, Progress
+from search.workers.local import Crew, LocalWorkers, WorkerDiedError
 
 
 def run(config: RunConfig, progress: Progress) -> RunDirectory:
@@ -231,6 +233,6 @@ def _crew(config: RunConfig) -> Crew:
     """The workers a configuration names."""
     if not config.cluster:
         return LocalWorkers(config.workers)
-    from search.cluster import ClusterWorkers
+    from search.workers.cluster import ClusterWorkers
 
     return ClusterWorkers(config.cluster)

@@ -40,7 +40,7 @@ class Leaderboard:
 def load(run: RunDirectory, trials: Mapping[str, Iterable[FrozenTrial]]) -> Leaderboard:
     """Everything of a run's leaderboard; also while the run is going on, or when it has died.
 
-    ``loading.load(run, search.studies.trials(run.journal))``. Nothing is written.
+    ``loading.load(run, search.studies.study.trials(run.journal))``. Nothing is written.
 
     Args:
         run: an open run directory.

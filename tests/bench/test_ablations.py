@@ -21,7 +21,7 @@ from accuracy_table import Judged
 from rich.console import Console
 
 from data_prep.store.store import Clip, Store, write_store
-from search import config as configuration
+from search.config import run_config as configuration
 
 MakeClip = Callable[..., Clip]
 WORTH = compared.Comparison("the thing", "with", "without")
@@ -198,8 +198,8 @@ def test_rows_of_earlier_settings_are_taken_when_asked_for_alone(
 def test_with_grey_a_network_computes_nothing_that_it_could_not_without() -> None:
     import channels
 
-    from search import detectors
-    from search.hyperparameters import fixed
+    from search.detectors import space as detectors
+    from search.studies.hyperparameters import fixed
 
     four, three = (
         detectors.build(channels.channels_space((2, 32, 32, 4), name), fixed({}), 0)

@@ -7,7 +7,7 @@ import accuracy_people as people
 import accuracy_rows as rows
 import pytest
 
-from search import config as configuration
+from search.config import run_config as configuration
 
 
 def test_every_row_has_a_name_of_its_own_and_the_first_tell_most() -> None:

@@ -22,10 +22,13 @@ from artifacts.run_directory import RunDirectory
 from data_prep.preparation.clip import Preparation, make_detector
 from data_prep.store.store import Store
 from data_prep.video import decoding
-from search import architecture, detectors, studies, tickets
-from search.hyperparameters import fixed
-from search.samples import clips_of
-from search.stream import ClipBatches
+from search.detectors import space as detectors
+from search.samples.batches import ClipBatches
+from search.samples.samples import clips_of
+from search.stages import architecture
+from search.studies import study as studies
+from search.studies.hyperparameters import fixed
+from search.trials import queue as tickets
 from spaces.detector import detector_space
 from spaces.streams.spatial import SpatialBlock
 from spaces.streams.temporal import TemporalBlock

@@ -31,7 +31,7 @@ def test_the_script_does_not_stand_in_the_way_of_the_package_of_its_name() -> No
     lines = (
         "import sys",
         f"sys.path.insert(0, {str(BENCH)!r})",
-        "import search.config",
+        "import search.config.run_config",
         "from search import possible",
         f"assert sys.path[0] == {str(BENCH)!r}",
         "print(search.__file__)",

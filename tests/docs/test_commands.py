@@ -11,7 +11,7 @@ import pytest
 import typer.main
 
 import search.cli  # noqa: F401 - registers the commands
-from search.cli_common import app
+from search.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -8,7 +8,7 @@ import nbformat
 import typer
 from nbformat import NotebookNode
 
-from search.cli import app
+from search.cli.run import app
 
 PARTS = (
     "1. Preprocessing",

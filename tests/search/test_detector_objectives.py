@@ -20,18 +20,22 @@ from artifacts.leaderboard import board as leaderboard
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
 from data_prep.store.store import Clip, Store, write_store
-from search import architecture, fit, left_out, studies, tickets
-from search.config import RunConfig, dump, resolve
-from search.resuming import CHECKPOINT
-from search.trial import MODEL_FILE
+from search.config.run_config import RunConfig, dump, resolve
+from search.detectors import leave_one_method_out
+from search.stages import architecture
+from search.studies import study as studies
+from search.training import fit
+from search.trials import queue as tickets
+from search.trials.checkpoint_folder import CHECKPOINT
+from search.trials.trial import MODEL_FILE
 
 METHODS = ["Drawn", "Painted", "Sprayed"]
 
 
 @pytest.fixture(autouse=True)
 def every_epoch_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("search.watch.LEAST_SECONDS", 0.0)
-    monkeypatch.setattr("search.watch.MOST_SHARE", float("inf"))
+    monkeypatch.setattr("search.training.validation.LEAST_SECONDS", 0.0)
+    monkeypatch.setattr("search.training.validation.MOST_SHARE", float("inf"))
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +141,7 @@ def test_each_method_is_left_out_in_turn_and_the_worst_counts(
 
 def test_one_method_cannot_be_left_out(store_path: Path) -> None:
     with Store(store_path) as store, pytest.raises(UserError, match="there is Drawn"):
-        left_out.methods_of(store)
+        leave_one_method_out.methods_of(store)
 
 
 def test_two_objectives_make_a_front_and_are_pruned_by_the_first(
@@ -177,7 +181,7 @@ def test_what_would_be_too_large_is_never_built(
     def build(*_: Any) -> None:
         raise AssertionError("it was built")
 
-    monkeypatch.setattr("search.detectors.build", build)
+    monkeypatch.setattr("search.detectors.space.build", build)
     (trial,) = run(configured(limits={"params": 100, "file_mb": 0.1, "memory_gb": 0.5}), 1)
     assert trial.state == TrialState.PRUNED
     for name in ("params", "file_mb", "memory_gb"):
@@ -207,7 +211,7 @@ def test_out_of_memory_halves_the_batch_once(
             raise MemoryError
         return fit.fit(model, store, choices, **how)
 
-    monkeypatch.setattr("search.detector_trial.fit", short_of_memory)
+    monkeypatch.setattr("search.detectors.trial.fit", short_of_memory)
     config = configured(objective="auc")
     allowed = 4
     run(config, 1)

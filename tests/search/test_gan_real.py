@@ -10,10 +10,10 @@ from data_prep.preparation.clip import Preparation
 from data_prep.preparation.prepare import prepare
 from data_prep.store.format import REAL
 from data_prep.store.store import Store
-from search.gan import fixed_latents
-from search.gan_faces import real_faces, to_unit
-from search.gan_measures import FaceMeasure
-from search.gan_training import GanTraining
+from search.gan.faces import real_faces, to_unit
+from search.gan.measures import FaceMeasure
+from search.gan.training import GanTraining
+from search.stages.gan import fixed_latents
 from spaces.gan.choices import GanChoices
 from spaces.gan.features import face_features
 

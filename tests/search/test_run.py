@@ -21,8 +21,9 @@ from optuna.trial import FrozenTrial, TrialState
 from artifacts.records import HYPERPARAMETERS, REASON
 from artifacts.run_directory import RunDirectory
 from data_prep.store.store import Store
-from search import config as configuration
-from search import liveness, studies
+from search.config import run_config as configuration
+from search.studies import study as studies
+from search.trials import heartbeat
 
 Dfsearch = Callable[..., subprocess.CompletedProcess[str]]
 WAIT_SECONDS = 180
@@ -49,7 +50,7 @@ def begin_run() -> Iterator[Callable[[Path], subprocess.Popen[bytes]]]:
     begun: list[subprocess.Popen[bytes]] = []
 
     def begin(config: Path) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "search.cli", "run", str(config)]
+        command = [sys.executable, "-m", "search.cli.run", "run", str(config)]
         process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         )
@@ -180,12 +181,12 @@ def test_a_killed_worker_costs_its_trial_and_nothing_else(
         found = trials(run_dir)
         return (
             len(found) == 2
-            and liveness.PID in found[1].user_attrs
+            and heartbeat.PID in found[1].user_attrs
             and (found[1].state == TrialState.RUNNING)
         )
 
     wait_for(second_trial_runs, process)
-    os.kill(trials(run_dir)[1].user_attrs[liveness.PID], signal.SIGKILL)
+    os.kill(trials(run_dir)[1].user_attrs[heartbeat.PID], signal.SIGKILL)
     assert process.wait(timeout=WAIT_SECONDS) == 0
     after = trials(run_dir)
     assert [t.state.is_finished() for t in after] == [True] * 3
@@ -205,7 +206,7 @@ def test_two_workers_share_one_search(
     found = trials(tmp_path / "run")
     assert len(found) == 4
     assert all(trial.state.is_finished() for trial in found)
-    assert len({trial.user_attrs[liveness.PID] for trial in found}) == 2
+    assert len({trial.user_attrs[heartbeat.PID] for trial in found}) == 2
     assert (tmp_path / "run" / "best_model.json").exists()
 
 
@@ -213,7 +214,7 @@ def test_an_interrupt_stops_cleanly_and_says_how_to_go_on(
     write_config: Callable[..., Path], tmp_path: Path
 ) -> None:
     config = write_config(tmp_path, architecture=3, gan=0, training=0)
-    command = [sys.executable, "-m", "search.cli", "run", str(config)]
+    command = [sys.executable, "-m", "search.cli.run", "run", str(config)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
     wait_for(lambda: len(trials(tmp_path / "run")) >= 1, process)
     os.killpg(process.pid, signal.SIGINT)

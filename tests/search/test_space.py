@@ -19,8 +19,8 @@ import pytest
 
 from artifacts.models.saved import plain_copy
 from artifacts.models.trust import check_model_file
-from search import detectors
-from search.hyperparameters import OptunaHyperParameters, fixed
+from search.detectors import space as detectors
+from search.studies.hyperparameters import OptunaHyperParameters, fixed
 from spaces.backbones.names import SMALL_NETWORKS
 from spaces.detector import DetectorGraph, detector_space
 from spaces.fusion import KINDS as FUSION

@@ -80,8 +80,8 @@ def test_any_texts_and_shards_read_back_as_they_were_written(
 def test_shards_are_read_as_one_store_across_their_borders(
     shard_clips: int, clips: list[Clip], tmp_path: Path
 ) -> None:
-    from search.samples import clips_of
-    from search.stream import ClipBatches
+    from search.samples.batches import ClipBatches
+    from search.samples.samples import clips_of
 
     write_store(tmp_path / "shards", clips, [], {}, shard_clips=shard_clips)
     write_store(tmp_path / "one.h5", clips, [], {})

@@ -8,7 +8,7 @@ import keras_tuner
 import optuna
 import pytest
 
-from search.hyperparameters import OptunaHyperParameters
+from search.studies.hyperparameters import OptunaHyperParameters
 from spaces.gan.choices import GanChoices, gan_space
 
 RECIPE = {

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 
 from artifacts.models.trust import check_model_file
-from search.gan_faces import scaled, to_unit
+from search.gan.faces import scaled, to_unit
 from spaces.gan.choices import KINDS, GanChoices
 from spaces.gan.networks import discriminator
 from spaces.streams.gan import GanStreamBlock, discriminator_features, load_discriminator, resized

@@ -14,7 +14,7 @@ import optuna
 import pytest
 
 from artifacts.models.trust import check_model_file
-from search.hyperparameters import OptunaHyperParameters
+from search.studies.hyperparameters import OptunaHyperParameters
 from spaces.streams.micro_expression import MicroExpressionBlock
 from spaces.streams.micro_expression_networks import NETWORKS
 from spaces.streams.motion import REGIONS

@@ -15,7 +15,7 @@ import pytest
 
 from artifacts.models.saved import plain_copy
 from artifacts.models.trust import check_model_file
-from search.hyperparameters import OptunaHyperParameters
+from search.studies.hyperparameters import OptunaHyperParameters
 from spaces.streams.noise_residual import (
     KERNELS,
     READINGS,

@@ -14,7 +14,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from artifacts.models.trust import check_model_file
-from search.hyperparameters import OptunaHyperParameters
+from search.studies.hyperparameters import OptunaHyperParameters
 from spaces.streams.temporal import KINDS, TemporalBlock
 
 SHAPE = (4, 6)

@@ -1,0 +1,54 @@
+"""``dfsearch dashboard``: a run in optuna-dashboard."""
+
+from __future__ import annotations
+
+import warnings
+import webbrowser
+from typing import Annotated
+
+import typer
+
+from data_prep.errors import UserError
+from search.cli.app import RunDir, app, reported
+
+
+@app.command(
+    epilog="Examples: dfsearch dashboard runs/demo; from another machine: ssh -L "
+    "8080:127.0.0.1:8080 HOST dfsearch dashboard RUN_DIR --no-browser"
+)
+def dashboard(
+    run_dir: RunDir,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="To listen on; 0 for a free one.")
+    ] = 8080,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")
+    ] = True,
+) -> None:
+    """Open a run in optuna-dashboard, with its pictures and curves; also while it is going on.
+
+    Only this machine can reach the page, and nothing on it changes the run.
+    """
+    with reported():
+        from artifacts.dashboard.serving import HOST, application, bound
+        from artifacts.run_directory import RunDirectory
+        from search.studies import study as studies
+        from search.studies.storage import Place
+
+        # What it computes of few trials, it says of each hyperparameter on standard error.
+        warnings.filterwarnings("ignore", category=UserWarning, module="optuna")
+        directory = RunDirectory(run_dir).open()
+        place = Place.of(directory.journal)
+        names = {stage: place.study_name(stage) for stage in studies.begun(place)}
+        if not names:
+            raise UserError(f"{run_dir} has no trials yet; open its dashboard when one has begun")
+        page = application(directory, place.open(), names)
+        with bound(page, port) as server:
+            address = f"http://{HOST}:{server.server_port}/"
+            print(f"{run_dir}: {address} (Ctrl-C ends it)", flush=True)
+            if browser:
+                webbrowser.open(address)
+            try:
+                server.serve_forever()
+            except KeyboardInterrupt:
+                return

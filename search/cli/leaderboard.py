@@ -1,0 +1,147 @@
+"""``dfsearch leaderboard``: the trials of a run, or of several on the same store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from data_prep.errors import UserError
+from search.cli.app import Json, app, listed, print_json, reported
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from artifacts.leaderboard.columns import Column
+    from artifacts.leaderboard.load import Leaderboard
+    from artifacts.records import TrialRecord
+    from artifacts.run_directory import RunDirectory
+
+
+_WIDEST = 10_000
+
+
+@app.command(
+    epilog="Examples: dfsearch leaderboard runs/demo; dfsearch leaderboard runs/a runs/b --top 5; "
+    "dfsearch leaderboard runs/demo --filter state=complete --filter 'val_auc>0.8' --sort "
+    "latency_ms; dfsearch leaderboard runs/demo --columns trial,val_auc,val_eer,peak_mb,lineage; "
+    "dfsearch leaderboard runs/demo --trial architecture/1; dfsearch leaderboard runs/demo --json "
+    "| jq '.[] | select(.rank == 1)'"
+)
+def leaderboard(
+    run_dirs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN_DIR...", help="Folder of the run; of several, on one store."),
+    ],
+    trial: Annotated[
+        str | None, typer.Option(metavar="STAGE/NUMBER", help="Show one trial in full.")
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="Of the table, comma-separated, or all.")
+    ] = None,
+    sort: Annotated[str, typer.Option(metavar="NAME", help="By a column, the best first.")] = "",
+    reverse: Annotated[bool, typer.Option("--reverse", help="The other way round.")] = False,
+    conditions: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--filter",
+            metavar="CONDITION",
+            help="Rows that meet it: state=complete, 'val_auc>0.8', what~bilstm. May be repeated.",
+        ),
+    ] = None,
+    top: Annotated[int | None, typer.Option(min=1, help="So many rows at most.")] = None,
+    as_json: Json = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    as_markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print a Markdown table.")
+    ] = False,
+) -> None:
+    """Show every trial, best first, beside scores without training; also of a run going on."""
+    with reported():
+        from artifacts.leaderboard import board
+        from artifacts.leaderboard import columns as headed
+        from artifacts.leaderboard.selection import Condition, check_fields, selected
+
+        if as_json + as_csv + as_markdown > 1:
+            raise UserError("choose one of --json, --csv and --markdown")
+        names, for_programs = listed(columns or ""), as_json or as_csv
+        fields = check_fields(names) if names and for_programs else board.FIELDS
+        wanted = [Condition.parse(text) for text in conditions or ()]
+        runs = _opened(run_dirs)
+        found = _loaded(runs)
+        records: Sequence[TrialRecord] = found.records
+        if trial is not None:
+            if len(runs) > 1:
+                raise UserError("--trial shows one trial of one run; name one run")
+            records = [board.find(records, trial)]
+        records = selected(records, wanted, sort, top, backwards=reverse)
+        shown = headed.columns(names, records) if names and not for_programs else None
+        title = ", ".join(map(str, run_dirs))
+        if as_json:
+            print_json(board.rows(records, fields))
+        elif as_csv:
+            print(board.to_csv(records, fields), end="")
+        elif as_markdown:
+            print(board.to_markdown(records, shown), end="")
+        elif trial is not None:
+            _print_sheet(next(iter(runs.values())), records)
+        else:
+            _print_table(records, title, shown, found.notes)
+
+
+def _opened(run_dirs: Sequence[Path]) -> dict[str, RunDirectory]:
+    """The runs by the names of their folders, or as they were given where these are alike."""
+    from artifacts.leaderboard.comparison import check_same_store
+    from artifacts.run_directory import RunDirectory
+
+    places = [path.resolve() for path in run_dirs]
+    if len(set(places)) < len(places):
+        raise UserError("a run is named twice; name each once")
+    names = [place.name for place in places]
+    if len(set(names)) < len(names):
+        names = [str(path) for path in run_dirs]
+    found = (RunDirectory(path).open() for path in run_dirs)
+    runs = dict(zip(names, found, strict=True))
+    if len(runs) > 1:
+        check_same_store(runs)
+    return runs
+
+
+def _loaded(runs: Mapping[str, RunDirectory]) -> Leaderboard:
+    from artifacts.leaderboard import load as loading
+    from artifacts.leaderboard.comparison import compare
+    from search.studies import study as studies
+
+    boards = {name: loading.load(run, studies.trials(run.journal)) for name, run in runs.items()}
+    return compare(boards) if len(boards) > 1 else next(iter(boards.values()))
+
+
+def _print_sheet(run: RunDirectory, records: Sequence[TrialRecord]) -> None:
+    """One trial in full, if the conditions have left it."""
+    from artifacts.leaderboard import board
+    from search.cli.console import tables
+
+    for record in records:
+        path = run.trial(record.stage, record.trial) / "history.csv"
+        history = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        tables().print(board.to_sheet(record, history))
+
+
+def _print_table(
+    records: Sequence[TrialRecord],
+    title: str,
+    shown: Sequence[Column] | None,
+    notes: Sequence[str],
+) -> None:
+    """The table and what to know of it; columns that were asked for are never cut off."""
+    from artifacts.leaderboard import board
+    from search.cli.console import tables
+
+    console, table = tables(), board.to_table(records, title, shown)
+    if shown:
+        wide = console.options.update(max_width=_WIDEST)
+        console.width = max(console.width, console.measure(table, options=wide).maximum)
+    console.print(table)
+    for note in notes:
+        console.print(note, markup=False)

@@ -1,0 +1,151 @@
+"""What a person sees of a search on a terminal: a table that follows the trials that run."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from artifacts.run_directory import RunDirectory
+from search.curves import read_curve, sparkline
+from search.trials.trial import TrialOutcome
+
+
+class LiveProgress:
+    """Tells how a run goes; see :class:`search.workers.dispatch.Progress`.
+
+    Trials that ended are lines that stay; below them :meth:`render` gives what is going on now:
+    the best so far, how many were pruned and failed, the time left, and of every running trial its
+    epoch, its last value and its curve, read from its ``history.csv``.
+
+    Args:
+        console: for the lines.
+        run: where histories are.
+        clock: seconds from any start.
+    """
+
+    def __init__(
+        self, console: Console, run: RunDirectory, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._console = console
+        self._run = run
+        self._clock = clock
+        self._stage = ""
+        self._is_on = False
+        self._total = self._done = self._before = 0
+        self._began = clock()
+        self._states: Counter[str] = Counter()
+        self._running: tuple[int, ...] = ()
+        self._best: TrialOutcome | None = None
+
+    def stage(self, name: str, ended: Sequence[TrialOutcome], total: int) -> None:
+        """Begin a stage, with what an earlier start has done of it; told of it again, end it."""
+        self._is_on = name != self._stage and len(ended) < total
+        if name != self._stage:
+            self._stage, self._best, self._running = name, None, ()
+            self._states.clear()
+            self._began, self._before = self._clock(), len(ended)
+            for outcome in ended:
+                self._count(outcome)
+        self._done, self._total = len(ended), total
+
+    def trial(self, outcome: TrialOutcome) -> None:
+        """Print a line for a trial that ended and count it."""
+        self._console.print(f"  {told(outcome)}", markup=False)
+        self._done += 1
+        self._running = tuple(number for number in self._running if number != outcome.number)
+        self._count(outcome)
+
+    def _count(self, outcome: TrialOutcome) -> None:
+        self._states[outcome.state] += 1
+        if is_better(outcome, self._best):
+            self._best = outcome
+
+    def running(self, numbers: Sequence[int]) -> None:
+        """Which trials of the stage run now."""
+        self._running = tuple(numbers)
+
+    def message(self, text: str) -> None:
+        """Print a line."""
+        self._console.print(f"  {text}", markup=False)
+
+    def render(self) -> RenderableType:
+        """The table as it is now."""
+        if not self._is_on:
+            return Text("")
+        return Group(Text(f"  {self._headline()}"), self._table())
+
+    def _headline(self) -> str:
+        parts = [f"{self._stage} {self._done}/{self._total}"]
+        if self._best is not None and self._best.value is not None:
+            name = value_name(self._stage)
+            parts.append(f"best {name} {self._best.value:.3f} (trial {self._best.number})")
+        parts += [
+            f"{self._states[state]} {state}"
+            for state in ("pruned", "failed")
+            if self._states[state]
+        ]
+        parts.append(f"{duration(self._clock() - self._began)} so far")
+        left = self._seconds_left()
+        if left is not None:
+            parts.append(f"about {duration(left)} left")
+        return ", ".join(parts)
+
+    def _seconds_left(self) -> float | None:
+        """At the pace of the trials that ended since this process began the stage."""
+        ended = self._done - self._before
+        if ended <= 0:
+            return None
+        return (self._clock() - self._began) / ended * (self._total - self._done)
+
+    def _table(self) -> RenderableType:
+        if not self._running:
+            return Text("    no trial runs yet")
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False)
+        for name in ("running", "epoch", "value", "curve"):
+            table.add_column(name, justify="right" if name in ("epoch", "value") else "left")
+        for number in self._running:
+            curve = read_curve(self._run.trial(self._stage, number) / "history.csv")
+            value = f"{curve.name} {curve.values[-1]:.3f}" if curve.values else ""
+            step = str(curve.step) if curve.step else "begins"
+            table.add_row(f"trial {number}", step, value, sparkline(curve.values))
+        return table
+
+
+def told(outcome: TrialOutcome) -> str:
+    """How a trial ended, in one line."""
+    text = f"{outcome.stage} {outcome.number}: {outcome.state}"
+    if outcome.value is not None:
+        text += f", {value_name(outcome.stage)} {outcome.value:.3f}"
+    if outcome.reason:
+        text += f", {outcome.reason}"
+    return f"{text}, {outcome.seconds:.0f} s"
+
+
+def value_name(stage: str) -> str:
+    """What the value of a trial is called."""
+    return "KID" if stage == "gan" else "score"
+
+
+def is_better(outcome: TrialOutcome, best: TrialOutcome | None) -> bool:
+    """Whether a trial is the best so far: of GANs the lowest value, of detectors the highest."""
+    if outcome.value is None:
+        return False
+    if best is None or best.value is None:
+        return True
+    if outcome.stage == "gan":
+        return outcome.value < best.value
+    return outcome.value > best.value
+
+
+def duration(seconds: float) -> str:
+    """A length of time as a person says it."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"

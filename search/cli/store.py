@@ -1,0 +1,97 @@
+"""The commands that look into a store: audit, verify and pseudo-fakes."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from search.cli.app import Json, app, print_json, reported, say
+
+FOUND = 1
+
+StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="Store, or folder of shards.")]
+
+
+@app.command(
+    epilog="Example: dfsearch audit ffpp.h5; dfsearch audit ffpp.h5 --json | jq '.findings'"
+)
+def audit(
+    store: StorePath,
+    picture: Annotated[
+        Path | None,
+        typer.Option(metavar="PNG", help="Sample crops; default STORE.audit.png."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of folds and intervals.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Find leaks between the splits, imbalance, and shortcuts that tell real from fake.
+
+    Draws sample crops of every method. The exit code is 1 if there is a leak.
+    """
+    with reported():
+        from data_prep.audit.audit import audit as look
+        from data_prep.audit.sample_picture import draw_samples
+        from data_prep.store.store import Store
+        from search.cli.tables.audit import print_audit
+
+        picture = picture or _beside(store, "audit.png")
+        with Store(store) as opened:
+            found = look(opened, seed=seed)
+            draw_samples(opened, picture, seed=seed)
+        if as_json:
+            print_json(found.to_json() | {"picture": str(picture)})
+        else:
+            print_audit(found, picture)
+        if found.leaks:
+            raise typer.Exit(FOUND)
+
+
+@app.command(epilog="Example: dfsearch verify ffpp.h5")
+def verify(store: StorePath, as_json: Json = False) -> None:
+    """Read a whole store and check it against its format and its fingerprint.
+
+    The exit code is 1 if something is wrong.
+    """
+    with reported():
+        from data_prep.store.verify import verify_in_time
+        from search.cli.tables.audit import print_problems
+
+        problems = verify_in_time(store)
+        if as_json:
+            listed = [dataclasses.asdict(problem) for problem in problems]
+            print_json({"store": str(store), "whole": not problems, "problems": listed})
+        else:
+            print_problems(store, problems)
+        if problems:
+            raise typer.Exit(FOUND)
+
+
+@app.command(epilog="Example: dfsearch pseudo-fakes ffpp.h5 -o page.png")
+def pseudo_fakes(
+    store: StorePath,
+    picture: Annotated[
+        Path | None,
+        typer.Option("--picture", "-o", metavar="PNG", help="Default STORE.pseudo-fakes.png."),
+    ] = None,
+    clips: Annotated[int, typer.Option(min=1, max=200, help="Pseudo-fakes to show.")] = 12,
+    seed: Annotated[int, typer.Option(help="Of the choice and of the pseudo-fakes.")] = 0,
+) -> None:
+    """Draw pseudo-fakes of real clips, with their masks, as training makes them."""
+    with reported():
+        from data_prep.store.store import Store
+        from search.samples.pseudo_fake_page import draw_pseudo_fakes
+
+        picture = picture or _beside(store, "pseudo-fakes.png")
+        with Store(store) as opened:
+            draw_pseudo_fakes(opened, picture, clips=clips, seed=seed)
+        say(f"pseudo-fakes drawn: {picture}")
+
+
+def _beside(store: Path, ending: str) -> Path:
+    """A file named after a store."""
+    # "." and ".." are no names to make another of.
+    named = store.resolve() if store.name in {"", ".."} else store
+    return named.with_name(f"{named.name}.{ending}")

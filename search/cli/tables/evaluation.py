@@ -1,0 +1,220 @@
+"""Figures of a finished run as tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from artifacts.evaluation.request import Assessment
+from artifacts.metrics.measures import MOST_BINS
+from search.cli.console import tables
+
+_MARK = "*"
+_PARTS = ("method", "quality", "codec")
+_WORDS = {
+    "auc": "AUC",
+    "eer": "EER",
+    "average_precision": "average precision",
+    "tpr_at_1_percent_fpr": "TPR at 1% FPR",
+    "tpr_at_0_1_percent_fpr": "TPR at 0.1% FPR",
+    "f1": "F1",
+    "brier": "Brier",
+    "ece": "ECE",
+}
+
+
+def print_assessment(found: Assessment, run_dir: Path) -> None:
+    """Every metric with its interval, then methods, qualities, untrained scores and the rest.
+
+    Args:
+        found: what was asked for.
+        run_dir: of the run, for the title.
+    """
+    console = tables()
+    result = found.to_json()
+    kind = "SYNTHETIC videos" if found.synthetic else "videos"
+    name = f"{run_dir}, {result['split']} split"
+    if not found.own_test:
+        name += f" of {found.store['path']}"
+    _title(console, f"{name}: {result['videos']} {kind}")
+    console.print(_metrics(result))
+    for part in _PARTS:
+        _parts(console, result[f"by_{part}"], part)
+    for show, kept, name in (
+        (_untrained, result.get("untrained"), "best_model.json"),
+        (_degraded, found.robustness, "robustness.json"),
+        (_matched, found.matched, "matched.json"),
+    ):
+        if kept:
+            try:
+                show(console, kept)
+            except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+                console.print(f"{name} is damaged and cannot be shown whole")
+    _footnotes(console, found, result)
+
+
+def _title(console: Console, text: str) -> None:
+    """A line of its own: a table would break it where the table ends."""
+    console.print(Text(text, "bold"), soft_wrap=True)
+
+
+def _metrics(result: Mapping[str, Any]) -> Table:
+    table = Table()
+    clips = result.get("per_clip")
+    for column in ("metric", "value", "95% interval", *(["of single clips"] if clips else [])):
+        table.add_column(column, justify="left" if column == "metric" else "right")
+    for name, interval in result["intervals"].items():
+        cells = [_words(name), f"{result[name]:.3f}", _edges(interval, _is_bound(result, name))]
+        if clips:
+            cells.append(f"{clips['values'][name]:.3f}")
+        table.add_row(*cells)
+    return table
+
+
+def _parts(console: Console, rows: Mapping[str, Mapping[str, Any]], kind: str) -> None:
+    """A table of methods, qualities or codecs; none where there is none."""
+    if not rows:
+        return
+    table = Table()
+    table.add_column(kind)
+    for column in ("videos", "AUC", "95%", "recall", "95%", "false alarms", "95%"):
+        if "alarms" in column and all("false_alarm_rate" not in row for row in rows.values()):
+            break
+        table.add_column(column, justify="right")
+    for name, row in rows.items():
+        cells = [str(row["videos"])]
+        for figure in ("auc", "recall", "false_alarm_rate"):
+            if figure in row or figure != "false_alarm_rate":
+                edges = _edges(row.get(f"{figure}_ci"), _is_bound(row, figure))
+                cells += [_value(row.get(figure)), edges]
+        table.add_row(Text(name), *cells)
+    console.print(table)
+
+
+def _untrained(console: Console, beside: Mapping[str, Any]) -> None:
+    way = "more" if beside["higher_is_fake"] else "less"
+    console.print(
+        f"best without training: {_words(beside['name'])} ({way} in fakes on "
+        f"{beside['oriented_on']}), AUC {_with_edges(beside['auc'], beside['auc_ci'])}; the "
+        f"detector is ahead by {_with_edges(beside['ahead'], beside['ahead_ci'], signed=True)}",
+        markup=False,
+    )
+    if beside["pair_ranking"] is not None:
+        console.print(
+            f"{beside['pairs']} pairs of a fake and its real: the detector scores the fake higher "
+            f"in {_with_edges(beside['pair_ranking'], beside['pair_ranking_ci'])}, "
+            f"{_words(beside['name'])} in {beside['untrained_pair_ranking']:.3f}; ahead by "
+            f"{_with_edges(beside['pair_ahead'], beside['pair_ahead_ci'], signed=True)}",
+            markup=False,
+        )
+
+
+def _degraded(console: Console, found: Mapping[str, Any]) -> None:
+    _title(console, "degraded clips")
+    table = Table()
+    table.add_column("clips")
+    for column in ("AUC", "95%", "drop", "95%", "recall", "false alarms"):
+        table.add_column(column, justify="right")
+    for row in found["conditions"]:
+        interval = row["auc_drop_ci"]
+        drop = "" if row["auc_drop"] is None else f"{row['auc_drop']:+.3f}"
+        table.add_row(
+            str(row["told"]),
+            _value(row["auc"]),
+            _edges(row["auc_ci"], _is_bound(row, "auc")),
+            drop,
+            "" if interval is None else f"{interval[0]:+.3f} to {interval[1]:+.3f}",
+            _value(row["recall"]),
+            _value(row["false_alarm_rate"]),
+        )
+    console.print(table)
+
+
+def _matched(console: Console, found: Mapping[str, Any]) -> None:
+    _title(console, f"{found['pairs']} pairs made equal in {found['quantity']}")
+    table = Table()
+    table.add_column("figure")
+    for column in ("as they are", "matched", "95%", "gain", "95%"):
+        table.add_column(column, justify="right")
+    for name in ("auc", "pair_ranking"):
+        gain = found[f"{name}_gain_ci"]
+        table.add_row(
+            _words(name),
+            _value(found[f"{name}_as_they_are"]),
+            _value(found[name]),
+            _edges(found[f"{name}_ci"]),
+            f"{found[f'{name}_gain']:+.3f}",
+            "" if gain is None else f"{gain[0]:+.3f} to {gain[1]:+.3f}",
+        )
+    console.print(table)
+    if found["quantity_auc"] is not None:
+        console.print(
+            f"{found['quantity']} alone has AUC {found['quantity_auc_as_they_are']:.3f}, matched "
+            f"{found['quantity_auc']:.3f}"
+        )
+    if found["left_out"]:
+        left_out = len(found["left_out"])
+        console.print(f"{left_out} pairs are left out: one of both is flat or nearly so")
+    if found["untrained"]:
+        _untrained(console, found["untrained"])
+
+
+def _footnotes(console: Console, found: Assessment, result: Mapping[str, Any]) -> None:
+    if result.get("ece_bins"):
+        bins = result["ece_bins"]
+        fewer = f" (of {MOST_BINS}, for want of videos)" if bins < MOST_BINS else ""
+        console.print(f"ECE in {bins} bins{fewer} of equally many videos")
+    parts = [row for kind in _PARTS for row in result[f"by_{kind}"].values()]
+    bounds = [f"{_words(name)} {count}" for name, count in result.get("bounds", {}).items()]
+    if any(row.get("bounds") for row in parts):
+        bounds.append("of each part those in it")
+    if bounds:
+        console.print(
+            f"{_MARK} every draw of people gives the same: the exact bound of Clopper and Pearson "
+            f"for so many independent people or pairs: {', '.join(bounds)}"
+        )
+    for note in result.get("notes", ()):
+        console.print(f"note: {note}", markup=False)
+    reals, fakes = (f"{result[name]} {name[:-1]}" for name in ("reals", "fakes"))
+    if "coverage_real" in result:
+        reals += f" (face coverage {result['coverage_real']:.3f})"
+        fakes += f" (face coverage {result['coverage_fake']:.3f})"
+    console.print(
+        f"{reals} and {fakes}; threshold {result['threshold']:.3f} from validation; intervals over "
+        f"identity groups; {result['quarantined']} videos of the data set quarantined and not "
+        "scored"
+    )
+    if found.openings:
+        times = f"{len(found.openings)} time" + ("s" if len(found.openings) > 1 else "")
+        when = ", ".join(entry.opened or entry.by for entry in found.openings[-3:])
+        console.print(f"the test split was opened {times}: {when}", markup=False)
+
+
+def _words(name: str) -> str:
+    return _WORDS.get(name, name.replace("_", " "))
+
+
+def _is_bound(row: Mapping[str, Any], figure: str) -> bool:
+    return figure in row.get("bounds", {})
+
+
+def _value(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _edges(interval: Any, bound: bool = False) -> str:
+    if interval is None:
+        return ""
+    return f"{interval[0]:.3f} to {interval[1]:.3f}{_MARK if bound else ''}"
+
+
+def _with_edges(value: float, interval: Any, *, signed: bool = False) -> str:
+    sign = "+" if signed else ""
+    if interval is None:
+        return f"{value:{sign}.3f} (no interval)"
+    return f"{value:{sign}.3f} [{interval[0]:{sign}.3f}, {interval[1]:{sign}.3f}]"

@@ -1,0 +1,44 @@
+"""What ``dfsearch export`` prints for people."""
+
+from __future__ import annotations
+
+from rich.table import Table
+from rich.text import Text
+
+from artifacts.models.export_check import Exported
+from artifacts.models.export_run import RECORD, Exports
+from search.cli.console import tables
+
+
+def print_exports(exports: Exports) -> None:
+    """Every file with its size, difference, time of a clip and AUC, or why there is none."""
+    table = Table(title=Text(f"{exports.folder}, on {exports.clips}"), title_justify="left")
+    for column in ("format", "precision", "file"):
+        table.add_column(column, overflow="fold")
+    for column in ("MB", "difference", "ms/clip", "AUC", "change, 95%"):
+        table.add_column(column, justify="right")
+    for row in exports.rows:
+        table.add_row(row.format, row.precision, *_cells(row))
+    console = tables()
+    console.print(table)
+    console.print(
+        f"difference: the largest of a clip's probability from best_model.h5's; record in "
+        f"{exports.folder / RECORD}",
+        markup=False,
+    )
+
+
+def _cells(row: Exported) -> tuple[Text | str, ...]:
+    if row.error:
+        return (Text(row.error, style="red"),)
+    change = (
+        "" if row.auc_change is None else f"{row.auc_change[0]:+.3f} to {row.auc_change[1]:+.3f}"
+    )
+    return (
+        Text(row.file),
+        f"{row.bytes / 1e6:.2f}",
+        "" if row.difference is None else f"{row.difference:.1e}",
+        "" if row.milliseconds is None else f"{row.milliseconds:.1f}",
+        "" if row.auc is None else f"{row.auc:.3f}",
+        change,
+    )

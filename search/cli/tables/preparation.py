@@ -1,0 +1,54 @@
+"""What commands print for people when their work is done."""
+
+from __future__ import annotations
+
+from rich.table import Table
+from rich.text import Text
+
+from data_prep.preparation.prepare import PreparationSummary
+from data_prep.store.store import SPLITS
+from search.cli.console import tables
+
+LISTED = 20
+
+
+def print_preparation(summary: PreparationSummary) -> None:
+    """Clips by split, label and method; what was quarantined; coverage."""
+    console = tables()
+    title = f"{summary.store} ({summary.layout}, {summary.split_policy} splits)"
+    table = Table(title=Text(title), title_justify="left")
+    for column in ("label", "method", *SPLITS):
+        table.add_column(column, justify="right" if column in SPLITS else "left")
+    cells = {(count.label, count.method, count.split): count.clips for count in summary.counts}
+    for label, method in sorted({key[:2] for key in cells}, reverse=True):
+        counts = (str(cells.get((label, method, split), 0)) for split in SPLITS)
+        table.add_row(label, Text(method), *counts)
+    console.print(table)
+    if summary.quarantined:
+        left_out = Table(title=f"quarantined: {len(summary.quarantined)}", title_justify="left")
+        for column in ("video", "step", "reason"):
+            left_out.add_column(column, overflow="fold")
+        for entry in summary.quarantined[:LISTED]:
+            left_out.add_row(Text(entry.path), entry.step, Text(entry.reason))
+        console.print(left_out)
+        if len(summary.quarantined) > LISTED:
+            console.print(f"... and {len(summary.quarantined) - LISTED} more, in /quarantine")
+    if summary.split_note:
+        console.print(f"note: {summary.split_note}", markup=False)
+    if summary.overlap:
+        console.print(
+            f"warning: {summary.overlap} identity groups are in more than one split; scores on "
+            "this store are of people seen in training"
+        )
+    if summary.paired:
+        others = "" if summary.guided == summary.paired else "; the others' frames do not fit it"
+        console.print(
+            f"{summary.guided} of {summary.paired} fakes whose original is there are cropped with "
+            f"its face track{others}"
+        )
+    if summary.silent:
+        console.print(f"{summary.silent} clips are of videos without sound")
+    console.print(
+        f"{summary.clips} clips of {summary.videos} videos, coverage {summary.coverage:.3f}, "
+        f"{len(summary.quarantined)} quarantined, {summary.seconds:.0f} s"
+    )

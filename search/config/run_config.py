@@ -1,0 +1,300 @@
+"""The configuration of a run: one TOML file, checked, with its defaults here and nowhere else."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+import pydantic
+import tomli_w
+
+from data_prep import plugins
+from data_prep.errors import UserError
+from search.config import addresses
+from search.config.names import (
+    GENERALISATION,
+    GRID,
+    LEAVING_OUT,
+    OBJECTIVES,
+    PARETO,
+    Objective,
+    Pruner,
+    Sampler,
+)
+from search.config.sections import (
+    WEIGHTS,
+    Architecture,
+    Count,
+    Gan,
+    Limits,
+    Positive,
+    Section,
+    Space,
+    Training,
+)
+from spaces.backbones.names import TEMPORAL_EXTENT
+from spaces.streams.names import STREAMS
+
+Preset: TypeAlias = Literal["quick", "standard", "thorough"]
+Seed: TypeAlias = Annotated[int, pydantic.Field(ge=0, lt=2**31, strict=True)]
+
+# Where a search runs and what it may take, which may change from start to start.
+_APART = {
+    *("store", "run_dir", "workers", "features_gb", "storage", "cluster", "device"),
+    *("minutes", "patience", "tensorboard"),
+    *("limits.trial_minutes", "limits.worker_gb", "limits.silence_seconds"),
+}
+
+
+class RunConfig(Section):
+    """Everything a run depends on.
+
+    Attributes:
+        store: the prepared store.
+        run_dir: where everything goes.
+        preset: which defaults the file started from.
+        seed: of samplers, weights and shuffling. One worker and one seed repeat a search.
+        workers: trials at a time on this machine.
+        storage: database that keeps the studies, as ``postgresql://USER@HOST/DATABASE``; empty
+            for a journal file in the run directory. A password is used, and not kept.
+        cluster: address of a Dask scheduler whose workers run the trials, as ``tcp://HOST:8786``;
+            empty for processes of this machine.
+        device: of the workers: ``cpu``, ``gpu:N``, or ``any`` that TensorFlow finds.
+        warm_start: folder of an earlier run whose best trials are tried first; empty for none.
+        sampler: Optuna's, by name.
+        pruner: Optuna's, by name.
+        kept_models: how many of each stage's best trials keep their model file; an ensemble needs
+            at least as many as it may have members.
+        ensemble: most models that the exported one may average; 0 exports a single one. An
+            ensemble is exported where it validates better.
+        minutes: after which no further trial begins, in each start of the run: those that run end,
+            and the finish follows. 0 for no limit; an architecture trial is always completed.
+        patience: trials without a better value after which a stage ends; 0 for never.
+        tensorboard: whether trials write TensorBoard event files, to ``tensorboard`` in the run.
+        precision: of the arithmetic in training: ``mixed`` is bfloat16 on a CPU that has it and
+            float16 on a GPU. Exported models are float32.
+        jit_compile: compile training steps with XLA.
+        features_gb: most that computed outputs of frozen parts may take on disk.
+        objective: what is optimised on validation: ``auc`` of its clips, their ``log_loss``,
+            ``generalisation``, the mean of the AUC, the AUC of its real clips against pseudo-fakes
+            of them and their pair ranking; ``leave-one-method-out``, the worst AUC on a method
+            that was left out of training, or ``leave-one-method-out-mean``; or two at once,
+            ``auc+latency`` or ``auc+size``. Or one that an installed package adds.
+    """
+
+    store: Path
+    run_dir: Path
+    preset: Preset = "standard"
+    seed: Seed = 0
+    workers: Positive = 1
+    storage: str = ""
+    cluster: str = ""
+    device: str = addresses.ANY_DEVICE
+    warm_start: str = ""
+    sampler: Sampler = "tpe"
+    pruner: Pruner = "median"
+    kept_models: Positive = 3
+    ensemble: Count = 0
+    minutes: Annotated[float, pydantic.Field(ge=0)] = 0.0
+    patience: Count = 0
+    tensorboard: bool = False
+    precision: Literal["float32", "mixed"] = "float32"
+    jit_compile: bool = False
+    features_gb: Annotated[float, pydantic.Field(ge=0)] = 20.0
+    objective: Objective = GENERALISATION
+    space: Space = Space()
+    architecture: Architecture = Architecture()
+    gan: Gan = Gan()
+    training: Training = Training()
+    limits: Limits = Limits()
+
+    @pydantic.field_validator("objective")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        known = (*OBJECTIVES, *plugins.added(plugins.OBJECTIVES, OBJECTIVES))
+        if value not in known:
+            raise ValueError(f"no objective {value}; there are {', '.join(known)}")
+        return value
+
+    @pydantic.field_validator("storage")
+    @classmethod
+    def _is_database(cls, value: str) -> str:
+        return addresses.plain(value) if value else ""
+
+    @pydantic.field_validator("warm_start")
+    @classmethod
+    def _absolute(cls, value: str) -> str:
+        return str(Path(value).expanduser().absolute()) if value else ""
+
+    @pydantic.field_validator("cluster")
+    @classmethod
+    def _is_scheduler(cls, value: str) -> str:
+        return addresses.cluster(value) if value else ""
+
+    @pydantic.field_validator("device")
+    @classmethod
+    def _is_device(cls, value: str) -> str:
+        return addresses.device(value)
+
+    @pydantic.model_validator(mode="after")
+    def _grid_is_finite(self) -> RunConfig:
+        if self.sampler == GRID and (self.gan.trials or self.training.trials):
+            raise ValueError(
+                "the grid sampler needs finite choices, and learning rates are any number in a "
+                "range: set gan.trials and training.trials to 0 or take another sampler"
+            )
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _inflation_can_be_trained(self) -> RunConfig:
+        if self.space.inflate and 0 < self.training.frames < TEMPORAL_EXTENT:
+            raise ValueError(
+                f"space.inflate looks at {TEMPORAL_EXTENT} frames at a time, and training.frames "
+                f"shows {self.training.frames}: set training.frames to 0, which shows all, or to "
+                f"{TEMPORAL_EXTENT} and more"
+            )
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _objective_can_be_had(self) -> RunConfig:
+        if self.objective in LEAVING_OUT and self.training.pseudo_fakes == 1:
+            raise ValueError(
+                f"{self.objective} leaves methods of fakes out of training, and with "
+                "pseudo_fakes = 1 none of them is trained on: lower it or take another objective"
+            )
+        if self.objective in PARETO and self.patience:
+            raise ValueError(
+                f"patience counts trials without a better value, and {self.objective} has two: "
+                "set patience to 0"
+            )
+        if self.objective in PARETO and self.sampler == "cmaes":
+            raise ValueError(
+                f"cmaes optimises one value, and {self.objective} is two: set sampler to tpe or "
+                "nsgaii"
+            )
+        return self
+
+    @property
+    def kept(self) -> int:
+        """How many of each stage's best trials keep their model file."""
+        return max(self.kept_models, self.ensemble)
+
+    @property
+    def features_bytes(self) -> int:
+        """Most that computed outputs of frozen parts may take on disk."""
+        return int(self.features_gb * 1e9)
+
+
+PRESETS: Mapping[Preset, Mapping[str, Any]] = {
+    "quick": {
+        "architecture": {"trials": 3, "epochs": 8},
+        "gan": {"trials": 1, "steps": 200},
+        # One trial: the training of the architectures, but for longer.
+        "training": {"trials": 1, "max_epochs": 14, "gan_fakes": False, "mixup": False},
+    },
+    "standard": {},
+    "thorough": {
+        "space": {
+            "streams": list(STREAMS),
+            "backbones": ["efficientnet_lite0", "small_resnet", "small_xception"],
+            "fine_tune": "search",
+        },
+        "architecture": {"trials": 100, "epochs": 30},
+        "gan": {"trials": 20, "steps": 5000},
+        "training": {"trials": 40, "architectures": 5, "max_epochs": 60, "frames": 0},
+    },
+}
+
+
+def resolve(settings: Mapping[str, Any]) -> RunConfig:
+    """Check settings and fill what they leave out from the preset, then from the defaults.
+
+    Raises:
+        UserError: an unknown key, a wrong type or a value out of range, one line a fault.
+    """
+    preset = settings.get("preset", RunConfig.model_fields["preset"].default)
+    defaults = PRESETS[preset] if preset in list(PRESETS) else {}
+    try:
+        return RunConfig.model_validate(_merge(defaults, settings))
+    except pydantic.ValidationError as error:
+        raise UserError(f"configuration: {'; '.join(map(_told, error.errors()))}") from None
+
+
+def _told(fault: Mapping[str, Any]) -> str:
+    """One fault: where, what, and what was found where that is not said already."""
+    where, what = ".".join(map(str, fault["loc"])), fault["msg"]
+    if fault["type"] == "value_error":
+        return f"{where}: {what.removeprefix('Value error, ')}"
+    found = "" if fault["type"] == "extra_forbidden" else f", got {fault['input']!r}"
+    return f"{where}: {what.lower()}{found}"
+
+
+def load(path: Path, over: Mapping[str, Any] | None = None) -> RunConfig:
+    """Read and check a TOML configuration; relative paths in it start at its own folder.
+
+    Args:
+        path: the file.
+        over: settings that take precedence.
+
+    Raises:
+        UserError: no such file, no TOML, or faults as in :func:`resolve`.
+    """
+    try:
+        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"no configuration at {path}") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is not a TOML file: {error}") from None
+    for key in ("store", "run_dir"):
+        if isinstance(settings.get(key), str):
+            settings[key] = str(path.parent / settings[key])
+    if isinstance(earlier := settings.get("warm_start"), str) and earlier:
+        settings["warm_start"] = str(path.parent / Path(earlier).expanduser())
+    space = settings.get("space")
+    weights = space.get("weights") if isinstance(space, dict) else None
+    if isinstance(weights, str) and weights not in WEIGHTS:
+        settings["space"]["weights"] = str(path.parent / Path(weights).expanduser())
+    return resolve(_merge(settings, over or {}))
+
+
+def dump(config: RunConfig) -> str:
+    """The configuration as TOML for ``config.toml`` inside the run directory itself."""
+    settings = config.model_dump(mode="json")
+    settings["store"] = str(config.store.resolve())
+    settings["run_dir"] = "."
+    settings["storage"] = addresses.without_password(config.storage)
+    return tomli_w.dumps(settings)
+
+
+def differences(ours: RunConfig, theirs: RunConfig) -> list[str]:
+    """What changes a search and differs between two configurations: ``key: a, b``."""
+    a, b = map(decisive, (ours, theirs))
+    return [f"{key}: {a[key]}, {b[key]}" for key in a if a[key] != b[key]]
+
+
+def decisive(config: RunConfig) -> dict[str, Any]:
+    """What changes a search, by dotted key; where it runs and what it may take are left out."""
+    settings = _flatten(config.model_dump(mode="json"))
+    return {key: value for key, value in settings.items() if key not in _APART}
+
+
+def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        inner = merged.get(key)
+        if isinstance(inner, Mapping) and isinstance(value, Mapping):
+            value = _merge(inner, value)
+        merged[key] = value
+    return merged
+
+
+def _flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            flat |= _flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

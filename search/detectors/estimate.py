@@ -1,0 +1,145 @@
+"""What a detector would cost, told before a byte of its weights is allocated."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+from unittest import mock
+
+import keras
+import keras_tuner
+import numpy as np
+import tensorflow as tf
+
+from search.detectors.precision import Precision, policy
+from search.features import prefix
+from search.features.feature import COMPUTE_BATCH
+from search.studies.hyperparameters import fixed
+from spaces.backbones import pretrained
+from spaces.detector import DetectorGraph
+from spaces.training.space import TrainingChoices
+
+# A process with TensorFlow, before it has built anything.
+_BASE_BYTES = 0.7e9
+# What a file holds beside the weights: the graph as text, names, alignment.
+_FILE_SHARE, _FILE_BYTES = 1.01, 250_000
+_MOMENTS = {"adam": 2, "adamw": 2, "sgd": 1}
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """What a detector would take.
+
+    Attributes:
+        params: weights.
+        file_bytes: of its file.
+        memory_bytes: of a process that trains it: weights, gradients, what the optimizer keeps, two
+            copies for the best epoch and the checkpoint, and the outputs of all that trains for
+            one batch, twice. A frozen part counts with its two largest outputs in a row.
+    """
+
+    params: int
+    file_bytes: int
+    memory_bytes: int
+
+
+def estimate(
+    graph: DetectorGraph,
+    hp: keras_tuner.HyperParameters,
+    choices: TrainingChoices,
+    precision: Precision = "float32",
+    trained: DetectorGraph | None = None,
+) -> Estimate | None:
+    """Estimate a detector without allocating it.
+
+    It is built inside a TensorFlow graph, where a variable is a name and a shape; what would be
+    loaded into it is passed over.
+
+    Args:
+        graph: the space.
+        hp: answers the choices.
+        choices: how it would be trained.
+        precision: of the arithmetic.
+        trained: the space that is trained in its place, on fewer frames, if any.
+
+    Returns:
+        ``None`` for networks that compute with their own constants while they are built, such as
+        ConvNeXt and EfficientNet B0 to B7: they are known when they stand.
+    """
+    keras.utils.clear_session()
+    try:
+        with _nothing_allocated(), policy(precision):
+            model = graph.build(hp)
+            learner = trained.build(fixed(dict(hp.values))) if trained is not None else model
+            return of(model, choices, learner)
+    except NotImplementedError:
+        return None
+    finally:
+        keras.utils.clear_session()
+
+
+def of(
+    model: keras.Model, choices: TrainingChoices, learner: keras.Model | None = None
+) -> Estimate:
+    """What a detector takes that stands; see :class:`Estimate`.
+
+    Args:
+        model: the detector.
+        choices: how it is trained.
+        learner: what is trained in its place.
+    """
+    learner = learner or model
+    params = sum(map(_size, model.weights))
+    trainable = 4 * sum(map(_size, learner.trainable_weights))
+    copies = 1 + _MOMENTS[choices.optimizer] + choices.weight_averaging + 2
+    outputs = _outputs(learner, choices.batch_size)
+    if learner is not model:
+        params_held = 4 * (params + sum(map(_size, learner.weights)))
+    else:
+        params_held = 4 * params
+    return Estimate(
+        params=params,
+        file_bytes=round(4 * params * _FILE_SHARE + _FILE_BYTES),
+        memory_bytes=round(_BASE_BYTES + params_held + copies * trainable + outputs),
+    )
+
+
+@contextlib.contextmanager
+def _nothing_allocated() -> Iterator[None]:
+    with (
+        tf.Graph().as_default(),
+        mock.patch.object(keras.Layer, "get_weights", _no_weights),
+        mock.patch.object(keras.Layer, "set_weights", lambda *_: None),
+        mock.patch.object(keras.Model, "load_weights", lambda *_, **__: None),
+        # A network without values must not be kept for those who need them.
+        mock.patch.object(pretrained, "pretrained", pretrained.pretrained.__wrapped__),
+    ):
+        yield
+
+
+def _no_weights(layer: keras.Layer) -> list[Any]:
+    """Zeros of the shapes of its weights, none of which takes more than four bytes."""
+    return [np.broadcast_to(np.zeros((), np.float32), tuple(w.shape)) for w in layer.weights]
+
+
+def _outputs(model: keras.Model, batch: int) -> float:
+    """Bytes of what a training step holds of the outputs, or of what computing features does."""
+    held, passed, largest = 0.0, 0.0, 0.0
+    trains: dict[int, bool] = {}
+    for operation in prefix.flat(model).operations:
+        inputs = keras.tree.flatten(operation.input) if operation._inbound_nodes else []
+        before = [trains.get(id(tensor._keras_history.operation), False) for tensor in inputs]
+        ours = any(before) or bool(getattr(operation, "trainable_weights", ()))
+        trains[id(operation)] = ours
+        size = sum(prefix.size_of(tensor) for tensor in keras.tree.flatten(operation.output))
+        if ours:
+            held += size
+        else:
+            passed, largest = size, max(largest, size + passed)
+    return 2 * held * batch + largest * COMPUTE_BATCH
+
+
+def _size(weight: Any) -> int:
+    return int(np.prod(weight.shape))

@@ -1,0 +1,165 @@
+"""The detector space of a run: built from its configuration and store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+import keras_tuner
+from keras_tuner.engine import hyperparameters as kinds
+
+from artifacts.run_directory import RunDirectory
+from data_prep.store.store import Store
+from search.config.feasible import possible_streams, shown_frames
+from search.config.run_config import RunConfig
+from search.detectors import plugin_streams
+from search.detectors.precision import Precision, policy
+from search.gan.kept import best_gan
+from search.studies.hyperparameters import Value, fixed, optuna_params
+from search.studies.known_answers import KnownAnswers
+from spaces.backbones.names import SMALL_NETWORKS
+from spaces.detector import DetectorGraph, detector_space
+from spaces.streams.gan import GanStreamBlock
+from spaces.streams.names import FLOW, GAN, STREAMS
+from spaces.streams.spatial import SpatialBlock
+from spaces.streams.temporal import KINDS, WITHOUT_LENGTH, WITHOUT_ORDER, TemporalBlock
+
+SPATIAL = "detector/spatial"
+BACKBONE = f"{SPATIAL}/backbone"
+
+# Tried before other backbones: what most papers compare with.
+_NAMED = ("resnet50", "vgg16")
+# Of so many frames every fourth, the longest stride, are three, which have an order of changes.
+_STRIDEN = 9
+# Endings of choices of which the smallest makes the smallest detector.
+_SIZES = ("filters", "stages", "blocks", "units")
+
+
+def space(config: RunConfig, store: Store, frames: int | None = None) -> DetectorGraph:
+    """The searchable detector for clips of this store.
+
+    Of streams and temporal stages it has those that can be trained on as many frames as a training
+    sample shows, and that have the same weights whatever the length of a clip.
+
+    Args:
+        config: of the run.
+        store: an open store.
+        frames: of the clips, where that is not as many as in the store.
+    """
+    wanted = config.space
+    stages: dict[str | int, int | str | None] = {"never": 0, "always": "all", "search": None}
+    whole, *frame = store.clip_shape
+    shown = shown_frames(config, store)
+    kinds = KINDS if shown == whole else WITHOUT_LENGTH if shown > 2 else WITHOUT_ORDER
+    # Of so few frames too few would be left to know order.
+    all_seen = 2 < shown < min(whole, _STRIDEN)
+    modalities = {
+        name: (shape[0] - whole + frames, *shape[1:]) if frames else shape
+        for name, shape in store.modality_shapes.items()
+        if not (frames == 1 and name == FLOW)
+    }
+    kept = best_gan(RunDirectory(config.run_dir)) if GAN in wanted.streams else None
+    possible = possible_streams(config, store, discriminator=kept is not None)
+    return detector_space(
+        (frames or whole, *frame),
+        modalities,
+        streams=[stream for stream in possible if stream in STREAMS],
+        added=plugin_streams.blocks(possible),
+        gan=None if kept is None else GanStreamBlock(str(kept.discriminator)),
+        temporal=TemporalBlock(kinds=kinds),
+        spatial=SpatialBlock(
+            backbones=wanted.backbones,
+            weights=wanted.weights,
+            trainable_stages=stages.get(wanted.fine_tune, wanted.fine_tune),
+            inflated_stages=None if wanted.inflate == "search" else wanted.inflate,
+            frame_stride=1 if all_seen else None,
+        ),
+    )
+
+
+def build(
+    graph: DetectorGraph,
+    hp: keras_tuner.HyperParameters,
+    seed: int,
+    precision: Precision = "float32",
+) -> keras.Model:
+    """Build a detector in a clean Keras state, so that names and weights depend on the seed alone.
+
+    Args:
+        graph: the space.
+        hp: answers the choices.
+        seed: of initial weights and dropout.
+        precision: of its arithmetic; weights and output are float32 all the same.
+
+    Raises:
+        UserError: this machine cannot compute in the precision.
+    """
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(seed)
+    with policy(precision):
+        return graph.build(hp)
+
+
+def chosen(config: RunConfig, hp: keras_tuner.HyperParameters) -> dict[str, Value]:
+    """The answers of a trial, and the backbone of its detector where there is only one."""
+    values = dict(hp.values)
+    builds = any(name.startswith("detector/") for name in values)
+    if builds and "spatial" in config.space.streams and values.get(SPATIAL, True):
+        values.setdefault(BACKBONE, config.space.backbones[0])
+    return values
+
+
+def starting_points(graph: DetectorGraph, config: RunConfig) -> list[dict[str, Value]]:
+    """Parameters to try first: the space's defaults with each backbone in turn.
+
+    Building them also shows, before any trial is spent, whether the space can be built here.
+    """
+    points = []
+    backbones = config.space.backbones if "spatial" in config.space.streams else (None,)
+    for backbone in backbones:
+        hp = fixed({} if backbone is None else {BACKBONE: backbone})
+        model = build(graph, hp, config.seed, config.precision)
+        plugin_streams.check_stock(model, config.space.streams)
+        points.append(optuna_params(hp))
+    return points
+
+
+def first_points(
+    graph: DetectorGraph, config: RunConfig, known: Sequence[dict[str, Value]] = ()
+) -> list[dict[str, Value]]:
+    """Parameters to try first, each once.
+
+    The defaults, what is known to be good, one small detector, the defaults with ResNet50 and with
+    VGG16 where the space has them, then those with every other backbone.
+
+    Args:
+        graph: the space.
+        config: of the run.
+        known: hyperparameters of good detectors of another space; what this one does not have of
+            them is left at its defaults.
+    """
+    points = starting_points(graph, config)
+    backbones = [point.get(BACKBONE, config.space.backbones[0]) for point in points]
+    named = [point for name, point in zip(backbones, points, strict=True) if name in _NAMED]
+    taken = []
+    for values in known:
+        hp = KnownAnswers(values)
+        build(graph, hp, config.seed, config.precision)
+        taken.append(optuna_params(hp))
+    ordered = [points[0], *taken, _small_point(graph, config), *named, *points]
+    return [point for place, point in enumerate(ordered) if point not in ordered[:place]]
+
+
+def _small_point(graph: DetectorGraph, config: RunConfig) -> dict[str, Value]:
+    """One stream, of the first small network there is, its smallest sizes, and the mean of time."""
+    small = [name for name in config.space.backbones if name in SMALL_NETWORKS]
+    streams = dict.fromkeys((*STREAMS[1:], *config.space.streams))
+    values: dict[str, Value] = {f"detector/{name}": name == STREAMS[0] for name in streams}
+    values["detector/temporal/kind"] = "mean"
+    values |= {BACKBONE: small[0]} if small else {}
+    hp = KnownAnswers(values)
+    build(graph, hp, config.seed, config.precision)
+    for entry in hp.space:
+        if isinstance(entry, kinds.Choice) and entry.ordered and entry.name.endswith(_SIZES):
+            hp.values[entry.name] = min(entry.values)
+    return optuna_params(hp)

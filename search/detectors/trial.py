@@ -1,0 +1,278 @@
+"""A trial of a detector: choose, build, train, keep. Shared by both detector stages."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import keras_tuner
+import numpy as np
+import optuna
+
+from artifacts import records
+from artifacts.leaderboard.validation_split import write_scores
+from artifacts.models.saved import as_used
+from artifacts.run_directory import RunDirectory, replacing
+from data_prep.store.store import Store
+from search.config.feasible import methods_of, shown_frames
+from search.config.names import AUC_LATENCY, AUC_SIZE, LEAVING_OUT, LOG_LOSS, PARETO
+from search.config.run_config import RunConfig
+from search.detectors import leave_one_method_out, limits
+from search.detectors import space as detectors
+from search.detectors.estimate import estimate, of
+from search.detectors.short_clips import shorter
+from search.gan.mix import walks
+from search.studies.hyperparameters import OptunaHyperParameters
+from search.studies.two_objectives import Reports
+from search.training.fit import Epoch, Fit, fit
+from search.training.objectives import ValidationScore, over_methods
+from search.trials.checkpoint_folder import checkpoint_folder
+from search.trials.trial import (
+    MODEL_FILE,
+    OUT_OF_MEMORY,
+    OpenTrial,
+    TrialOutcome,
+    TrialResult,
+    failure_reason,
+    run_trial,
+)
+from spaces.training.space import TrainingChoices
+
+Choose = Callable[[OptunaHyperParameters], tuple[keras_tuner.HyperParameters, TrainingChoices]]
+
+_WHOLE = "whole.npz"
+
+
+def run_detector_trial(
+    config: RunConfig, stage: str, max_epochs: int, choose: Choose, *, growing: bool = False
+) -> TrialOutcome:
+    """Run one trial of a detector stage; its value is the objective at its best validation epoch.
+
+    Args:
+        config: of the run.
+        stage: name of the study.
+        max_epochs: the most epochs any trial of the stage has.
+        choose: asks the hyperparameters for a way to train, and says which answer for the detector.
+        growing: whether early epochs show a part of the samples.
+    """
+
+    def objective(trial: OpenTrial) -> TrialResult:
+        hp = OptunaHyperParameters(trial.optuna)
+        with Store(config.store) as store:
+            return _DetectorTrial(config, store, trial, hp, *choose(hp), growing).run()
+
+    steps = max_epochs
+    if config.objective in LEAVING_OUT:
+        with Store(config.store) as store:
+            steps = len(methods_of(store))
+    return run_trial(config, stage, steps, objective)
+
+
+class _DetectorTrial:
+    """One trial that has its answers, or gets them while its detector is built."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        store: Store,
+        trial: OpenTrial,
+        hp: OptunaHyperParameters,
+        answers: keras_tuner.HyperParameters,
+        choices: TrainingChoices,
+        growing: bool,
+    ) -> None:
+        self._config = config
+        self._store = store
+        self._trial = trial
+        self._hp = hp
+        self._answers = answers
+        self._choices = choices
+        self._growing = growing
+        self._estimated = False
+        self._reports = Reports(trial.optuna)
+        self._folder = checkpoint_folder(RunDirectory(config.run_dir), trial.optuna)
+
+    def run(self) -> TrialResult:
+        """Train within the limits, and keep the model; out of memory, once more on half batches.
+
+        Raises:
+            optuna.TrialPruned: the pruner gives it up, or it breaks a limit.
+        """
+        try:
+            try:
+                result = self._run()
+            except Exception as error:
+                whole = self._choices.batch_size
+                if failure_reason(error) != OUT_OF_MEMORY or whole == 1:
+                    raise
+                note = f"out of memory on batches of {whole}, trained on {whole // 2}"
+            else:
+                note = ""
+            if note:
+                # Outside of the handler, whose traceback holds what took the memory.
+                shutil.rmtree(self._folder, ignore_errors=True)
+                self._choices = dataclasses.replace(self._choices, batch_size=whole // 2)
+                result = self._run()
+                said = "; ".join(filter(None, [note, result.note]))
+                result = dataclasses.replace(result, note=said)
+        except optuna.TrialPruned:
+            self._reports.end(None)
+            raise
+        self._reports.end(result.value)
+        return result
+
+    def _run(self) -> TrialResult:
+        config = self._config
+        self._check_limits()
+        found: dict[str, float] = {}
+        if config.objective in LEAVING_OUT:
+            found = leave_one_method_out.left_out_auc(
+                self._store, self._folder, self._fit_without, self._tell_methods
+            )
+        model = self._build()
+        trained = self._fit(model, kept=self._folder / _WHOLE, report=self._reporter(not found))
+        path = self._trial.folder / MODEL_FILE
+        with replacing(path) as temporary:
+            as_used(model).save(temporary)
+        write_scores(self._trial.folder, trained.probabilities)
+        costs = self._costs(path)
+        value = over_methods(config.objective, found) if found else trained.best.value
+        return TrialResult(
+            value=value,
+            attributes={
+                **trained.best.row,
+                **costs,
+                **({records.METHOD_AUC: found} if found else {}),
+                records.BEST_EPOCH: trained.best_epoch,
+                records.EPOCHS: len(trained.history),
+                "cached_inputs": trained.cached,
+            },
+            note=trained.note,
+            also=(costs[_COST[config.objective]],) if config.objective in PARETO else (),
+        )
+
+    def _check_limits(self) -> None:
+        """Ask everything, and refuse what would be too large before any of it is allocated."""
+        limited = self._config.limits
+        if self._estimated or not (limited.params or limited.file_mb or limited.memory_gb):
+            self._estimated = True
+            return
+        frames = shown_frames(self._config, self._store)
+        whole = frames == self._store.clip_shape[0]
+        short = None if whole else detectors.space(self._config, self._store, frames)
+        graph = detectors.space(self._config, self._store)
+        precision = self._config.precision
+        asked = estimate(graph, self._answers, self._choices, precision, short)
+        if asked is not None:
+            self._estimated = True
+            self._remember(asked.params)
+            limits.enforce(self._trial.optuna, limited, asked)
+
+    def _build(self) -> keras.Model:
+        graph = detectors.space(self._config, self._store)
+        model = detectors.build(graph, self._answers, self._trial.seed, self._config.precision)
+        self._remember(int(sum(np.prod(weight.shape) for weight in model.weights)))
+        return model
+
+    def _remember(self, params: int) -> None:
+        trial = self._trial.optuna
+        trial.set_user_attr(records.HYPERPARAMETERS, detectors.chosen(self._config, self._hp))
+        trial.set_user_attr(records.PARAMS, params)
+        trial.set_user_attr(records.EPOCHS_ASKED, self._choices.epochs)
+
+    def _fit(
+        self,
+        model: keras.Model,
+        kept: Path,
+        report: Callable[[Epoch], None],
+        without: str = "",
+    ) -> Fit:
+        config, store, choices = self._config, self._store, self._choices
+        learner = shorter(config, store, self._answers, self._trial.seed)
+        if not self._estimated:
+            # A network that could not be known before it stood.
+            limits.enforce(self._trial.optuna, config.limits, of(model, choices, learner))
+            self._estimated = True
+        return fit(
+            model,
+            store,
+            choices,
+            seed=self._trial.seed,
+            features=RunDirectory(config.run_dir).features,
+            budget=config.features_bytes,
+            objective=config.objective,
+            shorter=learner,
+            walks=walks(config, store.clip_shape[0]) if choices.gan_fakes else None,
+            growing=self._growing,
+            without=without,
+            kept=kept,
+            report=report,
+        )
+
+    def _fit_without(self, method: str, kept: Path) -> Fit:
+        """Train the detector anew without a method."""
+
+        def report(epoch: Epoch) -> None:
+            self._trial.record({"without": method, **epoch.row})
+
+        return self._fit(self._build(), kept, report, without=method)
+
+    def _tell_methods(self, done: int, found: dict[str, float]) -> None:
+        """Report what the methods so far are worth; stop the trial where the pruner says so."""
+        value = over_methods(self._config.objective, found)
+        self._trial.optuna.set_user_attr(records.METHOD_AUC, found)
+        self._reports.report(value, done)
+        if self._reports.should_prune():
+            told = f"{self._config.objective} {value:.3f}"
+            raise optuna.TrialPruned(f"{told} after {done} method{'s' if done > 1 else ''}")
+
+    def _reporter(self, prunes: bool) -> Callable[[Epoch], None]:
+        """Record each epoch and report its value; stop the trial where the pruner says so.
+
+        What it scored is kept with the trial as well, so that it is known of pruned trials, too.
+        The last epoch is never pruned: all its cost is spent. Where methods were left out, they
+        were what was reported, and the training with all of them just follows.
+        """
+
+        def report(epoch: Epoch) -> None:
+            self._trial.record(epoch.row if prunes else {"without": "", **epoch.row})
+            for name, value in epoch.score.row.items():
+                self._trial.optuna.set_user_attr(name, value)
+            if not prunes:
+                return
+            self._reports.report(epoch.score.value, epoch.number)
+            if epoch.number < self._choices.epochs and self._reports.should_prune():
+                self._trial.optuna.set_user_attr(records.EPOCHS, epoch.number)
+                raise optuna.TrialPruned(f"{_told(epoch.score)} after {epoch.number} epochs")
+
+        return report
+
+    def _costs(self, file: Path) -> dict[str, float]:
+        """What the trained detector costs: its file, and, where the search looks at it, its time.
+
+        Raises:
+            optuna.TrialPruned: it takes longer than the limit.
+        """
+        config = self._config
+        costs: dict[str, float] = {records.FILE_MB: round(file.stat().st_size / 1e6, 3)}
+        if config.objective == AUC_LATENCY or config.limits.latency_ms:
+            exported = keras.models.load_model(file, compile=False)
+            taken = round(limits.latency_ms(exported, self._store), 2)
+            costs[records.LATENCY_MS] = taken
+            self._trial.optuna.set_user_attr(records.LATENCY_MS, taken)
+            limits.enforce_latency(self._trial.optuna, config.limits, taken)
+        return costs
+
+
+_COST = {AUC_LATENCY: records.LATENCY_MS, AUC_SIZE: records.FILE_MB}
+
+
+def _told(score: ValidationScore) -> str:
+    """What a trial was pruned for."""
+    if score.objective == LOG_LOSS:
+        return f"val_log_loss {score.log_loss:.3f}"
+    name = "val_auc" if score.value == score.auc else "objective"
+    return f"{name} {score.value:.3f}"

@@ -1,0 +1,128 @@
+"""What is left of a detector to train when its frozen prefix is read from the feature cache."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from types import TracebackType
+
+import keras
+
+from search.features import prefix
+from search.features.cache import Entry, FeatureCache, NoRoomError, amount
+from search.features.feature import Feature, Progress
+from search.samples.batches import Features
+from search.samples.samples import PLAIN, Samples
+
+
+@dataclasses.dataclass(frozen=True)
+class Suffix:
+    """A detector behind its frozen prefix, and what it is fed. Close it when it is trained.
+
+    Attributes:
+        model: cut tensors to ``fake_probability``; shares layers with the whole model, and is the
+            whole model where nothing is cut off.
+        names: of its inputs: ``frames``, a modality of the store, or keys of the features.
+        train: cached outputs for the training samples by name.
+        val: the same for the validation samples, and inputs of which some had to be made.
+        views: how many views of a training sample there are; 0 where no feature depends on them.
+        note: what could not be cached and why; empty when all was.
+    """
+
+    model: keras.Model
+    names: list[str]
+    train: Features
+    val: Features
+    views: int
+    note: str
+    _entries: Sequence[Entry]
+
+    def close(self) -> None:
+        """Let the features be removed from the cache; they stay readable here."""
+        for entry in self._entries:
+            entry.close()
+
+    def __enter__(self) -> Suffix:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def cut(
+    model: keras.Model,
+    cache: FeatureCache,
+    train: Samples | None,
+    val: Samples | None,
+    *,
+    views: int = 0,
+    progress: Progress | None = None,
+) -> Suffix:
+    """Cut a detector behind its frozen prefix and make sure the prefix's outputs are cached.
+
+    Where to cut is told in :func:`search.features.prefix.cuts`. Features are kept in the dtype of their
+    tensor, so that they come back to the last bit. No sample but these is read. Features for which
+    the cache has no room are computed by what is trained, as though they were not frozen.
+    Pseudo-fakes of validation that the rest of the model looks at are kept, too: every epoch of
+    every trial is scored on them.
+
+    Args:
+        model: a detector whose inputs are ``frames`` and modalities of the store, by name.
+        cache: where features are kept.
+        train: training samples; ``None`` for the validation samples alone.
+        val: validation samples; ``None`` for the training samples alone.
+        views: how many views of each training sample; 0 where nothing random is done to them.
+        progress: told how far a computation is.
+    """
+    flat = prefix.flat(model)
+    tensors: list[keras.KerasTensor] = []
+    names: list[str] = []
+    kept: dict[str, Feature] = {}
+    notes: list[str] = []
+    for tensor in prefix.cuts(flat):
+        if prefix.is_input(tensor):
+            tensors.append(tensor)
+            names.append(tensor.name)
+            continue
+        feature = Feature(tensor, cache, train, val, views)
+        try:
+            if feature.name not in kept:
+                taken = sum(other.nbytes for other in kept.values())
+                if taken + feature.nbytes > cache.room():
+                    raise NoRoomError(
+                        f"{amount(taken + feature.nbytes)} do not fit into {amount(cache.room())}"
+                    )
+                feature.fill(progress)
+                kept[feature.name] = feature
+            tensors.append(tensor)
+            names.append(feature.name)
+        except NoRoomError as error:
+            notes.append(f"frozen features not cached: {error}")
+            for above in prefix.inputs_of(tensor):
+                tensors.append(above)
+                names.append(above.name)
+    uncut = not kept and len(flat.inputs) == len(model.inputs)
+    made: dict[str, Feature] = {}
+    parts = () if val is None else val.parts
+    for tensor in flat.inputs:
+        if tensor.name in names and any(part.made([tensor.name]) != PLAIN for part in parts):
+            feature = Feature(tensor, cache, None, val, 0)
+            try:
+                feature.fill(progress)
+                made[tensor.name] = feature
+            except NoRoomError as error:
+                notes.append(f"pseudo-fakes of validation made in every epoch: {error}")
+    return Suffix(
+        model=model if uncut else prefix.behind(flat, tensors, names),
+        names=[tensor.name for tensor in model.inputs] if uncut else list(dict.fromkeys(names)),
+        train={name: feature.train for name, feature in kept.items()},
+        val={name: feature.val for name, feature in (kept | made).items()},
+        views=views if any(feature.has_views for feature in kept.values()) else 0,
+        note="; ".join(dict.fromkeys(notes)),
+        _entries=[entry for one in (kept | made).values() for entry in one.entries],
+    )

@@ -1,0 +1,66 @@
+"""What a run should know of its samples before it begins, a line each."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from data_prep.store.format import FAKE, REAL
+from data_prep.store.store import Store
+from search.config.feasible import methods_of
+from search.config.names import LEAVING_OUT, OBJECTIVES
+from search.config.run_config import RunConfig
+from search.samples.samples import training_samples
+from search.studies import warm_start
+from search.training.plugin_objectives import own
+from spaces.training.names import PAIRWISE
+
+
+def remarks(config: RunConfig, store: Store) -> list[str]:
+    """What cannot be as it should be on this store, and what is done instead.
+
+    Args:
+        config: of the run.
+        store: its store, with both labels in training and validation.
+
+    Raises:
+        UserError: what the objective or a warm start needs is not there.
+    """
+    said = warm_start.remark(config)
+    _try_objective(config, store)
+    if config.objective in LEAVING_OUT:
+        said.append(f"left out of training in turn: {', '.join(methods_of(store))}")
+    pinned = config.training.pinned
+    makes_fakes = pinned.get("pseudo_fakes") != 0
+    methods = np.unique(store.methods[store.rows("train", FAKE)])
+    if len(methods) == 1:
+        said.append(
+            f"all fakes of training are {methods[0]}: what tells other methods is learned from "
+            + ("pseudo-fakes alone" if makes_fakes else "nothing; set training.pseudo_fakes")
+        )
+    splits = {"train": makes_fakes, "val": config.objective == "generalisation"}
+    if any(splits.values()):
+        rows = np.concatenate([store.rows(name, REAL) for name, on in splits.items() if on])
+        lacking = int(np.isnan(store.clip_field("landmarks")[rows]).all(axis=(1, 2, 3)).sum())
+        if lacking:
+            said.append(
+                f"{lacking} of {len(rows)} real clips have no landmarks: their pseudo-fakes are "
+                "blended in the oval where a face mostly is"
+            )
+    if pinned.get("loss") == PAIRWISE and not makes_fakes:
+        samples = training_samples(store)
+        fakes = samples.sources[samples.labels == FAKE]
+        if not np.isin(fakes, samples.sources[samples.labels == REAL]).any():
+            said.append(
+                "no fake of training names the clip it was made from, so the pairwise loss is "
+                "cross-entropy alone; set training.pseudo_fakes"
+            )
+    return said
+
+
+def _try_objective(config: RunConfig, store: Store) -> None:
+    """Ask an objective of another package about validation, before any trial is spent on it."""
+    if config.objective in OBJECTIVES:
+        return
+    rows = store.rows("val")
+    undecided = np.full(len(rows), 0.5)
+    own(config.objective, store.labels[rows], store.methods[rows], undecided)

@@ -1,0 +1,58 @@
+"""The architecture stage: AutoKeras graphs under Optuna trials, with one fixed training."""
+
+from __future__ import annotations
+
+from artifacts.run_directory import RunDirectory
+from data_prep.errors import UserError
+from data_prep.store.store import Store
+from search.config.run_config import RunConfig
+from search.detectors import space as detectors
+from search.detectors.trial import run_detector_trial
+from search.studies import study as studies
+from search.studies import warm_start
+from search.studies.hyperparameters import OptunaHyperParameters
+from search.trials.trial import TrialOutcome
+from spaces.backbones.pretrained import BackboneError
+from spaces.training.space import TrainingChoices
+
+STAGE = "architecture"
+
+
+def enqueue(config: RunConfig) -> None:
+    """Queue the known good, so that it comes first: see :func:`search.detectors.space.first_points`.
+
+    Raises:
+        UserError: the space cannot be built: weights that cannot be had, clips too small.
+    """
+    study = studies.open_study(RunDirectory(config.run_dir).journal, STAGE)
+    with Store(config.store) as store:
+        try:
+            known = warm_start.taken(config).get(STAGE, [])
+            points = detectors.first_points(detectors.space(config, store), config, known)
+        except (BackboneError, ValueError) as error:
+            raise UserError(f"the detector space cannot be built: {error}") from None
+    for params in points[: config.architecture.trials]:
+        study.enqueue_trial(params, skip_if_exists=True)
+
+
+def training_choices(config: RunConfig) -> TrainingChoices:
+    """The fixed training of this stage, but for what the training stage pins."""
+    return TrainingChoices(
+        **config.training.first,
+        learning_rate=config.architecture.learning_rate,
+        schedule=config.architecture.schedule,
+        batch_size=config.architecture.batch_size,
+        epochs=config.architecture.epochs,
+        views=config.training.views,
+        jit_compile=config.jit_compile,
+    )
+
+
+def run(config: RunConfig) -> TrialOutcome:
+    """Run one trial of the stage."""
+
+    def choose(hp: OptunaHyperParameters) -> tuple[OptunaHyperParameters, TrainingChoices]:
+        return hp, training_choices(config)
+
+    growing = config.architecture.clips == "growing"
+    return run_detector_trial(config, STAGE, config.architecture.epochs, choose, growing=growing)

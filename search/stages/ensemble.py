@@ -1,0 +1,172 @@
+"""An ensemble of the trials whose models a run has kept, if it validates better than one model."""
+
+from __future__ import annotations
+
+import time
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from optuna.trial import FrozenTrial
+
+from artifacts import records
+from artifacts.ensemble_record import STAGE, EnsembleRecord, Member
+from artifacts.leaderboard.validation_split import write_scores
+from artifacts.models.ensemble import merged
+from artifacts.run_directory import RunDirectory
+from data_prep.store.store import Store
+from search.config.names import GENERALISATION, Objective
+from search.config.run_config import RunConfig
+from search.detectors.limits import latency_ms
+from search.features.cache import FeatureCache
+from search.features.suffix import cut
+from search.samples.batches import ClipBatches
+from search.samples.samples import Samples, validation_samples
+from search.stages.ensemble_selection import select
+from search.studies import study as studies
+from search.training.objectives import ValidationScore, validation_score
+from search.trials.trial import MODEL_FILE, failure_reason
+
+_LARGEST_BATCH = 16
+_BYTES_A_WEIGHT = 4
+
+Probabilities = npt.NDArray[np.float32]
+Candidate = tuple[str, FrozenTrial]
+
+
+def better_ensemble(
+    config: RunConfig, run: RunDirectory, store: Store, single: ValidationScore
+) -> tuple[keras.Model | None, EnsembleRecord]:
+    """Average kept models where that validates better than the single best one.
+
+    Candidates are the models of both detector stages that the run has kept. Each is scored on the
+    validation samples of the run's objective, and so is every mean that
+    :func:`search.stages.ensemble_selection.select` tries. What an ensemble cannot do - a file is gone, a
+    model does not load - costs the ensemble and not the run.
+
+    Args:
+        config: of the run; ``ensemble`` says how many models at most.
+        run: its directory.
+        store: its store, open.
+        single: what the model scored that is exported otherwise.
+
+    Returns:
+        The merged model, or ``None`` where the single one is to be exported, and what became of it.
+    """
+    started = time.monotonic()
+    try:
+        model, record = _try(config, run, store, single)
+    except Exception as error:
+        model, record = None, EnsembleRecord(seconds=0, reason=failure_reason(error))
+    return model, record.model_copy(update={"seconds": round(time.monotonic() - started, 2)})
+
+
+def _try(
+    config: RunConfig, run: RunDirectory, store: Store, single: ValidationScore
+) -> tuple[keras.Model | None, EnsembleRecord]:
+    candidates = _candidates(config, run)
+    if not candidates:
+        return None, EnsembleRecord(seconds=0, reason="not exported: no model of a trial is kept")
+    val = validation_samples(store, pseudo_fakes=config.objective == GENERALISATION)
+    cache = FeatureCache(run.features, config.features_bytes)
+    said = [_probabilities(_load(run, candidate), val, cache) for candidate in candidates]
+
+    def score_of(probabilities: npt.NDArray[np.floating]) -> ValidationScore:
+        return _score(probabilities, val, config.objective)
+
+    chosen = select(said, lambda mean: score_of(mean).order, config.ensemble)
+
+    ours = [candidates[place] for place in chosen]
+    members = tuple(
+        Member(
+            stage=stage,
+            trial=trial.number,
+            weight=weight,
+            objective=score_of(said[place]).value,
+            hyperparameters=trial.user_attrs[records.HYPERPARAMETERS],
+        )
+        for (stage, trial), (place, weight) in zip(ours, chosen.items(), strict=True)
+    )
+    mean = np.average([said[place] for place in chosen], axis=0, weights=list(chosen.values()))
+    score = score_of(mean)
+    folder = run.trial(STAGE, 0)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_scores(folder, mean[: len(val.parts[0])])
+    record = EnsembleRecord(
+        members=members, objective=score.value, validation=score.row, seconds=0, reason=""
+    )
+    if len(members) == 1:
+        reason = f"not exported: no mean of several validates better than {members[0].name}"
+        params = ours[0][1].user_attrs.get(records.PARAMS)
+        return None, record.model_copy(update={"reason": reason, "params": params})
+    models = {f"{stage}_{trial.number}": _load(run, (stage, trial)) for stage, trial in ours}
+    model = merged(models, list(chosen.values()))
+    beyond = _beyond(config, model, store)
+    exported = not beyond and score.order < single.order
+    reason = "exported"
+    if not exported:
+        reason = f"not exported: {beyond or 'the single model validates as well'}"
+    facts = {"params": model.count_params(), "exported": exported, "reason": reason}
+    return (model if exported else None), record.model_copy(update=facts)
+
+
+def _candidates(config: RunConfig, run: RunDirectory) -> list[Candidate]:
+    """The kept trials of both detector stages, best first within a stage."""
+    return [
+        (stage, trial)
+        for stage in records.DETECTOR_STAGES
+        for trial in studies.best(studies.open_study(run.journal, stage), config.kept)
+        if (run.trial(stage, trial.number) / MODEL_FILE).is_file()
+    ]
+
+
+def _load(run: RunDirectory, candidate: Candidate) -> keras.Model:
+    stage, trial = candidate
+    path = run.trial(stage, trial.number) / MODEL_FILE
+    return keras.models.load_model(path, compile=False)
+
+
+def _probabilities(model: keras.Model, val: Samples, cache: FeatureCache) -> Probabilities:
+    """What a model says of the validation samples, (S,); frozen parts come from the cache."""
+    count = -(-len(val) // _LARGEST_BATCH)
+    # Batches alike in size, since each size is compiled for itself.
+    size = -(-len(val) // count)
+    with cut(model, cache, None, val) as suffix:
+        batches = ClipBatches(val, suffix.names, suffix.val, batch_size=size)
+        found = []
+        for index in range(len(batches)):
+            inputs = keras.tree.map_structure(
+                lambda array: np.resize(array, (size, *array.shape[1:])), batches[index][0]
+            )
+            found.append(suffix.model.predict_on_batch(inputs)[:, 0])
+        batches.close()
+    return np.concatenate(found)[: len(val)].astype(np.float32)
+
+
+def _score(
+    probabilities: npt.NDArray[np.floating], val: Samples, objective: Objective
+) -> ValidationScore:
+    """Of the clips, the first part, and of their pseudo-fakes, if there are any."""
+    clips, made = len(val.parts[0]), len(val.parts) - 1
+    return validation_score(
+        val.labels[:clips],
+        probabilities[:clips],
+        probabilities[clips:].reshape(made, -1) if made else None,
+        objective,
+        val.methods[:clips],
+    )
+
+
+def _beyond(config: RunConfig, model: keras.Model, store: Store) -> str:
+    """Which limit of the run a merged model breaks, in words; empty where it keeps all."""
+    limits, params = config.limits, model.count_params()
+    if 0 < limits.params < params:
+        return f"{params:,} params, the limit is {limits.params:,}"
+    size = params * _BYTES_A_WEIGHT / 1e6
+    if 0 < limits.file_mb < size:
+        return f"a file of {size:.3g} MB, the limit is {limits.file_mb:.12g} MB"
+    if limits.latency_ms:
+        taken = latency_ms(model, store)
+        if taken > limits.latency_ms:
+            return f"{taken:.3g} ms a clip, the limit is {limits.latency_ms:.12g} ms"
+    return ""

@@ -1,0 +1,272 @@
+"""The last step: refit the winner or average kept models, calibrate, test once, export."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from optuna.trial import FrozenTrial
+
+from artifacts import records
+from artifacts.certificate import (
+    Certificate,
+    InputContract,
+    ModalityContract,
+    ModelFile,
+    ModelFiles,
+    Origin,
+    Scored,
+)
+from artifacts.evaluation.final_test import open_test_split
+from artifacts.evaluation.scoring import (
+    probabilities,
+    read_inputs,
+    score_clips,
+    score_split,
+    videos_of,
+)
+from artifacts.leaderboard import board as leaderboard
+from artifacts.leaderboard import load as loading
+from artifacts.metrics.metrics import best_threshold, calibrate
+from artifacts.models.picture import draw_model
+from artifacts.models.saved import fold_calibration, plain_copy, save_model, versions
+from artifacts.run_directory import RunDirectory, write_text
+from data_prep.errors import UserError
+from data_prep.store.store import Store
+from search.config.names import Objective
+from search.config.run_config import RunConfig
+from search.detectors import space as detectors
+from search.detectors.short_clips import shorter
+from search.gan.mix import walks
+from search.stages import architecture, latencies, training
+from search.stages.ensemble import better_ensemble
+from search.studies import study as studies
+from search.studies.hyperparameters import fixed
+from search.training.fit import fit
+from search.training.objectives import ValidationScore
+from search.trials.trial import MODEL_FILE, failure_reason
+from spaces.training.space import TrainingChoices
+
+REFIT_SEED = 1_000_003
+AGREEMENT = 1e-5
+
+
+@dataclasses.dataclass(frozen=True)
+class Winner:
+    """The best trial of all stages, and what it takes to train it again."""
+
+    stage: str
+    trial: FrozenTrial
+    architecture: Mapping[str, Any]
+    choices: TrainingChoices
+
+
+@dataclasses.dataclass(frozen=True)
+class Single:
+    """The best single model, where it comes from and what it scored on validation."""
+
+    model: keras.Model
+    origin: Origin
+    score: ValidationScore
+
+
+def finish(config: RunConfig) -> None:
+    """Turn the best trial, or a better ensemble of kept trials, into the artifacts of the run.
+
+    The certificate is written last: where it stands, all else does.
+
+    Raises:
+        UserError: no trial finished.
+    """
+    run = RunDirectory(config.run_dir)
+    with Store(config.store) as store:
+        winner = choose(config)
+        single = _better_of_trial_and_refit(config, run, store, winner)
+        model, ensemble = single.model, None
+        if config.ensemble:
+            better, ensemble = better_ensemble(config, run, store, single.score)
+            ensemble.write(run)
+            model = better or model
+
+        val = store.rows("val")
+        calibration = calibrate(store.labels[val], score_clips(model, store, val))
+        fold_calibration(model, calibration)
+        on_val = score_clips(model, store, val)
+        threshold = threshold_of_videos(on_val, store, val)
+        validation = score_split(
+            on_val, store, val, split="val", threshold=threshold, seed=config.seed
+        )
+
+        save_model(model, run)
+        _check_export(run, model, store)
+        draw_model(model, run.picture)
+        tested = open_test_split(run, model, store, on_val, threshold=threshold, seed=config.seed)
+        latencies.measure(config, run, store)
+        write_leaderboard(run)
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        Certificate(
+            files=ModelFiles(h5=ModelFile.of(run.h5), keras=ModelFile.of(run.keras)),
+            input=InputContract(shape=store.clip_shape),
+            other_inputs=tuple(
+                ModalityContract(name=tensor.name, shape=tensor.shape[1:])
+                for tensor in model.inputs[1:]
+            ),
+            params=model.count_params(),
+            threshold=threshold,
+            calibration=calibration,
+            origin=single.origin,
+            ensemble=ensemble,
+            architecture=dict(winner.architecture),
+            training=dataclasses.asdict(winner.choices),
+            validation=validation,
+            test=None if tested is None else tested.evaluation,
+            test_opened=None if tested is None else tested.opened,
+            synthetic=store.is_synthetic,
+            preparation=store.preparation,
+            trained_on=_trained_on(store),
+            store={"path": str(store.path), "fingerprint": store.fingerprint},
+            seed=config.seed,
+            versions=versions(),
+            created=now,
+        ).write(run.certificate)
+
+
+def threshold_of_videos(
+    probabilities: npt.NDArray[np.float64], store: Store, rows: npt.NDArray[np.int64]
+) -> float:
+    """The best threshold of videos, as they are judged: the faces of one count once, averaged.
+
+    Args:
+        probabilities: (n,), of the clips.
+        store: of these.
+        rows: (n,), which.
+    """
+    videos = videos_of(probabilities, store, rows)
+    return best_threshold(videos.labels, videos.probabilities)
+
+
+def _trained_on(store: Store) -> tuple[float, float] | None:
+    """Median and greatest length of the training videos in seconds; ``None`` of pictures."""
+    seconds = store.media["duration"][store.rows("train")]
+    if not (seconds > 0).all():
+        return None
+    return round(float(np.median(seconds)), 3), round(float(seconds.max()), 3)
+
+
+def choose(config: RunConfig) -> Winner:
+    """The best complete trial of the architecture and training stages.
+
+    Raises:
+        UserError: there is none.
+    """
+    run = RunDirectory(config.run_dir)
+    found = [
+        (stage, trial)
+        for stage in records.DETECTOR_STAGES
+        for trial in studies.best(studies.open_study(run.journal, stage), 1)
+    ]
+    if not found:
+        raise UserError(
+            f"no trial of {run.root} finished; see why with: dfsearch leaderboard {run.root}"
+        )
+    stage, trial = min(found, key=lambda entry: studies.ranking(entry[1]))
+    chosen = trial.user_attrs[records.HYPERPARAMETERS]
+    if stage == architecture.STAGE:
+        return Winner(stage, trial, chosen, architecture.training_choices(config))
+    study = studies.open_study(run.journal, architecture.STAGE)
+    number = int(chosen[training.ARCHITECTURE])
+    ground = study.trials[number].user_attrs[records.HYPERPARAMETERS]
+    choices = training.training_choices(config, fixed(chosen))
+    return Winner(stage, trial, ground, choices)
+
+
+def write_leaderboard(run: RunDirectory) -> None:
+    """Write ``leaderboard.csv`` from all that is known of the trials and the ensemble."""
+    board = loading.load(run, studies.trials(run.journal))
+    write_text(run.leaderboard, leaderboard.to_csv(board.records))
+
+
+def _better_of_trial_and_refit(
+    config: RunConfig, run: RunDirectory, store: Store, winner: Winner
+) -> Single:
+    """Train the winner once more from another seed; keep what validates better, and say which.
+
+    A refit is a different model than the trial that earned the rank, so it must earn its place;
+    one that fails leaves the trial in its place.
+
+    Raises:
+        UserError: the refit failed and the trial's model file is gone.
+    """
+    seed = config.seed + REFIT_SEED
+    refit: ValidationScore | None = None
+    failure = ""
+    try:
+        graph, answers = detectors.space(config, store), fixed(dict(winner.architecture))
+        trained = detectors.build(graph, answers, seed, config.precision)
+        refit = fit(
+            trained,
+            store,
+            winner.choices,
+            seed=seed,
+            features=run.features,
+            budget=config.features_bytes,
+            objective=config.objective,
+            shorter=shorter(config, store, answers, seed),
+            walks=walks(config, store.clip_shape[0]) if winner.choices.gan_fakes else None,
+        ).best
+        model = plain_copy(trained)
+    except Exception as error:
+        failure = failure_reason(error)
+    earned = trial_score(winner.trial, config.objective)
+    file = run.trial(winner.stage, winner.trial.number) / MODEL_FILE
+    trial_is_kept = refit is None or (earned.order <= refit.order and file.is_file())
+    if trial_is_kept:
+        if not file.is_file():
+            raise UserError(f"{file} is missing and the refit failed: {failure}")
+        model = keras.models.load_model(file, compile=False)
+    origin = Origin(
+        stage=winner.stage,
+        trial=winner.trial.number,
+        trial_validation=_scored(earned),
+        refit_validation=None if refit is None else _scored(refit),
+        refit_failure=failure,
+        kept="trial" if trial_is_kept else "refit",
+    )
+    return Single(model, origin, earned if trial_is_kept or refit is None else refit)
+
+
+def trial_score(trial: FrozenTrial, objective: Objective) -> ValidationScore:
+    """What a complete trial scored on validation, under the objective of its run."""
+    known = trial.user_attrs
+    return ValidationScore(
+        auc=known[records.VAL_AUC],
+        log_loss=known[records.VAL_LOG_LOSS],
+        pseudo_auc=known.get(records.VAL_PSEUDO_AUC),
+        pair_ranking=known.get(records.VAL_PAIR_RANKING),
+        objective=objective,
+        own=known.get(records.VAL_OWN),
+    )
+
+
+def _scored(score: ValidationScore) -> Scored:
+    return Scored(auc=score.auc, log_loss=score.log_loss)
+
+
+def _check_export(run: RunDirectory, model: keras.Model, store: Store) -> None:
+    """Reload both files as stock Keras would and compare them with the model in memory.
+
+    Raises:
+        RuntimeError: a file does not reload to the same model.
+    """
+    clips = read_inputs(model, store, store.rows("val")[:4])
+    expected = probabilities(model, clips)
+    for path in (run.h5, run.keras):
+        found = probabilities(keras.models.load_model(path, compile=False), clips)
+        difference = float(np.abs(found - expected).max())
+        if not difference <= AGREEMENT:
+            raise RuntimeError(f"{path.name} reloads to another model: off by {difference:.2g}")

@@ -1,0 +1,65 @@
+"""How long the kept models take for one clip, measured when nothing else runs.
+
+While trials run, some at a time, each would find another machine. So the run measures at its end,
+one model after another; and each architecture once, since training changes no latency.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import keras
+from optuna.trial import FrozenTrial
+
+from artifacts import records
+from artifacts.run_directory import RunDirectory, write_json
+from data_prep.store.store import Store
+from search.config.run_config import RunConfig
+from search.detectors.limits import latency_ms
+from search.stages import architecture, training
+from search.studies import study as studies
+from search.trials.trial import MODEL_FILE, failure_reason
+
+
+def measure(config: RunConfig, run: RunDirectory, store: Store) -> None:
+    """Write ``latencies.json``: milliseconds by ``STAGE/TRIAL`` of every kept detector.
+
+    A model that does not load costs its figure and nothing else, and a line says so.
+
+    Args:
+        config: of the run.
+        run: its directory.
+        store: its store, open.
+    """
+    of_architecture: dict[int, float] = {}
+    found: dict[str, float] = {}
+    for stage, trial in _kept(config, run):
+        number = _architecture(stage, trial)
+        if number not in of_architecture:
+            path = run.trial(stage, trial.number) / MODEL_FILE
+            try:
+                model = keras.models.load_model(path, compile=False)
+                of_architecture[number] = round(latency_ms(model, store), 2)
+            except Exception as error:
+                print(
+                    f"  latency of {stage} {trial.number} is not known: {failure_reason(error)}",
+                    file=sys.stderr,
+                )
+                continue
+        found[f"{stage}/{trial.number}"] = of_architecture[number]
+    write_json(run.latencies, found)
+
+
+def _kept(config: RunConfig, run: RunDirectory) -> Iterator[tuple[str, FrozenTrial]]:
+    for stage in records.DETECTOR_STAGES:
+        for trial in studies.best(studies.open_study(run.journal, stage), config.kept):
+            if (run.trial(stage, trial.number) / MODEL_FILE).is_file():
+                yield stage, trial
+
+
+def _architecture(stage: str, trial: FrozenTrial) -> int:
+    """Number of the architecture that a trial trained."""
+    if stage == architecture.STAGE:
+        return trial.number
+    return int(trial.user_attrs[records.HYPERPARAMETERS][training.ARCHITECTURE])

@@ -1,0 +1,84 @@
+"""The training stage: the best architectures under other training hyperparameters."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import keras_tuner
+import numpy as np
+
+from artifacts import records
+from artifacts.run_directory import RunDirectory
+from search.config.run_config import RunConfig
+from search.detectors.trial import run_detector_trial
+from search.gan.mix import kept_generator
+from search.stages import architecture
+from search.studies import study as studies
+from search.studies import warm_start
+from search.studies.hyperparameters import OptunaHyperParameters, Value, fixed, optuna_params
+from search.studies.known_answers import KnownAnswers
+from search.trials.trial import TrialOutcome
+from spaces.training.names import BATCH_SIZES, LEARNING_RATES
+from spaces.training.space import TrainingChoices, training_space
+
+STAGE = "training"
+ARCHITECTURE = "architecture"
+
+
+def best_architectures(config: RunConfig) -> dict[str, dict[str, Value]]:
+    """Hyperparameters of the architectures this stage chooses from, by trial number, best first."""
+    study = studies.open_study(RunDirectory(config.run_dir).journal, architecture.STAGE)
+    return {
+        str(trial.number): trial.user_attrs[records.HYPERPARAMETERS]
+        for trial in studies.best(study, config.training.architectures)
+    }
+
+
+def enqueue(config: RunConfig) -> None:
+    """Queue what others must beat on the best architecture: its own training, but for longer.
+
+    What a warm start knows comes next, then the original recipe.
+    """
+    study = studies.open_study(RunDirectory(config.run_dir).journal, STAGE)
+    best = list(best_architectures(config))
+    longer = dataclasses.asdict(architecture.training_choices(config))
+    longer["epochs"] = config.training.max_epochs
+    longer["learning_rate"] = float(np.clip(longer["learning_rate"], *LEARNING_RATES))
+    longer["batch_size"] = min(
+        BATCH_SIZES, key=lambda size: abs(size - config.architecture.batch_size)
+    )
+    known = warm_start.taken(config).get(STAGE, [])
+    for values in known:
+        # A number of the other run.
+        values.pop(ARCHITECTURE, None)
+    answers = [fixed(longer), *map(KnownAnswers, known), fixed({})]
+    for hp in answers[: config.training.trials]:
+        hp.Choice(ARCHITECTURE, best)
+        training_space(hp, config.training.max_epochs, _pinned(config))
+        study.enqueue_trial(optuna_params(hp), skip_if_exists=True)
+
+
+def training_choices(config: RunConfig, hp: keras_tuner.HyperParameters) -> TrainingChoices:
+    """One way to train, of the space and of the configuration."""
+    choices = training_space(hp, config.training.max_epochs, _pinned(config))
+    return dataclasses.replace(choices, views=config.training.views, jit_compile=config.jit_compile)
+
+
+def _pinned(config: RunConfig) -> dict[str, Any]:
+    """Choices that are not searched, on this run: without a generator there are no GAN fakes."""
+    without = {"gan_fakes": False} if kept_generator(config) is None else {}
+    return config.training.pinned | without
+
+
+def run(config: RunConfig) -> TrialOutcome:
+    """Run one trial of the stage."""
+    architectures = best_architectures(config)
+
+    def choose(
+        hp: OptunaHyperParameters,
+    ) -> tuple[keras_tuner.HyperParameters, TrainingChoices]:
+        chosen = hp.Choice(ARCHITECTURE, list(architectures))
+        return fixed(architectures[chosen]), training_choices(config, hp)
+
+    return run_detector_trial(config, STAGE, config.training.max_epochs, choose)

@@ -1,0 +1,41 @@
+"""Hyperparameters of one space that answer for another, as far as it has them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras_tuner
+from keras_tuner.engine import hyperparameters as kinds
+
+from search.studies.hyperparameters import Value
+
+
+class KnownAnswers(keras_tuner.HyperParameters):
+    """Answers with given values where a space has them among its own, else with its defaults.
+
+    Args:
+        values: of another space, by name.
+    """
+
+    def __init__(self, values: dict[str, Value]) -> None:
+        super().__init__()
+        self._given = dict(values)
+
+    def _retrieve(self, hp: kinds.HyperParameter) -> Value | None:
+        if hp.name in self._given and _allows(hp, self._given[hp.name]):
+            self.values.setdefault(hp.name, self._given[hp.name])
+        return super()._retrieve(hp)
+
+
+def _allows(hp: kinds.HyperParameter, value: Any) -> bool:
+    """Whether a value is one that a question may be answered with."""
+    if isinstance(hp, kinds.Choice):
+        return value in hp.values
+    if isinstance(hp, kinds.Boolean):
+        return isinstance(value, bool)
+    if isinstance(hp, kinds.Int | kinds.Float):
+        if isinstance(value, bool | str) or not hp.min_value <= value <= hp.max_value:
+            return False
+        steps = (value - hp.min_value) / hp.step if hp.step and hp.sampling == "linear" else 0.0
+        return abs(steps - round(steps)) < 1e-6
+    return False

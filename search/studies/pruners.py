@@ -1,0 +1,89 @@
+"""Pruners by name: when a search gives a trial up."""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Container
+from typing import Any
+
+import optuna
+from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
+from optuna.trial import FrozenTrial, TrialState
+
+from artifacts.records import REASON
+from search.config.names import Pruner
+from search.studies import study as studies
+
+# The first rung of halving in reports, and which share of the trials passes each.
+_FIRST_RUNG = 2
+_REDUCTION = 3
+
+
+def pruner(name: Pruner, reports: int) -> BasePruner:
+    """The pruner of a stage.
+
+    Args:
+        name: ``median`` stops what is worse than half of the complete trials were at that report;
+            ``halving`` lets a third of the trials pass each rung (asynchronous successive halving:
+            Li et al., 2020); ``hyperband`` runs several of these with first rungs of different
+            lengths (Li et al., 2018); ``none`` stops nothing.
+        reports: how often a trial reports at most: its epochs, mostly.
+    """
+    if name == "hyperband":
+        return _Hyperband(
+            min_resource=_FIRST_RUNG,
+            max_resource=max(reports, _FIRST_RUNG),
+            reduction_factor=_REDUCTION,
+        )
+    if name == "halving":
+        return _Halving(min_resource=min(_FIRST_RUNG, reports), reduction_factor=_REDUCTION)
+    if name == "none":
+        return NopPruner()
+    return MedianPruner(n_startup_trials=3, n_warmup_steps=2)
+
+
+class _Halving(optuna.pruners.SuccessiveHalvingPruner):
+    """Successive halving against the trials that count: one that is repeated competes once."""
+
+    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        return super().prune(_Counted(study), trial)  # type: ignore[arg-type]
+
+
+class _Counted:
+    """What successive halving asks of a study, without the trials that were interrupted."""
+
+    def __init__(self, study: optuna.Study) -> None:
+        self._study = study
+
+    def get_trials(
+        self, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        trials = self._study.get_trials(deepcopy=deepcopy, states=states)
+        return [trial for trial in trials if not _is_interrupted(trial)]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._study, name)
+
+
+class _Hyperband(HyperbandPruner):
+    """Hyperband whose brackets are drawn by what does not change when a run is interrupted.
+
+    A trial that is repeated is in the bracket of the one it repeats, which is in none.
+    """
+
+    def _get_bracket_id(self, study: optuna.Study, trial: FrozenTrial) -> int:
+        if _is_interrupted(trial):
+            return -1
+        if not self._pruners:
+            return 0
+        key = f"{studies.stage_of(study)}_{studies.draw(study, trial)}"
+        left = binascii.crc32(key.encode()) % self._total_trial_allocation_budget
+        for bracket, budget in enumerate(self._trial_allocation_budgets):
+            left -= budget
+            if left < 0:
+                return bracket
+        raise AssertionError("the budgets sum to the total")
+
+
+def _is_interrupted(trial: FrozenTrial) -> bool:
+    return trial.user_attrs.get(REASON) == studies.INTERRUPTED

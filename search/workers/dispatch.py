@@ -1,0 +1,245 @@
+"""The trials of a stage, handed out until enough are done, whoever runs them and whoever dies."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, Protocol
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from artifacts import records
+from artifacts.run_directory import RunDirectory
+from data_prep.errors import UserError
+from search.config.run_config import RunConfig
+from search.config.stages import stages
+from search.studies import study as studies
+from search.studies.samplers import exhausted
+from search.trials import heartbeat
+from search.trials import queue as tickets
+from search.trials.time_limit import bury, has_hung
+from search.trials.trial import TrialOutcome
+from search.workers import worker
+from search.workers.budget import Budget
+from search.workers.local import Crew, WorkerDiedError
+from search.workers.presence import present
+
+TRIALS_A_WORKER = 25
+MAX_IDLE_DEATHS = 3
+
+_TICK_SECONDS = 1.0
+
+
+class Progress(Protocol):
+    """Where a run tells how it goes."""
+
+    def stage(self, name: str, ended: Sequence[TrialOutcome], total: int) -> None:
+        """A stage begins or goes on, or is over, with these of ``total`` trials finished."""
+
+    def trial(self, outcome: TrialOutcome) -> None:
+        """A trial ended, here or elsewhere."""
+
+    def running(self, numbers: Sequence[int]) -> None:
+        """Which trials of the stage run now, here or elsewhere."""
+
+    def message(self, text: str) -> None:
+        """Something worth a line."""
+
+
+class Dispatch:
+    """Hands out one stage.
+
+    Trials are queued as tickets, and each worker claims one: those of the crew when they are called
+    upon, those that joined the run by themselves. What a trial did is read from its study alone.
+
+    Args:
+        config: of the run.
+        stage: to hand out.
+        crew: that this process calls upon.
+        progress: is told.
+        call: what a worker does for one trial.
+        budget: says when no further trial may begin.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        stage: str,
+        crew: Crew,
+        progress: Progress,
+        call: Callable[[RunConfig, str], worker.Ran] = worker.run_trial,
+        budget: Budget | None = None,
+    ) -> None:
+        self._config = config
+        self._stage = stage
+        self._directory = RunDirectory(config.run_dir)
+        self._study = studies.open_study(self._directory.journal, stage)
+        self._crew = crew
+        self._progress = progress
+        self._call = call
+        self._budget = budget or Budget(config)
+        self._is_spent = False
+        self._watch = heartbeat.Watch(config.limits.silence_seconds)
+        self._calls: set[Future[Any]] = set()
+        self._told: set[int] = set()
+        self._inherited = {trial.number for trial in tickets.running(self._study)}
+        self._idle_deaths = 0
+
+    def run(self, wanted: int, enqueue: Callable[[], None]) -> None:
+        """Run the trials the stage still lacks; a dead worker costs its trial, not the stage.
+
+        Args:
+            wanted: trials the stage is to have.
+            enqueue: queues what is tried first; called where nothing has begun.
+
+        Raises:
+            UserError: what every trial would meet, or workers die before they begin one.
+        """
+        done = studies.finished(self._study)
+        self._told = {trial.number for trial in done}
+        self._progress.stage(self._stage, self._ended(), wanted)
+        self._budget.begin(self._stage)
+        self._is_spent = self._has_been_left()
+        if len(done) < wanted and self._is_open() and not studies.has_begun(self._study):
+            enqueue()
+        tickets.open_for_claims(self._study, not self._is_spent)
+        while self._is_under_way(wanted):
+            self._give_up_the_dead()
+            joined = present(self._directory, self._watch)
+            if self._is_open():
+                tickets.queue(self._study, wanted, self._crew.places() + len(joined))
+                self._call_upon(joined)
+            self._collect()
+            self._tell()
+        tickets.open_for_claims(self._study, False)
+        self._progress.stage(self._stage, self._ended(), wanted)
+
+    def _has_been_left(self) -> bool:
+        """Whether the run went on to a later stage, which was built on what this one had."""
+        order = list(stages(self._config))
+        later = order[order.index(self._stage) + 1 :]
+        begun = studies.trials(self._directory.journal)
+        return any(
+            trial.state != TrialState.WAITING for name in later for trial in begun.get(name, ())
+        )
+
+    def _is_open(self) -> bool:
+        """Whether further trials may begin."""
+        if not self._is_spent and (reason := self._budget.spent(self._study)):
+            self._is_spent = True
+            tickets.open_for_claims(self._study, False)
+            self._progress.message(f"the {self._stage} stage ends: {reason}")
+        return not self._is_spent and not exhausted(self._study)
+
+    def _is_under_way(self, wanted: int) -> bool:
+        """Whether trials are lacking, or still run."""
+        if self._calls or tickets.running(self._study):
+            return True
+        return self._is_open() and len(studies.finished(self._study)) < wanted
+
+    def _call_upon(self, joined: set[str]) -> None:
+        """Call upon workers of the crew that are free, as far as there are tickets for them."""
+        claimed = sum(
+            heartbeat.starter(trial.user_attrs) not in joined
+            for trial in tickets.running(self._study)
+        )
+        claiming = max(0, len(self._calls) - claimed)
+        unclaimed = len(tickets.waiting(self._study)) - claiming
+        for _ in range(min(self._crew.places() - len(self._calls), unclaimed)):
+            self._calls.add(self._crew.submit(self._call, self._config, self._stage))
+
+    def _collect(self) -> None:
+        """Wait a moment for calls to return, and see what became of them."""
+        if not self._calls:
+            time.sleep(_TICK_SECONDS)
+            return
+        returned, self._calls = concurrent.futures.wait(
+            self._calls, _TICK_SECONDS, return_when=concurrent.futures.FIRST_COMPLETED
+        )
+        for future in returned:
+            try:
+                self._crew.collect(future, lambda ran: is_worn(ran, self._config))
+                self._idle_deaths = 0
+            except WorkerDiedError as death:
+                self._bury(str(death))
+
+    def _bury(self, said: str) -> None:
+        """Fail the trial of a worker of ours that is dead."""
+        dead = [
+            trial
+            for trial in tickets.running(self._study)
+            if self._is_ours(trial) and heartbeat.is_dead_here(trial.user_attrs)
+        ]
+        self._idle_deaths = 0 if dead else self._idle_deaths + 1
+        if self._idle_deaths == MAX_IDLE_DEATHS:
+            raise UserError(
+                f"workers of the {self._stage} stage die before they begin a trial ({said}); "
+                "is there enough memory?"
+            )
+        for trial in dead:
+            minutes = self._config.limits.trial_minutes
+            bury(self._study, trial, self._folder(trial), minutes, said)
+
+    def _give_up_the_dead(self) -> None:
+        """Have the trials of workers repeated that died elsewhere, or with an earlier process."""
+        for trial in tickets.running(self._study):
+            # Of those the crew tells.
+            if self._is_ours(trial):
+                continue
+            folder = self._folder(trial)
+            if not self._watch.is_gone(trial.user_attrs, folder / heartbeat.HEARTBEAT):
+                continue
+            if has_hung(folder):
+                bury(self._study, trial, folder, self._config.limits.trial_minutes, "")
+                continue
+            # One that was interrupted together with the run is not to blame for it.
+            died = trial.number not in self._inherited
+            (folder / heartbeat.HEARTBEAT).unlink(missing_ok=True)
+            if tickets.give_back(self._study, trial, died=died) and died:
+                host = trial.user_attrs.get(heartbeat.HOST, "unknown")
+                self._progress.message(
+                    f"{self._stage} {trial.number}: its worker on {host} died or fell silent"
+                )
+
+    def _is_ours(self, trial: FrozenTrial) -> bool:
+        """Whether a worker of our crew claimed it; an earlier run may have had our process id."""
+        if not self._crew.is_here or trial.number in self._inherited:
+            return False
+        return heartbeat.is_child(trial.user_attrs)
+
+    def _tell(self) -> None:
+        """Tell of every trial that ended since, and which run."""
+        for trial in studies.finished(self._study):
+            if trial.number not in self._told:
+                self._told.add(trial.number)
+                self._progress.trial(_outcome(self._stage, trial))
+        self._progress.running([trial.number for trial in tickets.running(self._study)])
+
+    def _ended(self) -> list[TrialOutcome]:
+        return [_outcome(self._stage, trial) for trial in studies.finished(self._study)]
+
+    def _folder(self, trial: FrozenTrial) -> Path:
+        return self._directory.trial(self._stage, trial.number)
+
+
+def is_worn(ran: worker.Ran, config: RunConfig) -> bool:
+    """Whether a worker has run so many trials, or holds so much memory, that it is replaced."""
+    return ran.trials >= TRIALS_A_WORKER or 0 < config.limits.worker_gb * 1e9 < ran.resident
+
+
+def _outcome(stage: str, trial: FrozenTrial) -> TrialOutcome:
+    """How a trial ended, as its study knows it."""
+    known = trial.user_attrs
+    complete = trial.state == optuna.trial.TrialState.COMPLETE
+    return TrialOutcome(
+        stage=stage,
+        number=trial.number,
+        state=records.STATES[trial.state],
+        value=trial.values[0] if complete and trial.values else None,
+        seconds=known.get(records.SECONDS, 0.0),
+        reason=known.get(records.REASON, ""),
+    )

@@ -1,0 +1,143 @@
+"""A worker that joins a run by itself, from any host that sees the run directory."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from artifacts.run_directory import RunDirectory
+from data_prep.errors import UserError
+from search.config import run_config as configuration
+from search.config.run_config import RunConfig
+from search.studies import study as studies
+from search.studies.run_state import check_worker
+from search.studies.storage import Place, server_told
+from search.trials import heartbeat
+from search.trials import queue as tickets
+from search.trials.time_limit import bury
+from search.workers import worker
+from search.workers.dispatch import MAX_IDLE_DEATHS, is_worn
+from search.workers.local import LocalWorkers, WorkerDiedError
+from search.workers.presence import presented
+
+_POLL_SECONDS = 1.0
+_SAID_SECONDS = 60.0
+
+
+def work(
+    directory: RunDirectory,
+    say: Callable[[str], None],
+    *,
+    store: Path | None = None,
+    device: str | None = None,
+) -> int:
+    """Claim and run trials of a run until it is finished; how many this worker has run.
+
+    The run itself, ``dfsearch run``, queues what is to be claimed and counts what was done; this
+    worker takes nothing that it does not find there.
+
+    Args:
+        directory: of the run, on a file system that its hosts share.
+        say: is told a line at a time.
+        store: where the store of the run is on this host, if not where it was begun.
+        device: for this worker alone, instead of the one of the configuration.
+
+    Raises:
+        UserError: no run is there, its libraries or its store are others, the storage is gone, or
+            workers die before they begin a trial.
+        KeyboardInterrupt: passed on after the trial at hand was given back.
+    """
+    directory.open()
+    over = {"store": store and store.absolute(), "device": device}
+    given = {name: value for name, value in over.items() if value is not None}
+    config = configuration.load(directory.config, given)
+    check_worker(directory, config.store)
+    beats = min(heartbeat.BEAT_SECONDS, config.limits.silence_seconds / 4)
+    with server_told(directory.journal), presented(directory, beats):
+        return _Member(directory, config, say).work()
+
+
+class _Member:
+    """One worker among those of a run."""
+
+    def __init__(
+        self, directory: RunDirectory, config: RunConfig, say: Callable[[str], None]
+    ) -> None:
+        self._directory = directory
+        self._config = config
+        self._say = say
+        self._crew = LocalWorkers(1)
+        self._done = 0
+        self._idle_deaths = 0
+        self._stage = ""
+
+    def work(self) -> int:
+        """Run trials until the run is finished."""
+        self._say(f"joined {self._directory.root}; Ctrl-C leaves it")
+        waiting_since, said = time.monotonic(), False
+        try:
+            while not self._directory.certificate.is_file():
+                stage = self._open_stage()
+                if stage and self._run_one(stage):
+                    waiting_since, said = time.monotonic(), False
+                    continue
+                if not said and time.monotonic() - waiting_since > _SAID_SECONDS:
+                    said = True
+                    self._say(f"no trial to run; is dfsearch run {self._directory.root} going on?")
+                time.sleep(_POLL_SECONDS)
+        finally:
+            self._crew.close(kill=True)
+            self._give_back()
+        return self._done
+
+    def _open_stage(self) -> str | None:
+        """A stage with a trial that may be claimed."""
+        place = Place.of(self._directory.journal)
+        for stage in studies.begun(place):
+            study = studies.at(place, stage)
+            if study.user_attrs.get(tickets.OPEN) and tickets.waiting(study):
+                return stage
+        return None
+
+    def _run_one(self, stage: str) -> bool:
+        """Run a trial in a process of its own; whether there was one."""
+        self._stage = stage
+        future = self._crew.submit(worker.run_trial, self._config, stage)
+        concurrent.futures.wait([future])
+        try:
+            ran = self._crew.collect(future, lambda ran: is_worn(ran, self._config))
+        except WorkerDiedError as death:
+            self._bury(str(death))
+            return True
+        self._idle_deaths = 0
+        if ran.outcome is None:
+            return False
+        self._done += 1
+        self._say(f"{stage} {ran.outcome.number}: {ran.outcome.state}")
+        return True
+
+    def _bury(self, said: str) -> None:
+        """Fail the trial that our process died of."""
+        study = studies.open_study(self._directory.journal, self._stage)
+        ours = [t for t in tickets.running(study) if heartbeat.is_child(t.user_attrs)]
+        self._idle_deaths = 0 if ours else self._idle_deaths + 1
+        if self._idle_deaths == MAX_IDLE_DEATHS:
+            raise UserError(f"workers die before they begin a trial ({said}); enough memory?")
+        for trial in ours:
+            folder = self._directory.trial(self._stage, trial.number)
+            bury(study, trial, folder, self._config.limits.trial_minutes, said)
+            self._say(f"{self._stage} {trial.number}: failed, the worker died: {said}")
+
+    def _give_back(self) -> None:
+        """Have the run repeat what this worker was in the middle of."""
+        # With the storage gone, the run sees that this worker is silent.
+        with contextlib.suppress(UserError), server_told(self._directory.journal):
+            if not self._stage:
+                return
+            study = studies.open_study(self._directory.journal, self._stage)
+            for trial in tickets.running(study):
+                if heartbeat.is_child(trial.user_attrs) and tickets.give_back(study, trial):
+                    self._say(f"{self._stage} {trial.number}: given back")

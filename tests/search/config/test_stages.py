@@ -1,0 +1,61 @@
+"""The GAN stage comes first where detectors are built with its discriminator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from artifacts.run_directory import RunDirectory
+from data_prep.errors import UserError
+from data_prep.store.store import Store
+from search.config.run_config import RunConfig, resolve
+from search.config.stages import left_without, stages
+from search.studies import study as studies
+from search.trials.trial import GAN_FILES
+
+
+def config_of(store: Store, folder: Path, streams: list[str], trials: int = 1) -> RunConfig:
+    settings = {"space": {"streams": streams}, "gan": {"trials": trials}}
+    return resolve({"store": store.path, "run_dir": folder, **settings})
+
+
+def keep_a_gan(folder: Path) -> None:
+    run = RunDirectory(folder)
+    study = studies.open_study(run.journal, "gan")
+    trial = study.ask()
+    study.tell(trial, 0.1)
+    run.trial("gan", trial.number).mkdir(parents=True)
+    for name in GAN_FILES:
+        (run.trial("gan", trial.number) / name).write_bytes(b"model")
+
+
+def test_the_gan_comes_first_for_its_stream_alone(store: Store, tmp_path: Path) -> None:
+    plain = stages(config_of(store, tmp_path, ["spatial"], trials=7))
+    assert list(plain) == ["architecture", "gan", "training"]
+    ours = stages(config_of(store, tmp_path, ["spatial", "gan"], trials=7))
+    assert list(ours) == ["gan", "architecture", "training"]
+    assert ours == plain
+    assert ours["gan"] == 7
+
+
+def test_nothing_is_said_where_a_gan_was_kept_or_none_was_wanted(
+    store: Store, tmp_path: Path
+) -> None:
+    assert left_without(config_of(store, tmp_path, ["spatial"])) is None
+    assert left_without(config_of(store, tmp_path, ["spatial", "gan"], trials=0)) is None
+    assert left_without(config_of(store, tmp_path, ["spatial", "gan"])) is not None
+    keep_a_gan(tmp_path)
+    assert left_without(config_of(store, tmp_path, ["spatial", "gan"])) is None
+
+
+def test_a_stage_that_left_no_gan_is_said_and_ends_a_run_of_that_stream_alone(
+    store: Store, tmp_path: Path
+) -> None:
+    line = left_without(config_of(store, tmp_path, ["spatial", "gan"]))
+    assert line == (
+        f"without the gan stream: no GAN trial completed; see why with: dfsearch leaderboard "
+        f"{tmp_path}"
+    )
+    with pytest.raises(UserError, match=r"no stream is left to search \(gan: no GAN trial"):
+        left_without(config_of(store, tmp_path, ["gan"]))

@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.trial import TrialState
+
+from artifacts.run_directory import RunDirectory
+from data_prep.errors import UserError
+from search.config import run_config as configuration
+from search.studies import storage
+from search.studies import study as studies
+from search.studies.run_state import RunState
+from search.trials import queue as tickets
+
+Dfsearch = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    return tmp_path / "studies.log"
+
+
+@pytest.fixture(autouse=True)
+def no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PGPASSWORD", raising=False)
+
+
+@pytest.fixture
+def on_server(postgresql: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The journal path of a run whose studies are on the server."""
+    monkeypatch.setenv("PGPASSWORD", postgresql.PASSWORD)
+    return begin(tmp_path / "run", postgresql.url)
+
+
+def begin(folder: Path, url: str) -> Path:
+    """A run directory as a run leaves it at its beginning."""
+    folder.mkdir()
+    config = configuration.resolve({"store": "s.h5", "run_dir": folder, "storage": url})
+    directory = RunDirectory(folder)
+    directory.config.write_text(configuration.dump(config))
+    RunState.begin(directory, "0" * 64)
+    return directory.journal
+
+
+def test_a_line_cut_by_a_kill_is_dropped_and_the_rest_stays(journal: Path) -> None:
+    study = studies.open_study(journal, "architecture")
+    study.tell(study.ask(), 0.5)
+    before = journal.read_bytes()
+    journal.write_bytes(before + b'{"op_code":4,"worker_id":"abc')
+    storage.recover(journal)
+    assert journal.read_bytes() == before
+
+
+def test_a_line_cut_by_a_kill_harms_nobody_who_goes_on(journal: Path) -> None:
+    study = studies.open_study(journal, "architecture")
+    study.tell(study.ask(), 0.5)
+    with journal.open("ab") as file:
+        file.write(b'{"op_code":4,"worker_id":"' + b"a" * 10_000)
+    study.tell(study.ask(), 0.7)
+    values = [trial.value for trial in studies.open_study(journal, "architecture").trials]
+    assert values == [0.5, 0.7]
+    for line in journal.read_text().splitlines():
+        json.loads(line)
+
+
+def test_the_lock_of_a_dead_writer_is_removed_and_that_of_a_living_one_waited_for(
+    journal: Path,
+) -> None:
+    studies.open_study(journal, "gan")
+    lock = Path(f"{journal}.lock")
+    lock.touch()
+    storage.recover(journal)
+    study = studies.open_study(journal, "gan")
+    study.tell(study.ask(), 0.1)
+    assert len(study.trials) == 1
+
+
+def test_a_disk_that_is_full_leaves_the_journal_whole_and_names_it(journal: Path) -> None:
+    """A limit on the size of files stands for the disk."""
+    study = studies.open_study(journal, "architecture")
+    study.tell(study.ask(), 0.5)
+    before, limits = journal.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 40, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as full:
+            study.set_user_attr("much", "x" * 1000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert full.value.filename == str(journal)
+    assert journal.read_bytes() == before
+    again = studies.open_study(journal, "architecture")
+    again.tell(again.ask(), 0.7)
+    assert len(again.trials) == 2
+
+
+def test_tickets_on_a_server_are_claimed_by_one_each(on_server: Path) -> None:
+    study = studies.open_study(on_server, "architecture")
+    tickets.queue(study, 6, 6)
+    code = (
+        "import sys, pathlib; from search import studies, tickets\n"
+        "study = studies.open_study(pathlib.Path(sys.argv[1]), 'architecture')\n"
+        "while (trial := tickets.claim(study)) is not None:\n"
+        "    study.tell(trial, trial.suggest_float('x', 0, 1))"
+    )
+    both = [subprocess.Popen([sys.executable, "-c", code, str(on_server)]) for _ in range(2)]
+    assert [process.wait(timeout=120) for process in both] == [0, 0]
+    found = studies.trials(on_server)["architecture"]
+    assert [trial.state for trial in found] == [TrialState.COMPLETE] * 6
+    assert not on_server.exists(), "nothing goes to the journal"
+
+
+def test_an_interrupted_trial_on_a_server_is_repeated_with_its_draw(on_server: Path) -> None:
+    study = studies.open_study(on_server, "gan")
+    tickets.queue(study, 2, 1)
+    trial = tickets.claim(study)
+    assert trial is not None
+    drawn = trial.suggest_float("x", 0, 1)
+    assert tickets.give_back(study, study.trials[0])
+    assert not tickets.give_back(study, study.trials[0])
+    again = studies.open_study(on_server, "gan")
+    tickets.queue(again, 2, 1)
+    retry = tickets.claim(again)
+    assert retry is not None
+    assert retry.suggest_float("x", 0, 1) == drawn
+    assert studies.draw(again, retry) == 0
+
+
+def test_runs_share_a_server_without_meeting(postgresql: Any, on_server: Path) -> None:
+    other = begin(on_server.parent.with_name("other"), postgresql.url)
+    for journal, value in ((on_server, 0.1), (other, 0.2)):
+        study = studies.open_study(journal, "gan")
+        study.tell(study.ask(), value)
+    assert [trial.value for trial in studies.trials(on_server)["gan"]] == [0.1]
+    assert [trial.value for trial in studies.trials(other)["gan"]] == [0.2]
+    study = studies.open_study(other, "gan")
+    assert study.study_name.startswith("other-")
+    assert studies.stage_of(study) == "gan"
+
+
+def test_the_leaderboard_reads_the_server_that_the_run_names(
+    on_server: Path, dfsearch: Dfsearch
+) -> None:
+    study = studies.open_study(on_server, "architecture")
+    study.tell(study.ask(), 0.625)
+    shown = dfsearch("leaderboard", on_server.parent, "--json")
+    assert [row["objective"] for row in json.loads(shown.stdout)] == [0.625]
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        ("wrong password", "password authentication failed for user"),
+        ("no password", "give the password by PGPASSWORD or ~/.pgpass"),
+        ("unknown database", "make it with: createdb none"),
+        ("nobody listens", "Connection refused"),
+        ("unknown host", "nowhere.invalid"),
+        ("another database", "must be a PostgreSQL database"),
+    ],
+)
+def test_a_server_that_cannot_be_used_is_one_line_and_can_be_corrected(
+    postgresql: Any, store_path: Path, dfsearch: Dfsearch, tmp_path: Path, fault: str, says: str
+) -> None:
+    url = {
+        "wrong password": f"postgresql://search:wrong@127.0.0.1:{postgresql.port}/postgres",
+        "no password": f"postgresql://search@127.0.0.1:{postgresql.port}/postgres",
+        "unknown database": postgresql.url.replace("/postgres", "/none"),
+        "nobody listens": "postgresql://search:x@127.0.0.1:9/postgres",
+        "unknown host": "postgresql://search:x@nowhere.invalid/postgres",
+        "another database": "mysql://search@localhost/postgres",
+    }[fault]
+    refused = dfsearch("run", store_path, tmp_path / "run", "--storage", url)
+    assert refused.returncode == 2
+    assert says in refused.stderr
+    assert len(refused.stderr.strip().splitlines()) == 1
+    assert "wrong" not in refused.stderr.replace("wrong password", "")
+    assert not (tmp_path / "run" / "config.toml").exists()
+
+
+def test_a_server_that_went_away_is_one_line(postgresql: Any, on_server: Path) -> None:
+    study = studies.open_study(on_server, "gan")
+    trial = study.ask()
+    postgresql.stop()
+    try:
+        gone = pytest.raises(UserError, match="the same command goes on")
+        with gone as said, storage.server_told(on_server):
+            trial.report(0.5, 1)
+        assert postgresql.PASSWORD not in str(said.value)
+        assert "127.0.0.1" in str(said.value)
+    finally:
+        postgresql.start()
+    study = studies.open_study(on_server, "gan")
+    assert [t.state for t in study.trials] == [TrialState.RUNNING]
+
+
+def test_a_password_in_the_url_is_lent_to_this_call_and_not_written(
+    postgresql: Any, tmp_path: Path
+) -> None:
+    journal = begin(tmp_path / "run", postgresql.url)
+    text = (tmp_path / "run" / "config.toml").read_text()
+    assert tomllib.loads(text)["storage"].endswith(f"search@127.0.0.1:{postgresql.port}/postgres")
+    storage.lend_password(postgresql.url)
+    try:
+        assert studies.trials(journal) == {}
+    finally:
+        del os.environ["PGPASSWORD"]
+
+
+def test_a_configuration_that_is_no_toml_is_one_line(journal: Path) -> None:
+    (journal.parent / "config.toml").write_text("storage = ")
+    with pytest.raises(UserError, match="not a TOML file"):
+        studies.open_study(journal, "gan")

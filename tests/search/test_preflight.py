@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from data_prep.store.store import Clip, Store, write_store
+from search.config.run_config import resolve
+from search.preflight import remarks
+
+
+@pytest.fixture
+def said_of(make_clips: Callable[..., list[Clip]], tmp_path: Path) -> Callable[..., list[str]]:
+    """What is said of a store under some settings: ``said_of(change, training={...})``."""
+
+    def said(change: Callable[[Clip], Clip], **settings: Any) -> list[str]:
+        path = tmp_path / "s.h5"
+        write_store(path, list(map(change, make_clips(8))), [], {"synthetic": True})
+        with Store(path) as store:
+            return remarks(resolve({"store": path, "run_dir": tmp_path, **settings}), store)
+
+    return said
+
+
+def whole(clip: Clip) -> Clip:
+    """With landmarks, and one of two methods."""
+    method = clip.method
+    if clip.label and clip.group in ("person000", "person004"):
+        method = "Other"
+    points = np.full_like(clip.landmarks, 20.0)
+    return dataclasses.replace(clip, landmarks=points, method=method)
+
+
+def test_a_store_with_all_it_takes_is_no_news(said_of: Callable[..., list[str]]) -> None:
+    assert said_of(whole) == []
+
+
+def test_one_method_alone_is_named_with_what_can_be_done(
+    said_of: Callable[..., list[str]],
+) -> None:
+    def one(clip: Clip) -> Clip:
+        return dataclasses.replace(whole(clip), method="Drawn" if clip.label else "real")
+
+    (with_pseudo,) = said_of(one)
+    assert "all fakes of training are Drawn" in with_pseudo
+    assert "pseudo-fakes alone" in with_pseudo
+    (without,) = said_of(one, training={"pseudo_fakes": 0})
+    assert "set training.pseudo_fakes" in without
+
+
+def test_missing_landmarks_are_counted_where_they_are_needed(
+    said_of: Callable[..., list[str]],
+) -> None:
+    def some(clip: Clip) -> Clip:
+        lost = clip.group in ("person001", "person002", "person003")
+        points = np.full_like(clip.landmarks, np.nan)
+        return dataclasses.replace(whole(clip), landmarks=points) if lost else whole(clip)
+
+    # Of the lost, one is of training, one of validation and one of the test split.
+    (line,) = said_of(some)
+    assert line.startswith("2 of 6 real clips have no landmarks")
+    (line,) = said_of(some, objective="auc")
+    assert line.startswith("1 of 4 real clips")
+    assert said_of(some, objective="auc", training={"pseudo_fakes": 0}) == []
+
+
+def test_a_pairwise_loss_without_pairs_is_said(said_of: Callable[..., list[str]]) -> None:
+    settings = {"loss": "pairwise", "pseudo_fakes": 0}
+    (line,) = said_of(whole, training=settings)
+    assert "cross-entropy alone" in line
+
+    def named(clip: Clip) -> Clip:
+        source = f"set/real/c23/{clip.key[-3:]}" if clip.label else ""
+        return dataclasses.replace(whole(clip), crop_source=source)
+
+    assert said_of(named, training=settings) == []
