@@ -1,3 +1,6 @@
-"""What a run leaves behind and how it is used: models, leaderboards, metrics, verdicts."""
+"""The files of a run and their use: models, leaderboards, metrics, verdicts.
+
+Imports `data_prep` and `spaces`, never `search`.
+"""
 
 from __future__ import annotations

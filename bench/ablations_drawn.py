@@ -186,7 +186,7 @@ def _trained(keep: Path, store: Store, row: Row) -> npt.NDArray[np.float64]:
     import_tensorflow()
     from channels import channels_space
 
-    from artifacts.evaluation.scoring import score_clips
+    from artifacts.models.inference import score_clips
     from search.detectors import space as detectors
     from search.gan.latent_walks import generated_walks
     from search.samples.samples import Walks
@@ -244,7 +244,7 @@ def _searched(keep: Path, path: Path, row: Row) -> npt.NDArray[np.float64]:
     import_tensorflow()
     import keras
 
-    from artifacts.evaluation.scoring import score_clips
+    from artifacts.models.inference import score_clips
 
     model = keras.models.load_model(directory.h5, compile=False)
     with Store(path) as store:

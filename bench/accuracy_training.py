@@ -56,7 +56,7 @@ def measure(keep: Path, row: Row, tested: Sequence[data.TestSet]) -> None:
     import_tensorflow()
     import keras
 
-    from artifacts.evaluation.scoring import score_clips
+    from artifacts.models.inference import score_clips
 
     model = keras.models.load_model(folder.h5, compile=False)
     for path, rows in wanted:

@@ -91,9 +91,9 @@ def measured(store: Store, streams: tuple[str, ...], seed: int, people: int, epo
     """A row: figures of each test fake by name, and the test AUC."""
     from sklearn.metrics import roc_auc_score
 
-    from artifacts.evaluation.scoring import read_inputs, score_clips
     from artifacts.explain.heat import Explainer
     from artifacts.explain.occlusion import occlusion
+    from artifacts.models.inference import read_inputs, score_clips
 
     model, untrained = trained(store, streams, seed, epochs)
     test = store.rows("test")

@@ -132,7 +132,7 @@ def trained_scores(store: Store, seed: int, training: dict[str, Any]) -> Scores:
     from artifacts.quiet import import_tensorflow
 
     import_tensorflow()
-    from artifacts.evaluation.scoring import score_clips
+    from artifacts.models.inference import score_clips
     from search.detectors import space as detectors
     from search.studies.hyperparameters import fixed
     from search.training.fit import fit

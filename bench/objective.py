@@ -137,7 +137,7 @@ def tested(model: Any, path: Path) -> dict[str, float]:
     """AUC and, where fakes lie beside their originals, pair ranking of a model's scores."""
     from sklearn.metrics import roc_auc_score
 
-    from artifacts.evaluation.scoring import score_clips
+    from artifacts.models.inference import score_clips
 
     with Store(path) as store:
         rows = _tested_rows(store)

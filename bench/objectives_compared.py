@@ -101,7 +101,7 @@ def winner_scores(config: RunConfig, kept: Path, split: str) -> Scores:
     """Search, unless that is done, and score its winner on the clips of a split."""
     import keras
 
-    from artifacts.evaluation.scoring import score_clips
+    from artifacts.models.inference import score_clips
     from search.run import run
 
     with run_progress(config.run_dir) as progress:

@@ -83,7 +83,7 @@ def stores(folder: Path, identities: int, seed: int) -> dict[str, Path]:
 
 def test_scores(store: Store, stream: str, seed: int, epochs: int) -> list[float]:
     """Fake probabilities of the test clips from a detector of one stream."""
-    from artifacts.evaluation.scoring import score_clips
+    from artifacts.models.inference import score_clips
     from search.detectors import space as detectors
     from search.studies.hyperparameters import fixed
     from search.training.fit import fit

@@ -1,6 +1,6 @@
 """Labelled videos in, one HDF5 store of face clips out.
 
-This package knows nothing of models and never imports TensorFlow.
+Imports no other room, and never TensorFlow.
 """
 
 from __future__ import annotations

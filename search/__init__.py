@@ -1,3 +1,6 @@
-"""Studies: run trials, remember them, decide. Holds the command line."""
+"""Studies: run trials, record them, choose. Holds the command line.
+
+Imports `artifacts`, `data_prep` and `spaces`.
+"""
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ from search.config import run_config as configuration
 from search.config.addresses import password_in, without_password
 from search.config.feasible import obstacle_to
 from search.config.run_config import RunConfig
-from search.config.stages import left_without, stages
+from search.config.stages import stages
+from search.gan.kept import left_without
 from search.preflight import remarks
 from search.studies import storage
 from search.studies import study as studies
@@ -23,8 +24,9 @@ from search.studies.run_state import RunState, versions_here
 from search.trials.tensorboard import require_tensorboard
 from search.workers import worker
 from search.workers.budget import Budget
+from search.workers.crew import Crew, WorkerDiedError
 from search.workers.dispatch import Dispatch, Progress
-from search.workers.local import Crew, LocalWorkers, WorkerDiedError
+from search.workers.local import LocalWorkers
 
 
 def run(config: RunConfig, progress: Progress) -> RunDirectory:

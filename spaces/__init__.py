@@ -1,7 +1,7 @@
 """Searchable AutoKeras blocks and the graphs made of them.
 
-This package knows nothing of files or studies: blocks take tensors and hyperparameters. Blocks
-are imported when they are asked for, since they bring TensorFlow with them.
+Imports no other room: blocks take tensors and hyperparameters. Blocks are imported on first use,
+since they import TensorFlow.
 """
 
 from __future__ import annotations

@@ -39,7 +39,8 @@ class DetectorBlock(ak.Block):
 
     Every stream is a Boolean hyperparameter, so a leaderboard shows what each is worth. The first
     stream is on without being asked when all others are off: no trial is spent on an empty graph.
-    A stream that cannot be built on the clips is left out: see :func:`spaces.streams.names.obstacle`.
+    A stream that cannot be built on the clips is left out: see
+    :func:`spaces.streams.names.obstacle`.
 
     Args:
         streams: streams the search may use, of :data:`spaces.streams.names.STREAMS`.

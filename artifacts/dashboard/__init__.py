@@ -1,3 +1,6 @@
-"""optuna-dashboard on the studies of a run, read only."""
+"""optuna-dashboard on the studies of a run, read only.
+
+Imports `leaderboard` and the packages below it.
+"""
 
 from __future__ import annotations

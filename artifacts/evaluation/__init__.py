@@ -1,3 +1,6 @@
-"""Figures of scores on labelled clips, with intervals over people; how a run is put to the test."""
+"""Detectors tested on labelled clips: requests, scores, robustness and test-split openings.
+
+Imports `models`, `metrics` and the modules below them.
+"""
 
 from __future__ import annotations

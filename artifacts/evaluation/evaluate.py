@@ -18,9 +18,10 @@ from artifacts.evaluation import openings
 from artifacts.evaluation.matched_pairs import evaluate_matched
 from artifacts.evaluation.request import ALL, TEST, Assessment, Request
 from artifacts.evaluation.robustness import CONDITIONS, robustness, score_conditions
-from artifacts.evaluation.scoring import rows_to_score, score_clips, score_either, videos_of
+from artifacts.evaluation.scoring import rows_to_score, score_either, videos_of
 from artifacts.metrics.scores_table import scores_csv
 from artifacts.metrics.untrained import Orientation, compared, orientation
+from artifacts.models.inference import score_clips
 from artifacts.models.saved import load_detector
 from artifacts.run_directory import RunDirectory, write_json
 from data_prep.errors import UserError

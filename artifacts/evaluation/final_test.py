@@ -10,10 +10,11 @@ import numpy.typing as npt
 
 from artifacts.certificate import ModelFile
 from artifacts.evaluation import openings
-from artifacts.evaluation.scoring import score_clips, score_split
+from artifacts.evaluation.scoring import score_split
 from artifacts.metrics.metrics import Evaluation
 from artifacts.metrics.scores_table import read_scores, scores_csv
 from artifacts.metrics.untrained import compared, orientation
+from artifacts.models.inference import score_clips
 from artifacts.run_directory import RunDirectory, read_json, write_json, write_text
 from data_prep.errors import UserError
 from data_prep.store.store import Store

@@ -13,10 +13,10 @@ from sklearn import metrics
 
 from artifacts.evaluation.matching import ClipReader, matched_pair, pairs_among
 from artifacts.evaluation.request import SHARPNESS
-from artifacts.evaluation.scoring import scores_of
 from artifacts.metrics.per_video import video_names
 from artifacts.metrics.ranking import AUC, AUC_AHEAD, PAIRS, PAIRS_AHEAD, Figure, Scores, figures
 from artifacts.metrics.untrained import Compared, Orientation, compare
+from artifacts.models.inference import scores_of
 from data_prep.bootstrap import Interval
 from data_prep.errors import UserError
 from data_prep.store.store import Clip, Store
@@ -103,7 +103,7 @@ def evaluate_matched(
         as_they_are: (n,), its scores of them.
         threshold: from validation.
         directions: of the quantities that need no training.
-        mirror: as in :func:`artifacts.evaluation.scoring.score_clips`.
+        mirror: as in :func:`artifacts.models.inference.score_clips`.
         seed: of the bootstraps.
         progress: called with pairs done and how many there are.
 

@@ -18,10 +18,10 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from artifacts.evaluation.scoring import BATCH, read_inputs, scores_of
 from artifacts.metrics.bounds import settled
 from artifacts.metrics.measures import Measure
 from artifacts.metrics.per_video import ScoredClips
+from artifacts.models.inference import BATCH, read_inputs, scores_of
 from data_prep.bootstrap import Interval, batch_intervals
 from data_prep.store.store import Store
 from data_prep.video import degradation as steps
@@ -160,7 +160,7 @@ def score_conditions(
         store: of clips it takes.
         rows: which.
         conditions: in which.
-        mirror: as in :func:`artifacts.evaluation.scoring.score_clips`.
+        mirror: as in :func:`artifacts.models.inference.score_clips`.
         progress: called with clips done and how many there are.
     """
     found: dict[str, list[npt.NDArray[np.floating]]] = {one.name: [] for one in conditions}

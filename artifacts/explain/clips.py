@@ -9,9 +9,9 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from artifacts.evaluation.scoring import read_inputs
 from artifacts.explain.heat import Explainer
 from artifacts.explain.pictures import strip
+from artifacts.models.inference import read_inputs
 from data_prep.store.format import LABEL_NAMES
 from data_prep.store.store import FAKE, Store
 from spaces.streams.names import FRAMES

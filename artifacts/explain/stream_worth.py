@@ -13,10 +13,10 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from artifacts.certificate import ModelFile
-from artifacts.evaluation.scoring import read_inputs
 from artifacts.explain.layers import logits
 from artifacts.explain.streams import StreamWeights, fusion_of, members, projections, streams_of
 from artifacts.metrics.ranking import AUC, AUC_AHEAD, figures
+from artifacts.models.inference import read_inputs
 from artifacts.run_directory import RunDirectory, read_json, write_json
 from data_prep.bootstrap import Interval
 from data_prep.errors import UserError

@@ -1,3 +1,6 @@
-"""The leaderboard of a run: its rows, what is known of them, and how they are shown."""
+"""The leaderboard of a run: its rows, ties, baselines and tables.
+
+Imports `evaluation` and the packages below it.
+"""
 
 from __future__ import annotations

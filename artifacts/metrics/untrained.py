@@ -1,6 +1,7 @@
 """Scores that need no training, and how far a detector is ahead of the best of them.
 
-Each quantity of :mod:`data_prep.preparation.shortcuts` - sharpness, crop size, size of the file - is a score
+Each quantity of :mod:`data_prep.preparation.shortcuts` - sharpness, crop size, size of the file -
+is a score
 by itself. Which way round it tells fakes is fixed on clips that are not tested, wherever there are
 any.
 """

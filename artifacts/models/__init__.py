@@ -1,3 +1,6 @@
-"""The detector as a file: written, opened with care, and turned into other formats."""
+"""The detector as a file: saved, checked before it is opened, exported to other formats.
+
+Imports `metrics`, the certificate and the records.
+"""
 
 from __future__ import annotations

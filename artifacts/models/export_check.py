@@ -22,9 +22,9 @@ import numpy as np
 import numpy.typing as npt
 
 from artifacts.certificate import ModelFile
-from artifacts.evaluation.scoring import probabilities, read_inputs
 from artifacts.models import runtimes
 from artifacts.models.formats import FLOAT32, Format, bytes_of, export_to, missing_packages
+from artifacts.models.inference import probabilities, read_inputs
 from data_prep.bootstrap import Interval, group_intervals
 from data_prep.store.store import Store
 from data_prep.text import one_line

@@ -1,3 +1,6 @@
-"""Verdicts on raw videos and pictures, and videos with what was found drawn in."""
+"""Verdicts on videos and pictures, and annotated videos.
+
+Imports `explain`, `evaluation` and the packages below them.
+"""
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from artifacts.evaluation.scoring import probabilities
+from artifacts.models.inference import probabilities
 from artifacts.prediction.faces_seen import FacesSeen
 from artifacts.prediction.sliding import Clip, Gatherer, Pace
 from data_prep.errors import VideoError

@@ -1,3 +1,6 @@
-"""The report of a run: one HTML file that works offline."""
+"""The report of a run: one HTML file that works offline.
+
+Imports every other package of `artifacts` except `dashboard`.
+"""
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 :func:`~data_prep.faces.detectors.make_detector` gives a detector,
 :func:`~data_prep.faces.tracks.find_tracks` follows what it finds, and
 :func:`~data_prep.faces.crops.crop_track` cuts it out.
+
+Imports the modules at the root and `video`.
 """
 
 from __future__ import annotations

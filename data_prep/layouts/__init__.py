@@ -2,6 +2,8 @@
 
 A layout module offers ``LAYOUT``, a :class:`~data_prep.layouts.layout.Layout`; the registry is
 :data:`data_prep.datasets.LAYOUTS`. Other packages add theirs by :mod:`~data_prep.layouts.added`.
+
+Imports the modules at the root and `video`.
 """
 
 from __future__ import annotations

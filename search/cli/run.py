@@ -14,11 +14,6 @@ if TYPE_CHECKING:
     from search.config.run_config import RunConfig
 
 
-def main() -> None:
-    """Entry point of ``dfsearch``."""
-    app()
-
-
 @app.command(
     epilog="Examples: dfsearch run ffpp.h5 runs/ffpp --preset quick; dfsearch run config.toml; "
     "dfsearch run runs/ffpp/config.toml goes on with a run that was stopped; dfsearch run ffpp.h5 "
@@ -158,7 +153,3 @@ def demo(
         from search.cli.demo import run_demo
 
         run_demo(run_dir, seed)
-
-
-if __name__ == "__main__":
-    main()

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import optuna
 
-from artifacts.evaluation.scoring import probabilities, read_inputs
+from artifacts.models.inference import probabilities, read_inputs
 from data_prep.store.store import Store
 from search.config.sections import Limits
 from search.detectors.estimate import Estimate

@@ -24,7 +24,7 @@ from search.detectors import leave_one_method_out, limits
 from search.detectors import space as detectors
 from search.detectors.estimate import estimate, of
 from search.detectors.short_clips import shorter
-from search.gan.mix import walks
+from search.gan.kept import walks
 from search.studies.hyperparameters import OptunaHyperParameters
 from search.studies.two_objectives import Reports
 from search.training.fit import Epoch, Fit, fit

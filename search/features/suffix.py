@@ -65,7 +65,8 @@ def cut(
 ) -> Suffix:
     """Cut a detector behind its frozen prefix and make sure the prefix's outputs are cached.
 
-    Where to cut is told in :func:`search.features.prefix.cuts`. Features are kept in the dtype of their
+    Where to cut is told in :func:`search.features.prefix.cuts`. Features are kept in the dtype of
+    their
     tensor, so that they come back to the last bit. No sample but these is read. Features for which
     the cache has no room are computed by what is trained, as though they were not frozen.
     Pseudo-fakes of validation that the rest of the model looks at are kept, too: every epoch of

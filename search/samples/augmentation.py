@@ -32,7 +32,8 @@ def augment(
     """Change a clip in place: mirror, and more; grey follows colour.
 
     ``light`` changes contrast and brightness and adds noise; ``strong`` does what
-    :func:`search.samples.degradation.degrade` says and erases a part of some faces. One draw a clip: its
+    :func:`search.samples.degradation.degrade` says and erases a part of some faces. One draw a
+    clip: its
     frames share it, so that motion stays what it was. Noise is drawn anew for each frame, as a
     camera does. A mirrored clip has its flow mirrored, and what moved right now moves left; nothing
     else touches flow, and nothing at all touches sound. What is drawn does not depend on which

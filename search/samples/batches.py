@@ -59,7 +59,8 @@ class ClipBatches(keras.utils.PyDataset):
         batch_size: samples.
         shuffle_seed: draws a new order each epoch; ``None`` keeps the order of the samples.
         frequency: (n,), how often each sample is drawn, both labels in turn and fakes beside what
-            they were made from, in the same view: see :func:`search.samples.order.paired_order`; ``None``
+            they were made from, in the same view: see :func:`search.samples.order.paired_order`;
+            ``None``
             shows every sample once.
         tell_sources: tell a loss which samples of a batch are of one source.
         views: how many views of each sample there are, of which each is shown in one drawn anew;

@@ -19,7 +19,8 @@ STAGE = "architecture"
 
 
 def enqueue(config: RunConfig) -> None:
-    """Queue the known good, so that it comes first: see :func:`search.detectors.space.first_points`.
+    """Queue the known good, so that it comes first: see
+    :func:`search.detectors.space.first_points`.
 
     Raises:
         UserError: the space cannot be built: weights that cannot be had, clips too small.

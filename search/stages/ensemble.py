@@ -41,7 +41,8 @@ def better_ensemble(
 
     Candidates are the models of both detector stages that the run has kept. Each is scored on the
     validation samples of the run's objective, and so is every mean that
-    :func:`search.stages.ensemble_selection.select` tries. What an ensemble cannot do - a file is gone, a
+    :func:`search.stages.ensemble_selection.select` tries. What an ensemble cannot do - a file is
+    gone, a
     model does not load - costs the ensemble and not the run.
 
     Args:

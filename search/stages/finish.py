@@ -23,16 +23,11 @@ from artifacts.certificate import (
     Scored,
 )
 from artifacts.evaluation.final_test import open_test_split
-from artifacts.evaluation.scoring import (
-    probabilities,
-    read_inputs,
-    score_clips,
-    score_split,
-    videos_of,
-)
+from artifacts.evaluation.scoring import score_split, videos_of
 from artifacts.leaderboard import board as leaderboard
 from artifacts.leaderboard import load as loading
 from artifacts.metrics.metrics import best_threshold, calibrate
+from artifacts.models.inference import probabilities, read_inputs, score_clips
 from artifacts.models.picture import draw_model
 from artifacts.models.saved import fold_calibration, plain_copy, save_model, versions
 from artifacts.run_directory import RunDirectory, write_text
@@ -42,7 +37,7 @@ from search.config.names import Objective
 from search.config.run_config import RunConfig
 from search.detectors import space as detectors
 from search.detectors.short_clips import shorter
-from search.gan.mix import walks
+from search.gan.kept import walks
 from search.stages import architecture, latencies, training
 from search.stages.ensemble import better_ensemble
 from search.studies import study as studies

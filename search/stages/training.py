@@ -12,7 +12,7 @@ from artifacts import records
 from artifacts.run_directory import RunDirectory
 from search.config.run_config import RunConfig
 from search.detectors.trial import run_detector_trial
-from search.gan.mix import kept_generator
+from search.gan.kept import kept_generator
 from search.stages import architecture
 from search.studies import study as studies
 from search.studies import warm_start

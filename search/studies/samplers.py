@@ -35,7 +35,8 @@ class RepeatableSampler(BaseSampler):
     """An Optuna sampler seeded anew for each trial.
 
     Trials run in processes that come and go, so a sampler seeded once would draw the same numbers
-    again in each of them. Seeded by the trial's draw (see :func:`search.studies.study.draw`), a trial
+    again in each of them. Seeded by the trial's draw (see :func:`search.studies.study.draw`), a
+    trial
     that was interrupted is drawn again as it was, and so is all that follows it.
 
     Args:

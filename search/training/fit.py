@@ -14,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from data_prep.store.store import Store
-from search.detectors.short_clips import copy_weights
 from search.features.cache import BUDGET, FeatureCache
 from search.features.feature import Progress
 from search.features.suffix import cut
 from search.samples.batches import ENDLESS, ClipBatches, Frequency
 from search.samples.samples import UNCHANGED, Samples, Walks, training_samples, validation_samples
 from search.samples.subsets import nested, share
+from search.training.copy_weights import copy_weights
 from search.training.objectives import AUC, GENERALISATION, Objective, ValidationScore
 from search.training.validation import Epoch as Epoch
 from search.training.validation import Watch
@@ -86,11 +86,13 @@ def fit(
         features: folder of the feature cache.
         budget: of the cache in bytes; see :class:`search.features.cache.FeatureCache`.
         objective: which epoch is best; ``generalisation`` looks at pseudo-fakes, too.
-        shorter: the detector for clips of fewer frames, see :func:`search.detectors.short_clips.shorter`. It is
+        shorter: the detector for clips of fewer frames, see
+        :func:`search.detectors.short_clips.shorter`. It is
             trained in the place of the model, on as many consecutive frames of every clip; the
             model is given its weights, and validated on whole clips.
         walks: generated faces, what ``choices.gan_fakes`` needs.
-        growing: early epochs show a part of the samples, see :mod:`search.samples.subsets`. Weights,
+        growing: early epochs show a part of the samples, see :mod:`search.samples.subsets`.
+        Weights,
             optimizer and schedule go on across the change.
         without: a manipulation method of the store that is neither trained on nor chooses the best
             epoch.

@@ -9,7 +9,7 @@ from typing import Any
 
 from data_prep.errors import UserError
 from data_prep.workers import dask_client, silent_dask_logs
-from search.workers.local import IsWorn, WorkerDiedError, never
+from search.workers.crew import IsWorn, WorkerDiedError, never
 
 
 class ClusterWorkers:
@@ -60,7 +60,7 @@ class ClusterWorkers:
         return future
 
     def collect(self, future: Future[Any], is_worn: IsWorn = never) -> Any:
-        """What a call returned; see :meth:`search.workers.local.Crew.collect`.
+        """What a call returned; see :meth:`search.workers.crew.Crew.collect`.
 
         Raises:
             UserError: the scheduler is gone.

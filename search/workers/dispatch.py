@@ -25,7 +25,7 @@ from search.trials.time_limit import bury, has_hung
 from search.trials.trial import TrialOutcome
 from search.workers import worker
 from search.workers.budget import Budget
-from search.workers.local import Crew, WorkerDiedError
+from search.workers.crew import Crew, WorkerDiedError
 from search.workers.presence import present
 
 TRIALS_A_WORKER = 25

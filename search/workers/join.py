@@ -19,8 +19,9 @@ from search.trials import heartbeat
 from search.trials import queue as tickets
 from search.trials.time_limit import bury
 from search.workers import worker
+from search.workers.crew import WorkerDiedError
 from search.workers.dispatch import MAX_IDLE_DEATHS, is_worn
-from search.workers.local import LocalWorkers, WorkerDiedError
+from search.workers.local import LocalWorkers
 from search.workers.presence import presented
 
 _POLL_SECONDS = 1.0

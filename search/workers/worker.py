@@ -16,6 +16,7 @@ from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
 from search.config.addresses import visible_devices
 from search.config.run_config import RunConfig
+from search.stages import MODULES
 from search.studies.run_state import check_worker
 from search.studies.storage import lend_password, server_told
 from search.trials.trial import NoTicketError, TrialOutcome
@@ -70,14 +71,14 @@ def finish(config: RunConfig) -> None:
     _call("finish", "finish", config)
 
 
-def _call(module: str, function: str, config: RunConfig) -> Any:
+def _call(stage: str, function: str, config: RunConfig) -> Any:
     os.environ.update(visible_devices(config.device))
     lend_password(config.storage)
     import_tensorflow()
     _check_device(config.device)
     try:
         with server_told(RunDirectory(config.run_dir).journal):
-            return getattr(importlib.import_module(f"search.{module}"), function)(config)
+            return getattr(importlib.import_module(MODULES[stage]), function)(config)
     except UserError as error:
         message = str(error)
     # Without its cause, which would bring TensorFlow into the process that it is passed on to.

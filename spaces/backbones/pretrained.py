@@ -33,7 +33,8 @@ class Application:
 
     Attributes:
         build: makes the network.
-        preprocessing: what its ImageNet weights expect, of :data:`spaces.layers.preprocessing.MODES`;
+        preprocessing: what its ImageNet weights expect, of
+        :data:`spaces.layers.preprocessing.MODES`;
             ``none`` where the network holds its own.
         download: what Keras calls the file of its ImageNet weights, as a pattern; empty where
             they are not downloaded.

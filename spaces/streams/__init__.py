@@ -1,3 +1,6 @@
-"""TODO."""
+"""Searchable AutoKeras blocks, one a stream of evidence.
+
+Imports `backbones`, `training` and `layers`.
+"""
 
 from __future__ import annotations

@@ -27,11 +27,13 @@ class MicroExpressionBlock(ak.Block):
     learnet        112   grey, flow: as one dynamic image
     ============== ===== =================================================================
 
-    ``differences`` are those of grey and their gradients (:func:`spaces.streams.motion.changes`), ``flow``
+    ``differences`` are those of grey and their gradients (:func:`spaces.streams.motion.changes`),
+    ``flow``
     what the store holds beside the frames.
 
     Args:
-        network: of :data:`spaces.streams.micro_expression_networks.NETWORKS`; ``None`` searches those that
+        network: of :data:`spaces.streams.micro_expression_networks.NETWORKS`; ``None`` searches
+        those that
             take the source.
         source: of :data:`spaces.streams.motion.SOURCES`; ``None`` searches those the network takes.
         region: of :data:`spaces.streams.motion.REGIONS`; ``None`` searches.

@@ -37,7 +37,8 @@ class NoiseResidualBlock(ak.Block):
 
     Args:
         kernels: of :data:`KERNELS`; ``None`` searches. ``srm3`` and ``srm30`` are fixed
-            (:func:`spaces.streams.high_pass.srm3_kernels`, :func:`spaces.streams.high_pass.srm30_kernels`);
+            (:func:`spaces.streams.high_pass.srm3_kernels`,
+            :func:`spaces.streams.high_pass.srm30_kernels`);
             ``learned`` are held by :class:`spaces.streams.high_pass.HighPassConstraint`.
         learned_filters: number of learned kernels; ``None`` searches 3 (Bayar and Stamm,
             Constrained Convolutional Neural Networks, 2018), 6 and 12 (the same, 2016).

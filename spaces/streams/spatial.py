@@ -51,7 +51,8 @@ class SpatialBlock(ak.Block):
         filters, stages: see :func:`spaces.backbones.small_networks.small_cnn`.
         resnet_filters, resnet_blocks: see :func:`spaces.backbones.small_networks.small_resnet`.
         meso_filters, meso_units, meso_dropout: see :func:`spaces.backbones.small_networks.meso`.
-        xception_filters, xception_blocks: see :func:`spaces.backbones.small_networks.small_xception`.
+        xception_filters, xception_blocks: see
+        :func:`spaces.backbones.small_networks.small_xception`.
         frame_stride: take every n-th frame; ``None`` searches 1, 2, 4.
     """
 

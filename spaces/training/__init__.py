@@ -1,3 +1,6 @@
-"""TODO."""
+"""Hyperparameters of training and its losses.
+
+Imports `layers`.
+"""
 
 from __future__ import annotations

@@ -377,7 +377,7 @@ def test_the_command_line_says_the_same(corpus: Corpus, prepared: tuple, tmp_pat
     (tmp_path / "around").mkdir()
     around = Surroundings(tmp_path / "around")
     options = ["--frames", _FRAMES, "--size", 32, "--jobs", 2, "--split-policy", "test", "--json"]
-    command = [sys.executable, "-m", "search.cli.run", "prepare"]
+    command = [sys.executable, "-m", "search.cli", "prepare"]
     store = around.output / "store.h5"
     done = around.run(*command, some, store, *options)
     assert done.returncode == 0, done.stderr

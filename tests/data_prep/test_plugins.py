@@ -166,7 +166,7 @@ def test_help_looks_at_no_package(tmp_path: Path) -> None:
     script = (
         "import sys, importlib.metadata as metadata\n"
         "metadata.entry_points = None\n"
-        "from search.cli.run import app\n"
+        "from search.cli.__main__ import app\n"
         "from typer.testing import CliRunner\n"
         "for command in ((), ('run',), ('prepare',)):\n"
         "    shown = CliRunner().invoke(app, [*command, '--help'])\n"

@@ -282,7 +282,8 @@ def test_frames_too_large_to_be_kept_are_kept_smaller(
 
 def test_memory_does_not_grow_with_the_length_of_a_video(tmp_path: Path, ffmpeg: Program) -> None:
     code = (
-        "import resource, sys; from pathlib import Path; from data_prep.video.video import read_frames\n"
+        "import resource, sys; from pathlib import Path\n"
+        "from data_prep.video.video import read_frames\n"
         "frames = read_frames(Path(sys.argv[1]), 16, threads=1).media.frames\n"
         "print(frames, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )

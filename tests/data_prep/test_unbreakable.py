@@ -151,7 +151,7 @@ def _environment(mark: Path, customize: str) -> dict[str, str]:
 
 
 def _command(source: Path, store_path: Path, *options: str) -> list[str]:
-    command = [sys.executable, "-m", "search.cli.run", "prepare", str(source), str(store_path)]
+    command = [sys.executable, "-m", "search.cli", "prepare", str(source), str(store_path)]
     return [*command, *(options or OPTIONS)]
 
 

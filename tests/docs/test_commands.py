@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
-import search.cli  # noqa: F401 - registers the commands
+import search.cli.__main__  # noqa: F401 - registers the commands
 from search.cli.app import app
 
 ROOT = Path(__file__).parents[2]

@@ -26,7 +26,7 @@ _FILE = re.compile(
     r"^`([^`\n]+)`[^`\n]*:\n\n```(?:toml|python)\n(.*?)```", re.DOTALL | re.MULTILINE
 )
 _COMMANDS = re.compile(r"^```sh\n(.*?)```", re.DOTALL | re.MULTILINE)
-_PROGRAMS = {"pip": "pip", "dfsearch": "search.cli.run"}
+_PROGRAMS = {"pip": "pip", "dfsearch": "search.cli"}
 
 Follow = Callable[[str], list[str]]
 

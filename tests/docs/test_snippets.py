@@ -88,7 +88,7 @@ def place(
     (folder / "config.toml").write_text(CONFIG)
     formats = "keras,saved_model,onnx,litert,openvino"
     for command in (["run", "config.toml"], ["export", "runs/ffpp", "--format", formats]):
-        _run([sys.executable, "-m", "search.cli.run", *command], folder)
+        _run([sys.executable, "-m", "search.cli", *command], folder)
     shutil.copy(folder / "runs" / "ffpp" / "best_model.h5", folder)
     shutil.copytree(folder / "runs" / "ffpp" / "exports", folder, dirs_exist_ok=True)
     return folder

@@ -8,7 +8,7 @@ import nbformat
 import typer
 from nbformat import NotebookNode
 
-from search.cli.run import app
+from search.cli.__main__ import app
 
 PARTS = (
     "1. Preprocessing",

@@ -159,7 +159,7 @@ def dfsearch() -> Callable[..., subprocess.CompletedProcess[str]]:
 
     def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "search.cli.run", *map(str, arguments)],
+            [sys.executable, "-m", "search.cli", *map(str, arguments)],
             capture_output=True,
             text=True,
             timeout=600,
@@ -179,7 +179,7 @@ def in_process() -> Callable[..., subprocess.CompletedProcess[str]]:
     """
 
     def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-        from search.cli.run import app
+        from search.cli.__main__ import app
 
         command = list(map(str, arguments))
         before = signal.getsignal(signal.SIGTERM)

@@ -148,7 +148,7 @@ def test_no_stream_left_is_an_error_before_any_trial(
 
 
 def test_inputs_are_read_by_the_names_of_the_model(store: Store) -> None:
-    from artifacts.evaluation.scoring import read_inputs
+    from artifacts.models.inference import read_inputs
 
     frames = keras.Input(store.clip_shape, dtype="uint8", name="frames")
     model = keras.Model(frames, keras.layers.Flatten()(frames))

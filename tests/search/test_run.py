@@ -50,7 +50,7 @@ def begin_run() -> Iterator[Callable[[Path], subprocess.Popen[bytes]]]:
     begun: list[subprocess.Popen[bytes]] = []
 
     def begin(config: Path) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "search.cli.run", "run", str(config)]
+        command = [sys.executable, "-m", "search.cli", "run", str(config)]
         process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         )
@@ -214,7 +214,7 @@ def test_an_interrupt_stops_cleanly_and_says_how_to_go_on(
     write_config: Callable[..., Path], tmp_path: Path
 ) -> None:
     config = write_config(tmp_path, architecture=3, gan=0, training=0)
-    command = [sys.executable, "-m", "search.cli.run", "run", str(config)]
+    command = [sys.executable, "-m", "search.cli", "run", str(config)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
     wait_for(lambda: len(trials(tmp_path / "run")) >= 1, process)
     os.killpg(process.pid, signal.SIGINT)

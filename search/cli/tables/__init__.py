@@ -1,3 +1,6 @@
-"""TODO."""
+"""Tables that commands print.
+
+Imports the rooms below and `search.cli.console`.
+"""
 
 from __future__ import annotations

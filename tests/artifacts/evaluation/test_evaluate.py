@@ -15,7 +15,7 @@ from artifacts.evaluation.matching import ClipReader
 from artifacts.evaluation.openings import BY_EVALUATE, BY_RUN
 from artifacts.evaluation.request import Assessment, Request, recorded
 from artifacts.evaluation.robustness import CONDITIONS
-from artifacts.evaluation.scoring import score_clips
+from artifacts.models.inference import score_clips
 from artifacts.run_directory import RunDirectory, write_json
 from data_prep.errors import UserError
 from data_prep.store.store import Store, write_store

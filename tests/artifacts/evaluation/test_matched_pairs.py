@@ -11,9 +11,9 @@ import pytest
 
 from artifacts.evaluation.matched_pairs import evaluate_matched
 from artifacts.evaluation.matching import ClipReader, matched_pair, pairs_among
-from artifacts.evaluation.scoring import score_clips
 from artifacts.metrics.ranking import figures
 from artifacts.metrics.untrained import orientation
+from artifacts.models.inference import score_clips
 from data_prep.errors import UserError
 from data_prep.store.store import Clip, Store, write_store
 

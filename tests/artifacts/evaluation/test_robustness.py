@@ -19,8 +19,8 @@ from artifacts.evaluation.robustness import (
     robustness,
     score_conditions,
 )
-from artifacts.evaluation.scoring import score_clips
 from artifacts.metrics.per_video import ScoredClips
+from artifacts.models.inference import score_clips
 from data_prep.preparation.shortcuts import sharpness
 from data_prep.store.store import Store
 from data_prep.video.grey import with_grey

@@ -11,14 +11,10 @@ import keras
 import numpy as np
 import pytest
 
-from artifacts.evaluation.scoring import (
-    differing_preparation,
-    rows_to_score,
-    score_clips,
-    score_either,
-)
+from artifacts.evaluation.scoring import differing_preparation, rows_to_score, score_either
 from artifacts.metrics.metrics import Evaluation
 from artifacts.metrics.single_label import SingleLabel
+from artifacts.models.inference import score_clips
 from artifacts.models.saved import load_detector
 from artifacts.run_directory import RunDirectory, write_json
 from data_prep.errors import UserError

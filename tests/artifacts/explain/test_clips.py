@@ -8,8 +8,8 @@ import keras
 import numpy as np
 from PIL import Image
 
-from artifacts.evaluation.scoring import score_clips
 from artifacts.explain.clips import ExplainedClip, explain_clips
+from artifacts.models.inference import score_clips
 from data_prep.store.store import Clip, Store, write_store
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from artifacts.evaluation.scoring import probabilities
 from artifacts.explain.heat import Explainer, heat_maps
 from artifacts.models.ensemble import merged
+from artifacts.models.inference import probabilities
 from spaces.detector import detector_space
 from spaces.streams.gan import GanStreamBlock
 from spaces.streams.micro_expression import MicroExpressionBlock

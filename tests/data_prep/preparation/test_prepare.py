@@ -169,7 +169,8 @@ def test_a_killed_run_goes_on_where_it_stopped(source: Path, tmp_path: Path) -> 
 def test_an_interrupted_run_ends_at_once_and_keeps_its_clips(source: Path, tmp_path: Path) -> None:
     # What is started in the background of a script ignores interrupts, so they are asked for.
     code = (
-        "import os, signal, sys; from pathlib import Path; from data_prep.preparation.prepare import *\n"
+        "import os, signal, sys; from pathlib import Path\n"
+        "from data_prep.preparation.prepare import *\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "try:\n"
         "    prepare(Path(sys.argv[1]), Path(sys.argv[2]), Preparation(frames=4, size=32), jobs=2,"

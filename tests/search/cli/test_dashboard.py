@@ -17,7 +17,7 @@ from optuna.storages.journal import JournalFileBackend
 from typer.testing import CliRunner
 
 from artifacts.run_directory import RunDirectory
-from search.cli.run import app
+from search.cli.__main__ import app
 
 pytest.importorskip("optuna_dashboard")
 
@@ -42,7 +42,7 @@ def _content(folder: Path) -> dict[str, bytes]:
 
 def test_it_serves_studies_and_artifacts_until_interrupted(run: RunDirectory) -> None:
     before = _content(run.root)
-    command = [sys.executable, "-m", "search.cli.run", "dashboard", str(run.root)]
+    command = [sys.executable, "-m", "search.cli", "dashboard", str(run.root)]
     with subprocess.Popen(
         [*command, "--port", "0", "--no-browser"],
         stdout=subprocess.PIPE,

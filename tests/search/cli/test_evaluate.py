@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from artifacts.evaluation import openings
 from artifacts.run_directory import RunDirectory, write_json
-from search.cli.run import app
+from search.cli.__main__ import app
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from artifacts.run_directory import RunDirectory
-from search.cli.run import app
+from search.cli.__main__ import app
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from artifacts.leaderboard.validation_split import SCORES, ValidationSplit
 from artifacts.run_directory import RunDirectory
 from data_prep.store.store import Store
-from search.cli.run import app
+from search.cli.__main__ import app
 
 
 def dfsearch(*arguments: object) -> Result:

@@ -34,7 +34,7 @@ def test_help_imports_no_tensorflow() -> None:
     code = (
         "import sys\n"
         "from typer.testing import CliRunner\n"
-        "from search.cli.run import app\n"
+        "from search.cli.__main__ import app\n"
         "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
         "heavy = {'tensorflow', 'keras', 'autokeras', 'cv2', 'optuna', 'h5py'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"

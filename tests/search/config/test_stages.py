@@ -10,7 +10,8 @@ from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
 from data_prep.store.store import Store
 from search.config.run_config import RunConfig, resolve
-from search.config.stages import left_without, stages
+from search.config.stages import stages
+from search.gan.kept import left_without
 from search.studies import study as studies
 from search.trials.trial import GAN_FILES
 

@@ -14,9 +14,10 @@ from data_prep.store.store import Clip, Store, write_store
 from search.config.feasible import obstacle_to, possible_streams, shown_frames
 from search.config.run_config import RunConfig, resolve
 from search.detectors import space as detectors
-from search.detectors.short_clips import copy_weights, shorter
+from search.detectors.short_clips import shorter
 from search.samples.samples import training_samples
 from search.studies.hyperparameters import fixed
+from search.training.copy_weights import copy_weights
 from search.training.fit import fit
 from spaces.training.space import TrainingChoices
 

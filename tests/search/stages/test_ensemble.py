@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from artifacts.certificate import Certificate, Origin, Scored
-from artifacts.evaluation.scoring import score_clips
 from artifacts.leaderboard.ties import aucs
 from artifacts.leaderboard.validation_split import read_scores
+from artifacts.models.inference import score_clips
 from artifacts.models.saved import load_detector, plain_copy
 from artifacts.models.trust import check_model_file
 from artifacts.records import HYPERPARAMETERS, VAL_AUC, VAL_LOG_LOSS

@@ -33,7 +33,7 @@ def begin() -> Iterator[Begin]:
     begun: list[subprocess.Popen[str]] = []
 
     def start(*arguments: object) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "search.cli.run", *map(str, arguments)]
+        command = [sys.executable, "-m", "search.cli", *map(str, arguments)]
         process = subprocess.Popen(
             command,
             stdout=subprocess.DEVNULL,

@@ -14,7 +14,8 @@ import joblib
 import psutil
 import pytest
 
-from search.workers.local import LocalWorkers, WorkerDiedError
+from search.workers.crew import WorkerDiedError
+from search.workers.local import LocalWorkers
 
 
 def square(number: int) -> tuple[int, int]:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from artifacts.pseudo_fake_page import AMPLIFIED, Blend, draw_page
 from data_prep.errors import UserError
+from search.samples.pseudo_fake_page import AMPLIFIED, Blend, draw_page
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from data_prep.errors import UserError
 from data_prep.store.store import Store
 from search.config import run_config as configuration
 from search.config.run_config import RunConfig
-from search.gan.mix import kept_generator, walks
+from search.gan.kept import kept_generator, walks
 from search.stages import training
 from search.studies.hyperparameters import fixed
 from search.training.fit import fit

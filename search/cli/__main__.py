@@ -1,0 +1,25 @@
+"""The command ``dfsearch``: gathers the verbs and runs the one asked for."""
+
+from __future__ import annotations
+
+from search.cli import (  # noqa: F401 - registers the verbs
+    dashboard,
+    data,
+    evaluate,
+    export,
+    leaderboard,
+    predict,
+    report,
+    run,
+    store,
+)
+from search.cli.app import app
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""The ladder of every room: a package imports only packages on lower rungs, and none in a
+circle."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ("dfsearch", "search", "artifacts", "data_prep", "spaces", "bench")
+MOST_MODULES = 16
+
+# The lowest rung first. A name is a package or a module at the root of its room; names that share
+# a rung do not import each other.
+LADDERS = {
+    "data_prep": (
+        ("errors", "quiet", "text"),
+        ("bootstrap", "plugins", "workers"),
+        ("video",),
+        ("store",),
+        ("faces", "layouts"),
+        ("splits",),
+        ("datasets",),
+        ("preparation",),
+        ("audit", "synthetic"),
+    ),
+    "spaces": (
+        ("inputs", "layers"),
+        ("backbones", "training"),
+        ("streams",),
+        ("fusion", "gan"),
+        ("detector",),
+    ),
+    "artifacts": (
+        ("quiet",),
+        ("histories", "records", "run_directory"),
+        ("ensemble_record",),
+        ("metrics",),
+        ("certificate",),
+        ("models",),
+        ("evaluation",),
+        ("explain", "leaderboard"),
+        ("dashboard", "prediction"),
+        ("report",),
+    ),
+    "search": (
+        ("config", "samples"),
+        ("curves", "features", "studies"),
+        ("training", "trials"),
+        ("gan",),
+        ("detectors",),
+        ("stages",),
+        ("workers",),
+        ("preflight",),
+        ("run",),
+        ("cli",),
+    ),
+}
+# The rooms that each room may import.
+BELOW = {
+    "dfsearch": {"search", "artifacts", "data_prep", "spaces"},
+    "search": {"artifacts", "data_prep", "spaces"},
+    "artifacts": {"data_prep", "spaces"},
+    "data_prep": set(),
+    "spaces": set(),
+}
+
+
+def _imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield (line, module or module.name) of every import in a file, wherever it stands."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield from ((node.lineno, f"{node.module}.{each.name}") for each in node.names)
+        elif isinstance(node, ast.Import):
+            yield from ((node.lineno, each.name) for each in node.names)
+
+
+def _offences(room: str) -> Iterator[str]:
+    rungs = {name: at for at, names in enumerate(LADDERS.get(room, ())) for name in names}
+    for path in sorted((ROOT / room).rglob("*.py")):
+        file = path.relative_to(ROOT)
+        here = file.parts[1].removesuffix(".py")
+        for line, module in _imports(path):
+            other, _, rest = module.partition(".")
+            there = rest.partition(".")[0]
+            if other in BELOW and other != room and other not in BELOW[room]:
+                yield f"{file}:{line} imports {module}: {room} may not import {other}"
+            in_room = other == room and there in rungs and here not in (there, "__init__")
+            if in_room and rungs[there] >= rungs.get(here, -1):
+                yield f"{file}:{line} imports {module}, which is not below {here}"
+
+
+def test_imports_go_down_the_ladder() -> None:
+    found = [offence for room in BELOW for offence in _offences(room)]
+    assert not found, "\n" + "\n".join(found)
+
+
+def test_every_package_and_module_has_a_rung() -> None:
+    for room, ladder in LADDERS.items():
+        paths = [*(ROOT / room).glob("*.py"), *(ROOT / room).glob("*/__init__.py")]
+        names = {path.parent.name if path.name == "__init__.py" else path.stem for path in paths}
+        assert names - {room} == {name for rung in ladder for name in rung}
+
+
+def test_no_folder_holds_too_many_modules_and_every_package_says_what_it_is_for() -> None:
+    for room in ROOMS:
+        for folder in {path.parent for path in (ROOT / room).rglob("*.py")}:
+            modules = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
+            assert len(modules) <= MOST_MODULES, f"{folder} holds {len(modules)} modules"
+            doc = ast.get_docstring(ast.parse((folder / "__init__.py").read_text()))
+            assert doc and "mport" in doc, f"{folder}: what it is for and what it may import"
