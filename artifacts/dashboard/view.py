@@ -16,11 +16,13 @@ from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
+from data_prep.errors import DfsearchError
+
 Added = Callable[[str, list[FrozenTrial]], Mapping[str, Any]]
 """System attributes to add to the study of a stage with these trials."""
 
 
-class ReadOnlyError(RuntimeError):
+class ReadOnlyError(DfsearchError, RuntimeError):
     """Something would have changed the run."""
 
 

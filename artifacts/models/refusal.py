@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from data_prep.errors import DfsearchError
 
-class RefusalError(Exception):
+
+class RefusalError(DfsearchError):
     """The reason, in words that follow the name of the file: ``holds a Lambda``."""

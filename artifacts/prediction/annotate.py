@@ -21,7 +21,7 @@ from artifacts.prediction.sources import MARK
 from artifacts.prediction.timeline import running
 from artifacts.prediction.video_frames import Watched
 from artifacts.run_directory import replacing
-from data_prep.errors import UserError, VideoError
+from data_prep.errors import DfsearchError, UserError, VideoError
 from data_prep.preparation.clip import Preparation
 from data_prep.video.decoding import open_video
 from data_prep.video.stills import is_picture, read_picture
@@ -83,7 +83,7 @@ def annotate(
         raise UserError(f"{out} cannot be written: {error.strerror or error}") from None
 
 
-class _SoundError(Exception):
+class _SoundError(DfsearchError):
     """The sound keeps a file from being begun."""
 
 

@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from artifacts.run_directory import replacing
+from data_prep.errors import DfsearchError
 
 BUDGET = 20_000_000_000
 FREE_SHARE = 0.5
@@ -39,7 +40,7 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _verified: set[tuple[str, int, int, int]] = set()
 
 
-class NoRoomError(Exception):
+class NoRoomError(DfsearchError):
     """An entry cannot be kept; the message says why."""
 
 

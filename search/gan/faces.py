@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from artifacts.run_directory import replacing
+from data_prep.errors import DfsearchError
 from data_prep.store.store import REAL, Store
 
 Faces = npt.NDArray[np.uint8]
@@ -22,7 +23,7 @@ _GAP, _CAPTION = 16, 28
 _PAPER, _INK = 255, (60, 60, 60)
 
 
-class TooFewFacesError(Exception):
+class TooFewFacesError(DfsearchError):
     """A split has too few real faces for a GAN."""
 
 

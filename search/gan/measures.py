@@ -8,6 +8,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from data_prep.errors import DfsearchError
+
 Features = npt.NDArray[np.float64]
 
 # Blocks that the standard error of KID is estimated from.
@@ -23,7 +25,7 @@ COMPONENTS = 64
 _BATCH = 256
 
 
-class ModeCollapseError(Exception):
+class ModeCollapseError(DfsearchError):
     """The generator gives almost the same face, or a few faces, for every latent."""
 
 

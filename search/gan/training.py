@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from data_prep.errors import DfsearchError
 from search.gan.faces import Faces, to_unit
 from spaces.gan.augmentation import augmented, flipped
 from spaces.gan.choices import GanChoices
@@ -22,7 +23,7 @@ EXPLODED = 1e4
 _LOOK_EVERY = 25
 
 
-class GanDivergedError(Exception):
+class GanDivergedError(DfsearchError):
     """A network of a GAN holds numbers that are none, or its loss has exploded."""
 
 

@@ -18,7 +18,7 @@ from optuna.trial import TrialState
 
 from artifacts import records
 from artifacts.run_directory import RunDirectory, write_json, write_text
-from data_prep.errors import UserError
+from data_prep.errors import DfsearchError, UserError
 from search.config.run_config import RunConfig
 from search.studies import study as studies
 from search.studies.pruners import pruner
@@ -97,7 +97,7 @@ class OpenTrial:
 Objective = Callable[[OpenTrial], TrialResult]
 
 
-class NoTicketError(Exception):
+class NoTicketError(DfsearchError):
     """No trial waits to be run; another worker was quicker."""
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Protocol, TypeAlias
 
+from data_prep.errors import DfsearchError
+
 IsWorn: TypeAlias = Callable[[Any], bool]
 
 
@@ -14,7 +16,7 @@ def never(result: Any) -> bool:
     return False
 
 
-class WorkerDiedError(Exception):
+class WorkerDiedError(DfsearchError):
     """A worker process ended in the middle of its work: killed, or out of memory."""
 
 
