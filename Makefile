@@ -78,7 +78,7 @@ newcomer:
 
 # QUICK=1 shows that every bench runs, FRESH=1 measures again what is kept, ONLY=storage,search.
 bench: $(READY)
-	$(BIN)/python bench/all.py $(if $(QUICK),--quick) $(if $(FRESH),--fresh) $(if $(ONLY),--only $(ONLY))
+	$(BIN)/python -m bench.suite $(if $(QUICK),--quick) $(if $(FRESH),--fresh) $(if $(ONLY),--only $(ONLY))
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

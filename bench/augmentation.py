@@ -1,4 +1,4 @@
-"""How fast clips are changed, and what that costs training: ``python bench/augmentation.py``.
+"""How fast clips are changed, and what that costs training: ``python -m bench.augmentation``.
 
 Two tables. The first has clips a second of one core, by processor time, of every change. The second
 trains detectors, without the feature cache, on batches of 8 clips kept in memory: as they are, and
@@ -27,10 +27,10 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-from measure import Time, cores, in_turns, machine
 from rich.table import Table
 
 from artifacts.quiet import import_tensorflow
+from bench.shared.measure import Time, cores, in_turns, machine
 
 import_tensorflow()
 
@@ -282,7 +282,9 @@ def step_table(rows: list[Step]) -> Table:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.augmentation", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("--store", type=Path, help="take the real clips of this store")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--calls", type=int, default=40, help="of each change, a round")

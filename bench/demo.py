@@ -1,4 +1,4 @@
-"""What a newcomer meets first, measured: ``python bench/demo.py [FOLDER]``.
+"""What a newcomer meets first, measured: ``python -m bench.demo [FOLDER]``.
 
 Prints how long ``dfsearch --help`` and ``dfsearch demo`` take, how often the detector finds the
 synthetic faces, what the demo's model scores on people it has not seen, and how far its two files

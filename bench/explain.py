@@ -1,4 +1,4 @@
-"""Whether heat lies where a SYNTHETIC fake was manipulated: ``python bench/explain.py``.
+"""Whether heat lies where a SYNTHETIC fake was manipulated: ``python -m bench.explain``.
 
 Which pixels of a drawn fake were pasted is known. Detectors of one stream each, and one of all,
 are trained on drawn people; then the heat maps of the test fakes are measured: the share of heat
@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from rich.table import Table
-from synthetic_store import drawn_store
 
 from artifacts.quiet import import_tensorflow
+from bench.shared.synthetic_store import drawn_store
 from data_prep.faces.crops import crop_track
 from data_prep.faces.tracks import FaceTrack
 from data_prep.preparation.clip import Preparation
@@ -174,7 +174,9 @@ def _cell(figure: tuple[float, float, float]) -> str:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.explain", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where data and results stay")
     parser.add_argument("--identities", type=int, default=60)
     parser.add_argument("--people", type=int, default=0, help="seed of the people drawn")

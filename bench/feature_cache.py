@@ -1,4 +1,4 @@
-"""What frozen prefixes save: ``python bench/feature_cache.py [--clips N] [--rounds N] [--json]``.
+"""What frozen prefixes save: ``python -m bench.feature_cache [--clips N] [--rounds N] [--json]``.
 
 A detector of one spatial stream - a backbone frame by frame, the mean or a BiLSTM, fusion - is
 trained whole and behind its frozen prefix, on a SYNTHETIC store of noise: 8 frames of 96 px.
@@ -20,10 +20,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from material import nobody
-from measure import Ratio, Time, in_turns, machine, speed
 
 from artifacts.quiet import import_tensorflow
+from bench.shared.material import nobody
+from bench.shared.measure import Ratio, Time, in_turns, machine, speed
 from data_prep.store.format import Clip
 from data_prep.store.store import Store, write_store
 
@@ -212,7 +212,9 @@ def measured(clips: int, rounds: int, only: str) -> Iterator[Row]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.feature_cache", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("--clips", type=int, default=32, help="of the store, a quarter validation")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(

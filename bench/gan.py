@@ -1,4 +1,4 @@
-"""How GANs learn faces: ``python bench/gan.py [STORE.h5] [--steps N] [--only NAMES]``.
+"""How GANs learn faces: ``python -m bench.gan [STORE.h5] [--steps N] [--only NAMES]``.
 
 Trains pairs of the GAN space on the real faces of a store and prints, as they learn, their KID to
 held-out real faces with its standard error, how far generated faces lie apart relative to real
@@ -19,9 +19,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from measure import machine
-
 from artifacts.quiet import import_tensorflow
+from bench.shared.measure import machine
 from data_prep.preparation.clip import Preparation
 from data_prep.preparation.prepare import prepare
 from data_prep.store.store import Store
@@ -122,7 +121,9 @@ def verdict(name: str, reports: list[Measured]) -> str:
 
 def main() -> None:
     """Train, measure and print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.gan", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("store", nargs="?", type=Path, help="prepared; without it one is drawn")
     parser.add_argument("--steps", type=int, default=1000, help="of each discriminator")
     parser.add_argument("--only", default=",".join(PAIRS), metavar="NAMES", help="pairs to train")

@@ -1,4 +1,4 @@
-"""Whether what steers a search ranks models as people never seen do: ``python bench/objective.py``.
+"""Whether what steers a search ranks models as people never seen do: ``python -m bench.objective``.
 
 Detectors of the spatial and of the noise-residual stream are trained in turn, in ways drawn from
 the training space. After every epoch each figure of validation is noted, and beside it the AUC and
@@ -26,11 +26,11 @@ import numpy as np
 import numpy.typing as npt
 from rich.table import Table
 from scipy.stats import spearmanr
-from synthetic_store import drawn_store
 
 from artifacts.evaluation.matching import write_matched
 from artifacts.metrics.ranking import pair_ranking, source_places
 from artifacts.quiet import import_tensorflow
+from bench.shared.synthetic_store import drawn_store
 from data_prep.errors import UserError
 from data_prep.preparation.clip import Preparation
 from data_prep.store.store import Store
@@ -245,7 +245,9 @@ def _cell(entry: Entry) -> str:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.objective", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("--train", type=Path, metavar="STORE", help="default: synthetic people")
     parser.add_argument("--test", type=Path, metavar="STORE", help="default: its test split")
     parser.add_argument("--trainings", type=int, default=12)

@@ -1,6 +1,6 @@
 """The winner of ``leave-one-method-out`` beside that of plain ``auc``: per-method test AUC.
 
-``python bench/objectives_compared.py`` draws a SYNTHETIC set whose fakes are of four methods, one
+``python -m bench.objectives_compared`` draws a SYNTHETIC set whose fakes are of four methods, one
 mark each, and searches it twice, with nothing different but the objective. ``--store`` takes any
 other store with two methods or more. Of both winners it prints, for every method, the AUC on test
 people, or, with ``--split val`` for a store that has too few, on those who steered both searches:
@@ -28,14 +28,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from cells import cell
 from rich.table import Table
 from sklearn.metrics import roc_auc_score
-from synthetic_store import drawn_store
 
 from artifacts.metrics.ranking import Figure
 from artifacts.quiet import import_tensorflow
 from artifacts.run_directory import RunDirectory, write_text
+from bench.shared.cells import cell
+from bench.shared.synthetic_store import drawn_store
 from data_prep.bootstrap import Interval, group_intervals
 from data_prep.preparation.clip import Preparation
 from data_prep.store.format import FAKE, REAL
@@ -206,7 +206,9 @@ def table(results: Results, title: str) -> Table:
 
 def main() -> None:
     """Search twice, score, print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.objectives_compared", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where data and runs stay")
     parser.add_argument("--store", type=Path, metavar="STORE.h5", help="another than the drawn one")
     parser.add_argument("--split", choices=("test", "val"), default="test", help="to score on")

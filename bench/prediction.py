@@ -1,4 +1,4 @@
-"""How fast a video is judged, and what takes the time: ``python bench/prediction.py``.
+"""How fast a video is judged, and what takes the time: ``python -m bench.prediction``.
 
 Videos of 720p are judged whole, as ``dfsearch predict`` does, by the network of the quick preset:
 EfficientNet-Lite0 on every frame of clips of 128 px (a search may choose to look at every second
@@ -18,11 +18,11 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from material import hd
-from measure import machine, timed
 from rich.table import Table
 
 from artifacts.quiet import import_tensorflow
+from bench.shared.material import hd
+from bench.shared.measure import machine, timed
 
 import_tensorflow()
 
@@ -152,7 +152,9 @@ def table(rows: list[Row]) -> Table:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.prediction", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("--seconds", type=int, default=20, help="of the synthetic video")
     parser.add_argument("--frames", type=int, nargs="+", default=[16], help="of a clip")
     parser.add_argument("--real", type=int, default=3, help="how many real videos, if there are")

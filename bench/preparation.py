@@ -1,4 +1,4 @@
-"""How near preparation is to its limits: ``python bench/preparation.py [--real FOLDER] [--json]``.
+"""How near preparation is to its limits: ``python -m bench.preparation [--real FOLDER] [--json]``.
 
 Every ratio is of runs that took turns on the same files in the same worker processes, the median
 over the rounds, by the clock on the wall and by processor time of all processes. On a machine that
@@ -26,10 +26,10 @@ import cv2
 import h5py
 import joblib
 import numpy as np
-from material import VideoSet, full_hd, long_set, nobody, real_sets, short_set
-from measure import Ratio, Time, cores, in_turns, machine, speed, timed, total
 
 from artifacts import quiet
+from bench.shared.material import VideoSet, full_hd, long_set, nobody, real_sets, short_set
+from bench.shared.measure import Ratio, Time, cores, in_turns, machine, speed, timed, total
 from data_prep.preparation import part_files, parts
 from data_prep.preparation.clip import Preparation
 from data_prep.preparation.prepare import prepare
@@ -380,7 +380,9 @@ def measured(
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.preparation", description=(__doc__ or "").partition("\n")[0]
+    )
     where = os.environ.get("DFSEARCH_REAL_DATA")
     parser.add_argument(
         "--real",

@@ -1,9 +1,9 @@
-"""A plan for many clips: ``python bench/scaling.py [--clips N] [--trials N] [--cores N] [--json]``.
+"""A plan for many clips: ``python -m bench.scaling [--clips N] [--trials N] [--cores N] [--json]``.
 
 Measured here, on one core by its processor time: what a training step of the default detector
 costs - EfficientNet-Lite0 whose last two stages train, on pictures of 128 px - and what is computed
 once for it, on a small SYNTHETIC store of noise; time and bytes do not depend on what is seen.
-Taken from ``python bench/preparation.py``: what preparing a video costs. The rest is arithmetic,
+Taken from ``python -m bench.preparation``: what preparing a video costs. The rest is arithmetic,
 shown line by line.
 """
 
@@ -20,10 +20,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from material import nobody
-from measure import machine
 
 from artifacts.quiet import import_tensorflow
+from bench.shared.material import nobody
+from bench.shared.measure import machine
 from data_prep.preparation.clip import Preparation
 from data_prep.store.format import Clip
 from data_prep.store.store import Store, write_store
@@ -31,7 +31,7 @@ from data_prep.store.store import Store, write_store
 FRAMES, SIDE, CHANNELS = 16, 128, 4
 BATCH, VIEWS = 32, 8
 
-# python bench/preparation.py: H.264 decodes in 2.4 ns a pixel, everything else is 0.1 s a video; a
+# python -m bench.preparation: H.264 decodes in 2.4 ns a pixel, everything else is 0.1 s a video; a
 # store is put together at 195 clips a second, and an open one takes 1.5 KB a clip.
 PIXEL, VIDEO = 2.4e-9, 0.1
 WRITING, OPEN = 195, 1500
@@ -160,7 +160,9 @@ def plan(found: Measured, clips: int, trials: int, epochs: int, cores: int) -> l
 
 def main() -> None:
     """Measure, plan, print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.scaling", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("--clips", type=int, default=1_000_000)
     parser.add_argument("--trials", type=int, default=100)
     parser.add_argument("--epochs", type=int, default=10)

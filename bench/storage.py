@@ -1,4 +1,4 @@
-"""What reading a store costs: ``python bench/storage.py [--real FOLDER] [--json]``.
+"""What reading a store costs: ``python -m bench.storage [--real FOLDER] [--json]``.
 
 Random batches of 8 clips, as training reads them, against the limit: copying the same clips from
 memory to memory. Beside that the store in order, from its pages and from the disk, and the same
@@ -26,9 +26,9 @@ import h5py
 import joblib
 import numpy as np
 import numpy.typing as npt
-from material import nobody, real_sets, short_set
-from measure import in_turns, machine
 
+from bench.shared.material import nobody, real_sets, short_set
+from bench.shared.measure import in_turns, machine
 from data_prep.preparation.clip import Preparation
 from data_prep.preparation.prepare import prepare
 from data_prep.store.format import Clip
@@ -194,7 +194,9 @@ def _stored_size(path: Path) -> int:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.storage", description=(__doc__ or "").partition("\n")[0]
+    )
     where = os.environ.get("DFSEARCH_REAL_DATA")
     parser.add_argument(
         "--real",

@@ -1,4 +1,4 @@
-"""What each stream is worth on SYNTHETIC fakes with one mark each: ``python bench/streams.py``.
+"""What each stream is worth on SYNTHETIC fakes with one mark each: ``python -m bench.streams``.
 
 Five data sets of the same drawn people. The fakes of each carry a single mark - a blending border,
 colour and resampling blur; jitter from frame to frame; frozen expression; missing camera noise - or
@@ -26,12 +26,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from cells import cell
 from rich.table import Table
-from synthetic_store import drawn_store
 
 from artifacts.metrics.ranking import Figure
 from artifacts.quiet import import_tensorflow
+from bench.shared.cells import cell
+from bench.shared.synthetic_store import drawn_store
 from data_prep.bootstrap import Interval, group_intervals
 from data_prep.errors import UserError
 from data_prep.preparation.clip import Preparation
@@ -249,7 +249,9 @@ def test_clips(
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.streams", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where data and results stay")
     parser.add_argument("--identities", type=int, default=80)
     parser.add_argument("--people", type=int, default=0, help="seed of the people drawn")

@@ -1,4 +1,4 @@
-"""What mixed precision and XLA do to a training step: ``python bench/training_speed.py``.
+"""What mixed precision and XLA do to a training step: ``python -m bench.training_speed``.
 
 Steps of whole detectors on noise clips (SYNTHETIC; the time of a step does not depend on what it
 sees), the ways to train taking turns. The first step is traced and, with XLA, compiled: a short
@@ -15,10 +15,10 @@ import time
 from collections.abc import Iterator
 
 import numpy as np
-from measure import machine
 from rich.table import Table
 
 from artifacts.quiet import import_tensorflow
+from bench.shared.measure import machine
 
 import_tensorflow()
 
@@ -137,7 +137,9 @@ def table(rows: list[Row]) -> Table:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.training_speed", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--json", action="store_true", help="for programs")
     chosen = parser.parse_args()

@@ -51,8 +51,8 @@ STEPS = (
     ),
     # In the folder of the demo that is finished, which it then only looks at.
     Step(
-        "python bench/demo.py",
-        ("python bench/demo.py runs",),
+        "python -m bench.demo",
+        ("python -m bench.demo runs",),
         (checks.said(r"dfsearch demo +\d+ s", "synthetic test AUC", "against .keras"),),
     ),
     # Needs rights, and has happened: OpenCV was imported.
@@ -130,7 +130,7 @@ STEPS = (
         ),
         (checks.a_line_of_json_each(2), checks.left("OUT.mp4")),
     ),
-    Step("python bench/prediction.py", ("python bench/prediction.py --seconds 2 --rounds 1",)),
+    Step("python -m bench.prediction", ("python -m bench.prediction --seconds 2 --rounds 1",)),
     Step(
         "dfsearch export RUN_DIR --format all",
         ("dfsearch export runs/demo --format all",),
@@ -144,12 +144,12 @@ STEPS = (
     ),
     # The rows that need no training, on synthetic people: the trainings take hours.
     Step(
-        "DFSEARCH_REAL_DATA=FOLDER python bench/accuracy.py --keep RESULTS --folds --seeds 0 "
+        "DFSEARCH_REAL_DATA=FOLDER python -m bench.accuracy --keep RESULTS --folds --seeds 0 "
         "--only 'spatial-*,no-pseudo-fakes-*'",
         (
             "mkdir -p FOLDER",
             "ln -sfn ../FaceForensics++ FOLDER/ffpp",
-            "DFSEARCH_REAL_DATA=FOLDER python bench/accuracy.py --keep RESULTS --folds --seeds 0 "
+            "DFSEARCH_REAL_DATA=FOLDER python -m bench.accuracy --keep RESULTS --folds --seeds 0 "
             "--only 'spatial-*,no-pseudo-fakes-*' --minutes 0",
         ),
         (checks.said("sharpness"),),

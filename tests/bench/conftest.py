@@ -1,8 +1,7 @@
-"""The benches are scripts that import each other by name; and a small SYNTHETIC set for them."""
+"""A small SYNTHETIC set for the benches."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import cv2
@@ -11,8 +10,6 @@ from PIL import Image
 
 from data_prep.synthetic.synthesize import synthesize
 from data_prep.video.video import read_frames
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
 
 
 @pytest.fixture(scope="session")

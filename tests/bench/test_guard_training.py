@@ -13,12 +13,12 @@ import numpy.typing as npt
 import pytest
 import tensorflow as tf
 from keras.src.backend.tensorflow.trainer import TensorFlowTrainer
-from search_material import FROZEN, Case, config, make
 
 from artifacts.prediction.predict import TRAINED_ON
 from artifacts.prediction.sliding import pace_of
 from artifacts.prediction.video_frames import Watcher
 from artifacts.run_directory import RunDirectory
+from bench.search.material import FROZEN, Case, config, make
 from data_prep.preparation.clip import Preparation, make_detector
 from data_prep.store.store import Store
 from data_prep.video import decoding

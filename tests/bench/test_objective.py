@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 import numpy as np
-import objective
 import pytest
+
+from bench import objective
 
 
 def epoch(good: float, test: float) -> dict[str, float]:

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import numpy as np
-import objectives_compared as bench
 import pytest
+
+from bench import objectives_compared as bench
 
 LABELS = np.array([0, 0, 1, 1, 0, 0, 1, 1], np.uint8)
 METHODS = np.array(["real", "real", "Drawn", "Painted"] * 2)

@@ -5,7 +5,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-import storage
+
+from bench import storage
 
 CLIPS = np.random.default_rng(0).integers(0, 256, (9, 2, 8, 8, 4), np.uint8)
 

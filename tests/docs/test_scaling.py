@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+
+from bench import scaling
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def scaling(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """``bench/scaling.py``, which is no package."""
-    monkeypatch.syspath_prepend(ROOT / "bench")
-    spec = importlib.util.spec_from_file_location("scaling", ROOT / "bench" / "scaling.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "scaling", module)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_every_line_of_the_plan_follows_from_what_was_measured(scaling: ModuleType) -> None:
+def test_every_line_of_the_plan_follows_from_what_was_measured() -> None:
     page = (ROOT / "docs" / "scaling.md").read_text()
     (block,) = re.findall(r"^```text\n(.*?)```", page, re.DOTALL | re.MULTILINE)
     # What it is, then a figure, its unit and how it was got.
@@ -45,7 +31,7 @@ def test_every_line_of_the_plan_follows_from_what_was_measured(scaling: ModuleTy
     )
 
 
-def test_a_plan_grows_with_its_clips_and_shrinks_with_its_cores(scaling: ModuleType) -> None:
+def test_a_plan_grows_with_its_clips_and_shrinks_with_its_cores() -> None:
     found = scaling.Measured(0.003, 0.013, 245_760)
 
     def hours(**changed: int) -> list[float]:

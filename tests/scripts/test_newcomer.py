@@ -185,4 +185,4 @@ def test_the_first_failure_ends_it_with_the_end_of_its_log(project: Path, tmp_pa
     assert "make demo  FAILED" in done.stdout
     assert "exit code 2" in done.stdout
     assert "no luck" in done.stdout.partition("the end of")[2]
-    assert "python bench/demo.py" not in done.stdout
+    assert "python -m bench.demo" not in done.stdout

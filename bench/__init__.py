@@ -1,0 +1,1 @@
+"""Measurements, one module or package each, run as ``python -m bench.NAME``; imports every room."""

@@ -1,0 +1,1 @@
+"""Effect of each part of a detector; imports the rooms, ``bench.shared`` and ``bench.accuracy``."""

@@ -1,0 +1,1 @@
+"""Accuracy of detectors on unseen people; imports the rooms and ``bench.shared``."""

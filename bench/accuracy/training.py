@@ -1,0 +1,162 @@
+"""The work on a row of ``bench.accuracy``: train its detector, score what it is tested on."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from artifacts.run_directory import RunDirectory
+from bench.accuracy import data
+from bench.accuracy.rows import (
+    CHANNELS,
+    GAN,
+    GAN_FAKES,
+    GAN_STREAM,
+    KEY,
+    RUNS,
+    Kept,
+    Row,
+    fingerprint,
+    key,
+    lacking,
+    training_store,
+)
+from data_prep.store.store import Store
+
+
+def measure(keep: Path, row: Row, tested: Sequence[data.TestSet]) -> None:
+    """Train a row where it is not trained, and score what it lacks; for a process of its own.
+
+    Args:
+        keep: folder for models and scores.
+        row: which.
+        tested: test sets.
+    """
+    wanted = lacking(keep, row, tested)
+    if not wanted:
+        return
+    train = training_store(keep, row)
+    name = f"{row.name}-{row.manner}-{fingerprint(train)[:8]}"
+    folder = RunDirectory(keep / "rows" / name)
+    started = time.monotonic()
+    if row.detector in RUNS:
+        _search(row, train, folder)
+    elif not folder.h5.is_file():
+        _alone(keep, row, train, folder)
+    seconds = time.monotonic() - started
+
+    from artifacts.quiet import import_tensorflow
+
+    import_tensorflow()
+    import keras
+
+    from artifacts.models.inference import score_clips
+
+    model = keras.models.load_model(folder.h5, compile=False)
+    for path, rows in wanted:
+        with Store(path) as store:
+            scores = [float(score) for score in score_clips(model, store, rows)]
+            known = dict(zip(KEY, key(keep, row, store.fingerprint), strict=True))
+        Kept(keep / "scores.jsonl").add(known | {"seconds": round(seconds), "scores": scores})
+
+
+def _search(row: Row, train: Path, folder: RunDirectory) -> None:
+    """Leave ``best_model.h5`` in the folder; a search that was stopped goes on."""
+    from search.cli.console import run_progress
+    from search.run import run
+
+    with run_progress() as progress:
+        run(row.config(train, folder.root), progress)
+
+
+def _alone(keep: Path, row: Row, train: Path, folder: RunDirectory) -> None:
+    """One training of one stream with the defaults of its space, and of a GAN where it needs one.
+
+    A GAN of the same seed and store serves every row that needs one.
+    """
+    from artifacts.quiet import import_tensorflow
+
+    import_tensorflow()
+    from artifacts.models.saved import plain_copy, save_model
+    from bench.accuracy.channels import channels_space
+    from search.detectors import space as detectors
+    from search.detectors.short_clips import shorter
+    from search.gan.latent_walks import generated_walks
+    from search.samples.samples import Walks
+    from search.stages import architecture
+    from search.studies.hyperparameters import fixed
+    from search.training.fit import fit
+    from search.trials.trial import GAN_FILES
+    from spaces.detector import detector_space
+    from spaces.streams.gan import GanStreamBlock
+
+    config = row.config(train, folder.root)
+    choices = architecture.training_choices(config)
+    with Store(train) as store:
+        pair = trained_pair(keep, store, row.seed, GAN) if row.has_gan else Path()
+        generator, discriminator = (pair / name for name in GAN_FILES)
+        walks = None
+        if row.detector == GAN_FAKES:
+            walks = Walks(generated_walks(generator, pair, frames=store.clip_shape[0]), pair.name)
+            choices = dataclasses.replace(choices, gan_fakes=True)
+        if row.detector == GAN_STREAM:
+            block = GanStreamBlock(str(discriminator))
+            graph = detector_space(store.clip_shape, streams=(GAN_STREAM,), gan=block)
+        elif row.detector in CHANNELS:
+            graph = channels_space(store.clip_shape, row.detector)
+        else:
+            graph = detectors.space(config, store)
+        fewer_frames = shorter(config, store, fixed({}), row.seed)
+        model = detectors.build(graph, fixed({}), row.seed)
+        fit(
+            model,
+            store,
+            choices,
+            seed=row.seed,
+            features=keep / "features",
+            objective=config.objective,
+            shorter=fewer_frames,
+            walks=walks,
+        )
+    folder.root.mkdir(parents=True, exist_ok=True)
+    save_model(plain_copy(model), folder)
+
+
+def trained_pair(keep: Path, store: Store, seed: int, pair: Mapping[str, Any]) -> Path:
+    """Folder of a generator and a discriminator of real faces, made where they are missing.
+
+    Args:
+        keep: folder for all of them.
+        store: of the faces.
+        seed: of the training.
+        pair: its ``steps``, and choices of :class:`spaces.gan.choices.GanChoices`.
+    """
+    import keras
+
+    from artifacts.run_directory import replacing
+    from search.gan.faces import real_faces
+    from search.gan.training import GanTraining
+    from search.trials.trial import GAN_FILES
+    from spaces.gan.choices import GanChoices
+    from spaces.gan.networks import without_spectral_norm
+
+    settings = dict(pair)
+    steps = settings.pop("steps")
+    choices = GanChoices(**settings)
+    digest = hashlib.sha256(json.dumps(dict(pair), sort_keys=True).encode()).hexdigest()[:8]
+    folder = keep / "gans" / f"{seed}-{digest}-{store.fingerprint[:8]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not all((folder / name).is_file() for name in GAN_FILES):
+        keras.utils.clear_session()
+        training = GanTraining(choices, real_faces(store, "train", choices.side), seed)
+        training.advance(steps)
+        judge = without_spectral_norm(training.discriminator, choices)
+        for model, name in zip((training.averaged, judge), GAN_FILES, strict=True):
+            with replacing(folder / name) as temporary:
+                model.save(temporary)
+    return folder

@@ -1,0 +1,1 @@
+"""Effect of a leaking split on scores; imports the rooms, ``bench.shared``, ``bench.accuracy``."""

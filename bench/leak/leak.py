@@ -1,0 +1,219 @@
+"""What a leaking split does to the numbers: ``python -m bench.leak``.
+
+The same network is trained in the same way on as many clips, and scored on the same clips, under
+two splits. *At random*: clips are drawn whoever and whatever video they are of, so that other
+frames of the tested videos are trained on. *People apart*: nobody who is tested is seen in training
+or validation. The difference is what the first split makes up.
+
+In one SYNTHETIC set all videos are real and a coin has called half of them fake: nothing can be
+learned there that holds for anybody else, and every bit above an AUC of 0.5 is made up. In the
+other, of the same people, fakes carry a blending border. Where ``DFSEARCH_REAL_DATA`` names a
+folder with FaceForensics++, its videos are the third.
+
+Intervals are percentiles over draws of people and of trainings. Scores are kept by training in
+``--keep``, and a bench started again goes on with what is missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import hashlib
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from artifacts.metrics.ranking import Scores
+from bench.accuracy.data import VARIABLE
+from bench.accuracy.rows import KEY, Kept
+from bench.leak.clips import (
+    APART,
+    REAL_FAKES,
+    SETS,
+    WAYS,
+    ClipSet,
+    dealt,
+    drawn_set,
+    real_set,
+)
+from bench.leak.table import Measured, measured, sentence, table
+from data_prep.errors import UserError
+from data_prep.store.store import Store
+from search.cli.app import INTERRUPTED, USAGE
+from search.cli.console import log, tables
+
+NETWORK = {"backbones": ("small_cnn",), "frame_stride": 1}
+TRAINING = {"epochs": 20, "batch_size": 16, "learning_rate": 1e-3, "schedule": "cosine"}
+IDENTITIES, TESTED = 60, (0, 1)
+QUICK = {"epochs": 3}
+QUICK_IDENTITIES, QUICK_TESTED = 16, (0,)
+
+Sides = npt.NDArray[np.str_]
+
+
+def scored(
+    clips: ClipSet,
+    seeds: Sequence[int],
+    training: dict[str, Any],
+    kept: Kept,
+    train: Callable[[Store, int, dict[str, Any]], Scores],
+) -> Measured:
+    """Train under both splits what is not kept, and compare.
+
+    Args:
+        clips: that are split.
+        seeds: of the trainings and of what is drawn at random.
+        training: of :class:`spaces.training.space.TrainingChoices`.
+        kept: scores of earlier trainings.
+        train: of a store with splits, a seed and the training to scores of its test clips.
+    """
+    found: dict[str, list[list[Scores]]] = {way: [] for way in WAYS}
+    tested, folds, spent = [], [], []
+    with Store(clips.path) as store:
+        for fold in clips.tested:
+            of_seeds = [dealt(store.groups, store.paths, fold, seed) for seed in seeds]
+            rows = np.flatnonzero(of_seeds[0][APART] == "test")
+            tested.append(rows)
+            folds.append(np.full(len(rows), fold))
+            for way in WAYS:
+                entries = [
+                    _entry(clips, store, way, fold, seed, sides[way], training, kept, train)
+                    for seed, sides in zip(seeds, of_seeds, strict=True)
+                ]
+                found[way].append([np.array(entry["scores"]) for entry in entries])
+                spent += [entry["seconds"] for entry in entries]
+        rows = np.concatenate(tested)
+        scores = {
+            way: np.stack([np.concatenate(parts) for parts in zip(*found[way], strict=True)])
+            for way in WAYS
+        }
+        return measured(
+            clips.name, store, rows, np.concatenate(folds), scores, float(np.mean(spent))
+        )
+
+
+def _entry(
+    clips: ClipSet,
+    store: Store,
+    way: str,
+    fold: int,
+    seed: int,
+    sides: Sides,
+    training: dict[str, Any],
+    kept: Kept,
+    train: Callable[[Store, int, dict[str, Any]], Scores],
+) -> dict[str, Any]:
+    """The scores of one training, kept or made."""
+    name = f"{clips.name}, {way}, fold {fold}, seed {seed}"
+    settings = json.dumps([NETWORK, training], sort_keys=True)
+    manner = hashlib.sha256(settings.encode()).hexdigest()[:8]
+    known = dict(zip(KEY, (name, manner, store.fingerprint, store.fingerprint), strict=True))
+    entry = kept.entries().get(tuple(known.values()))
+    if entry is None:
+        started = time.monotonic()
+        store.splits = sides
+        scores = train(store, seed, training).tolist()
+        entry = known | {"seconds": round(time.monotonic() - started, 1), "scores": scores}
+        kept.add(entry)
+        log.print(f"{name}: {entry['seconds']} s", markup=False)
+    return entry
+
+
+def trained_scores(store: Store, seed: int, training: dict[str, Any]) -> Scores:
+    """Fake probabilities of the test clips of a store, (n,), from one training on it."""
+    from artifacts.quiet import import_tensorflow
+
+    import_tensorflow()
+    from artifacts.models.inference import score_clips
+    from search.detectors import space as detectors
+    from search.studies.hyperparameters import fixed
+    from search.training.fit import fit
+    from spaces.detector import detector_space
+    from spaces.streams.spatial import SpatialBlock
+    from spaces.streams.temporal import TemporalBlock
+    from spaces.training.space import TrainingChoices
+
+    graph = detector_space(
+        store.clip_shape,
+        streams=("spatial",),
+        spatial=SpatialBlock(**NETWORK),
+        temporal=TemporalBlock(kind="mean"),
+    )
+    model = detectors.build(graph, fixed({}), seed)
+    with tempfile.TemporaryDirectory() as features:
+        fit(model, store, TrainingChoices(**training), seed=seed, features=Path(features))
+    return score_clips(model, store, store.rows("test"))
+
+
+def _sets(keep: Path, chosen: argparse.Namespace) -> list[ClipSet]:
+    """What was asked for, and is there.
+
+    Raises:
+        UserError: there is no such set.
+    """
+    names = [name for name in chosen.sets.split(",") if name]
+    unknown = sorted(set(names) - set(SETS))
+    if unknown:
+        raise UserError(f"there is no set {', '.join(unknown)}: name some of {', '.join(SETS)}")
+    people = (QUICK_IDENTITIES, QUICK_TESTED) if chosen.quick else (chosen.identities, TESTED)
+    found = [drawn_set(keep, name, *people) for name in names if name != REAL_FAKES]
+    if REAL_FAKES in names and not chosen.quick:
+        if os.environ.get(VARIABLE):
+            found.append(real_set(keep))
+        else:
+            log.print(f"no real videos: {VARIABLE} is not set", markup=False)
+    return found
+
+
+def _chosen() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.leak", description=(__doc__ or "").partition("\n")[0]
+    )
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where data and scores stay")
+    parser.add_argument("--sets", default=",".join(SETS), help="some of them, comma-separated")
+    parser.add_argument("--identities", type=int, default=IDENTITIES, help="people that are drawn")
+    parser.add_argument("--seeds", default="0,1,2", help="of the trainings, comma-separated")
+    parser.add_argument("--quick", action="store_true", help="few drawn people, one short training")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure and print."""
+    chosen = _chosen()
+    try:
+        seeds = [int(seed) for seed in chosen.seeds.split(",")]
+    except ValueError:
+        print(f"error: --seeds takes whole numbers, as 0,1,2, not {chosen.seeds}", file=sys.stderr)
+        sys.exit(USAGE)
+    training = TRAINING | (QUICK if chosen.quick else {})
+    with tempfile.TemporaryDirectory() as temporary:
+        keep = chosen.keep or Path(temporary)
+        keep.mkdir(parents=True, exist_ok=True)
+        kept = Kept(keep / "leak.jsonl")
+        try:
+            results = [
+                scored(clips, seeds[: 1 if chosen.quick else None], training, kept, trained_scores)
+                for clips in _sets(keep, chosen)
+            ]
+        except UserError as error:
+            print(f"error: {error}", file=sys.stderr)
+            sys.exit(USAGE)
+        except KeyboardInterrupt:
+            print("stopped; the same command with --keep goes on", file=sys.stderr)
+            sys.exit(INTERRUPTED)
+    if chosen.json:
+        print(json.dumps([dataclasses.asdict(one) for one in results], indent=1))
+        return
+    console = tables()
+    console.print(table(results))
+    for one in results:
+        console.print(sentence(one), markup=False)

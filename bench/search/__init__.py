@@ -1,0 +1,1 @@
+"""Speed and memory beside KerasTuner and AutoKeras; imports the rooms and ``bench.shared``."""

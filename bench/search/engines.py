@@ -1,0 +1,216 @@
+"""One search by one engine, in a process of its own, for ``bench.search``.
+
+Every engine searches the space of :func:`search.detectors.space.space` on the same store, with
+random draws from the same seed, trials of the same epochs and nothing pruned. Where a case names a
+frame stride, stock engines draw everything else. Trials are written down as they end, with the
+seconds since the engine was given the store and the best validation AUC of an epoch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from artifacts.quiet import import_tensorflow
+from bench.search.material import Case, config, make
+from data_prep.store.store import Store
+
+OURS, KERAS_TUNER, AUTOKERAS = "dfsearch", "keras_tuner", "autokeras"
+ENGINES = (OURS, KERAS_TUNER, AUTOKERAS)
+
+Write = Callable[..., None]
+Arrays = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]
+
+
+def write_to(path: Path) -> Write:
+    """Write events to a file, a line each, with the seconds since this call."""
+    started = time.monotonic()
+
+    def write(**event: Any) -> None:
+        line = json.dumps({"seconds": time.monotonic() - started, **event})
+        with path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    return write
+
+
+def search_ours(case: Case, folder: Path, out: Path, chosen: argparse.Namespace) -> None:
+    """Our search, as ``dfsearch run`` does it; the start of its worker counts."""
+    from search.cli.console import LineProgress
+    from search.run import run
+    from search.trials.trial import TrialOutcome
+
+    write = write_to(out)
+
+    class Told(LineProgress):
+        def trial(self, outcome: TrialOutcome) -> None:
+            write(trial=outcome.number, state=outcome.state, auc=outcome.value, why=outcome.reason)
+
+    run_dir = out.with_suffix(".run")
+    settings = {"seed": chosen.seed, "workers": chosen.workers, "trials": chosen.trials}
+    run(config(case, folder, run_dir, **settings), Told())
+
+
+def search_with_keras_tuner(
+    case: Case, folder: Path, out: Path, chosen: argparse.Namespace
+) -> None:
+    """Stock KerasTuner: all clips in memory, ``RandomSearch`` over the graph."""
+    import_tensorflow()
+    import keras
+    import keras_tuner
+
+    class Compiled(keras_tuner.HyperModel):
+        def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
+            model = graph.build(hp)
+            model.compile(
+                keras.optimizers.Adam(1e-3),
+                "binary_crossentropy",
+                metrics=[keras.metrics.AUC(name="auc")],
+            )
+            return model
+
+    write = write_to(out)
+    (train, val), graph = _in_memory(case, folder), _graph(case, folder, out)
+    tuner = keras_tuner.RandomSearch(
+        Compiled(),
+        objective=keras_tuner.Objective("val_auc", "max"),
+        max_trials=chosen.trials,
+        seed=chosen.seed,
+        directory=out.with_suffix(".run"),
+    )
+    tuner.search(
+        *train,
+        validation_data=val,
+        epochs=case.epochs,
+        batch_size=case.batch_size,
+        callbacks=[_clock(write)],
+        verbose=0,
+    )
+
+
+def search_with_autokeras(case: Case, folder: Path, out: Path, chosen: argparse.Namespace) -> None:
+    """Stock AutoKeras, not patched: all clips in memory, ``AutoModel`` of our block and our head.
+
+    Its own ``ClassificationHead`` fails on Keras 3.15, to whose layers it gives NumPy numbers.
+    Optimizer and learning rate are of its own space.
+    """
+    import_tensorflow()
+    import autokeras as ak
+    import keras
+    import keras_tuner
+
+    from spaces.detector import DetectorBlock, FakeProbabilityHead
+    from spaces.inputs import ClipInput
+
+    write = write_to(out)
+    train, val = _in_memory(case, folder)
+    block = _detector(_graph(case, folder, out))
+    frames = ClipInput(train[0].shape[1:])
+    head = FakeProbabilityHead(metrics=[keras.metrics.AUC(name="auc")])
+    ak.AutoModel(
+        inputs=frames,
+        outputs=head(DetectorBlock.from_config(block.get_config())(frames)),
+        objective=keras_tuner.Objective("val_auc", "max"),
+        tuner="random",
+        max_trials=chosen.trials,
+        seed=chosen.seed,
+        overwrite=True,
+        directory=out.with_suffix(".run"),
+    ).fit(
+        *train,
+        validation_data=val,
+        epochs=case.epochs,
+        batch_size=case.batch_size,
+        callbacks=[_clock(write)],
+        verbose=0,
+    )
+
+
+def _graph(case: Case, folder: Path, out: Path) -> Any:
+    """What stock engines search."""
+    from search.detectors import space as detectors
+
+    with Store(case.store(folder)) as store:
+        graph = detectors.space(config(case, folder, out.with_suffix(".run")), store)
+    if case.stride is not None:
+        _detector(graph).spatial.frame_stride = case.stride
+    return graph
+
+
+def _detector(graph: Any) -> Any:
+    from spaces.detector import DetectorBlock
+
+    (block,) = [one for one in graph.blocks if isinstance(one, DetectorBlock)]
+    return block
+
+
+def _in_memory(case: Case, folder: Path) -> tuple[Arrays, Arrays]:
+    """All training and validation clips with their labels, (N, 1)."""
+    with Store(case.store(folder)) as store:
+        found = [
+            (store.read(rows), store.labels[rows].astype(np.float32)[:, None])
+            for rows in (store.rows("train"), store.rows("val"))
+        ]
+    return found[0], found[1]
+
+
+def _clock(write: Write) -> Any:
+    """A callback that writes each training down when it ends."""
+    import keras
+
+    class Clock(keras.callbacks.Callback):
+        def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+            self.best = 0.0
+
+        def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+            self.best = max(self.best, (logs or {}).get("val_auc", 0.0))
+
+        def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+            write(trial=-1, state="complete", auc=self.best, why="")
+
+        def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+            return Clock()
+
+    return Clock()
+
+
+SEARCHES = {
+    OURS: search_ours,
+    KERAS_TUNER: search_with_keras_tuner,
+    AUTOKERAS: search_with_autokeras,
+}
+
+
+def main() -> None:
+    """Make what a case needs, or search it."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--case", required=True)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--engine", choices=ENGINES)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--trials", type=int, default=1)
+    chosen = parser.parse_args()
+    case = Case(**json.loads(chosen.case))
+    if chosen.engine is None:
+        make(case, chosen.folder)
+        return
+    for left in (chosen.out.with_suffix(".run"), chosen.out):
+        if left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink(missing_ok=True)
+    SEARCHES[chosen.engine](case, chosen.folder, chosen.out, chosen)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Timers, table cells and test material of several benches; imports the rooms, no other bench."""

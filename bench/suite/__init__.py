@@ -1,0 +1,1 @@
+"""Every bench of ``make bench`` and its page; imports the rooms and ``bench.shared``."""

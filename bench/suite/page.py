@@ -1,0 +1,112 @@
+"""The page of ``make bench``: machine, versions, and a table and a plot of each bench."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from artifacts.run_directory import write_text
+from bench.suite.benches import ACCURACY, BENCHES, PREDICTION, PREPARATION, SEARCH, STORAGE, Bench
+from bench.suite.plots import draw
+from bench.suite.runs import Record
+from bench.suite.sections import Section
+
+_ORDER = (SEARCH, PREPARATION, PREDICTION, STORAGE, ACCURACY)
+_QUICK = """\
+!!! danger "Quick trial: these figures mean nothing"
+    Made by `make bench QUICK=1` on next to nothing, to show that every bench runs. Do not publish
+    this page, and quote nothing of it.
+
+"""
+_PLAIN = """\
+Every figure is a ratio, of runs that took turns on one machine, or a score with its interval:
+seconds of one machine say nothing of another. One command measures all of it anew, in less than an
+hour of two cores, and writes this page:
+
+```
+DFSEARCH_REAL_DATA=FOLDER make bench
+```
+
+`FOLDER` holds `ffpp/`, FaceForensics++ in its official layout ([accuracy.md](../accuracy.md));
+without it, synthetic videos are measured and accuracy is left out. What was measured is kept in
+`runs/bench` and not measured again, so that a stopped run goes on. `make bench FRESH=1` begins
+anew, `make bench ONLY=storage,search` takes some, and `make bench QUICK=1` only shows that all of
+them run. Other programs on the machine disturb a measurement; the load before each is told.
+"""
+
+
+def write_page(
+    path: Path,
+    found: Mapping[str, tuple[Record, Section]],
+    missing: Mapping[str, str],
+    *,
+    quick: bool,
+) -> None:
+    """Write the page, and the plots to ``images/bench-<name>.svg`` beside it.
+
+    Args:
+        path: of the page; its folder is made if missing.
+        found: what was measured, by the name of its bench.
+        missing: why there are no figures of the other benches, by name.
+        quick: whether it was a trial.
+    """
+    images = path.parent / "images"
+    images.mkdir(parents=True, exist_ok=True)
+    parts = ["# Benchmarks\n", _QUICK if quick else "", _PLAIN, _machines(found)]
+    for bench in sorted(BENCHES, key=lambda bench: _ORDER.index(bench.name)):
+        if bench.name in found:
+            record, section = found[bench.name]
+            draw(images / f"bench-{bench.name}.svg", section.plot, quick=quick)
+            parts.append(_section(bench, record, section, quick=quick))
+        elif bench.name in missing:
+            parts.append(
+                f"## {bench.name.capitalize()}\n\nNo figures: {missing[bench.name]}.\n\n"
+                f"```\n{bench.command(quick=quick)}\n```\n"
+            )
+    write_text(path, "\n".join(part for part in parts if part))
+
+
+def _machines(found: Mapping[str, tuple[Record, Section]]) -> str:
+    """What was measured on; a column for each machine or set of versions, if there are several."""
+    columns: list[tuple[dict[str, str], list[str]]] = []
+    for name, (record, _) in found.items():
+        alike = next((names for facts, names in columns if facts == record.machine), None)
+        if alike is None:
+            columns.append((record.machine, [name]))
+        else:
+            alike.append(name)
+    if not columns:
+        return ""
+    heads = ["measured"] if len(columns) == 1 else [", ".join(names) for _, names in columns]
+    facts = list(dict.fromkeys(fact for machine, _ in columns for fact in machine))
+    rows = [[fact, *(machine.get(fact, "-") for machine, _ in columns)] for fact in facts]
+    return "## Machine and versions\n\n" + _table(["", *heads], rows)
+
+
+def _section(bench: Bench, record: Record, section: Section, *, quick: bool) -> str:
+    """One bench: question, command, table, plot, notes."""
+    took = f"{record.minutes:.0f} minutes" if record.minutes >= 1.5 else "a minute"
+    when = record.date.replace("T", " ").removesuffix("+00:00")
+    measured = f"Measured {when} UTC in {took}, load before {record.load:.1f}"
+    warning = " **Quick trial: the figures mean nothing.**" if quick else ""
+    notes = [*section.notes, *([f"Missing: {section.missing}."] if section.missing else [])]
+    return "\n".join(
+        [
+            f"## {section.title}\n",
+            f"{section.question}{warning}\n",
+            f"```\n{bench.command(quick=quick)}\n```\n",
+            f"{measured}.\n",
+            _table(section.columns, section.rows),
+            f"![{section.title}: {section.plot.axis}](images/bench-{bench.name}.svg)\n",
+            *(f"- {note}" for note in notes),
+            "",
+        ]
+    )
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of Markdown."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "".join(
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines
+    )
