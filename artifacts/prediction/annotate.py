@@ -93,9 +93,9 @@ def _paths(judged: Judged, watched: Watched, decide: Callable[[float], str]) -> 
         FacePath.of(
             verdict,
             running(verdict.timeline, decide),
-            [clip for clip in watched.clips if clip.face == numbers[verdict.face]],
+            [clip for clip in watched.clips if clip.face == numbers[verdict.number]],
         )
-        for verdict in judged.tracks
+        for verdict in judged.faces
     ]
 
 

@@ -143,19 +143,19 @@ class Overlay:
         if self._verdict is None:
             _label(frame, "no verdict", (0, 0), _GREY)
         else:
-            text = f"{self._verdict.verdict} {self._verdict.fake_probability:.2f}"
-            _label(frame, text, (0, 0), COLOURS[self._verdict.verdict])
+            text = f"{self._verdict.label} {self._verdict.probability:.2f}"
+            _label(frame, text, (0, 0), COLOURS[self._verdict.label])
         return frame
 
     def _frame_face(
         self, frame: Picture, face: FacePath, place: npt.NDArray[np.float64], time: float
     ) -> None:
         moment = face.score(time)
-        colour = COLOURS[moment.verdict] if moment else _GREY
+        colour = COLOURS[moment.label] if moment else _GREY
         low, high = ((round(x), round(y)) for x, y in place[:4].reshape(2, 2))
         cv2.rectangle(frame, low, high, colour, max(2, min(frame.shape[:2]) // 240))
-        said = f"{moment.verdict} {moment.fake_probability:.2f}" if moment else "no score"
-        _label(frame, f"face {face.verdict.face}: {said}", low, colour, above=True)
+        said = f"{moment.label} {moment.probability:.2f}" if moment else "no score"
+        _label(frame, f"face {face.verdict.number}: {said}", low, colour, above=True)
 
     def _warm(self, frame: Picture, heat: Picture, place: npt.NDArray[np.float64]) -> None:
         """Lay heat over a face, where the crop that the model saw lay."""
@@ -190,7 +190,7 @@ class Overlay:
             for moment in face.scores:
                 ends = (round(width * at / self._duration) for at in (moment.start, moment.end))
                 left, right = ends
-                colour = COLOURS[moment.verdict]
+                colour = COLOURS[moment.label]
                 cv2.rectangle(frame, (left, top), (right - 1, bottom - 1), colour, cv2.FILLED)
         if faces:
             here = round((width - 1) * min(1.0, time / self._duration))

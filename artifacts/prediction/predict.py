@@ -12,7 +12,7 @@ import numpy as np
 
 from artifacts.metrics.averaging import average
 from artifacts.models.saved import load_detector
-from artifacts.prediction.answers import FaceVerdict, Judged, NoVerdict, Verdict, to_json
+from artifacts.prediction.answers import FaceVerdict, Judged, NoVerdict, Verdict
 from artifacts.prediction.frame_order import is_blind_to_order
 from artifacts.prediction.sliding import pace_of
 from artifacts.prediction.timeline import Moment, fake_segments, running, spans
@@ -23,7 +23,7 @@ from data_prep.errors import UserError, VideoError
 from data_prep.preparation.clip import Preparation, make_detector
 from data_prep.text import printable
 
-__all__ = ["FaceVerdict", "Judged", "NoVerdict", "Predictor", "Verdict", "predict", "to_json"]
+__all__ = ["FaceVerdict", "Judged", "NoVerdict", "Predictor", "Verdict", "predict"]
 
 MOST_FRAMES = 1024
 
@@ -120,25 +120,25 @@ class Predictor:
         except VideoError as error:
             return Judged(NoVerdict(name, str(error)))
         found = self._faces(watched)
-        numbers = {face.face: number for number, face in enumerate(found, start=1)}
-        faces = tuple(dataclasses.replace(face, face=numbers[face.face]) for face in found)
-        if not faces or faces[0].fake_probability is None:
+        numbers = {face.number: number for number, face in enumerate(found, start=1)}
+        faces = tuple(dataclasses.replace(face, number=numbers[face.number]) for face in found)
+        if not faces or faces[0].probability is None:
             return Judged(NoVerdict(name, _why(watched, faces)), watched, faces, numbers)
         worst = max(faces, key=_likelihood)
-        assert worst.fake_probability is not None
-        assert worst.verdict is not None
+        assert worst.probability is not None
+        assert worst.label is not None
         verdict = Verdict(
             path=name,
-            fake_probability=worst.fake_probability,
-            verdict=worst.verdict,
+            probability=worst.probability,
+            label=worst.label,
             threshold=self._threshold,
             coverage=worst.coverage,
-            faces=worst.faces,
+            frames=worst.frames,
             windows=worst.windows,
             seconds=round(time.monotonic() - started, 3),
             duration=round(watched.media.duration, 3),
             band=self._band,
-            tracks=faces,
+            faces=faces,
         )
         return Judged(verdict, watched, faces, numbers)
 
@@ -149,7 +149,7 @@ class Predictor:
             by_face.setdefault(clip.face, []).append(clip)
         found = [self._face(clips, watched) for clips in by_face.values()]
         return sorted(
-            found, key=lambda face: (face.fake_probability is None, -face.faces, -face.pixels)
+            found, key=lambda face: (face.probability is None, -face.frames, -face.pixels)
         )
 
     def _face(self, clips: Sequence[FaceClip], watched: Watched) -> FaceVerdict:
@@ -168,12 +168,12 @@ class Predictor:
         if probability is None:
             reason = self._reason(pixels, end - start, watched)
         return FaceVerdict(
-            face=clips[0].face,
-            fake_probability=probability,
-            verdict=None if probability is None else self.decide(probability),
+            number=clips[0].face,
+            probability=probability,
+            label=None if probability is None else self.decide(probability),
             reason=reason,
             coverage=found / watched.looked,
-            faces=found,
+            frames=found,
             windows=len(answers),
             start=round(start, 3),
             end=round(end, 3),
@@ -231,7 +231,7 @@ def predict(
 
 
 def _likelihood(face: FaceVerdict) -> float:
-    return -1.0 if face.fake_probability is None else face.fake_probability
+    return -1.0 if face.probability is None else face.probability
 
 
 def _why(watched: Watched, faces: Sequence[FaceVerdict]) -> str:

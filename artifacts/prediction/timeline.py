@@ -19,14 +19,14 @@ class Moment:
 
     Attributes:
         start, end: in seconds.
-        fake_probability: calibrated, 0 to 1.
-        verdict: ``real``, ``fake`` or ``undecided``.
+        probability: that it is fake; calibrated, 0 to 1.
+        label: ``real``, ``fake`` or ``undecided``.
     """
 
     start: float
     end: float
-    fake_probability: float
-    verdict: str
+    probability: float
+    label: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,12 +35,12 @@ class Segment:
 
     Attributes:
         start, end: in seconds.
-        fake_probability: the highest in it.
+        probability: the highest in it.
     """
 
     start: float
     end: float
-    fake_probability: float
+    probability: float
 
 
 def spans(
@@ -79,7 +79,7 @@ def running(moments: Sequence[Moment], decide: Callable[[float], str]) -> list[M
         return []
     starts = np.array([moment.start for moment in moments])
     ends = np.array([moment.end for moment in moments])
-    probabilities = np.array([moment.fake_probability for moment in moments])
+    probabilities = np.array([moment.probability for moment in moments])
     edges = np.unique(np.concatenate([starts, ends]))
     found = []
     for start, end in itertools.pairwise(edges.tolist()):
@@ -99,12 +99,12 @@ def fake_segments(moments: Sequence[Moment]) -> tuple[Segment, ...]:
     """
     found: list[Segment] = []
     for moment in moments:
-        if moment.verdict != FAKE_VERDICT:
+        if moment.label != FAKE_VERDICT:
             continue
-        one = Segment(moment.start, moment.end, moment.fake_probability)
+        one = Segment(moment.start, moment.end, moment.probability)
         if found and found[-1].end == one.start:
             before = found.pop()
-            highest = max(before.fake_probability, one.fake_probability)
+            highest = max(before.probability, one.probability)
             one = Segment(before.start, one.end, highest)
         found.append(one)
     return tuple(found)

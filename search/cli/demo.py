@@ -81,7 +81,7 @@ def run_demo(run_dir: Path, seed: int) -> None:
             console.print(f"{answer.path}: no verdict: {answer.error}")
         else:
             console.print(
-                f"{answer.path}: {answer.verdict}, fake probability {answer.fake_probability:.3f}"
+                f"{answer.path}: {answer.label}, fake probability {answer.probability:.3f}"
             )
     console.print(
         f"\n{run_dir} (in {time.monotonic() - started:.0f} s)\n"

@@ -100,7 +100,7 @@ def predict(
             judged = judge.judge(path)
             answer = judged.answer
             if as_json:
-                print(json.dumps(predictor.to_json(answer), allow_nan=False), flush=True)
+                print(json.dumps(answer.to_json(), allow_nan=False), flush=True)
             elif isinstance(answer, predictor.NoVerdict):
                 print(f"{answer.path}: no verdict: {answer.error}", flush=True)
             else:
@@ -149,16 +149,16 @@ def _lines(verdict: Verdict) -> Iterator[str]:
         low, high = sorted((band.fake_from, band.real_up_to))
         between = f", undecided from {low:.3f} to {high:.3f}"
     yield (
-        f"{verdict.path}: {verdict.verdict}, fake probability {verdict.fake_probability:.3f} "
+        f"{verdict.path}: {verdict.label}, fake probability {verdict.probability:.3f} "
         f"(threshold {verdict.threshold:.3f}{between}), face in {verdict.coverage:.0%} of "
         f"sampled frames, {verdict.seconds:.1f} s"
     )
-    for face in verdict.tracks:
-        if len(verdict.tracks) > 1:
+    for face in verdict.faces:
+        if len(verdict.faces) > 1:
             answer = face.reason
-            if face.fake_probability is not None:
-                answer = f"{face.verdict}, fake probability {face.fake_probability:.3f}"
-            yield f"  face {face.face}, {face.start:.1f} to {face.end:.1f} s: {answer}"
+            if face.probability is not None:
+                answer = f"{face.label}, fake probability {face.probability:.3f}"
+            yield f"  face {face.number}, {face.start:.1f} to {face.end:.1f} s: {answer}"
         if face.segments and len(face.timeline) > 1:
             stretches = [f"{one.start:.1f} to {one.end:.1f}" for one in face.segments]
-            yield f"  face {face.face} looks fake from {', '.join(stretches)} s"
+            yield f"  face {face.number} looks fake from {', '.join(stretches)} s"

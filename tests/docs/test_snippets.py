@@ -53,7 +53,7 @@ clip = np.zeros((1, 16, 128, 128, 4), np.uint8)
 clips = np.zeros((2, 16, 128, 128, 4), np.uint8)
 """
 AFTER = """
-assert answer.verdict in ("real", "fake", "undecided"), answer
+assert answer.label in ("real", "fake", "undecided"), answer
 assert heat.shape == (4, 16, 128, 128) and set(weights) == {"spatial", "noise_residual"}
 assert any(row["stage"] == "architecture" for row in rows), rows
 assert 0 < probability < 1

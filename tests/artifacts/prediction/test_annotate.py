@@ -243,7 +243,7 @@ def test_a_video_without_a_verdict_is_annotated_with_what_was_found(
 ) -> None:
     video = write_video(tmp_path / "in.mp4", _flat(8))
     judged = _judged(video)
-    without: dict[str, Any] = {"answer": NoVerdict("in.mp4", "seen too short"), "tracks": ()}
+    without: dict[str, Any] = {"answer": NoVerdict("in.mp4", "seen too short"), "faces": ()}
     annotate(
         video, tmp_path / "a.mp4", dataclasses.replace(judged, **without), PREPARATION, _decide
     )

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from artifacts.models.saved import load_detector
-from artifacts.prediction.predict import TRAINED_ON, NoVerdict, Predictor, Verdict, predict, to_json
+from artifacts.prediction.predict import TRAINED_ON, NoVerdict, Predictor, Verdict, predict
 from artifacts.prediction.sliding import pace_of
 from artifacts.run_directory import RunDirectory, write_json
 from data_prep.errors import UserError
@@ -57,21 +57,21 @@ def test_a_video_is_scored_as_its_prepared_clip_is(finished_run: RunDirectory, v
     model, certificate = load_detector(finished_run)
     (clip,) = prepare_clips(video, certificate.clip_preparation)
     expected = float(model.predict_on_batch(clip.frames[None])[0, 0])
-    assert found.fake_probability == pytest.approx(expected, abs=1e-6)
+    assert found.probability == pytest.approx(expected, abs=1e-6)
     assert found.path == str(video)
     assert found.coverage == 1.0
-    assert found.faces == 4
+    assert found.frames == 4
     assert found.seconds >= 0
 
 
-@pytest.mark.parametrize(("threshold", "verdict"), [(0.0, "fake"), (1.0, "real")])
+@pytest.mark.parametrize(("threshold", "label"), [(0.0, "fake"), (1.0, "real")])
 def test_the_verdict_follows_the_threshold_of_the_certificate(
-    finished_run: RunDirectory, video: Path, threshold: float, verdict: str
+    finished_run: RunDirectory, video: Path, threshold: float, label: str
 ) -> None:
     _change_certificate(finished_run, threshold=threshold)
     (found,) = predict(finished_run, [video])
     assert isinstance(found, Verdict)
-    assert (found.verdict, found.threshold) == (verdict, threshold)
+    assert (found.label, found.threshold) == (label, threshold)
 
 
 def test_videos_that_cannot_be_judged_say_why(
@@ -98,9 +98,18 @@ def test_videos_that_cannot_be_judged_say_why(
 
 def test_answers_are_plain_values(finished_run: RunDirectory, tmp_path: Path, video: Path) -> None:
     """And a video that cannot be judged does not stop the others."""
-    none, verdict = (to_json(a) for a in predict(finished_run, [tmp_path / "missing.mp4", video]))
+    none, verdict = (a.to_json() for a in predict(finished_run, [tmp_path / "missing.mp4", video]))
     assert json.loads(json.dumps([verdict, none], allow_nan=False)) == [verdict, none]
-    assert {"path", "fake_probability", "verdict", "threshold"} <= set(verdict)
+    assert " ".join(verdict) == (
+        "path fake_probability verdict threshold coverage faces windows seconds duration band "
+        "tracks"
+    )
+    (face,) = verdict["tracks"]
+    assert " ".join(face) == (
+        "face fake_probability verdict reason coverage faces windows start end pixels timeline "
+        "segments"
+    )
+    assert set(face["timeline"][0]) == {"start", "end", "fake_probability", "verdict"}
     assert set(none) == {"path", "error"}
 
 
@@ -108,7 +117,7 @@ def test_the_same_video_gets_the_same_answer_again(predictor: Predictor, video: 
     one, other = (predictor.judge(video).answer for _ in range(2))
     assert isinstance(one, Verdict)
     assert isinstance(other, Verdict)
-    assert one.fake_probability == other.fake_probability
+    assert one.probability == other.probability
 
 
 def test_windows_of_a_video_are_clips_between_each_other_and_are_averaged(
@@ -126,7 +135,7 @@ def test_windows_of_a_video_are_clips_between_each_other_and_are_averaged(
         crops = cut_out(frames, track, certificate.clip_preparation)
         answers.append(float(model.predict_on_batch(crops[None])[0, 0]))
     logits = [np.log(p / (1 - p)) for p in answers]
-    assert found.fake_probability == pytest.approx(1 / (1 + np.exp(-np.mean(logits))), abs=1e-6)
+    assert found.probability == pytest.approx(1 / (1 + np.exp(-np.mean(logits))), abs=1e-6)
     assert len(set(answers)) == 3
 
 
@@ -139,7 +148,7 @@ def test_a_video_too_short_for_windows_has_one(
     assert isinstance(one, Verdict)
     assert isinstance(found, Verdict)
     assert found.windows == one.windows == 1
-    assert found.fake_probability == one.fake_probability
+    assert found.probability == one.probability
 
 
 @pytest.mark.parametrize("windows", [0, -1, 257])
@@ -188,7 +197,7 @@ def test_what_lay_beside_the_frames_of_the_store_is_not_made(
     (found,) = predict(finished_run, [video])
     assert isinstance(plain, Verdict)
     assert isinstance(found, Verdict)
-    assert found.fake_probability == plain.fake_probability
+    assert found.probability == plain.probability
 
 
 def test_a_detector_model_that_has_moved_can_be_named(
@@ -213,11 +222,11 @@ def test_every_face_has_an_answer_and_the_worst_is_the_verdict(
     video = write_video(tmp_path / "two.mp4", _beside(face_frames(24)))
     found = predictor.judge(video).answer
     assert isinstance(found, Verdict)
-    assert [face.face for face in found.tracks] == [1, 2]
-    answers = [face.fake_probability for face in found.tracks]
-    assert found.fake_probability == max(answers)
+    assert [face.number for face in found.faces] == [1, 2]
+    answers = [face.probability for face in found.faces]
+    assert found.probability == max(answers)
     assert found.coverage == 1.0
-    assert {face.coverage for face in found.tracks} == {1.0}
+    assert {face.coverage for face in found.faces} == {1.0}
 
 
 def test_a_long_video_has_a_timeline_and_is_judged_as_its_stored_clip(
@@ -235,9 +244,9 @@ def test_a_long_video_has_a_timeline_and_is_judged_as_its_stored_clip(
     assert isinstance(found, Verdict)
     (clip,) = prepare_clips(video, dataclasses.replace(predictor.preparation, faces="main"))
     (expected,) = predictor.watcher.model.predict_on_batch(clip.frames[None])[:, 0]
-    assert found.fake_probability == float(expected)
+    assert found.probability == float(expected)
     assert found.duration == pytest.approx(3.0, abs=0.01)
-    (face,) = found.tracks
+    (face,) = found.faces
     assert (face.timeline[0].start, face.timeline[-1].end) == (0.0, found.duration)
     assert len(face.timeline) == 11
     assert all(one.start < other.start for one, other in pairwise(face.timeline))
@@ -252,7 +261,7 @@ def test_a_video_longer_than_any_trained_on_is_judged_by_several_clips(
     video = write_video(tmp_path / "long.mp4", face_frames(50))
     (found,) = predict(finished_run, [video])
     assert isinstance(found, Verdict)
-    assert (found.windows, found.faces) == (2, 8)
+    assert (found.windows, found.frames) == (2, 8)
 
 
 def test_a_face_too_small_to_tell_has_no_answer(
@@ -265,8 +274,8 @@ def test_a_face_too_small_to_tell_has_no_answer(
     assert re.fullmatch(
         r"faces: too small: 10\d pixels across, and at least 256 are needed", judged.answer.error
     )
-    (face,) = judged.tracks
-    assert (face.verdict, face.timeline) == (None, ())
+    (face,) = judged.faces
+    assert (face.label, face.timeline) == (None, ())
 
 
 def test_a_picture_is_a_clip_that_stands_still_for_a_model_blind_to_order(
@@ -308,6 +317,6 @@ def test_the_band_of_the_run_decides_where_there_is_one(
     finished_run.scores.write_text("\n".join([head, *rows]))
     (found,) = predict(finished_run, [video])
     assert isinstance(found, Verdict)
-    assert found.verdict == "undecided"
+    assert found.label == "undecided"
     assert found.band is not None
-    assert found.fake_probability == plain.fake_probability
+    assert found.probability == plain.probability
