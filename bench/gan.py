@@ -22,7 +22,7 @@ from pathlib import Path
 from artifacts.quiet import import_tensorflow
 from bench.shared.measure import machine
 from data_prep.preparation.clip import Preparation
-from data_prep.preparation.prepare import prepare
+from data_prep.preparation.prepare import Execution, prepare
 from data_prep.store.store import Store
 from data_prep.synthetic.synthesize import synthesize
 
@@ -59,7 +59,12 @@ def drawn_store(folder: Path) -> Path:
     store = folder / "synthetic.h5"
     if not store.exists():
         synthesize(folder / "videos", identities=48, frames=8, size=128, jobs=-1)
-        prepare(folder / "videos", store, preparation=Preparation(frames=4, size=64), jobs=-1)
+        prepare(
+            folder / "videos",
+            store,
+            preparation=Preparation(frames=4, size=64),
+            execution=Execution(jobs=-1),
+        )
     return store
 
 

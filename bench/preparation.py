@@ -32,7 +32,8 @@ from bench.shared.material import VideoSet, full_hd, long_set, nobody, real_sets
 from bench.shared.measure import Ratio, Time, cores, in_turns, machine, speed, timed, total
 from data_prep.preparation import part_files, parts
 from data_prep.preparation.clip import Preparation
-from data_prep.preparation.prepare import prepare
+from data_prep.preparation.prepare import Execution, prepare
+from data_prep.splits.splits import SplitRequest
 from data_prep.store.format import Clip
 from data_prep.store.store import Store, write_store
 from data_prep.video.video import read_frames, sample_indices
@@ -94,10 +95,10 @@ def throughput(
         prepare(
             material.root,
             scratch / "store.h5",
-            jobs=jobs,
-            split_policy="test",
             paired_crops=paired,
             overwrite=True,
+            execution=Execution(jobs=jobs),
+            split=SplitRequest(policy="test"),
         )
 
     def decoded() -> None:

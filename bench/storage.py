@@ -30,7 +30,8 @@ import numpy.typing as npt
 from bench.shared.material import nobody, real_sets, short_set
 from bench.shared.measure import in_turns, machine
 from data_prep.preparation.clip import Preparation
-from data_prep.preparation.prepare import prepare
+from data_prep.preparation.prepare import Execution, prepare
+from data_prep.splits.splits import SplitRequest
 from data_prep.store.format import Clip
 from data_prep.store.store import Store, write_store
 
@@ -68,7 +69,13 @@ class Row:
 def clips_of(source: Path, folder: Path, count: int) -> Clips:
     """So many clips of a data set, uint8 (count, T, S, S, 4): those there are, and moved ones."""
     path = folder / "people.h5"
-    prepare(source, path, jobs=joblib.cpu_count(), split_policy="test", overwrite=True)
+    prepare(
+        source,
+        path,
+        overwrite=True,
+        execution=Execution(jobs=joblib.cpu_count()),
+        split=SplitRequest(policy="test"),
+    )
     with Store(path) as store:
         there = store.read(np.arange(min(count, len(store))))
     clips = np.empty((count, *there.shape[1:]), np.uint8)

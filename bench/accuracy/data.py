@@ -39,9 +39,10 @@ from bench.accuracy.people import (
 )
 from data_prep.errors import UserError
 from data_prep.preparation.clip import Preparation
-from data_prep.preparation.prepare import prepare
+from data_prep.preparation.prepare import Execution, PreparationProgress, prepare
 from data_prep.splits import splits
 from data_prep.splits.dealing import shuffled
+from data_prep.splits.splits import SplitRequest
 from data_prep.store.format import FAKE, FRAME_FIELDS, REAL
 from data_prep.store.store import Clip, Store, write_store
 from search.cli.console import bars
@@ -200,10 +201,9 @@ def _prepared(keep: Path, name: str, *, policy: str, label: int | None = None) -
                 path,
                 Preparation(frames=FRAMES, size=SIDE),
                 label=label,
-                jobs=-1,
-                split_policy=policy,
-                progress=preparing,
-                writing=writing,
+                execution=Execution(jobs=-1),
+                split=SplitRequest(policy=policy),
+                progress=PreparationProgress(preparing=preparing, writing=writing),
             )
     return path
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.preparation.clip import Preparation
-from data_prep.preparation.prepare import prepare
+from data_prep.preparation.prepare import Execution, PreparationProgress, prepare
 from data_prep.synthetic.synthesize import finished_seed, synthesize
 from search.cli.console import bars
 
@@ -28,5 +28,11 @@ def drawn_store(path: Path, preparation: Preparation, **people: Any) -> Path:
     with bars("drawing", "preparing", "writing") as [drawing, preparing, writing]:
         if finished_seed(videos) is None:
             synthesize(videos, jobs=-1, progress=drawing, **people)
-        prepare(videos, path, preparation=preparation, jobs=-1, progress=preparing, writing=writing)
+        prepare(
+            videos,
+            path,
+            preparation=preparation,
+            execution=Execution(jobs=-1),
+            progress=PreparationProgress(preparing=preparing, writing=writing),
+        )
     return path

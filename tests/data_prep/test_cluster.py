@@ -15,7 +15,7 @@ from distributed import Client, LocalCluster
 
 from data_prep.errors import UserError
 from data_prep.preparation.clip import Preparation
-from data_prep.preparation.prepare import prepare
+from data_prep.preparation.prepare import Execution, PreparationProgress, prepare
 
 SMALL = Preparation(frames=4, size=32)
 
@@ -62,13 +62,13 @@ def test_a_cluster_that_loses_a_worker_makes_the_same_store(
         source,
         tmp_path / "cluster.h5",
         SMALL,
-        cluster=cluster.scheduler_address,
-        progress=kill_one,
+        execution=Execution(cluster=cluster.scheduler_address),
+        progress=PreparationProgress(preparing=kill_one),
     )
     assert (summary.clips, summary.quarantined) == (16, ())
     with pytest.raises(ProcessLookupError):
         os.kill(workers[0], 0)
-    here = prepare(source, tmp_path / "here.h5", SMALL, jobs=2)
+    here = prepare(source, tmp_path / "here.h5", SMALL, execution=Execution(jobs=2))
     assert summary.fingerprint == here.fingerprint
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cluster.h5", "here.h5", "people"]
 
@@ -80,7 +80,12 @@ def test_a_store_named_from_here_is_found_by_workers_elsewhere(
     with Client(cluster, set_as_default=False) as client:
         client.run(os.chdir, "/")
     monkeypatch.chdir(tmp_path)
-    summary = prepare(Path("people"), Path("store.h5"), SMALL, cluster=cluster.scheduler_address)
+    summary = prepare(
+        Path("people"),
+        Path("store.h5"),
+        SMALL,
+        execution=Execution(cluster=cluster.scheduler_address),
+    )
     assert (summary.clips, summary.quarantined) == (16, ())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["people", "store.h5"]
 
@@ -104,7 +109,8 @@ def test_a_video_that_kills_workers_is_quarantined(source: Path, tmp_path: Path)
         "    options = dict(n_workers=2, threads_per_worker=1, dashboard_address=None)\n"
         "    with LocalCluster(**options) as made:\n"
         "        found = prepare(Path(sys.argv[1]), Path(sys.argv[2]),\n"
-        "                        Preparation(frames=4, size=32), cluster=made.scheduler_address)\n"
+        "                        Preparation(frames=4, size=32),\n"
+        "                        execution=Execution(cluster=made.scheduler_address))\n"
         "    print(found.clips, [(Path(e.path).name, e.reason) for e in found.quarantined])\n"
     )
     script = tmp_path / "script.py"
@@ -132,10 +138,12 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_impatient")
 def test_an_address_where_nobody_answers_is_one_line(source: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no Dask scheduler at tcp://127\.0\.0\.1:1: ") as raised:
-        prepare(source, tmp_path / "store.h5", SMALL, cluster="tcp://127.0.0.1:1")
+        prepare(
+            source, tmp_path / "store.h5", SMALL, execution=Execution(cluster="tcp://127.0.0.1:1")
+        )
     assert "\n" not in str(raised.value)
     with pytest.raises(UserError, match="no Dask scheduler at nonsense"):
-        prepare(source, tmp_path / "store.h5", SMALL, cluster="nonsense://x")
+        prepare(source, tmp_path / "store.h5", SMALL, execution=Execution(cluster="nonsense://x"))
 
 
 @pytest.mark.usefixtures("_impatient")
@@ -144,7 +152,12 @@ def test_a_cluster_without_workers_is_one_line(source: Path, tmp_path: Path) -> 
         LocalCluster(n_workers=0, dashboard_address=None) as empty,
         pytest.raises(UserError, match="has no worker; start some: dask worker tcp://"),
     ):
-        prepare(source, tmp_path / "store.h5", SMALL, cluster=empty.scheduler_address)
+        prepare(
+            source,
+            tmp_path / "store.h5",
+            SMALL,
+            execution=Execution(cluster=empty.scheduler_address),
+        )
 
 
 @pytest.mark.slow
@@ -176,8 +189,10 @@ def test_a_scheduler_that_goes_away_is_one_line_and_the_clips_are_kept(
                         source,
                         tmp_path / "store.h5",
                         SMALL,
-                        cluster=address,
-                        progress=lambda done, total: done == 3 and scheduler.kill(),
+                        execution=Execution(cluster=address),
+                        progress=PreparationProgress(
+                            preparing=lambda done, total: done == 3 and scheduler.kill()
+                        ),
                     )
             finally:
                 working.terminate()

@@ -30,6 +30,7 @@ from PIL import Image
 from data_prep.errors import UserError
 from data_prep.preparation.clip import Preparation
 from data_prep.preparation.prepare import prepare
+from data_prep.splits.splits import SplitRequest
 from data_prep.store.store import Store
 
 Encoder = Callable[..., Path]
@@ -304,11 +305,12 @@ _SCRIPT = """
 import json, sys
 from pathlib import Path
 from data_prep.preparation.clip import Preparation
-from data_prep.preparation.prepare import prepare
+from data_prep.preparation.prepare import Execution, prepare
+from data_prep.splits.splits import SplitRequest
 
 made = prepare(
     Path(sys.argv[1]), Path(sys.argv[2]), Preparation(frames=4, size=32),
-    jobs=2, split_policy="test",
+    execution=Execution(jobs=2), split=SplitRequest("test"),
 )
 print(json.dumps([[entry.path, entry.step, entry.reason] for entry in made.quarantined]))
 """
@@ -410,7 +412,7 @@ def _prepare_tree(tree: Path, **options: object) -> tuple[int, list[str]]:
         tree,
         tree.with_name("store.h5"),
         Preparation(frames=_FRAMES, size=32),
-        split_policy="test",
+        split=SplitRequest(policy="test"),
         **options,
     )
     return made.clips, [entry.reason for entry in made.quarantined]

@@ -13,7 +13,8 @@ import pytest
 
 from data_prep.errors import VideoError
 from data_prep.preparation.clip import Preparation
-from data_prep.preparation.prepare import prepare
+from data_prep.preparation.prepare import Execution, prepare
+from data_prep.splits.splits import SplitRequest
 from data_prep.video import decoding
 from data_prep.video.video import read_frames, sample_indices
 
@@ -318,7 +319,11 @@ def test_a_folder_of_all_of_them_arrives(
         ffmpeg("-display_rotation", 90 * turns, "-i", stored, "-c", "copy", phone)
     (sides[0] / "link.mp4").symlink_to(tmp_path / "plain.mp4")
     made = prepare(
-        source, tmp_path / "s.h5", Preparation(frames=4, size=32), jobs=2, split_policy="test"
+        source,
+        tmp_path / "s.h5",
+        Preparation(frames=4, size=32),
+        execution=Execution(jobs=2),
+        split=SplitRequest(policy="test"),
     )
     assert [(entry.path, entry.reason) for entry in made.quarantined] == []
     assert made.clips == len(_KINDS) - 1 + len(_NAMES) + 4

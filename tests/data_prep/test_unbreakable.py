@@ -22,7 +22,13 @@ import pytest
 
 from data_prep.errors import UserError
 from data_prep.preparation.clip import Preparation
-from data_prep.preparation.prepare import PreparationSummary, prepare
+from data_prep.preparation.prepare import (
+    Execution,
+    PreparationProgress,
+    PreparationSummary,
+    prepare,
+)
+from data_prep.splits.splits import SplitRequest
 from data_prep.store.store import Store
 
 # More by hand: DFSEARCH_KILLS=10 pytest tests/data_prep/test_unbreakable.py -k again_and_again
@@ -99,7 +105,9 @@ def _place(path: Path, content: bytes) -> Path:
 @pytest.fixture(scope="module")
 def whole(source: Path, tmp_path_factory: pytest.TempPathFactory) -> PreparationSummary:
     """What an uninterrupted run gives."""
-    return prepare(source, tmp_path_factory.mktemp("whole") / "store.h5", SMALL, jobs=2)
+    return prepare(
+        source, tmp_path_factory.mktemp("whole") / "store.h5", SMALL, execution=Execution(jobs=2)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +120,13 @@ def finished_parts(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        prepare(source, store_path, SMALL, jobs=2, progress=stop)
+        prepare(
+            source,
+            store_path,
+            SMALL,
+            execution=Execution(jobs=2),
+            progress=PreparationProgress(preparing=stop),
+        )
     return _parts(store_path)
 
 
@@ -125,7 +139,14 @@ def old_store(
     @functools.cache
     def make(in_shards: bool) -> Path:
         path = tmp_path_factory.mktemp("old") / "store"
-        prepare(source, path, SMALL, seed=1, jobs=2, shard_clips=5 if in_shards else None)
+        prepare(
+            source,
+            path,
+            SMALL,
+            shard_clips=5 if in_shards else None,
+            split=SplitRequest(seed=1),
+            execution=Execution(jobs=2),
+        )
         return path
 
     def put(path: Path, in_shards: bool) -> str:
@@ -250,7 +271,7 @@ def test_killed_again_and_again_it_ends_with_the_same_store(
         assert now.items() >= before.items()
         before = now
     assert kills >= 2
-    summary = prepare(source, store_path, SMALL, jobs=2, overwrite=True)
+    summary = prepare(source, store_path, SMALL, overwrite=True, execution=Execution(jobs=2))
     assert summary.fingerprint == whole.fingerprint
     assert [path.name for path in output.iterdir()] == ["store.h5"]
 
@@ -266,7 +287,7 @@ def test_a_kill_while_it_starts_is_no_obstacle(
     assert run.until(lambda: (_parts(store_path) / "lock").exists())
     run.kill_all()
     assert run.left() == []
-    summary = prepare(source, store_path, SMALL, jobs=2)
+    summary = prepare(source, store_path, SMALL, execution=Execution(jobs=2))
     assert summary.fingerprint == whole.fingerprint
     assert [path.name for path in output.iterdir()] == ["store.h5"]
 
@@ -350,7 +371,8 @@ def test_killed_while_the_store_is_written_it_is_whole_or_not_there(
     else:
         assert _fingerprint(store_path) == whole.fingerprint
     if moment is _is_being_written or overwrite:
-        summary = prepare(source, store_path, SMALL, jobs=2, **more)  # type: ignore[arg-type]
+        both = Execution(jobs=2)
+        summary = prepare(source, store_path, SMALL, execution=both, **more)  # type: ignore[arg-type]
         assert summary.fingerprint == whole.fingerprint
     else:
         with pytest.raises(UserError, match="exists; pass --overwrite"):
@@ -566,7 +588,9 @@ def test_a_video_that_vanishes_while_others_are_prepared_is_left_out(
     def vanish(done: int, total: int) -> None:
         (root / "fake" / "ben_swap.mp4").unlink(missing_ok=True)
 
-    summary = prepare(root, tmp_path / "store.h5", SMALL, progress=vanish)
+    summary = prepare(
+        root, tmp_path / "store.h5", SMALL, progress=PreparationProgress(preparing=vanish)
+    )
     (entry,) = summary.quarantined
     assert summary.clips == 11
     assert (Path(entry.path).name, entry.step) == ("ben_swap.mp4", "decode")
@@ -583,7 +607,7 @@ def test_a_source_that_vanishes_while_it_is_prepared_is_one_line(
         shutil.rmtree(root, ignore_errors=True)
 
     with pytest.raises(UserError) as raised:
-        prepare(root, tmp_path / "store.h5", SMALL, progress=vanish)
+        prepare(root, tmp_path / "store.h5", SMALL, progress=PreparationProgress(preparing=vanish))
     message = str(raised.value)
     assert message.startswith("no usable real clip: 6 of 6 real videos were quarantined, e.g. ")
     assert message.endswith("(the file cannot be read: No such file or directory)")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from data_prep.preparation.clip import Preparation
-from data_prep.preparation.prepare import prepare
+from data_prep.preparation.prepare import Execution, prepare
 from data_prep.store.format import REAL
 from data_prep.store.store import Store
 from search.gan.faces import real_faces, to_unit
@@ -28,7 +28,9 @@ def test_kid_falls_as_a_convolutional_pair_learns_real_faces(
     source.mkdir()
     for person in sorted((real_data / "faces_lfw").iterdir())[:PEOPLE]:
         (source / person.name).symlink_to(person)
-    prepare(source, tmp_path / "store.h5", Preparation(size=64), label=REAL, jobs=2)
+    prepare(
+        source, tmp_path / "store.h5", Preparation(size=64), label=REAL, execution=Execution(jobs=2)
+    )
     with Store(tmp_path / "store.h5") as store:
         train, held_out = (real_faces(store, split, 32) for split in ("train", "val"))
     measure = FaceMeasure(face_features("random", 32), to_unit(train), to_unit(held_out))

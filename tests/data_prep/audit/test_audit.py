@@ -24,6 +24,7 @@ from data_prep.audit.audit import (
 from data_prep.errors import UserError
 from data_prep.preparation.clip import Preparation
 from data_prep.preparation.prepare import prepare
+from data_prep.splits.splits import SplitRequest
 from data_prep.store.store import SPLITS, Clip, Quarantined, Store, write_store
 
 MakeClip = Callable[..., Clip]
@@ -183,7 +184,10 @@ def test_values_are_shown_as_people_write_them(value: float | str, text: str) ->
 def test_width_alone_separates_the_celeb_df_sample(real_data: Path, tmp_path: Path) -> None:
     """Three clips each of one person, 942 pixels wide if real and 944 if fake."""
     prepare(
-        real_data / "celebdf", tmp_path / "celebdf.h5", Preparation(frames=4), split_policy="test"
+        real_data / "celebdf",
+        tmp_path / "celebdf.h5",
+        Preparation(frames=4),
+        split=SplitRequest(policy="test"),
     )
     with Store(tmp_path / "celebdf.h5") as store:
         found = audit(store)

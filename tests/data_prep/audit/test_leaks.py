@@ -17,6 +17,7 @@ from data_prep.audit import leaks
 from data_prep.audit.leaks import CONTENT, FILE, GROUP, NAME, VIDEO, Leak, find_leaks
 from data_prep.preparation.clip import Preparation
 from data_prep.preparation.prepare import prepare
+from data_prep.splits.splits import SplitRequest
 from data_prep.store.store import SPLITS, Clip, Store, write_store
 from data_prep.video.grey import with_grey
 
@@ -189,7 +190,7 @@ def test_two_compressions_of_real_videos_are_found_and_people_told_apart(
             target = originals / ("real" if quality == "c23" else "fake") / path.name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.symlink_to(path)
-    prepare(originals, prepared, Preparation(frames=4), split_policy="test")
+    prepare(originals, prepared, Preparation(frames=4), split=SplitRequest(policy="test"))
     with Store(prepared) as store:
         hashes = leaks.hash_clips(store)
         names = np.array([Path(path).name for path in store.paths])

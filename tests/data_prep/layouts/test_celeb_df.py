@@ -9,7 +9,7 @@ import pytest
 from data_prep.datasets import index
 from data_prep.errors import UserError
 from data_prep.preparation.clip import Preparation
-from data_prep.preparation.prepare import prepare
+from data_prep.preparation.prepare import Execution, prepare
 from data_prep.splits.splits import SplitRequest, assign
 from data_prep.store.store import FAKE, REAL, Store
 
@@ -132,7 +132,9 @@ def test_real_videos_of_one_identity_can_only_be_evaluated_on(
         UserError, match=r"too few people for train, val, test .* --split-policy test"
     ):
         prepare(source, store_path, small)
-    summary = prepare(source, store_path, small, split_policy="test", jobs=2)
+    summary = prepare(
+        source, store_path, small, split=SplitRequest(policy="test"), execution=Execution(jobs=2)
+    )
     assert (summary.layout, summary.clips, summary.split_policy) == ("Celeb-DF", 6, "test")
     with Store(store_path) as store:
         assert set(store.splits) == {"test"}

@@ -15,7 +15,13 @@ import skimage.data
 
 from data_prep.preparation.clip import Preparation, make_detector, make_guide, prepare_clips
 from data_prep.preparation.guides import Guide, Original
-from data_prep.preparation.prepare import PreparationSummary, prepare
+from data_prep.preparation.prepare import (
+    Execution,
+    PreparationProgress,
+    PreparationSummary,
+    prepare,
+)
+from data_prep.splits.splits import SplitRequest
 from data_prep.store.store import REAL, SPLITS, Store
 
 Frame = npt.NDArray[np.uint8]
@@ -60,7 +66,7 @@ def _stopped_then_resumed(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        prepare(source, store_path, preparation, progress=stop)
+        prepare(source, store_path, preparation, progress=PreparationProgress(preparing=stop))
     summary = prepare(source, store_path, preparation)
     assert summary.resumed >= 3
     return summary
@@ -95,7 +101,7 @@ def test_every_face_of_a_fake_names_that_of_its_original(tmp_path: Path, encode:
     encode(root / "b.mp4", _faces((30, 380)), "-crf", "30")
     (root / "labels.csv").write_text("path,label,original\na.mp4,real,\nb.mp4,fake,a.mp4\n")
     everyone = dataclasses.replace(SMALL, faces="all")
-    prepare(root, tmp_path / "store.h5", everyone, split_policy="test")
+    prepare(root, tmp_path / "store.h5", everyone, split=SplitRequest(policy="test"))
     with Store(tmp_path / "store.h5") as store:
         assert dict(zip(store.keys, store.crop_sources, strict=True)) == {
             "pair/real/unknown/a": "",
@@ -177,7 +183,11 @@ def test_the_order_of_files_and_the_number_of_workers_change_nothing(
     rich = dataclasses.replace(SMALL, faces="all", align="points", modalities=("flow",))
     fingerprints = {
         prepare(
-            source, tmp_path / f"{jobs}_{shards}", rich, jobs=jobs, shard_clips=shards
+            source,
+            tmp_path / f"{jobs}_{shards}",
+            rich,
+            shard_clips=shards,
+            execution=Execution(jobs=jobs),
         ).fingerprint
         for jobs, shards in ((1, None), (2, 2), (2, 100))
     }

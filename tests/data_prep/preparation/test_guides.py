@@ -25,7 +25,8 @@ from data_prep.preparation.guides import (
     read_guide,
     write_guide,
 )
-from data_prep.preparation.prepare import prepare
+from data_prep.preparation.prepare import Execution, prepare
+from data_prep.splits.splits import SplitRequest
 from data_prep.store.store import Store
 from data_prep.video.video import Media, SampledFrames, sample_indices
 
@@ -285,8 +286,13 @@ def test_fakes_of_a_data_set_name_the_original_they_are_cropped_as(
     jobs: int, faceforensics: Path, tmp_path: Path
 ) -> None:
     store_path = tmp_path / "store.h5"
-    options = {"split_policy": "test", "jobs": jobs}
-    summary = prepare(faceforensics, store_path, PREPARATION, **options)  # type: ignore[arg-type]
+    summary = prepare(
+        faceforensics,
+        store_path,
+        PREPARATION,
+        split=SplitRequest(policy="test"),
+        execution=Execution(jobs=jobs),
+    )
     assert (summary.paired, summary.guided) == (4, 4)
     sources = _sources(store_path)
     assert sources["real/c23/000"] == ""
@@ -302,7 +308,11 @@ def test_fakes_are_cropped_by_their_own_tracks_when_told(
 ) -> None:
     store_path = tmp_path / "store.h5"
     summary = prepare(
-        faceforensics, store_path, PREPARATION, split_policy="test", paired_crops=False
+        faceforensics,
+        store_path,
+        PREPARATION,
+        paired_crops=False,
+        split=SplitRequest(policy="test"),
     )
     assert (summary.paired, summary.guided) == (0, 0)
     assert set(_sources(store_path).values()) == {""}
@@ -319,7 +329,7 @@ def test_fakes_of_a_quarantined_original_arrive_by_their_own_tracks(
     broken = faceforensics / "original_sequences/youtube/c23/videos/000.mp4"
     broken.write_bytes(pair[0][: len(pair[0]) // 2] if content is None else content)
     store_path = tmp_path / "store.h5"
-    summary = prepare(faceforensics, store_path, PREPARATION, split_policy="test")
+    summary = prepare(faceforensics, store_path, PREPARATION, split=SplitRequest(policy="test"))
     assert [entry.path for entry in summary.quarantined] == [str(broken)]
     assert (summary.clips, summary.guided) == (5, 2)
     sources = _sources(store_path)
@@ -336,7 +346,7 @@ def test_a_table_of_labels_tells_the_original(tmp_path: Path, pair: tuple[bytes,
     (root / "labels.csv").write_text(
         "path,label,original\na.mp4,real,\nb.mp4,fake,a.mp4\nc.mp4,fake,\n"
     )
-    summary = prepare(root, tmp_path / "store.h5", PREPARATION, split_policy="test")
+    summary = prepare(root, tmp_path / "store.h5", PREPARATION, split=SplitRequest(policy="test"))
     assert (summary.paired, summary.guided) == (1, 1)
     sources = _sources(tmp_path / "store.h5")
     assert sorted(source.rpartition("/")[2] for source in sources.values()) == ["", "", "a"]
@@ -351,7 +361,13 @@ def test_every_fake_of_face_forensics_is_guided(real_data: Path, tmp_path: Path)
         link.symlink_to(path)
     shutil.copytree(whole / "splits", strong / "splits")
     small = Preparation(size=32)
-    summary = prepare(strong, tmp_path / "store.h5", small, split_policy="test", jobs=2)
+    summary = prepare(
+        strong,
+        tmp_path / "store.h5",
+        small,
+        split=SplitRequest(policy="test"),
+        execution=Execution(jobs=2),
+    )
     assert summary.quarantined == ()
     assert (
         summary.guided

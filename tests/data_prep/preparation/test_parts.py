@@ -15,7 +15,7 @@ from data_prep.errors import UserError
 from data_prep.preparation import part_files, part_work, parts
 from data_prep.preparation.clip import Preparation
 from data_prep.preparation.guides import NO_GUIDE, read_guide, write_guide
-from data_prep.preparation.prepare import PreparationSummary, prepare
+from data_prep.preparation.prepare import PreparationProgress, PreparationSummary, prepare
 
 SMALL = Preparation(frames=4, size=32)
 PEOPLE = ("anna", "ben", "cleo")
@@ -50,7 +50,7 @@ def finished(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        prepare(source, store_path, SMALL, progress=stop)
+        prepare(source, store_path, SMALL, progress=PreparationProgress(preparing=stop))
     return store_path.with_name("store.h5.parts")
 
 
@@ -147,7 +147,7 @@ def test_a_part_damaged_while_the_run_goes_on_is_one_line(source: Path, left: Pa
             path.write_bytes(b"")
 
     with pytest.raises(UserError, match=r"\.npz is damaged .*; repeat the command") as raised:
-        prepare(source, store_path, SMALL, progress=damage)
+        prepare(source, store_path, SMALL, progress=PreparationProgress(preparing=damage))
     assert "\n" not in str(raised.value)
     assert not store_path.exists()
     assert prepare(source, store_path, SMALL).resumed == 0

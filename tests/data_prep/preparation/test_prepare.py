@@ -17,7 +17,13 @@ import pytest
 
 from data_prep.errors import UserError, VideoError
 from data_prep.preparation.clip import Preparation, prepare_clips
-from data_prep.preparation.prepare import PreparationSummary, prepare
+from data_prep.preparation.prepare import (
+    Execution,
+    PreparationProgress,
+    PreparationSummary,
+    prepare,
+)
+from data_prep.splits.splits import SplitRequest
 from data_prep.store.store import SPLITS, Store
 
 SMALL = Preparation(frames=4, size=32)
@@ -52,7 +58,9 @@ def _run_script(code: str, *arguments: object, **environment: str) -> subprocess
 def test_every_video_becomes_a_clip_in_a_store(source: Path, tmp_path: Path) -> None:
     calls: list[tuple[int, int]] = []
     store_path = tmp_path / "new" / "folder" / "store.h5"
-    summary = _prepare(source, store_path, progress=lambda *call: calls.append(call))
+    summary = _prepare(
+        source, store_path, progress=PreparationProgress(preparing=lambda *call: calls.append(call))
+    )
     assert (summary.videos, summary.clips, summary.quarantined) == (8, 8, ())
     assert summary.coverage == 1
     assert calls == [(done, 8) for done in range(9)]
@@ -86,8 +94,8 @@ def test_every_video_becomes_a_clip_in_a_store(source: Path, tmp_path: Path) -> 
 
 
 def test_the_number_of_jobs_does_not_change_the_store(source: Path, tmp_path: Path) -> None:
-    one = _prepare(source, tmp_path / "one.h5", jobs=1)
-    two = _prepare(source, tmp_path / "two.h5", jobs=2)
+    one = _prepare(source, tmp_path / "one.h5", execution=Execution(jobs=1))
+    two = _prepare(source, tmp_path / "two.h5", execution=Execution(jobs=2))
     assert one.fingerprint == two.fingerprint
 
 
@@ -113,7 +121,7 @@ def test_bad_videos_are_quarantined_with_their_reasons_and_the_rest_goes_on(
     ]  # type: ignore[arg-type, var-annotated]
     write_video(source / "fake" / "blinking.mp4", iter(blinking))
 
-    summary = _prepare(source, tmp_path / "store.h5", jobs=2)
+    summary = _prepare(source, tmp_path / "store.h5", execution=Execution(jobs=2))
     assert (summary.videos, summary.clips) == (16, 8)
     found = {Path(entry.path).name: (entry.step, entry.reason) for entry in summary.quarantined}
     assert found == {
@@ -150,8 +158,9 @@ def test_names_of_any_bytes_are_prepared(source: Path, tmp_path: Path) -> None:
 def test_a_killed_run_goes_on_where_it_stopped(source: Path, tmp_path: Path) -> None:
     code = (
         "import os, sys; from pathlib import Path; from data_prep.preparation.prepare import *\n"
-        "prepare(Path(sys.argv[1]), Path(sys.argv[2]), Preparation(frames=4, size=32), jobs=2,"
-        " progress=lambda done, total: done == 3 and os.kill(os.getpid(), 9))"
+        "kill = PreparationProgress(lambda done, total: done == 3 and os.kill(os.getpid(), 9))\n"
+        "prepare(Path(sys.argv[1]), Path(sys.argv[2]), Preparation(frames=4, size=32),"
+        " execution=Execution(jobs=2), progress=kill)"
     )
     store_path = tmp_path / "store.h5"
     assert _run_script(code, source, store_path).returncode == -signal.SIGKILL
@@ -173,8 +182,9 @@ def test_an_interrupted_run_ends_at_once_and_keeps_its_clips(source: Path, tmp_p
         "from data_prep.preparation.prepare import *\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "try:\n"
-        "    prepare(Path(sys.argv[1]), Path(sys.argv[2]), Preparation(frames=4, size=32), jobs=2,"
-        " progress=lambda done, total: done == 3 and os.kill(os.getpid(), 2))\n"
+        "    stop = PreparationProgress(lambda done, total: done == 3 and os.kill(os.getpid(), 2))\n"
+        "    prepare(Path(sys.argv[1]), Path(sys.argv[2]), Preparation(frames=4, size=32),"
+        " execution=Execution(jobs=2), progress=stop)\n"
         "except KeyboardInterrupt: print('interrupted')"
     )
     result = _run_script(code, source, tmp_path / "store.h5")
@@ -196,7 +206,7 @@ def test_a_video_that_kills_its_worker_is_quarantined(source: Path, tmp_path: Pa
     code = (
         "import sys; from pathlib import Path; from data_prep.preparation.prepare import *\n"
         "made = prepare(Path(sys.argv[1]), Path(sys.argv[2]), Preparation(frames=4, size=32),"
-        " jobs=2)\n"
+        " execution=Execution(jobs=2))\n"
         "print(made.clips, [(Path(e.path).name, e.reason) for e in made.quarantined])"
     )
     result = _run_script(code, source, tmp_path / "store.h5", PYTHONPATH=str(tmp_path))
@@ -300,12 +310,15 @@ def test_an_overlap_of_people_is_kept_out_unless_allowed_and_is_recorded(
 ) -> None:
     source, store_path = _celeb_df(tmp_path / "celeb", face_video), tmp_path / "store.h5"
     with pytest.raises(UserError, match="official splits divide 1 identity group"):
-        _prepare(source, store_path, split_policy="official")
+        _prepare(source, store_path, split=SplitRequest(policy="official"))
     summary = _prepare(source, store_path)
     assert (summary.split_policy, summary.overlap) == ("identity", 0)
     assert "the official lists are not used" in summary.split_note
     summary = _prepare(
-        source, store_path, split_policy="official", allow_overlap=True, overwrite=True
+        source,
+        store_path,
+        overwrite=True,
+        split=SplitRequest(policy="official", allow_overlap=True),
     )
     assert (summary.split_policy, summary.overlap, summary.clips) == ("official", 1, 11)
     with Store(store_path) as store:
@@ -329,7 +342,9 @@ def test_clips_on_the_wrong_side_of_a_held_out_method_are_quarantined_and_said(
         ):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(face_video)
-    summary = _prepare(root, store_path, split_policy="leave-one-method-out", held_out="FaceSwap")
+    summary = _prepare(
+        root, store_path, split=SplitRequest(policy="leave-one-method-out", held_out="FaceSwap")
+    )
     assert (summary.split_policy, summary.videos, summary.clips) == ("leave-one-method-out", 12, 8)
     assert {entry.reason.partition(",")[0] for entry in summary.quarantined} == {
         "the method FaceSwap is held out",
@@ -357,7 +372,7 @@ def test_a_second_run_on_the_same_store_is_refused(source: Path, tmp_path: Path)
             with pytest.raises(UserError, match="being prepared by another run"):
                 _prepare(source, store_path)
 
-    assert _prepare(source, store_path, progress=again).clips == 8
+    assert _prepare(source, store_path, progress=PreparationProgress(preparing=again)).clips == 8
 
 
 def test_another_preparation_does_not_reuse_clips(source: Path, tmp_path: Path) -> None:
@@ -368,7 +383,7 @@ def test_another_preparation_does_not_reuse_clips(source: Path, tmp_path: Path) 
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        _prepare(source, store_path, progress=stop)
+        _prepare(source, store_path, progress=PreparationProgress(preparing=stop))
     larger = prepare(source, store_path, dataclasses.replace(SMALL, size=48))
     assert larger.resumed == 0
     with Store(store_path) as store:
@@ -429,14 +444,14 @@ def test_settings_survive_a_round_trip() -> None:
 @pytest.mark.parametrize("jobs", [0, -2])
 def test_a_bad_number_of_jobs_is_refused(jobs: int, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="jobs must be"):
-        _prepare(tmp_path, tmp_path / "store.h5", jobs=jobs)
+        _prepare(tmp_path, tmp_path / "store.h5", execution=Execution(jobs=jobs))
 
 
 @pytest.mark.slow
 def test_real_face_forensics_videos_keep_their_official_splits(
     real_data: Path, tmp_path: Path
 ) -> None:
-    summary = prepare(real_data / "ffpp", tmp_path / "store.h5", jobs=2)
+    summary = prepare(real_data / "ffpp", tmp_path / "store.h5", execution=Execution(jobs=2))
     assert (summary.videos, summary.clips) == (16, 16)
     assert summary.coverage >= 0.98
     assert summary.split_policy == "official"
