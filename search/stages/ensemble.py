@@ -15,22 +15,20 @@ from artifacts.leaderboard.validation_split import write_scores
 from artifacts.models.ensemble import merged
 from artifacts.run_directory import RunDirectory
 from data_prep.store.store import Store
-from search.config.names import GENERALISATION, Objective
+from search.config.names import GENERALISATION
 from search.config.run_config import RunConfig
 from search.detectors.limits import latency_ms
 from search.features.cache import FeatureCache
 from search.features.suffix import cut
-from search.samples.batches import ClipBatches
 from search.samples.samples import Samples, validation_samples
 from search.stages.ensemble_selection import select
 from search.studies import study as studies
-from search.training.objectives import ValidationScore, validation_score
+from search.training.objectives import ValidationScore
+from search.training.predictions import Probabilities, predict_samples, score_samples
 from search.trials.trial import MODEL_FILE, failure_reason
 
-_LARGEST_BATCH = 16
 _BYTES_A_WEIGHT = 4
 
-Probabilities = npt.NDArray[np.float32]
 Candidate = tuple[str, FrozenTrial]
 
 
@@ -70,10 +68,10 @@ def _try(
         return None, EnsembleRecord(seconds=0, reason="not exported: no model of a trial is kept")
     val = validation_samples(store, pseudo_fakes=config.objective == GENERALISATION)
     cache = FeatureCache(run.features, config.features_bytes)
-    said = [_probabilities(_load(run, candidate), val, cache) for candidate in candidates]
+    said = [_predict(_load(run, candidate), val, cache) for candidate in candidates]
 
     def score_of(probabilities: npt.NDArray[np.floating]) -> ValidationScore:
-        return _score(probabilities, val, config.objective)
+        return score_samples(probabilities, val, config.objective)
 
     chosen = select(said, lambda mean: score_of(mean).order, config.ensemble)
 
@@ -127,35 +125,10 @@ def _load(run: RunDirectory, candidate: Candidate) -> keras.Model:
     return keras.models.load_model(path, compile=False)
 
 
-def _probabilities(model: keras.Model, val: Samples, cache: FeatureCache) -> Probabilities:
-    """What a model says of the validation samples, (S,); frozen parts come from the cache."""
-    count = -(-len(val) // _LARGEST_BATCH)
-    # Batches alike in size, since each size is compiled for itself.
-    size = -(-len(val) // count)
+def _predict(model: keras.Model, val: Samples, cache: FeatureCache) -> Probabilities:
+    """Return the probabilities (S,) of the validation samples; frozen parts use the cache."""
     with cut(model, cache, None, val) as suffix:
-        batches = ClipBatches(val, suffix.names, suffix.val, batch_size=size)
-        found = []
-        for index in range(len(batches)):
-            inputs = keras.tree.map_structure(
-                lambda array: np.resize(array, (size, *array.shape[1:])), batches[index][0]
-            )
-            found.append(suffix.model.predict_on_batch(inputs)[:, 0])
-        batches.close()
-    return np.concatenate(found)[: len(val)].astype(np.float32)
-
-
-def _score(
-    probabilities: npt.NDArray[np.floating], val: Samples, objective: Objective
-) -> ValidationScore:
-    """Of the clips, the first part, and of their pseudo-fakes, if there are any."""
-    clips, made = len(val.parts[0]), len(val.parts) - 1
-    return validation_score(
-        val.labels[:clips],
-        probabilities[:clips],
-        probabilities[clips:].reshape(made, -1) if made else None,
-        objective,
-        val.methods[:clips],
-    )
+        return predict_samples(suffix, val)
 
 
 def _beyond(config: RunConfig, model: keras.Model, store: Store) -> str:

@@ -11,21 +11,19 @@ from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 
 from search.features.suffix import Suffix
 from search.samples.batches import ClipBatches
 from search.samples.samples import Samples
 from search.training import checkpoint
 from search.training.checkpoint import Arrays, TrainingState
-from search.training.objectives import AUC, Objective, ValidationScore, validation_score
+from search.training.objectives import AUC, Objective, ValidationScore
+from search.training.predictions import predict_samples, score_samples
 
 LEAST_SECONDS = 1.0
 """Between checkpoints: what took less is as well trained again."""
 MOST_SHARE = 0.02
 """Of the time of a training that its checkpoints take."""
-
-_LARGEST_BATCH = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,14 +74,10 @@ class Watch(keras.callbacks.Callback):
         key: str = "",
     ) -> None:
         super().__init__()
-        # Batches alike in size, since each size is compiled for itself.
-        count = -(-len(val) // _LARGEST_BATCH)
-        self._size = -(-len(val) // count)
         self._shown = shown
-        self._suffix = suffix.model
+        self._suffix = suffix
         self._val = val
-        self._batches = ClipBatches(val, suffix.names, suffix.val, batch_size=self._size)
-        self._judged = val.methods[: len(val.parts[0])] != without
+        self._without = without
         self._report = report
         self._follow = follow
         self._objective = objective
@@ -129,10 +123,12 @@ class Watch(keras.callbacks.Callback):
         with _averaged(self.model):
             if self._follow is not None:
                 self._follow()
-            score, probabilities = self._score()
+            probabilities = predict_samples(self._suffix, self._val)
+            score = score_samples(probabilities, self._val, self._objective, self._without)
             self.history.append(Epoch(epoch + 1, loss, score))
             if not self.best_epoch or score.order < self.best.order:
-                self.best, self.best_epoch, self.probabilities = score, epoch + 1, probabilities
+                self.best, self.best_epoch = score, epoch + 1
+                self.probabilities = probabilities[: len(self._val.parts[0])]
                 self._best_values = checkpoint.values(changing)
         self._keep()
         if self._report is not None:
@@ -165,37 +161,6 @@ class Watch(keras.callbacks.Callback):
         checkpoint.save(self._kept, TrainingState(self._own, steps, self._best_values, told))
         self._kept_at = time.monotonic()
         self._keeping = self._kept_at - begun
-
-    def _score(self) -> tuple[ValidationScore, npt.NDArray[np.float32]]:
-        """Of the clips, the first part, and of their pseudo-fakes, if there are any."""
-        probabilities = self._probabilities()
-        clips = len(self._val.parts[0])
-        made = len(self._val.parts) - 1
-        score = validation_score(
-            self._val.labels[:clips][self._judged],
-            probabilities[:clips][self._judged],
-            probabilities[clips:].reshape(made, -1) if made else None,
-            self._objective,
-            self._val.methods[:clips][self._judged],
-        )
-        if not np.isfinite(probabilities).all():
-            raise FloatingPointError("the model gives NaN: training diverged")
-        return score, probabilities[:clips]
-
-    def _probabilities(self) -> npt.NDArray[np.float32]:
-        """For the validation samples in their order.
-
-        ``predict`` would set up its input pipeline in every epoch, which takes longer than to
-        compute a small head.
-        """
-        found = []
-        for index in range(len(self._batches)):
-            inputs = keras.tree.map_structure(self._filled_up, self._batches[index][0])
-            found.append(self._suffix.predict_on_batch(inputs)[:, 0])
-        return np.concatenate(found)[: len(self._val)].astype(np.float32)
-
-    def _filled_up(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        return np.resize(batch, (self._size, *batch.shape[1:]))
 
 
 @contextlib.contextmanager
