@@ -223,8 +223,8 @@ def main() -> None:
         rows = list(measured(source.root, folder, chosen.clips, chosen.rounds, chosen.passes))
     size = Preparation()
     manner = (
-        f"{chosen.clips} clips of {size.frames} frames of {size.size} px ({source.name}), batches "
-        f"of {BATCH}, from pages in memory; medians of {chosen.rounds} rounds"
+        f"{chosen.clips} clips of {size.frames} frames of {size.size} px ({source.name}) in "
+        f"batches of {BATCH}, from pages in memory. Medians of {chosen.rounds} rounds"
     )
     if chosen.json:
         told = {"machine": machine(), "manner": manner, "rows": [vars(row) for row in rows]}

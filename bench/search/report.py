@@ -211,13 +211,13 @@ def main() -> None:
 
     told = f"{machine()}, " + ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     manner = (
-        "SYNTHETIC clips; random draws from the same seeds, ours after the defaults and one small "
-        "detector, nothing pruned; with a frozen network the trials of the others look at every "
-        f"{' / '.join(map(str, sizes.strides))} frames, one trial each; KerasTuner and "
-        "AutoKeras are stock and have all clips in memory; AutoKeras's own optimizers and learning "
-        "rates are part of its space, and it has the head of our detectors, since its "
-        "ClassificationHead fails on Keras 3.15; a search begins when its engine is given the "
-        "store, ours before it starts its worker"
+        "SYNTHETIC clips. All engines sample at random from the same seeds, and nothing is pruned. "
+        "This search first tries the defaults and one small detector. With a frozen network, the "
+        f"others have one trial for each frame stride ({', '.join(map(str, sizes.strides))}). "
+        "KerasTuner and AutoKeras are stock and hold all clips in memory. AutoKeras's own "
+        "optimizers and learning rates are part of its space. It has the head of our detectors, "
+        "because its ClassificationHead fails on Keras 3.15. A search begins when its engine "
+        "receives the store, this one before it starts its worker"
     )
     if not chosen.json:
         tables().print(f"{told}\n{manner}\n", markup=False)

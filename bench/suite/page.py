@@ -14,24 +14,30 @@ from bench.suite.sections import Section
 _ORDER = (SEARCH, PREPARATION, PREDICTION, STORAGE, ACCURACY)
 _QUICK = """\
 !!! danger "Quick trial: these figures mean nothing"
-    Made by `make bench QUICK=1` on next to nothing, to show that every bench runs. Do not publish
-    this page, and quote nothing of it.
+    Made by `make bench QUICK=1` on very little data, to show that every bench runs. Do not publish
+    this page or quote its figures.
 
 """
 _PLAIN = """\
-Every figure is a ratio, of runs that took turns on one machine, or a score with its interval:
-seconds of one machine say nothing of another. One command measures all of it anew, in less than an
-hour of two cores, and writes this page:
+Every figure is a score with its interval, or a ratio of runs that took turns on one machine.
+Seconds of one machine are not valid for another. One command measures everything again in less than
+an hour on two cores, and writes this page:
 
 ```
 DFSEARCH_REAL_DATA=FOLDER make bench
 ```
 
-`FOLDER` holds `ffpp/`, FaceForensics++ in its official layout ([accuracy.md](../accuracy.md));
-without it, synthetic videos are measured and accuracy is left out. What was measured is kept in
-`runs/bench` and not measured again, so that a stopped run goes on. `make bench FRESH=1` begins
-anew, `make bench ONLY=storage,search` takes some, and `make bench QUICK=1` only shows that all of
-them run. Other programs on the machine disturb a measurement; the load before each is told.
+`FOLDER` holds `ffpp/`, FaceForensics++ in its official layout ([accuracy](../accuracy.md)). Without
+it, synthetic videos are measured and accuracy is skipped. Results are kept in `runs/bench` and not
+measured again. To resume a stopped run, repeat the command.
+
+| command | effect |
+| --- | --- |
+| `make bench FRESH=1` | measures everything again |
+| `make bench ONLY=storage,search` | runs these benches |
+| `make bench QUICK=1` | shows only that every bench runs |
+
+Other programs on the machine disturb a measurement, so the load before each is recorded.
 """
 
 

@@ -116,13 +116,13 @@ def preparation(told: Any) -> Section:
         bars.append(Bar(of_what.partition(" (")[0], row["cpu"], series=series))
     return Section(
         "Preparation",
-        "How fast `dfsearch prepare` is in terms of decoding the same videos and doing nothing "
-        "else, which is its limit; and how fast one walk through a video is in terms of seeking "
-        "to sixteen frames of it, which most toolkits do.",
-        ("speed", "videos", "by the clock", "by processor time", "wanted", ""),
+        "The speed of `dfsearch prepare` relative to only decoding the same videos, which is its "
+        "limit. Then the speed of one pass through a video (walk) relative to seeking sixteen of "
+        "its frames, as most toolkits do.",
+        ("ratio of speeds", "videos", "wall time", "processor time", "target", ""),
         rows,
-        Plot("times as fast, by processor time", bars, 1.0, "the limit, or seeking"),
-        ("Synthetic videos of 32 frames are too short for decoding to be what takes the time.",),
+        Plot("ratio of speeds, processor time", bars, 1.0, "the limit, or seeking"),
+        ("In synthetic videos of 32 frames, decoding is not the largest part of the time.",),
     )
 
 
@@ -133,10 +133,10 @@ def search(told: Any) -> Section:
     ours = next(one for one in of_case if one["engine"] == "dfsearch")
     network = f"{told['frozen']['case']['backbone']} frozen"
     notes.append(
-        f"{network}: {_clips(told['frozen']['case'])}, {told['frozen']['minutes']:g} minutes of "
-        "ours and as long as theirs takes. Features of the network for "
-        "every second, fourth or single frame are computed when first met, "
-        "so that a longer search of ours has more trials an hour."
+        f"{network}: {_clips(told['frozen']['case'])}. This search ran for "
+        f"{told['frozen']['minutes']:g} minutes, the others until their trials ended. Features of "
+        "the network for every second, fourth or single frame are computed when first needed. So a "
+        "longer run of this search completes more trials per hour."
     )
     for one in of_case:
         notes += [f"{network}, {one['engine']}: {note}." for note in one["notes"]]
@@ -160,23 +160,22 @@ def search(told: Any) -> Section:
     rows.append([f"{network}, a bare `fit`", _times(slower), f"{alone['rounds']} each", "", ""])
     bars.append(Bar(network, slower, series="against a bare fit"))
     notes += [
-        f"{network}: {_clips(alone['case'])}. The same detector is trained in turns by a trial of "
-        "ours and by `fit` on clips in memory that does nothing else; no engine can be faster.",
-        "These stores are so small that memory is TensorFlow's; `python -m bench.search --only "
-        "memory` takes one of 4 GB.",
+        f"{network}: {_clips(alone['case'])}. A trial of this search and a bare `fit` on clips "
+        "in memory train the same detector in turns. No engine can be faster.",
+        "These stores are so small that TensorFlow takes most of the memory. `python -m "
+        "bench.search --only memory` uses one of 4 GB.",
     ]
     return Section(
         "Search",
-        "Trials an hour of a search of ours in terms of those of stock KerasTuner and stock "
-        "AutoKeras, which are given the same space, clips, epochs and seed, with a frozen network, "
-        "where the cache of features counts. Where nothing is frozen there is nothing to gain: "
-        "there the limit is a bare `fit` of the same detector.",
+        "Trials per hour of this search relative to stock KerasTuner and stock AutoKeras. All get "
+        "the same space, clips, epochs and seed, and a frozen network, which benefits from the "
+        "feature cache. With nothing frozen, the limit is a bare `fit` of the same detector.",
         (
-            *("ours against", "trials an hour, times as many", "trials, ours / theirs"),
-            *("best AUC at equal time", "their memory in terms of ours"),
+            *("compared with", "trials per hour, ratio", "trials, this search / other"),
+            *("best AUC at equal time", "peak memory, other / this search"),
         ),
         rows,
-        Plot("trials an hour, times as many as theirs", bars, 1.0, "equal", log=True),
+        Plot("trials per hour, ratio", bars, 1.0, "equal", log=True),
         notes,
     )
 
@@ -184,7 +183,7 @@ def search(told: Any) -> Section:
 def _clips(case: Any) -> str:
     return (
         f"{case['clips']} clips of {case['frames']} frames of {case['side']} px, "
-        f"{case['epochs']} epochs a trial"
+        f"{case['epochs']} epochs per trial"
     )
 
 
@@ -209,15 +208,17 @@ def prediction(told: Any) -> Section:
         bars.append(Bar(label, judged))
     return Section(
         "Prediction",
-        "How fast `dfsearch predict` judges 720p video, every face in it over time, in terms of "
-        "how fast the video plays, and in terms of decoding it and doing nothing else, which is "
-        "its limit.",
-        ("video", "against real time", "against decoding", "time for faces", "for the network"),
-        rows,
-        Plot("times as fast as the video plays", bars, 1.0, "real time"),
+        "The speed of `dfsearch predict` on 720p video, for every face over time. It is relative "
+        "to playback, and to only decoding the video, which is its limit.",
         (
-            "The network is EfficientNet-Lite0 alone, on every frame; a start of Python and "
-            "TensorFlow is not in.",
+            *("video", "relative to playback", "relative to decoding"),
+            *("share of time for faces", "for the network"),
+        ),
+        rows,
+        Plot("speed relative to playback", bars, 1.0, "real time"),
+        (
+            "The network is EfficientNet-Lite0 alone, on every frame. The start of Python and "
+            "TensorFlow is not included.",
         ),
     )
 
@@ -231,12 +232,12 @@ def storage(told: Any) -> Section:
         bars.append(Bar(row["what"], row["speed"]))
     return Section(
         "Storage",
-        "How fast batches come from the store in terms of copying the same clips from memory to "
-        "memory, which is the limit; and what the same clips would cost in other layouts of HDF5.",
-        ("batches of 8 clips from", "speed, in terms of the limit", "bytes on disk"),
+        "The speed of batches from the store relative to copying the same clips in memory, which "
+        "is the limit. Then the speed and size of the same clips in other layouts of HDF5.",
+        ("batches of 8 clips from", "speed relative to the limit", "bytes on disk"),
         rows,
-        Plot("speed, in terms of copying from memory to memory", bars, 1.0, "the limit", log=True),
-        (told["manner"] + ".", "Unless said otherwise a batch is drawn at random."),
+        Plot("speed relative to copying in memory", bars, 1.0, "the limit", log=True),
+        (told["manner"] + ".", "Unless stated otherwise, a batch contains random clips."),
     )
 
 
@@ -255,18 +256,17 @@ def accuracy(told: Any) -> Section:
             bars.append(Bar(name, auc["value"], interval, series=part["clips"]))
     return Section(
         "Accuracy",
-        "What detectors score on people they never saw: the AUC of video scores, and how often a "
-        "fake scores above the very video it was made from; both again on matched pairs, made "
-        "equally sharp. Beside them stands the best score that needs no training.",
+        "AUC of video scores and pair ranking on people that the detectors never saw, also on "
+        "matched pairs of equal sharpness. The best baseline without training is shown with them.",
         ("score", "clips", "AUC", "pair ranking"),
         rows,
         Plot("AUC, 95% interval over people", bars, 0.5, "chance"),
         (
             *notes,
-            "Few people and one seed: these rows show that the path from videos to a figure runs, "
-            "and what it finds; they rank nothing. [accuracy.md](../accuracy.md) has every row, "
-            "and what can be concluded.",
-            "The untrained score is the one that is best on these very clips, which flatters it.",
+            "With few people and one seed, these rows show that everything from videos to a figure "
+            "works. They do not rank detectors. [Results: accuracy](accuracy.md) has every row and "
+            "the conclusions.",
+            "The untrained score is the best one on these test clips, which favours it.",
         ),
     )
 
