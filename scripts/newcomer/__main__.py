@@ -1,12 +1,12 @@
-"""Follow README.md as somebody who has nothing: ``make newcomer``.
+"""Run every command of README.md on a clean system: ``make newcomer``.
 
-A fresh clone of the committed state is put into an empty folder whose name has spaces and letters
-that are not ASCII, with a home of its own, no cache of pip or Keras and, where root runs this,
-as a user without rights. Then every command that README.md shows is run in its order, and what
-README.md says of it is checked. The commands are read from README.md: one that ``steps.py`` does
-not know is an error, so that the two cannot drift apart.
+The committed state is cloned into an empty folder whose name has spaces and characters that are not
+ASCII. The clone has its own home and no cache of pip or Keras. If root runs this, another user
+without rights takes over. Then every command of README.md runs in order, and its files and output
+are checked. The commands are read from README.md. A command that ``steps.py`` does not know is an
+error, so the two cannot drift apart.
 
-Needs Python, git, make and a registry of Python packages, and nothing installed.
+Needs Python, git, make and a registry of Python packages. Nothing else has to be installed.
 """
 
 from __future__ import annotations
@@ -30,55 +30,55 @@ _INTERRUPTED = 130
 
 
 def arguments() -> argparse.Namespace:
-    """What was asked for."""
+    """Return the parsed arguments."""
     parser = argparse.ArgumentParser(prog="newcomer", description=__doc__.splitlines()[0])
     parser.add_argument("source", nargs="?", default=str(_REPOSITORY), help="repository to clone")
-    parser.add_argument("--python", help="interpreter; default the first that will do")
-    parser.add_argument("--same-user", action="store_true", help="do not become another user")
-    parser.add_argument("--folder", type=Path, help="where; kept, and gone on with")
-    parser.add_argument("--first", type=int, default=1, help="begin at this step")
-    parser.add_argument("--list", action="store_true", help="print what would be run")
+    parser.add_argument("--python", help="interpreter; default: the first suitable one")
+    parser.add_argument("--same-user", action="store_true", help="do not switch to another user")
+    parser.add_argument("--folder", type=Path, help="folder, kept for a later call")
+    parser.add_argument("--first", type=int, default=1, help="start at this step")
+    parser.add_argument("--list", action="store_true", help="print all commands")
     return parser.parse_args()
 
 
 def main() -> int:
-    """Run every step; 0 if README.md is right, 1 at the first that is not so."""
-    asked = arguments()
-    if asked.list:
+    """Run every step; return 0 if all pass, 1 at the first failure."""
+    options = arguments()
+    if options.list:
         for number, step in enumerate(_plan(_REPOSITORY / "README.md"), start=1):
             print(f"{number:2}  {_named(step)}\n    " + step.script.replace("\n", "\n    "))
         return 0
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    root = asked.folder or Path(tempfile.mkdtemp(prefix="newcomer-"))
-    place = Place(root.resolve(), stranger(same=asked.same_user))
+    root = options.folder or Path(tempfile.mkdtemp(prefix="newcomer-"))
+    place = Place(root.resolve(), stranger(same=options.same_user))
     try:
-        done = _follow(place, asked)
+        done = _follow(place, options)
     except KeyboardInterrupt:
         print("  stopped")
         return _INTERRUPTED
     finally:
-        if not asked.folder:
+        if not options.folder:
             shutil.rmtree(root, ignore_errors=True)
     return 0 if done else 1
 
 
-def _follow(place: Place, asked: argparse.Namespace) -> bool:
-    """Clone and run; whether all was as README.md says."""
+def _follow(place: Place, options: argparse.Namespace) -> bool:
+    """Clone and run; return whether every step passed."""
     began = time.monotonic()
     try:
         if not place.checkout.exists():
-            commit = place.clone(asked.source)
-            print(f"{asked.source} at {commit}, cloned to {place.checkout}")
-            _say_what_is_not_committed(asked.source)
-        python = place.python(asked.python)
-        print(f"as {place.user or 'this user, since only root may become another'}, {python}")
+            commit = place.clone(options.source)
+            print(f"{options.source} at {commit}, cloned to {place.checkout}")
+            _report_uncommitted(options.source)
+        python = place.python(options.python)
+        print(f"user: {place.user or 'this one, since only root can switch'}; {python}")
         plan = _plan(place.checkout / "README.md")
     except (FailedError, OSError, ValueError) as error:
         print(error)
         return False
     for number, step in enumerate(plan, start=1):
-        if number < asked.first:
+        if number < options.first:
             continue
         print(f"[{number:2}/{len(plan)}] {_named(step)}", end="", flush=True)
         started = time.monotonic()
@@ -91,16 +91,16 @@ def _follow(place: Place, asked: argparse.Namespace) -> bool:
             print(f"  FAILED after {time.monotonic() - started:.0f} s: {error}")
             if log.is_file():
                 lines = log.read_text(encoding="utf-8").splitlines()
-                print(f"the end of {log}:", *lines[-_LAST_LINES:], sep="\n    ")
+                print(f"end of {log}:", *lines[-_LAST_LINES:], sep="\n    ")
             return False
         print(f"  {time.monotonic() - started:.0f} s")
     minutes = (time.monotonic() - began) / 60
-    print(f"{len(plan)} commands of README.md in {minutes:.1f} minutes: all as it says")
+    print(f"{len(plan)} commands of README.md passed in {minutes:.1f} minutes")
     return True
 
 
 def _plan(path: Path) -> list[Step]:
-    """The steps of a README.md."""
+    """Return the steps of a README.md."""
     return steps(readme.commands(path.read_text(encoding="utf-8")))
 
 
@@ -109,14 +109,14 @@ def _named(step: Step) -> str:
     return f"{first} ..." if more else first
 
 
-def _say_what_is_not_committed(source: str) -> None:
-    """A clone holds what was committed; what was not is not tried."""
+def _report_uncommitted(source: str) -> None:
+    """Print how many changes the clone lacks because they are not committed."""
     if not Path(source).is_dir():
         return
     command = ["git", "-C", source, "status", "--porcelain", "--untracked-files=no"]
     changed = subprocess.run(command, capture_output=True, text=True).stdout.splitlines()
     if changed:
-        print(f"{len(changed)} changed files are not committed, so not tried")
+        print(f"{len(changed)} changed files are not committed and so not tested")
 
 
 if __name__ == "__main__":

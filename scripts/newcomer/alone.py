@@ -1,7 +1,7 @@
-"""Make an environment that holds one installed package and what it needs: give NAME FOLDER.
+"""Create an environment with one installed package and its dependencies: alone.py NAME FOLDER.
 
-Nothing is downloaded: what lies in the environment of this interpreter is linked. Nothing of the
-environment can be imported that the package does not ask for.
+Nothing is downloaded; the packages of the current environment are linked. Other packages cannot be
+imported from the new environment.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 def needed(name: str) -> dict[str, metadata.Distribution]:
-    """The distributions that a package needs, itself among them, by name."""
+    """Return the distributions of a package and its dependencies, by name."""
     found: dict[str, metadata.Distribution] = {}
     waiting = [name]
     while waiting:
@@ -24,14 +24,14 @@ def needed(name: str) -> dict[str, metadata.Distribution]:
         try:
             found[name] = metadata.distribution(name)
         except metadata.PackageNotFoundError:
-            continue  # Asked for on other systems or by other versions of Python.
+            continue  # Required only on other systems or other versions of Python.
         wanted = (text for text in found[name].requires or () if "extra ==" not in text)
         waiting += [re.split(r"[^\w.-]", text, maxsplit=1)[0] for text in wanted]
     return found
 
 
 def main() -> None:
-    """Make the environment and say what is in it."""
+    """Create the environment and print its packages."""
     name, folder = sys.argv[1], Path(sys.argv[2])
     venv.create(folder, with_pip=False, symlinks=True)
     (packages,) = folder.glob("lib/python*/site-packages")

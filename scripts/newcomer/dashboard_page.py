@@ -1,4 +1,4 @@
-"""Open a run in the dashboard, fetch its page, and end it as Ctrl-C does: give RUN_DIR."""
+"""Start the dashboard, fetch its page, and stop it like Ctrl-C: dashboard_page.py RUN_DIR."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import urllib.request
 
 
 def main() -> None:
-    """Print the title of the page and the studies behind it."""
+    """Print status and size of the page and of its list of studies."""
     command = ["dfsearch", "dashboard", sys.argv[1], "--no-browser", "--port", "0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
-        said = process.stdout.readline()
-        address = re.search(r"http://\S+/", said)
-        assert address, f"no address in {said!r}"
+        line = process.stdout.readline()
+        address = re.search(r"http://\S+/", line)
+        assert address, f"no address in {line!r}"
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         for path in ("", "api/studies"):
             with direct.open(address[0] + path, timeout=60) as answer:

@@ -1,4 +1,4 @@
-"""A place where nothing is installed or cached, a user of its own, and what runs there."""
+"""A folder with a clone, an empty home and, if possible, another user."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 NAME = "neu gier ä 日本"
-STRANGER = "nobody"
+STRANGER = 65534
+"""User id without rights, on Linux and the BSDs."""
 OLDEST = (3, 11)
 
-# How the registries of packages are reached from here, and how numpy computes right on this
-# processor: of the machine, not of a user.
+# Settings of the machine, not of a user: access to package registries, numpy on this processor.
 _KEPT = ("http_proxy", "https_proxy", "no_proxy", "ssl_cert_", "pip_", "requests_ca", "openblas_")
 _INTERPRETERS = ("python3", "python3.13", "python3.12", "python3.11")
 
 
 class FailedError(Exception):
-    """Something is not as README.md says; the message tells what."""
+    """A difference from README.md, with the reason."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """A home and a clone in a folder whose name has spaces and letters that are not ASCII.
+    """Home and clone in a folder whose name has spaces and characters that are not ASCII.
 
     Attributes:
-        root: an ordinary folder; the logs lie here.
-        user: who everything runs as; None for whoever started this.
+        root: Ordinary folder, which also holds the logs.
+        user: User that runs every command; None for the current user.
     """
 
     root: Path
@@ -38,31 +38,31 @@ class Place:
 
     @property
     def strange(self) -> Path:
-        """All that the newcomer sees."""
+        """Folder of the new user."""
         return self.root / NAME
 
     @property
     def checkout(self) -> Path:
-        """The clone."""
+        """Folder of the clone."""
         return self.strange / "deepfake-model-search"
 
     @property
     def home(self) -> Path:
-        """The home folder, with every cache in it."""
+        """Home folder, with all caches."""
         return self.strange / "home"
 
     @property
     def logs(self) -> Path:
-        """A file a step."""
+        """Folder with one log file per step."""
         return self.root / "logs"
 
     def clone(self, source: str) -> str:
-        """Clone the committed state of ``source``; returns the commit.
+        """Clone the committed state of ``source`` and return the commit.
 
-        The clone is made by who may read the source and given to the newcomer, objects and all.
+        The current user clones, since the source may be private, and hands over all files.
 
         Raises:
-            FailedError: git's last words.
+            FailedError: Git failed.
         """
         for folder in (self.strange, self.home, self.strange / "tmp", self.logs):
             folder.mkdir(parents=True, exist_ok=True)
@@ -79,7 +79,7 @@ class Place:
         return commit
 
     def environment(self) -> dict[str, str]:
-        """Of a fresh login: no language set, every cache in the new home, tools of ``.venv``."""
+        """Return a fresh environment: no language, caches in the new home, tools of ``.venv``."""
         kept = {name: value for name, value in os.environ.items() if name.lower().startswith(_KEPT)}
         home = str(self.home)
         return kept | {
@@ -96,7 +96,7 @@ class Place:
         }
 
     def start(self, script: str, **extra: str) -> subprocess.Popen[str]:
-        """A shell script in the checkout as the newcomer; output and errors come in one stream."""
+        """Start a shell script in the checkout, with output and errors in one stream."""
         return subprocess.Popen(
             ["/bin/sh", "-euc", script],
             cwd=self.checkout if self.checkout.is_dir() else self.root,
@@ -114,10 +114,10 @@ class Place:
         )
 
     def run(self, script: str, log: Path, seconds: float, **extra: str) -> str:
-        """Run a script to its end; returns what it printed, which is also written to ``log``.
+        """Run a script, write its output to ``log``, and return the output.
 
         Raises:
-            FailedError: it took longer than ``seconds``, or its exit code is not 0.
+            FailedError: It took longer than ``seconds``, or its exit code is not 0.
         """
         process = self.start(script, **extra)
         late = False
@@ -137,13 +137,13 @@ class Place:
         return printed
 
     def python(self, wanted: str | None) -> str:
-        """An interpreter that the newcomer can start, new enough and with venv.
+        """Return an interpreter that is recent enough, has venv and can be started.
 
         Args:
-            wanted: the only one to try; None for whichever is found first.
+            wanted: The only one to try; None for the first suitable one.
 
         Raises:
-            FailedError: there is none.
+            FailedError: No interpreter is suitable.
         """
         check = f"import ensurepip, sys, venv; sys.exit(sys.version_info < {OLDEST})"
         for name in (wanted,) if wanted else _INTERPRETERS:
@@ -155,15 +155,15 @@ class Place:
         needed = f"Python {'.'.join(map(str, OLDEST))} or newer with venv"
         raise FailedError(
             f"{who} cannot start {wanted or 'any of ' + ', '.join(_INTERPRETERS)} as {needed}; "
-            "install one for everybody, name one by --python, or pass --same-user"
+            "install one for all users, name one with --python, or pass --same-user"
         )
 
 
 def stranger(*, same: bool) -> str | None:
-    """The user to become: one without rights where root may choose; None to stay who one is."""
+    """Return the user to switch to, or None to keep the current user."""
     if same or os.geteuid():
         return None
-    return STRANGER
+    return pwd.getpwuid(STRANGER).pw_name
 
 
 def _group(user: str) -> int:
@@ -171,7 +171,7 @@ def _group(user: str) -> int:
 
 
 def _ended(process: subprocess.Popen[str]) -> str:
-    """End a script with all it started; what it had printed."""
+    """Kill a script and its children; return its output."""
     os.killpg(process.pid, signal.SIGKILL)
     printed, _ = process.communicate()
     return printed

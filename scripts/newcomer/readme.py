@@ -1,4 +1,4 @@
-"""What README.md shows: its commands, in order, and the files it says a run leaves."""
+"""Commands of README.md, in order, and its list of the files of a run."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ PROGRAMS = ("apt-get", "dfsearch", "git", "make", "pip", "pre-commit", "python")
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SPAN = re.compile(r"`([^`]+)`")
 _ASSIGNMENTS = re.compile(r"^(?:[A-Z_]+=\S+\s+)*")
-_FILE = re.compile(r"[\w.]+\.\w+|\w+/")
 
 
 @dataclass(frozen=True)
 class Shown:
-    """Something a reader may try.
+    """A command or a block of Python.
 
     Attributes:
-        text: a command in one line, or a whole block of Python.
-        line: where it begins, from 1.
-        python: whether it is Python.
+        text: Command in one line, or a whole block of Python.
+        line: First line in README.md, from 1.
+        python: Whether it is Python.
     """
 
     text: str
@@ -28,10 +27,10 @@ class Shown:
 
 
 def commands(readme: str) -> list[Shown]:
-    """Every command of the fenced blocks and of the code within sentences and tables, in order.
+    """Return the commands of fenced blocks, sentences and tables, in order.
 
-    A command shown twice is listed once. Code within sentences is a command if it begins with one
-    of ``PROGRAMS`` and says what that should do.
+    A repeated command is listed once. Code within a sentence is a command if it starts with one of
+    ``PROGRAMS`` and has arguments.
     """
     found = []
     for match in _FENCE.finditer(readme):
@@ -57,7 +56,7 @@ def commands(readme: str) -> list[Shown]:
 
 
 def rows(readme: str, *heads: str) -> list[list[str]]:
-    """The cells of the table with these heads, without the heads; empty where there is none."""
+    """Return the cells of the table with these headings, or an empty list."""
     lines = [line.strip() for line in readme.splitlines()]
     head = f"| {' | '.join(heads)} |"
     if head not in lines:
@@ -71,12 +70,6 @@ def rows(readme: str, *heads: str) -> list[list[str]]:
 
 
 def files_of_a_run(readme: str) -> list[str]:
-    """What the table of files names, folders with a slash at the end."""
-    return [name for row in rows(readme, "file", "what") for name in _SPAN.findall(row[0])]
-
-
-def files_added(readme: str) -> list[str]:
-    """What the sentence after the table of files says that further commands add."""
-    sentence = re.search(r"^and `report`.*? add (.*?)\. `", readme, re.MULTILINE | re.DOTALL)
-    names = _SPAN.findall(sentence[1]) if sentence else []
-    return [name for name in names if _FILE.fullmatch(name)]
+    """Return the names in the table of files; folders end in a slash."""
+    table = rows(readme, "file of a run", "content")
+    return [name for row in table for name in _SPAN.findall(row[0])]

@@ -1,4 +1,4 @@
-"""The newcomer's proof is a folder of scripts that import each other by name."""
+"""Path to the scripts of ``make newcomer``, which import each other by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""README.md and the proof that follows it know the same commands; a place is really empty."""
+"""Commands of README.md and their steps agree; the clone starts empty."""
 
 from __future__ import annotations
 
@@ -50,26 +50,26 @@ def test_commands_are_read_from_blocks_sentences_and_tables_in_their_order() -> 
     assert readme.commands(EXAMPLE)[-1].python
 
 
-def test_every_command_of_the_readme_is_tried_and_no_other() -> None:
+def test_every_command_of_the_readme_has_a_step_and_no_other() -> None:
     shown = readme.commands(README)
     assert [step.shown for step in steps(shown)] == [one.text for one in shown]
     assert {step.shown for step in STEPS} <= {one.text for one in shown}
 
 
-def test_a_command_that_nobody_knows_how_to_try_is_named_with_its_line() -> None:
+def test_a_command_without_a_step_is_named_with_its_line() -> None:
     more = f"{README}\n```\ndfsearch improve runs/demo\n```\n"
     line = more.count("\n") - 1
     with pytest.raises(ValueError, match=rf"line {line}: .*'dfsearch improve runs/demo'"):
         steps(readme.commands(more))
 
 
-def test_a_command_that_the_readme_shows_no_longer_is_named() -> None:
-    less = README.replace("dfsearch audit ffpp.h5", "the audit")
-    with pytest.raises(ValueError, match=r"no longer shows 'dfsearch audit ffpp\.h5'"):
-        steps(readme.commands(less))
+def test_a_step_without_a_command_is_named() -> None:
+    shorter = README.replace("dfsearch audit ffpp.h5", "the audit")
+    with pytest.raises(ValueError, match=r"does not show 'dfsearch audit ffpp\.h5'"):
+        steps(readme.commands(shorter))
 
 
-def test_python_is_run_as_it_is_written_and_work_of_developers_only_asked_for() -> None:
+def test_python_runs_unchanged_and_make_targets_only_as_dry_runs() -> None:
     shown = readme.commands("```python\nprobability = 0.5 if 'a' < \"b\" else 2\n```\n`make lint`")
     known = readme.commands("".join(f"```\n{step.shown}\n```\n" for step in STEPS))
     python, lint = steps([*shown, *known])[:2]
@@ -81,7 +81,6 @@ def test_python_is_run_as_it_is_written_and_work_of_developers_only_asked_for() 
 
 def test_files_of_a_run_are_read_from_the_readme(tmp_path: Path) -> None:
     assert {"best_model.h5", "trials/", "studies.log"} <= set(readme.files_of_a_run(README))
-    assert {"report.html", "exports/", "MODEL_CARD.md"} <= set(readme.files_added(README))
     (tmp_path / "README.md").write_text(README, encoding="utf-8")
     for name in readme.files_of_a_run(README):
         path = tmp_path / checks.RUN / name
@@ -94,15 +93,15 @@ def test_files_of_a_run_are_read_from_the_readme(tmp_path: Path) -> None:
         checks.a_run_leaves(tmp_path, "")
 
 
-def test_words_are_looked_for_across_lines() -> None:
-    checks.said("real|fake", "file size")(Path(), "A Fake;\n  file\n size")
-    with pytest.raises(FailedError, match="nothing like 'certain'"):
-        checks.said("certain")(Path(), "a fake")
+def test_patterns_match_across_lines() -> None:
+    checks.shows("real|fake", "file size")(Path(), "A Fake;\n  file\n size")
+    with pytest.raises(FailedError, match="does not match 'certain'"):
+        checks.shows("certain")(Path(), "a fake")
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A repository that only its owner may read, with a README.md whose first command fails."""
+    """A private repository with a README.md whose first command fails."""
     folder = tmp_path / "project"
     folder.mkdir(mode=0o700)
     shutil.copy(REPOSITORY / "README.md", folder)
@@ -119,7 +118,7 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def place(tmp_path: Path, project: Path) -> Place:
-    """A clone of it where the newcomer may go, which temporary folders of tests forbid."""
+    """A clone of it that another user can enter, unlike the temporary folders of tests."""
     place = Place(tmp_path / "place", stranger(same=False))
     place.clone(str(project))
     for folder in (place.root, *place.root.parents):
@@ -128,7 +127,7 @@ def place(tmp_path: Path, project: Path) -> Place:
     return place
 
 
-def test_a_clone_is_the_newcomers_own_and_holds_what_was_committed(place: Place) -> None:
+def test_a_clone_belongs_to_the_new_user_and_holds_the_committed_files(place: Place) -> None:
     printed = place.run('id -un; pwd; ls; touch mine "$HOME/mine"', place.logs / "1.log", 60)
     who, where, *files = printed.splitlines()
     assert who == (place.user or who)
@@ -137,7 +136,7 @@ def test_a_clone_is_the_newcomers_own_and_holds_what_was_committed(place: Place)
     assert (place.home / "mine").exists()
 
 
-def test_nothing_of_the_user_who_starts_it_is_seen(
+def test_the_environment_of_the_current_user_is_not_visible(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KERAS_HOME", "/somewhere")
@@ -149,14 +148,14 @@ def test_nothing_of_the_user_who_starts_it_is_seen(
     assert "PIP_INDEX_URL=https://example.org/simple" in printed
 
 
-def test_a_failing_command_is_told_with_what_it_printed(place: Place) -> None:
+def test_the_output_of_a_failing_command_is_logged(place: Place) -> None:
     log = place.logs / "1.log"
     with pytest.raises(FailedError, match="exit code 7"):
         place.run("echo before; sh -c 'exit 7'; echo after", log, 60)
     assert log.read_text(encoding="utf-8").endswith("\n\nbefore\n")
 
 
-def test_a_command_that_hangs_is_ended_with_all_it_started(place: Place) -> None:
+def test_a_hanging_command_is_killed_with_its_children(place: Place) -> None:
     with pytest.raises(FailedError, match="not done after 1 s"):
         place.run("sleep 1000 & echo $! > sleeper; wait", place.logs / "1.log", 1)
     sleeper = int((place.checkout / "sleeper").read_text(encoding="utf-8"))
@@ -170,19 +169,21 @@ def test_a_command_that_hangs_is_ended_with_all_it_started(place: Place) -> None
     pytest.fail("it still runs")
 
 
-def test_an_interpreter_that_is_not_there_is_named(place: Place) -> None:
+def test_a_missing_interpreter_is_named(place: Place) -> None:
     with pytest.raises(FailedError, match=r"cannot start python2\.0 as Python 3\.11 or newer"):
         place.python("python2.0")
 
 
-def test_the_first_failure_ends_it_with_the_end_of_its_log(project: Path, tmp_path: Path) -> None:
+def test_the_first_failure_stops_it_and_prints_the_end_of_the_log(
+    project: Path, tmp_path: Path
+) -> None:
     (project / "README.md").write_text("", encoding="utf-8")
     command = [sys.executable, str(REPOSITORY / "scripts" / "newcomer"), str(project)]
     command += ["--same-user", "--python", sys.executable, "--folder", str(tmp_path / "kept")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
-    assert "1 changed files are not committed, so not tried" in done.stdout
+    assert "1 changed files are not committed and so not tested" in done.stdout
     assert "make demo  FAILED" in done.stdout
     assert "exit code 2" in done.stdout
-    assert "no luck" in done.stdout.partition("the end of")[2]
-    assert "python -m bench.demo" not in done.stdout
+    assert "no luck" in done.stdout.partition("end of")[2]
+    assert ".venv/bin/dfsearch" not in done.stdout
