@@ -62,4 +62,4 @@ def test_every_command_it_names_exists(kept: NotebookNode) -> None:
 
 def test_it_says_that_all_is_synthetic(kept: NotebookNode) -> None:
     assert "SYNTHETIC" in _cell(kept, "title").source
-    assert "no score below says anything about real deepfakes" in _cell(kept, "title").source
+    assert "no score below is evidence about real deepfakes" in _cell(kept, "title").source
