@@ -3,16 +3,21 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+DOCS_READY := $(VENV)/.ready-for-docs
+# Python compiles the modules that are used; compiling all of them takes a minute.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 
-.PHONY: help setup demo test coverage lint docs notebook bench newcomer format clean
+.PHONY: help setup demo test test-all fast-tests all-tests coverage lint types docs notebook bench \
+	newcomer format clean
 
 help:
 	@echo "make demo    synthesize data, search, evaluate and predict: runs/demo"
-	@echo "make test    lint, type check and tests"
+	@echo "make test    lint, type check and the tests of every change"
+	@echo "make test-all  lint, type check, every test, docs, notebook and newcomer: for a release"
 	@echo "make coverage  which lines and branches the tests run: build/coverage"
 	@echo "make docs    the documentation as pages: build/site"
 	@echo "make notebook  runs notebooks/walkthrough.ipynb: build/walkthrough.html"
-	@echo "make newcomer  every command of README.md in a fresh clone, as somebody who has nothing"
+	@echo "make newcomer  every command of README.md in a fresh clone and an empty environment"
 	@echo "make bench   every benchmark in less than an hour: docs/results/benchmarks.md"
 	@echo "make format  format the code"
 	@echo "make clean   remove .venv and caches"
@@ -23,8 +28,8 @@ $(READY): requirements.txt setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed: make PYTHON=python3.11"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(PIP) --requirement requirements.txt
+	$(PIP) --no-deps --editable .
 	@$(BIN)/python -c 'import cv2' || \
 		{ echo "OpenCV needs system libraries; on Debian: apt-get install libgl1 libxcb1"; exit 2; }
 	touch $(READY)
@@ -35,16 +40,28 @@ demo: $(READY)
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(READY)
 	$(BIN)/mypy
 
 # Two processes of one thread each; the one that is done first takes over tests of the other.
 PYTEST := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 \
-	$(BIN)/python -m pytest -n 2 --dist worksteal --durations=20 --durations-min=60
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-test: lint
+fast-tests: $(READY)
+	$(PYTEST) -m "not slow and not minutes"
+
+all-tests: $(READY)
 	$(PYTEST)
 
-# Worker processes end, and tell what they ran, after the tests.
+# Both print the seconds of each part.
+test: $(READY)
+	@scripts/parts "make lint" "make types" "make fast-tests"
+
+test-all: $(READY)
+	@scripts/parts "make lint" "make types" "make all-tests" "make notebook" "make docs" "make newcomer"
+
+# Worker processes end after the tests, and only then write the lines that they ran.
 coverage: $(READY)
 	mkdir -p build/coverage
 	$(BIN)/coverage erase
@@ -59,8 +76,11 @@ coverage: $(READY)
 		print("branches {percent_branches_covered:.1f}%".format(**totals))'
 	@echo build/coverage/index.html
 
-docs: $(READY)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement docs/requirements.txt
+$(DOCS_READY): $(READY) docs/requirements.txt
+	$(PIP) --requirement docs/requirements.txt
+	touch $(DOCS_READY)
+
+docs: $(DOCS_READY)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	@echo build/site/index.html
 
@@ -72,9 +92,11 @@ notebook: $(READY)
 		--output-dir build notebooks/walkthrough.ipynb
 	@echo build/walkthrough.html
 
-# Sets up a place of its own. Of PYTHON it takes what was asked for, not the default above.
-newcomer:
-	$(PYTHON) scripts/newcomer $(if $(filter-out file,$(origin PYTHON)),--python $(PYTHON))
+# Sets up an environment of its own, with PYTHON only if the caller sets it. QUICK=1 uses .venv and
+# leaves out the steps that set up or train.
+newcomer: $(if $(QUICK),$(READY))
+	$(if $(QUICK),$(BIN)/python,$(PYTHON)) scripts/newcomer $(if $(QUICK),--quick) \
+		$(if $(filter-out file,$(origin PYTHON)),--python $(PYTHON))
 
 # QUICK=1 shows that every bench runs, FRESH=1 measures again what is kept, ONLY=storage,search.
 bench: $(READY)

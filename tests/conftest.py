@@ -1,11 +1,13 @@
-"""Video files the tests make for themselves, and the optional folder of real ones."""
+"""Fixtures of all tests: drawn videos and clips, real videos, folders made once per build."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import os
+import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import skimage.data
+from filelock import FileLock
 
 from artifacts.metrics.metrics import Evaluation, evaluate
 from data_prep.preparation.shortcuts import measure
@@ -36,6 +39,45 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("patient")
+
+MakeOnce = Callable[[str, Callable[[Path], None]], Path]
+MOST_SHOWN, LEAST_SECONDS = 30, 5.0
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the slowest tests, each with the fixtures that it was the first to use."""
+    seconds: Counter[str] = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                seconds[report.nodeid] += report.duration
+    slowest = [each for each in seconds.most_common(MOST_SHOWN) if each[1] >= LEAST_SECONDS]
+    if slowest:
+        terminalreporter.section("slowest tests, in seconds with their fixtures")
+    for name, spent in slowest:
+        terminalreporter.write_line(f"{spent:8.1f}  {name}")
+
+
+@pytest.fixture(scope="session")
+def make_once(tmp_path_factory: pytest.TempPathFactory) -> MakeOnce:
+    """Make a folder once for all test processes: ``make_once("run", make)``.
+
+    The first process calls ``make(folder)``; the others wait for it. Tests only read the folder.
+    """
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def once(name: str, make: Callable[[Path], None]) -> Path:
+        folder, ready = base / f"shared-{name}", base / f"shared-{name}.ready"
+        with FileLock(base / f"shared-{name}.lock"):
+            if not ready.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                make(folder)
+                ready.touch()
+        return folder
+
+    return once
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +121,7 @@ def face_frames() -> Callable[..., Frames]:
 
 @pytest.fixture(scope="session")
 def numbered_frames() -> Callable[[int], Frames]:
-    """Flat frames whose brightness tells their number: ``numbered_frames(count)``."""
+    """Flat frames whose brightness is their number: ``numbered_frames(count)``."""
 
     def frames(count: int) -> Frames:
         for at in range(count):
@@ -129,7 +171,7 @@ def real_data() -> Path:
 def make_clip() -> Callable[..., Clip]:
     """One clip of a person who is a pattern of blobs: ``make_clip("anna", "fake", split="val")``.
 
-    Patterns of two names are as unlike as two faces; what is given beside replaces the rest.
+    Patterns of two names differ like two faces; named values replace the others.
     """
 
     def make(person: str, kind: str = "real", /, count: int = 3, **values: Any) -> Clip:

@@ -31,10 +31,12 @@ class Place:
     Attributes:
         root: Ordinary folder, which also holds the logs.
         user: User that runs every command; None for the current user.
+        tools: Folder of programs to use; None for those that ``make setup`` installs.
     """
 
     root: Path
     user: str | None
+    tools: Path | None = None
 
     @property
     def strange(self) -> Path:
@@ -79,14 +81,16 @@ class Place:
         return commit
 
     def environment(self) -> dict[str, str]:
-        """Return a fresh environment: no language, caches in the new home, tools of ``.venv``."""
+        """Return a fresh environment: no language, caches in the new home, ``tools`` first."""
         kept = {name: value for name, value in os.environ.items() if name.lower().startswith(_KEPT)}
         home = str(self.home)
+        tools = self.tools or self.checkout / ".venv/bin"
+        if self.tools:
+            # The clone, not the checkout that the environment points to.
+            kept["PYTHONPATH"] = str(self.checkout)
         return kept | {
             "HOME": home,
-            "PATH": os.pathsep.join(
-                (str(self.checkout / ".venv/bin"), os.environ.get("PATH", os.defpath))
-            ),
+            "PATH": os.pathsep.join((str(tools), os.environ.get("PATH", os.defpath))),
             "TMPDIR": str(self.strange / "tmp"),
             "XDG_CACHE_HOME": f"{home}/.cache",
             "PIP_CACHE_DIR": f"{home}/.cache/pip",

@@ -25,12 +25,14 @@ class Step:
         runs: Shell lines to run instead; empty to run the command unchanged.
         checks: Called afterwards with the output.
         minutes: Time limit.
+        quick: Whether it needs no set-up, no training and no file that those leave.
     """
 
     shown: str
     runs: tuple[str, ...] = ()
     checks: tuple[checks.Check, ...] = ()
     minutes: float = 10.0
+    quick: bool = False
 
     @property
     def script(self) -> str:
@@ -54,11 +56,12 @@ STEPS = (
         checks=(checks.offline_page, checks.left("runs/demo/streams.json")),
     ),
     # Needs root, and is installed already: OpenCV can be imported.
-    Step("apt-get install libgl1 libxcb1", ("python -c 'import cv2'",)),
+    Step("apt-get install libgl1 libxcb1", ("python -c 'import cv2'",), quick=True),
     Step(
         "dfsearch prepare FaceForensics++ ffpp.h5",
         (_SYNTHETIC, "dfsearch prepare FaceForensics++ ffpp.h5"),
         (checks.left("ffpp.h5"), checks.shows("24", "FaceForensics")),
+        quick=True,
     ),
     Step(
         "dfsearch run ffpp.h5 runs/ffpp --preset quick",
@@ -74,7 +77,11 @@ STEPS = (
         (checks.shows(r"VIDEO\.mp4", "real|fake|undecided"),),
     ),
     Step("make setup"),
-    Step("dfsearch audit ffpp.h5", checks=(checks.shows("sharpness", "bit rate|bitrate"),)),
+    Step(
+        "dfsearch audit ffpp.h5",
+        checks=(checks.shows("sharpness", "bit rate|bitrate"),),
+        quick=True,
+    ),
     Step(
         "dfsearch leaderboard RUN_DIR",
         (
@@ -194,9 +201,10 @@ def _by_kind(one: Shown) -> Step | None:
             (checks.shows("probability 0", "no module of this project"),),
         )
     if words[0] == "make" and len(words) == 2:
-        return Step(one.text, (f"make --dry-run {words[1]}",))
+        return Step(one.text, (f"make --dry-run {words[1]}",), quick=True)
     if words[0] == "dfsearch" and len(words) == 2:
-        return Step(one.text, (f"{one.text} --help",), (checks.shows("Example"),))
+        command = f"{one.text} --help"
+        return Step(one.text, (command,), (checks.shows("Example"),), quick=True)
     return None
 
 
