@@ -15,7 +15,7 @@ import numpy.typing as npt
 from search.features import prefix
 from search.features.cache import Entry, FeatureCache, nbytes
 from search.samples.batches import Array, StoredClips
-from search.samples.samples import PLAIN, Part, Samples
+from search.samples.samples import Part, Samples
 
 COMPUTE_BATCH = 8
 
@@ -106,13 +106,13 @@ class Feature:
         return model
 
     def _shown(self, part: Part, views: int) -> Sequence[int | None]:
-        changing = views > 0 and part.made(self._inputs) != PLAIN
+        changing = views > 0 and not part.changes(self._inputs).is_plain
         return list(range(views)) if changing else [None]
 
     def _arrays(self, samples: Samples, views: int, progress: Progress | None) -> list[list[Array]]:
         arrays: list[list[Array]] = []
         for number, part in enumerate(samples.parts):
-            if self._model is None and part.made(self._inputs) == PLAIN:
+            if self._model is None and part.changes(self._inputs).is_plain:
                 arrays.append([StoredClips(samples.store, part.rows, self._tensor.name)])
                 continue
             ours: list[Array] = []
@@ -126,9 +126,9 @@ class Feature:
         return arrays
 
     def _key(self, samples: Samples, part: Part, view: int | None) -> str:
-        made = part.made(self._inputs) + ("" if view is None else f", view {view}")
+        changes = part.changes(self._inputs).key + ("" if view is None else f"|view {view}")
         versions = [version(package) for package in _PACKAGES]
-        text = "/".join([self.name, samples.store.fingerprint, part.name, made, *versions])
+        text = "/".join([self.name, samples.store.fingerprint, part.name, changes, *versions])
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def _compute(

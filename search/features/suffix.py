@@ -12,7 +12,7 @@ from search.features import prefix
 from search.features.cache import Entry, FeatureCache, NoRoomError, amount
 from search.features.feature import Feature, Progress
 from search.samples.batches import Features
-from search.samples.samples import PLAIN, Samples
+from search.samples.samples import Samples
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +111,7 @@ def cut(
     made: dict[str, Feature] = {}
     parts = () if val is None else val.parts
     for tensor in flat.inputs:
-        if tensor.name in names and any(part.made([tensor.name]) != PLAIN for part in parts):
+        if tensor.name in names and not all(part.changes([tensor.name]).is_plain for part in parts):
             feature = Feature(tensor, cache, None, val, 0)
             try:
                 feature.fill(progress)

@@ -92,4 +92,4 @@ def walks(config: RunConfig, frames: int) -> Walks:
     generator = kept_generator(config)
     assert generator is not None
     faces = generated_walks(generator, generator.parent, frames=frames)
-    return Walks(faces, f"{generator.parent.name} of {frames} frames")
+    return Walks(faces, f"{generator.parent.name}x{frames}")

@@ -17,7 +17,6 @@ from search.samples.pseudo_fakes import crop_points, pseudo_fake
 
 FRAMES, FLOW = "frames", "flow"
 UNCHANGED = "none"
-PLAIN = "plain"
 
 PSEUDO_FAKE = "pseudo-fake"
 """The method of every pseudo-fake."""
@@ -41,6 +40,31 @@ class Walks:
 
     faces: npt.NDArray[np.uint8]
     name: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Changes:
+    """Changes of some arrays of a part, compared with the clips of the store.
+
+    Attributes:
+        fake: Method, number and, if any, walks of the fakes; empty for the clips themselves.
+        augmentation: ``none``, ``light`` or ``strong``.
+        frames: How many consecutive frames are shown; 0 for all.
+    """
+
+    fake: tuple[str, ...] = ()
+    augmentation: str = UNCHANGED
+    frames: int = 0
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the arrays are those of the store."""
+        return self == Changes()
+
+    @property
+    def key(self) -> str:
+        """Text that identifies the changes in the feature cache; no user reads it."""
+        return f"{'+'.join(self.fake)}|{self.augmentation}|{self.frames}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,17 +97,15 @@ class Part:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def made(self, names: Collection[str]) -> str:
-        """What is done to the arrays of these names, in words; :data:`PLAIN` where nothing is."""
-        done = []
+    def changes(self, names: Collection[str]) -> Changes:
+        """Return the changes of the arrays of these names."""
+        fake: tuple[str, ...] = ()
         if self.number and FRAMES in names:
-            done.append(f"{self.method} {self.number}")
-            done += [] if self.walks is None else [self.walks.name]
-        if self.augmentation != UNCHANGED and any(name in CHANGED for name in names):
-            done.append(self.augmentation)
-        if self.frames:
-            done.append(f"{self.frames} frames")
-        return ", ".join(done) or PLAIN
+            # The method seeds what is random in a fake, so another method is another fake.
+            fake = (self.method, str(self.number))
+            fake += () if self.walks is None else (self.walks.name,)
+        changed = any(name in CHANGED for name in names)
+        return Changes(fake, self.augmentation if changed else UNCHANGED, self.frames)
 
 
 class Samples:

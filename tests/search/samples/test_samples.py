@@ -11,7 +11,6 @@ from data_prep.store.store import Clip, Store, write_store
 from search.samples.augmentation import augment, generator_of
 from search.samples.samples import (
     GAN_FAKE,
-    PLAIN,
     PSEUDO_FAKE,
     Part,
     Samples,
@@ -119,11 +118,20 @@ def test_a_fake_is_augmented_as_the_clip_it_was_made_from(paired: Store) -> None
 
 def test_what_does_not_see_the_frames_is_not_changed_by_a_pseudo_fake() -> None:
     part = Part("train real", np.arange(3), number=1)
-    assert part.made(["audio"]) == part.made(["flow"]) == PLAIN
-    assert part.made(["frames"]) != PLAIN
+    assert part.changes(["audio"]).is_plain
+    assert part.changes(["flow"]).is_plain
+    assert not part.changes(["frames"]).is_plain
     augmented = dataclasses.replace(part, augmentation="strong")
-    assert augmented.made(["audio"]) == PLAIN
-    assert len({augmented.made(["frames"]), augmented.made(["flow"]), part.made(["frames"])}) == 3
+    assert augmented.changes(["audio"]).is_plain
+    found = augmented.changes(["frames"]), augmented.changes(["flow"]), part.changes(["frames"])
+    assert len({changes.key for changes in found}) == 3
+
+
+def test_the_keys_of_changes_stay_since_caches_are_found_by_them() -> None:
+    walks = Walks(np.zeros((1, 4, 16, 16, 3), np.uint8), "7x4")
+    part = Part("train real", np.arange(3), 2, "strong", 8, walks=walks)
+    assert part.changes(["frames", "flow"]).key == "GAN fake+2+7x4|strong|8"
+    assert Part("val", np.arange(3)).changes(["frames"]).key == "|none|0"
 
 
 def test_balance_gives_labels_methods_and_people_equal_shares(paired: Store) -> None:
@@ -167,7 +175,7 @@ def test_gan_fakes_are_a_method_beside_those_of_the_store(paired: Store) -> None
     assert (made[0] != paired.read(samples.rows[ours[:2]])).any()
     other = Walks(walks.faces, "others")
     parts = [training_samples(paired, 0.5, walks=which).parts[-1] for which in (walks, other)]
-    assert len({part.made(["frames"]) for part in (*parts, samples.parts[1])}) == 3
+    assert len({part.changes(["frames"]).key for part in (*parts, samples.parts[1])}) == 3
 
 
 def test_fewer_frames_of_a_clip_have_fewer_of_a_walk(paired: Store) -> None:
