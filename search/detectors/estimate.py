@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from collections.abc import Iterator
 from typing import Any
-from unittest import mock
 
 import keras
 import keras_tuner
 import numpy as np
-import tensorflow as tf
 
+from search.detectors.allocation_free import nothing_allocated
 from search.detectors.precision import Precision, policy
 from search.features import prefix
 from search.features.feature import COMPUTE_BATCH
 from search.studies.hyperparameters import fixed
-from spaces.backbones import pretrained
 from spaces.detector import DetectorGraph
 from spaces.training.space import TrainingChoices
 
@@ -70,7 +66,7 @@ def estimate(
     """
     keras.utils.clear_session()
     try:
-        with _nothing_allocated(), policy(precision):
+        with nothing_allocated(), policy(precision):
             model = graph.build(hp)
             learner = trained.build(fixed(dict(hp.values))) if trained is not None else model
             return of(model, choices, learner)
@@ -104,24 +100,6 @@ def of(
         file_bytes=round(4 * params * _FILE_SHARE + _FILE_BYTES),
         memory_bytes=round(_BASE_BYTES + params_held + copies * trainable + outputs),
     )
-
-
-@contextlib.contextmanager
-def _nothing_allocated() -> Iterator[None]:
-    with (
-        tf.Graph().as_default(),
-        mock.patch.object(keras.Layer, "get_weights", _no_weights),
-        mock.patch.object(keras.Layer, "set_weights", lambda *_: None),
-        mock.patch.object(keras.Model, "load_weights", lambda *_, **__: None),
-        # A network without values must not be kept for those who need them.
-        mock.patch.object(pretrained, "pretrained", pretrained.pretrained.__wrapped__),
-    ):
-        yield
-
-
-def _no_weights(layer: keras.Layer) -> list[Any]:
-    """Zeros of the shapes of its weights, none of which takes more than four bytes."""
-    return [np.broadcast_to(np.zeros((), np.float32), tuple(w.shape)) for w in layer.weights]
 
 
 def _outputs(model: keras.Model, batch: int) -> float:
