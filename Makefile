@@ -8,7 +8,7 @@ DOCS_READY := $(VENV)/.ready-for-docs
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 
 .PHONY: help setup demo test test-all fast-tests all-tests coverage lint types docs notebook bench \
-	newcomer format clean
+	pictures newcomer format clean
 
 help:
 	@echo "make demo    synthesize data, search, evaluate and predict: runs/demo"
@@ -19,6 +19,7 @@ help:
 	@echo "make notebook  runs notebooks/walkthrough.ipynb: build/walkthrough.html"
 	@echo "make newcomer  every command of README.md in a fresh clone and an empty environment"
 	@echo "make bench   every benchmark in less than an hour: docs/results/benchmarks.md"
+	@echo "make pictures  the pictures of README.md, from the demo: docs/images"
 	@echo "make format  format the code"
 	@echo "make clean   remove .venv and caches"
 
@@ -101,6 +102,10 @@ newcomer: $(if $(QUICK),$(READY))
 # QUICK=1 shows that every bench runs, FRESH=1 measures again what is kept, ONLY=storage,search.
 bench: $(READY)
 	$(BIN)/python -m bench.suite $(if $(QUICK),--quick) $(if $(FRESH),--fresh) $(if $(ONLY),--only $(ONLY))
+
+# A finished demo is not trained again.
+pictures: demo
+	$(BIN)/python scripts/pictures.py runs/demo
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -1,8 +1,9 @@
-"""Path to the scripts of ``make newcomer``, which import each other by name."""
+"""Path to the scripts, which are not a package."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "scripts" / "newcomer"))
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+sys.path[:0] = [str(SCRIPTS / "newcomer"), str(SCRIPTS)]
