@@ -9,6 +9,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
+from artifacts.stages import GAN, STAGE_OF
 from data_prep.bootstrap import Interval
 
 HYPERPARAMETERS = "hyperparameters"
@@ -31,7 +32,6 @@ EPOCHS = "epochs"
 EPOCHS_ASKED = "epochs_asked"
 BEST_EPOCH = "best_epoch"
 
-DETECTOR_STAGES = ("architecture", "training")
 UNTRAINED = "untrained"
 """The stage of rows that are no trials: scores that need no training."""
 
@@ -144,7 +144,7 @@ def ranked(
         others: that are no trials and take their place among them: an ensemble.
     """
     given = [(stage, trial) for stage, ours in trials.items() for trial in ours]
-    front = _front([trial for stage, trial in given if stage in DETECTOR_STAGES])
+    front = _front([trial for stage, trial in given if STAGE_OF[stage].builds_detectors])
     records = [
         dataclasses.replace(_record(stage, trial), on_front=front.get(id(trial)))
         for stage, trial in given
@@ -182,7 +182,7 @@ def placed(records: Iterable[TrialRecord], *, by_auc: bool = False) -> list[Tria
 
 def _record(stage: str, trial: FrozenTrial) -> TrialRecord:
     attributes = trial.user_attrs
-    is_detector = stage in DETECTOR_STAGES
+    is_detector = STAGE_OF[stage].builds_detectors
     value = trial.values[0] if trial.state == TrialState.COMPLETE and trial.values else None
     if value is None and trial.intermediate_values:
         value = trial.intermediate_values[max(trial.intermediate_values)]
@@ -259,7 +259,7 @@ def _order(record: TrialRecord, value: float | None) -> tuple[bool, bool, float,
     score = -value if value is not None else record.kid
     return (
         record.state != "complete",
-        record.stage == "gan",
+        record.stage == GAN.name,
         worst if score is None else score,
         worst if record.val_log_loss is None else record.val_log_loss,
         record.stage,

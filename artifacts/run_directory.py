@@ -13,6 +13,7 @@ from typing import Any
 
 import filelock
 
+from artifacts.stages import Stage
 from data_prep.errors import UserError
 
 _ABANDONED_SECONDS = 600.0
@@ -119,13 +120,18 @@ class RunDirectory:
         """A JSON file for each evaluation of other clips than the run's own test split."""
         return self.root / "evaluations"
 
-    def events(self, study: str, number: int) -> Path:
-        """TensorBoard event files of one trial, where they are wanted."""
-        return self.root / "tensorboard" / study / str(number)
+    def events(self, stage: Stage, number: int) -> Path:
+        """Return the folder of TensorBoard event files of one trial, if they are wanted."""
+        return self.root / "tensorboard" / stage.name / str(number)
 
-    def trial(self, study: str, number: int) -> Path:
-        """The folder of one trial."""
-        return self.root / "trials" / study / str(number)
+    def trial(self, stage: Stage | str, number: int) -> Path:
+        """Return the folder of one trial.
+
+        Args:
+            stage: Stage of the trial, or the stage that a row of the leaderboard names.
+            number: Number within the stage.
+        """
+        return self.root / "trials" / str(stage) / str(number)
 
     def open(self) -> RunDirectory:
         """Check that a run lives here.

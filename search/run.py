@@ -8,6 +8,7 @@ from collections.abc import Callable
 from artifacts.certificate import Certificate
 from artifacts.leaderboard.validation_split import ValidationSplit
 from artifacts.run_directory import RunDirectory, write_text
+from artifacts.stages import ARCHITECTURE, GAN, Stage
 from data_prep.errors import UserError
 from data_prep.store.store import Store
 from data_prep.text import printable
@@ -15,7 +16,7 @@ from search.config import run_config as configuration
 from search.config.addresses import password_in, without_password
 from search.config.feasible import obstacle_to
 from search.config.run_config import RunConfig
-from search.config.stages import stages
+from search.config.stages import trials_by_stage
 from search.gan.kept import left_without
 from search.preflight import remarks
 from search.studies import storage
@@ -184,7 +185,7 @@ class _Search:
         """Every stage, then the finish."""
         ended = False
         try:
-            for stage, wanted in stages(self._config).items():
+            for stage, wanted in trials_by_stage(self._config).items():
                 self._stage(stage, wanted)
                 self._look_back(stage)
             self._progress.message("refitting, calibrating and testing the winner")
@@ -198,22 +199,22 @@ class _Search:
             # Whatever ended the run, a trial must not go on without it.
             self._crew.close(kill=not ended)
 
-    def _look_back(self, stage: str) -> None:
+    def _look_back(self, stage: Stage) -> None:
         """Say what a stage has not left to those after it.
 
         Raises:
             UserError: they cannot begin.
         """
         root, journal = self._directory.root, self._directory.journal
-        if stage == "architecture" and not studies.best(studies.open_study(journal, stage), 1):
+        if stage == ARCHITECTURE and not studies.best(studies.open_study(journal, stage), 1):
             raise UserError(
                 f"no architecture trial of {root} completed; see why with: "
                 f"dfsearch leaderboard {root}"
             )
-        if stage == "gan" and (line := left_without(self._config)):
+        if stage == GAN and (line := left_without(self._config)):
             self._progress.message(line)
 
-    def _stage(self, stage: str, wanted: int) -> None:
+    def _stage(self, stage: Stage, wanted: int) -> None:
         """Run the trials a stage still lacks."""
         if wanted:
             dispatch = Dispatch(
@@ -221,7 +222,7 @@ class _Search:
             )
             dispatch.run(wanted, lambda: self._single(worker.enqueue, stage))
 
-    def _single(self, call: Callable[..., None], *arguments: str) -> None:
+    def _single(self, call: Callable[..., None], *arguments: Stage) -> None:
         """Run one task whose worker's death ends the run."""
         try:
             self._crew.collect(self._crew.submit(call, self._config, *arguments))

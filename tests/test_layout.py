@@ -33,7 +33,7 @@ LADDERS = {
         ("detector",),
     ),
     "artifacts": (
-        ("quiet",),
+        ("quiet", "stages"),
         ("histories", "records", "run_directory"),
         ("ensemble_record",),
         ("metrics",),

@@ -19,6 +19,7 @@ from artifacts.dashboard.view import View
 from artifacts.leaderboard.descriptions import Architectures, architectures_of, told
 from artifacts.records import ranked
 from artifacts.run_directory import RunDirectory
+from artifacts.stages import ARCHITECTURE, TRAINING
 from data_prep.errors import UserError
 
 HOST = "127.0.0.1"
@@ -61,13 +62,13 @@ def application(run: RunDirectory, storage: BaseStorage, studies: Mapping[str, s
         ) from None
     files = RunArtifacts(run)
     stages = {name: stage for stage, name in studies.items()}
-    grounds = studies.get("architecture")
+    grounds = studies.get(ARCHITECTURE.name)
 
     def added(stage: str, trials: list[FrozenTrial]) -> dict[str, Any]:
         known = trials
-        if stage == "training" and grounds is not None:
+        if stage == TRAINING.name and grounds is not None:
             known = storage.get_all_trials(storage.get_study_id_from_name(grounds), deepcopy=False)
-        return _added(files, stage, trials, architectures_of(ranked({"architecture": known})))
+        return _added(files, stage, trials, architectures_of(ranked({ARCHITECTURE.name: known})))
 
     view = View(storage, stages, added)
     if not any(view.get_all_trials(study._study_id, False) for study in view.get_all_studies()):

@@ -8,7 +8,9 @@ from typing import Any
 
 from artifacts.ensemble_record import STAGE as ENSEMBLE
 from artifacts.records import UNTRAINED, TrialRecord
-from spaces.streams.names import GAN, RESERVED, STREAMS
+from artifacts.stages import ARCHITECTURE, GAN, TRAINING
+from spaces.streams.names import GAN as GAN_STREAM
+from spaces.streams.names import RESERVED, STREAMS
 
 Architectures = Mapping[str, Mapping[str, Any]]
 """Hyperparameters of the architecture trials by number."""
@@ -19,7 +21,7 @@ def architectures_of(records: Iterable[TrialRecord]) -> Architectures:
     return {
         str(record.trial): record.hyperparameters
         for record in records
-        if record.stage == "architecture"
+        if record.stage == ARCHITECTURE.name
     }
 
 
@@ -31,9 +33,9 @@ def told(record: TrialRecord, architectures: Architectures) -> TrialRecord:
         architectures: from :func:`architectures_of`.
     """
     chosen, ground, lineage = record.hyperparameters, record.hyperparameters, ""
-    if record.stage == "training" and chosen:
+    if record.stage == TRAINING.name and chosen:
         number = str(chosen["architecture"])
-        ground, lineage = architectures.get(number, {}), f"architecture/{number}"
+        ground, lineage = architectures.get(number, {}), f"{ARCHITECTURE}/{number}"
     elif record.stage == ENSEMBLE:
         ground, lineage = {}, ", ".join(chosen)
     return dataclasses.replace(
@@ -55,14 +57,14 @@ def describe(record: TrialRecord, architectures: Architectures) -> str:
     chosen = record.hyperparameters
     if not chosen:
         return ""
-    if record.stage == "gan":
+    if record.stage == GAN.name:
         return _gan(record)
     if record.stage == UNTRAINED:
         side = "higher" if chosen["higher_is_fake"] else "lower"
         return f"{chosen['quantity'].replace('_', ' ')} alone: {side} is fake"
     if record.stage == ENSEMBLE:
         return " + ".join(f"{weight:.2f} {name}" for name, weight in chosen.items())
-    if record.stage == "training":
+    if record.stage == TRAINING.name:
         ground = architectures.get(chosen["architecture"], {})
         return (
             f"{_streams(ground)} (trial {chosen['architecture']}): {chosen['optimizer']} "
@@ -119,7 +121,7 @@ def streams_of(chosen: Mapping[str, Any]) -> tuple[str, ...]:
     for stream in (*STREAMS, *others):
         on = any(name.startswith(f"detector/{stream}/") for name in chosen)
         # Pictures leave the gan stream nothing to choose, nor has one of another package to ask.
-        if on or (stream in (GAN, *others) and chosen.get(f"detector/{stream}")):
+        if on or (stream in (GAN_STREAM, *others) and chosen.get(f"detector/{stream}")):
             found.append(stream.replace("_", "-"))
     return tuple(found)
 

@@ -8,10 +8,10 @@ from typing import TypeAlias
 import plotly.graph_objects as go
 
 from artifacts.histories import Curve, read_curves
-from artifacts.records import DETECTOR_STAGES
 from artifacts.report.parts import Figure, Missing, Part
 from artifacts.report.search import Trials
 from artifacts.run_directory import RunDirectory
+from artifacts.stages import GAN, STAGE_OF
 
 _MOST_CURVES = 12
 
@@ -33,7 +33,9 @@ def learning_parts(run: RunDirectory, trials: Trials | str) -> list[Part]:
         for trial in trials[stage]
     }
     histories = {place: history for place, history in histories.items() if history}
-    detectors = {place: kept for place, kept in histories.items() if place[0] in DETECTOR_STAGES}
+    detectors = {
+        place: kept for place, kept in histories.items() if STAGE_OF[place[0]].builds_detectors
+    }
     kept = {place: one for place, one in detectors.items() if _is_kept(run, *place)}
     shown = dict(list((kept or detectors).items())[:_MOST_CURVES])
     if not shown:
@@ -55,7 +57,7 @@ def learning_parts(run: RunDirectory, trials: Trials | str) -> list[Part]:
             _by_epoch(shown, {"loss": "solid", "val_log_loss": "dot"}, "loss"),
         ),
     ]
-    gans = {place: kept for place, kept in histories.items() if place[0] == "gan"}
+    gans = {place: kept for place, kept in histories.items() if place[0] == GAN.name}
     if gans:
         parts.append(
             Figure(

@@ -17,14 +17,14 @@ from optuna.distributions import (
 )
 from optuna.trial import FrozenTrial, TrialState
 
-from artifacts.records import DETECTOR_STAGES, FILE_MB, HYPERPARAMETERS, LATENCY_MS, PARAMS
+from artifacts.records import FILE_MB, HYPERPARAMETERS, LATENCY_MS, PARAMS
 from artifacts.report.parts import Figure, Heading, Missing, Paragraph, Part
+from artifacts.stages import DETECTOR_STAGES, STAGE_OF, Direction, Stage
 
 Trials: TypeAlias = "Mapping[str, Sequence[FrozenTrial]]"
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
-_TITLES = {"architecture": "Architecture", "gan": "GAN", "training": "Training"}
 _FEWEST = 2
 _MOST_AXES, _MOST_BARS = 7, 10
 # From worse to better, each visible on white and on black.
@@ -49,20 +49,21 @@ def search_parts(trials: Trials | str) -> list[Part]:
     if not any(trials.values()):
         return [Missing("Search history", "no trial has begun yet.")]
     parts: list[Part] = []
-    for stage, ours in trials.items():
-        parts += [Heading(_TITLES.get(stage, stage)), Paragraph(_states(ours))]
+    for name, ours in trials.items():
+        stage = STAGE_OF[name]
+        parts += [Heading(stage.title), Paragraph(_states(ours))]
         parts += _stage_parts(stage, ours)
     return [*parts, Heading("What a better score costs"), _front(trials)]
 
 
-def _stage_parts(stage: str, trials: Sequence[FrozenTrial]) -> list[Part]:
+def _stage_parts(stage: Stage, trials: Sequence[FrozenTrial]) -> list[Part]:
     study = as_it_was(stage, trials)
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if not complete:
         return [Missing("History", "no trial of this stage is complete yet.")]
-    aim = _aim(stage)
+    aim = stage.value_title
     values = [trial.values[0] for trial in complete]
-    best = min(values) if stage == "gan" else max(values)
+    best = max(values) if stage.direction == "maximize" else min(values)
 
     def draw() -> go.Figure:
         target = None if len(study.directions) == 1 else _first
@@ -81,7 +82,7 @@ def _stage_parts(stage: str, trials: Sequence[FrozenTrial]) -> list[Part]:
     return [history, _importances(study, stage), _coordinates(study, stage)]
 
 
-def _importances(study: optuna.Study, stage: str) -> Part:
+def _importances(study: optuna.Study, stage: Stage) -> Part:
     complete = len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
     if complete < _FEWEST:
         return Missing("Hyperparameter importance", "it takes two complete trials at least.")
@@ -92,7 +93,7 @@ def _importances(study: optuna.Study, stage: str) -> Part:
         if not ranks:
             raise ValueError("no hyperparameter differs between all of the complete trials")
         figure = optuna.visualization.plot_param_importances(
-            study, target=_first, target_name=_aim(stage)
+            study, target=_first, target_name=stage.value_title
         )
         (bars,) = figure.data
         # The most important come last.
@@ -113,21 +114,21 @@ def _importances(study: optuna.Study, stage: str) -> Part:
     told = ", ".join(f"{name} {worth:.2f}" for name, worth in list(ranks.items())[:5])
     return Figure(
         part.caption,
-        f"Importance of hyperparameters for {_aim(stage)}, highest first: {told}.",
+        f"Importance of hyperparameters for {stage.value_title}, highest first: {told}.",
         part.figure,
         90 + 30 * min(len(ranks), _MOST_BARS),
     )
 
 
-def _coordinates(study: optuna.Study, stage: str) -> Part:
+def _coordinates(study: optuna.Study, stage: Stage) -> Part:
     names = _differing(study)
     if not names:
         return Missing("Parallel coordinates", "no hyperparameter differs between trials.")
-    ends = (_BETTER, _WORSE) if stage == "gan" else (_WORSE, _BETTER)
+    ends = (_WORSE, _BETTER) if stage.direction == "maximize" else (_BETTER, _WORSE)
 
     def draw() -> go.Figure:
         figure = optuna.visualization.plot_parallel_coordinate(
-            study, params=names, target=_first, target_name=_aim(stage)
+            study, params=names, target=_first, target_name=stage.value_title
         )
         *lines, scale = figure.data
         for line in lines:
@@ -141,7 +142,7 @@ def _coordinates(study: optuna.Study, stage: str) -> Part:
     return _drawn(
         "Parallel coordinates",
         draw,
-        f"One line a complete trial, from its {_aim(stage)} through what it chose.",
+        f"One line a complete trial, from its {stage.value_title} through what it chose.",
         f"Choices of {len(names)} hyperparameters by the complete trials of the {stage} stage: "
         f"{', '.join(names)}. The leaderboard has them in words.",
         height=440,
@@ -154,7 +155,7 @@ def _front(trials: Trials) -> Part:
     found = [
         trial
         for stage in DETECTOR_STAGES
-        for trial in trials.get(stage, ())
+        for trial in trials.get(stage.name, ())
         if trial.state == TrialState.COMPLETE and trial.values
     ]
     costs = (cost for cost in _COSTS if any(cost in trial.user_attrs for trial in found))
@@ -164,7 +165,7 @@ def _front(trials: Trials) -> Part:
     study = optuna.create_study(directions=["maximize", "minimize"])
     names: list[str] = []
     for stage in DETECTOR_STAGES:
-        for trial in trials.get(stage, ()):
+        for trial in trials.get(stage.name, ()):
             if trial in found and cost in trial.user_attrs:
                 value = float(trial.user_attrs[cost])
                 study.add_trial(optuna.create_trial(values=[trial.values[0], value]))
@@ -215,7 +216,7 @@ def _drawn(
     return Figure(caption, alternative, figure, height, size)
 
 
-def as_it_was(stage: str, trials: Sequence[FrozenTrial]) -> optuna.Study:
+def as_it_was(stage: Stage, trials: Sequence[FrozenTrial]) -> optuna.Study:
     """A study in memory of the same trials, its hyperparameters under short names and as they were.
 
     What the search suggested as an index stands there as the number it meant, and what only this
@@ -223,8 +224,7 @@ def as_it_was(stage: str, trials: Sequence[FrozenTrial]) -> optuna.Study:
     """
     ranges = _ranges(trials)
     values = [trial.values for trial in trials if trial.values]
-    directions: list[Literal["minimize", "maximize"]]
-    directions = ["minimize" if stage == "gan" else "maximize"]
+    directions: list[Direction] = [stage.direction]
     directions += ["minimize"] * (len(values[0]) - 1 if values else 0)
     study = optuna.create_study(directions=directions)
     for trial in trials:
@@ -291,10 +291,6 @@ def _differing(study: optuna.Study) -> list[str]:
 def _first(trial: FrozenTrial) -> float:
     """What a stage is ranked by."""
     return float(trial.values[0])
-
-
-def _aim(stage: str) -> str:
-    return "kernel distance (KID)" if stage == "gan" else "validation score"
 
 
 def _states(trials: Sequence[FrozenTrial]) -> str:

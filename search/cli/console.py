@@ -19,6 +19,7 @@ from rich.progress import (
 )
 
 from artifacts.run_directory import RunDirectory
+from artifacts.stages import Stage
 from search.cli.live_table import LiveProgress, told
 from search.trials.trial import TrialOutcome
 
@@ -83,13 +84,13 @@ class LineProgress:
     """Tells in plain lines how a run goes; see :class:`search.workers.dispatch.Progress`."""
 
     def __init__(self) -> None:
-        self._stage = ""
+        self._stage: Stage | None = None
 
-    def stage(self, name: str, ended: Sequence[TrialOutcome], total: int) -> None:
+    def stage(self, stage: Stage, ended: Sequence[TrialOutcome], total: int) -> None:
         """Say once that a stage begins."""
-        if name != self._stage:
-            self._stage = name
-            log.print(f"{name} search: {len(ended)} of {total} trials done", markup=False)
+        if stage != self._stage:
+            self._stage = stage
+            log.print(f"{stage} search: {len(ended)} of {total} trials done", markup=False)
 
     def trial(self, outcome: TrialOutcome) -> None:
         """Print a line for a trial that ended."""

@@ -39,7 +39,7 @@ def dashboard(
         warnings.filterwarnings("ignore", category=UserWarning, module="optuna")
         directory = RunDirectory(run_dir).open()
         place = Place.of(directory.journal)
-        names = {stage: place.study_name(stage) for stage in studies.begun(place)}
+        names = {stage.name: place.study_name(stage) for stage in studies.begun(place)}
         if not names:
             raise UserError(f"{run_dir} has no trials yet; open its dashboard when one has begun")
         page = application(directory, place.open(), names)

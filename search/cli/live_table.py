@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from artifacts.run_directory import RunDirectory
+from artifacts.stages import Stage
 from search.curves import read_curve, sparkline
 from search.trials.trial import TrialOutcome
 
@@ -35,7 +36,7 @@ class LiveProgress:
         self._console = console
         self._run = run
         self._clock = clock
-        self._stage = ""
+        self._stage: Stage | None = None
         self._is_on = False
         self._total = self._done = self._before = 0
         self._began = clock()
@@ -43,11 +44,11 @@ class LiveProgress:
         self._running: tuple[int, ...] = ()
         self._best: TrialOutcome | None = None
 
-    def stage(self, name: str, ended: Sequence[TrialOutcome], total: int) -> None:
+    def stage(self, stage: Stage, ended: Sequence[TrialOutcome], total: int) -> None:
         """Begin a stage, with what an earlier start has done of it; told of it again, end it."""
-        self._is_on = name != self._stage and len(ended) < total
-        if name != self._stage:
-            self._stage, self._best, self._running = name, None, ()
+        self._is_on = stage != self._stage and len(ended) < total
+        if stage != self._stage:
+            self._stage, self._best, self._running = stage, None, ()
             self._states.clear()
             self._began, self._before = self._clock(), len(ended)
             for outcome in ended:
@@ -76,15 +77,15 @@ class LiveProgress:
 
     def render(self) -> RenderableType:
         """The table as it is now."""
-        if not self._is_on:
+        if not self._is_on or self._stage is None:
             return Text("")
-        return Group(Text(f"  {self._headline()}"), self._table())
+        return Group(Text(f"  {self._headline(self._stage)}"), self._table(self._stage))
 
-    def _headline(self) -> str:
-        parts = [f"{self._stage} {self._done}/{self._total}"]
+    def _headline(self, stage: Stage) -> str:
+        parts = [f"{stage} {self._done}/{self._total}"]
         if self._best is not None and self._best.value is not None:
-            name = value_name(self._stage)
-            parts.append(f"best {name} {self._best.value:.3f} (trial {self._best.number})")
+            best = f"{self._best.value:.3f} (trial {self._best.number})"
+            parts.append(f"best {stage.value_name} {best}")
         parts += [
             f"{self._states[state]} {state}"
             for state in ("pruned", "failed")
@@ -103,14 +104,14 @@ class LiveProgress:
             return None
         return (self._clock() - self._began) / ended * (self._total - self._done)
 
-    def _table(self) -> RenderableType:
+    def _table(self, stage: Stage) -> RenderableType:
         if not self._running:
             return Text("    no trial runs yet")
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False)
         for name in ("running", "epoch", "value", "curve"):
             table.add_column(name, justify="right" if name in ("epoch", "value") else "left")
         for number in self._running:
-            curve = read_curve(self._run.trial(self._stage, number) / "history.csv")
+            curve = read_curve(self._run.trial(stage, number) / "history.csv")
             value = f"{curve.name} {curve.values[-1]:.3f}" if curve.values else ""
             step = str(curve.step) if curve.step else "begins"
             table.add_row(f"trial {number}", step, value, sparkline(curve.values))
@@ -121,26 +122,19 @@ def told(outcome: TrialOutcome) -> str:
     """How a trial ended, in one line."""
     text = f"{outcome.stage} {outcome.number}: {outcome.state}"
     if outcome.value is not None:
-        text += f", {value_name(outcome.stage)} {outcome.value:.3f}"
+        text += f", {outcome.stage.value_name} {outcome.value:.3f}"
     if outcome.reason:
         text += f", {outcome.reason}"
     return f"{text}, {outcome.seconds:.0f} s"
 
 
-def value_name(stage: str) -> str:
-    """What the value of a trial is called."""
-    return "KID" if stage == "gan" else "score"
-
-
 def is_better(outcome: TrialOutcome, best: TrialOutcome | None) -> bool:
-    """Whether a trial is the best so far: of GANs the lowest value, of detectors the highest."""
+    """Return whether a trial is the best of its stage so far."""
     if outcome.value is None:
         return False
     if best is None or best.value is None:
         return True
-    if outcome.stage == "gan":
-        return outcome.value < best.value
-    return outcome.value > best.value
+    return outcome.stage.is_better(outcome.value, best.value)
 
 
 def duration(seconds: float) -> str:

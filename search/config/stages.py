@@ -1,21 +1,21 @@
-"""The stages of a run, in their order, and what a stage lacks of those before it."""
+"""The order of the stages and the number of trials of each, as a configuration sets them."""
 
 from __future__ import annotations
 
+from artifacts.stages import ARCHITECTURE, GAN, SEARCH_STAGES, TRAINING, Stage
 from search.config.run_config import RunConfig
-from spaces.streams.names import GAN
+from spaces.streams.names import GAN as GAN_STREAM
 
-ORDER = ("architecture", "gan", "training")
-GAN_FIRST = ("gan", "architecture", "training")
-"""Where detectors are built with what the GAN has learned."""
+GAN_FIRST = (GAN, ARCHITECTURE, TRAINING)
+"""Order of the stages if detectors use what the GAN has learned."""
 
 
-def stages(config: RunConfig) -> dict[str, int]:
-    """How many trials each stage has, in the order of the stages."""
+def trials_by_stage(config: RunConfig) -> dict[Stage, int]:
+    """Return the number of trials of each stage, in the order in which the stages run."""
     trials = {
-        "architecture": config.architecture.trials,
-        "gan": config.gan.trials,
-        "training": config.training.trials,
+        ARCHITECTURE: config.architecture.trials,
+        GAN: config.gan.trials,
+        TRAINING: config.training.trials,
     }
-    order = GAN_FIRST if GAN in config.space.streams else ORDER
-    return {name: trials[name] for name in order}
+    order = GAN_FIRST if GAN_STREAM in config.space.streams else SEARCH_STAGES
+    return {stage: trials[stage] for stage in order}

@@ -16,6 +16,7 @@ from artifacts import records
 from artifacts.leaderboard.validation_split import write_scores
 from artifacts.models.saved import as_used
 from artifacts.run_directory import RunDirectory, replacing
+from artifacts.stages import Stage
 from data_prep.store.store import Store
 from search.config.feasible import methods_of, shown_frames
 from search.config.names import AUC_LATENCY, AUC_SIZE, LEAVING_OUT, LOG_LOSS, PARETO
@@ -47,7 +48,7 @@ _WHOLE = "whole.npz"
 
 
 def run_detector_trial(
-    config: RunConfig, stage: str, max_epochs: int, choose: Choose, *, growing: bool = False
+    config: RunConfig, stage: Stage, max_epochs: int, choose: Choose, *, growing: bool = False
 ) -> TrialOutcome:
     """Run one trial of a detector stage; its value is the objective at its best validation epoch.
 

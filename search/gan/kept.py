@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from artifacts.run_directory import RunDirectory
+from artifacts.stages import GAN
 from data_prep.errors import UserError
 from data_prep.store.store import Store
 from search.config.feasible import obstacle_to, possible_streams
@@ -13,7 +14,7 @@ from search.config.run_config import RunConfig
 from search.samples.samples import Walks
 from search.studies import study as studies
 from search.trials.trial import GAN_FILES
-from spaces.streams.names import GAN
+from spaces.streams.names import GAN as GAN_STREAM
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,8 +35,8 @@ def best_gan(run: RunDirectory) -> KeptGan | None:
     """The kept pair of lowest KID, or ``None`` where the stage has completed no trial."""
     if not run.root.is_dir():
         return None
-    for trial in studies.best(studies.open_study(run.journal, "gan")):
-        generator, discriminator = (run.trial("gan", trial.number) / name for name in GAN_FILES)
+    for trial in studies.best(studies.open_study(run.journal, GAN)):
+        generator, discriminator = (run.trial(GAN, trial.number) / name for name in GAN_FILES)
         if generator.is_file() and discriminator.is_file():
             return KeptGan(trial.number, generator, discriminator)
     return None
@@ -50,12 +51,12 @@ def left_without(config: RunConfig) -> str | None:
     Raises:
         UserError: no stream is left.
     """
-    if GAN not in config.space.streams or not config.gan.trials:
+    if GAN_STREAM not in config.space.streams or not config.gan.trials:
         return None
     if best_gan(RunDirectory(config.run_dir)) is not None:
         return None
     with Store(config.store) as store:
-        reason = obstacle_to(GAN, config, store, discriminator=False)
+        reason = obstacle_to(GAN_STREAM, config, store, discriminator=False)
         if not possible_streams(config, store, discriminator=False):
             raise UserError(f"{config.store}: no stream is left to search (gan: {reason})")
     return f"without the gan stream: {reason}"

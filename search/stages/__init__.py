@@ -5,10 +5,14 @@ Imports `detectors` and the packages below it.
 
 from __future__ import annotations
 
-MODULES = {
-    "architecture": "search.stages.architecture",
-    "gan": "search.stages.gan",
-    "training": "search.stages.training",
-    "finish": "search.stages.finish",
+from collections.abc import Mapping
+
+from artifacts.stages import ARCHITECTURE, FINISH, GAN, TRAINING, Stage
+
+MODULES: Mapping[Stage, str] = {
+    ARCHITECTURE: "search.stages.architecture",
+    GAN: "search.stages.gan",
+    TRAINING: "search.stages.training",
+    FINISH: "search.stages.finish",
 }
 """The module of each stage. They import TensorFlow, so that only worker processes import them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from artifacts.run_directory import RunDirectory
+from artifacts.stages import ARCHITECTURE
 from data_prep.errors import UserError
 from data_prep.store.store import Store
 from search.config.run_config import RunConfig
@@ -15,8 +16,6 @@ from search.trials.trial import TrialOutcome
 from spaces.backbones.pretrained import BackboneError
 from spaces.training.space import TrainingChoices
 
-STAGE = "architecture"
-
 
 def enqueue(config: RunConfig) -> None:
     """Queue the known good, so that it comes first: see
@@ -25,10 +24,10 @@ def enqueue(config: RunConfig) -> None:
     Raises:
         UserError: the space cannot be built: weights that cannot be had, clips too small.
     """
-    study = studies.open_study(RunDirectory(config.run_dir).journal, STAGE)
+    study = studies.open_study(RunDirectory(config.run_dir).journal, ARCHITECTURE)
     with Store(config.store) as store:
         try:
-            known = warm_start.taken(config).get(STAGE, [])
+            known = warm_start.taken(config).get(ARCHITECTURE, [])
             points = detectors.first_points(detectors.space(config, store), config, known)
         except (BackboneError, ValueError) as error:
             raise UserError(f"the detector space cannot be built: {error}") from None
@@ -56,4 +55,6 @@ def run(config: RunConfig) -> TrialOutcome:
         return hp, training_choices(config)
 
     growing = config.architecture.clips == "growing"
-    return run_detector_trial(config, STAGE, config.architecture.epochs, choose, growing=growing)
+    return run_detector_trial(
+        config, ARCHITECTURE, config.architecture.epochs, choose, growing=growing
+    )

@@ -14,6 +14,7 @@ from artifacts.ensemble_record import STAGE, EnsembleRecord, Member
 from artifacts.leaderboard.validation_split import write_scores
 from artifacts.models.ensemble import merged
 from artifacts.run_directory import RunDirectory
+from artifacts.stages import DETECTOR_STAGES, Stage
 from data_prep.store.store import Store
 from search.config.names import GENERALISATION
 from search.config.run_config import RunConfig
@@ -29,7 +30,7 @@ from search.trials.trial import MODEL_FILE, failure_reason
 
 _BYTES_A_WEIGHT = 4
 
-Candidate = tuple[str, FrozenTrial]
+Candidate = tuple[Stage, FrozenTrial]
 
 
 def better_ensemble(
@@ -78,7 +79,7 @@ def _try(
     ours = [candidates[place] for place in chosen]
     members = tuple(
         Member(
-            stage=stage,
+            stage=stage.name,
             trial=trial.number,
             weight=weight,
             objective=score_of(said[place]).value,
@@ -113,7 +114,7 @@ def _candidates(config: RunConfig, run: RunDirectory) -> list[Candidate]:
     """The kept trials of both detector stages, best first within a stage."""
     return [
         (stage, trial)
-        for stage in records.DETECTOR_STAGES
+        for stage in DETECTOR_STAGES
         for trial in studies.best(studies.open_study(run.journal, stage), config.kept)
         if (run.trial(stage, trial.number) / MODEL_FILE).is_file()
     ]

@@ -31,6 +31,7 @@ from artifacts.models.inference import probabilities, read_inputs, score_clips
 from artifacts.models.picture import draw_model
 from artifacts.models.saved import fold_calibration, plain_copy, save_model, versions
 from artifacts.run_directory import RunDirectory, write_text
+from artifacts.stages import ARCHITECTURE, DETECTOR_STAGES, Stage
 from data_prep.errors import UserError
 from data_prep.store.store import Store
 from search.config.names import Objective
@@ -55,7 +56,7 @@ AGREEMENT = 1e-5
 class Winner:
     """The best trial of all stages, and what it takes to train it again."""
 
-    stage: str
+    stage: Stage
     trial: FrozenTrial
     architecture: Mapping[str, Any]
     choices: TrainingChoices
@@ -162,7 +163,7 @@ def choose(config: RunConfig) -> Winner:
     run = RunDirectory(config.run_dir)
     found = [
         (stage, trial)
-        for stage in records.DETECTOR_STAGES
+        for stage in DETECTOR_STAGES
         for trial in studies.best(studies.open_study(run.journal, stage), 1)
     ]
     if not found:
@@ -171,10 +172,10 @@ def choose(config: RunConfig) -> Winner:
         )
     stage, trial = min(found, key=lambda entry: studies.ranking(entry[1]))
     chosen = trial.user_attrs[records.HYPERPARAMETERS]
-    if stage == architecture.STAGE:
+    if stage == ARCHITECTURE:
         return Winner(stage, trial, chosen, architecture.training_choices(config))
-    study = studies.open_study(run.journal, architecture.STAGE)
-    number = int(chosen[training.ARCHITECTURE])
+    study = studies.open_study(run.journal, ARCHITECTURE)
+    number = int(chosen[training.CHOSEN_ARCHITECTURE])
     ground = study.trials[number].user_attrs[records.HYPERPARAMETERS]
     choices = training.training_choices(config, fixed(chosen))
     return Winner(stage, trial, ground, choices)
@@ -225,7 +226,7 @@ def _better_of_trial_and_refit(
             raise UserError(f"{file} is missing and the refit failed: {failure}")
         model = keras.models.load_model(file, compile=False)
     origin = Origin(
-        stage=winner.stage,
+        stage=winner.stage.name,
         trial=winner.trial.number,
         trial_validation=_scored(earned),
         refit_validation=None if refit is None else _scored(refit),

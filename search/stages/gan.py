@@ -9,6 +9,7 @@ import optuna
 
 from artifacts import records
 from artifacts.run_directory import RunDirectory, replacing
+from artifacts.stages import GAN
 from data_prep.errors import UserError
 from data_prep.store.store import Store
 from search.config.run_config import RunConfig
@@ -24,7 +25,6 @@ from spaces.gan.choices import GanChoices, gan_space
 from spaces.gan.features import face_features
 from spaces.gan.networks import without_spectral_norm
 
-STAGE = "gan"
 # How often a trial reports, and so may be pruned.
 REPORTS = 5
 # Generated faces that a report measures.
@@ -50,7 +50,7 @@ def enqueue(config: RunConfig) -> None:
         face_features(config.gan.features, config.gan.side)
     except BackboneError as error:
         raise UserError(f"gan.features = {config.gan.features!r}: {error}") from None
-    study = studies.open_study(RunDirectory(config.run_dir).journal, STAGE)
+    study = studies.open_study(RunDirectory(config.run_dir).journal, GAN)
     for values in _FIRST[: config.gan.trials]:
         hp = fixed(dict(values))
         gan_space(hp, config.gan.side)
@@ -68,7 +68,7 @@ def run(config: RunConfig) -> TrialOutcome:
         with Store(config.store) as store:
             return _train(choices, config, store, trial)
 
-    return run_trial(config, STAGE, REPORTS, objective)
+    return run_trial(config, GAN, REPORTS, objective)
 
 
 def fixed_latents(choices: GanChoices, seed: int) -> npt.NDArray[np.float32]:

@@ -14,10 +14,11 @@ from optuna.trial import FrozenTrial
 
 from artifacts import records
 from artifacts.run_directory import RunDirectory, write_json
+from artifacts.stages import ARCHITECTURE, DETECTOR_STAGES, Stage
 from data_prep.store.store import Store
 from search.config.run_config import RunConfig
 from search.detectors.limits import latency_ms
-from search.stages import architecture, training
+from search.stages import training
 from search.studies import study as studies
 from search.trials.trial import MODEL_FILE, failure_reason
 
@@ -51,15 +52,15 @@ def measure(config: RunConfig, run: RunDirectory, store: Store) -> None:
     write_json(run.latencies, found)
 
 
-def _kept(config: RunConfig, run: RunDirectory) -> Iterator[tuple[str, FrozenTrial]]:
-    for stage in records.DETECTOR_STAGES:
+def _kept(config: RunConfig, run: RunDirectory) -> Iterator[tuple[Stage, FrozenTrial]]:
+    for stage in DETECTOR_STAGES:
         for trial in studies.best(studies.open_study(run.journal, stage), config.kept):
             if (run.trial(stage, trial.number) / MODEL_FILE).is_file():
                 yield stage, trial
 
 
-def _architecture(stage: str, trial: FrozenTrial) -> int:
+def _architecture(stage: Stage, trial: FrozenTrial) -> int:
     """Number of the architecture that a trial trained."""
-    if stage == architecture.STAGE:
+    if stage == ARCHITECTURE:
         return trial.number
-    return int(trial.user_attrs[records.HYPERPARAMETERS][training.ARCHITECTURE])
+    return int(trial.user_attrs[records.HYPERPARAMETERS][training.CHOSEN_ARCHITECTURE])

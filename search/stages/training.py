@@ -10,6 +10,7 @@ import numpy as np
 
 from artifacts import records
 from artifacts.run_directory import RunDirectory
+from artifacts.stages import ARCHITECTURE, TRAINING
 from search.config.run_config import RunConfig
 from search.detectors.trial import run_detector_trial
 from search.gan.kept import kept_generator
@@ -22,13 +23,13 @@ from search.trials.trial import TrialOutcome
 from spaces.training.names import BATCH_SIZES, LEARNING_RATES
 from spaces.training.space import TrainingChoices, training_space
 
-STAGE = "training"
-ARCHITECTURE = "architecture"
+CHOSEN_ARCHITECTURE = "architecture"
+"""Hyperparameter of this stage: the number of the trial whose architecture it trains."""
 
 
 def best_architectures(config: RunConfig) -> dict[str, dict[str, Value]]:
     """Hyperparameters of the architectures this stage chooses from, by trial number, best first."""
-    study = studies.open_study(RunDirectory(config.run_dir).journal, architecture.STAGE)
+    study = studies.open_study(RunDirectory(config.run_dir).journal, ARCHITECTURE)
     return {
         str(trial.number): trial.user_attrs[records.HYPERPARAMETERS]
         for trial in studies.best(study, config.training.architectures)
@@ -40,7 +41,7 @@ def enqueue(config: RunConfig) -> None:
 
     What a warm start knows comes next, then the original recipe.
     """
-    study = studies.open_study(RunDirectory(config.run_dir).journal, STAGE)
+    study = studies.open_study(RunDirectory(config.run_dir).journal, TRAINING)
     best = list(best_architectures(config))
     longer = dataclasses.asdict(architecture.training_choices(config))
     longer["epochs"] = config.training.max_epochs
@@ -48,13 +49,13 @@ def enqueue(config: RunConfig) -> None:
     longer["batch_size"] = min(
         BATCH_SIZES, key=lambda size: abs(size - config.architecture.batch_size)
     )
-    known = warm_start.taken(config).get(STAGE, [])
+    known = warm_start.taken(config).get(TRAINING, [])
     for values in known:
         # A number of the other run.
-        values.pop(ARCHITECTURE, None)
+        values.pop(CHOSEN_ARCHITECTURE, None)
     answers = [fixed(longer), *map(KnownAnswers, known), fixed({})]
     for hp in answers[: config.training.trials]:
-        hp.Choice(ARCHITECTURE, best)
+        hp.Choice(CHOSEN_ARCHITECTURE, best)
         training_space(hp, config.training.max_epochs, _pinned(config))
         study.enqueue_trial(optuna_params(hp), skip_if_exists=True)
 
@@ -78,7 +79,7 @@ def run(config: RunConfig) -> TrialOutcome:
     def choose(
         hp: OptunaHyperParameters,
     ) -> tuple[keras_tuner.HyperParameters, TrainingChoices]:
-        chosen = hp.Choice(ARCHITECTURE, list(architectures))
+        chosen = hp.Choice(CHOSEN_ARCHITECTURE, list(architectures))
         return fixed(architectures[chosen]), training_choices(config, hp)
 
-    return run_detector_trial(config, STAGE, config.training.max_epochs, choose)
+    return run_detector_trial(config, TRAINING, config.training.max_epochs, choose)

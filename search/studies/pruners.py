@@ -76,7 +76,7 @@ class _Hyperband(HyperbandPruner):
             return -1
         if not self._pruners:
             return 0
-        key = f"{studies.stage_of(study)}_{studies.draw(study, trial)}"
+        key = f"{studies.name_in_run(study)}_{studies.draw(study, trial)}"
         left = binascii.crc32(key.encode()) % self._total_trial_allocation_budget
         for bracket, budget in enumerate(self._trial_allocation_budgets):
             left -= budget

@@ -88,7 +88,7 @@ class RepeatableSampler(BaseSampler):
         if self._name == GRID and _is_continuous(param_distribution):
             raise UserError(
                 f"the grid sampler needs finite choices, and {param_name} of the "
-                f"{studies.stage_of(study)} stage is any number in its range: take another "
+                f"{studies.name_in_run(study)} stage is any number in its range: take another "
                 "sampler, or leave the stage out with trials = 0"
             )
         # By name, since a trial that is repeated is not asked again for what it knows.
@@ -116,7 +116,7 @@ class RepeatableSampler(BaseSampler):
 
     def _seeded(self, study: optuna.Study, trial: FrozenTrial, question: str = "") -> BaseSampler:
         """The sampler of a trial, or of one question in it."""
-        key = f"{self._seed}/{studies.stage_of(study)}/{studies.draw(study, trial)}/{question}"
+        key = f"{self._seed}/{studies.name_in_run(study)}/{studies.draw(study, trial)}/{question}"
         sampler = self._make(int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big"))
         sampler.before_trial(study, trial)
         return sampler

@@ -19,6 +19,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.storages.journal._file import get_lock_file
 
 from artifacts.run_directory import RunDirectory
+from artifacts.stages import Stage
 from data_prep.errors import UserError
 from data_prep.text import one_line
 from search.config.addresses import SCHEME, database, password_in, plain, without_password
@@ -70,9 +71,9 @@ class Place:
         """For messages; without a password."""
         return without_password(self.server) if self.server else str(self.journal)
 
-    def study_name(self, stage: str) -> str:
+    def study_name(self, stage: Stage) -> str:
         """What the study of a stage is called there."""
-        return f"{self.run}/{stage}" if self.server else stage
+        return f"{self.run}/{stage}" if self.server else stage.name
 
     def reach(self) -> None:
         """Check that a server answers and lets us in.

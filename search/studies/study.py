@@ -4,31 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from artifacts.records import DETECTOR_STAGES, REASON, VAL_LOG_LOSS
+from artifacts.records import REASON, VAL_LOG_LOSS
 from artifacts.run_directory import RunDirectory
+from artifacts.stages import SEARCH_STAGES, STAGE_OF, Direction, Stage
 from search.config.names import PARETO
 from search.studies.storage import Place, told
 
 INTERRUPTED = "interrupted; retried"
 RETRY_OF = "retry_of"
 DRAW = "draw"
-DIRECTIONS: Mapping[str, Literal["minimize", "maximize"]] = {
-    "architecture": "maximize",
-    "gan": "minimize",
-    "training": "maximize",
-}
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
-def open_study(journal: Path, stage: str) -> optuna.Study:
+def open_study(journal: Path, stage: Stage) -> optuna.Study:
     """Open or make the study of a stage, for asking questions about it.
 
     Args:
@@ -41,7 +36,7 @@ def open_study(journal: Path, stage: str) -> optuna.Study:
     return at(Place.of(journal), stage)
 
 
-def at(place: Place, stage: str) -> optuna.Study:
+def at(place: Place, stage: Stage) -> optuna.Study:
     """Open or make the study of a stage at a place.
 
     Raises:
@@ -61,10 +56,10 @@ def at(place: Place, stage: str) -> optuna.Study:
         )
 
 
-def directions(place: Place, stage: str) -> list[Literal["minimize", "maximize"]]:
+def directions(place: Place, stage: Stage) -> list[Direction]:
     """Which way the values of a stage are better: one, or two where the objective is two."""
-    ours = [DIRECTIONS[stage]]
-    if stage in DETECTOR_STAGES and objective_named_in(place.journal) in PARETO:
+    ours = [stage.direction]
+    if stage.builds_detectors and objective_named_in(place.journal) in PARETO:
         return [*ours, "minimize"]
     return ours
 
@@ -87,12 +82,17 @@ def forget(place: Place) -> None:
         optuna.delete_study(study_name=place.study_name(stage), storage=place.open())
 
 
-def stage_of(study: optuna.Study) -> str:
-    """The stage a study is of; on a server its name begins with that of the run."""
+def stage_of(study: optuna.Study) -> Stage:
+    """Return the stage of a study."""
+    return STAGE_OF[name_in_run(study)]
+
+
+def name_in_run(study: optuna.Study) -> str:
+    """Return the name of a study without that of its run, which precedes it on a server."""
     return study.study_name.rpartition("/")[2]
 
 
-def begun(place: Place) -> list[str]:
+def begun(place: Place) -> list[Stage]:
     """The stages of a run that have a study at a place; also while the run is going on.
 
     Raises:
@@ -102,29 +102,29 @@ def begun(place: Place) -> list[str]:
 
 
 def trials(journal: Path) -> dict[str, list[FrozenTrial]]:
-    """All trials of a run by stage, of the stages begun so far; also while a run is going on.
+    """Return all trials of a run by the name of their stage; the run may be in progress.
 
-    Nothing is written, so that anybody who can read a run can look at it.
+    Nothing is written, so that read access to the run is enough.
     """
     place = Place.of(journal)
     found = _ids(place)
     opened = place.open() if found else None
     with told(place):
         return {
-            stage: opened.get_all_trials(number, deepcopy=False)
+            stage.name: opened.get_all_trials(number, deepcopy=False)
             for stage, number in found.items()
             if opened is not None
         }
 
 
-def _ids(place: Place) -> dict[str, int]:
+def _ids(place: Place) -> dict[Stage, int]:
     """The studies of a run by stage, as the storage numbers them."""
     if not place.server and not place.journal.exists():
         return {}
     opened = place.open()
     with told(place):
         ids = {study.study_name: study._study_id for study in opened.get_all_studies()}
-    names = {stage: place.study_name(stage) for stage in DIRECTIONS}
+    names = {stage: place.study_name(stage) for stage in SEARCH_STAGES}
     return {stage: ids[name] for stage, name in names.items() if name in ids}
 
 

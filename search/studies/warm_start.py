@@ -5,17 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from artifacts.records import DETECTOR_STAGES, HYPERPARAMETERS
+from artifacts.records import HYPERPARAMETERS
 from artifacts.run_directory import RunDirectory
+from artifacts.stages import ARCHITECTURE, DETECTOR_STAGES, Stage
 from data_prep.errors import UserError
 from search.config.run_config import RunConfig
+from search.config.stages import trials_by_stage
 from search.studies import study as studies
 
 if TYPE_CHECKING:
     from search.studies.hyperparameters import Value
 
 
-def taken(config: RunConfig) -> dict[str, list[dict[str, Value]]]:
+def taken(config: RunConfig) -> dict[Stage, list[dict[str, Value]]]:
     """Hyperparameters of what each detector stage takes over, best first; nothing without a run.
 
     Half of a stage's trials at most, so that a search still looks for itself.
@@ -27,15 +29,15 @@ def taken(config: RunConfig) -> dict[str, list[dict[str, Value]]]:
         return {}
     run = RunDirectory(Path(config.warm_start)).open()
     trials = studies.trials(run.journal)
-    wanted = {"architecture": config.architecture.trials, "training": config.training.trials}
+    wanted = trials_by_stage(config)
     found = {
         stage: [
             dict(trial.user_attrs[HYPERPARAMETERS])
-            for trial in studies.ranked(trials.get(stage, []))[: -(-wanted[stage] // 2)]
+            for trial in studies.ranked(trials.get(stage.name, []))[: -(-wanted[stage] // 2)]
         ]
         for stage in DETECTOR_STAGES
     }
-    if not found["architecture"]:
+    if not found[ARCHITECTURE]:
         raise UserError(
             f"no architecture trial of {run.root} completed, so there is nothing to start from; "
             "leave out --warm-start"

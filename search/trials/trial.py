@@ -18,6 +18,7 @@ from optuna.trial import TrialState
 
 from artifacts import records
 from artifacts.run_directory import RunDirectory, write_json, write_text
+from artifacts.stages import Stage
 from data_prep.errors import DfsearchError, UserError
 from search.config.run_config import RunConfig
 from search.studies import study as studies
@@ -57,7 +58,7 @@ class TrialResult:
 class TrialOutcome:
     """How a trial ended, for whoever started it; ``state`` as in the leaderboard."""
 
-    stage: str
+    stage: Stage
     number: int
     state: str
     value: float | None
@@ -101,7 +102,7 @@ class NoTicketError(DfsearchError):
     """No trial waits to be run; another worker was quicker."""
 
 
-def run_trial(config: RunConfig, stage: str, steps: int, objective: Objective) -> TrialOutcome:
+def run_trial(config: RunConfig, stage: Stage, steps: int, objective: Objective) -> TrialOutcome:
     """Claim a trial that waits, run the objective on it, and record how it ended.
 
     Nothing the objective raises leaves this function but an interruption and what every other
@@ -190,7 +191,10 @@ def _run(
     stage = studies.stage_of(study)
     outcome = TrialOutcome(stage, trial.number, records.STATES[state], value, seconds, reason)
     hyperparameters = trial.user_attrs.get(records.HYPERPARAMETERS, {})
-    facts = dataclasses.asdict(outcome) | {"hyperparameters": hyperparameters}
+    facts = dataclasses.asdict(outcome) | {
+        "stage": stage.name,
+        "hyperparameters": hyperparameters,
+    }
     if found := trial.user_attrs.get(records.METHOD_AUC):
         facts[records.METHOD_AUC] = found
     write_json(folder / "metrics.json", facts)

@@ -9,8 +9,9 @@ import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from artifacts.stages import ARCHITECTURE, Stage
 from search.config.run_config import RunConfig
-from search.config.stages import stages
+from search.config.stages import trials_by_stage
 from search.studies import study as studies
 
 
@@ -30,11 +31,13 @@ class Budget:
     def __init__(self, config: RunConfig, clock: Callable[[], float] = time.monotonic) -> None:
         self._patience = config.patience
         self._clock = clock
-        self._wanted = {stage: trials for stage, trials in stages(config).items() if trials}
+        self._wanted = {
+            stage: trials for stage, trials in trials_by_stage(config).items() if trials
+        }
         self._end = clock() + 60 * config.minutes if config.minutes else None
         self._stage_end: float | None = None
 
-    def begin(self, stage: str) -> None:
+    def begin(self, stage: Stage) -> None:
         """Give a stage its share of the time that is left; stages begin in their order."""
         names = list(self._wanted)
         to_come = names[names.index(stage) :]
@@ -48,7 +51,7 @@ class Budget:
         """Why no further trial of the stage may begin; empty where one may."""
         trials = study.get_trials(deepcopy=False)
         complete = any(trial.state == TrialState.COMPLETE for trial in trials)
-        may_end = complete or studies.stage_of(study) != "architecture"
+        may_end = complete or studies.stage_of(study) != ARCHITECTURE
         if may_end and self._stage_end is not None and self._clock() >= self._stage_end:
             return "its share of the time is up"
         if may_end and self._patience and len(study.directions) == 1:

@@ -14,9 +14,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from artifacts import records
 from artifacts.run_directory import RunDirectory
+from artifacts.stages import Stage
 from data_prep.errors import UserError
 from search.config.run_config import RunConfig
-from search.config.stages import stages
+from search.config.stages import trials_by_stage
 from search.studies import study as studies
 from search.studies.samplers import exhausted
 from search.trials import heartbeat
@@ -37,7 +38,7 @@ _TICK_SECONDS = 1.0
 class Progress(Protocol):
     """Where a run tells how it goes."""
 
-    def stage(self, name: str, ended: Sequence[TrialOutcome], total: int) -> None:
+    def stage(self, stage: Stage, ended: Sequence[TrialOutcome], total: int) -> None:
         """A stage begins or goes on, or is over, with these of ``total`` trials finished."""
 
     def trial(self, outcome: TrialOutcome) -> None:
@@ -68,10 +69,10 @@ class Dispatch:
     def __init__(
         self,
         config: RunConfig,
-        stage: str,
+        stage: Stage,
         crew: Crew,
         progress: Progress,
-        call: Callable[[RunConfig, str], worker.Ran] = worker.run_trial,
+        call: Callable[[RunConfig, Stage], worker.Ran] = worker.run_trial,
         budget: Budget | None = None,
     ) -> None:
         self._config = config
@@ -120,11 +121,13 @@ class Dispatch:
 
     def _has_been_left(self) -> bool:
         """Whether the run went on to a later stage, which was built on what this one had."""
-        order = list(stages(self._config))
+        order = list(trials_by_stage(self._config))
         later = order[order.index(self._stage) + 1 :]
         begun = studies.trials(self._directory.journal)
         return any(
-            trial.state != TrialState.WAITING for name in later for trial in begun.get(name, ())
+            trial.state != TrialState.WAITING
+            for stage in later
+            for trial in begun.get(stage.name, ())
         )
 
     def _is_open(self) -> bool:
@@ -231,7 +234,7 @@ def is_worn(ran: worker.Ran, config: RunConfig) -> bool:
     return ran.trials >= TRIALS_A_WORKER or 0 < config.limits.worker_gb * 1e9 < ran.resident
 
 
-def _outcome(stage: str, trial: FrozenTrial) -> TrialOutcome:
+def _outcome(stage: Stage, trial: FrozenTrial) -> TrialOutcome:
     """How a trial ended, as its study knows it."""
     known = trial.user_attrs
     complete = trial.state == optuna.trial.TrialState.COMPLETE

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from artifacts.run_directory import RunDirectory
+from artifacts.stages import Stage
 from data_prep.errors import UserError
 from search.config import run_config as configuration
 from search.config.run_config import RunConfig
@@ -73,7 +74,7 @@ class _Member:
         self._crew = LocalWorkers(1)
         self._done = 0
         self._idle_deaths = 0
-        self._stage = ""
+        self._stage: Stage | None = None
 
     def work(self) -> int:
         """Run trials until the run is finished."""
@@ -94,7 +95,7 @@ class _Member:
             self._give_back()
         return self._done
 
-    def _open_stage(self) -> str | None:
+    def _open_stage(self) -> Stage | None:
         """A stage with a trial that may be claimed."""
         place = Place.of(self._directory.journal)
         for stage in studies.begun(place):
@@ -103,7 +104,7 @@ class _Member:
                 return stage
         return None
 
-    def _run_one(self, stage: str) -> bool:
+    def _run_one(self, stage: Stage) -> bool:
         """Run a trial in a process of its own; whether there was one."""
         self._stage = stage
         future = self._crew.submit(worker.run_trial, self._config, stage)
@@ -111,7 +112,7 @@ class _Member:
         try:
             ran = self._crew.collect(future, lambda ran: is_worn(ran, self._config))
         except WorkerDiedError as death:
-            self._bury(str(death))
+            self._bury(stage, str(death))
             return True
         self._idle_deaths = 0
         if ran.outcome is None:
@@ -120,17 +121,17 @@ class _Member:
         self._say(f"{stage} {ran.outcome.number}: {ran.outcome.state}")
         return True
 
-    def _bury(self, said: str) -> None:
+    def _bury(self, stage: Stage, said: str) -> None:
         """Fail the trial that our process died of."""
-        study = studies.open_study(self._directory.journal, self._stage)
+        study = studies.open_study(self._directory.journal, stage)
         ours = [t for t in tickets.running(study) if heartbeat.is_child(t.user_attrs)]
         self._idle_deaths = 0 if ours else self._idle_deaths + 1
         if self._idle_deaths == MAX_IDLE_DEATHS:
             raise UserError(f"workers die before they begin a trial ({said}); enough memory?")
         for trial in ours:
-            folder = self._directory.trial(self._stage, trial.number)
+            folder = self._directory.trial(stage, trial.number)
             bury(study, trial, folder, self._config.limits.trial_minutes, said)
-            self._say(f"{self._stage} {trial.number}: failed, the worker died: {said}")
+            self._say(f"{stage} {trial.number}: failed, the worker died: {said}")
 
     def _give_back(self) -> None:
         """Have the run repeat what this worker was in the middle of."""

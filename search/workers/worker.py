@@ -13,6 +13,7 @@ import psutil
 
 from artifacts.quiet import import_tensorflow
 from artifacts.run_directory import RunDirectory
+from artifacts.stages import FINISH, Stage
 from data_prep.errors import UserError
 from search.config.addresses import visible_devices
 from search.config.run_config import RunConfig
@@ -40,12 +41,12 @@ class Ran:
     resident: int
 
 
-def enqueue(config: RunConfig, stage: str) -> None:
+def enqueue(config: RunConfig, stage: Stage) -> None:
     """Queue what a stage tries first; a stage is the module of its name."""
     _call(stage, "enqueue", config)
 
 
-def run_trial(config: RunConfig, stage: str) -> Ran:
+def run_trial(config: RunConfig, stage: Stage) -> Ran:
     """Run one trial of a stage, if one waits.
 
     Raises:
@@ -68,10 +69,10 @@ def run_waiting(run: Callable[[], TrialOutcome]) -> Ran:
 
 def finish(config: RunConfig) -> None:
     """Refit, calibrate, test and export the winner."""
-    _call("finish", "finish", config)
+    _call(FINISH, "finish", config)
 
 
-def _call(stage: str, function: str, config: RunConfig) -> Any:
+def _call(stage: Stage, function: str, config: RunConfig) -> Any:
     os.environ.update(visible_devices(config.device))
     lend_password(config.storage)
     import_tensorflow()

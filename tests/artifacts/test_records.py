@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from artifacts import records
 from artifacts.records import TrialRecord, ranked
+from artifacts.stages import DETECTOR_STAGES
 
 
 def _add(
@@ -216,7 +217,7 @@ def test_a_run_that_has_just_begun_has_no_records() -> None:
 
 
 def test_stages_that_train_detectors_are_those_with_a_rank() -> None:
-    assert records.DETECTOR_STAGES == ("architecture", "training")
+    assert tuple(map(str, DETECTOR_STAGES)) == ("architecture", "training")
 
 
 def test_ranks_follow_the_objective_and_the_auc_stands_beside_it() -> None:

@@ -18,6 +18,7 @@ from artifacts.prediction.predict import TRAINED_ON
 from artifacts.prediction.sliding import pace_of
 from artifacts.prediction.video_frames import Watcher
 from artifacts.run_directory import RunDirectory
+from artifacts.stages import ARCHITECTURE
 from bench.search.material import FROZEN, Case, config, make
 from data_prep.preparation.clip import Preparation, make_detector
 from data_prep.store.store import Store
@@ -71,7 +72,7 @@ def trials(tmp_path_factory: pytest.TempPathFactory) -> list[Work]:
     with pytest.MonkeyPatch.context() as patched:
         now = count_work(patched)
         architecture.enqueue(ours)
-        study = studies.open_study(RunDirectory(ours.run_dir).journal, architecture.STAGE)
+        study = studies.open_study(RunDirectory(ours.run_dir).journal, ARCHITECTURE)
         tickets.queue(study, TRIALS, TRIALS)
         for _ in range(TRIALS):
             vars(now).update(vars(Work()))

@@ -18,6 +18,7 @@ from optuna.trial import TrialState
 from artifacts import records
 from artifacts.leaderboard import board as leaderboard
 from artifacts.run_directory import RunDirectory
+from artifacts.stages import ARCHITECTURE
 from data_prep.errors import UserError
 from data_prep.store.store import Clip, Store, write_store
 from search.config.run_config import RunConfig, dump, resolve
@@ -84,7 +85,7 @@ def configured(methods_store: Path, tmp_path: Path) -> Callable[..., RunConfig]:
 
 def queued(config: RunConfig, number: int) -> optuna.Study:
     """The study of the architecture stage, with a trial waiting of what is quickly built."""
-    study = studies.open_study(RunDirectory(config.run_dir).journal, "architecture")
+    study = studies.open_study(RunDirectory(config.run_dir).journal, ARCHITECTURE)
     params = {"filters": 0, "stages": 3, "frame_stride": 1}
     small = {f"detector/spatial/{name}": value for name, value in params.items()}
     small |= {"detector/temporal/kind": "mean"}
@@ -157,7 +158,7 @@ def test_two_objectives_make_a_front_and_are_pruned_by_the_first(
     front = {record.trial for record in ranked if record.on_front}
     best = {
         trial.number
-        for trial in studies.open_study(config.run_dir / "studies.log", "architecture").best_trials
+        for trial in studies.open_study(config.run_dir / "studies.log", ARCHITECTURE).best_trials
     }
     assert front == best
     assert ranked[0].rank == 1

@@ -20,6 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from artifacts.records import HYPERPARAMETERS, REASON
 from artifacts.run_directory import RunDirectory
+from artifacts.stages import ARCHITECTURE
 from data_prep.store.store import Store
 from search.config import run_config as configuration
 from search.studies import study as studies
@@ -297,7 +298,7 @@ def test_a_search_whose_architectures_all_failed_ends_in_one_line_each_time(
     run.root.mkdir()
     run.config.write_text(configuration.dump(settings))
     run.write_fingerprint(store.fingerprint)
-    study = studies.open_study(run.journal, "architecture")
+    study = studies.open_study(run.journal, ARCHITECTURE)
     for _ in range(2):
         study.tell(study.ask(), state=TrialState.FAIL)
     for _ in range(2):

@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from artifacts.run_directory import RunDirectory
+from artifacts.stages import ARCHITECTURE, GAN, TRAINING, Stage
 from search.cli import console as shown_console
 from search.cli.console import LineProgress, run_progress
 from search.cli.live_table import LiveProgress, duration
@@ -23,7 +24,7 @@ class Clock:
 
 
 def outcome(
-    number: int, state: str = "complete", value: float | None = None, stage: str = "architecture"
+    number: int, state: str = "complete", value: float | None = None, stage: Stage = ARCHITECTURE
 ) -> TrialOutcome:
     reason = {"complete": "", "pruned": "val_auc 0.500 after 2 epochs"}.get(state, "out of memory")
     return TrialOutcome(stage, number, state, value, 12.4, reason)
@@ -67,7 +68,7 @@ def write_history(folder: Path, number: int, values: list[float]) -> None:
 def test_running_trials_are_shown_with_epoch_value_and_curve(
     live: LiveProgress, tmp_path: Path
 ) -> None:
-    live.stage("architecture", [], 5)
+    live.stage(ARCHITECTURE, [], 5)
     live.running([0, 1])
     write_history(tmp_path, 0, [0.5, 0.75, 0.625])
     shown = text(live)
@@ -80,7 +81,7 @@ def test_running_trials_are_shown_with_epoch_value_and_curve(
 def test_the_headline_tells_best_counts_and_time_left(
     live: LiveProgress, clock: Clock, console: Console
 ) -> None:
-    live.stage("architecture", [outcome(0, value=0.95), outcome(1, "failed")], 10)
+    live.stage(ARCHITECTURE, [outcome(0, value=0.95), outcome(1, "failed")], 10)
     clock.now = 240.0
     live.trial(outcome(2, value=0.7))
     live.trial(outcome(3, value=0.9))
@@ -95,36 +96,36 @@ def test_the_headline_tells_best_counts_and_time_left(
 
 
 def test_of_gans_the_lowest_distance_is_best(live: LiveProgress) -> None:
-    live.stage("gan", [], 4)
+    live.stage(GAN, [], 4)
     for number, value in enumerate((0.4, 0.2, 0.3)):
-        live.trial(outcome(number, value=value, stage="gan"))
+        live.trial(outcome(number, value=value, stage=GAN))
     assert "best KID 0.200 (trial 1)" in text(live)
 
 
 def test_a_trial_that_ended_no_longer_runs_and_a_new_stage_begins_anew(live: LiveProgress) -> None:
-    live.stage("architecture", [], 3)
+    live.stage(ARCHITECTURE, [], 3)
     live.running([0, 1])
     live.trial(outcome(0, value=0.7))
     assert "trial 1" in text(live)
     assert "trial 0 " not in text(live).replace("(trial 0)", "")
-    live.stage("training", [], 2)
+    live.stage(TRAINING, [], 2)
     assert "best" not in text(live)
     assert "no trial runs yet" in text(live)
 
 
 def test_a_stage_that_is_done_shows_nothing(live: LiveProgress) -> None:
     assert text(live).strip() == ""
-    live.stage("architecture", [outcome(number) for number in range(3)], 3)
+    live.stage(ARCHITECTURE, [outcome(number) for number in range(3)], 3)
     assert text(live).strip() == ""
-    live.stage("training", [], 3)
+    live.stage(TRAINING, [], 3)
     assert text(live).strip() != ""
     # Its time was up.
-    live.stage("training", [outcome(number) for number in range(2)], 3)
+    live.stage(TRAINING, [outcome(number) for number in range(2)], 3)
     assert text(live).strip() == ""
 
 
 def test_names_and_reasons_are_no_markup(live: LiveProgress, console: Console) -> None:
-    live.stage("architecture", [], 2)
+    live.stage(ARCHITECTURE, [], 2)
     live.message("[bold]a[/bold] path/[x]")
     assert "[bold]a[/bold] path/[x]" in lines(console)
 
@@ -135,8 +136,8 @@ def test_away_from_a_terminal_there_are_plain_lines(
     monkeypatch.setattr(shown_console, "log", console)
     with run_progress(tmp_path) as progress:
         assert isinstance(progress, LineProgress)
-        progress.stage("architecture", [outcome(0)], 3)
-        progress.stage("architecture", [outcome(number) for number in range(3)], 3)
+        progress.stage(ARCHITECTURE, [outcome(0)], 3)
+        progress.stage(ARCHITECTURE, [outcome(number) for number in range(3)], 3)
         progress.running([1])
         progress.trial(outcome(1, value=0.75))
     assert lines(console).splitlines() == [
@@ -151,7 +152,7 @@ def test_on_a_terminal_the_table_is_live(monkeypatch: pytest.MonkeyPatch, tmp_pa
     write_history(tmp_path, 4, [0.5, 0.75])
     with run_progress(tmp_path) as progress:
         assert isinstance(progress, LiveProgress)
-        progress.stage("architecture", [], 3)
+        progress.stage(ARCHITECTURE, [], 3)
         progress.running([4])
         progress.message("a line above the table")
     shown = lines(terminal)

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from artifacts.run_directory import RunDirectory
+from artifacts.stages import ARCHITECTURE, GAN, TRAINING
 from data_prep.errors import UserError
 from data_prep.store.store import Store
 from search.config.run_config import RunConfig, resolve
-from search.config.stages import stages
+from search.config.stages import trials_by_stage
 from search.gan.kept import left_without
 from search.studies import study as studies
 from search.trials.trial import GAN_FILES
@@ -23,21 +24,21 @@ def config_of(store: Store, folder: Path, streams: list[str], trials: int = 1) -
 
 def keep_a_gan(folder: Path) -> None:
     run = RunDirectory(folder)
-    study = studies.open_study(run.journal, "gan")
+    study = studies.open_study(run.journal, GAN)
     trial = study.ask()
     study.tell(trial, 0.1)
-    run.trial("gan", trial.number).mkdir(parents=True)
+    run.trial(GAN, trial.number).mkdir(parents=True)
     for name in GAN_FILES:
-        (run.trial("gan", trial.number) / name).write_bytes(b"model")
+        (run.trial(GAN, trial.number) / name).write_bytes(b"model")
 
 
 def test_the_gan_comes_first_for_its_stream_alone(store: Store, tmp_path: Path) -> None:
-    plain = stages(config_of(store, tmp_path, ["spatial"], trials=7))
-    assert list(plain) == ["architecture", "gan", "training"]
-    ours = stages(config_of(store, tmp_path, ["spatial", "gan"], trials=7))
-    assert list(ours) == ["gan", "architecture", "training"]
+    plain = trials_by_stage(config_of(store, tmp_path, ["spatial"], trials=7))
+    assert list(plain) == [ARCHITECTURE, GAN, TRAINING]
+    ours = trials_by_stage(config_of(store, tmp_path, ["spatial", "gan"], trials=7))
+    assert list(ours) == [GAN, ARCHITECTURE, TRAINING]
     assert ours == plain
-    assert ours["gan"] == 7
+    assert ours[GAN] == 7
 
 
 def test_nothing_is_said_where_a_gan_was_kept_or_none_was_wanted(

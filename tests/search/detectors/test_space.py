@@ -9,6 +9,7 @@ import pytest
 from artifacts.models.saved import plain_copy
 from artifacts.models.trust import check_model_file
 from artifacts.run_directory import RunDirectory
+from artifacts.stages import GAN
 from data_prep.store.store import Store
 from search.config.run_config import resolve
 from search.detectors import space as detectors
@@ -90,7 +91,7 @@ def test_the_best_discriminator_is_a_frozen_stream_whose_features_are_kept(
 ) -> None:
     run = RunDirectory(tmp_path / "run")
     run.root.mkdir()
-    study = studies.open_study(run.journal, "gan")
+    study = studies.open_study(run.journal, GAN)
     for value in (0.2, 0.1):
         trial = study.ask()
         folder = run.trial("gan", trial.number)

@@ -9,6 +9,7 @@ import pytest
 from artifacts import records
 from artifacts.leaderboard.validation_split import read_scores
 from artifacts.run_directory import RunDirectory
+from artifacts.stages import ARCHITECTURE, DETECTOR_STAGES
 from search.config.run_config import dump, resolve
 from search.stages import architecture
 from search.studies import study as studies
@@ -20,9 +21,7 @@ PARTS = (records.VAL_AUC, records.VAL_PSEUDO_AUC, records.VAL_PAIR_RANKING)
 def test_a_trial_is_worth_the_mean_of_its_parts_and_keeps_each(finished_run: Path) -> None:
     run = RunDirectory(finished_run)
     found = studies.trials(run.journal)
-    complete = [
-        trial for stage in records.DETECTOR_STAGES for trial in found[stage] if trial.values
-    ]
+    complete = [trial for stage in DETECTOR_STAGES for trial in found[stage.name] if trial.values]
     assert complete
     for trial in complete:
         parts = [trial.user_attrs[name] for name in PARTS]
@@ -69,7 +68,7 @@ def test_a_pruned_trial_tells_how_many_epochs_it_had(
     small = {"filters": 0, "stages": 3, "frame_stride": 1}
     chosen = {f"detector/spatial/{name}": value for name, value in small.items()}
     chosen |= {"detector/temporal/kind": "mean"}
-    studies.open_study(run.journal, "architecture").enqueue_trial(chosen)
+    studies.open_study(run.journal, ARCHITECTURE).enqueue_trial(chosen)
     assert architecture.run(config).state == "pruned"
     (record,) = (
         record for record in records.ranked(studies.trials(run.journal)) if record.state == "pruned"

@@ -17,6 +17,7 @@ from artifacts.models.saved import load_detector, plain_copy
 from artifacts.models.trust import check_model_file
 from artifacts.records import HYPERPARAMETERS, VAL_AUC, VAL_LOG_LOSS
 from artifacts.run_directory import RunDirectory
+from artifacts.stages import ARCHITECTURE
 from data_prep.store.store import Store
 from search.config import run_config as configuration
 from search.config.names import LOG_LOSS
@@ -58,7 +59,7 @@ def run(config: RunConfig, store: Store) -> RunDirectory:
     directory.root.mkdir()
     directory.config.write_text(configuration.dump(config))
     RunState.begin(directory, store.fingerprint)
-    study = studies.open_study(directory.journal, "architecture")
+    study = studies.open_study(directory.journal, ARCHITECTURE)
     values = {"detector/temporal/kind": "mean", "detector/spatial/backbone": "small_cnn"}
     for number, bias in enumerate((2.0, -2.0)):
         model = detectors.build(detectors.space(config, store), fixed(dict(values)), seed=number)

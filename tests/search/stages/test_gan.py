@@ -14,6 +14,7 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial
 
+from artifacts.stages import GAN
 from data_prep.errors import UserError
 from data_prep.store.store import Clip, Store, write_store
 from search.config.run_config import RunConfig, resolve
@@ -39,7 +40,7 @@ def _config(store: Path, folder: Path, **changes: Any) -> RunConfig:
 
 def run(config: RunConfig) -> TrialOutcome:
     """Run the trial that waits, or a new one."""
-    study = studies.open_study(config.run_dir.resolve() / "studies.log", "gan")
+    study = studies.open_study(config.run_dir.resolve() / "studies.log", GAN)
     tickets.queue(study, len(studies.finished(study)) + 1, places=1)
     return gan.run(config)
 
@@ -145,7 +146,7 @@ def test_a_collapse_fails_the_trial_as_soon_as_it_lasts(config: RunConfig) -> No
 
 
 def test_an_absurd_rate_fails_its_trial_by_name_and_no_other(config: RunConfig) -> None:
-    study = studies.open_study(config.run_dir.resolve() / "studies.log", "gan")
+    study = studies.open_study(config.run_dir.resolve() / "studies.log", GAN)
     rates = {"generator_rate": 1e4, "discriminator_rate": 1e4}
     with pytest.warns(UserWarning, match="out of range"):
         study.enqueue_trial({"kind": "dense", "loss": "hinge"} | rates)

@@ -5,6 +5,7 @@ from pathlib import Path
 import optuna
 import pytest
 
+from artifacts.stages import ARCHITECTURE
 from search.config.names import Pruner
 from search.studies import study as studies
 from search.studies.pruners import pruner
@@ -26,7 +27,7 @@ def pruned_at(journal: Path, name: Pruner, curves: list[list[float]], cut: int =
     """
     ended: list[int] = []
     while len(ended) < len(curves):
-        study = studies.open_study(journal, "architecture")
+        study = studies.open_study(journal, ARCHITECTURE)
         study.sampler = optuna.samplers.RandomSampler(seed=0)
         study.pruner = pruner(name, EPOCHS)
         trial = study.ask()
@@ -89,7 +90,7 @@ def test_an_interruption_changes_no_decision(tmp_path: Path, name: Pruner, cut: 
 
 @pytest.mark.parametrize("name", ["median", "halving", "hyperband", "none"])
 def test_stages_of_one_epoch_have_pruners_too(tmp_path: Path, name: Pruner) -> None:
-    study = studies.open_study(tmp_path / "s.log", "architecture")
+    study = studies.open_study(tmp_path / "s.log", ARCHITECTURE)
     study.pruner = pruner(name, 1)
     trial = study.ask()
     trial.report(0.5, 1)

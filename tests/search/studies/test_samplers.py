@@ -7,6 +7,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from artifacts.stages import ARCHITECTURE
 from data_prep.errors import UserError
 from search.config.names import Sampler
 from search.studies import samplers
@@ -27,7 +28,7 @@ def interrupt(study: optuna.Study) -> None:
 
 def ask(journal: Path, name: Sampler, seed: int = 0) -> tuple[optuna.Study, optuna.Trial]:
     """One trial, as a process of its own would ask for it."""
-    study = studies.open_study(journal, "architecture")
+    study = studies.open_study(journal, ARCHITECTURE)
     study.sampler = RepeatableSampler(name, seed)
     return study, study.ask()
 
@@ -116,7 +117,7 @@ def test_a_point_of_a_grid_that_failed_in_the_middle_of_its_questions_is_no_end(
 
 
 def test_the_end_of_a_grid_is_marked_under_hyperband_too(tmp_path: Path) -> None:
-    study = studies.open_study(tmp_path / "studies.log", "architecture")
+    study = studies.open_study(tmp_path / "studies.log", ARCHITECTURE)
     study.sampler = RepeatableSampler("grid", 0)
     study.pruner = optuna.pruners.HyperbandPruner(min_resource=1, max_resource=4)
     trial = study.ask()

@@ -14,6 +14,7 @@ import pytest
 from optuna.trial import TrialState
 
 from artifacts.run_directory import RunDirectory
+from artifacts.stages import ARCHITECTURE, GAN
 from data_prep.errors import UserError
 from search.config import run_config as configuration
 from search.studies import storage
@@ -52,7 +53,7 @@ def begin(folder: Path, url: str) -> Path:
 
 
 def test_a_line_cut_by_a_kill_is_dropped_and_the_rest_stays(journal: Path) -> None:
-    study = studies.open_study(journal, "architecture")
+    study = studies.open_study(journal, ARCHITECTURE)
     study.tell(study.ask(), 0.5)
     before = journal.read_bytes()
     journal.write_bytes(before + b'{"op_code":4,"worker_id":"abc')
@@ -61,12 +62,12 @@ def test_a_line_cut_by_a_kill_is_dropped_and_the_rest_stays(journal: Path) -> No
 
 
 def test_a_line_cut_by_a_kill_harms_nobody_who_goes_on(journal: Path) -> None:
-    study = studies.open_study(journal, "architecture")
+    study = studies.open_study(journal, ARCHITECTURE)
     study.tell(study.ask(), 0.5)
     with journal.open("ab") as file:
         file.write(b'{"op_code":4,"worker_id":"' + b"a" * 10_000)
     study.tell(study.ask(), 0.7)
-    values = [trial.value for trial in studies.open_study(journal, "architecture").trials]
+    values = [trial.value for trial in studies.open_study(journal, ARCHITECTURE).trials]
     assert values == [0.5, 0.7]
     for line in journal.read_text().splitlines():
         json.loads(line)
@@ -75,18 +76,18 @@ def test_a_line_cut_by_a_kill_harms_nobody_who_goes_on(journal: Path) -> None:
 def test_the_lock_of_a_dead_writer_is_removed_and_that_of_a_living_one_waited_for(
     journal: Path,
 ) -> None:
-    studies.open_study(journal, "gan")
+    studies.open_study(journal, GAN)
     lock = Path(f"{journal}.lock")
     lock.touch()
     storage.recover(journal)
-    study = studies.open_study(journal, "gan")
+    study = studies.open_study(journal, GAN)
     study.tell(study.ask(), 0.1)
     assert len(study.trials) == 1
 
 
 def test_a_disk_that_is_full_leaves_the_journal_whole_and_names_it(journal: Path) -> None:
     """A limit on the size of files stands for the disk."""
-    study = studies.open_study(journal, "architecture")
+    study = studies.open_study(journal, ARCHITECTURE)
     study.tell(study.ask(), 0.5)
     before, limits = journal.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 40, limits[1]))
@@ -97,17 +98,18 @@ def test_a_disk_that_is_full_leaves_the_journal_whole_and_names_it(journal: Path
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert full.value.filename == str(journal)
     assert journal.read_bytes() == before
-    again = studies.open_study(journal, "architecture")
+    again = studies.open_study(journal, ARCHITECTURE)
     again.tell(again.ask(), 0.7)
     assert len(again.trials) == 2
 
 
 def test_tickets_on_a_server_are_claimed_by_one_each(on_server: Path) -> None:
-    study = studies.open_study(on_server, "architecture")
+    study = studies.open_study(on_server, ARCHITECTURE)
     tickets.queue(study, 6, 6)
     code = (
-        "import sys, pathlib; from search import studies, tickets\n"
-        "study = studies.open_study(pathlib.Path(sys.argv[1]), 'architecture')\n"
+        "import sys, pathlib; from artifacts.stages import ARCHITECTURE\n"
+        "from search.studies import study as studies; from search.trials import queue as tickets\n"
+        "study = studies.open_study(pathlib.Path(sys.argv[1]), ARCHITECTURE)\n"
         "while (trial := tickets.claim(study)) is not None:\n"
         "    study.tell(trial, trial.suggest_float('x', 0, 1))"
     )
@@ -119,14 +121,14 @@ def test_tickets_on_a_server_are_claimed_by_one_each(on_server: Path) -> None:
 
 
 def test_an_interrupted_trial_on_a_server_is_repeated_with_its_draw(on_server: Path) -> None:
-    study = studies.open_study(on_server, "gan")
+    study = studies.open_study(on_server, GAN)
     tickets.queue(study, 2, 1)
     trial = tickets.claim(study)
     assert trial is not None
     drawn = trial.suggest_float("x", 0, 1)
     assert tickets.give_back(study, study.trials[0])
     assert not tickets.give_back(study, study.trials[0])
-    again = studies.open_study(on_server, "gan")
+    again = studies.open_study(on_server, GAN)
     tickets.queue(again, 2, 1)
     retry = tickets.claim(again)
     assert retry is not None
@@ -137,19 +139,19 @@ def test_an_interrupted_trial_on_a_server_is_repeated_with_its_draw(on_server: P
 def test_runs_share_a_server_without_meeting(postgresql: Any, on_server: Path) -> None:
     other = begin(on_server.parent.with_name("other"), postgresql.url)
     for journal, value in ((on_server, 0.1), (other, 0.2)):
-        study = studies.open_study(journal, "gan")
+        study = studies.open_study(journal, GAN)
         study.tell(study.ask(), value)
     assert [trial.value for trial in studies.trials(on_server)["gan"]] == [0.1]
     assert [trial.value for trial in studies.trials(other)["gan"]] == [0.2]
-    study = studies.open_study(other, "gan")
+    study = studies.open_study(other, GAN)
     assert study.study_name.startswith("other-")
-    assert studies.stage_of(study) == "gan"
+    assert studies.stage_of(study) == GAN
 
 
 def test_the_leaderboard_reads_the_server_that_the_run_names(
     on_server: Path, dfsearch: Dfsearch
 ) -> None:
-    study = studies.open_study(on_server, "architecture")
+    study = studies.open_study(on_server, ARCHITECTURE)
     study.tell(study.ask(), 0.625)
     shown = dfsearch("leaderboard", on_server.parent, "--json")
     assert [row["objective"] for row in json.loads(shown.stdout)] == [0.625]
@@ -186,7 +188,7 @@ def test_a_server_that_cannot_be_used_is_one_line_and_can_be_corrected(
 
 
 def test_a_server_that_went_away_is_one_line(postgresql: Any, on_server: Path) -> None:
-    study = studies.open_study(on_server, "gan")
+    study = studies.open_study(on_server, GAN)
     trial = study.ask()
     postgresql.stop()
     try:
@@ -197,7 +199,7 @@ def test_a_server_that_went_away_is_one_line(postgresql: Any, on_server: Path) -
         assert "127.0.0.1" in str(said.value)
     finally:
         postgresql.start()
-    study = studies.open_study(on_server, "gan")
+    study = studies.open_study(on_server, GAN)
     assert [t.state for t in study.trials] == [TrialState.RUNNING]
 
 
@@ -217,4 +219,4 @@ def test_a_password_in_the_url_is_lent_to_this_call_and_not_written(
 def test_a_configuration_that_is_no_toml_is_one_line(journal: Path) -> None:
     (journal.parent / "config.toml").write_text("storage = ")
     with pytest.raises(UserError, match="not a TOML file"):
-        studies.open_study(journal, "gan")
+        studies.open_study(journal, GAN)

@@ -6,6 +6,7 @@ import pytest
 
 from artifacts.records import HYPERPARAMETERS
 from artifacts.run_directory import RunDirectory
+from artifacts.stages import ARCHITECTURE, TRAINING
 from data_prep.errors import UserError
 from search.config.run_config import RunConfig, load, resolve
 from search.studies import study as studies
@@ -26,7 +27,7 @@ def earlier(tmp_path: Path) -> Path:
     run.root.mkdir()
     run.config.write_text('store = "s.h5"\nrun_dir = "."\n')
     RunState.begin(run, "0" * 64)
-    study = studies.open_study(run.journal, "architecture")
+    study = studies.open_study(run.journal, ARCHITECTURE)
     for number, value in enumerate((0.5, 0.7, 0.6, 0.9, 0.0)):
         trial = study.ask()
         trial.set_user_attr(HYPERPARAMETERS, {"n": number})
@@ -37,7 +38,7 @@ def earlier(tmp_path: Path) -> Path:
 
 def test_the_best_are_taken_and_no_more_than_half_of_the_trials(earlier: Path) -> None:
     config = config_of(earlier)
-    assert warm_start.taken(config) == {"architecture": [{"n": 3}, {"n": 1}], "training": []}
+    assert warm_start.taken(config) == {ARCHITECTURE: [{"n": 3}, {"n": 1}], TRAINING: []}
     (said,) = warm_start.remark(config)
     assert said == f"tried first, of {earlier}: 2 architecture trials"
 

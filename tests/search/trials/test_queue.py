@@ -11,6 +11,7 @@ import pytest
 from optuna.trial import TrialState
 
 from artifacts.records import REASON
+from artifacts.stages import ARCHITECTURE
 from search.studies import study as studies
 from search.trials import heartbeat
 from search.trials import queue as tickets
@@ -20,7 +21,7 @@ WANTED = 6
 
 @pytest.fixture
 def study(tmp_path: Path) -> optuna.Study:
-    return studies.open_study(tmp_path / "studies.log", "architecture")
+    return studies.open_study(tmp_path / "studies.log", ARCHITECTURE)
 
 
 def again(study: optuna.Study, tmp_path: Path) -> optuna.Study:
@@ -172,8 +173,9 @@ def test_a_stage_that_was_closed_has_no_tickets(study: optuna.Study) -> None:
 def test_workers_of_two_processes_share_the_tickets(study: optuna.Study, tmp_path: Path) -> None:
     tickets.queue(study, WANTED, WANTED)
     code = (
-        "import sys, pathlib; from search import studies, tickets\n"
-        "study = studies.open_study(pathlib.Path(sys.argv[1]), 'architecture')\n"
+        "import sys, pathlib; from artifacts.stages import ARCHITECTURE\n"
+        "from search.studies import study as studies; from search.trials import queue as tickets\n"
+        "study = studies.open_study(pathlib.Path(sys.argv[1]), ARCHITECTURE)\n"
         "while (trial := tickets.claim(study)) is not None: study.tell(trial, 0.5)"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "studies.log")]

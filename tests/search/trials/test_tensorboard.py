@@ -7,6 +7,7 @@ import pytest
 
 from artifacts.records import HYPERPARAMETERS
 from artifacts.run_directory import RunDirectory
+from artifacts.stages import ARCHITECTURE
 from data_prep.errors import UserError
 from search.config.run_config import resolve
 from search.studies import study as studies
@@ -78,11 +79,11 @@ def test_what_is_no_number_is_left_out_and_curves_beside_have_tags_of_their_own(
 def test_a_trial_writes_its_events_while_it_runs_and_how_it_ended(tmp_path: Path) -> None:
     config = resolve({"store": "s.h5", "run_dir": tmp_path, "tensorboard": True})
     run = RunDirectory(tmp_path)
-    study = studies.open_study(run.journal, "architecture")
+    study = studies.open_study(run.journal, ARCHITECTURE)
 
     def objective(trial: OpenTrial) -> TrialResult:
         trial.record({"epoch": 1, "val_auc": 0.25})
-        written = accumulated(run.events("architecture", trial.optuna.number))
+        written = accumulated(run.events(ARCHITECTURE, trial.optuna.number))
         assert [event.value for event in written.Scalars("val_auc")] == [0.25]
         if trial.optuna.number:
             raise FloatingPointError("the loss is nan")
@@ -90,10 +91,10 @@ def test_a_trial_writes_its_events_while_it_runs_and_how_it_ended(tmp_path: Path
 
     for _ in range(2):
         tickets.queue(study, len(study.trials) + 1, places=1)
-        run_trial(config, "architecture", 3, objective)
+        run_trial(config, ARCHITECTURE, 3, objective)
     states = [trial.state.name for trial in study.trials]
     assert states == ["COMPLETE", "FAIL"]
-    good, bad = (run.events("architecture", number) for number in (0, 1))
+    good, bad = (run.events(ARCHITECTURE, number) for number in (0, 1))
     assert session(good, "session_start_info").hparams["width"].number_value == 8
     assert [event.value for event in accumulated(good).Scalars("objective")] == [0.5]
     assert [session(folder, "session_end_info").status for folder in (good, bad)] == [1, 2]
@@ -101,9 +102,9 @@ def test_a_trial_writes_its_events_while_it_runs_and_how_it_ended(tmp_path: Path
 
 def test_a_run_without_the_flag_writes_none(tmp_path: Path) -> None:
     config = resolve({"store": "s.h5", "run_dir": tmp_path})
-    study = studies.open_study(RunDirectory(tmp_path).journal, "architecture")
+    study = studies.open_study(RunDirectory(tmp_path).journal, ARCHITECTURE)
     tickets.queue(study, 1, places=1)
-    run_trial(config, "architecture", 3, lambda trial: TrialResult(0.5, {}))
+    run_trial(config, ARCHITECTURE, 3, lambda trial: TrialResult(0.5, {}))
     assert not (tmp_path / "tensorboard").exists()
 
 
@@ -112,9 +113,9 @@ def test_a_worker_without_tensorboard_still_does_its_trials(
 ) -> None:
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     config = resolve({"store": "s.h5", "run_dir": tmp_path, "tensorboard": True})
-    study = studies.open_study(RunDirectory(tmp_path).journal, "architecture")
+    study = studies.open_study(RunDirectory(tmp_path).journal, ARCHITECTURE)
     tickets.queue(study, 1, places=1)
-    outcome = run_trial(config, "architecture", 3, lambda trial: TrialResult(0.5, {}))
+    outcome = run_trial(config, ARCHITECTURE, 3, lambda trial: TrialResult(0.5, {}))
     assert outcome.state == "complete"
 
 

@@ -12,6 +12,7 @@ from optuna.trial import TrialState
 
 from artifacts.records import HYPERPARAMETERS, REASON, SECONDS
 from artifacts.run_directory import RunDirectory
+from artifacts.stages import ARCHITECTURE
 from data_prep.errors import UserError
 from search.config.run_config import RunConfig, resolve
 from search.studies import study as studies
@@ -27,7 +28,7 @@ from search.trials.trial import (
     run_trial,
 )
 
-STAGE = "architecture"
+STAGE = ARCHITECTURE
 Run = Callable[[Callable[[OpenTrial], TrialResult]], TrialOutcome]
 
 
@@ -49,11 +50,11 @@ def run(config: RunConfig) -> Run:
 
 
 def ended(config: RunConfig) -> optuna.trial.FrozenTrial:
-    return studies.trials(RunDirectory(config.run_dir).journal)[STAGE][-1]
+    return studies.trials(RunDirectory(config.run_dir).journal)[STAGE.name][-1]
 
 
 def folder(config: RunConfig, number: int = 0) -> Path:
-    return config.run_dir / "trials" / STAGE / str(number)
+    return config.run_dir / "trials" / STAGE.name / str(number)
 
 
 def test_a_complete_trial_leaves_value_attributes_and_history(config: RunConfig, run: Run) -> None:
@@ -172,7 +173,7 @@ def test_an_interrupted_trial_is_repeated_with_its_numbers_and_its_seed(
 def test_without_a_ticket_nothing_is_run(config: RunConfig) -> None:
     with pytest.raises(NoTicketError):
         run_trial(config, STAGE, 5, lambda trial: TrialResult(0.5, {}))
-    assert studies.trials(RunDirectory(config.run_dir).journal)[STAGE] == []
+    assert studies.trials(RunDirectory(config.run_dir).journal)[STAGE.name] == []
 
 
 def test_a_trial_that_was_given_up_meanwhile_ends_without_being_counted_again(

@@ -8,6 +8,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from artifacts.stages import ARCHITECTURE, GAN, TRAINING, Stage
 from data_prep.errors import UserError
 from search.config.run_config import RunConfig, resolve
 from search.studies import study as studies
@@ -37,7 +38,7 @@ def config(folder: Path, **settings: Any) -> RunConfig:
     return resolve({"store": "s.h5", "run_dir": folder, **stages, **settings})
 
 
-def study(folder: Path, stage: str, *values: float | None) -> optuna.Study:
+def study(folder: Path, stage: Stage, *values: float | None) -> optuna.Study:
     """A study with trials of these values, pruned ones for ``None``."""
     made = studies.open_study(folder.resolve() / "studies.log", stage)
     for value in values:
@@ -48,22 +49,22 @@ def study(folder: Path, stage: str, *values: float | None) -> optuna.Study:
 
 def test_without_a_budget_nothing_stops_a_stage(tmp_path: Path, clock: Clock) -> None:
     budget = Budget(config(tmp_path), clock)
-    budget.begin("architecture")
+    budget.begin(ARCHITECTURE)
     clock.now += 1e9
-    assert budget.spent(study(tmp_path, "architecture", *[0.5] * 50)) == ""
+    assert budget.spent(study(tmp_path, ARCHITECTURE, *[0.5] * 50)) == ""
 
 
 def test_time_is_shared_by_trials_and_what_is_left_goes_on(tmp_path: Path, clock: Clock) -> None:
     budget = Budget(config(tmp_path, minutes=8), clock)
-    architecture, training = study(tmp_path, "architecture", 0.5), study(tmp_path, "training")
-    budget.begin("architecture")
+    architecture, training = study(tmp_path, ARCHITECTURE, 0.5), study(tmp_path, TRAINING)
+    budget.begin(ARCHITECTURE)
     clock.now = 1000 + 359
     assert not budget.spent(architecture)
     clock.now = 1000 + 361
     assert "time is up" in budget.spent(architecture)
     # The stage overshot: the training has what is left until the eighth minute.
     clock.now = 1000 + 420
-    budget.begin("training")
+    budget.begin(TRAINING)
     assert not budget.spent(training)
     clock.now = 1000 + 481
     assert "time is up" in budget.spent(training)
@@ -71,48 +72,48 @@ def test_time_is_shared_by_trials_and_what_is_left_goes_on(tmp_path: Path, clock
 
 def test_time_that_a_stage_did_not_need_goes_to_the_next(tmp_path: Path, clock: Clock) -> None:
     budget = Budget(config(tmp_path, minutes=8), clock)
-    budget.begin("architecture")
+    budget.begin(ARCHITECTURE)
     clock.now = 1000 + 60
-    budget.begin("training")
+    budget.begin(TRAINING)
     clock.now = 1000 + 470
-    assert not budget.spent(study(tmp_path, "training", 0.5))
+    assert not budget.spent(study(tmp_path, TRAINING, 0.5))
 
 
 def test_the_architecture_stage_goes_on_until_a_trial_is_complete(
     tmp_path: Path, clock: Clock
 ) -> None:
     budget = Budget(config(tmp_path, minutes=1), clock)
-    budget.begin("architecture")
+    budget.begin(ARCHITECTURE)
     clock.now += 3600
-    begun = study(tmp_path, "architecture", None)
+    begun = study(tmp_path, ARCHITECTURE, None)
     assert not budget.spent(begun)
-    assert budget.spent(study(tmp_path, "architecture", 0.5))
-    budget.begin("training")
-    assert budget.spent(study(tmp_path, "training"))
+    assert budget.spent(study(tmp_path, ARCHITECTURE, 0.5))
+    budget.begin(TRAINING)
+    assert budget.spent(study(tmp_path, TRAINING))
 
 
 def test_patience_ends_with_so_many_trials_that_brought_nothing(
     tmp_path: Path, clock: Clock
 ) -> None:
     budget = Budget(config(tmp_path, patience=3), clock)
-    budget.begin("architecture")
-    begun = study(tmp_path, "architecture", 0.5, 0.75, 0.625, None)
+    budget.begin(ARCHITECTURE)
+    begun = study(tmp_path, ARCHITECTURE, 0.5, 0.75, 0.625, None)
     assert not budget.spent(begun)
-    assert "3 trials in a row" in budget.spent(study(tmp_path, "architecture", 0.75))
-    assert not budget.spent(study(tmp_path, "architecture", 0.875))
+    assert "3 trials in a row" in budget.spent(study(tmp_path, ARCHITECTURE, 0.75))
+    assert not budget.spent(study(tmp_path, ARCHITECTURE, 0.875))
 
 
 def test_patience_begins_with_a_complete_trial_of_the_stage_that_all_depend_on(
     tmp_path: Path, clock: Clock
 ) -> None:
     budget = Budget(config(tmp_path, patience=3), clock)
-    budget.begin("architecture")
-    assert not budget.spent(study(tmp_path, "architecture", None, None, None))
-    assert budget.spent(study(tmp_path, "architecture", 0.5, None, None, None))
+    budget.begin(ARCHITECTURE)
+    assert not budget.spent(study(tmp_path, ARCHITECTURE, None, None, None))
+    assert budget.spent(study(tmp_path, ARCHITECTURE, 0.5, None, None, None))
 
 
 def test_progress_is_counted_in_the_direction_of_the_study(tmp_path: Path) -> None:
-    gan = study(tmp_path, "gan", 0.5, 0.25, 0.375)
+    gan = study(tmp_path, GAN, 0.5, 0.25, 0.375)
     assert trials_without_progress(gan.get_trials(), gan.direction) == 1
     failed = gan.ask()
     gan.tell(failed, state=TrialState.FAIL)
@@ -147,8 +148,8 @@ class Told:
         self.clock = clock
         self.lines: list[str] = []
 
-    def stage(self, name: str, ended: Sequence[TrialOutcome], total: int) -> None:
-        self.lines.append(f"{name} {len(ended)}/{total}")
+    def stage(self, stage: Stage, ended: Sequence[TrialOutcome], total: int) -> None:
+        self.lines.append(f"{stage} {len(ended)}/{total}")
 
     def trial(self, outcome: TrialOutcome) -> None:
         self.clock.now += 100
@@ -174,11 +175,11 @@ def test_a_stage_begins_no_trial_beyond_its_budget(
     asked, told, crew = config(tmp_path, **settings), Told(clock), LocalWorkers(1)
     budget = Budget(asked, clock)
     try:
-        stage = Dispatch(asked, "architecture", crew, told, tiny, budget)
+        stage = Dispatch(asked, ARCHITECTURE, crew, told, tiny, budget)
         stage.run(6, lambda: None)
     finally:
         crew.close(kill=True)
-    ended = study(tmp_path, "architecture").get_trials(states=(TrialState.COMPLETE,))
+    ended = study(tmp_path, ARCHITECTURE).get_trials(states=(TrialState.COMPLETE,))
     assert len(ended) == done
     ends = [] if reason is None else [f"the architecture stage ends: {reason}"]
     assert told.lines == ["architecture 0/6", *ends, f"architecture {done}/6"]
@@ -188,6 +189,6 @@ def test_a_stage_that_has_no_time_left_does_not_even_prepare(tmp_path: Path, clo
     asked, told, crew = config(tmp_path, minutes=1), Told(clock), LocalWorkers(1)
     budget = Budget(asked, clock)
     clock.now += 61
-    Dispatch(asked, "training", crew, told, tiny, budget).run(2, pytest.fail)
+    Dispatch(asked, TRAINING, crew, told, tiny, budget).run(2, pytest.fail)
     assert told.lines[-1] == "training 0/2"
-    assert not study(tmp_path, "training").get_trials()
+    assert not study(tmp_path, TRAINING).get_trials()

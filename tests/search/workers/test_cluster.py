@@ -18,6 +18,7 @@ from optuna.trial import TrialState
 
 from artifacts.records import REASON
 from artifacts.run_directory import RunDirectory
+from artifacts.stages import ARCHITECTURE, Stage
 from data_prep.errors import UserError
 from search.config.run_config import RunConfig, resolve
 from search.studies import study as studies
@@ -28,7 +29,7 @@ from search.workers import worker
 from search.workers.cluster import ClusterWorkers
 from search.workers.dispatch import Dispatch
 
-STAGE = "architecture"
+STAGE = ARCHITECTURE
 WAIT_SECONDS = 120
 
 pytest.importorskip("distributed")
@@ -41,7 +42,7 @@ def tiny(config: RunConfig, stage: str) -> worker.Ran:
 
 def objective(trial: OpenTrial) -> TrialResult:
     x = trial.optuna.suggest_float("x", 0, 1)
-    slow = trial.folder.parents[3] / f"{studies.draw(trial.optuna.study, trial.optuna)}.slow"
+    slow = trial.folder.parents[2] / f"{studies.draw(trial.optuna.study, trial.optuna)}.slow"
     if slow.exists():
         slow.unlink()
         time.sleep(600)
@@ -51,7 +52,7 @@ def objective(trial: OpenTrial) -> TrialResult:
 class Silent:
     """Is told, and says nothing."""
 
-    def stage(self, name: str, ended: Sequence[TrialOutcome], total: int) -> None: ...
+    def stage(self, stage: Stage, ended: Sequence[TrialOutcome], total: int) -> None: ...
 
     def trial(self, outcome: TrialOutcome) -> None: ...
 

@@ -20,9 +20,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from artifacts.records import REASON
 from artifacts.run_directory import RunDirectory
+from artifacts.stages import ARCHITECTURE, Stage
 from data_prep.errors import UserError
 from search.config.run_config import RunConfig, resolve
-from search.config.stages import stages
+from search.config.stages import trials_by_stage
 from search.studies import study as studies
 from search.studies.storage import lend_password, server_told
 from search.trials import heartbeat
@@ -32,7 +33,7 @@ from search.workers import dispatch, worker
 from search.workers.dispatch import Dispatch
 from search.workers.local import LocalWorkers
 
-STAGE = "architecture"
+STAGE = ARCHITECTURE
 WAIT_SECONDS = 120
 
 
@@ -45,7 +46,7 @@ def tiny(config: RunConfig, stage: str) -> worker.Ran:
 
 def objective(trial: OpenTrial) -> TrialResult:
     x = trial.optuna.suggest_float("x", 0, 1)
-    run_dir = trial.folder.parents[3]
+    run_dir = trial.folder.parents[2]
     draw = studies.draw(trial.optuna.study, trial.optuna)
     plan = json.loads((run_dir / "plan.json").read_text())
     done = run_dir / f"{draw}.done"
@@ -81,8 +82,8 @@ class Told:
     outcomes: list[TrialOutcome] = dataclasses.field(default_factory=list)
     lines: list[str] = dataclasses.field(default_factory=list)
 
-    def stage(self, name: str, ended: Sequence[TrialOutcome], total: int) -> None:
-        self.lines.append(f"{name} {len(ended)}/{total}")
+    def stage(self, stage: Stage, ended: Sequence[TrialOutcome], total: int) -> None:
+        self.lines.append(f"{stage} {len(ended)}/{total}")
 
     def trial(self, outcome: TrialOutcome) -> None:
         self.outcomes.append(outcome)
@@ -264,13 +265,15 @@ def joined(config: RunConfig) -> Iterator[Callable[[], subprocess.Popen[bytes]]]
     """Start a process that claims a trial of the run by itself, and sleeps in it."""
     begun: list[subprocess.Popen[bytes]] = []
     code = (
-        "import sys, time, pathlib; from search import liveness, studies, tickets\n"
-        "study = studies.open_study(pathlib.Path(sys.argv[1]) / 'studies.log', 'architecture')\n"
+        "import sys, time, pathlib; from artifacts.stages import ARCHITECTURE\n"
+        "from search.studies import study as studies; from search.trials import queue as tickets\n"
+        "from search.trials import heartbeat\n"
+        "study = studies.open_study(pathlib.Path(sys.argv[1]) / 'studies.log', ARCHITECTURE)\n"
         "while (trial := tickets.claim(study)) is None: time.sleep(0.05)\n"
         "trial.set_user_attr('host', sys.argv[2])\n"
         "folder = pathlib.Path(sys.argv[1]) / 'trials' / 'architecture' / str(trial.number)\n"
         "folder.mkdir(parents=True)\n"
-        "with liveness.beating(folder / 'heartbeat', 0.2): time.sleep(3)\n"
+        "with heartbeat.beating(folder / 'heartbeat', 0.2): time.sleep(3)\n"
         "study.tell(trial, 0.5)\n"
     )
 
@@ -296,7 +299,7 @@ def test_a_stage_that_another_was_built_on_is_not_taken_up_again(
     config: RunConfig, workers: Callable[[int], LocalWorkers]
 ) -> None:
     hand_out(config, workers(1), 2)
-    order = list(stages(config))
+    order = list(trials_by_stage(config))
     later = order[order.index(STAGE) + 1]
     studies.open_study(RunDirectory(config.run_dir).journal, later).ask()
     told = hand_out(config, workers(1), 6)
@@ -329,7 +332,7 @@ def test_the_trial_of_a_worker_elsewhere_that_died_is_repeated_once(
     """By its process id on this host; by its silence on any other."""
     tickets.queue(study_of(config), 1, 1)
     process = joined(host)
-    beats = config.run_dir / "trials" / STAGE / "0" / heartbeat.HEARTBEAT
+    beats = config.run_dir / "trials" / STAGE.name / "0" / heartbeat.HEARTBEAT
     wait_for(beats.exists)
     process.kill()
     process.wait()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from artifacts.stages import ARCHITECTURE
 from data_prep.errors import UserError
 from search.config.run_config import resolve
 from search.workers import worker
@@ -17,7 +18,7 @@ def test_an_error_leaves_its_cause_behind(store_path: Path, tmp_path: Path) -> N
     config = resolve({"store": store_path, "run_dir": tmp_path / "run", "space": space})
     (tmp_path / "run").mkdir()
     with pytest.raises(UserError, match="weights of resnet50: no file") as caught:
-        worker.enqueue(config, "architecture")
+        worker.enqueue(config, ARCHITECTURE)
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
 
@@ -28,4 +29,4 @@ def test_a_device_that_is_not_there_is_not_replaced_by_another(
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     config = resolve({"store": store_path, "run_dir": tmp_path / "run", "device": "gpu:99"})
     with pytest.raises(UserError, match="device gpu:99: TensorFlow sees no such GPU"):
-        worker.enqueue(config, "architecture")
+        worker.enqueue(config, ARCHITECTURE)
