@@ -1,46 +1,103 @@
-"""Learning curves of a trial, read from its ``history.csv``."""
+"""The history of a trial: the columns of its ``history.csv``, and the curves read from it."""
 
 from __future__ import annotations
 
 import csv
+import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+from artifacts.records import VAL_AUC, VAL_LOG_LOSS
+
 Curve: TypeAlias = "Sequence[tuple[float, float]]"
+"""(epoch or report, value) of each row."""
 
-# What is read where a history has it, in the order of interest.
-_VALUED = ("val_auc", "kid", "val_log_loss", "loss", "discriminator_loss", "generator_loss")
-_COUNTED = ("epoch", "report")
+HISTORY = "history.csv"
+"""Name of the file in the folder of a trial."""
+
+EPOCH = "epoch"
+REPORT = "report"
+WITHOUT = "without"
+"""Manipulation method left out of the training that a row is about; empty for none."""
+LOSS = "loss"
+KID = "kid"
+DISCRIMINATOR_LOSS = "discriminator_loss"
+GENERATOR_LOSS = "generator_loss"
+
+STEPS = (EPOCH, REPORT)
+"""Columns that number the rows of a training; a history has one of them."""
+
+# Columns that are read as curves, the most interesting first.
+_CURVES = (VAL_AUC, KID, VAL_LOG_LOSS, LOSS, DISCRIMINATOR_LOSS, GENERATOR_LOSS)
 
 
-def read_curves(path: Path) -> dict[str, Curve]:
-    """What a history tells, by name: (epoch or report, value) of each row that has a finite one.
+@dataclasses.dataclass(frozen=True)
+class TrainingHistory:
+    """One training of a trial.
 
-    Of a trial that was also trained without each method in turn, the training with all; of one that
-    began anew, for want of memory, the last. A line that is being written, and a file that is none,
-    are passed over.
+    Attributes:
+        without: Manipulation method left out of the training; empty for none.
+        curves: Curves by column, the most interesting first.
     """
+
+    without: str
+    curves: Mapping[str, Curve]
+
+
+def read_history(path: Path) -> list[TrainingHistory]:
+    """Read the trainings of the latest attempt at a trial, in their order.
+
+    With ``leave-one-method-out`` a trial trains once without each method, then with all of them.
+    After an out-of-memory error it starts again with smaller batches, in the same file. A line
+    that is still being written and values that are not finite are skipped.
+
+    Args:
+        path: ``history.csv`` of the trial; a missing or unreadable file has no trainings.
+    """
+    trainings: list[tuple[str, dict[str, list[tuple[float, float]]]]] = []
+    last = -math.inf
+    for row in _rows(path):
+        step = next((_number(row[name]) for name in STEPS if name in row), None)
+        found = {name: _number(row.get(name)) for name in _CURVES}
+        values = {name: value for name, value in found.items() if value is not None}
+        if step is None or not values:
+            continue
+        without = row.get(WITHOUT) or ""
+        if not trainings or without != trainings[-1][0] or step <= last:
+            # The same training a second time is the next attempt.
+            if any(without == other for other, _ in trainings):
+                trainings.clear()
+            trainings.append((without, {}))
+        last = step
+        for name, value in values.items():
+            trainings[-1][1].setdefault(name, []).append((step, value))
+    return [
+        TrainingHistory(without, {name: curves[name] for name in _CURVES if name in curves})
+        for without, curves in trainings
+    ]
+
+
+def read_curves(path: Path) -> Mapping[str, Curve]:
+    """Read the curves of the training with all methods; empty before it has begun."""
+    found = [training.curves for training in read_history(path) if not training.without]
+    return found[-1] if found else {}
+
+
+def step_of(row: Mapping[str, float | str]) -> int | None:
+    """Return the epoch or report of a row that is being written; ``None`` without one."""
+    return next((int(row[name]) for name in STEPS if name in row), None)
+
+
+def _rows(path: Path) -> list[dict[str, str | None]]:
+    """Read the rows of a history whose line is complete."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            rows = [row for row in csv.DictReader(file) if not row.get("without")]
+            lines = [line for line in file if line.endswith("\n")]
+            return list(csv.DictReader(lines))
     except (OSError, ValueError, csv.Error):
-        return {}
-    curves: dict[str, list[tuple[float, float]]] = {}
-    last = -math.inf
-    for row in rows:
-        at = next((_number(row[name]) for name in _COUNTED if name in row), None)
-        found = {name: _number(row.get(name)) for name in _VALUED}
-        values = {name: value for name, value in found.items() if value is not None}
-        if at is None or not values:
-            continue
-        if at <= last:
-            curves = {}
-        last = at
-        for name, value in values.items():
-            curves.setdefault(name, []).append((at, value))
-    return {name: curves[name] for name in _VALUED if name in curves}
+        return []
 
 
 def _number(text: str | None) -> float | None:

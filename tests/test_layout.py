@@ -34,8 +34,8 @@ LADDERS = {
     ),
     "artifacts": (
         ("quiet", "stages"),
-        ("histories", "records", "run_directory"),
-        ("ensemble_record",),
+        ("records", "run_directory"),
+        ("ensemble_record", "histories"),
         ("metrics",),
         ("certificate",),
         ("models",),
@@ -46,7 +46,7 @@ LADDERS = {
     ),
     "search": (
         ("config", "samples"),
-        ("curves", "features", "studies"),
+        ("features", "studies"),
         ("training", "trials"),
         ("gan",),
         ("detectors",),

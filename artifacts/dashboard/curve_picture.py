@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -12,7 +13,7 @@ _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 720, 200, 70, 20, 34, 26
 _PAPER, _INK, _AXIS, _LINE = "#ffffff", "#202020", "#b0b0b0", "#1f5fa8"
 
 
-def draw_curves(curves: dict[str, Curve], title: str) -> bytes:
+def draw_curves(curves: Mapping[str, Curve], title: str) -> bytes:
     """A PNG with a panel for each curve, one under the other.
 
     Args:

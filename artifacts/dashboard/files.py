@@ -17,11 +17,11 @@ from typing import BinaryIO
 from optuna.artifacts.exceptions import ArtifactNotFound
 
 from artifacts.dashboard.curve_picture import draw_curves
-from artifacts.histories import read_curves
+from artifacts.histories import HISTORY, read_curves
 from artifacts.run_directory import RunDirectory, read_json
 from data_prep.errors import UserError
 
-_OF_TRIAL = ("history.csv", "error.txt", "faces.png")
+_OF_TRIAL = (HISTORY, "error.txt", "faces.png")
 CURVES = "curves.png"
 _NAMESPACE = uuid.UUID("4f0e3c52-6a3b-5d0c-9a53-0f6f3a1f7a11")
 
@@ -81,7 +81,7 @@ class RunArtifacts:
             for name in _OF_TRIAL
             if (folder / name).is_file()
         ]
-        history = folder / "history.csv"
+        history = folder / HISTORY
         if read_curves(history):
             found.append(
                 self._artifact(place, CURVES, lambda: draw_curves(read_curves(history), place))

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import plotly.graph_objects as go
 
-from artifacts.histories import Curve, read_curves
+from artifacts.histories import HISTORY, Curve, read_curves
 from artifacts.report.parts import Figure, Missing, Part
 from artifacts.report.search import Trials
 from artifacts.run_directory import RunDirectory
@@ -28,7 +28,7 @@ def learning_parts(run: RunDirectory, trials: Trials | str) -> list[Part]:
     if isinstance(trials, str):
         return [Missing("Learning curves", trials)]
     histories = {
-        (stage, trial.number): read_curves(run.trial(stage, trial.number) / "history.csv")
+        (stage, trial.number): read_curves(run.trial(stage, trial.number) / HISTORY)
         for stage in trials
         for trial in trials[stage]
     }

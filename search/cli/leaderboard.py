@@ -119,11 +119,12 @@ def _loaded(runs: Mapping[str, RunDirectory]) -> Leaderboard:
 
 def _print_sheet(run: RunDirectory, records: Sequence[TrialRecord]) -> None:
     """One trial in full, if the conditions have left it."""
+    from artifacts.histories import HISTORY
     from artifacts.leaderboard import board
     from search.cli.console import tables
 
     for record in records:
-        path = run.trial(record.stage, record.trial) / "history.csv"
+        path = run.trial(record.stage, record.trial) / HISTORY
         history = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
         tables().print(board.to_sheet(record, history))
 

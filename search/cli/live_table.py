@@ -5,16 +5,19 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from artifacts.histories import HISTORY, read_history
 from artifacts.run_directory import RunDirectory
 from artifacts.stages import Stage
-from search.curves import read_curve, sparkline
 from search.trials.trial import TrialOutcome
+
+_LEVELS = "▁▂▃▄▅▆▇█"
 
 
 class LiveProgress:
@@ -111,11 +114,37 @@ class LiveProgress:
         for name in ("running", "epoch", "value", "curve"):
             table.add_column(name, justify="right" if name in ("epoch", "value") else "left")
         for number in self._running:
-            curve = read_curve(self._run.trial(stage, number) / "history.csv")
-            value = f"{curve.name} {curve.values[-1]:.3f}" if curve.values else ""
-            step = str(curve.step) if curve.step else "begins"
-            table.add_row(f"trial {number}", step, value, sparkline(curve.values))
+            table.add_row(f"trial {number}", *_progress(self._run.trial(stage, number) / HISTORY))
         return table
+
+
+def _progress(history: Path) -> tuple[str, str, str]:
+    """Return the epoch, the last value and the curve of the training that a trial is in."""
+    trainings = read_history(history)
+    if not trainings:
+        return "starting", "", ""
+    training = trainings[-1]
+    name, curve = next(iter(training.curves.items()))
+    step, value = curve[-1]
+    without = f", without {training.without}" if training.without else ""
+    return f"{step:.0f}", f"{name} {value:.3f}{without}", sparkline([value for _, value in curve])
+
+
+def sparkline(values: Sequence[float], width: int = 16) -> str:
+    """Draw the last values as bars between the lowest and the highest of them.
+
+    Args:
+        values: Values of a curve.
+        width: Largest number of bars.
+    """
+    shown = values[-width:]
+    if not shown:
+        return ""
+    low, high = min(shown), max(shown)
+    if high == low:
+        return _LEVELS[len(_LEVELS) // 2] * len(shown)
+    top = len(_LEVELS) - 1
+    return "".join(_LEVELS[round(top * (value - low) / (high - low))] for value in shown)
 
 
 def told(outcome: TrialOutcome) -> str:

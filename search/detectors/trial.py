@@ -13,6 +13,7 @@ import numpy as np
 import optuna
 
 from artifacts import records
+from artifacts.histories import WITHOUT
 from artifacts.leaderboard.validation_split import write_scores
 from artifacts.models.saved import as_used
 from artifacts.run_directory import RunDirectory, replacing
@@ -217,7 +218,7 @@ class _DetectorTrial:
         """Train the detector anew without a method."""
 
         def report(epoch: Epoch) -> None:
-            self._trial.record({"without": method, **epoch.row})
+            self._trial.record({WITHOUT: method, **epoch.row})
 
         return self._fit(self._build(), kept, report, without=method)
 
@@ -239,7 +240,7 @@ class _DetectorTrial:
         """
 
         def report(epoch: Epoch) -> None:
-            self._trial.record(epoch.row if prunes else {"without": "", **epoch.row})
+            self._trial.record(epoch.row if prunes else {WITHOUT: "", **epoch.row})
             for name, value in epoch.score.row.items():
                 self._trial.optuna.set_user_attr(name, value)
             if not prunes:

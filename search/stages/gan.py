@@ -8,6 +8,7 @@ import numpy.typing as npt
 import optuna
 
 from artifacts import records
+from artifacts.histories import DISCRIMINATOR_LOSS, GENERATOR_LOSS, KID, REPORT
 from artifacts.run_directory import RunDirectory, replacing
 from artifacts.stages import GAN
 from data_prep.errors import UserError
@@ -100,14 +101,14 @@ def _train(choices: GanChoices, config: RunConfig, store: Store, trial: OpenTria
         accuracy = real_accuracy(training, train, held_out, faces)
         trial.record(
             {
-                "report": report,
+                REPORT: report,
                 "steps": training.steps,
-                "kid": measured.kid,
-                "kid_error": measured.kid_error,
+                KID: measured.kid,
+                records.KID_ERROR: measured.kid_error,
                 "pairwise": measured.pairwise,
                 "nearest": measured.nearest,
-                "discriminator_loss": losses["discriminator"],
-                "generator_loss": losses.get("generator", float("nan")),
+                DISCRIMINATOR_LOSS: losses["discriminator"],
+                GENERATOR_LOSS: losses.get("generator", float("nan")),
                 "train_accuracy": accuracy.train,
                 "held_out_accuracy": accuracy.held_out,
             }

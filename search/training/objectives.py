@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn import metrics
 
-from artifacts.records import VAL_OWN
+from artifacts.records import VAL_AUC, VAL_LOG_LOSS, VAL_OWN, VAL_PAIR_RANKING, VAL_PSEUDO_AUC
 from search.config.names import AUC as AUC
 from search.config.names import GENERALISATION as GENERALISATION
 from search.config.names import LEAVE_ONE_OUT_MEAN, LOG_LOSS, OBJECTIVES
@@ -61,10 +61,10 @@ class ValidationScore:
     def row(self) -> dict[str, float]:
         """Plain values by the names they have in tables; what there is none of is left out."""
         named = {
-            "val_auc": self.auc,
-            "val_log_loss": self.log_loss,
-            "val_pseudo_auc": self.pseudo_auc,
-            "val_pair_ranking": self.pair_ranking,
+            VAL_AUC: self.auc,
+            VAL_LOG_LOSS: self.log_loss,
+            VAL_PSEUDO_AUC: self.pseudo_auc,
+            VAL_PAIR_RANKING: self.pair_ranking,
             VAL_OWN: self.own,
         }
         return {name: value for name, value in named.items() if value is not None}

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from artifacts.histories import EPOCH, LOSS
 from search.features.suffix import Suffix
 from search.samples.batches import ClipBatches
 from search.samples.samples import Samples
@@ -37,7 +38,7 @@ class Epoch:
     @property
     def row(self) -> dict[str, float]:
         """Plain values for a table."""
-        return {"epoch": self.number, "loss": self.loss, **self.score.row}
+        return {EPOCH: self.number, LOSS: self.loss, **self.score.row}
 
 
 class Watch(keras.callbacks.Callback):

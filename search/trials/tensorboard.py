@@ -9,11 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from artifacts.histories import STEPS, WITHOUT, step_of
 from data_prep.errors import UserError
-
-# What counts the rows of a history, and what says that a row is of another curve of the trial.
-_COUNTED = ("epoch", "report")
-_ASIDE = "without"
 
 
 def has_tensorboard() -> bool:
@@ -56,11 +53,11 @@ class EventLog:
 
     def row(self, row: Mapping[str, float | str]) -> None:
         """Write one row of the trial's history; what is not a finite number is left out."""
-        self._step = next((int(row[name]) for name in _COUNTED if name in row), self._step + 1)
-        aside = row.get(_ASIDE)
+        step, without = step_of(row), row.get(WITHOUT)
+        self._step = self._step + 1 if step is None else step
         for name, value in row.items():
-            if name not in (*_COUNTED, _ASIDE):
-                self._scalar(f"without {aside}/{name}" if aside else name, value)
+            if name not in (*STEPS, WITHOUT):
+                self._scalar(f"without {without}/{name}" if without else name, value)
         self._writer.flush()
 
     def end(self, hyperparameters: Mapping[str, Any], value: float | None, complete: bool) -> None:

@@ -17,6 +17,7 @@ import optuna
 from optuna.trial import TrialState
 
 from artifacts import records
+from artifacts.histories import HISTORY
 from artifacts.run_directory import RunDirectory, write_json, write_text
 from artifacts.stages import Stage
 from data_prep.errors import DfsearchError, UserError
@@ -84,7 +85,7 @@ class OpenTrial:
 
     def record(self, row: Mapping[str, float | str]) -> None:
         """Add a row to ``history.csv``, so that curves can be read while the trial runs."""
-        path = self.folder / "history.csv"
+        path = self.folder / HISTORY
         begun = path.exists()
         with path.open("a", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, list(row), lineterminator="\n")

@@ -10,7 +10,7 @@ from artifacts.run_directory import RunDirectory
 from artifacts.stages import ARCHITECTURE, GAN, TRAINING, Stage
 from search.cli import console as shown_console
 from search.cli.console import LineProgress, run_progress
-from search.cli.live_table import LiveProgress, duration
+from search.cli.live_table import LiveProgress, duration, sparkline
 from search.trials.trial import TrialOutcome
 
 
@@ -75,7 +75,7 @@ def test_running_trials_are_shown_with_epoch_value_and_curve(
     first = next(line for line in shown.splitlines() if "trial 0" in line)
     assert first.split() == ["trial", "0", "3", "val_auc", "0.625", "▁█▅"]
     second = next(line for line in shown.splitlines() if "trial 1" in line)
-    assert second.split() == ["trial", "1", "begins"]
+    assert second.split() == ["trial", "1", "starting"]
 
 
 def test_the_headline_tells_best_counts_and_time_left(
@@ -122,6 +122,26 @@ def test_a_stage_that_is_done_shows_nothing(live: LiveProgress) -> None:
     # Its time was up.
     live.stage(TRAINING, [outcome(number) for number in range(2)], 3)
     assert text(live).strip() == ""
+
+
+def test_with_leave_one_method_out_the_training_under_way_is_shown(
+    live: LiveProgress, tmp_path: Path
+) -> None:
+    live.stage(ARCHITECTURE, [], 5)
+    live.running([0])
+    write_history(tmp_path, 0, [])
+    (tmp_path / "trials" / "architecture" / "0" / "history.csv").write_text(
+        "without,epoch,val_auc\nDrawn,1,0.5\nDrawn,2,0.625\nSwapped,1,0.75\n"
+    )
+    row = next(line for line in text(live).splitlines() if "trial 0" in line)
+    assert row.split() == ["trial", "0", "1", "val_auc", "0.750,", "without", "Swapped", "▅"]
+
+
+def test_a_sparkline_rises_with_its_values_and_keeps_to_its_width() -> None:
+    assert sparkline([]) == ""
+    assert sparkline([0.5, 0.5]) == "▅▅"
+    assert sparkline([0.0, 0.5, 1.0]) == "▁▅█"
+    assert sparkline([0.9, *range(20)], width=4) == sparkline([16, 17, 18, 19]) == "▁▃▆█"
 
 
 def test_names_and_reasons_are_no_markup(live: LiveProgress, console: Console) -> None:
