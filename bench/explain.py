@@ -64,8 +64,9 @@ def regions(store: Store, rows: npt.NDArray[np.int64], seed: int) -> Array:
 def trained(store: Store, streams: tuple[str, ...], seed: int, epochs: int) -> tuple[Any, Any]:
     """A detector of these streams trained on a store, and the same never trained."""
     from search.detectors import space as detectors
+    from search.features.cache import FeatureCache
     from search.studies.hyperparameters import fixed
-    from search.training.fit import fit
+    from search.training.fit import TrainingTask, fit
     from spaces.detector import detector_space
     from spaces.streams.spatial import SpatialBlock
     from spaces.streams.temporal import TemporalBlock
@@ -83,7 +84,7 @@ def trained(store: Store, streams: tuple[str, ...], seed: int, epochs: int) -> t
         models.append(detectors.build(graph, fixed({}), at))
     choices = TrainingChoices(batch_size=BATCH, epochs=epochs, schedule="cosine")
     with tempfile.TemporaryDirectory() as features:
-        fit(models[0], store, choices, seed=seed, features=Path(features))
+        fit(models[0], TrainingTask(store, FeatureCache(Path(features)), seed), choices)
     return models[0], models[1]
 
 

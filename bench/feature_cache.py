@@ -35,7 +35,7 @@ import tensorflow as tf  # noqa: E402
 
 from search.features.cache import FeatureCache, amount  # noqa: E402
 from search.features.suffix import cut  # noqa: E402
-from search.samples.batches import ClipBatches  # noqa: E402
+from search.samples.batches import ClipBatches, Inputs, Sampling  # noqa: E402
 from search.samples.samples import training_samples, validation_samples  # noqa: E402
 from spaces.backbones.inflation import inflate  # noqa: E402
 from spaces.detector import detector_space  # noqa: E402
@@ -123,9 +123,9 @@ def training(store: Store, case: tuple[str, int, str], scratch: Path, rounds: in
     with cut(model, cache, samples, validation_samples(store)) as suffix:
         assert not suffix.note
         computing = time.perf_counter() - began
-        frames = ClipBatches(samples, batch_size=BATCH, shuffle_seed=0)
+        frames = ClipBatches(samples, batch_size=BATCH, sampling=Sampling(0))
         features = ClipBatches(
-            samples, suffix.names, suffix.train, batch_size=BATCH, shuffle_seed=0
+            samples, Inputs(suffix.names, suffix.train), batch_size=BATCH, sampling=Sampling(0)
         )
         for one in (whole, suffix.model):
             compile_detector(one, TrainingChoices(batch_size=BATCH), len(frames))

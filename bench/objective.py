@@ -92,8 +92,9 @@ def trained(
     from search.config.run_config import resolve
     from search.detectors import space as detectors
     from search.detectors.short_clips import shorter
+    from search.features.cache import FeatureCache
     from search.studies.hyperparameters import fixed
-    from search.training.fit import Epoch, fit
+    from search.training.fit import Epoch, TrainingTask, fit
     from search.training.objectives import GENERALISATION
     from spaces.training.space import training_space
 
@@ -122,11 +123,8 @@ def trained(
 
         fit(
             model,
-            store,
+            TrainingTask(store, FeatureCache(Path(features)), number, objective=GENERALISATION),
             choices,
-            seed=number,
-            features=Path(features),
-            objective=GENERALISATION,
             shorter=shorter(config, store, answers, number),
             report=test,
         )

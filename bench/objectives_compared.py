@@ -126,21 +126,23 @@ def winner_scores(config: RunConfig, kept: Path, split: str) -> Scores:
 def _trained_without(config: RunConfig, store: Store, method: str, directory: RunDirectory) -> Any:
     """The winner's configuration trained anew without a method, its epoch chosen by the others."""
     from search.detectors import space as detectors
+    from search.features.cache import FeatureCache
     from search.stages.finish import choose
     from search.studies.hyperparameters import fixed
-    from search.training.fit import fit
+    from search.training.fit import TrainingTask, fit
 
     winner = choose(config)
     answers = fixed(dict(winner.architecture))
     model = detectors.build(detectors.space(config, store), answers, config.seed)
     fit(
         model,
-        store,
+        TrainingTask(
+            store,
+            FeatureCache(directory.features, config.features_bytes),
+            config.seed,
+            without=method,
+        ),
         winner.choices,
-        seed=config.seed,
-        features=directory.features,
-        budget=config.features_bytes,
-        without=method,
     )
     return model
 

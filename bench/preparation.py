@@ -281,7 +281,7 @@ def batches(scratch: Path, rounds: int) -> Iterator[Row]:
     """Random batches from the store, against a numpy memory map of the same bytes."""
     # TensorFlow, which nothing else here needs.
     quiet.import_tensorflow()
-    from search.samples.batches import ClipBatches
+    from search.samples.batches import ClipBatches, Sampling
     from search.samples.samples import clips_of
 
     path, raw = scratch / "noise.h5", scratch / "noise.npy"
@@ -291,7 +291,7 @@ def batches(scratch: Path, rounds: int) -> Iterator[Row]:
     mapped = np.load(raw, mmap_mode="r")
     with Store(path) as store:
         stream = ClipBatches(
-            clips_of(store, np.arange(STORE_CLIPS)), batch_size=BATCH, shuffle_seed=0
+            clips_of(store, np.arange(STORE_CLIPS)), batch_size=BATCH, sampling=Sampling(0)
         )
         order = [stream._order[start : start + BATCH] for start in range(0, STORE_CLIPS, BATCH)]
 

@@ -85,8 +85,9 @@ def test_scores(store: Store, stream: str, seed: int, epochs: int) -> list[float
     """Fake probabilities of the test clips from a detector of one stream."""
     from artifacts.models.inference import score_clips
     from search.detectors import space as detectors
+    from search.features.cache import FeatureCache
     from search.studies.hyperparameters import fixed
-    from search.training.fit import fit
+    from search.training.fit import TrainingTask, fit
     from spaces.detector import detector_space
     from spaces.streams.spatial import SpatialBlock
     from spaces.streams.temporal import TemporalBlock
@@ -101,7 +102,7 @@ def test_scores(store: Store, stream: str, seed: int, epochs: int) -> list[float
     model = detectors.build(graph, fixed({}), seed)
     choices = TrainingChoices(batch_size=BATCH, epochs=epochs, schedule="cosine")
     with tempfile.TemporaryDirectory() as features:
-        fit(model, store, choices, seed=seed, features=Path(features))
+        fit(model, TrainingTask(store, FeatureCache(Path(features)), seed), choices)
     return [float(score) for score in score_clips(model, store, store.rows("test"))]
 
 

@@ -187,10 +187,11 @@ def _trained(keep: Path, store: Store, row: Row) -> npt.NDArray[np.float64]:
     from artifacts.models.inference import score_clips
     from bench.accuracy.channels import channels_space
     from search.detectors import space as detectors
+    from search.features.cache import FeatureCache
     from search.gan.latent_walks import generated_walks
     from search.samples.samples import Walks
     from search.studies.hyperparameters import fixed
-    from search.training.fit import fit
+    from search.training.fit import TrainingTask, fit
     from search.trials.trial import GAN_FILES
     from spaces.detector import detector_space
     from spaces.streams.gan import GanStreamBlock
@@ -223,7 +224,9 @@ def _trained(keep: Path, store: Store, row: Row) -> npt.NDArray[np.float64]:
         gan_fakes=variant.gan_fakes,
     )
     with tempfile.TemporaryDirectory() as features:
-        fit(model, store, choices, seed=row.seed, features=Path(features), walks=walks)
+        fit(
+            model, TrainingTask(store, FeatureCache(Path(features)), row.seed, walks=walks), choices
+        )
     return score_clips(model, store, store.rows("test"))
 
 

@@ -86,11 +86,12 @@ def _alone(keep: Path, row: Row, train: Path, folder: RunDirectory) -> None:
     from bench.accuracy.channels import channels_space
     from search.detectors import space as detectors
     from search.detectors.short_clips import shorter
+    from search.features.cache import FeatureCache
     from search.gan.latent_walks import generated_walks
     from search.samples.samples import Walks
     from search.stages import architecture
     from search.studies.hyperparameters import fixed
-    from search.training.fit import fit
+    from search.training.fit import TrainingTask, fit
     from search.trials.trial import GAN_FILES
     from spaces.detector import detector_space
     from spaces.streams.gan import GanStreamBlock
@@ -115,13 +116,15 @@ def _alone(keep: Path, row: Row, train: Path, folder: RunDirectory) -> None:
         model = detectors.build(graph, fixed({}), row.seed)
         fit(
             model,
-            store,
+            TrainingTask(
+                store,
+                FeatureCache(keep / "features"),
+                row.seed,
+                objective=config.objective,
+                walks=walks,
+            ),
             choices,
-            seed=row.seed,
-            features=keep / "features",
-            objective=config.objective,
             shorter=fewer_frames,
-            walks=walks,
         )
     folder.root.mkdir(parents=True, exist_ok=True)
     save_model(plain_copy(model), folder)

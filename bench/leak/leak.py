@@ -134,8 +134,9 @@ def trained_scores(store: Store, seed: int, training: dict[str, Any]) -> Scores:
     import_tensorflow()
     from artifacts.models.inference import score_clips
     from search.detectors import space as detectors
+    from search.features.cache import FeatureCache
     from search.studies.hyperparameters import fixed
-    from search.training.fit import fit
+    from search.training.fit import TrainingTask, fit
     from spaces.detector import detector_space
     from spaces.streams.spatial import SpatialBlock
     from spaces.streams.temporal import TemporalBlock
@@ -149,7 +150,11 @@ def trained_scores(store: Store, seed: int, training: dict[str, Any]) -> Scores:
     )
     model = detectors.build(graph, fixed({}), seed)
     with tempfile.TemporaryDirectory() as features:
-        fit(model, store, TrainingChoices(**training), seed=seed, features=Path(features))
+        fit(
+            model,
+            TrainingTask(store, FeatureCache(Path(features)), seed),
+            TrainingChoices(**training),
+        )
     return score_clips(model, store, store.rows("test"))
 
 

@@ -26,10 +26,11 @@ from search.detectors import leave_one_method_out, limits
 from search.detectors import space as detectors
 from search.detectors.estimate import estimate, of
 from search.detectors.short_clips import shorter
+from search.features.cache import FeatureCache
 from search.gan.kept import walks
 from search.studies.hyperparameters import OptunaHyperParameters
 from search.studies.two_objectives import Reports
-from search.training.fit import Epoch, Fit, fit
+from search.training.fit import Epoch, Fit, TrainingTask, fit
 from search.training.objectives import ValidationScore, over_methods
 from search.trials.checkpoint_folder import checkpoint_folder
 from search.trials.trial import (
@@ -200,16 +201,17 @@ class _DetectorTrial:
             self._estimated = True
         return fit(
             model,
-            store,
+            TrainingTask(
+                store,
+                FeatureCache(RunDirectory(config.run_dir).features, config.features_bytes),
+                self._trial.seed,
+                objective=config.objective,
+                walks=walks(config, store.clip_shape[0]) if choices.gan_fakes else None,
+                growing=self._growing,
+                without=without,
+            ),
             choices,
-            seed=self._trial.seed,
-            features=RunDirectory(config.run_dir).features,
-            budget=config.features_bytes,
-            objective=config.objective,
             shorter=learner,
-            walks=walks(config, store.clip_shape[0]) if choices.gan_fakes else None,
-            growing=self._growing,
-            without=without,
             kept=kept,
             report=report,
         )

@@ -38,12 +38,13 @@ from search.config.names import Objective
 from search.config.run_config import RunConfig
 from search.detectors import space as detectors
 from search.detectors.short_clips import shorter
+from search.features.cache import FeatureCache
 from search.gan.kept import walks
 from search.stages import architecture, latencies, training
 from search.stages.ensemble import better_ensemble
 from search.studies import study as studies
 from search.studies.hyperparameters import fixed
-from search.training.fit import fit
+from search.training.fit import TrainingTask, fit
 from search.training.objectives import ValidationScore
 from search.trials.trial import MODEL_FILE, failure_reason
 from spaces.training.space import TrainingChoices
@@ -206,14 +207,15 @@ def _better_of_trial_and_refit(
         trained = detectors.build(graph, answers, seed, config.precision)
         refit = fit(
             trained,
-            store,
+            TrainingTask(
+                store,
+                FeatureCache(run.features, config.features_bytes),
+                seed,
+                objective=config.objective,
+                walks=walks(config, store.clip_shape[0]) if winner.choices.gan_fakes else None,
+            ),
             winner.choices,
-            seed=seed,
-            features=run.features,
-            budget=config.features_bytes,
-            objective=config.objective,
             shorter=shorter(config, store, answers, seed),
-            walks=walks(config, store.clip_shape[0]) if winner.choices.gan_fakes else None,
         ).best
         model = plain_copy(trained)
     except Exception as error:

@@ -1,9 +1,10 @@
-"""The state of a training after an epoch, kept so that an interrupted trial goes on from there."""
+"""Checkpoints: the state of a training after an epoch, from which a retry resumes."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import time
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,32 +18,71 @@ from artifacts.run_directory import replacing
 
 Arrays = list[npt.NDArray[Any]]
 
-_HELD = ("variables", "optimizer", "best")
-_TOLD = "told"
+LEAST_SECONDS = 1.0
+"""Shortest time between two checkpoints: a shorter part is as quickly trained again."""
+MOST_SHARE = 0.02
+"""Largest share of the training time that checkpoints may take."""
+
+_ARRAYS = ("variables", "optimizer", "best")
+_FACTS = "facts"
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainingState:
-    """Everything a training needs to go on as though it had never stopped.
+    """State from which a training resumes as if it had never stopped.
 
     Attributes:
-        variables: of what is trained, and may change.
-        optimizer: its variables: steps, moments, averages.
-        best: as ``variables``, at the best epoch.
-        told: plain values: epochs, scores.
+        variables: Values of the variables that training may change.
+        optimizer: Variables of the optimizer: steps, moments, averages.
+        best: Values like ``variables``, at the best epoch.
+        facts: Plain values: epochs, scores.
     """
 
     variables: Arrays
     optimizer: Arrays
     best: Arrays
-    told: dict[str, Any]
+    facts: dict[str, Any]
 
 
-def changing(model: keras.Model) -> list[keras.Variable]:
-    """The variables that training may change, in the order of the model.
+class CheckpointFile:
+    """File that holds the latest state of one training.
 
-    Weights of frozen layers are left out, and with them most of a pretrained network; states of
-    random layers are in.
+    Args:
+        path: The file; ``None`` keeps no checkpoint.
+        key: Text that identifies the training; the checkpoint of another training is not loaded.
+    """
+
+    def __init__(self, path: Path | None, key: str) -> None:
+        self._path = path
+        self._key = key
+        self._saved_at = time.monotonic()
+        self._seconds = 0.0
+
+    def load(self) -> TrainingState | None:
+        """Return the state of this training; ``None`` where there is none."""
+        state = None if self._path is None else load(self._path)
+        return state if state is not None and state.facts.get("key") == self._key else None
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the last save is long enough ago that saving takes a small share of the time."""
+        since = time.monotonic() - self._saved_at
+        return self._path is not None and since >= max(LEAST_SECONDS, self._seconds / MOST_SHARE)
+
+    def save(self, state: TrainingState) -> None:
+        """Write a state."""
+        assert self._path is not None
+        started = time.monotonic()
+        save(self._path, dataclasses.replace(state, facts={"key": self._key, **state.facts}))
+        self._saved_at = time.monotonic()
+        self._seconds = self._saved_at - started
+
+
+def changing_variables(model: keras.Model) -> list[keras.Variable]:
+    """Return the variables that training may change, in the order of the model.
+
+    Weights of frozen layers are excluded, and with them most of a pretrained network; states of
+    random layers are included.
     """
     frozen = {
         id(variable)
@@ -53,21 +93,21 @@ def changing(model: keras.Model) -> list[keras.Variable]:
     return [variable for variable in model.variables if id(variable) not in frozen]
 
 
-def values(variables: Sequence[keras.Variable]) -> Arrays:
-    """What variables hold, copied."""
+def copy_values(variables: Sequence[keras.Variable]) -> Arrays:
+    """Return copies of the values of variables."""
     return [np.array(variable.numpy()) for variable in variables]
 
 
-def assign(variables: Sequence[keras.Variable], held: Arrays) -> None:
-    """Give variables what :func:`values` had of them."""
-    for variable, value in zip(variables, held, strict=True):
+def assign_values(variables: Sequence[keras.Variable], values: Arrays) -> None:
+    """Assign to variables what :func:`copy_values` returned for them."""
+    for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
 
 
 def save(path: Path, state: TrainingState) -> None:
-    """Write a state whole or not at all, in the place of an earlier one."""
-    arrays: dict[str, Any] = {_TOLD: np.array(json.dumps(state.told))}
-    for name in _HELD:
+    """Write a state completely or not at all, and replace an earlier one."""
+    arrays: dict[str, Any] = {_FACTS: np.array(json.dumps(state.facts))}
+    for name in _ARRAYS:
         arrays |= {f"{name}{number}": array for number, array in enumerate(getattr(state, name))}
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary, temporary.open("wb") as file:
@@ -75,14 +115,14 @@ def save(path: Path, state: TrainingState) -> None:
 
 
 def load(path: Path) -> TrainingState | None:
-    """Read a state; ``None`` where there is none, or it is damaged: the training starts anew."""
+    """Return the state in a file; ``None`` if the file is missing or damaged."""
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {
                 name: [file[f"{name}{number}"] for number in range(_count(file, name))]
-                for name in _HELD
+                for name in _ARRAYS
             }
-            return TrainingState(**arrays, told=json.loads(str(file[_TOLD])))
+            return TrainingState(**arrays, facts=json.loads(str(file[_FACTS])))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
 

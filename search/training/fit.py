@@ -1,4 +1,4 @@
-"""Train one detector on the training split, watching the validation split."""
+"""Training of one detector on the training split, validated on the validation split."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ import contextlib
 import dataclasses
 import functools
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import keras
 import numpy as np
-import numpy.typing as npt
 
 from data_prep.store.store import Store
-from search.features.cache import BUDGET, FeatureCache
+from search.features.cache import FeatureCache
 from search.features.feature import Progress
-from search.features.suffix import cut
-from search.samples.batches import ENDLESS, ClipBatches, Frequency
+from search.features.suffix import Suffix, cut
+from search.samples.batches import ENDLESS, ClipBatches, Frequency, Inputs, Sampling
 from search.samples.samples import UNCHANGED, Samples, Walks, training_samples, validation_samples
 from search.samples.subsets import nested, share
+from search.training.checkpoint import CheckpointFile
 from search.training.copy_weights import copy_weights
 from search.training.objectives import AUC, GENERALISATION, Objective, ValidationScore
+from search.training.predictions import Probabilities
 from search.training.validation import Epoch as Epoch
-from search.training.validation import Watch
+from search.training.validation import EpochCallback, Validation
 from spaces.training.names import PAIRWISE
 from spaces.training.space import TrainingChoices, compile_detector
 
@@ -31,170 +32,232 @@ _WORKERS = 2
 
 
 @dataclasses.dataclass(frozen=True)
+class TrainingTask:
+    """One training, apart from the detector and the choices of how to train it.
+
+    Attributes:
+        store: Open store with both labels in ``train`` and ``val``.
+        cache: Cache of the features of frozen prefixes.
+        seed: Seed of order, views and mixup.
+        objective: Objective that chooses the best epoch; ``generalisation`` scores pseudo-fakes,
+            too.
+        walks: Generated faces, needed for ``choices.gan_fakes``.
+        growing: Show a subset of the samples in early epochs, see :mod:`search.samples.subsets`.
+            Weights, optimizer and schedule continue when the subset grows.
+        without: Manipulation method of the store that is neither trained on nor validated on.
+    """
+
+    store: Store
+    cache: FeatureCache
+    seed: int
+    objective: Objective = AUC
+    walks: Walks | None = None
+    growing: bool = False
+    without: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
 class Fit:
     """A trained detector; the model holds the weights of its best epoch.
 
     Attributes:
-        best: score of that epoch on the validation samples.
-        best_epoch: counted from 1.
-        history: every epoch.
-        cached: how many inputs of the trained part came from the feature cache.
-        probabilities: float32 (clips,), what that epoch says of the validation clips.
-        resumed: how many epochs were trained before, by a trial that was interrupted.
-        note: what was frozen and yet computed in every epoch, and why; mostly empty.
+        best: Validation score of the best epoch.
+        best_epoch: Number of the best epoch, from 1.
+        history: All epochs.
+        cached: How many inputs of the trained part came from the feature cache.
+        probabilities: float32 (clips,), probabilities of the validation clips at the best epoch.
+        resumed: How many epochs an interrupted trial had trained before.
+        note: Frozen features that were computed in every epoch, with the reason; mostly empty.
     """
 
     best: ValidationScore
     best_epoch: int
     history: list[Epoch]
     cached: int
-    probabilities: npt.NDArray[np.float32]
+    probabilities: Probabilities
     resumed: int = 0
     note: str = ""
 
 
 def fit(
     model: keras.Model,
-    store: Store,
+    task: TrainingTask,
     choices: TrainingChoices,
     *,
-    seed: int,
-    features: Path,
-    budget: int = BUDGET,
-    objective: Objective = AUC,
     shorter: keras.Model | None = None,
-    walks: Walks | None = None,
-    growing: bool = False,
-    without: str = "",
     kept: Path | None = None,
     report: Callable[[Epoch], None] | None = None,
     progress: Progress | None = None,
 ) -> Fit:
     """Train a detector and leave it with the weights of its best validation epoch.
 
-    Frozen prefixes are read from the feature cache. Samples that are changed or made by chance are
-    those of the stored views the features were computed for; without features, or with
-    ``choices.views`` 0, every sample is made anew each time, and goes through the whole model.
-    Validation clips are never augmented and always use the cache. Where the weights are averaged,
-    the averages are what is validated and kept.
+    Frozen prefixes are read from the feature cache. Random changes of training samples are those of
+    the views for which the features were computed. Without features, or with ``choices.views`` 0,
+    every sample is made anew each time and passes through the whole model. Validation clips are
+    never augmented and always use the cache. If the weights are averaged, the averages are
+    validated and kept.
 
     Args:
-        model: ``frames`` and modalities of the store to ``fake_probability``; trained in place.
-        store: with both labels in ``train`` and ``val``.
-        choices: how to train.
-        seed: of draws, views and mixup.
-        features: folder of the feature cache.
-        budget: of the cache in bytes; see :class:`search.features.cache.FeatureCache`.
-        objective: which epoch is best; ``generalisation`` looks at pseudo-fakes, too.
-        shorter: the detector for clips of fewer frames, see
-        :func:`search.detectors.short_clips.shorter`. It is
-            trained in the place of the model, on as many consecutive frames of every clip; the
-            model is given its weights, and validated on whole clips.
-        walks: generated faces, what ``choices.gan_fakes`` needs.
-        growing: early epochs show a part of the samples, see :mod:`search.samples.subsets`.
-        Weights,
-            optimizer and schedule go on across the change.
-        without: a manipulation method of the store that is neither trained on nor chooses the best
-            epoch.
-        kept: file that the state of the training is kept in after each epoch, and gone on from
-            where there is one of the same training.
-        report: called after each epoch, and again for those of the checkpoint; may raise to stop.
-        progress: called while features are computed; may raise to stop.
+        model: Detector from ``frames`` and modalities of the store to ``fake_probability``; trained
+            in place.
+        task: Data, seed and objective.
+        choices: How to train.
+        shorter: The same detector for clips of fewer frames, see
+            :mod:`search.detectors.short_clips`. It is trained instead, on that many consecutive
+            frames of every clip; the model receives its weights and is validated on whole clips.
+        kept: Checkpoint file, written during the training; a training that was interrupted
+            resumes from it.
+        report: Called after each epoch, and again for those of the checkpoint; may raise to stop.
+        progress: Called while features are computed; may raise to stop.
 
     Raises:
-        FloatingPointError: the loss or a probability is NaN or infinite.
+        FloatingPointError: The loss or a probability is NaN or infinite.
     """
-    frames = shorter.inputs[0].shape[1] if shorter else 0
-    made = choices.pseudo_fakes or choices.gan_fakes
-    changing = bool(choices.augmentation != UNCHANGED or made or frames)
-    views = choices.views if changing else 0
-    anew = changing and not views
+    with _feed(model, task, choices, shorter, progress) as feed:
+        follow = functools.partial(copy_weights, shorter, model) if shorter is not None else None
+        file = CheckpointFile(kept, _key(task, choices))
+        callback = EpochCallback(feed.batches, feed.validation, file, report, follow)
+        resumed = _run_epochs(feed, choices, callback)
+    callback.restore_best(feed.trained)
+    if shorter is not None:
+        copy_weights(shorter, model)
+    return Fit(
+        callback.best,
+        callback.best_epoch,
+        callback.history,
+        cached=feed.cached,
+        probabilities=callback.probabilities,
+        resumed=resumed,
+        note=feed.note,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Feed:
+    """Everything that the epochs of one training use.
+
+    Attributes:
+        trained: Model that Keras trains: the whole detector, or the part behind its features.
+        batches: Training batches.
+        validation: Validation of the detector.
+        cached: How many inputs of the trained part come from the feature cache.
+        note: Frozen features that are computed in every epoch, with the reason.
+    """
+
+    trained: keras.Model
+    batches: ClipBatches
+    validation: Validation
+    cached: int
+    note: str
+
+
+@contextlib.contextmanager
+def _feed(
+    model: keras.Model,
+    task: TrainingTask,
+    choices: TrainingChoices,
+    shorter: keras.Model | None,
+    progress: Progress | None,
+) -> Iterator[_Feed]:
+    """Compute or open the features, and prepare batches of them; release both at the end."""
+    learner = shorter or model
+    frames = shorter.inputs[0].shape[1] if shorter is not None else 0
     train = training_samples(
-        store,
+        task.store,
         choices.pseudo_fakes,
         choices.augmentation,
         frames,
-        walks if choices.gan_fakes else None,
+        task.walks if choices.gan_fakes else None,
     )
-    val = validation_samples(store, pseudo_fakes=objective == GENERALISATION)
-    cache = FeatureCache(features, budget)
-    learner = shorter or model
+    val = validation_samples(task.store, pseudo_fakes=task.objective == GENERALISATION)
+    fakes = choices.pseudo_fakes or choices.gan_fakes
+    is_random = bool(choices.augmentation != UNCHANGED or fakes or frames)
+    views = choices.views if is_random else 0
+    # Without stored views, random samples are made anew in every epoch and cannot be cached.
+    uncached = is_random and not views
+    cuttable = None if uncached else train
     with contextlib.ExitStack() as held:
-        cached = None if anew else train
-        judged = cut(model, cache, None if shorter else cached, val, views=views, progress=progress)
-        held.enter_context(judged)
-        taught = judged
-        if shorter:
-            taught = cut(shorter, cache, cached, None, views=views, progress=progress)
-            held.enter_context(taught)
-        trained = learner if anew else taught.model
-        frequency = _frequency(train, choices, growing, without)
+
+        def opened(part: keras.Model, shown: Samples | None, judged: Samples | None) -> Suffix:
+            return held.enter_context(
+                cut(part, task.cache, shown, judged, views=views, progress=progress)
+            )
+
+        validated = opened(model, None if shorter is not None else cuttable, val)
+        taught = validated if shorter is None else opened(shorter, cuttable, None)
+        names = [tensor.name for tensor in learner.inputs] if uncached else taught.names
+        frequency = _frequency(train, task, choices)
         batches = ClipBatches(
             train,
-            [tensor.name for tensor in learner.inputs] if anew else taught.names,
-            taught.train,
+            Inputs(names, taught.train),
             batch_size=choices.batch_size,
-            shuffle_seed=seed,
-            frequency=frequency,
-            once=frequency is not None and not choices.balanced,
-            tell_sources=choices.loss == PAIRWISE,
-            views=taught.views or (ENDLESS if changing else 0),
-            mixup=choices.mixup,
-            workers=_WORKERS if changing else 1,
+            sampling=Sampling(
+                task.seed,
+                frequency,
+                once=frequency is not None and not choices.balanced,
+                views=taught.views or (ENDLESS if is_random else 0),
+                mixup=choices.mixup,
+            ),
+            with_sources=choices.loss == PAIRWISE,
+            workers=_WORKERS if is_random else 1,
         )
-        judged.model.jit_compile = choices.jit_compile
-        follow = functools.partial(copy_weights, learner, model) if shorter else None
-        key = f"{choices}/{seed}/{growing}/{without}/{objective}/{train.store.fingerprint}"
-        watch = Watch(batches, judged, val, report, follow, objective, without, kept, key)
-        steps = [batches.steps(epoch) for epoch in range(choices.epochs)]
-        compile_detector(trained, choices, steps[-1], sum(steps))
-        with contextlib.closing(batches):
-            resumed = epoch = watch.resume(trained)
-            while epoch < choices.epochs:
-                batches.begin(epoch)
-                # Keras asks for the length of an epoch once.
-                alike = itertools.takewhile(steps[epoch].__eq__, steps[epoch:])
-                until = epoch + len(list(alike))
-                trained.fit(
-                    batches,
-                    initial_epoch=epoch,
-                    epochs=until,
-                    callbacks=[watch],
-                    verbose=0,
-                    shuffle=False,
-                )
-                watch.keep_on()
-                epoch = until
-    watch.restore_best(trained)
-    if shorter:
-        copy_weights(shorter, model)
-    notes = dict.fromkeys(filter(None, (judged.note, taught.note)))
-    return Fit(
-        watch.best,
-        watch.best_epoch,
-        watch.history,
-        cached=0 if anew else len(taught.train),
-        probabilities=watch.probabilities,
-        resumed=resumed,
-        note="; ".join(notes),
+        held.callback(batches.close)
+        validated.model.jit_compile = choices.jit_compile
+        yield _Feed(
+            trained=learner if uncached else taught.model,
+            batches=batches,
+            validation=Validation(validated, val, task.objective, task.without),
+            cached=0 if uncached else len(taught.train),
+            note="; ".join(dict.fromkeys(filter(None, (validated.note, taught.note)))),
+        )
+
+
+def _run_epochs(feed: _Feed, choices: TrainingChoices, callback: EpochCallback) -> int:
+    """Compile and train; return the number of epochs that a checkpoint already had."""
+    steps = [feed.batches.steps(epoch) for epoch in range(choices.epochs)]
+    compile_detector(feed.trained, choices, steps[-1], sum(steps))
+    resumed = epoch = callback.resume(feed.trained)
+    while epoch < choices.epochs:
+        feed.batches.begin(epoch)
+        # Keras reads the length of an epoch once, so each call has epochs of one length.
+        alike = itertools.takewhile(steps[epoch].__eq__, steps[epoch:])
+        until = epoch + len(list(alike))
+        feed.trained.fit(
+            feed.batches,
+            initial_epoch=epoch,
+            epochs=until,
+            callbacks=[callback],
+            verbose=0,
+            shuffle=False,
+        )
+        callback.restore_current()
+        epoch = until
+    return resumed
+
+
+def _key(task: TrainingTask, choices: TrainingChoices) -> str:
+    """Return the text that identifies a training in its checkpoint."""
+    return (
+        f"{choices}/{task.seed}/{task.growing}/{task.without}/{task.objective}/"
+        f"{task.store.fingerprint}"
     )
 
 
 def _frequency(
-    train: Samples, choices: TrainingChoices, growing: bool, without: str
+    train: Samples, task: TrainingTask, choices: TrainingChoices
 ) -> Callable[[int], Frequency] | None:
-    """How often each sample is drawn in an epoch; ``None`` where all are shown once."""
-    if not (choices.balanced or growing or without):
+    """Return how often an epoch shows each sample; ``None`` where all are shown once."""
+    if not (choices.balanced or task.growing or task.without):
         return None
 
     @functools.cache
     def of_share(part: float) -> Frequency:
-        shown = nested(train, part) & (train.methods != without)
+        shown = nested(train, part) & (train.methods != task.without)
         if not choices.balanced:
             return shown.astype(np.float64)
         return train.balanced(choices.pseudo_fakes, shown)
 
     def frequency(epoch: int) -> Frequency:
-        return of_share(share(epoch, choices.epochs) if growing else 1.0)
+        return of_share(share(epoch, choices.epochs) if task.growing else 1.0)
 
     return frequency

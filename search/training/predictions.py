@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from search.features.suffix import Suffix
-from search.samples.batches import ClipBatches
+from search.samples.batches import ClipBatches, Inputs
 from search.samples.samples import Samples
 from search.training.objectives import AUC, Objective, ValidationScore, validation_score
 
@@ -31,7 +31,7 @@ def predict_samples(suffix: Suffix, val: Samples) -> Probabilities:
     # All batches have one size, since TensorFlow compiles each size separately.
     count = -(-len(val) // _LARGEST_BATCH)
     size = -(-len(val) // count)
-    batches = ClipBatches(val, suffix.names, suffix.val, batch_size=size)
+    batches = ClipBatches(val, Inputs(suffix.names, suffix.val), batch_size=size)
 
     def padded(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return np.resize(array, (size, *array.shape[1:]))

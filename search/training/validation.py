@@ -1,12 +1,10 @@
-"""What is done after each epoch of a training: validate, remember the best, keep a checkpoint."""
+"""Work after each epoch of a training: validate, keep the best weights, write a checkpoint."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -17,14 +15,9 @@ from search.features.suffix import Suffix
 from search.samples.batches import ClipBatches
 from search.samples.samples import Samples
 from search.training import checkpoint
-from search.training.checkpoint import Arrays, TrainingState
+from search.training.checkpoint import Arrays, CheckpointFile, TrainingState
 from search.training.objectives import AUC, Objective, ValidationScore
-from search.training.predictions import predict_samples, score_samples
-
-LEAST_SECONDS = 1.0
-"""Between checkpoints: what took less is as well trained again."""
-MOST_SHARE = 0.02
-"""Of the time of a training that its checkpoints take."""
+from search.training.predictions import Probabilities, predict_samples, score_samples
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,71 +34,80 @@ class Epoch:
         return {EPOCH: self.number, LOSS: self.loss, **self.score.row}
 
 
-class Watch(keras.callbacks.Callback):
-    """Scores validation after each epoch, remembers the best weights, and keeps a checkpoint.
-
-    Args:
-        shown: what is trained on.
-        suffix: what is validated.
-        val: validation samples: clips, and pseudo-fakes of them if these are looked at.
-        report: called after each epoch; may raise to stop.
-        follow: gives what is validated the weights of what is trained, where these are two.
-        objective: which epoch is best.
-        without: a manipulation method whose clips choose no epoch.
-        kept: where the state of the training is kept; ``None`` keeps none.
-        key: tells this training from others; a checkpoint of another is not gone on from.
+@dataclasses.dataclass(frozen=True)
+class Validation:
+    """Validation of a detector during its training.
 
     Attributes:
-        best: score of the best epoch.
-        best_epoch: its number, from 1.
-        probabilities: float32 (clips,), what the best epoch says of the validation clips.
-        history: every epoch.
+        suffix: Detector behind its frozen prefix.
+        samples: Validation samples: clips, and pseudo-fakes of them if the objective needs these.
+        objective: Objective that chooses the best epoch.
+        without: Manipulation method whose clips are not scored.
+    """
+
+    suffix: Suffix
+    samples: Samples
+    objective: Objective = AUC
+    without: str = ""
+
+    def score(self) -> tuple[ValidationScore, Probabilities]:
+        """Return the score of the current weights, and the probabilities (clips,) of the clips."""
+        probabilities = predict_samples(self.suffix, self.samples)
+        score = score_samples(probabilities, self.samples, self.objective, self.without)
+        return score, probabilities[: len(self.samples.parts[0])]
+
+
+class EpochCallback(keras.callbacks.Callback):
+    """Keras callback that validates each epoch, keeps the best weights and writes checkpoints.
+
+    Args:
+        batches: Training batches.
+        validation: Validation of the detector.
+        file: Checkpoint of this training.
+        report: Called after each epoch; may raise to stop.
+        follow: Copies the weights that are trained to the validated detector, where these are two.
+
+    Attributes:
+        best: Score of the best epoch.
+        best_epoch: Number of the best epoch, from 1.
+        probabilities: float32 (clips,), probabilities of the validation clips at the best epoch.
+        history: All epochs.
     """
 
     def __init__(
         self,
-        shown: ClipBatches,
-        suffix: Suffix,
-        val: Samples,
+        batches: ClipBatches,
+        validation: Validation,
+        file: CheckpointFile,
         report: Callable[[Epoch], None] | None = None,
         follow: Callable[[], None] | None = None,
-        objective: Objective = AUC,
-        without: str = "",
-        kept: Path | None = None,
-        key: str = "",
     ) -> None:
         super().__init__()
-        self._shown = shown
-        self._suffix = suffix
-        self._val = val
-        self._without = without
+        self._batches = batches
+        self._validation = validation
+        self._file = file
         self._report = report
         self._follow = follow
-        self._objective = objective
-        self._kept = kept
-        self._kept_at = time.monotonic()
-        self._keeping = 0.0
-        self._key = key
         self._best_values: Arrays = []
-        self._own: Arrays = []
-        self.best = ValidationScore(-1.0, log_loss=float("inf"), objective=objective)
+        self._current_values: Arrays = []
+        self.best = ValidationScore(-1.0, log_loss=float("inf"), objective=validation.objective)
         self.best_epoch = 0
-        self.probabilities = np.zeros(0, np.float32)
+        self.probabilities: Probabilities = np.zeros(0, np.float32)
         self.history: list[Epoch] = []
 
     def resume(self, model: keras.Model) -> int:
-        """Give a compiled model the state of its checkpoint; how many epochs that had.
+        """Restore the checkpoint into a compiled model; return its number of epochs.
 
-        They are reported again: whoever listens is another trial than the one that trained them.
+        Its epochs are reported again: the trial that resumes has not recorded them.
         """
-        state = checkpoint.load(self._kept) if self._kept is not None else None
-        if state is None or state.told["key"] != self._key:
+        state = self._file.load()
+        if state is None:
             return 0
-        checkpoint.assign(checkpoint.changing(model), state.variables)
-        checkpoint.assign(model.optimizer.variables, state.optimizer)
-        self._best_values, self.best_epoch = state.best, state.told["best_epoch"]
-        self.probabilities = np.array(state.told["probabilities"], np.float32)
-        for number, loss, score in state.told["history"]:
+        checkpoint.assign_values(checkpoint.changing_variables(model), state.variables)
+        checkpoint.assign_values(model.optimizer.variables, state.optimizer)
+        self._best_values, self.best_epoch = state.best, state.facts["best_epoch"]
+        self.probabilities = np.array(state.facts["probabilities"], np.float32)
+        for number, loss, score in state.facts["history"]:
             self.history.append(Epoch(number, loss, ValidationScore(**score)))
             if self._report is not None:
                 self._report(self.history[-1])
@@ -113,67 +115,58 @@ class Watch(keras.callbacks.Callback):
         return len(self.history)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._shown.begin(epoch)
+        self._batches.begin(epoch)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         loss = float((logs or {})["loss"])
         if not np.isfinite(loss):
             raise FloatingPointError(f"the loss is {loss} in epoch {epoch + 1}: training diverged")
-        changing = checkpoint.changing(self.model)
-        self._own = checkpoint.values(changing)
+        changing = checkpoint.changing_variables(self.model)
+        self._current_values = checkpoint.copy_values(changing)
         with _averaged(self.model):
             if self._follow is not None:
                 self._follow()
-            probabilities = predict_samples(self._suffix, self._val)
-            score = score_samples(probabilities, self._val, self._objective, self._without)
+            score, probabilities = self._validation.score()
             self.history.append(Epoch(epoch + 1, loss, score))
             if not self.best_epoch or score.order < self.best.order:
-                self.best, self.best_epoch = score, epoch + 1
-                self.probabilities = probabilities[: len(self._val.parts[0])]
-                self._best_values = checkpoint.values(changing)
-        self._keep()
+                self.best, self.best_epoch, self.probabilities = score, epoch + 1, probabilities
+                self._best_values = checkpoint.copy_values(changing)
+        if self._file.is_due:
+            self._file.save(self._state())
         if self._report is not None:
             self._report(self.history[-1])
 
-    def keep_on(self) -> None:
-        """Undo what Keras does at the end of ``fit``: averages in the place of the weights."""
-        checkpoint.assign(checkpoint.changing(self.model), self._own)
+    def restore_current(self) -> None:
+        """Restore the weights that Keras replaces by their averages at the end of ``fit``."""
+        checkpoint.assign_values(checkpoint.changing_variables(self.model), self._current_values)
 
     def restore_best(self, model: keras.Model) -> None:
-        """Give a model the weights of the best epoch."""
-        checkpoint.assign(checkpoint.changing(model), self._best_values)
+        """Assign the weights of the best epoch to a model."""
+        checkpoint.assign_values(checkpoint.changing_variables(model), self._best_values)
 
-    def _keep(self) -> None:
-        """Keep a checkpoint, unless the last one was so lately that they would take much time."""
-        since = time.monotonic() - self._kept_at
-        if self._kept is None or since < max(LEAST_SECONDS, self._keeping / MOST_SHARE):
-            return
-        begun = time.monotonic()
+    def _state(self) -> TrainingState:
         history = [
             (epoch.number, epoch.loss, dataclasses.asdict(epoch.score)) for epoch in self.history
         ]
-        told = {
-            "key": self._key,
+        facts = {
             "best_epoch": self.best_epoch,
             "probabilities": self.probabilities.astype(float).tolist(),
             "history": history,
         }
-        steps = checkpoint.values(self.model.optimizer.variables)
-        checkpoint.save(self._kept, TrainingState(self._own, steps, self._best_values, told))
-        self._kept_at = time.monotonic()
-        self._keeping = self._kept_at - begun
+        steps = checkpoint.copy_values(self.model.optimizer.variables)
+        return TrainingState(self._current_values, steps, self._best_values, facts)
 
 
 @contextlib.contextmanager
 def _averaged(model: keras.Model) -> Iterator[None]:
-    """Give a model its averaged weights for a while, where its optimizer keeps averages."""
+    """Give a model its averaged weights inside the block, if its optimizer keeps averages."""
     optimizer = model.optimizer
-    # Mixed precision in float16 has one optimizer around the other.
+    # Mixed precision in float16 wraps one optimizer in another.
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     if not optimizer.use_ema:
         yield
         return
-    own = [variable.numpy() for variable in model.trainable_variables]
+    current = checkpoint.copy_values(model.trainable_variables)
     for variable, average in zip(
         model.trainable_variables, optimizer._model_variables_moving_average, strict=True
     ):
@@ -181,5 +174,4 @@ def _averaged(model: keras.Model) -> Iterator[None]:
     try:
         yield
     finally:
-        for variable, value in zip(model.trainable_variables, own, strict=True):
-            variable.assign(value)
+        checkpoint.assign_values(model.trainable_variables, current)

@@ -24,7 +24,7 @@ from data_prep.preparation.clip import Preparation, make_detector
 from data_prep.store.store import Store
 from data_prep.video import decoding
 from search.detectors import space as detectors
-from search.samples.batches import ClipBatches
+from search.samples.batches import ClipBatches, Sampling
 from search.samples.samples import clips_of
 from search.stages import architecture
 from search.studies import study as studies
@@ -148,7 +148,9 @@ def test_an_epoch_reads_every_clip_once(tmp_path: Path, monkeypatch: pytest.Monk
 
     with Store(CASE.store(tmp_path)) as store:
         rows = store.rows("train")
-        batches = ClipBatches(clips_of(store, rows), batch_size=CASE.batch_size, shuffle_seed=0)
+        batches = ClipBatches(
+            clips_of(store, rows), batch_size=CASE.batch_size, sampling=Sampling(0)
+        )
         monkeypatch.setattr(Store, "read", read_counted)
         for number in range(len(batches)):
             batches[number]

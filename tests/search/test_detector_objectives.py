@@ -35,8 +35,8 @@ METHODS = ["Drawn", "Painted", "Sprayed"]
 
 @pytest.fixture(autouse=True)
 def every_epoch_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("search.training.validation.LEAST_SECONDS", 0.0)
-    monkeypatch.setattr("search.training.validation.MOST_SHARE", float("inf"))
+    monkeypatch.setattr("search.training.checkpoint.LEAST_SECONDS", 0.0)
+    monkeypatch.setattr("search.training.checkpoint.MOST_SHARE", float("inf"))
 
 
 @pytest.fixture(scope="module")

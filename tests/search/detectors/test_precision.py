@@ -14,8 +14,9 @@ from data_prep.store.store import Store
 from search.config.run_config import RunConfig, resolve
 from search.detectors import precision
 from search.detectors import space as detectors
+from search.features.cache import FeatureCache
 from search.studies.hyperparameters import fixed
-from search.training.fit import fit
+from search.training.fit import TrainingTask, fit
 from spaces.training.space import TrainingChoices
 
 NO_GPU = not tf.config.list_physical_devices("GPU")
@@ -70,7 +71,11 @@ def test_a_detector_trains_in_mixed_precision_with_float32_weights_and_answer(
     assert {layer.compute_dtype for layer in model.layers} == {"bfloat16", "float32"}
     assert {weight.dtype for weight in model.weights} == {"float32"}
     before = [weight.numpy() for weight in model.trainable_weights]
-    fit(model, store, TrainingChoices(epochs=1), seed=0, features=tmp_path / "features")
+    fit(
+        model,
+        TrainingTask(store, FeatureCache(tmp_path / "features"), 0),
+        TrainingChoices(epochs=1),
+    )
     after = [weight.numpy() for weight in model.trainable_weights]
     assert any((old != new).any() for old, new in zip(before, after, strict=True))
     answer = model.predict_on_batch(store.read([0, 1]))

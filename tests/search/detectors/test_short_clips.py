@@ -15,10 +15,11 @@ from search.config.feasible import obstacle_to, possible_streams, shown_frames
 from search.config.run_config import RunConfig, resolve
 from search.detectors import space as detectors
 from search.detectors.short_clips import shorter
+from search.features.cache import FeatureCache
 from search.samples.samples import training_samples
 from search.studies.hyperparameters import fixed
 from search.training.copy_weights import copy_weights
-from search.training.fit import fit
+from search.training.fit import TrainingTask, fit
 from spaces.training.space import TrainingChoices
 
 CHOICES = TrainingChoices(epochs=3, batch_size=8, learning_rate=3e-3, views=2)
@@ -82,7 +83,7 @@ def test_the_whole_detector_is_left_with_what_the_shorter_one_learned(
     short = shorter(config, store, hp, 0)
     assert short is not None
     assert short.inputs[0].shape[1] == 1
-    trained = fit(whole, store, choices, seed=0, features=tmp_path, shorter=short)
+    trained = fit(whole, TrainingTask(store, FeatureCache(tmp_path), 0), choices, shorter=short)
     assert any(np.abs(a - b).max() > 1e-3 for a, b in zip(before, whole.get_weights(), strict=True))
     rows = store.rows("val")
     answers = whole.predict_on_batch(store.read(rows))[:, 0]
@@ -104,7 +105,7 @@ def test_a_frozen_network_is_computed_for_the_frames_that_are_shown(
     whole = detectors.build(detectors.space(config, store), hp, 0)
     short = shorter(config, store, hp, 0)
     choices = dataclasses.replace(CHOICES, epochs=1, pseudo_fakes=0.5, augmentation="strong")
-    trained = fit(whole, store, choices, seed=0, features=tmp_path, shorter=short)
+    trained = fit(whole, TrainingTask(store, FeatureCache(tmp_path), 0), choices, shorter=short)
     assert trained.cached == 1
 
 

@@ -14,9 +14,10 @@ from data_prep.store.store import Store
 from search.config.run_config import resolve
 from search.detectors import space as detectors
 from search.detectors.short_clips import shorter
+from search.features.cache import FeatureCache
 from search.studies import study as studies
 from search.studies.hyperparameters import fixed
-from search.training.fit import fit
+from search.training.fit import TrainingTask, fit
 from search.trials.trial import GAN_FILES
 from spaces.backbones.pretrained import BackboneError
 from spaces.gan.choices import GanChoices
@@ -111,7 +112,7 @@ def test_the_best_discriminator_is_a_frozen_stream_whose_features_are_kept(
 
     choices = TrainingChoices(epochs=2, batch_size=8, views=2, augmentation="light")
     less = shorter(config, store, answers, 0)
-    trained = fit(model, store, choices, seed=0, features=run.features, shorter=less)
+    trained = fit(model, TrainingTask(store, FeatureCache(run.features), 0), choices, shorter=less)
     after = model.get_layer("gan_conv1").get_weights()
     assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
     assert trained.cached >= 1

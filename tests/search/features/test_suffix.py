@@ -15,7 +15,7 @@ from data_prep.store.store import Clip, Store, write_store
 from search.features import cache as feature_cache
 from search.features.cache import FeatureCache
 from search.features.suffix import Suffix, cut
-from search.samples.batches import ClipBatches
+from search.samples.batches import ClipBatches, Inputs
 from search.samples.samples import Samples, clips_of, training_samples, validation_samples
 from spaces.backbones.inflation import inflate
 
@@ -99,11 +99,13 @@ def part_answer(suffix: Suffix, samples: Samples, view: int | None = None) -> np
     kept = suffix.val if samples.parts[0].name == "val" else suffix.train
     batches = ClipBatches(
         samples,
-        suffix.names,
-        {
-            name: [[arrays[min(view or 0, len(arrays) - 1)]] for arrays in kept[name]]
-            for name in kept
-        },
+        Inputs(
+            suffix.names,
+            {
+                name: [[arrays[min(view or 0, len(arrays) - 1)]] for arrays in kept[name]]
+                for name in kept
+            },
+        ),
         batch_size=3,
     )
     return np.concatenate(
@@ -357,7 +359,7 @@ def test_pseudo_fakes_of_validation_are_kept_for_a_model_without_a_prefix(
     for _ in range(2):
         with cut(model, cache, training_samples(store), val) as suffix:
             assert suffix.model is model
-            batches = ClipBatches(val, suffix.names, suffix.val, batch_size=len(val))
+            batches = ClipBatches(val, Inputs(suffix.names, suffix.val), batch_size=len(val))
             np.testing.assert_array_equal(batches[0][0], wanted)
             assert not suffix.train
         # What is kept is not made again.
@@ -373,7 +375,7 @@ def test_pseudo_fakes_of_validation_without_room_are_made_in_every_epoch(
     val = validation_samples(store, pseudo_fakes=True)
     with cut(model, FeatureCache(tmp_path / "f", budget=100), None, val) as suffix:
         assert suffix.note.startswith("pseudo-fakes of validation made in every epoch")
-        batches = ClipBatches(val, suffix.names, suffix.val, batch_size=len(val))
+        batches = ClipBatches(val, Inputs(suffix.names, suffix.val), batch_size=len(val))
         np.testing.assert_array_equal(
             batches[0][0], val.make(np.arange(len(val)), ["frames"])["frames"]
         )

@@ -11,10 +11,11 @@ from data_prep.errors import UserError
 from data_prep.store.store import Store
 from search.config import run_config as configuration
 from search.config.run_config import RunConfig
+from search.features.cache import FeatureCache
 from search.gan.kept import kept_generator, walks
 from search.stages import training
 from search.studies.hyperparameters import fixed
-from search.training.fit import fit
+from search.training.fit import TrainingTask, fit
 from spaces.training.space import TrainingChoices
 
 
@@ -67,11 +68,10 @@ def test_a_detector_is_trained_on_gan_fakes(
         model.set_weights([np.zeros_like(weight) for weight in model.get_weights()])
         found = fit(
             model,
-            store,
+            TrainingTask(
+                store, FeatureCache(tmp_path), 0, walks=walks(config, store.clip_shape[0])
+            ),
             choices,
-            seed=0,
-            features=tmp_path,
-            walks=walks(config, store.clip_shape[0]),
         )
         losses.append(found.history[0].loss)
     assert np.isfinite(losses).all()

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from data_prep.store.store import Store
 from search.samples.augmentation import augment, generator_of
-from search.samples.batches import ENDLESS, ClipBatches, StoredClips
+from search.samples.batches import ENDLESS, ClipBatches, Inputs, Sampling, StoredClips
 from search.samples.samples import clips_of, training_samples, validation_samples
 
 
@@ -25,7 +23,7 @@ def test_batches_hold_the_rows_in_order_with_their_labels(store: Store) -> None:
 
 def test_every_epoch_has_every_clip_once_in_a_new_order(store: Store) -> None:
     rows = store.rows("train")
-    batches = ClipBatches(clips_of(store, rows), batch_size=4, shuffle_seed=3)
+    batches = ClipBatches(clips_of(store, rows), batch_size=4, sampling=Sampling(3))
 
     def epoch() -> list[bytes]:
         frames = [clip for i in range(len(batches)) for clip in batches[i][0]]
@@ -35,7 +33,7 @@ def test_every_epoch_has_every_clip_once_in_a_new_order(store: Store) -> None:
     first, second = epoch(), epoch()
     assert first != second
     assert sorted(first) == sorted(second) == sorted(clip.tobytes() for clip in store.read(rows))
-    again = ClipBatches(clips_of(store, rows), batch_size=4, shuffle_seed=3)
+    again = ClipBatches(clips_of(store, rows), batch_size=4, sampling=Sampling(3))
     assert [clip.tobytes() for i in range(len(again)) for clip in again[i][0]] == first
 
 
@@ -45,10 +43,9 @@ def test_features_are_fed_by_name_beside_frames_in_the_order_of_the_rows(store: 
     for seed in (None, 4):
         batches = ClipBatches(
             clips_of(store, rows),
-            ["feature", "frames"],
-            {"feature": [[feature]]},
+            Inputs(["feature", "frames"], {"feature": [[feature]]}),
             batch_size=99,
-            shuffle_seed=seed,
+            sampling=None if seed is None else Sampling(seed),
         )
         (values, frames), labels = batches[0]
         order = (values[:, 0] / 2).astype(int)
@@ -77,11 +74,9 @@ def test_features_and_frames_show_the_same_view_and_views_change_with_the_epoch(
     def batches() -> ClipBatches:
         return ClipBatches(
             training_samples(store, augmentation="light"),
-            ["feature", "frames"],
-            {"feature": [features]},
+            Inputs(["feature", "frames"], {"feature": [features]}),
             batch_size=5,
-            shuffle_seed=2,
-            views=3,
+            sampling=Sampling(2, views=3),
         )
 
     views, frames = shown(batches())
@@ -103,7 +98,9 @@ def test_what_is_made_anew_is_repeated_by_its_seed_and_leaves_the_store_alone(
     samples = training_samples(store, 0.5, "strong")
 
     def epoch(workers: int = 1) -> npt.NDArray[np.uint8]:
-        batches = ClipBatches(samples, batch_size=4, shuffle_seed=1, views=ENDLESS, workers=workers)
+        batches = ClipBatches(
+            samples, batch_size=4, sampling=Sampling(1, views=ENDLESS), workers=workers
+        )
         return np.concatenate([batches[i][0] for i in range(len(batches))])
 
     np.testing.assert_array_equal(epoch(), epoch(workers=2))
@@ -112,51 +109,42 @@ def test_what_is_made_anew_is_repeated_by_its_seed_and_leaves_the_store_alone(
 
 def test_what_is_made_anew_is_another_in_the_next_epoch(store: Store) -> None:
     samples = training_samples(store, augmentation="light")
-    batches = ClipBatches(samples, batch_size=99, shuffle_seed=1, views=ENDLESS)
+    batches = ClipBatches(samples, batch_size=99, sampling=Sampling(1, views=ENDLESS))
     seen = {clip.tobytes() for clip in batches[0][0]}
     batches.on_epoch_end()
     assert not seen & {clip.tobytes() for clip in batches[0][0]}
 
 
-@pytest.mark.parametrize("how", [{"mixup": 0.2}, {"views": 2}, {"frequency": np.ones(4)}])
-def test_drawing_without_a_seed_is_refused(store: Store, how: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="needs a seed"):
-        ClipBatches(clips_of(store, np.arange(4)), **how)
-
-
 def test_augmented_samples_without_views_are_refused(store: Store) -> None:
     with pytest.raises(ValueError, match="shown in views"):
-        ClipBatches(training_samples(store, augmentation="light"), shuffle_seed=0)
+        ClipBatches(training_samples(store, augmentation="light"), sampling=Sampling(0))
 
 
-def test_pairs_are_side_by_side_in_one_view_and_the_labels_tell_them(store: Store) -> None:
+def test_pairs_are_side_by_side_in_one_view_and_the_labels_mark_them(store: Store) -> None:
     samples = training_samples(store, 1.0)
     features = [[np.full((len(part), 1), view) for view in range(50)] for part in samples.parts]
     batches = ClipBatches(
         samples,
-        ["feature"],
-        {"feature": features},
+        Inputs(["feature"], {"feature": features}),
         batch_size=4,
-        shuffle_seed=2,
-        frequency=samples.balanced(1.0),
-        tell_sources=True,
-        views=50,
+        sampling=Sampling(2, frequency=samples.balanced(1.0), views=50),
+        with_sources=True,
     )
-    told = set()
+    marks = set()
     for index in range(len(batches)):
         views, labels = batches[index]
         assert labels.shape == (len(views), 2)
         np.testing.assert_array_equal(labels[:, 0].reshape(-1, 2), [[0, 1]] * (len(views) // 2))
         assert (labels[0::2, 1] == labels[1::2, 1]).all()
         assert (views[0::2] == views[1::2]).all()
-        told |= set(labels[:, 1])
-    assert len(told) > 1
+        marks |= set(labels[:, 1])
+    assert len(marks) > 1
 
 
 def test_an_epoch_follows_the_frequency(store: Store) -> None:
     samples = training_samples(store, 0.5)
     batches = ClipBatches(
-        samples, batch_size=99, shuffle_seed=0, frequency=samples.balanced(0.5), views=ENDLESS
+        samples, batch_size=99, sampling=Sampling(0, frequency=samples.balanced(0.5), views=ENDLESS)
     )
     labels = batches[0][1]
     assert len(labels) == len(samples)
@@ -167,7 +155,7 @@ def test_mixup_blends_frames_and_labels_of_a_batch(store: Store) -> None:
     samples = clips_of(store, store.rows("train"))
     shown = []
     for seed in range(4):
-        batches = ClipBatches(samples, batch_size=99, shuffle_seed=seed, mixup=1.0)
+        batches = ClipBatches(samples, batch_size=99, sampling=Sampling(seed, mixup=1.0))
         frames, labels = batches[0]
         np.testing.assert_array_equal(frames, batches[0][0])
         assert frames.dtype == np.uint8
@@ -183,7 +171,7 @@ def test_features_of_some_parts_are_read_beside_stored_clips_of_others(store: St
     clips = samples.parts[0]
     made = [np.zeros((len(part), *store.clip_shape), np.uint8) for part in samples.parts]
     parts = [[StoredClips(store, clips.rows, "frames")], *([array] for array in made[1:])]
-    batches = ClipBatches(samples, features={"frames": parts}, batch_size=len(clips) + 1)
+    batches = ClipBatches(samples, Inputs(features={"frames": parts}), batch_size=len(clips) + 1)
     frames, labels = batches[0]
     np.testing.assert_array_equal(frames[:-1], store.read(clips.rows))
     assert not frames[-1].any()

@@ -10,9 +10,10 @@ import pytest
 from keras import layers
 
 from data_prep.store.store import Store
+from search.features.cache import FeatureCache
 from search.training import checkpoint
 from search.training.checkpoint import TrainingState
-from search.training.fit import Epoch, Fit, fit
+from search.training.fit import Epoch, Fit, TrainingTask, fit
 from spaces.training.space import TrainingChoices
 
 CHOICES = TrainingChoices(epochs=6, batch_size=8, learning_rate=3e-3)
@@ -23,8 +24,8 @@ ANEW = dataclasses.replace(CHOICES, augmentation="light", views=0, pseudo_fakes=
 
 @pytest.fixture(autouse=True)
 def every_epoch_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("search.training.validation.LEAST_SECONDS", 0.0)
-    monkeypatch.setattr("search.training.validation.MOST_SHARE", float("inf"))
+    monkeypatch.setattr(checkpoint, "LEAST_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoint, "MOST_SHARE", float("inf"))
 
 
 def build(store: Store, frozen: bool = False) -> keras.Model:
@@ -48,19 +49,20 @@ def build(store: Store, frozen: bool = False) -> keras.Model:
 def trained(
     store: Store, folder: Path, choices: TrainingChoices, *, killed_after: int = 0, **how: Any
 ) -> tuple[keras.Model, Fit | None, list[int]]:
-    """A fit, which may be killed after an epoch; the model, the fit, and the epochs told of."""
-    model, told = build(store, how.pop("frozen", False)), []
+    """Return the model, the fit and the reported epochs of a training, which may be killed."""
+    model = build(store, how.pop("frozen", False))
+    reported: list[int] = []
+    task = TrainingTask(store, FeatureCache(folder / "f"), 5, growing=how.pop("growing", False))
 
     def report(epoch: Epoch) -> None:
-        told.append(epoch.number)
+        reported.append(epoch.number)
         if epoch.number == killed_after:
             raise KeyboardInterrupt
 
-    options = {"seed": 5, "features": folder / "f", "report": report, **how}
     try:
-        return model, fit(model, store, choices, **options), told
+        return model, fit(model, task, choices, report=report, **how), reported
     except KeyboardInterrupt:
-        return model, None, told
+        return model, None, reported
 
 
 @pytest.mark.parametrize(
@@ -73,7 +75,7 @@ def trained(
     ],
     ids=["plain", "averaged growing", "views", "anew growing"],
 )
-def test_a_training_goes_on_as_though_it_had_never_stopped(
+def test_a_training_resumes_as_if_it_had_never_stopped(
     store: Store, tmp_path: Path, choices: TrainingChoices, how: dict[str, Any]
 ) -> None:
     whole, expected, _ = trained(store, tmp_path, choices, **how)
@@ -81,11 +83,11 @@ def test_a_training_goes_on_as_though_it_had_never_stopped(
     for epoch in (1, 3):
         _, none, _ = trained(store, tmp_path, choices, killed_after=epoch, kept=kept, **how)
         assert none is None
-    again, found, told = trained(store, tmp_path, choices, kept=kept, **how)
+    again, found, reported = trained(store, tmp_path, choices, kept=kept, **how)
     assert expected is not None
     assert found is not None
     assert found.resumed == 3, "it began anew"
-    assert told == [1, 2, 3, 4, 5, 6]
+    assert reported == [1, 2, 3, 4, 5, 6]
     assert found.history == expected.history
     assert found.best_epoch == expected.best_epoch
     np.testing.assert_array_equal(found.probabilities, expected.probabilities)
@@ -95,9 +97,9 @@ def test_a_training_goes_on_as_though_it_had_never_stopped(
 
 def test_early_epochs_of_a_growing_training_cost_a_fraction(store: Store, tmp_path: Path) -> None:
     choices = dataclasses.replace(CHOICES, batch_size=2)
-    model, found, told = trained(store, tmp_path, choices, growing=True)
+    model, found, reported = trained(store, tmp_path, choices, growing=True)
     assert found is not None
-    assert told == [1, 2, 3, 4, 5, 6]
+    assert reported == [1, 2, 3, 4, 5, 6]
     # 16 clips in pairs: 4, 8 and 16 of them, two epochs each.
     assert int(model.optimizer.iterations.numpy()) == 2 * (2 + 4 + 8)
 
@@ -107,7 +109,7 @@ def test_checkpoints_take_a_small_share_of_the_time(
 ) -> None:
     saved: list[Path] = []
     monkeypatch.setattr(checkpoint, "save", lambda path, state: saved.append(path))
-    monkeypatch.setattr("search.training.validation.LEAST_SECONDS", 3600.0)
+    monkeypatch.setattr(checkpoint, "LEAST_SECONDS", 3600.0)
     trained(store, tmp_path, CHOICES, kept=tmp_path / "kept.npz")
     assert saved == []
 
@@ -138,7 +140,7 @@ def test_a_damaged_checkpoint_is_no_checkpoint(tmp_path: Path) -> None:
     assert checkpoint.load(path) is None
     state = TrainingState([np.ones(3)], [], [np.zeros(2)], {"epochs": 1})
     checkpoint.save(path, state)
-    assert checkpoint.load(path).told == {"epochs": 1}  # type: ignore[union-attr]
+    assert checkpoint.load(path).facts == {"epochs": 1}  # type: ignore[union-attr]
     content = path.read_bytes()
     for damaged in (b"", content[:100], content[:-30], b"nonsense"):
         path.write_bytes(damaged)

@@ -13,8 +13,9 @@ from keras import layers
 
 from data_prep import plugins
 from data_prep.store.store import Clip, Store, write_store
+from search.features.cache import FeatureCache
 from search.samples.samples import validation_samples
-from search.training.fit import Epoch, fit
+from search.training.fit import Epoch, TrainingTask, fit
 from search.training.objectives import ValidationScore, validation_score
 from spaces.training.space import TrainingChoices
 
@@ -55,7 +56,7 @@ def test_the_model_is_left_with_the_weights_of_its_best_epoch(
     store: Store, tmp_path: Path, frozen: bool, choices: TrainingChoices
 ) -> None:
     model = build(store, frozen)
-    trained = fit(model, store, choices, seed=0, features=tmp_path / "f")
+    trained = fit(model, TrainingTask(store, FeatureCache(tmp_path / "f"), 0), choices)
     assert [epoch.number for epoch in trained.history] == [1, 2, 3, 4]
     best = min(trained.history, key=lambda epoch: epoch.score.order)
     assert best.number == trained.best_epoch
@@ -72,7 +73,9 @@ def test_the_same_seed_gives_the_same_model(
     store: Store, tmp_path: Path, choices: TrainingChoices
 ) -> None:
     first, second = (
-        fit(build(store, True), store, choices, seed=5, features=tmp_path / "f").history
+        fit(
+            build(store, True), TrainingTask(store, FeatureCache(tmp_path / "f"), 5), choices
+        ).history
         for _ in range(2)
     )
     assert first == second
@@ -83,7 +86,7 @@ def test_frozen_weights_stay_and_the_whole_model_learns_and_saves(
 ) -> None:
     model = build(store, frozen=True)
     before, frozen = answers(model, store), model.get_layer("backbone").get_weights()
-    trained = fit(model, store, CHOICES, seed=0, features=tmp_path / "f")
+    trained = fit(model, TrainingTask(store, FeatureCache(tmp_path / "f"), 0), CHOICES)
     assert trained.cached == 1
     assert (answers(model, store) != before).all()
     for old, new in zip(frozen, model.get_layer("backbone").get_weights(), strict=True):
@@ -96,8 +99,8 @@ def test_frozen_weights_stay_and_the_whole_model_learns_and_saves(
 
 def test_training_on_features_is_training_the_whole(store: Store, tmp_path: Path) -> None:
     cached, whole = build(store, frozen=True), build(store, frozen=True)
-    on_features = fit(cached, store, CHOICES, seed=3, features=tmp_path / "f")
-    on_frames = fit(whole, store, CHOICES, seed=3, features=tmp_path / "g", budget=0)
+    on_features = fit(cached, TrainingTask(store, FeatureCache(tmp_path / "f"), 3), CHOICES)
+    on_frames = fit(whole, TrainingTask(store, FeatureCache(tmp_path / "g", 0), 3), CHOICES)
     assert (on_features.cached, on_frames.cached) == (1, 0)
     assert "not cached" in on_frames.note
     for one, other in zip(on_features.history, on_frames.history, strict=True):
@@ -109,19 +112,19 @@ def test_training_on_features_is_training_the_whole(store: Store, tmp_path: Path
 def test_stored_views_change_what_is_learnt_but_not_what_is_validated(
     store: Store, tmp_path: Path
 ) -> None:
-    plain = fit(build(store, True), store, CHOICES, seed=3, features=tmp_path / "f")
+    plain = fit(build(store, True), TrainingTask(store, FeatureCache(tmp_path / "f"), 3), CHOICES)
     kept = set((tmp_path / "f").glob("*.npy"))
-    viewed = fit(build(store, True), store, VIEWS, seed=3, features=tmp_path / "f")
+    viewed = fit(build(store, True), TrainingTask(store, FeatureCache(tmp_path / "f"), 3), VIEWS)
     assert viewed.history != plain.history
     one = dataclasses.replace(VIEWS, views=1)
-    alike = fit(build(store, True), store, one, seed=3, features=tmp_path / "f")
+    alike = fit(build(store, True), TrainingTask(store, FeatureCache(tmp_path / "f"), 3), one)
     assert alike.history[0].loss != viewed.history[0].loss, "one view was shown for both"
     # Two views of the training clips; the validation clips are those of the other trial.
     assert len(set((tmp_path / "f").glob("*.npy")) - kept) == 2
 
 
 def test_features_are_let_go_of_after_training(store: Store, tmp_path: Path) -> None:
-    fit(build(store, True), store, CHOICES, seed=3, features=tmp_path / "mapped")
+    fit(build(store, True), TrainingTask(store, FeatureCache(tmp_path / "mapped"), 3), CHOICES)
     gc.collect()
     assert "/mapped/" not in Path("/proc/self/maps").read_text()
 
@@ -129,7 +132,7 @@ def test_features_are_let_go_of_after_training(store: Store, tmp_path: Path) -> 
 def test_a_random_layer_behind_the_features_stays_random(store: Store, tmp_path: Path) -> None:
     rates = (0.0, 0.5)
     fits = [
-        fit(build(store, True, rate), store, CHOICES, seed=3, features=tmp_path / "f")
+        fit(build(store, True, rate), TrainingTask(store, FeatureCache(tmp_path / "f"), 3), CHOICES)
         for rate in rates
     ]
     assert all(trained.cached == 1 for trained in fits)
@@ -147,7 +150,12 @@ def test_every_epoch_is_reported_and_a_report_may_stop_training(
             raise StopIteration
 
     with pytest.raises(StopIteration):
-        fit(build(store), store, CHOICES, seed=0, features=tmp_path / "f", report=report)
+        fit(
+            build(store),
+            TrainingTask(store, FeatureCache(tmp_path / "f"), 0),
+            CHOICES,
+            report=report,
+        )
     assert seen == [1, 2]
 
 
@@ -159,7 +167,12 @@ def test_progress_is_told_while_features_are_computed_and_may_stop_that(
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fit(build(store, True), store, CHOICES, seed=0, features=tmp_path, progress=progress)
+        fit(
+            build(store, True),
+            TrainingTask(store, FeatureCache(tmp_path), 0),
+            CHOICES,
+            progress=progress,
+        )
     assert not list(tmp_path.glob("*.npy"))
 
 
@@ -168,7 +181,7 @@ def test_divergence_is_an_error_that_says_so(store: Store, tmp_path: Path) -> No
     layer = model.get_layer("fake_probability")
     layer.set_weights([np.full_like(w, np.nan) for w in layer.get_weights()])
     with pytest.raises(FloatingPointError, match="diverged"):
-        fit(model, store, CHOICES, seed=0, features=tmp_path / "f")
+        fit(model, TrainingTask(store, FeatureCache(tmp_path / "f"), 0), CHOICES)
 
 
 @pytest.mark.parametrize(
@@ -195,7 +208,7 @@ def test_divergence_is_an_error_that_says_so(store: Store, tmp_path: Path) -> No
 def test_every_way_to_train_trains(store: Store, tmp_path: Path, choices: TrainingChoices) -> None:
     model = build(store)
     before = model.get_layer("backbone").get_weights()[0]
-    trained = fit(model, store, choices, seed=0, features=tmp_path / "f")
+    trained = fit(model, TrainingTask(store, FeatureCache(tmp_path / "f"), 0), choices)
     assert np.isfinite(trained.best.log_loss)
     assert trained.cached == 0
     assert (model.get_layer("backbone").get_weights()[0] != before).any()
@@ -210,7 +223,7 @@ def test_averaged_weights_are_what_is_validated_and_kept(
     for averaging in (False, True):
         model = build(store, frozen)
         how = dataclasses.replace(choices, weight_averaging=averaging)
-        fits.append(fit(model, store, how, seed=0, features=tmp_path / "f"))
+        fits.append(fit(model, TrainingTask(store, FeatureCache(tmp_path / "f"), 0), how))
         assert val_score(model, store).log_loss == pytest.approx(fits[-1].best.log_loss, abs=1e-5)
     own, averaged = ([epoch.score.log_loss for epoch in one.history] for one in fits)
     # The weights that train are the same, the averages lag behind them.
@@ -223,7 +236,11 @@ def test_generalisation_looks_at_pseudo_fakes_and_leaves_the_auc_what_it_is(
     store: Store, tmp_path: Path
 ) -> None:
     model = build(store)
-    trained = fit(model, store, FAKED, seed=0, features=tmp_path / "f", objective="generalisation")
+    trained = fit(
+        model,
+        TrainingTask(store, FeatureCache(tmp_path / "f"), 0, objective="generalisation"),
+        FAKED,
+    )
     assert trained.best.value == max(epoch.score.value for epoch in trained.history)
     assert trained.best.pseudo_auc is not None
     plain = val_score(model, store)
@@ -245,7 +262,9 @@ def test_an_objective_may_be_a_large_cost_with_its_sign_turned(
 ) -> None:
     costly = "def IT(labels, methods, probabilities):\n    return -1000 - float(probabilities[0])\n"
     add_package(plugins.OBJECTIVES, "costly", costly)
-    trained = fit(build(store), store, CHOICES, seed=0, features=tmp_path, objective="costly")
+    trained = fit(
+        build(store), TrainingTask(store, FeatureCache(tmp_path), 0, objective="costly"), CHOICES
+    )
     assert trained.best.value == max(epoch.score.value for epoch in trained.history) < -1000
 
 
@@ -257,7 +276,10 @@ def test_a_model_of_a_training_on_one_label_is_trained_all_the_same(
     with Store(tmp_path / "reals.h5") as reals:
         for loss in ("binary_crossentropy", "pairwise"):
             how = dataclasses.replace(CHOICES, epochs=1, loss=loss)
-            alone = fit(build(reals), reals, how, seed=0, features=tmp_path / "f")
+            alone = fit(build(reals), TrainingTask(reals, FeatureCache(tmp_path / "f"), 0), how)
             assert np.isfinite(alone.history[0].loss)
         how = dataclasses.replace(CHOICES, epochs=1, loss="pairwise", pseudo_fakes=1.0)
-        assert fit(build(reals), reals, how, seed=0, features=tmp_path / "f").best_epoch == 1
+        assert (
+            fit(build(reals), TrainingTask(reals, FeatureCache(tmp_path / "f"), 0), how).best_epoch
+            == 1
+        )
