@@ -8,15 +8,18 @@ from typing import Any
 
 import autokeras as ak
 import keras
-from autokeras.adapters import ClassificationAdapter
-from autokeras.analysers import ClassificationAnalyser
-from autokeras.engine.head import Head
-from autokeras.graph import Graph
-from autokeras.hyper_preprocessors import DefaultHyperPreprocessor
-from autokeras.preprocessors import AddOneDimension
 
+from spaces.autokeras_internals import (
+    AddOneDimension,
+    ClassificationAdapter,
+    ClassificationAnalyser,
+    DefaultHyperPreprocessor,
+    Graph,
+    Head,
+)
 from spaces.fusion import FusionBlock
 from spaces.inputs import ClipInput
+from spaces.keras_internals import is_used
 from spaces.streams.audio import AudioBlock
 from spaces.streams.gan import GanStreamBlock
 from spaces.streams.micro_expression import MicroExpressionBlock
@@ -252,15 +255,11 @@ class DetectorGraph(Graph):
 
     def _compile_keras_model(self, hp: Any, model: keras.Model) -> keras.Model:
         frames, *modalities = model.inputs
-        used = [frames, *filter(_is_used, modalities)]
+        used = [frames, *filter(is_used, modalities)]
         detector = keras.Model(used if len(used) > 1 else frames, model.outputs[0], name="detector")
         # Without metrics: Keras would keep them when it is compiled anew.
         detector.compile("adam", "binary_crossentropy")
         return detector
-
-
-def _is_used(tensor: keras.KerasTensor) -> bool:
-    return bool(tensor._keras_history.operation._outbound_nodes)
 
 
 def detector_space(

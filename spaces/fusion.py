@@ -8,6 +8,7 @@ from typing import Any
 import autokeras as ak
 import keras
 
+from spaces.keras_internals import operation_of
 from spaces.layers.pooling import attention_pool
 
 KINDS = ("attention", "gated", "concatenation")
@@ -134,7 +135,7 @@ def fused_streams(model: keras.Model, *, name: str = "fusion") -> list[str]:
         ValueError: the model fuses no streams.
     """
     stack = _layer(model, f"{name}_streams", "it has a single stream, or no fusion")
-    rows = [tensor._keras_history.operation.name for tensor in stack.input]
+    rows = [operation_of(tensor).name for tensor in stack.input]
     return [row.removeprefix(f"{name}_row_") for row in rows]
 
 

@@ -26,6 +26,7 @@ LADDERS = {
         ("audit", "synthetic"),
     ),
     "spaces": (
+        ("autokeras_internals", "keras_internals"),
         ("inputs", "layers"),
         ("backbones", "training"),
         ("streams",),

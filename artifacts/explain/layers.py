@@ -12,7 +12,8 @@ from typing import Any, TypeAlias
 import keras
 import numpy.typing as npt
 import tensorflow as tf
-from keras.src.models import Functional
+
+from spaces.keras_internals import Functional, operation_of, run_operations
 
 Arrays: TypeAlias = Mapping[str, npt.NDArray[Any]]
 """Of n clips, by the names of a detector's inputs, and maybe more."""
@@ -37,7 +38,7 @@ def logits(
     Raises:
         ValueError: the model does not end in a dense layer with a sigmoid.
     """
-    last = model.outputs[0]._keras_history.operation
+    last = operation_of(model.outputs[0])
     if not isinstance(last, keras.layers.Dense) or last.activation is not keras.activations.sigmoid:
         raise ValueError(f"the model {model.name} does not end in a dense layer with a sigmoid")
     given = [inputs[tensor.name] for tensor in model.inputs]
@@ -50,7 +51,7 @@ def is_entered(operation: Any) -> bool:
 
 
 def _through(model: keras.Model, inputs: Any, look: Look, last: Any) -> Any:
-    def operation_of(operation: Any) -> Any:
+    def call_of(operation: Any) -> Any:
         def call(*args: Any, **kwargs: Any) -> Any:
             if operation is last:
                 x = tf.cast(args[0], tf.float32)
@@ -63,7 +64,7 @@ def _through(model: keras.Model, inputs: Any, look: Look, last: Any) -> Any:
 
         return call
 
-    return model._run_through_graph(inputs, operation_fn=operation_of)
+    return run_operations(model, inputs, call_of)
 
 
 def _unchanged(operation: Any, value: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from artifacts.explain.layers import is_entered
+from spaces.keras_internals import node_of, operation_of
 from spaces.streams.names import AUDIO
 
 _MAP_RANK = 5
@@ -48,36 +49,36 @@ def feature_maps(model: keras.Model) -> list[FeatureMap]:
         seen.add(id(tensor))
         if len(tensor.shape) == _MAP_RANK:
             tensor = _averaged(tensor)
-            layer = _layer(tensor)
+            layer = operation_of(tensor)
             if not isinstance(layer, keras.layers.InputLayer) and AUDIO not in _sources(tensor):
                 found[id(layer)] = FeatureMap(layer, _box(tensor))
-        elif is_entered(_layer(tensor)):
-            stack += _layer(tensor).outputs
+        elif is_entered(operation_of(tensor)):
+            stack += operation_of(tensor).outputs
         else:
-            stack += _parents(tensor)
+            stack += node_of(tensor).input_tensors
     return list(found.values())
 
 
 def _averaged(tensor: keras.KerasTensor) -> keras.KerasTensor:
     """What a map is the average of, or the map itself."""
-    while isinstance(_layer(tensor), keras.layers.AveragePooling3D):
-        (tensor,) = _parents(tensor)
+    while isinstance(operation_of(tensor), keras.layers.AveragePooling3D):
+        (tensor,) = node_of(tensor).input_tensors
     return tensor
 
 
 def _sources(tensor: keras.KerasTensor) -> set[str]:
     """Names of the inputs that a tensor is made of."""
-    layers = map(_layer, _above(tensor))
+    layers = map(operation_of, _above(tensor))
     return {layer.name for layer in layers if isinstance(layer, keras.layers.InputLayer)}
 
 
 def _box(tensor: keras.KerasTensor) -> tuple[float, float, float, float]:
     """Of the region that is cut out of the frames on the way to a map; else the whole frame."""
     for above in _above(tensor):
-        layer = _layer(above)
+        layer = operation_of(above)
         if isinstance(layer, keras.layers.Cropping3D):
             _, (top, bottom), (left, right) = layer.cropping
-            _, _, height, width, _ = _parents(above)[0].shape
+            _, _, height, width, _ = node_of(above).input_tensors[0].shape
             return top / height, 1 - bottom / height, left / width, 1 - right / width
     return 0.0, 1.0, 0.0, 1.0
 
@@ -90,14 +91,5 @@ def _above(tensor: keras.KerasTensor) -> Iterator[keras.KerasTensor]:
         current = stack.pop()
         if id(current) not in seen:
             seen.add(id(current))
-            stack += _parents(current)
+            stack += node_of(current).input_tensors
             yield current
-
-
-def _layer(tensor: keras.KerasTensor) -> Any:
-    return tensor._keras_history.operation
-
-
-def _parents(tensor: keras.KerasTensor) -> list[keras.KerasTensor]:
-    history = tensor._keras_history
-    return list(history.operation._inbound_nodes[history.node_index].input_tensors)

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 
 from artifacts.models.refusal import RefusalError
+from spaces.keras_internals import call_nodes, nested_layers
 
 # Layers that compute and do nothing else, by their names in ``keras.layers``. Others run stored
 # programs, read files that the configuration names, or have no place in a detector.
@@ -104,13 +105,13 @@ def check_size(config: dict[str, Any], shapes: list[tuple[int, ...]]) -> None:
         try:
             # Keras takes apart what it is given.
             model = keras.Model.from_config(copy.deepcopy(config))
-            layers = list(model._flatten_layers())
+            layers = nested_layers(model)
             needed = [tuple(weight.shape) for weight in model.weights]
         except Exception as error:  # whatever a layer raises on settings it does not take
             lines = str(error).splitlines() or [type(error).__name__]
             raise RefusalError(f"cannot be loaded: {lines[0]}") from None
     for layer in layers:
-        for node in layer._inbound_nodes:
+        for node in call_nodes(layer):
             for tensor in (*node.input_tensors, *node.output_tensors):
                 if math.prod(side or 1 for side in tensor.shape) > LARGEST_TENSOR:
                     raise RefusalError(f"needs a tensor of {_shape(tensor.shape)} in {layer.name}")

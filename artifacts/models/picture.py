@@ -9,6 +9,7 @@ import pygraphviz
 
 from artifacts.run_directory import replacing
 from data_prep.quiet import silent_stderr
+from spaces.keras_internals import call_nodes, operation_of
 
 _COLOURS = {
     "InputLayer": "#d9d9d9",
@@ -39,9 +40,9 @@ def draw_model(model: keras.Model, path: Path) -> None:
             else _FIXED,
         )
     for layer in model.layers:
-        for node in layer._inbound_nodes:
+        for node in call_nodes(layer):
             for tensor in node.input_tensors:
-                source = tensor._keras_history.operation.name
+                source = operation_of(tensor).name
                 if graph.has_node(source) and source != layer.name:
                     graph.add_edge(source, layer.name)
     with replacing(path) as temporary, silent_stderr():

@@ -15,6 +15,7 @@ from search.features import prefix
 from search.features.feature import COMPUTE_BATCH
 from search.studies.hyperparameters import fixed
 from spaces.detector import DetectorGraph
+from spaces.keras_internals import call_nodes, operation_of
 from spaces.training.space import TrainingChoices
 
 # A process with TensorFlow, before it has built anything.
@@ -107,8 +108,8 @@ def _outputs(model: keras.Model, batch: int) -> float:
     held, passed, largest = 0.0, 0.0, 0.0
     trains: dict[int, bool] = {}
     for operation in prefix.flat(model).operations:
-        inputs = keras.tree.flatten(operation.input) if operation._inbound_nodes else []
-        before = [trains.get(id(tensor._keras_history.operation), False) for tensor in inputs]
+        inputs = keras.tree.flatten(operation.input) if call_nodes(operation) else []
+        before = [trains.get(id(operation_of(tensor)), False) for tensor in inputs]
         ours = any(before) or bool(getattr(operation, "trainable_weights", ()))
         trains[id(operation)] = ours
         size = sum(prefix.size_of(tensor) for tensor in keras.tree.flatten(operation.output))

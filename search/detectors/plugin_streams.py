@@ -10,6 +10,7 @@ import keras
 from artifacts.models.config import LAYERS
 from data_prep import plugins
 from data_prep.errors import UserError
+from spaces.keras_internals import nested_layers
 from spaces.streams.names import RESERVED, STREAMS
 
 
@@ -49,7 +50,7 @@ def check_stock(model: keras.Model, streams: Iterable[str]) -> None:
     others = [stream for stream in streams if stream not in STREAMS]
     if not others:
         return
-    for part in (*model.operations, *model._flatten_layers(include_self=False)):
+    for part in (*model.operations, *nested_layers(model, include_self=False)):
         kind = type(part)
         stock = isinstance(part, keras.Model) or (
             kind.__name__ in LAYERS and getattr(keras.layers, kind.__name__, None) is kind

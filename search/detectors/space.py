@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import keras
 import keras_tuner
-from keras_tuner.engine import hyperparameters as kinds
 
 from artifacts.run_directory import RunDirectory
 from data_prep.store.store import Store
@@ -16,6 +15,7 @@ from search.detectors import plugin_streams
 from search.detectors.precision import Precision, policy
 from search.gan.kept import best_gan
 from search.studies.hyperparameters import Value, fixed, optuna_params
+from search.studies.keras_tuner_internals import Choice
 from search.studies.known_answers import KnownAnswers
 from spaces.backbones.names import SMALL_NETWORKS
 from spaces.detector import DetectorGraph, detector_space
@@ -160,6 +160,6 @@ def _small_point(graph: DetectorGraph, config: RunConfig) -> dict[str, Value]:
     hp = KnownAnswers(values)
     build(graph, hp, config.seed, config.precision)
     for entry in hp.space:
-        if isinstance(entry, kinds.Choice) and entry.ordered and entry.name.endswith(_SIZES):
+        if isinstance(entry, Choice) and entry.ordered and entry.name.endswith(_SIZES):
             hp.values[entry.name] = min(entry.values)
     return optuna_params(hp)

@@ -14,7 +14,17 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras.src.models import Functional
+
+from spaces.keras_internals import (
+    Functional,
+    functional_of,
+    has_random_state,
+    nested_layers,
+    node_of,
+    nodes_in_order,
+    run_operations,
+    set_shape,
+)
 
 FLOPS_WORTH_A_BYTE = 64
 SMALL = 4
@@ -48,7 +58,7 @@ def cuts(model: keras.Model) -> list[keras.KerasTensor]:
     """
     frozen: set[int] = set()
     border: set[int] = set()
-    nodes = _nodes(model)
+    nodes = nodes_in_order(model)
     for node in nodes:
         known = {id(tensor) for tensor in node.input_tensors} & frozen
         if len(known) == len({id(tensor) for tensor in node.input_tensors}) and (
@@ -65,7 +75,7 @@ def cuts(model: keras.Model) -> list[keras.KerasTensor]:
         stack, seen = [tensor], {id(tensor)}
         while stack:
             current = stack.pop()
-            parents = _node(current).input_tensors
+            parents = node_of(current).input_tensors
             if not parents or _is_cut(current, found):
                 found[id(current)] = current
             else:
@@ -87,7 +97,7 @@ def inputs_of(tensor: keras.KerasTensor) -> list[keras.KerasTensor]:
 
 def is_input(tensor: keras.KerasTensor) -> bool:
     """Whether a tensor of a flat model is one of its inputs."""
-    return not _node(tensor).input_tensors
+    return not node_of(tensor).input_tensors
 
 
 def before(tensor: keras.KerasTensor) -> keras.Model:
@@ -120,7 +130,7 @@ def behind(
             )
         known[id(tensor)] = inputs[name]
     needed = {id(tensor) for tensor in _above(model.outputs, until=known)}
-    for node in _nodes(model):
+    for node in nodes_in_order(model):
         wanted = [tensor for tensor in node.outputs if id(tensor) in needed]
         if any(id(tensor) not in known for tensor in wanted):
             args, kwargs = node.arguments.fill_in(known)
@@ -139,7 +149,7 @@ def digest(tensor: keras.KerasTensor) -> str:
     """
     known: dict[int, str] = {}
     for above in _above([tensor]):
-        node = _node(above)
+        node = node_of(above)
         if id(above) in known:
             continue
         own = _input_digest(above) if is_input(above) else _call_digest(node, known)
@@ -157,7 +167,7 @@ def is_fixed(operation: Any) -> bool:
     """
     if not isinstance(operation, keras.Layer) or operation.trainable_weights:
         return False
-    return all(map(_is_inert, operation._flatten_layers()))
+    return all(map(_is_inert, nested_layers(operation)))
 
 
 def _is_inert(layer: keras.Layer) -> bool:
@@ -167,7 +177,7 @@ def _is_inert(layer: keras.Layer) -> bool:
         return False
     if getattr(layer, "mask_zero", False) or getattr(layer, "stateful", False):
         return False
-    if layer._seed_generators:
+    if has_random_state(layer):
         rates = [getattr(layer, rate) for rate in _RATES if hasattr(layer, rate)]
         return bool(rates) and not any(rates)
     return True
@@ -178,8 +188,8 @@ def _through(
 ) -> keras.KerasTensor | list[keras.KerasTensor]:
     """Call the operations of a model on inputs, those of nested models one by one."""
 
-    def operation_of(operation: Any) -> Any:
-        nested = operation._functional if isinstance(operation, keras.Sequential) else operation
+    def call_of(operation: Any) -> Any:
+        nested = functional_of(operation) if isinstance(operation, keras.Sequential) else operation
 
         def call(*args: Any, **kwargs: Any) -> Any:
             # Keras itself adds mask=None.
@@ -192,7 +202,7 @@ def _through(
 
         return call
 
-    return model._run_through_graph(inputs, operation_fn=operation_of)
+    return run_operations(model, inputs, call_of)
 
 
 def _shaped(outputs: Any, operation: Any, *args: Any, **kwargs: Any) -> Any:
@@ -201,7 +211,7 @@ def _shaped(outputs: Any, operation: Any, *args: Any, **kwargs: Any) -> Any:
     if any(None in tensor.shape[1:] for tensor in answers):
         traced = keras.tree.flatten(keras.Operation.compute_output_spec(operation, *args, **kwargs))
         for tensor, found in zip(answers, traced, strict=True):
-            tensor._shape = (tensor.shape[0], *found.shape[1:])
+            set_shape(tensor, (tensor.shape[0], *found.shape[1:]))
     return outputs
 
 
@@ -216,18 +226,6 @@ def _can_inline(nested: Functional, inputs: Any, named: dict[str, Any]) -> bool:
 
 def _inner(nested: Functional) -> list[Any]:
     return [op for op in nested.operations if not isinstance(op, keras.layers.InputLayer)]
-
-
-def _node(tensor: keras.KerasTensor) -> Any:
-    """The call that gave a tensor."""
-    history = tensor._keras_history
-    return history.operation._inbound_nodes[history.node_index]
-
-
-def _nodes(model: keras.Model) -> list[Any]:
-    """The calls of a model, every one behind those whose outputs it takes."""
-    depths = model._nodes_by_depth
-    return [node for depth in sorted(depths, reverse=True) for node in depths[depth]]
 
 
 def _above(
@@ -245,7 +243,7 @@ def _above(
         tensor, complete = stack.pop()
         if id(tensor) in found:
             continue
-        parents = [] if id(tensor) in until else _node(tensor).input_tensors
+        parents = [] if id(tensor) in until else node_of(tensor).input_tensors
         if complete or not parents:
             found[id(tensor)] = tensor
         else:
@@ -255,7 +253,7 @@ def _above(
 
 
 def _is_cut(tensor: keras.KerasTensor, cut: Mapping[int, keras.KerasTensor]) -> bool:
-    known = all(None not in above.shape[1:] for above in [tensor, *_node(tensor).input_tensors])
+    known = all(None not in above.shape[1:] for above in [tensor, *node_of(tensor).input_tensors])
     return known and _is_worth_keeping(tensor, cut) and not _is_better_cut_above(tensor)
 
 
@@ -265,7 +263,7 @@ def _is_worth_keeping(tensor: keras.KerasTensor, cut: Mapping[int, keras.KerasTe
     kept = {at for at, other in cut.items() if not is_input(other)}
     between = [above for above in _above([tensor], until=kept) if id(above) not in kept]
     passed = sum(size_of(above) for above in between if is_input(above))
-    nodes = {id(_node(above)): _node(above) for above in between}
+    nodes = {id(node_of(above)): node_of(above) for above in between}
     return SMALL * size < passed or sum(map(_flops, nodes.values())) >= FLOPS_WORTH_A_BYTE * size
 
 
@@ -282,7 +280,7 @@ def _is_better_cut_above(tensor: keras.KerasTensor) -> bool:
     Padding and the like make more of less, at no cost. And where both are small and the step
     between them is cheap, more models share what is above: every way to go on from it.
     """
-    node, size = _node(tensor), size_of(tensor)
+    node, size = node_of(tensor), size_of(tensor)
     above = sum(map(size_of, node.input_tensors))
     if above < size and not node.operation.weights:
         return True
@@ -317,7 +315,7 @@ def _call_digest(node: Any, known: dict[int, str]) -> str:
     described = [
         f"{type(layer).__module__}.{type(layer).__qualname__}",
         _nameless(layer.get_config()),
-        [inner.dtype_policy.name for inner in layer._flatten_layers()],
+        [inner.dtype_policy.name for inner in nested_layers(layer)],
         keras.tree.map_structure(argument, [list(node.arguments.args), node.arguments.kwargs]),
     ]
     made = hashlib.sha256(json.dumps(described, sort_keys=True, default=repr).encode())

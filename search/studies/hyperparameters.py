@@ -12,12 +12,21 @@ from typing import Any, TypeAlias
 
 import keras_tuner
 import optuna
-from keras_tuner.engine import hyperparameters as kinds
+
+from search.studies.keras_tuner_internals import (
+    AnsweredHyperParameters,
+    Boolean,
+    Choice,
+    Fixed,
+    Float,
+    HyperParameter,
+    Int,
+)
 
 Value: TypeAlias = "bool | int | float | str"
 
 
-class OptunaHyperParameters(keras_tuner.HyperParameters):
+class OptunaHyperParameters(AnsweredHyperParameters):
     """A KerasTuner container whose active, unfixed entries are suggested by an Optuna trial.
 
     Inactive entries (a ``conditional_scope`` whose parent has another value) return ``None`` and
@@ -36,29 +45,29 @@ class OptunaHyperParameters(keras_tuner.HyperParameters):
         super().__init__()
         self._trial = trial
 
-    def _retrieve(self, hp: kinds.HyperParameter) -> Value | None:
-        if not self._exists(hp.name, hp.conditions):
-            self._register(hp)
-            if self.is_active(hp) and not isinstance(hp, kinds.Fixed):
+    def retrieve(self, hp: HyperParameter) -> Value | None:
+        if not self.is_registered(hp):
+            self.register(hp)
+            if self.is_active(hp) and not isinstance(hp, Fixed):
                 self.values[hp.name] = suggest(self._trial, hp)
         return self.values[hp.name] if self.is_active(hp) else None
 
 
-def suggest(trial: optuna.trial.BaseTrial, hp: kinds.HyperParameter) -> Value:
+def suggest(trial: optuna.trial.BaseTrial, hp: HyperParameter) -> Value:
     """Ask the trial for one hyperparameter."""
     ladder = _ladder(hp)
     if ladder is not None:
         return ladder[trial.suggest_int(hp.name, 0, len(ladder) - 1)]
-    if isinstance(hp, kinds.Boolean):
+    if isinstance(hp, Boolean):
         return bool(trial.suggest_categorical(hp.name, [True, False]))
-    if isinstance(hp, kinds.Choice):
+    if isinstance(hp, Choice):
         answer: Value = trial.suggest_categorical(hp.name, hp.values)
         return answer
     log = hp.sampling != "linear"
-    if isinstance(hp, kinds.Int):
+    if isinstance(hp, Int):
         step = 1 if log else hp.step
         return trial.suggest_int(hp.name, hp.min_value, hp.max_value, step=step, log=log)
-    if isinstance(hp, kinds.Float):
+    if isinstance(hp, Float):
         return trial.suggest_float(hp.name, hp.min_value, hp.max_value, step=hp.step, log=log)
     raise TypeError(f"cannot suggest {hp.name} of kind {type(hp).__name__}")
 
@@ -67,7 +76,7 @@ def optuna_params(hp: keras_tuner.HyperParameters) -> dict[str, Value]:
     """The active values of a container as ``study.enqueue_trial`` takes them."""
     params: dict[str, Value] = {}
     for entry in hp.space:
-        if isinstance(entry, kinds.Fixed) or not hp.is_active(entry):
+        if isinstance(entry, Fixed) or not hp.is_active(entry):
             continue
         value = hp.values[entry.name]
         ladder = _ladder(entry)
@@ -82,11 +91,11 @@ def fixed(values: dict[str, Value]) -> keras_tuner.HyperParameters:
     return hp
 
 
-def _ladder(hp: kinds.HyperParameter) -> Sequence[Any] | None:
+def _ladder(hp: HyperParameter) -> Sequence[Any] | None:
     """The ordered values of an entry that Optuna can only take as an index, else ``None``."""
-    if isinstance(hp, kinds.Choice) and hp.ordered:
+    if isinstance(hp, Choice) and hp.ordered:
         return list(hp.values)
-    if isinstance(hp, kinds.Int | kinds.Float) and hp.sampling != "linear" and hp.step is not None:
+    if isinstance(hp, Int | Float) and hp.sampling != "linear" and hp.step is not None:
         values, value = [], hp.min_value
         while value <= hp.max_value:
             values.append(value)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras_tuner
-from keras_tuner.engine import hyperparameters as kinds
-
 from search.studies.hyperparameters import Value
+from search.studies.keras_tuner_internals import (
+    AnsweredHyperParameters,
+    Boolean,
+    Choice,
+    Float,
+    HyperParameter,
+    Int,
+)
 
 
-class KnownAnswers(keras_tuner.HyperParameters):
+class KnownAnswers(AnsweredHyperParameters):
     """Answers with given values where a space has them among its own, else with its defaults.
 
     Args:
@@ -21,19 +26,19 @@ class KnownAnswers(keras_tuner.HyperParameters):
         super().__init__()
         self._given = dict(values)
 
-    def _retrieve(self, hp: kinds.HyperParameter) -> Value | None:
+    def retrieve(self, hp: HyperParameter) -> Value | None:
         if hp.name in self._given and _allows(hp, self._given[hp.name]):
             self.values.setdefault(hp.name, self._given[hp.name])
-        return super()._retrieve(hp)
+        return super().retrieve(hp)
 
 
-def _allows(hp: kinds.HyperParameter, value: Any) -> bool:
+def _allows(hp: HyperParameter, value: Any) -> bool:
     """Whether a value is one that a question may be answered with."""
-    if isinstance(hp, kinds.Choice):
+    if isinstance(hp, Choice):
         return value in hp.values
-    if isinstance(hp, kinds.Boolean):
+    if isinstance(hp, Boolean):
         return isinstance(value, bool)
-    if isinstance(hp, kinds.Int | kinds.Float):
+    if isinstance(hp, Int | Float):
         if isinstance(value, bool | str) or not hp.min_value <= value <= hp.max_value:
             return False
         steps = (value - hp.min_value) / hp.step if hp.step and hp.sampling == "linear" else 0.0

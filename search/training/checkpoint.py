@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from artifacts.run_directory import replacing
+from spaces.keras_internals import nested_layers
 
 Arrays = list[npt.NDArray[Any]]
 
@@ -86,7 +87,7 @@ def changing_variables(model: keras.Model) -> list[keras.Variable]:
     """
     frozen = {
         id(variable)
-        for layer in model._flatten_layers()
+        for layer in nested_layers(model)
         if not layer.trainable
         for variable in layer.weights
     }

@@ -18,6 +18,7 @@ from search.training import checkpoint
 from search.training.checkpoint import Arrays, CheckpointFile, TrainingState
 from search.training.objectives import AUC, Objective, ValidationScore
 from search.training.predictions import Probabilities, predict_samples, score_samples
+from spaces.keras_internals import averages_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,9 +168,7 @@ def _averaged(model: keras.Model) -> Iterator[None]:
         yield
         return
     current = checkpoint.copy_values(model.trainable_variables)
-    for variable, average in zip(
-        model.trainable_variables, optimizer._model_variables_moving_average, strict=True
-    ):
+    for variable, average in zip(model.trainable_variables, averages_of(optimizer), strict=True):
         variable.assign(average)
     try:
         yield

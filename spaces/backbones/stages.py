@@ -7,6 +7,8 @@ from collections.abc import Collection
 
 import keras
 
+from spaces.keras_internals import operation_of
+
 ALL_STAGES = "all"
 MOMENTUM = 0.9
 
@@ -24,7 +26,7 @@ def stages(model: keras.Model) -> list[list[keras.Layer]]:
     by_strides: dict[int, list[keras.Layer]] = collections.defaultdict(list)
     for operation in model.operations:
         before = [
-            strides[id(tensor._keras_history.operation)]
+            strides[id(operation_of(tensor))]
             for tensor in keras.tree.flatten(operation.input)
             if not isinstance(operation, keras.layers.InputLayer)
         ]
