@@ -136,24 +136,24 @@ def plan(found: Measured, clips: int, trials: int, epochs: int, cores: int) -> l
     trial = (seen * found.step + judged * found.step / 3) / 3600
     anew = trial + (seen + judged) * found.features / 3600
     held = (views + val * FRAMES) * found.bytes
-    hosts = f"{cores} cores"
+    hosts, on_pictures = f"{cores} cores", f"one core, {epochs} epochs on pictures"
     return [
         Line("a clip", clip / 1e6, "MB", f"{FRAMES} x {SIDE} x {SIDE} x {CHANNELS} bytes"),
         Line("the store", store / 1e12, "TB", f"{clips:,} clips"),
-        Line("on disk while it is put together", 2 * store / 1e12, "TB", "parts and store"),
-        Line("preparing a video", video, "s", "one core: 2.4 ns a pixel, and 0.1 s"),
+        Line("on disk while it is written", 2 * store / 1e12, "TB", "parts and store"),
+        Line("preparing a video", video, "s", "one core: 2.4 ns per pixel, and 0.1 s"),
         Line("preparing all", preparing, "h", "one core"),
         Line("", preparing / cores, "h", hosts),
-        Line("putting the store together", clips / WRITING / 3600, "h", "195 clips a second"),
-        Line("memory of an open store", clips * OPEN / 1e9, "GB", "each process, 1.5 KB a clip"),
+        Line("writing the store", clips / WRITING / 3600, "h", "195 clips per second"),
+        Line("memory of an open store", clips * OPEN / 1e9, "GB", "each process, 1.5 KB per clip"),
         Line("features of a picture", found.features * 1e3, "ms", "one core, measured"),
         Line("", found.bytes / 1e3, "KB", "measured"),
         Line("features once, for all trials", once, "h", "one core: 8 views, and validation"),
         Line("", once / cores, "h", hosts),
         Line("on disk", held / 1e12, "TB", "8 views, and validation"),
-        Line("a training step, a picture", found.step * 1e3, "ms", "one core, measured"),
-        Line("a trial, features kept", trial, "h", f"one core, {epochs} epochs on pictures"),
-        Line("a trial, features computed anew", anew, "h", "likewise"),
+        Line("a training step, per picture", found.step * 1e3, "ms", "one core, measured"),
+        Line("a trial, features cached", trial, "h", on_pictures),
+        Line("a trial, features computed every time", anew, "h", on_pictures),
         Line(f"{trials} such trials", trials * anew / cores, "h", hosts),
     ]
 

@@ -20,7 +20,7 @@ def test_every_line_of_the_plan_follows_from_what_was_measured() -> None:
     shown = {what: float(value) for what, value, _ in rows if what}
     found = scaling.Measured(
         features=shown["features of a picture"] / 1e3,
-        step=shown["a training step, a picture"] / 1e3,
+        step=shown["a training step, per picture"] / 1e3,
         bytes=245_760,
     )
     lines = scaling.plan(found, clips=1_000_000, trials=100, epochs=10, cores=256)
