@@ -42,7 +42,7 @@ from data_prep.video import degradation  # noqa: E402
 from data_prep.video.grey import with_grey  # noqa: E402
 from data_prep.video.video import read_frames  # noqa: E402
 from search.cli.console import log, tables  # noqa: E402
-from search.detectors import space as detectors  # noqa: E402
+from search.detectors.space import build_detector  # noqa: E402
 from search.samples.augmentation import augment  # noqa: E402
 from search.samples.degradation import cut_out, degrade  # noqa: E402
 from search.samples.pseudo_fakes import pseudo_fake  # noqa: E402
@@ -187,7 +187,7 @@ def steps(clips: list[Clip], rounds: int, count: int) -> Iterator[Step]:
             continue  # Single frames show no motion.
         keras.utils.clear_session()
         space = detector_space(shape, spatial=SpatialBlock(**network), **values)
-        model = detectors.build(space, fixed({}), 0, "float32")
+        model = build_detector(space, fixed({}), 0, "float32")
         compile_detector(model, TrainingChoices(), steps_per_epoch=count)
         runs = {
             name: partial(_fit, model, _Batches(clips, change, count))

@@ -63,7 +63,7 @@ def regions(store: Store, rows: npt.NDArray[np.int64], seed: int) -> Array:
 
 def trained(store: Store, streams: tuple[str, ...], seed: int, epochs: int) -> tuple[Any, Any]:
     """A detector of these streams trained on a store, and the same never trained."""
-    from search.detectors import space as detectors
+    from search.detectors.space import build_detector
     from search.features.cache import FeatureCache
     from search.studies.hyperparameters import fixed
     from search.training.fit import TrainingTask, fit
@@ -81,7 +81,7 @@ def trained(store: Store, streams: tuple[str, ...], seed: int, epochs: int) -> t
             spatial=SpatialBlock(backbones=("small_cnn",), frame_stride=1),
             temporal=TemporalBlock(kind="mean"),
         )
-        models.append(detectors.build(graph, fixed({}), at))
+        models.append(build_detector(graph, fixed({}), at))
     choices = TrainingChoices(batch_size=BATCH, epochs=epochs, schedule="cosine")
     with tempfile.TemporaryDirectory() as features:
         fit(models[0], TrainingTask(store, FeatureCache(Path(features)), seed), choices)

@@ -33,8 +33,8 @@ import keras  # noqa: E402
 import keras_tuner  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from search.features.cache import FeatureCache, amount  # noqa: E402
-from search.features.suffix import cut  # noqa: E402
+from search.features.cache import FeatureCache, readable_bytes  # noqa: E402
+from search.features.suffix import cut_prefix  # noqa: E402
 from search.samples.batches import ClipBatches, Inputs, Sampling  # noqa: E402
 from search.samples.samples import training_samples, validation_samples  # noqa: E402
 from spaces.backbones.inflation import inflate  # noqa: E402
@@ -73,7 +73,9 @@ class Row:
     met: bool | None = None
 
     def __str__(self) -> str:
-        shown = amount(self.value) if self.unit == "bytes" else f"{self.value:.3g} {self.unit}"
+        shown = (
+            readable_bytes(self.value) if self.unit == "bytes" else f"{self.value:.3g} {self.unit}"
+        )
         cpu = "" if self.cpu is None else f"CPU {self.cpu:.3g}"
         met = "" if self.met is None else ("met" if self.met else "NOT MET")
         return f"{self.what:<70}{shown:<16}{cpu:<14}{self.wanted:<10}{met}".rstrip()
@@ -120,7 +122,7 @@ def training(store: Store, case: tuple[str, int, str], scratch: Path, rounds: in
     whole = detector(store, *case, scratch)
     model = detector(store, *case, scratch)
     began = time.perf_counter()
-    with cut(model, cache, samples, validation_samples(store)) as suffix:
+    with cut_prefix(model, cache, samples, validation_samples(store)) as suffix:
         assert not suffix.note
         computing = time.perf_counter() - began
         frames = ClipBatches(samples, batch_size=BATCH, sampling=Sampling(0))

@@ -32,7 +32,7 @@ import tensorflow as tf  # noqa: E402
 
 from search.gan.discriminator import detector_auc, real_accuracy  # noqa: E402
 from search.gan.faces import real_faces, to_pixels, to_unit, write_grid  # noqa: E402
-from search.gan.measures import MOST_COMPARED, FaceMeasure, Measured  # noqa: E402
+from search.gan.measures import MOST_COMPARED, FaceMeasure, FaceMeasures  # noqa: E402
 from search.gan.training import GanDivergedError, GanTraining  # noqa: E402
 from search.stages.gan import fixed_latents  # noqa: E402
 from spaces.gan.choices import FACE_SIDE, FEATURES, SIDES, GanChoices  # noqa: E402
@@ -70,7 +70,7 @@ def drawn_store(folder: Path) -> Path:
 
 def trained(
     name: str, choices: GanChoices, store: Store, steps: int, features: str, keep: Path | None
-) -> Iterator[tuple[dict[str, float | None], Measured]]:
+) -> Iterator[tuple[dict[str, float | None], FaceMeasures]]:
     """Train one pair; a row and the measurement of each report."""
     train = real_faces(store, "train", choices.side)
     held_out = to_unit(real_faces(store, "val", choices.side, MOST_COMPARED))
@@ -111,7 +111,7 @@ def line(row: dict[str, float | None]) -> str:
     )
 
 
-def verdict(name: str, reports: list[Measured]) -> str:
+def verdict(name: str, reports: list[FaceMeasures]) -> str:
     """Whether KID fell, in a sentence made of the figures."""
     first, last = reports[0], reports[-1]
     fall, error = first.kid - last.kid, math.hypot(first.kid_error, last.kid_error)
@@ -161,7 +161,7 @@ def measured(store: Store, chosen: argparse.Namespace) -> None:
         )
     for name in chosen.only.split(","):
         choices = dataclasses.replace(PAIRS[name], side=chosen.side)
-        reports: list[Measured] = []
+        reports: list[FaceMeasures] = []
         if not chosen.json:
             print(f"\n{name}\n{HEADING}")
         try:

@@ -90,8 +90,8 @@ def trained(
     import keras_tuner
 
     from search.config.run_config import resolve
-    from search.detectors import space as detectors
-    from search.detectors.short_clips import shorter
+    from search.detectors.short_clips import build_short_detector
+    from search.detectors.space import build_detector, build_space
     from search.features.cache import FeatureCache
     from search.studies.hyperparameters import fixed
     from search.training.fit import Epoch, TrainingTask, fit
@@ -113,7 +113,7 @@ def trained(
     found: Epochs = []
     with Store(config.store) as store, tempfile.TemporaryDirectory() as features:
         answers = fixed({})
-        model = detectors.build(detectors.space(config, store), answers, number)
+        model = build_detector(build_space(config, store), answers, number)
 
         def test(epoch: Epoch) -> None:
             figures = dict(epoch.row, objective=epoch.score.value, last=float(epoch.number))
@@ -125,7 +125,7 @@ def trained(
             model,
             TrainingTask(store, FeatureCache(Path(features)), number, objective=GENERALISATION),
             choices,
-            shorter=shorter(config, store, answers, number),
+            shorter=build_short_detector(config, store, answers, number),
             report=test,
         )
     return found

@@ -125,7 +125,7 @@ def winner_scores(config: RunConfig, kept: Path, split: str) -> Scores:
 
 def _trained_without(config: RunConfig, store: Store, method: str, directory: RunDirectory) -> Any:
     """The winner's configuration trained anew without a method, its epoch chosen by the others."""
-    from search.detectors import space as detectors
+    from search.detectors.space import build_detector, build_space
     from search.features.cache import FeatureCache
     from search.stages.finish import choose
     from search.studies.hyperparameters import fixed
@@ -133,7 +133,7 @@ def _trained_without(config: RunConfig, store: Store, method: str, directory: Ru
 
     winner = choose(config)
     answers = fixed(dict(winner.architecture))
-    model = detectors.build(detectors.space(config, store), answers, config.seed)
+    model = build_detector(build_space(config, store), answers, config.seed)
     fit(
         model,
         TrainingTask(

@@ -75,9 +75,9 @@ def measure(rounds: int) -> Measured:
     import_tensorflow()
     import keras_tuner
 
-    from search.detectors import space as detectors
+    from search.detectors.space import build_detector
     from search.features.cache import FeatureCache
-    from search.features.suffix import cut
+    from search.features.suffix import cut_prefix
     from search.samples.samples import clips_of
     from spaces.detector import detector_space
     from spaces.streams.spatial import SpatialBlock
@@ -91,14 +91,14 @@ def measure(rounds: int) -> Measured:
         spatial=SpatialBlock(("efficientnet_lite0",), trainable_stages=2, inflated_stages=0),
         temporal=TemporalBlock("mean"),
     )
-    model = detectors.build(graph, keras_tuner.HyperParameters(), 0)
+    model = build_detector(graph, keras_tuner.HyperParameters(), 0)
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "noise.h5"
         preparation = dataclasses.asdict(Preparation(frames=1, size=SIDE))
         write_store(path, noise(2 * BATCH), [], {"clip": preparation, "synthetic": True})
         with Store(path) as store:
             samples = clips_of(store, store.rows("train"))
-            with cut(model, FeatureCache(Path(name) / "features"), samples, None) as suffix:
+            with cut_prefix(model, FeatureCache(Path(name) / "features"), samples, None) as suffix:
                 ((of_clips,),) = suffix.train.values()
                 held = np.stack([of_clips[0][at] for at in range(BATCH)])
                 frames = store.read(np.arange(BATCH), "frames")

@@ -84,7 +84,7 @@ def stores(folder: Path, identities: int, seed: int) -> dict[str, Path]:
 def test_scores(store: Store, stream: str, seed: int, epochs: int) -> list[float]:
     """Fake probabilities of the test clips from a detector of one stream."""
     from artifacts.models.inference import score_clips
-    from search.detectors import space as detectors
+    from search.detectors.space import build_detector
     from search.features.cache import FeatureCache
     from search.studies.hyperparameters import fixed
     from search.training.fit import TrainingTask, fit
@@ -99,7 +99,7 @@ def test_scores(store: Store, stream: str, seed: int, epochs: int) -> list[float
         spatial=SpatialBlock(backbones=("small_cnn",), frame_stride=1),
         temporal=TemporalBlock(kind="mean" if stream == "spatial" else None),
     )
-    model = detectors.build(graph, fixed({}), seed)
+    model = build_detector(graph, fixed({}), seed)
     choices = TrainingChoices(batch_size=BATCH, epochs=epochs, schedule="cosine")
     with tempfile.TemporaryDirectory() as features:
         fit(model, TrainingTask(store, FeatureCache(Path(features)), seed), choices)

@@ -11,7 +11,7 @@ from search.config.names import LEAVING_OUT, OBJECTIVES
 from search.config.run_config import RunConfig
 from search.samples.samples import training_samples
 from search.studies import warm_start
-from search.training.plugin_objectives import own
+from search.training.plugin_objectives import plugin_value
 from spaces.training.names import PAIRWISE
 
 
@@ -63,4 +63,4 @@ def _try_objective(config: RunConfig, store: Store) -> None:
         return
     rows = store.rows("val")
     undecided = np.full(len(rows), 0.5)
-    own(config.objective, store.labels[rows], store.methods[rows], undecided)
+    plugin_value(config.objective, store.labels[rows], store.methods[rows], undecided)

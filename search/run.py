@@ -17,7 +17,7 @@ from search.config.addresses import password_in, without_password
 from search.config.feasible import obstacle_to
 from search.config.run_config import RunConfig
 from search.config.stages import trials_by_stage
-from search.gan.kept import left_without
+from search.gan.kept import missing_gan_note
 from search.preflight import remarks
 from search.studies import storage
 from search.studies import study as studies
@@ -211,7 +211,7 @@ class _Search:
                 f"no architecture trial of {root} completed; see why with: "
                 f"dfsearch leaderboard {root}"
             )
-        if stage == GAN and (line := left_without(self._config)):
+        if stage == GAN and (line := missing_gan_note(self._config)):
             self._progress.message(line)
 
     def _stage(self, stage: Stage, wanted: int) -> None:

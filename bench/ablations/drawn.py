@@ -186,7 +186,7 @@ def _trained(keep: Path, store: Store, row: Row) -> npt.NDArray[np.float64]:
     import_tensorflow()
     from artifacts.models.inference import score_clips
     from bench.accuracy.channels import channels_space
-    from search.detectors import space as detectors
+    from search.detectors.space import build_detector
     from search.features.cache import FeatureCache
     from search.gan.latent_walks import generated_walks
     from search.samples.samples import Walks
@@ -216,7 +216,7 @@ def _trained(keep: Path, store: Store, row: Row) -> npt.NDArray[np.float64]:
             temporal=TemporalBlock(kind=variant.temporal, recurrent_units=64),
             gan=GanStreamBlock(str(discriminator)) if GAN in variant.streams else None,
         )
-    model = detectors.build(graph, fixed({}), row.seed)
+    model = build_detector(graph, fixed({}), row.seed)
     choices = TrainingChoices(
         **TRAINING,
         epochs=row.epochs,

@@ -84,8 +84,8 @@ def _alone(keep: Path, row: Row, train: Path, folder: RunDirectory) -> None:
     import_tensorflow()
     from artifacts.models.saved import plain_copy, save_model
     from bench.accuracy.channels import channels_space
-    from search.detectors import space as detectors
-    from search.detectors.short_clips import shorter
+    from search.detectors.short_clips import build_short_detector
+    from search.detectors.space import build_detector, build_space
     from search.features.cache import FeatureCache
     from search.gan.latent_walks import generated_walks
     from search.samples.samples import Walks
@@ -111,9 +111,9 @@ def _alone(keep: Path, row: Row, train: Path, folder: RunDirectory) -> None:
         elif row.detector in CHANNELS:
             graph = channels_space(store.clip_shape, row.detector)
         else:
-            graph = detectors.space(config, store)
-        fewer_frames = shorter(config, store, fixed({}), row.seed)
-        model = detectors.build(graph, fixed({}), row.seed)
+            graph = build_space(config, store)
+        fewer_frames = build_short_detector(config, store, fixed({}), row.seed)
+        model = build_detector(graph, fixed({}), row.seed)
         fit(
             model,
             TrainingTask(

@@ -133,7 +133,7 @@ def trained_scores(store: Store, seed: int, training: dict[str, Any]) -> Scores:
 
     import_tensorflow()
     from artifacts.models.inference import score_clips
-    from search.detectors import space as detectors
+    from search.detectors.space import build_detector
     from search.features.cache import FeatureCache
     from search.studies.hyperparameters import fixed
     from search.training.fit import TrainingTask, fit
@@ -148,7 +148,7 @@ def trained_scores(store: Store, seed: int, training: dict[str, Any]) -> Scores:
         spatial=SpatialBlock(**NETWORK),
         temporal=TemporalBlock(kind="mean"),
     )
-    model = detectors.build(graph, fixed({}), seed)
+    model = build_detector(graph, fixed({}), seed)
     with tempfile.TemporaryDirectory() as features:
         fit(
             model,

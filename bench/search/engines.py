@@ -1,9 +1,9 @@
 """One search by one engine, in a process of its own, for ``bench.search``.
 
-Every engine searches the space of :func:`search.detectors.space.space` on the same store, with
-random draws from the same seed, trials of the same epochs and nothing pruned. Where a case names a
-frame stride, stock engines draw everything else. Trials are written down as they end, with the
-seconds since the engine was given the store and the best validation AUC of an epoch.
+Every engine searches the space of :func:`search.detectors.space.build_space` on the same store,
+with random draws from the same seed, trials of the same epochs and nothing pruned. Where a case
+names a frame stride, stock engines draw everything else. Trials are written down as they end, with
+the seconds since the engine was given the store and the best validation AUC of an epoch.
 """
 
 from __future__ import annotations
@@ -136,10 +136,10 @@ def search_with_autokeras(case: Case, folder: Path, out: Path, chosen: argparse.
 
 def _graph(case: Case, folder: Path, out: Path) -> Any:
     """What stock engines search."""
-    from search.detectors import space as detectors
+    from search.detectors.space import build_space
 
     with Store(case.store(folder)) as store:
-        graph = detectors.space(config(case, folder, out.with_suffix(".run")), store)
+        graph = build_space(config(case, folder, out.with_suffix(".run")), store)
     if case.stride is not None:
         _detector(graph).spatial.frame_stride = case.stride
     return graph

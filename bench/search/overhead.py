@@ -33,7 +33,7 @@ def rounds(case: Case, folder: Path, out: Path, count: int) -> None:
     The first round is not counted.
     """
     import_tensorflow()
-    from search.detectors import space as detectors
+    from search.detectors.space import build_detector, build_space
     from search.stages import architecture
     from search.studies.hyperparameters import fixed
     from spaces.training.space import compile_detector
@@ -49,7 +49,7 @@ def rounds(case: Case, folder: Path, out: Path, count: int) -> None:
             ours = config(case, folder, Path(runs) / str(number))
             told = RunDirectory(ours.run_dir).trial("architecture", 0) / "metrics.json"
             answers = fixed(json.loads(told.read_text())["hyperparameters"])
-            model = detectors.build(detectors.space(ours, store), answers, ours.seed)
+            model = build_detector(build_space(ours, store), answers, ours.seed)
             steps = -(-len(train[0]) // case.batch_size)
             compile_detector(model, architecture.training_choices(ours), steps)
             model.fit(

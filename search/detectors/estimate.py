@@ -70,14 +70,14 @@ def estimate(
         with nothing_allocated(), policy(precision):
             model = graph.build(hp)
             learner = trained.build(fixed(dict(hp.values))) if trained is not None else model
-            return of(model, choices, learner)
+            return estimate_model(model, choices, learner)
     except NotImplementedError:
         return None
     finally:
         keras.utils.clear_session()
 
 
-def of(
+def estimate_model(
     model: keras.Model, choices: TrainingChoices, learner: keras.Model | None = None
 ) -> Estimate:
     """What a detector takes that stands; see :class:`Estimate`.
@@ -107,7 +107,7 @@ def _outputs(model: keras.Model, batch: int) -> float:
     """Bytes of what a training step holds of the outputs, or of what computing features does."""
     held, passed, largest = 0.0, 0.0, 0.0
     trains: dict[int, bool] = {}
-    for operation in prefix.flat(model).operations:
+    for operation in prefix.flatten(model).operations:
         inputs = keras.tree.flatten(operation.input) if call_nodes(operation) else []
         before = [trains.get(id(operation_of(tensor)), False) for tensor in inputs]
         ours = any(before) or bool(getattr(operation, "trainable_weights", ()))

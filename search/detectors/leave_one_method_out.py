@@ -22,7 +22,7 @@ FitWithout = Callable[[str, Path], Fit]
 """Trains a new detector without a method, its state kept in a file."""
 
 
-def left_out_auc(
+def left_out_aucs(
     store: Store,
     folder: Path,
     fit_without: FitWithout,

@@ -12,11 +12,11 @@ import keras_tuner
 from data_prep.store.store import Store
 from search.config.feasible import shown_frames
 from search.config.run_config import RunConfig
-from search.detectors import space as detectors
+from search.detectors.space import build_detector, build_space
 from search.studies.hyperparameters import fixed
 
 
-def shorter(
+def build_short_detector(
     config: RunConfig, store: Store, answers: keras_tuner.HyperParameters, seed: int
 ) -> keras.Model | None:
     """The detector of some answers for the frames a training sample has; ``None`` where it has all.
@@ -30,5 +30,5 @@ def shorter(
     frames = shown_frames(config, store)
     if frames == store.clip_shape[0]:
         return None
-    graph = detectors.space(config, store, frames)
-    return detectors.build(graph, fixed(dict(answers.values)), seed, config.precision)
+    graph = build_space(config, store, frames)
+    return build_detector(graph, fixed(dict(answers.values)), seed, config.precision)

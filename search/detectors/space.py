@@ -35,7 +35,7 @@ _STRIDEN = 9
 _SIZES = ("filters", "stages", "blocks", "units")
 
 
-def space(config: RunConfig, store: Store, frames: int | None = None) -> DetectorGraph:
+def build_space(config: RunConfig, store: Store, frames: int | None = None) -> DetectorGraph:
     """The searchable detector for clips of this store.
 
     Of streams and temporal stages it has those that can be trained on as many frames as a training
@@ -77,7 +77,7 @@ def space(config: RunConfig, store: Store, frames: int | None = None) -> Detecto
     )
 
 
-def build(
+def build_detector(
     graph: DetectorGraph,
     hp: keras_tuner.HyperParameters,
     seed: int,
@@ -100,7 +100,7 @@ def build(
         return graph.build(hp)
 
 
-def chosen(config: RunConfig, hp: keras_tuner.HyperParameters) -> dict[str, Value]:
+def chosen_values(config: RunConfig, hp: keras_tuner.HyperParameters) -> dict[str, Value]:
     """The answers of a trial, and the backbone of its detector where there is only one."""
     values = dict(hp.values)
     builds = any(name.startswith("detector/") for name in values)
@@ -118,7 +118,7 @@ def starting_points(graph: DetectorGraph, config: RunConfig) -> list[dict[str, V
     backbones = config.space.backbones if "spatial" in config.space.streams else (None,)
     for backbone in backbones:
         hp = fixed({} if backbone is None else {BACKBONE: backbone})
-        model = build(graph, hp, config.seed, config.precision)
+        model = build_detector(graph, hp, config.seed, config.precision)
         plugin_streams.check_stock(model, config.space.streams)
         points.append(optuna_params(hp))
     return points
@@ -144,7 +144,7 @@ def first_points(
     taken = []
     for values in known:
         hp = KnownAnswers(values)
-        build(graph, hp, config.seed, config.precision)
+        build_detector(graph, hp, config.seed, config.precision)
         taken.append(optuna_params(hp))
     ordered = [points[0], *taken, _small_point(graph, config), *named, *points]
     return [point for place, point in enumerate(ordered) if point not in ordered[:place]]
@@ -158,7 +158,7 @@ def _small_point(graph: DetectorGraph, config: RunConfig) -> dict[str, Value]:
     values["detector/temporal/kind"] = "mean"
     values |= {BACKBONE: small[0]} if small else {}
     hp = KnownAnswers(values)
-    build(graph, hp, config.seed, config.precision)
+    build_detector(graph, hp, config.seed, config.precision)
     for entry in hp.space:
         if isinstance(entry, Choice) and entry.ordered and entry.name.endswith(_SIZES):
             hp.values[entry.name] = min(entry.values)

@@ -23,11 +23,11 @@ from search.config.feasible import methods_of, shown_frames
 from search.config.names import AUC_LATENCY, AUC_SIZE, LEAVING_OUT, LOG_LOSS, PARETO
 from search.config.run_config import RunConfig
 from search.detectors import leave_one_method_out, limits
-from search.detectors import space as detectors
-from search.detectors.estimate import estimate, of
-from search.detectors.short_clips import shorter
+from search.detectors.estimate import estimate, estimate_model
+from search.detectors.short_clips import build_short_detector
+from search.detectors.space import build_detector, chosen_values, build_space
 from search.features.cache import FeatureCache
-from search.gan.kept import walks
+from search.gan.kept import load_walks
 from search.studies.hyperparameters import OptunaHyperParameters
 from search.studies.two_objectives import Reports
 from search.training.fit import Epoch, Fit, TrainingTask, fit
@@ -132,7 +132,7 @@ class _DetectorTrial:
         self._check_limits()
         found: dict[str, float] = {}
         if config.objective in LEAVING_OUT:
-            found = leave_one_method_out.left_out_auc(
+            found = leave_one_method_out.left_out_aucs(
                 self._store, self._folder, self._fit_without, self._tell_methods
             )
         model = self._build()
@@ -165,8 +165,8 @@ class _DetectorTrial:
             return
         frames = shown_frames(self._config, self._store)
         whole = frames == self._store.clip_shape[0]
-        short = None if whole else detectors.space(self._config, self._store, frames)
-        graph = detectors.space(self._config, self._store)
+        short = None if whole else build_space(self._config, self._store, frames)
+        graph = build_space(self._config, self._store)
         precision = self._config.precision
         asked = estimate(graph, self._answers, self._choices, precision, short)
         if asked is not None:
@@ -175,14 +175,14 @@ class _DetectorTrial:
             limits.enforce(self._trial.optuna, limited, asked)
 
     def _build(self) -> keras.Model:
-        graph = detectors.space(self._config, self._store)
-        model = detectors.build(graph, self._answers, self._trial.seed, self._config.precision)
+        graph = build_space(self._config, self._store)
+        model = build_detector(graph, self._answers, self._trial.seed, self._config.precision)
         self._remember(int(sum(np.prod(weight.shape) for weight in model.weights)))
         return model
 
     def _remember(self, params: int) -> None:
         trial = self._trial.optuna
-        trial.set_user_attr(records.HYPERPARAMETERS, detectors.chosen(self._config, self._hp))
+        trial.set_user_attr(records.HYPERPARAMETERS, chosen_values(self._config, self._hp))
         trial.set_user_attr(records.PARAMS, params)
         trial.set_user_attr(records.EPOCHS_ASKED, self._choices.epochs)
 
@@ -194,10 +194,12 @@ class _DetectorTrial:
         without: str = "",
     ) -> Fit:
         config, store, choices = self._config, self._store, self._choices
-        learner = shorter(config, store, self._answers, self._trial.seed)
+        learner = build_short_detector(config, store, self._answers, self._trial.seed)
         if not self._estimated:
             # A network that could not be known before it stood.
-            limits.enforce(self._trial.optuna, config.limits, of(model, choices, learner))
+            limits.enforce(
+                self._trial.optuna, config.limits, estimate_model(model, choices, learner)
+            )
             self._estimated = True
         return fit(
             model,
@@ -206,7 +208,7 @@ class _DetectorTrial:
                 FeatureCache(RunDirectory(config.run_dir).features, config.features_bytes),
                 self._trial.seed,
                 objective=config.objective,
-                walks=walks(config, store.clip_shape[0]) if choices.gan_fakes else None,
+                walks=load_walks(config, store.clip_shape[0]) if choices.gan_fakes else None,
                 growing=self._growing,
                 without=without,
             ),
@@ -250,7 +252,7 @@ class _DetectorTrial:
             self._reports.report(epoch.score.value, epoch.number)
             if epoch.number < self._choices.epochs and self._reports.should_prune():
                 self._trial.optuna.set_user_attr(records.EPOCHS, epoch.number)
-                raise optuna.TrialPruned(f"{_told(epoch.score)} after {epoch.number} epochs")
+                raise optuna.TrialPruned(f"{_score_text(epoch.score)} after {epoch.number} epochs")
 
         return report
 
@@ -274,7 +276,7 @@ class _DetectorTrial:
 _COST = {AUC_LATENCY: records.LATENCY_MS, AUC_SIZE: records.FILE_MB}
 
 
-def _told(score: ValidationScore) -> str:
+def _score_text(score: ValidationScore) -> str:
     """What a trial was pruned for."""
     if score.objective == LOG_LOSS:
         return f"val_log_loss {score.log_loss:.3f}"

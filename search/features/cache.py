@@ -157,7 +157,7 @@ class FeatureCache:
         """Remove the entries longest unused, but none in use, until so many bytes may be added."""
         room = self.room()
         if needed > room:
-            raise NoRoomError(f"{amount(needed)} do not fit into {amount(room)}")
+            raise NoRoomError(f"{readable_bytes(needed)} do not fit into {readable_bytes(room)}")
         used = sum(size for _, size in self._files())
         for path, size in sorted(self._files(), key=lambda file: _last_used(file[0])):
             if used + needed <= room:
@@ -166,7 +166,8 @@ class FeatureCache:
                 used -= size
         if used + needed > room:
             raise NoRoomError(
-                f"{amount(needed)} do not fit into {amount(room)} beside what is in use"
+                f"{readable_bytes(needed)} do not fit into {readable_bytes(room)} while other "
+                "entries are in use"
             )
 
     def _remove_leftovers(self, but: Path) -> None:
@@ -200,7 +201,7 @@ def nbytes(shape: Sequence[int], dtype: str) -> int:
     return int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
 
 
-def amount(size: float) -> str:
+def readable_bytes(size: float) -> str:
     """Bytes for people: ``1.2 GB``."""
     for unit in ("bytes", "kB", "MB"):
         if size < 1000:

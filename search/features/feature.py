@@ -101,7 +101,7 @@ class Feature:
         """What computes the tensor; compiled once for all entries. None for an input."""
         if prefix.is_input(self._tensor):
             return None
-        model = prefix.before(self._tensor)
+        model = prefix.model_before(self._tensor)
         model.jit_compile = False
         return model
 

@@ -1,7 +1,7 @@
 """The frozen prefix of a model: where it ends, what identifies it, and the models on both sides.
 
 Everything before the first trainable or random layer gives the same output in every epoch of every
-trial. All functions here take the flat form of a model, which :func:`flat` makes.
+trial. All functions here take the flat form of a model, which :func:`flatten` makes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _RATES = ("rate", "stddev", "dropout", "_dropout", "recurrent_dropout")
 _NAMING = frozenset({"name", "trainable", "build_config", "registered_name"})
 
 
-def flat(model: keras.Model) -> keras.Model:
+def flatten(model: keras.Model) -> keras.Model:
     """The model with nested models inlined: the very same layers, called once more.
 
     So a backbone can be cut where its trainable part begins. The inputs are those of the model
@@ -47,7 +47,7 @@ def flat(model: keras.Model) -> keras.Model:
     return keras.Model([tensor for tensor in inputs if id(tensor) in used], outputs[0])
 
 
-def cuts(model: keras.Model) -> list[keras.KerasTensor]:
+def find_cuts(model: keras.Model) -> list[keras.KerasTensor]:
     """Where to cut a flat model: the last frozen tensors worth keeping, on every way from an input.
 
     A tensor is worth keeping when reading it is cheaper than computing it from inputs and what
@@ -100,12 +100,12 @@ def is_input(tensor: keras.KerasTensor) -> bool:
     return not node_of(tensor).input_tensors
 
 
-def before(tensor: keras.KerasTensor) -> keras.Model:
+def model_before(tensor: keras.KerasTensor) -> keras.Model:
     """The part of a flat model that computes a tensor, from :func:`inputs_of` it."""
     return keras.Model(inputs_of(tensor), tensor)
 
 
-def behind(
+def model_behind(
     model: keras.Model, tensors: Sequence[keras.KerasTensor], names: Sequence[str]
 ) -> keras.Model:
     """The part of a flat model behind some of its tensors, with the very same layers.

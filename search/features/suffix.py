@@ -9,7 +9,7 @@ from types import TracebackType
 import keras
 
 from search.features import prefix
-from search.features.cache import Entry, FeatureCache, NoRoomError, amount
+from search.features.cache import Entry, FeatureCache, NoRoomError, readable_bytes
 from search.features.feature import Feature, Progress
 from search.samples.batches import Features
 from search.samples.samples import Samples
@@ -54,7 +54,7 @@ class Suffix:
         self.close()
 
 
-def cut(
+def cut_prefix(
     model: keras.Model,
     cache: FeatureCache,
     train: Samples | None,
@@ -65,12 +65,11 @@ def cut(
 ) -> Suffix:
     """Cut a detector behind its frozen prefix and make sure the prefix's outputs are cached.
 
-    Where to cut is told in :func:`search.features.prefix.cuts`. Features are kept in the dtype of
-    their
-    tensor, so that they come back to the last bit. No sample but these is read. Features for which
-    the cache has no room are computed by what is trained, as though they were not frozen.
-    Pseudo-fakes of validation that the rest of the model looks at are kept, too: every epoch of
-    every trial is scored on them.
+    :func:`search.features.prefix.find_cuts` decides where to cut. Features keep the dtype of their
+    tensor, so that cached values are exact. No other samples are read. Features for which the cache
+    has no room are computed by the trained part, as if they were not frozen. Pseudo-fakes of
+    validation that are inputs of the rest of the model are cached, too: every epoch of every trial
+    is scored on them.
 
     Args:
         model: a detector whose inputs are ``frames`` and modalities of the store, by name.
@@ -80,12 +79,12 @@ def cut(
         views: how many views of each training sample; 0 where nothing random is done to them.
         progress: told how far a computation is.
     """
-    flat = prefix.flat(model)
+    flat = prefix.flatten(model)
     tensors: list[keras.KerasTensor] = []
     names: list[str] = []
     kept: dict[str, Feature] = {}
     notes: list[str] = []
-    for tensor in prefix.cuts(flat):
+    for tensor in prefix.find_cuts(flat):
         if prefix.is_input(tensor):
             tensors.append(tensor)
             names.append(tensor.name)
@@ -93,11 +92,10 @@ def cut(
         feature = Feature(tensor, cache, train, val, views)
         try:
             if feature.name not in kept:
-                taken = sum(other.nbytes for other in kept.values())
-                if taken + feature.nbytes > cache.room():
-                    raise NoRoomError(
-                        f"{amount(taken + feature.nbytes)} do not fit into {amount(cache.room())}"
-                    )
+                wanted = sum(other.nbytes for other in kept.values()) + feature.nbytes
+                if wanted > cache.room():
+                    room = readable_bytes(cache.room())
+                    raise NoRoomError(f"{readable_bytes(wanted)} do not fit into {room}")
                 feature.fill(progress)
                 kept[feature.name] = feature
             tensors.append(tensor)
@@ -119,7 +117,7 @@ def cut(
             except NoRoomError as error:
                 notes.append(f"pseudo-fakes of validation made in every epoch: {error}")
     return Suffix(
-        model=model if uncut else prefix.behind(flat, tensors, names),
+        model=model if uncut else prefix.model_behind(flat, tensors, names),
         names=[tensor.name for tensor in model.inputs] if uncut else list(dict.fromkeys(names)),
         train={name: feature.train for name, feature in kept.items()},
         val={name: feature.val for name, feature in (kept | made).items()},

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
 from data_prep.store.store import Store
-from search.gan.faces import Faces, scaled, to_unit
+from search.gan.faces import Faces, resize_faces, to_unit
 from search.gan.training import GanTraining
 
 MAX_CLIPS = 1024
@@ -82,7 +82,7 @@ def clip_logits(
     found = []
     for start in range(0, len(rows), _CLIPS_AT_A_TIME):
         clips = store.read(rows[start : start + _CLIPS_AT_A_TIME])
-        faces = to_unit(scaled(clips.reshape(-1, *clips.shape[2:]), side))
+        faces = to_unit(resize_faces(clips.reshape(-1, *clips.shape[2:]), side))
         logits = judge.predict(faces, batch_size=256, verbose=0)
         found.append(np.asarray(logits, np.float64).reshape(-1, length).mean(axis=1))
     return np.concatenate(found)

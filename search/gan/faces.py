@@ -52,11 +52,11 @@ def real_faces(store: Store, split: str, side: int, most: int = MAX_FACES) -> Fa
     rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int)]
     per_clip = max(1, min(length, most // len(rows)))
     places = np.linspace(0, length - 1, per_clip).astype(int)
-    faces = [scaled(store.read([row])[0][places], side) for row in rows]
+    faces = [resize_faces(store.read([row])[0][places], side) for row in rows]
     return np.concatenate(faces)
 
 
-def scaled(frames: npt.NDArray[np.uint8], side: int) -> Faces:
+def resize_faces(frames: npt.NDArray[np.uint8], side: int) -> Faces:
     """Colour of frames uint8 (T, H, W, 3 or 4) at another size: uint8 (T, side, side, 3)."""
     colour = np.ascontiguousarray(frames[..., :3])
     resized = [cv2.resize(f, (side, side), interpolation=cv2.INTER_AREA) for f in colour]

@@ -42,7 +42,7 @@ def best_gan(run: RunDirectory) -> KeptGan | None:
     return None
 
 
-def left_without(config: RunConfig) -> str | None:
+def missing_gan_note(config: RunConfig) -> str | None:
     """What detectors must do without since the GAN stage has left nothing; call after that stage.
 
     Returns:
@@ -80,7 +80,7 @@ def kept_generator(config: RunConfig) -> Path | None:
     return None
 
 
-def walks(config: RunConfig, frames: int) -> Walks:
+def load_walks(config: RunConfig, frames: int) -> Walks:
     """Faces along latent walks of that generator, made once and kept beside it.
 
     Args:

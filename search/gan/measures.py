@@ -30,7 +30,7 @@ class ModeCollapseError(DfsearchError):
 
 
 @dataclasses.dataclass(frozen=True)
-class Measured:
+class FaceMeasures:
     """Generated faces against real ones.
 
     Attributes:
@@ -81,15 +81,15 @@ class FaceMeasure:
         """Scaled principal components (n, F) of faces."""
         return self._turned(self._raw(faces))
 
-    def __call__(self, faces: npt.NDArray[np.float32]) -> Measured:
+    def __call__(self, faces: npt.NDArray[np.float32]) -> FaceMeasures:
         """Compare generated faces float32 (n, side, side, 3), n at least 2."""
         return self.compared(self.features(faces))
 
-    def compared(self, found: Features) -> Measured:
+    def compared(self, found: Features) -> FaceMeasures:
         """Compare faces by their :meth:`features`."""
         count = min(len(found), len(self._train))
         ours, theirs = distances(found[:count]), distances(_evenly(self._train, count))
-        return Measured(
+        return FaceMeasures(
             kid(found, self._held_out),
             kid_error(found, self._held_out),
             ours[0] / max(theirs[0], 1e-9),
@@ -104,7 +104,7 @@ class FaceMeasure:
         return np.asarray((features - self._mean) @ self._turn)
 
 
-class CollapseWatch:
+class CollapseCheck:
     """Looks at every report of a GAN for mode collapse.
 
     One report may show faces that are still alike; what lasts for :data:`PATIENCE` of them, or
@@ -114,7 +114,7 @@ class CollapseWatch:
     def __init__(self) -> None:
         self._alike = 0
 
-    def look(self, measured: Measured, *, last: bool) -> None:
+    def look(self, measured: FaceMeasures, *, last: bool) -> None:
         """Take notice of one report.
 
         Raises:

@@ -90,7 +90,7 @@ def _degrade(clip: Mapping[str, npt.NDArray[Any]], rng: np.random.Generator) -> 
         clip["frames"][:] = frames
 
 
-def generator_of(view: int, key: str) -> np.random.Generator:
+def view_generator(view: int, key: str) -> np.random.Generator:
     """Where a stored view of a clip is drawn from, the same in every trial and process.
 
     Args:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from data_prep.video import degradation as steps
 from data_prep.video.grey import with_grey
-from search.samples.face_regions import Points, filled, following, known_points, outline
+from search.samples.face_regions import Points, complete_points, fill_outline, follow_face, outline
 
 Frames = npt.NDArray[np.uint8]
 
@@ -93,14 +93,14 @@ def cut_out(frames: Frames, points: Points | None, rng: np.random.Generator) -> 
     Args:
         frames: uint8 (T, S, S, 4); not changed.
         points: float (T, 5, 2) in pixels of the crop, or None; see
-            :func:`search.samples.face_regions.known_points`.
+            :func:`search.samples.face_regions.complete_points`.
         rng: where region and filling are drawn from.
 
     Returns:
         uint8 (T, S, S, 4); grey follows colour.
     """
     count, size = frames.shape[:2]
-    face, places = following(known_points(points, count, size))
+    face, places = follow_face(complete_points(points, count, size))
     corners = outline(str(rng.choice(_ERASED)), face)
     if rng.random() < 0.5:
         filling = np.broadcast_to(rng.integers(0, 256, 3, np.uint8), (size, size, 3))
@@ -109,6 +109,6 @@ def cut_out(frames: Frames, points: Points | None, rng: np.random.Generator) -> 
     stored = with_grey(np.ascontiguousarray(filling))
     erased = frames.copy()
     for frame, matrix in zip(erased, places, strict=True):
-        hole = filled(corners @ matrix[:, :2].T + matrix[:, 2], size)
+        hole = fill_outline(corners @ matrix[:, :2].T + matrix[:, 2], size)
         cv2.copyTo(stored, (hole > 0.5).astype(np.uint8), frame)
     return erased

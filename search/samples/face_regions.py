@@ -33,7 +33,7 @@ _SMALLEST = 0.04
 _FINE = 4
 
 
-def known_points(points: Points | None, frames: int, size: int) -> npt.NDArray[np.float64]:
+def complete_points(points: Points | None, frames: int, size: int) -> npt.NDArray[np.float64]:
     """Five points for every frame: those known, between them interpolated, else standard ones.
 
     Args:
@@ -94,7 +94,7 @@ def outline(region: str, five: Points) -> npt.NDArray[np.float64]:
     return eyes + places[:, :1] * width * across + places[:, 1:] * height * unit
 
 
-def filled(corners: npt.NDArray[np.float64], size: int) -> npt.NDArray[np.float32]:
+def fill_outline(corners: npt.NDArray[np.float64], size: int) -> npt.NDArray[np.float32]:
     """What lies inside a convex outline: float32 (size, size), 1 inside; the edge is smooth."""
     mask = np.zeros((size, size), np.uint8)
     fixed = np.round(corners * 2**_FINE).astype(np.int32)
@@ -102,13 +102,13 @@ def filled(corners: npt.NDArray[np.float64], size: int) -> npt.NDArray[np.float3
     return mask.astype(np.float32) / np.float32(255)
 
 
-def following(
+def follow_face(
     places: npt.NDArray[np.float64],
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """One face for a whole clip, and how it comes to its place in every frame.
 
     Args:
-        places: (T, 5, 2), complete: see :func:`known_points`.
+        places: (T, 5, 2), complete: see :func:`complete_points`.
 
     Returns:
         float64 (5, 2), the median over the frames, and float64 (T, 2, 3), the similarities (least

@@ -12,8 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from data_prep.video.grey import with_grey
-from search.samples.face_regions import STANDARD, Points, filled, following, known_points, outline
-from search.samples.sharpness import sharpness, with_sharpness
+from search.samples.face_regions import (
+    STANDARD,
+    Points,
+    complete_points,
+    fill_outline,
+    follow_face,
+    outline,
+)
+from search.samples.sharpness import set_sharpness, sharpness
 
 Frames = npt.NDArray[np.uint8]
 Reals = npt.NDArray[np.float32]
@@ -40,7 +47,7 @@ def gan_fake(
     Args:
         frames: of the real clip, uint8 (T, S, S, 4).
         points: eyes, nose, mouth corners in crop pixels, (T, 5, 2); where they are missing, see
-            :func:`search.samples.face_regions.known_points`.
+            :func:`search.samples.face_regions.complete_points`.
         walk: generated faces, R, G, B in 0..255, (T, h, h, 3).
         rng: where everything is drawn from.
 
@@ -54,21 +61,21 @@ def gan_fake(
         raise ValueError(f"{len(frames)} frames need as many faces. Received: {len(walk)}")
     size, side = frames.shape[1], walk.shape[1]
     real = frames[..., :3].astype(np.float32)
-    places = known_points(points, len(frames), size)
+    places = complete_points(points, len(frames), size)
     region = _REGIONS[rng.integers(len(_REGIONS))]
     border, factor = rng.uniform(*_BORDERS), np.exp(_SHARPNESS_SPREAD * rng.standard_normal())
 
     mask = _masks(region, places, size, border)
     made = _coloured_as(_moved(walk, places, size), real, mask) + _detail(real, size / side)
     fake = np.clip(np.rint(real + mask[..., None] * (made - real)), 0, 255).astype(np.uint8)
-    fake = with_sharpness(fake, factor * sharpness(frames), mask)
+    fake = set_sharpness(fake, factor * sharpness(frames), mask)
     return with_grey(np.ascontiguousarray(fake)), mask
 
 
 def _masks(region: str, places: npt.NDArray[np.float64], size: int, border: float) -> Reals:
     """One soft region of the face, moved along: float32 (T, S, S)."""
-    middle, moves = following(places)
-    mask = cv2.GaussianBlur(filled(outline(region, middle), size), (0, 0), border * size)
+    middle, moves = follow_face(places)
+    mask = cv2.GaussianBlur(fill_outline(outline(region, middle), size), (0, 0), border * size)
     moved = [cv2.warpAffine(mask, move, (size, size)) for move in moves]
     return np.clip(np.stack(moved), 0, 1).astype(np.float32)
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 Places = npt.NDArray[np.int64]
 
 
-def drawn(
+def sample_by_frequency(
     frequency: npt.NDArray[np.floating], count: int, rng: np.random.Generator
 ) -> npt.NDArray[np.int64]:
     """Places drawn in proportion to their frequency, (count,), in random order.
@@ -47,8 +47,8 @@ def balanced_order(
     both = [np.flatnonzero((labels == label) & (frequency > 0)) for label in (0, 1)]
     if not all(map(len, both)):
         ours = np.concatenate(both)
-        return ours[drawn(frequency[ours], len(ours), rng)]
-    reals, fakes = (ours[drawn(frequency[ours], half, rng)] for ours in both)
+        return ours[sample_by_frequency(frequency[ours], len(ours), rng)]
+    reals, fakes = (ours[sample_by_frequency(frequency[ours], half, rng)] for ours in both)
     return np.stack([reals, fakes], axis=1).ravel()
 
 

@@ -17,9 +17,9 @@ import numpy.typing as npt
 
 from data_prep.video import degradation as steps
 from data_prep.video.grey import with_grey
-from search.samples.face_regions import Points, filled, following, known_points, outline
+from search.samples.face_regions import Points, complete_points, fill_outline, follow_face, outline
 from search.samples.landmarks import crop_points
-from search.samples.sharpness import blended, sharpness, touched, with_sharpness
+from search.samples.sharpness import blend, set_sharpness, sharpness, touched_region
 
 __all__ = ["crop_points", "pseudo_fake"]
 
@@ -78,7 +78,7 @@ def pseudo_fake(
             f"frames must be uint8 (T, S, S, 4), received {frames.dtype} {frames.shape}"
         )
     count, size = frames.shape[:2]
-    face, places = following(known_points(points, count, size))
+    face, places = follow_face(complete_points(points, count, size))
     drawn = _draw(rng, count, size)
     mask = _mask(face, places, drawn, size, rng)
     real = steps.colours_of(frames)
@@ -92,7 +92,7 @@ def pseudo_fake(
     wanted = sharpness(real) * drawn.sharper
     # A small part cannot make up for the whole.
     inside_alone = drawn.balanced_inside and _inner_share(mask) > _LEAST_SHARE
-    balanced = with_sharpness(fake, wanted, mask if inside_alone else None)
+    balanced = set_sharpness(fake, wanted, mask if inside_alone else None)
     return with_grey(balanced), mask
 
 
@@ -179,7 +179,7 @@ def _mask(
     across, above, below = rng.uniform(*_SIZES, 3)
     away = corners - corners.mean(axis=0)
     away *= np.stack([np.full(len(away), across), np.where(away[:, 1] < 0, above, below)], axis=1)
-    sharp = filled(corners.mean(axis=0) + away, half)
+    sharp = fill_outline(corners.mean(axis=0) + away, half)
     sharp = cv2.remap(sharp, x + bent[..., 0], y + bent[..., 1], cv2.INTER_LINEAR)
     soft = cv2.GaussianBlur(sharp, (0, 0), drawn.border / 2)
     if rng.random() < HARD_EDGED:
@@ -239,7 +239,7 @@ def _laid_on(
     drawn: _Draw,
 ) -> Frames:
     """One copy moved and scaled about the face, in the light of each frame, on the other."""
-    rows, columns = part = touched(mask)
+    rows, columns = part = touched_region(mask)
     corner = columns.start, rows.start
     extent = columns.stop - columns.start, rows.stop - rows.start
     how = cv2.INTER_CUBIC if drawn.fine else cv2.INTER_LINEAR
@@ -252,7 +252,7 @@ def _laid_on(
         moved = cv2.warpAffine(frame, matrix, extent, flags=how, borderMode=cv2.BORDER_REFLECT_101)
         if drawn.light[at] != 1:
             moved = cv2.convertScaleAbs(moved, alpha=drawn.light[at])
-        laid[at][part] = blended(under[at][part], moved, mask[at][part])
+        laid[at][part] = blend(under[at][part], moved, mask[at][part])
     return laid
 
 

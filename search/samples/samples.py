@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from data_prep.store.format import FAKE, REAL
 from data_prep.store.store import Store
-from search.samples.augmentation import CHANGED, augment, generator_of
+from search.samples.augmentation import CHANGED, augment, view_generator
 from search.samples.gan_fakes import gan_fake
 from search.samples.pseudo_fakes import crop_points, pseudo_fake
 
@@ -201,13 +201,13 @@ class Samples:
             clip = {name: self.store.read([self.rows[place]], name)[0] for name in names}
             points = None if part.points is None else part.points[self.within[place]]
             if part.frames and clip:
-                rng = generator_of(view, f"{source}/frames")
+                rng = view_generator(view, f"{source}/frames")
                 clip, points = _window(clip, points, part.frames, rng)
             if part.number and FRAMES in clip:
                 key = f"{self.store.keys[self.rows[place]]}/{part.method}/{part.number}"
-                clip[FRAMES] = _fake(clip[FRAMES], points, part.walks, generator_of(view, key))
+                clip[FRAMES] = _fake(clip[FRAMES], points, part.walks, view_generator(view, key))
             if part.augmentation != UNCHANGED and clip:
-                augment(clip, generator_of(view, source), strength=part.augmentation)
+                augment(clip, view_generator(view, source), strength=part.augmentation)
             for name, array in clip.items():
                 made[name].append(array)
         return {name: np.stack(found) for name, found in made.items()}

@@ -29,7 +29,7 @@ def sharpness(frames: Frames) -> float:
     return float(edges.var(axis=(1, 2)).mean())
 
 
-def with_sharpness(
+def set_sharpness(
     frames: Frames, wanted: float, weight: npt.NDArray[np.float32] | None = None
 ) -> Frames:
     """Frames whose finest detail is strengthened or weakened until their sharpness is as wanted.
@@ -61,20 +61,20 @@ def with_sharpness(
     amount = min(max(amount, _LEAST), _MOST)
     if weight is None:
         return sharpen(frames, amount)
-    part = touched(weight)
+    part = touched_region(weight)
     changed = frames.copy()
     # Frame by frame: what a frame needs stays in the cache of a core.
     for out, share in zip(changed, weight, strict=True):
-        out[part] = blended(out[part], sharpened(out, amount)[part], share[part])
+        out[part] = blend(out[part], sharpened(out, amount)[part], share[part])
     return changed
 
 
-def blended(under: Frames, over: Frames, weight: npt.NDArray[np.float32]) -> Frames:
+def blend(under: Frames, over: Frames, weight: npt.NDArray[np.float32]) -> Frames:
     """One picture, (H, W, 3), laid on another where the weight, (H, W), is 1; between, both."""
     return np.asarray(cv2.blendLinear(under, over, 1 - weight, weight), np.uint8)
 
 
-def touched(weight: npt.NDArray[np.float32]) -> tuple[slice, slice]:
+def touched_region(weight: npt.NDArray[np.float32]) -> tuple[slice, slice]:
     """The rows and columns that a weight, (T, S, S), leaves different, over all frames."""
     seen = weight.max(axis=0) > _UNSEEN
     rows, columns = (np.flatnonzero(seen.any(axis=axis)) for axis in (1, 0))

@@ -17,7 +17,7 @@ from search.samples.samples import Samples
 _FIRST, _SECOND = 0.25, 0.5
 
 
-def share(epoch: int, epochs: int) -> float:
+def shown_share(epoch: int, epochs: int) -> float:
     """Which share of the samples an epoch shows: a quarter, a half, all, a third of them each.
 
     Args:
@@ -29,7 +29,7 @@ def share(epoch: int, epochs: int) -> float:
     return _SECOND if epoch < 2 * epochs // 3 else 1.0
 
 
-def nested(samples: Samples, part: float) -> npt.NDArray[np.bool_]:
+def nested_subset(samples: Samples, part: float) -> npt.NDArray[np.bool_]:
     """Which samples belong to a share of them: bool (n,).
 
     Of every label and method there is the same share, rounded up, with as many identity groups in
@@ -63,18 +63,18 @@ def _ranked_in(
         f"{label}/{method}/{group}"
         for label, method, group in zip(labels, methods, groups, strict=True)
     ]
-    order = np.lexsort((_drawn(sources), np.array(names)))
+    order = np.lexsort((_hashed_numbers(sources), np.array(names)))
     turns = np.empty(len(names), np.int64)
     before, turn = "", 0
     for place in order:
         turn = turn + 1 if names[place] == before else 0
         before = names[place]
         turns[place] = turn
-    drawn: npt.NDArray[np.float64] = turns + _drawn(groups)
+    drawn: npt.NDArray[np.float64] = turns + _hashed_numbers(groups)
     return drawn
 
 
-def _drawn(names: npt.NDArray[np.str_]) -> npt.NDArray[np.float64]:
+def _hashed_numbers(names: npt.NDArray[np.str_]) -> npt.NDArray[np.float64]:
     """A number in 0..1 for every name, the same everywhere."""
     unique, place = np.unique(names, return_inverse=True)
     numbers = [

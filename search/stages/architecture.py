@@ -7,7 +7,7 @@ from artifacts.stages import ARCHITECTURE
 from data_prep.errors import UserError
 from data_prep.store.store import Store
 from search.config.run_config import RunConfig
-from search.detectors import space as detectors
+from search.detectors.space import build_space, first_points
 from search.detectors.trial import run_detector_trial
 from search.studies import study as studies
 from search.studies import warm_start
@@ -28,7 +28,7 @@ def enqueue(config: RunConfig) -> None:
     with Store(config.store) as store:
         try:
             known = warm_start.taken(config).get(ARCHITECTURE, [])
-            points = detectors.first_points(detectors.space(config, store), config, known)
+            points = first_points(build_space(config, store), config, known)
         except (BackboneError, ValueError) as error:
             raise UserError(f"the detector space cannot be built: {error}") from None
     for params in points[: config.architecture.trials]:

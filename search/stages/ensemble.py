@@ -20,7 +20,7 @@ from search.config.names import GENERALISATION
 from search.config.run_config import RunConfig
 from search.detectors.limits import latency_ms
 from search.features.cache import FeatureCache
-from search.features.suffix import cut
+from search.features.suffix import cut_prefix
 from search.samples.samples import Samples, validation_samples
 from search.stages.ensemble_selection import select
 from search.studies import study as studies
@@ -128,7 +128,7 @@ def _load(run: RunDirectory, candidate: Candidate) -> keras.Model:
 
 def _predict(model: keras.Model, val: Samples, cache: FeatureCache) -> Probabilities:
     """Return the probabilities (S,) of the validation samples; frozen parts use the cache."""
-    with cut(model, cache, None, val) as suffix:
+    with cut_prefix(model, cache, None, val) as suffix:
         return predict_samples(suffix, val)
 
 

@@ -36,10 +36,10 @@ from data_prep.errors import UserError
 from data_prep.store.store import Store
 from search.config.names import Objective
 from search.config.run_config import RunConfig
-from search.detectors import space as detectors
-from search.detectors.short_clips import shorter
+from search.detectors.short_clips import build_short_detector
+from search.detectors.space import build_detector, build_space
 from search.features.cache import FeatureCache
-from search.gan.kept import walks
+from search.gan.kept import load_walks
 from search.stages import architecture, latencies, training
 from search.stages.ensemble import better_ensemble
 from search.studies import study as studies
@@ -203,8 +203,8 @@ def _better_of_trial_and_refit(
     refit: ValidationScore | None = None
     failure = ""
     try:
-        graph, answers = detectors.space(config, store), fixed(dict(winner.architecture))
-        trained = detectors.build(graph, answers, seed, config.precision)
+        graph, answers = build_space(config, store), fixed(dict(winner.architecture))
+        trained = build_detector(graph, answers, seed, config.precision)
         refit = fit(
             trained,
             TrainingTask(
@@ -212,10 +212,10 @@ def _better_of_trial_and_refit(
                 FeatureCache(run.features, config.features_bytes),
                 seed,
                 objective=config.objective,
-                walks=walks(config, store.clip_shape[0]) if winner.choices.gan_fakes else None,
+                walks=load_walks(config, store.clip_shape[0]) if winner.choices.gan_fakes else None,
             ),
             winner.choices,
-            shorter=shorter(config, store, answers, seed),
+            shorter=build_short_detector(config, store, answers, seed),
         ).best
         model = plain_copy(trained)
     except Exception as error:
@@ -247,7 +247,7 @@ def trial_score(trial: FrozenTrial, objective: Objective) -> ValidationScore:
         pseudo_auc=known.get(records.VAL_PSEUDO_AUC),
         pair_ranking=known.get(records.VAL_PAIR_RANKING),
         objective=objective,
-        own=known.get(records.VAL_OWN),
+        plugin_value=known.get(records.VAL_OWN),
     )
 
 

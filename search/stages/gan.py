@@ -16,7 +16,7 @@ from data_prep.store.store import Store
 from search.config.run_config import RunConfig
 from search.gan.discriminator import detector_auc, real_accuracy
 from search.gan.faces import real_faces, to_pixels, to_unit, write_grid
-from search.gan.measures import MOST_COMPARED, CollapseWatch, FaceMeasure
+from search.gan.measures import MOST_COMPARED, CollapseCheck, FaceMeasure
 from search.gan.training import GanTraining
 from search.studies import study as studies
 from search.studies.hyperparameters import OptunaHyperParameters, fixed, optuna_params
@@ -91,7 +91,7 @@ def _train(choices: GanChoices, config: RunConfig, store: Store, trial: OpenTria
     params = training.generator.count_params() + training.discriminator.count_params()
     trial.optuna.set_user_attr(records.PARAMS, params)
     network = face_features(config.gan.features, choices.side)
-    measure, watch = FaceMeasure(network, to_unit(train), held_out), CollapseWatch()
+    measure, watch = FaceMeasure(network, to_unit(train), held_out), CollapseCheck()
     latents = fixed_latents(choices, trial.seed)
 
     for report in range(1, REPORTS + 1):

@@ -15,10 +15,10 @@ import numpy as np
 from data_prep.store.store import Store
 from search.features.cache import FeatureCache
 from search.features.feature import Progress
-from search.features.suffix import Suffix, cut
+from search.features.suffix import Suffix, cut_prefix
 from search.samples.batches import ENDLESS, ClipBatches, Frequency, Inputs, Sampling
 from search.samples.samples import UNCHANGED, Samples, Walks, training_samples, validation_samples
-from search.samples.subsets import nested, share
+from search.samples.subsets import nested_subset, shown_share
 from search.training.checkpoint import CheckpointFile
 from search.training.copy_weights import copy_weights
 from search.training.objectives import AUC, GENERALISATION, Objective, ValidationScore
@@ -180,7 +180,7 @@ def _feed(
 
         def opened(part: keras.Model, shown: Samples | None, judged: Samples | None) -> Suffix:
             return held.enter_context(
-                cut(part, task.cache, shown, judged, views=views, progress=progress)
+                cut_prefix(part, task.cache, shown, judged, views=views, progress=progress)
             )
 
         validated = opened(model, None if shorter is not None else cuttable, val)
@@ -252,12 +252,12 @@ def _frequency(
 
     @functools.cache
     def of_share(part: float) -> Frequency:
-        shown = nested(train, part) & (train.methods != task.without)
+        shown = nested_subset(train, part) & (train.methods != task.without)
         if not choices.balanced:
             return shown.astype(np.float64)
         return train.balanced(choices.pseudo_fakes, shown)
 
     def frequency(epoch: int) -> Frequency:
-        return of_share(share(epoch, choices.epochs) if task.growing else 1.0)
+        return of_share(shown_share(epoch, choices.epochs) if task.growing else 1.0)
 
     return frequency

@@ -1,4 +1,4 @@
-"""What a search optimises, from what a model says of the validation samples."""
+"""Objectives: values that a search optimises, computed from validation probabilities."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ from search.config.names import AUC as AUC
 from search.config.names import GENERALISATION as GENERALISATION
 from search.config.names import LEAVE_ONE_OUT_MEAN, LOG_LOSS, OBJECTIVES
 from search.config.names import Objective as Objective
-from search.training.plugin_objectives import own
+from search.training.plugin_objectives import plugin_value
 
 
 @dataclasses.dataclass(frozen=True)
 class ValidationScore:
-    """One model on the validation samples.
+    """Score of one model on the validation samples.
 
     Attributes:
-        auc: area under the ROC curve of the validation split; a video is one clip.
-        log_loss: mean over the split, nats; both labels weigh equally. Orders equal models.
-        pseudo_auc: area under the ROC curve of real clips against their pseudo-fakes; None where
-            the search does not look at these.
-        pair_ranking: how often a pseudo-fake scores above the very clip it was made from, mean
-            over clips; None likewise.
-        objective: of the search.
-        own: what an objective of another package is worth; None where that is not the search's.
+        auc: Area under the ROC curve of the validation split; each clip counts as one video.
+        log_loss: Mean over the split, in nats; both labels have equal weight. Orders scores of
+            equal value.
+        pseudo_auc: Area under the ROC curve of real clips against their pseudo-fakes; ``None``
+            unless the objective needs pseudo-fakes.
+        pair_ranking: Share of pseudo-fakes that score above the clip they were made from; ``None``
+            unless the objective needs pseudo-fakes.
+        objective: Objective of the search.
+        plugin_value: Value of an objective of another package; ``None`` for built-in objectives.
     """
 
     auc: float
@@ -37,15 +38,17 @@ class ValidationScore:
     pseudo_auc: float | None = None
     pair_ranking: float | None = None
     objective: Objective = AUC
-    own: float | None = None
+    plugin_value: float | None = None
 
     @property
     def value(self) -> float:
-        """What is optimised, highest best: the AUC; the mean of AUC, pseudo-AUC and pair ranking;
-        the log-loss with its sign turned; or what an objective of another package gives.
+        """Optimised value, highest best.
+
+        The AUC; the mean of AUC, pseudo-AUC and pair ranking; the negative log-loss; or the value
+        of an objective of another package.
         """
-        if self.own is not None:
-            return self.own
+        if self.plugin_value is not None:
+            return self.plugin_value
         if self.objective == LOG_LOSS:
             return -self.log_loss
         if self.pseudo_auc is None or self.pair_ranking is None:
@@ -59,13 +62,13 @@ class ValidationScore:
 
     @property
     def row(self) -> dict[str, float]:
-        """Plain values by the names they have in tables; what there is none of is left out."""
+        """Plain values by their names in tables, without those that are ``None``."""
         named = {
             VAL_AUC: self.auc,
             VAL_LOG_LOSS: self.log_loss,
             VAL_PSEUDO_AUC: self.pseudo_auc,
             VAL_PAIR_RANKING: self.pair_ranking,
-            VAL_OWN: self.own,
+            VAL_OWN: self.plugin_value,
         }
         return {name: value for name, value in named.items() if value is not None}
 
@@ -77,19 +80,19 @@ def validation_score(
     objective: Objective = AUC,
     methods: npt.NDArray[np.str_] | None = None,
 ) -> ValidationScore:
-    """Score what a model says of the validation samples.
+    """Score the probabilities that a model gives for the validation samples.
 
     Args:
-        labels: (N,) of the clips; both classes.
-        probabilities: (N,), of the same clips.
-        pseudo_fakes: (K, R), probabilities of K pseudo-fakes of each of the R real clips, these in
-            their order.
-        objective: of the search.
-        methods: (N,), of the same clips; what an objective of another package is given.
+        labels: (N,), labels of the clips; both classes.
+        probabilities: (N,), probabilities of the same clips.
+        pseudo_fakes: (K, R), probabilities of K pseudo-fakes of each of the R real clips, in the
+            order of the real clips.
+        objective: Objective of the search.
+        methods: (N,), methods of the same clips, passed to an objective of another package.
 
     Raises:
-        FloatingPointError: a probability is not finite: training has diverged.
-        UserError: the objective of another package fails.
+        FloatingPointError: A probability is not finite: training has diverged.
+        UserError: The objective of another package fails.
     """
     given = probabilities if pseudo_fakes is None else np.append(probabilities, pseudo_fakes)
     if not np.isfinite(given).all():
@@ -103,7 +106,9 @@ def validation_score(
             )
         ),
         objective=objective,
-        own=None if objective in OBJECTIVES else own(objective, labels, methods, probabilities),
+        plugin_value=None
+        if objective in OBJECTIVES
+        else plugin_value(objective, labels, methods, probabilities),
     )
     if pseudo_fakes is None or not pseudo_fakes.size:
         return score
@@ -123,20 +128,20 @@ def method_auc(
     probabilities: npt.NDArray[np.floating],
     method: str,
 ) -> float:
-    """Area under the ROC curve of all real clips against the fakes of one method.
+    """Return the area under the ROC curve of all real clips against the fakes of one method.
 
     Args:
-        labels: (N,) of the clips.
-        methods: (N,), of the same clips.
-        probabilities: (N,), likewise.
-        method: of which there are clips.
+        labels: (N,), labels of the clips.
+        methods: (N,), methods of the same clips.
+        probabilities: (N,), probabilities of the same clips.
+        method: Method that has clips among them.
     """
     ours = (labels == 0) | (methods == method)
     return float(metrics.roc_auc_score(labels[ours], probabilities[ours]))
 
 
 def over_methods(objective: Objective, found: Mapping[str, float]) -> float:
-    """What the AUCs of methods, each left out of training in turn, are worth together."""
+    """Return the value of the AUCs of methods, each of which was left out of one training."""
     if objective == LEAVE_ONE_OUT_MEAN:
         return float(np.mean(list(found.values())))
     return min(found.values())

@@ -15,26 +15,27 @@ from data_prep import plugins
 from search.config.names import OBJECTIVES
 
 
-def own(
+def plugin_value(
     name: str,
     labels: npt.NDArray[np.uint8],
     methods: npt.NDArray[np.str_] | None,
     probabilities: npt.NDArray[np.floating],
 ) -> float:
-    """What an objective of another package makes of the validation clips, highest best.
+    """Return the value of an objective of another package on the validation clips, highest best.
 
     Args:
-        name: of the objective.
+        name: Name of the objective.
         labels: (N,), 1 for fakes.
         methods: (N,), manipulation methods, ``real`` for reals.
-        probabilities: float (N,), 0 to 1, of being fake.
+        probabilities: Float (N,), probability of being fake, 0 to 1.
 
     Raises:
-        UserError: no package adds it here, it cannot be imported, it fails, or gives no number.
+        UserError: No installed package adds it, it cannot be imported, it fails, or it returns no
+            finite number.
     """
     plugin, function = _loaded(name)
     with plugin.running():
-        # Its own copies: what it does to them must not reach the training.
+        # Copies, so that the function cannot change the arrays of the training.
         found = function(labels.copy(), np.array(methods), probabilities.astype(np.float64))
     if not isinstance(found, numbers.Real) or not math.isfinite(found):
         raise plugin.refusal(f"gives {found!r}, expected a finite number")
@@ -43,7 +44,7 @@ def own(
 
 @functools.cache
 def _loaded(name: str) -> tuple[plugins.Plugin, Callable[..., Any]]:
-    """An objective and its function, looked up once a process: it is asked after every epoch."""
+    """Return an objective and its function; cached, since every epoch calls it."""
     plugin = plugins.named(plugins.OBJECTIVES, name, OBJECTIVES)
     function = plugin.load()
     if not callable(function):

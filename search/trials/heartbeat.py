@@ -22,18 +22,18 @@ BEAT_SECONDS = 3.0
 _NAMELESS_SECONDS = 5.0
 
 
-def me() -> dict[str, Any]:
+def process_attributes() -> dict[str, Any]:
     """Attributes that say which process works on a trial, and which process started that."""
     return {HOST: socket.gethostname(), PID: os.getpid(), PARENT: os.getppid()}
 
 
-def starter(attributes: Mapping[str, Any]) -> str:
+def starter_name(attributes: Mapping[str, Any]) -> str:
     """Host and process that started the one they name."""
     return f"{attributes.get(HOST)}-{attributes.get(PARENT)}"
 
 
-def starter_here() -> str:
-    """This process, as :func:`starter` calls it."""
+def this_starter() -> str:
+    """This process, as :func:`starter_name` calls it."""
     return f"{socket.gethostname()}-{os.getpid()}"
 
 
@@ -50,7 +50,7 @@ def is_dead_here(attributes: Mapping[str, Any]) -> bool:
 
 
 @contextlib.contextmanager
-def beating(path: Path, seconds: float = BEAT_SECONDS) -> Iterator[None]:
+def keep_heartbeat(path: Path, seconds: float = BEAT_SECONDS) -> Iterator[None]:
     """Keep a heartbeat in a file from a thread of this process; the file is gone afterwards.
 
     It counts, so that who reads it needs no clock in common with who writes it, and reads it
@@ -86,7 +86,7 @@ class _Seen:
     since: float
 
 
-class Watch:
+class HeartbeatMonitor:
     """Judges by heartbeats who has fallen silent, on its own monotonic clock alone.
 
     Args:

@@ -13,7 +13,7 @@ _SELF = Path("/proc/self")
 _RESET_MARK = "5"
 
 
-def begin() -> bool:
+def reset_peak() -> bool:
     """Set the mark back to what the process holds now; whether this system lets us."""
     try:
         (_SELF / "clear_refs").write_text(_RESET_MARK)
@@ -22,7 +22,7 @@ def begin() -> bool:
     return True
 
 
-def megabytes() -> float | None:
+def peak_megabytes() -> float | None:
     """The mark (``VmHWM``), in 10^6 bytes; None where the system keeps none."""
     try:
         status = (_SELF / "status").read_text()

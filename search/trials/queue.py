@@ -30,18 +30,18 @@ def open_for_claims(study: optuna.Study, is_open: bool) -> None:
         study.set_user_attr(OPEN, is_open)
 
 
-def waiting(study: optuna.Study) -> list[FrozenTrial]:
+def waiting_trials(study: optuna.Study) -> list[FrozenTrial]:
     """What can be claimed, in the order it is to be."""
     queued = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
     return sorted(queued, key=lambda trial: (studies.draw(study, trial), trial.number))
 
 
-def running(study: optuna.Study) -> list[FrozenTrial]:
+def running_trials(study: optuna.Study) -> list[FrozenTrial]:
     """What is claimed and has not ended."""
     return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
 
-def queue(study: optuna.Study, wanted: int, places: int) -> None:
+def queue_trials(study: optuna.Study, wanted: int, places: int) -> None:
     """Queue what a stage lacks; only the run does, holding the lock of its folder.
 
     First what was interrupted, with its parameters and its draw; then new draws, as many as there
@@ -71,7 +71,7 @@ def queue(study: optuna.Study, wanted: int, places: int) -> None:
         study.enqueue_trial({}, user_attrs={studies.DRAW: number})
 
 
-def claim(study: optuna.Study) -> optuna.Trial | None:
+def claim_trial(study: optuna.Study) -> optuna.Trial | None:
     """Take the first trial that waits; ``None`` where none is left.
 
     Exactly one of all who try gets it. The study's sampler begins it as ``study.ask`` would. A
@@ -79,11 +79,11 @@ def claim(study: optuna.Study) -> optuna.Trial | None:
     """
     if not study.user_attrs.get(OPEN, True):
         return None
-    for ticket in waiting(study):
+    for ticket in waiting_trials(study):
         with contextlib.suppress(_ENDED):
             if study._storage.set_trial_state_values(ticket._trial_id, TrialState.RUNNING):
                 trial = optuna.Trial(study, ticket._trial_id)
-                for name, value in heartbeat.me().items():
+                for name, value in heartbeat.process_attributes().items():
                     trial.set_user_attr(name, value)
                 return trial
     return None
@@ -105,13 +105,13 @@ def give_back(study: optuna.Study, trial: FrozenTrial, *, died: bool = False) ->
             for other in study.get_trials(deepcopy=False)
         )
         if deaths >= MOST_DEATHS:
-            return fail(study, trial, f"its worker died or fell silent, {deaths} times")
+            return fail_trial(study, trial, f"its worker died or fell silent, {deaths} times")
         with contextlib.suppress(_ENDED):
             study._storage.set_trial_user_attr(trial._trial_id, DIED, True)
-    return fail(study, trial, studies.INTERRUPTED)
+    return fail_trial(study, trial, studies.INTERRUPTED)
 
 
-def fail(study: optuna.Study, trial: FrozenTrial, reason: str) -> bool:
+def fail_trial(study: optuna.Study, trial: FrozenTrial, reason: str) -> bool:
     """Mark a running trial failed, unless it ended by itself in the meantime; whether it was so."""
     with contextlib.suppress(_ENDED):
         study._storage.set_trial_user_attr(trial._trial_id, REASON, reason)

@@ -12,7 +12,7 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from artifacts.run_directory import write_text
-from search.trials import queue as tickets
+from search.trials import queue
 from search.trials.checkpoint_folder import CHECKPOINT
 from search.trials.heartbeat import HEARTBEAT
 
@@ -21,7 +21,7 @@ _TRACEBACK = "traceback.txt"
 
 
 @contextlib.contextmanager
-def limited(folder: Path, minutes: float) -> Iterator[None]:
+def limit_time(folder: Path, minutes: float) -> Iterator[None]:
     """End this process if the block takes longer, with the traceback of every thread in a file.
 
     The watchdog is a thread of ``faulthandler``, which needs neither the interpreter's lock nor the
@@ -50,7 +50,9 @@ def has_hung(folder: Path) -> bool:
     return path.is_file() and path.stat().st_size > 0
 
 
-def bury(study: optuna.Study, trial: FrozenTrial, folder: Path, minutes: float, said: str) -> bool:
+def fail_dead_trial(
+    study: optuna.Study, trial: FrozenTrial, folder: Path, minutes: float, said: str
+) -> bool:
     """Fail a trial whose worker is dead, with the reason, also in ``error.txt``; whether it was so.
 
     Args:
@@ -62,7 +64,7 @@ def bury(study: optuna.Study, trial: FrozenTrial, folder: Path, minutes: float, 
     """
     hung = has_hung(folder)
     reason = f"hung: no end after {minutes:g} minutes" if hung else f"the worker died: {said}"
-    if not tickets.fail(study, trial, reason):
+    if not queue.fail_trial(study, trial, reason):
         return False
     folder.mkdir(parents=True, exist_ok=True)
     left = (folder / _TRACEBACK).read_text(encoding="utf-8", errors="replace") if hung else ""

@@ -26,12 +26,11 @@ from search.studies import study as studies
 from search.studies.pruners import pruner
 from search.studies.samplers import RepeatableSampler
 from search.studies.storage import is_of_server
-from search.trials import peak_memory
-from search.trials import queue as tickets
+from search.trials import peak_memory, queue
 from search.trials.checkpoint_folder import CHECKPOINT
-from search.trials.heartbeat import BEAT_SECONDS, HEARTBEAT, beating
+from search.trials.heartbeat import BEAT_SECONDS, HEARTBEAT, keep_heartbeat
 from search.trials.tensorboard import EventLog, has_tensorboard
-from search.trials.time_limit import ERROR, limited
+from search.trials.time_limit import ERROR, limit_time
 
 MODEL_FILE = "model.keras"
 GAN_FILES = ("generator.keras", "discriminator.keras")
@@ -96,14 +95,16 @@ class OpenTrial:
             self.events.row(row)
 
 
-Objective = Callable[[OpenTrial], TrialResult]
+TrialFunction = Callable[[OpenTrial], TrialResult]
 
 
-class NoTicketError(DfsearchError):
+class NoWaitingTrialError(DfsearchError):
     """No trial waits to be run; another worker was quicker."""
 
 
-def run_trial(config: RunConfig, stage: Stage, steps: int, objective: Objective) -> TrialOutcome:
+def run_trial(
+    config: RunConfig, stage: Stage, steps: int, objective: TrialFunction
+) -> TrialOutcome:
     """Claim a trial that waits, run the objective on it, and record how it ended.
 
     Nothing the objective raises leaves this function but an interruption and what every other
@@ -126,9 +127,9 @@ def run_trial(config: RunConfig, stage: Stage, steps: int, objective: Objective)
     study.sampler = RepeatableSampler(config.sampler, config.seed)
     study.pruner = pruner(config.pruner, steps)
     started = time.monotonic()
-    trial = tickets.claim(study)
+    trial = queue.claim_trial(study)
     if trial is None:
-        raise NoTicketError
+        raise NoWaitingTrialError
     folder = run.trial(stage, trial.number)
     limits = config.limits
     beats = min(BEAT_SECONDS, limits.silence_seconds / 4)
@@ -138,7 +139,7 @@ def run_trial(config: RunConfig, stage: Stage, steps: int, objective: Objective)
         # A worker that joined from a host without it still does its trials.
         if config.tensorboard and has_tensorboard():
             events = EventLog(run.events(stage, trial.number), f"{stage}/{trial.number}")
-        with beating(folder / HEARTBEAT, beats), limited(folder, limits.trial_minutes):
+        with keep_heartbeat(folder / HEARTBEAT, beats), limit_time(folder, limits.trial_minutes):
             outcome = _run(study, trial, folder, objective, config.seed, started, events)
     except optuna.exceptions.UpdateFinishedTrialError:
         # Silent for so long that the run took this worker for dead, and had the trial repeated.
@@ -154,7 +155,7 @@ def _run(
     study: optuna.Study,
     trial: optuna.Trial,
     folder: Path,
-    objective: Objective,
+    objective: TrialFunction,
     seed: int,
     started: float,
     events: EventLog | None,
@@ -165,7 +166,7 @@ def _run(
         UpdateFinishedTrialError: it was ended from elsewhere.
     """
     state, value, values, reason = TrialState.FAIL, None, None, ""
-    measured = peak_memory.begin()
+    measured = peak_memory.reset_peak()
     try:
         result = objective(OpenTrial(trial, folder, seed + studies.draw(study, trial), events))
         if not math.isfinite(result.value):
@@ -185,7 +186,7 @@ def _run(
         write_text(folder / ERROR, traceback.format_exc())
     seconds = round(time.monotonic() - started, 2)
     trial.set_user_attr(records.SECONDS, seconds)
-    if measured and (peak := peak_memory.megabytes()) is not None:
+    if measured and (peak := peak_memory.peak_megabytes()) is not None:
         trial.set_user_attr(records.PEAK_MB, peak)
     if reason:
         trial.set_user_attr(records.REASON, reason)

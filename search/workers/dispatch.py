@@ -20,9 +20,8 @@ from search.config.run_config import RunConfig
 from search.config.stages import trials_by_stage
 from search.studies import study as studies
 from search.studies.samplers import exhausted
-from search.trials import heartbeat
-from search.trials import queue as tickets
-from search.trials.time_limit import bury, has_hung
+from search.trials import heartbeat, queue
+from search.trials.time_limit import fail_dead_trial, has_hung
 from search.trials.trial import TrialOutcome
 from search.workers import worker
 from search.workers.budget import Budget
@@ -84,10 +83,10 @@ class Dispatch:
         self._call = call
         self._budget = budget or Budget(config)
         self._is_spent = False
-        self._watch = heartbeat.Watch(config.limits.silence_seconds)
+        self._watch = heartbeat.HeartbeatMonitor(config.limits.silence_seconds)
         self._calls: set[Future[Any]] = set()
         self._told: set[int] = set()
-        self._inherited = {trial.number for trial in tickets.running(self._study)}
+        self._inherited = {trial.number for trial in queue.running_trials(self._study)}
         self._idle_deaths = 0
 
     def run(self, wanted: int, enqueue: Callable[[], None]) -> None:
@@ -107,16 +106,16 @@ class Dispatch:
         self._is_spent = self._has_been_left()
         if len(done) < wanted and self._is_open() and not studies.has_begun(self._study):
             enqueue()
-        tickets.open_for_claims(self._study, not self._is_spent)
+        queue.open_for_claims(self._study, not self._is_spent)
         while self._is_under_way(wanted):
             self._give_up_the_dead()
             joined = present(self._directory, self._watch)
             if self._is_open():
-                tickets.queue(self._study, wanted, self._crew.places() + len(joined))
+                queue.queue_trials(self._study, wanted, self._crew.places() + len(joined))
                 self._call_upon(joined)
             self._collect()
             self._tell()
-        tickets.open_for_claims(self._study, False)
+        queue.open_for_claims(self._study, False)
         self._progress.stage(self._stage, self._ended(), wanted)
 
     def _has_been_left(self) -> bool:
@@ -134,24 +133,24 @@ class Dispatch:
         """Whether further trials may begin."""
         if not self._is_spent and (reason := self._budget.spent(self._study)):
             self._is_spent = True
-            tickets.open_for_claims(self._study, False)
+            queue.open_for_claims(self._study, False)
             self._progress.message(f"the {self._stage} stage ends: {reason}")
         return not self._is_spent and not exhausted(self._study)
 
     def _is_under_way(self, wanted: int) -> bool:
         """Whether trials are lacking, or still run."""
-        if self._calls or tickets.running(self._study):
+        if self._calls or queue.running_trials(self._study):
             return True
         return self._is_open() and len(studies.finished(self._study)) < wanted
 
     def _call_upon(self, joined: set[str]) -> None:
         """Call upon workers of the crew that are free, as far as there are tickets for them."""
         claimed = sum(
-            heartbeat.starter(trial.user_attrs) not in joined
-            for trial in tickets.running(self._study)
+            heartbeat.starter_name(trial.user_attrs) not in joined
+            for trial in queue.running_trials(self._study)
         )
         claiming = max(0, len(self._calls) - claimed)
-        unclaimed = len(tickets.waiting(self._study)) - claiming
+        unclaimed = len(queue.waiting_trials(self._study)) - claiming
         for _ in range(min(self._crew.places() - len(self._calls), unclaimed)):
             self._calls.add(self._crew.submit(self._call, self._config, self._stage))
 
@@ -174,7 +173,7 @@ class Dispatch:
         """Fail the trial of a worker of ours that is dead."""
         dead = [
             trial
-            for trial in tickets.running(self._study)
+            for trial in queue.running_trials(self._study)
             if self._is_ours(trial) and heartbeat.is_dead_here(trial.user_attrs)
         ]
         self._idle_deaths = 0 if dead else self._idle_deaths + 1
@@ -185,11 +184,11 @@ class Dispatch:
             )
         for trial in dead:
             minutes = self._config.limits.trial_minutes
-            bury(self._study, trial, self._folder(trial), minutes, said)
+            fail_dead_trial(self._study, trial, self._folder(trial), minutes, said)
 
     def _give_up_the_dead(self) -> None:
         """Have the trials of workers repeated that died elsewhere, or with an earlier process."""
-        for trial in tickets.running(self._study):
+        for trial in queue.running_trials(self._study):
             # Of those the crew tells.
             if self._is_ours(trial):
                 continue
@@ -197,12 +196,12 @@ class Dispatch:
             if not self._watch.is_gone(trial.user_attrs, folder / heartbeat.HEARTBEAT):
                 continue
             if has_hung(folder):
-                bury(self._study, trial, folder, self._config.limits.trial_minutes, "")
+                fail_dead_trial(self._study, trial, folder, self._config.limits.trial_minutes, "")
                 continue
             # One that was interrupted together with the run is not to blame for it.
             died = trial.number not in self._inherited
             (folder / heartbeat.HEARTBEAT).unlink(missing_ok=True)
-            if tickets.give_back(self._study, trial, died=died) and died:
+            if queue.give_back(self._study, trial, died=died) and died:
                 host = trial.user_attrs.get(heartbeat.HOST, "unknown")
                 self._progress.message(
                     f"{self._stage} {trial.number}: its worker on {host} died or fell silent"
@@ -220,7 +219,7 @@ class Dispatch:
             if trial.number not in self._told:
                 self._told.add(trial.number)
                 self._progress.trial(_outcome(self._stage, trial))
-        self._progress.running([trial.number for trial in tickets.running(self._study)])
+        self._progress.running([trial.number for trial in queue.running_trials(self._study)])
 
     def _ended(self) -> list[TrialOutcome]:
         return [_outcome(self._stage, trial) for trial in studies.finished(self._study)]

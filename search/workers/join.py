@@ -16,9 +16,8 @@ from search.config.run_config import RunConfig
 from search.studies import study as studies
 from search.studies.run_state import check_worker
 from search.studies.storage import Place, server_told
-from search.trials import heartbeat
-from search.trials import queue as tickets
-from search.trials.time_limit import bury
+from search.trials import heartbeat, queue
+from search.trials.time_limit import fail_dead_trial
 from search.workers import worker
 from search.workers.crew import WorkerDiedError
 from search.workers.dispatch import MAX_IDLE_DEATHS, is_worn
@@ -100,7 +99,7 @@ class _Member:
         place = Place.of(self._directory.journal)
         for stage in studies.begun(place):
             study = studies.at(place, stage)
-            if study.user_attrs.get(tickets.OPEN) and tickets.waiting(study):
+            if study.user_attrs.get(queue.OPEN) and queue.waiting_trials(study):
                 return stage
         return None
 
@@ -124,13 +123,13 @@ class _Member:
     def _bury(self, stage: Stage, said: str) -> None:
         """Fail the trial that our process died of."""
         study = studies.open_study(self._directory.journal, stage)
-        ours = [t for t in tickets.running(study) if heartbeat.is_child(t.user_attrs)]
+        ours = [t for t in queue.running_trials(study) if heartbeat.is_child(t.user_attrs)]
         self._idle_deaths = 0 if ours else self._idle_deaths + 1
         if self._idle_deaths == MAX_IDLE_DEATHS:
             raise UserError(f"workers die before they begin a trial ({said}); enough memory?")
         for trial in ours:
             folder = self._directory.trial(stage, trial.number)
-            bury(study, trial, folder, self._config.limits.trial_minutes, said)
+            fail_dead_trial(study, trial, folder, self._config.limits.trial_minutes, said)
             self._say(f"{stage} {trial.number}: failed, the worker died: {said}")
 
     def _give_back(self) -> None:
@@ -140,6 +139,6 @@ class _Member:
             if not self._stage:
                 return
             study = studies.open_study(self._directory.journal, self._stage)
-            for trial in tickets.running(study):
-                if heartbeat.is_child(trial.user_attrs) and tickets.give_back(study, trial):
+            for trial in queue.running_trials(study):
+                if heartbeat.is_child(trial.user_attrs) and queue.give_back(study, trial):
                     self._say(f"{self._stage} {trial.number}: given back")

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from artifacts.run_directory import RunDirectory
-from search.trials.heartbeat import Watch, beating, starter_here
+from search.trials.heartbeat import HeartbeatMonitor, keep_heartbeat, this_starter
 
 _FOLDER = "workers"
 
@@ -21,10 +21,10 @@ def presented(directory: RunDirectory, seconds: float) -> Iterator[None]:
     """
     folder = directory.root / _FOLDER
     folder.mkdir(exist_ok=True)
-    with beating(folder / starter_here(), seconds):
+    with keep_heartbeat(folder / this_starter(), seconds):
         yield
 
 
-def present(directory: RunDirectory, watch: Watch) -> set[str]:
-    """Who is there, as :func:`search.trials.heartbeat.starter` calls them."""
+def present(directory: RunDirectory, watch: HeartbeatMonitor) -> set[str]:
+    """Who is there, as :func:`search.trials.heartbeat.starter_name` calls them."""
     return {path.name for path in watch.living(directory.root / _FOLDER)}

@@ -20,7 +20,7 @@ from search.config.run_config import RunConfig
 from search.stages import MODULES
 from search.studies.run_state import check_worker
 from search.studies.storage import lend_password, server_told
-from search.trials.trial import NoTicketError, TrialOutcome
+from search.trials.trial import NoWaitingTrialError, TrialOutcome
 
 # Trials this process has run.
 _run = 0
@@ -61,7 +61,7 @@ def run_waiting(run: Callable[[], TrialOutcome]) -> Ran:
     """Run a trial, if one waits, and say what it has made of this process."""
     global _run
     outcome = None
-    with contextlib.suppress(NoTicketError):
+    with contextlib.suppress(NoWaitingTrialError):
         outcome = run()
         _run += 1
     return Ran(outcome, _run, psutil.Process().memory_info().rss)

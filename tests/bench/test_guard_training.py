@@ -23,13 +23,13 @@ from bench.search.material import FROZEN, Case, config, make
 from data_prep.preparation.clip import Preparation, make_detector
 from data_prep.store.store import Store
 from data_prep.video import decoding
-from search.detectors import space as detectors
+from search.detectors.space import build_detector
 from search.samples.batches import ClipBatches, Sampling
 from search.samples.samples import clips_of
 from search.stages import architecture
 from search.studies import study as studies
 from search.studies.hyperparameters import fixed
-from search.trials import queue as tickets
+from search.trials import queue
 from spaces.detector import detector_space
 from spaces.streams.spatial import SpatialBlock
 from spaces.streams.temporal import TemporalBlock
@@ -73,7 +73,7 @@ def trials(tmp_path_factory: pytest.TempPathFactory) -> list[Work]:
         now = count_work(patched)
         architecture.enqueue(ours)
         study = studies.open_study(RunDirectory(ours.run_dir).journal, ARCHITECTURE)
-        tickets.queue(study, TRIALS, TRIALS)
+        queue.queue_trials(study, TRIALS, TRIALS)
         for _ in range(TRIALS):
             vars(now).update(vars(Work()))
             outcome = architecture.run(ours)
@@ -167,7 +167,7 @@ def watcher() -> Watcher:
         temporal=TemporalBlock(kind="mean"),
     )
     preparation = Preparation(frames=8, size=32)
-    model = detectors.build(graph, fixed({}), 0)
+    model = build_detector(graph, fixed({}), 0)
     pace = pace_of(8, TRAINED_ON, by_frames_alone=True)
     return Watcher(model, preparation, make_detector(preparation), pace, any_order=True)
 

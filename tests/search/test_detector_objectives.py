@@ -26,7 +26,7 @@ from search.detectors import leave_one_method_out
 from search.stages import architecture
 from search.studies import study as studies
 from search.training import fit
-from search.trials import queue as tickets
+from search.trials import queue
 from search.trials.checkpoint_folder import CHECKPOINT
 from search.trials.trial import MODEL_FILE
 
@@ -182,7 +182,7 @@ def test_what_would_be_too_large_is_never_built(
     def build(*_: Any) -> None:
         raise AssertionError("it was built")
 
-    monkeypatch.setattr("search.detectors.space.build", build)
+    monkeypatch.setattr("search.detectors.trial.build_detector", build)
     (trial,) = run(configured(limits={"params": 100, "file_mb": 0.1, "memory_gb": 0.5}), 1)
     assert trial.state == TrialState.PRUNED
     for name in ("params", "file_mb", "memory_gb"):
@@ -246,9 +246,9 @@ def test_a_trial_that_is_killed_goes_on_where_it_was(
     with pytest.raises(KeyboardInterrupt):
         architecture.run(config)
     assert (folder(config, 0) / CHECKPOINT).is_dir()
-    (dead,) = tickets.running(study)
-    tickets.give_back(study, dead)
-    tickets.queue(study, 1, places=1)
+    (dead,) = queue.running_trials(study)
+    queue.give_back(study, dead)
+    queue.queue_trials(study, 1, places=1)
     architecture.run(config)
     first, again = study.get_trials()
     assert studies.is_interrupted(first)

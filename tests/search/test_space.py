@@ -19,7 +19,7 @@ import pytest
 
 from artifacts.models.saved import plain_copy
 from artifacts.models.trust import check_model_file
-from search.detectors import space as detectors
+from search.detectors.space import build_detector
 from search.studies.hyperparameters import OptunaHyperParameters, fixed
 from spaces.backbones.names import SMALL_NETWORKS
 from spaces.detector import DetectorGraph, detector_space
@@ -137,7 +137,7 @@ def _draw(study: optuna.Study, graph: DetectorGraph, arrays: Inputs, path: Path)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
-        model = detectors.build(graph, hp, seed=trial.number)
+        model = build_detector(graph, hp, seed=trial.number)
     finally:
         keras.config.set_dtype_policy(before)
     compile_detector(model, TrainingChoices(), steps_per_epoch=1)
@@ -193,7 +193,7 @@ def test_nothing_inactive_is_suggested(drawn: list[Drawn], graph: DetectorGraph)
         assert set(one.params) <= set(one.values)
     for one in drawn[:: DRAWS // 5]:
         hp = fixed(dict(one.values))
-        detectors.build(graph, hp, seed=0)
+        build_detector(graph, hp, seed=0)
         asked = {entry.name for entry in hp.space if hp.is_active(entry)}
         assert asked == set(one.params), asked ^ set(one.params)
 

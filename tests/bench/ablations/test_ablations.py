@@ -195,11 +195,11 @@ def test_rows_of_earlier_settings_are_taken_when_asked_for_alone(
 
 def test_with_grey_a_network_computes_nothing_that_it_could_not_without() -> None:
     from bench.accuracy import channels
-    from search.detectors import space as detectors
+    from search.detectors.space import build_detector
     from search.studies.hyperparameters import fixed
 
     four, three = (
-        detectors.build(channels.channels_space((2, 32, 32, 4), name), fixed({}), 0)
+        build_detector(channels.channels_space((2, 32, 32, 4), name), fixed({}), 0)
         for name in (rows.RGB_GREY, rows.RGB)
     )
     kernel = four.get_layer("spatial_stage1_conv").get_weights()[0]

@@ -12,7 +12,7 @@ from data_prep.errors import UserError
 from data_prep.store.store import Store
 from search.config.run_config import RunConfig, resolve
 from search.config.stages import trials_by_stage
-from search.gan.kept import left_without
+from search.gan.kept import missing_gan_note
 from search.studies import study as studies
 from search.trials.trial import GAN_FILES
 
@@ -44,20 +44,20 @@ def test_the_gan_comes_first_for_its_stream_alone(store: Store, tmp_path: Path) 
 def test_nothing_is_said_where_a_gan_was_kept_or_none_was_wanted(
     store: Store, tmp_path: Path
 ) -> None:
-    assert left_without(config_of(store, tmp_path, ["spatial"])) is None
-    assert left_without(config_of(store, tmp_path, ["spatial", "gan"], trials=0)) is None
-    assert left_without(config_of(store, tmp_path, ["spatial", "gan"])) is not None
+    assert missing_gan_note(config_of(store, tmp_path, ["spatial"])) is None
+    assert missing_gan_note(config_of(store, tmp_path, ["spatial", "gan"], trials=0)) is None
+    assert missing_gan_note(config_of(store, tmp_path, ["spatial", "gan"])) is not None
     keep_a_gan(tmp_path)
-    assert left_without(config_of(store, tmp_path, ["spatial", "gan"])) is None
+    assert missing_gan_note(config_of(store, tmp_path, ["spatial", "gan"])) is None
 
 
 def test_a_stage_that_left_no_gan_is_said_and_ends_a_run_of_that_stream_alone(
     store: Store, tmp_path: Path
 ) -> None:
-    line = left_without(config_of(store, tmp_path, ["spatial", "gan"]))
+    line = missing_gan_note(config_of(store, tmp_path, ["spatial", "gan"]))
     assert line == (
         f"without the gan stream: no GAN trial completed; see why with: dfsearch leaderboard "
         f"{tmp_path}"
     )
     with pytest.raises(UserError, match=r"no stream is left to search \(gan: no GAN trial"):
-        left_without(config_of(store, tmp_path, ["gan"]))
+        missing_gan_note(config_of(store, tmp_path, ["gan"]))

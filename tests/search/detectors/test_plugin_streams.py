@@ -16,7 +16,7 @@ from data_prep.errors import UserError
 from data_prep.store.store import Store
 from search.config.run_config import load, resolve
 from search.detectors import plugin_streams
-from search.detectors import space as detectors
+from search.detectors.space import build_detector, build_space
 from search.studies.hyperparameters import fixed
 from search.studies.run_state import RunState, versions_here
 from spaces.detector import DetectorBlock, detector_space
@@ -47,9 +47,9 @@ def space(
     def build(code: str, streams: tuple[str, ...] = ("noise_residual", "mine")) -> keras.Model:
         add_package(plugins.STREAMS, "mine", code)
         config = load(write_config(tmp_path), {"space": {"streams": list(streams)}})
-        graph = detectors.space(config, store)
+        graph = build_space(config, store)
         hp = fixed({})
-        model = detectors.build(graph, hp, 0)
+        model = build_detector(graph, hp, 0)
         plugin_streams.check_stock(model, config.space.streams)
         model.chosen = dict(hp.values)
         return model

@@ -13,7 +13,7 @@ from data_prep.errors import UserError
 from data_prep.store.store import Store
 from search.config.run_config import RunConfig, resolve
 from search.detectors import precision
-from search.detectors import space as detectors
+from search.detectors.space import build_detector, build_space
 from search.features.cache import FeatureCache
 from search.studies.hyperparameters import fixed
 from search.training.fit import TrainingTask, fit
@@ -66,8 +66,8 @@ def test_a_detector_trains_in_mixed_precision_with_float32_weights_and_answer(
     cpu: Path, config: RunConfig, store: Store, tmp_path: Path
 ) -> None:
     cpu.write_text("flags : avx512_bf16\n")
-    graph = detectors.space(config, store)
-    model = detectors.build(graph, fixed({}), 0, config.precision)
+    graph = build_space(config, store)
+    model = build_detector(graph, fixed({}), 0, config.precision)
     assert {layer.compute_dtype for layer in model.layers} == {"bfloat16", "float32"}
     assert {weight.dtype for weight in model.weights} == {"float32"}
     before = [weight.numpy() for weight in model.trainable_weights]
@@ -80,7 +80,7 @@ def test_a_detector_trains_in_mixed_precision_with_float32_weights_and_answer(
     assert any((old != new).any() for old, new in zip(before, after, strict=True))
     answer = model.predict_on_batch(store.read([0, 1]))
     assert answer.dtype == np.float32
-    exact = detectors.build(graph, fixed({}), 0)
+    exact = build_detector(graph, fixed({}), 0)
     exact.set_weights(model.get_weights())
     found = exact.predict_on_batch(store.read([0, 1]))
     assert found.tolist() != answer.tolist()

@@ -13,8 +13,8 @@ import pytest
 from data_prep.store.store import Clip, Store, write_store
 from search.config.feasible import obstacle_to, possible_streams, shown_frames
 from search.config.run_config import RunConfig, resolve
-from search.detectors import space as detectors
-from search.detectors.short_clips import shorter
+from search.detectors.short_clips import build_short_detector
+from search.detectors.space import build_detector, build_space
 from search.features.cache import FeatureCache
 from search.samples.samples import training_samples
 from search.studies.hyperparameters import fixed
@@ -78,9 +78,9 @@ def test_the_whole_detector_is_left_with_what_the_shorter_one_learned(
     config = config_of(store, 1)
     choices = dataclasses.replace(choices, weight_averaging=weight_averaging)
     hp = fixed({})
-    whole = detectors.build(detectors.space(config, store), hp, 0)
+    whole = build_detector(build_space(config, store), hp, 0)
     before = whole.get_weights()
-    short = shorter(config, store, hp, 0)
+    short = build_short_detector(config, store, hp, 0)
     assert short is not None
     assert short.inputs[0].shape[1] == 1
     trained = fit(whole, TrainingTask(store, FeatureCache(tmp_path), 0), choices, shorter=short)
@@ -102,8 +102,8 @@ def test_a_frozen_network_is_computed_for_the_frames_that_are_shown(
 ) -> None:
     config = config_of(store, 1, backbones=["efficientnet_lite0"], streams=["spatial"])
     hp = fixed({})
-    whole = detectors.build(detectors.space(config, store), hp, 0)
-    short = shorter(config, store, hp, 0)
+    whole = build_detector(build_space(config, store), hp, 0)
+    short = build_short_detector(config, store, hp, 0)
     choices = dataclasses.replace(CHOICES, epochs=1, pseudo_fakes=0.5, augmentation="strong")
     trained = fit(whole, TrainingTask(store, FeatureCache(tmp_path), 0), choices, shorter=short)
     assert trained.cached == 1
@@ -111,7 +111,7 @@ def test_a_frozen_network_is_computed_for_the_frames_that_are_shown(
 
 def test_all_frames_need_no_other_detector(store: Store) -> None:
     for frames in (0, store.clip_shape[0], 99):
-        assert shorter(config_of(store, frames), store, fixed({}), 0) is None
+        assert build_short_detector(config_of(store, frames), store, fixed({}), 0) is None
 
 
 def test_what_needs_more_frames_than_are_shown_is_left_out(store: Store) -> None:
@@ -123,7 +123,7 @@ def test_what_needs_more_frames_than_are_shown_is_left_out(store: Store) -> None
     assert "micro_expression" in possible_streams(three, store)
     kinds = {}
     for name, config in (("one", one), ("three", three), ("whole", whole)):
-        graph = detectors.space(config, store)
+        graph = build_space(config, store)
         (block,) = [block for block in graph.blocks if hasattr(block, "temporal")]
         kinds[name] = block.temporal.kinds
     assert kinds["one"] == ["mean"]
@@ -134,8 +134,8 @@ def test_every_part_for_three_frames_has_the_weights_for_whole_clips(store: Stor
     config = config_of(store, 3)
     for kind in ("bilstm", "bigru", "convolution", "attention", "mean"):
         hp = fixed({"detector/temporal/kind": kind})
-        whole = detectors.build(detectors.space(config, store), hp, 0)
-        short = shorter(config, store, hp, 0)
+        whole = build_detector(build_space(config, store), hp, 0)
+        short = build_short_detector(config, store, hp, 0)
         assert short is not None
         copy_weights(short, whole)
 
@@ -166,12 +166,12 @@ def test_strides_leave_enough_frames_to_know_order(
     long_store: Store, frames: int, strides: list[int]
 ) -> None:
     config = config_of(long_store, frames, streams=["spatial"])
-    graph = detectors.space(config, long_store)
+    graph = build_space(config, long_store)
     for stride in (1, 2, 4):
         answers = {"detector/temporal/kind": "attention", "detector/spatial/frame_stride": stride}
         hp = fixed(answers)
-        whole = detectors.build(graph, hp, 0)
-        short = shorter(config, long_store, hp, 0)
+        whole = build_detector(graph, hp, 0)
+        short = build_short_detector(config, long_store, hp, 0)
         assert short is not None
         copy_weights(short, whole)
         (weights,) = [one for one in whole.layers if one.name.endswith("attention_weights")]
@@ -183,8 +183,8 @@ def test_inflated_kernels_are_those_of_whole_clips(long_store: Store) -> None:
         long_store, 3, streams=["spatial"], backbones=["resnet50"], weights="none", inflate=1
     )
     hp = fixed({"detector/temporal/kind": "mean"})
-    whole = detectors.build(detectors.space(config, long_store), hp, 0)
-    short = shorter(config, long_store, hp, 0)
+    whole = build_detector(build_space(config, long_store), hp, 0)
+    short = build_short_detector(config, long_store, hp, 0)
     assert short is not None
     copy_weights(short, whole)
 

@@ -12,8 +12,15 @@ from artifacts.run_directory import RunDirectory
 from artifacts.stages import GAN
 from data_prep.store.store import Store
 from search.config.run_config import resolve
-from search.detectors import space as detectors
-from search.detectors.short_clips import shorter
+from search.detectors.short_clips import build_short_detector
+from search.detectors.space import (
+    BACKBONE,
+    build_detector,
+    chosen_values,
+    build_space,
+    first_points,
+    starting_points,
+)
 from search.features.cache import FeatureCache
 from search.studies import study as studies
 from search.studies.hyperparameters import fixed
@@ -31,9 +38,7 @@ def config_of(store: Store, **space: object) -> object:
 
 def test_one_seed_gives_one_model_with_one_set_of_names(store: Store) -> None:
     config = config_of(store, backbones=["small_cnn"])
-    models = [
-        detectors.build(detectors.space(config, store), fixed({}), seed) for seed in (1, 1, 2)
-    ]
+    models = [build_detector(build_space(config, store), fixed({}), seed) for seed in (1, 1, 2)]
     names = [[layer.name for layer in model.layers] for model in models]
     assert names[0] == names[1] == names[2]
     weights = [model.get_layer("spatial_stage1_conv").get_weights()[0] for model in models]
@@ -43,31 +48,31 @@ def test_one_seed_gives_one_model_with_one_set_of_names(store: Store) -> None:
 
 def test_every_backbone_is_a_starting_point(store: Store) -> None:
     config = config_of(store, backbones=["small_cnn", "vgg16"], weights="none")
-    points = detectors.starting_points(detectors.space(config, store), config)
-    assert [point[detectors.BACKBONE] for point in points] == ["small_cnn", "vgg16"]
+    points = starting_points(build_space(config, store), config)
+    assert [point[BACKBONE] for point in points] == ["small_cnn", "vgg16"]
 
 
 def test_without_the_spatial_stream_there_is_one_starting_point(store: Store) -> None:
     config = config_of(store, streams=["noise_residual"])
-    (point,) = detectors.starting_points(detectors.space(config, store), config)
-    assert detectors.BACKBONE not in point
+    (point,) = starting_points(build_space(config, store), config)
+    assert BACKBONE not in point
 
 
 def test_the_only_backbone_is_named_where_it_is_not_asked_for(store: Store) -> None:
     config = config_of(store, backbones=["small_resnet"])
     hp = fixed({})
-    detectors.build(detectors.space(config, store), hp, 0)
-    assert detectors.BACKBONE not in hp.values
-    assert detectors.chosen(config, hp)[detectors.BACKBONE] == "small_resnet"
+    build_detector(build_space(config, store), hp, 0)
+    assert BACKBONE not in hp.values
+    assert chosen_values(config, hp)[BACKBONE] == "small_resnet"
     off = fixed({"detector/spatial": False, "detector/noise_residual/filters": 8})
-    assert detectors.BACKBONE not in detectors.chosen(config, off)
-    assert detectors.chosen(config, fixed({"optimizer": "adam"})) == {"optimizer": "adam"}
+    assert BACKBONE not in chosen_values(config, off)
+    assert chosen_values(config, fixed({"optimizer": "adam"})) == {"optimizer": "adam"}
 
 
 def test_missing_weights_show_before_any_trial(store: Store, tmp_path: Path) -> None:
     config = config_of(store, backbones=["resnet50"], weights=str(tmp_path))
     with pytest.raises(BackboneError, match="no file"):
-        detectors.starting_points(detectors.space(config, store), config)
+        starting_points(build_space(config, store), config)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +86,7 @@ def test_fine_tuning_is_a_setting(
     network.save_weights(tmp_path / "vgg16.weights.h5")
     config = config_of(store, backbones=["vgg16"], weights=str(tmp_path), fine_tune=fine_tune)
     hp = fixed({})
-    model = detectors.build(detectors.space(config, store), hp, 0)
+    model = build_detector(build_space(config, store), hp, 0)
     assert ("detector/spatial/trainable_stages" in hp.values) == asked
     assert len(model.get_layer("vgg16").trainable_weights) == trains
 
@@ -106,12 +111,12 @@ def test_the_best_discriminator_is_a_frozen_stream_whose_features_are_kept(
     settings = {"store": store.path, "run_dir": run.root, "space": streams}
     config = resolve({**settings, "training": {"frames": frames}})
     answers = fixed({})
-    model = detectors.build(detectors.space(config, store), answers, 0)
+    model = build_detector(build_space(config, store), answers, 0)
     before = model.get_layer("gan_conv1").get_weights()
     np.testing.assert_array_equal(before[0][0], judge.get_layer("conv1").get_weights()[0])
 
     choices = TrainingChoices(epochs=2, batch_size=8, views=2, augmentation="light")
-    less = shorter(config, store, answers, 0)
+    less = build_short_detector(config, store, answers, 0)
     trained = fit(model, TrainingTask(store, FeatureCache(run.features), 0), choices, shorter=less)
     after = model.get_layer("gan_conv1").get_weights()
     assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
@@ -137,13 +142,13 @@ def test_the_known_the_small_and_the_named_are_tried_before_the_rest(store: Stor
     settings = {"store": store.path, "run_dir": "run", "space": space, "training": {"frames": 0}}
     config = resolve(settings)
     known = {
-        detectors.BACKBONE: "small_cnn",
+        BACKBONE: "small_cnn",
         "detector/spatial/filters": 8,
         "detector/temporal/kind": "unheard of",
         "elsewhere": 3,
     }
-    points = detectors.first_points(detectors.space(config, store), config, [known])
-    backbones = [point[detectors.BACKBONE] for point in points]
+    points = first_points(build_space(config, store), config, [known])
+    backbones = [point[BACKBONE] for point in points]
     assert backbones == ["meso", "small_cnn", "meso", "vgg16", "small_cnn", "small_resnet"]
     # Of the known this space has a part; of the small one everything is as small as can be.
     taken, small, plain = points[1], points[2], points[4]

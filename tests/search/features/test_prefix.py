@@ -57,14 +57,16 @@ def frames() -> npt.NDArray[np.uint8]:
 
 def where(model: keras.Model) -> list[str]:
     """Names of the layers behind which a model is cut."""
-    return [tensor._keras_history.operation.name for tensor in prefix.cuts(prefix.flat(model))]
+    return [
+        tensor._keras_history.operation.name for tensor in prefix.find_cuts(prefix.flatten(model))
+    ]
 
 
 def both_sides(model: keras.Model, inputs: list[npt.NDArray]) -> npt.NDArray:
     """What a model answers when it is cut and both sides are run one after the other."""
-    flat = prefix.flat(model)
+    flat = prefix.flatten(model)
     given = {tensor.name: array for tensor, array in zip(model.inputs, inputs, strict=True)}
-    tensors = prefix.cuts(flat)
+    tensors = prefix.find_cuts(flat)
     names = [
         tensor.name if prefix.is_input(tensor) else prefix.digest(tensor) for tensor in tensors
     ]
@@ -74,8 +76,8 @@ def both_sides(model: keras.Model, inputs: list[npt.NDArray]) -> npt.NDArray:
             outputs[name] = given[name]
         else:
             above = [given[one.name] for one in prefix.inputs_of(tensor)]
-            outputs[name] = prefix.before(tensor).predict(above, batch_size=3, verbose=0)
-    behind = prefix.behind(flat, tensors, names)
+            outputs[name] = prefix.model_before(tensor).predict(above, batch_size=3, verbose=0)
+    behind = prefix.model_behind(flat, tensors, names)
     return behind.predict(list(outputs.values()), batch_size=3, verbose=0)
 
 
@@ -118,10 +120,10 @@ def test_training_behind_the_cut_trains_the_whole_and_leaves_the_frozen_part(
     model = detector(network(), trained=("conv3", "norm2"))
     before = {layer.name: layer.get_weights() for layer in model.get_layer("network").layers}
     answers = model.predict(frames, batch_size=3, verbose=0)
-    flat = prefix.flat(model)
-    (tensor,) = prefix.cuts(flat)
-    suffix = prefix.behind(flat, [tensor], ["stage1"])
-    features = prefix.before(tensor).predict(frames, batch_size=3, verbose=0)
+    flat = prefix.flatten(model)
+    (tensor,) = prefix.find_cuts(flat)
+    suffix = prefix.model_behind(flat, [tensor], ["stage1"])
+    features = prefix.model_before(tensor).predict(frames, batch_size=3, verbose=0)
     suffix.compile("adam", "binary_crossentropy")
     suffix.fit(features, np.arange(6)[:, None] % 2, epochs=2, verbose=0)
     after = model.predict(frames, batch_size=3, verbose=0)
@@ -203,7 +205,9 @@ def test_a_shape_that_a_layer_does_not_know_is_found() -> None:
     inner.trainable = False
     clip = keras.Input((4, 32, 32, 3))
     x = layers.Conv3D(2, 1)(inner(clip))
-    (tensor,) = prefix.cuts(prefix.flat(keras.Model(clip, layers.GlobalAveragePooling3D()(x))))
+    (tensor,) = prefix.find_cuts(
+        prefix.flatten(keras.Model(clip, layers.GlobalAveragePooling3D()(x)))
+    )
     assert tensor.shape == (None, 4, 7, 7, 8)
 
 
@@ -256,7 +260,7 @@ def test_a_nested_model_that_is_told_how_to_run_is_left_whole(
     x = inner(layers.Rescaling(1 / 255)(clip), training=False)
     x = layers.GlobalAveragePooling3D(name="pool")(x)
     model = keras.Model(clip, layers.Dense(1)(x))
-    assert "network" in [layer.name for layer in prefix.flat(model).layers]
+    assert "network" in [layer.name for layer in prefix.flatten(model).layers]
     assert where(model) == ["pool"]
     np.testing.assert_array_equal(
         both_sides(model, [frames]), model.predict(frames, batch_size=3, verbose=0)
@@ -302,9 +306,9 @@ def test_inputs_that_are_not_used_are_left_out_and_a_cut_may_hang_on_several() -
     parts = [layers.Flatten()(layers.Rescaling(2.0)(part)) for part in (flow, audio)]
     x = layers.Dense(5, trainable=False, name="mixed")(layers.Concatenate()(parts))
     model = keras.Model([unused, flow, audio], layers.Dense(1)(x))
-    flat = prefix.flat(model)
+    flat = prefix.flatten(model)
     assert [tensor.name for tensor in flat.inputs] == ["flow", "audio"]
-    (tensor,) = prefix.cuts(flat)
+    (tensor,) = prefix.find_cuts(flat)
     assert [above.name for above in prefix.inputs_of(tensor)] == ["flow", "audio"]
     rng = np.random.default_rng(0)
     given = [rng.normal(size=(6, *one.shape[1:])).astype(one.dtype) for one in model.inputs]
@@ -317,7 +321,7 @@ def test_mixed_precision_agrees_to_the_last_bit(frames: npt.NDArray[np.uint8]) -
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         model = detector(network(), trained=("conv3", "norm2"))
-        (tensor,) = prefix.cuts(prefix.flat(model))
+        (tensor,) = prefix.find_cuts(prefix.flatten(model))
         assert tensor.dtype == "bfloat16"
         whole = model.predict(frames, batch_size=3, verbose=0)
         np.testing.assert_array_equal(both_sides(model, [frames]), whole)
@@ -329,7 +333,7 @@ def digest_of(make) -> str:
     """Digest of the output of a frozen graph on two inputs of eight numbers."""
     keras.utils.set_random_seed(3)
     x, y = keras.Input((8,), name="x"), keras.Input((8,), name="y")
-    flat = prefix.flat(keras.Model([x, y], make(x, y)))
+    flat = prefix.flatten(keras.Model([x, y], make(x, y)))
     return prefix.digest(flat.outputs[0])
 
 
@@ -374,6 +378,6 @@ def test_a_digest_is_the_same_for_equal_tensors_of_one_model() -> None:
     model = keras.Model(x, layers.Add()(ways))
     for layer in model.layers:
         layer.trainable = layer.name not in ("a", "b")
-    flat = prefix.flat(model)
+    flat = prefix.flatten(model)
     first, second = (flat.get_layer(name).output for name in ("a", "b"))
     assert prefix.digest(first) == prefix.digest(second)

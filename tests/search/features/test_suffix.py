@@ -14,7 +14,7 @@ from keras import layers
 from data_prep.store.store import Clip, Store, write_store
 from search.features import cache as feature_cache
 from search.features.cache import FeatureCache
-from search.features.suffix import Suffix, cut
+from search.features.suffix import Suffix, cut_prefix
 from search.samples.batches import ClipBatches, Inputs
 from search.samples.samples import Samples, clips_of, training_samples, validation_samples
 from spaces.backbones.inflation import inflate
@@ -115,13 +115,13 @@ def part_answer(suffix: Suffix, samples: Samples, view: int | None = None) -> np
 
 def cut_plain(model: keras.Model, store: Store, cache: FeatureCache, **how: Any) -> Suffix:
     """Cut for the splits as they are."""
-    return cut(model, cache, training_samples(store), validation_samples(store), **how)
+    return cut_prefix(model, cache, training_samples(store), validation_samples(store), **how)
 
 
 def cut_views(model: keras.Model, store: Store, cache: FeatureCache, views: int) -> Suffix:
     """Cut for augmented training samples."""
     train = training_samples(store, augmentation="light")
-    return cut(model, cache, train, validation_samples(store), views=views)
+    return cut_prefix(model, cache, train, validation_samples(store), views=views)
 
 
 def entries(cache: FeatureCache) -> set[str]:
@@ -280,7 +280,7 @@ def test_more_views_compute_only_what_is_new(rich: Store, cache: FeatureCache) -
 
 
 def test_validation_alone_can_be_had(rich: Store, cache: FeatureCache) -> None:
-    with cut(detector(), cache, None, validation_samples(rich)) as suffix:
+    with cut_prefix(detector(), cache, None, validation_samples(rich)) as suffix:
         assert not any(suffix.train.values())
         assert all(len(parts) == len(parts[0]) == 1 for parts in suffix.val.values())
     assert len(entries(cache)) == 3
@@ -331,7 +331,7 @@ def test_pseudo_fakes_have_entries_of_their_own_in_every_view(
     plain = entries(cache)
     train = training_samples(rich, 0.5)
     val = validation_samples(rich, pseudo_fakes=True)
-    with cut(model, cache, train, val, views=2) as suffix:
+    with cut_prefix(model, cache, train, val, views=2) as suffix:
         assert entries(cache) > plain, "clips as they are were computed again"
         # Clips are no other in another view; their pseudo-fakes are, where frames are looked at.
         views = sorted([len(arrays) for arrays in parts] for parts in suffix.train.values())
@@ -357,7 +357,7 @@ def test_pseudo_fakes_of_validation_are_kept_for_a_model_without_a_prefix(
     val = validation_samples(store, pseudo_fakes=True)
     wanted = val.make(np.arange(len(val)), ["frames"])["frames"]
     for _ in range(2):
-        with cut(model, cache, training_samples(store), val) as suffix:
+        with cut_prefix(model, cache, training_samples(store), val) as suffix:
             assert suffix.model is model
             batches = ClipBatches(val, Inputs(suffix.names, suffix.val), batch_size=len(val))
             np.testing.assert_array_equal(batches[0][0], wanted)
@@ -373,7 +373,7 @@ def test_pseudo_fakes_of_validation_without_room_are_made_in_every_epoch(
     frames = keras.Input((TIME, SIDE, SIDE, 4), dtype="uint8", name="frames")
     model = keras.Model(frames, layers.Dense(1)(layers.Flatten()(frames)))
     val = validation_samples(store, pseudo_fakes=True)
-    with cut(model, FeatureCache(tmp_path / "f", budget=100), None, val) as suffix:
+    with cut_prefix(model, FeatureCache(tmp_path / "f", budget=100), None, val) as suffix:
         assert suffix.note.startswith("pseudo-fakes of validation made in every epoch")
         batches = ClipBatches(val, Inputs(suffix.names, suffix.val), batch_size=len(val))
         np.testing.assert_array_equal(

@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 from data_prep.store.store import Store
-from search.gan.faces import TooFewFacesError, real_faces, scaled, to_pixels, to_unit, write_grid
+from search.gan.faces import (
+    TooFewFacesError,
+    real_faces,
+    resize_faces,
+    to_pixels,
+    to_unit,
+    write_grid,
+)
 
 
 def test_faces_are_real_ones_of_the_split_alone(store: Store) -> None:
@@ -43,7 +50,7 @@ def test_faces_go_to_the_unit_range_and_back() -> None:
 
 def test_scaling_takes_the_mean_of_areas_and_leaves_grey_out() -> None:
     frames = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 4)).astype(np.uint8)
-    found = scaled(frames, 32)
+    found = resize_faces(frames, 32)
     assert found.shape == (2, 32, 32, 3)
     areas = frames[..., :3].reshape(2, 32, 2, 32, 2, 3).mean(axis=(2, 4))
     assert np.abs(found - areas).max() <= 0.5

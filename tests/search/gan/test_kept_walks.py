@@ -12,7 +12,7 @@ from data_prep.store.store import Store
 from search.config import run_config as configuration
 from search.config.run_config import RunConfig
 from search.features.cache import FeatureCache
-from search.gan.kept import kept_generator, walks
+from search.gan.kept import kept_generator, load_walks
 from search.stages import training
 from search.studies.hyperparameters import fixed
 from search.training.fit import TrainingTask, fit
@@ -32,12 +32,12 @@ def with_gan_fakes(config: RunConfig, value: bool | str, run_dir: Path) -> RunCo
 def test_walks_are_of_the_best_generator_and_made_once(config: RunConfig) -> None:
     generator = kept_generator(config)
     assert generator is not None
-    found = walks(config, 4)
+    found = load_walks(config, 4)
     assert found.faces.shape[1] == 4
     assert found.faces.dtype == np.uint8
     kept = {path: path.stat().st_mtime_ns for path in generator.parent.glob("walks-*.npy")}
     assert kept
-    np.testing.assert_array_equal(walks(config, 4).faces, found.faces)
+    np.testing.assert_array_equal(load_walks(config, 4).faces, found.faces)
     assert all(path.stat().st_mtime_ns == then for path, then in kept.items())
 
 
@@ -69,7 +69,7 @@ def test_a_detector_is_trained_on_gan_fakes(
         found = fit(
             model,
             TrainingTask(
-                store, FeatureCache(tmp_path), 0, walks=walks(config, store.clip_shape[0])
+                store, FeatureCache(tmp_path), 0, walks=load_walks(config, store.clip_shape[0])
             ),
             choices,
         )

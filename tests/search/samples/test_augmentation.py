@@ -8,7 +8,7 @@ import skimage.data
 
 from data_prep.video.flow import flow_and_strain
 from data_prep.video.grey import with_grey
-from search.samples.augmentation import augment, generator_of
+from search.samples.augmentation import augment, view_generator
 from search.samples.face_regions import STANDARD
 
 
@@ -76,7 +76,7 @@ def test_what_is_drawn_for_frames_does_not_depend_on_what_lies_beside_them(
 
 def test_a_view_of_a_clip_is_drawn_alike_everywhere_and_unlike_all_others() -> None:
     def drawn(view: int, key: str) -> float:
-        return float(generator_of(view, key).random())
+        return float(view_generator(view, key).random())
 
     assert drawn(2, "set/real/c23/ä") == drawn(2, "set/real/c23/ä")
     assert len({drawn(view, key) for view in range(4) for key in ("a", "b", "ab")}) == 12

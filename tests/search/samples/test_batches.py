@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pytest
 
 from data_prep.store.store import Store
-from search.samples.augmentation import augment, generator_of
+from search.samples.augmentation import augment, view_generator
 from search.samples.batches import ENDLESS, ClipBatches, Inputs, Sampling, StoredClips
 from search.samples.samples import clips_of, training_samples, validation_samples
 
@@ -83,7 +83,7 @@ def test_features_and_frames_show_the_same_view_and_views_change_with_the_epoch(
     assert set(views) == {0, 1, 2}
     for row, view, clip in zip(rows, views, frames, strict=True):
         wanted = store.read([row])[0]
-        augment({"frames": wanted}, generator_of(view, str(store.keys[row])))
+        augment({"frames": wanted}, view_generator(view, str(store.keys[row])))
         np.testing.assert_array_equal(clip, wanted)
     stream = batches()
     np.testing.assert_array_equal(shown(stream)[0], views)

@@ -3,7 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from search.samples.face_regions import REGIONS, STANDARD, filled, following, known_points, outline
+from search.samples.face_regions import (
+    REGIONS,
+    STANDARD,
+    complete_points,
+    fill_outline,
+    follow_face,
+    outline,
+)
 
 SIZE = 128
 FIVE = STANDARD * SIZE
@@ -17,7 +24,7 @@ def turned(points: np.ndarray, degrees: float, scale: float, shift: tuple[float,
 
 def test_every_region_covers_what_it_is_named_for() -> None:
     eye, nose, corner = (FIVE[at].round().astype(int) for at in (0, 2, 3))
-    masks = {name: filled(outline(name, FIVE), SIZE) for name in REGIONS}
+    masks = {name: fill_outline(outline(name, FIVE), SIZE) for name in REGIONS}
     covered = {
         name: {p for p in (0, 1, 2, 3, 4) if mask[tuple(FIVE[p].round().astype(int)[::-1])]}
         for name, mask in masks.items()
@@ -38,7 +45,7 @@ def test_every_region_covers_what_it_is_named_for() -> None:
 
 def test_the_edge_of_a_region_is_smooth_and_its_area_that_of_its_outline() -> None:
     corners = outline("face", FIVE)
-    mask = filled(corners, SIZE)
+    mask = fill_outline(corners, SIZE)
     x, y = corners.T
     area = abs((x * np.roll(y, -1) - y * np.roll(x, -1)).sum()) / 2
     assert mask.sum() == pytest.approx(area, rel=0.05)
@@ -54,10 +61,10 @@ def test_an_outline_turns_with_the_face() -> None:
 
 def test_a_face_is_followed_by_the_similarities_that_moved_it() -> None:
     places = np.stack([turned(FIVE, 4.0 * t, 1 + 0.02 * t, (2.0 * t, 0)) for t in (-1, 0, 1)])
-    middle, matrices = following(places)
+    middle, matrices = follow_face(places)
     for five, matrix in zip(places, matrices, strict=True):
         np.testing.assert_allclose(middle @ matrix[:, :2].T + matrix[:, 2], five, atol=0.5)
-    np.testing.assert_allclose(following(places[:1])[1], [[[1, 0, 0], [0, 1, 0]]], atol=1e-9)
+    np.testing.assert_allclose(follow_face(places[:1])[1], [[[1, 0, 0], [0, 1, 0]]], atol=1e-9)
 
 
 def test_missing_points_are_interpolated_and_a_clip_without_any_gets_standard_ones() -> None:
@@ -65,11 +72,11 @@ def test_missing_points_are_interpolated_and_a_clip_without_any_gets_standard_on
     holed = points.copy()
     holed[1, 2, 0] = np.nan
     holed[2] = FIVE.mean(axis=0)
-    np.testing.assert_allclose(known_points(holed, 4, SIZE), points, atol=1e-4)
+    np.testing.assert_allclose(complete_points(holed, 4, SIZE), points, atol=1e-4)
     for none in (None, np.full((4, 5, 2), np.nan), np.full((4, 5, 2), np.inf)):
-        np.testing.assert_array_equal(known_points(none, 4, SIZE), np.stack([FIVE] * 4))
+        np.testing.assert_array_equal(complete_points(none, 4, SIZE), np.stack([FIVE] * 4))
 
 
 def test_points_of_another_length_are_refused() -> None:
     with pytest.raises(ValueError, match=r"\(4, 5, 2\)"):
-        known_points(np.zeros((3, 5, 2)), 4, SIZE)
+        complete_points(np.zeros((3, 5, 2)), 4, SIZE)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from search.samples.order import balanced_order, drawn, paired_order, whole_order
+from search.samples.order import balanced_order, paired_order, sample_by_frequency, whole_order
 
 
 @pytest.fixture
@@ -15,12 +15,15 @@ def test_a_place_is_drawn_as_often_as_it_is_due_rounded_up_or_down(
     rng: np.random.Generator,
 ) -> None:
     frequency = np.array([0.05, 0.25, 0.0, 0.7])
-    counts = np.bincount(drawn(frequency, 10, rng), minlength=4)
+    counts = np.bincount(sample_by_frequency(frequency, 10, rng), minlength=4)
     due = frequency * 10
     assert counts.sum() == 10
     assert (np.abs(counts - due) < 1).all()
     assert counts[2] == 0
-    many = sum(np.bincount(drawn(frequency, 10, rng), minlength=4) for _ in range(400)) / 400
+    many = (
+        sum(np.bincount(sample_by_frequency(frequency, 10, rng), minlength=4) for _ in range(400))
+        / 400
+    )
     np.testing.assert_allclose(many, due, atol=0.1)
 
 

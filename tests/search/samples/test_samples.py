@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from data_prep.store.store import Clip, Store, write_store
-from search.samples.augmentation import augment, generator_of
+from search.samples.augmentation import augment, view_generator
 from search.samples.samples import (
     GAN_FAKE,
     PSEUDO_FAKE,
@@ -89,7 +89,7 @@ def test_clips_are_made_as_they_are_and_views_differ_and_are_repeated(store: Sto
     changed = samples.make(np.arange(3), ["frames"], np.array([0, 1, 0]))["frames"]
     for at, view in enumerate((0, 1, 0)):
         wanted = store.read(rows[[at]])[0]
-        augment({"frames": wanted}, generator_of(view, str(store.keys[rows[at]])))
+        augment({"frames": wanted}, view_generator(view, str(store.keys[rows[at]])))
         np.testing.assert_array_equal(changed[at], wanted)
         assert (changed[at] != plain[at]).any()
     other = samples.make(np.array([1]), ["frames"], np.array([1]))["frames"]
@@ -110,7 +110,7 @@ def test_a_fake_is_augmented_as_the_clip_it_was_made_from(paired: Store) -> None
     fake = int(np.flatnonzero(samples.methods == "Other")[0])
     real = samples.sources[fake]
     wanted = paired.read(samples.rows[[fake]])[0]
-    augment({"frames": wanted}, generator_of(3, str(real)))
+    augment({"frames": wanted}, view_generator(3, str(real)))
     made = samples.make(np.array([fake]), ["frames"], np.array([3]))["frames"][0]
     assert real != paired.keys[samples.rows[fake]]
     np.testing.assert_array_equal(made, wanted)

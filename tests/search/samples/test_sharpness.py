@@ -9,7 +9,7 @@ import skimage.data
 from data_prep.preparation.shortcuts import measure
 from data_prep.video.grey import with_grey
 from data_prep.video.video import Media
-from search.samples.sharpness import blended, sharpness, touched, with_sharpness
+from search.samples.sharpness import blend, set_sharpness, sharpness, touched_region
 
 SIZE = 96
 
@@ -36,7 +36,7 @@ def test_sharpness_becomes_what_is_wanted(
     weight = np.full(faces.shape[:3], 0.8, np.float32)
     weight[:, :, : SIZE // 4] = 0
     wanted = factor * sharpness(faces)
-    changed = with_sharpness(faces, wanted, None if everywhere else weight)
+    changed = set_sharpness(faces, wanted, None if everywhere else weight)
     assert sharpness(changed) == pytest.approx(wanted, rel=0.05)
     if not everywhere:
         np.testing.assert_array_equal(changed[:, :, : SIZE // 4], faces[:, :, : SIZE // 4])
@@ -44,14 +44,14 @@ def test_sharpness_becomes_what_is_wanted(
 
 def test_what_has_no_detail_stays_as_it_is() -> None:
     flat = np.full((2, SIZE, SIZE, 3), 90, np.uint8)
-    np.testing.assert_array_equal(with_sharpness(flat, 100.0), flat)
+    np.testing.assert_array_equal(set_sharpness(flat, 100.0), flat)
 
 
 def test_a_weight_says_how_much_of_which_picture_is_seen(faces: npt.NDArray[np.uint8]) -> None:
     under, over = faces[0], np.full_like(faces[0], 40)
     weight = np.zeros(under.shape[:2], np.float32)
     weight[:10], weight[10:20] = 1, 0.25
-    mixed = blended(under, over, weight)
+    mixed = blend(under, over, weight)
     np.testing.assert_array_equal(mixed[:10], over[:10])
     np.testing.assert_allclose(mixed[10:20], 0.75 * under[10:20].astype(float) + 10, atol=1)
     np.testing.assert_array_equal(mixed[20:], under[20:])
@@ -60,4 +60,4 @@ def test_a_weight_says_how_much_of_which_picture_is_seen(faces: npt.NDArray[np.u
 def test_what_a_weight_touches_is_found_over_all_frames() -> None:
     weight = np.zeros((3, 9, 8), np.float32)
     weight[0, 2, 3], weight[2, 6, 5] = 1, 0.01
-    assert touched(weight) == (slice(2, 7), slice(3, 6))
+    assert touched_region(weight) == (slice(2, 7), slice(3, 6))

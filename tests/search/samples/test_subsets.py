@@ -9,7 +9,7 @@ import pytest
 
 from data_prep.store.store import Clip, Store, write_store
 from search.samples.samples import Samples, training_samples
-from search.samples.subsets import nested, share
+from search.samples.subsets import nested_subset, shown_share
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def samples(
 
 
 def test_a_share_is_balanced_and_part_of_every_larger_one(samples: Samples) -> None:
-    quarter, half, whole = (nested(samples, part) for part in (0.25, 0.5, 1.0))
+    quarter, half, whole = (nested_subset(samples, part) for part in (0.25, 0.5, 1.0))
     assert whole.all()
     assert not (quarter & ~half).any()
     assert Counter(samples.methods[quarter]) == {
@@ -48,11 +48,11 @@ def test_a_share_is_balanced_and_part_of_every_larger_one(samples: Samples) -> N
 
 
 def test_the_least_share_has_every_method(samples: Samples) -> None:
-    assert set(samples.methods[nested(samples, 0.001)]) == set(samples.methods)
+    assert set(samples.methods[nested_subset(samples, 0.001)]) == set(samples.methods)
 
 
 def test_frequencies_of_a_share_are_as_balanced_as_of_all(samples: Samples) -> None:
-    chosen = nested(samples, 0.25)
+    chosen = nested_subset(samples, 0.25)
     frequency = samples.balanced(0.5, chosen)
     assert frequency.sum() == pytest.approx(1)
     assert not frequency[~chosen].any()
@@ -62,14 +62,14 @@ def test_frequencies_of_a_share_are_as_balanced_as_of_all(samples: Samples) -> N
 
 @pytest.mark.parametrize("epochs", [1, 2, 3, 4, 7, 12])
 def test_shares_never_fall_and_the_last_epoch_shows_all(epochs: int) -> None:
-    shares = [share(epoch, epochs) for epoch in range(epochs)]
+    shares = [shown_share(epoch, epochs) for epoch in range(epochs)]
     assert shares == sorted(shares)
-    assert shares[-1] == share(epochs, epochs) == 1
+    assert shares[-1] == shown_share(epochs, epochs) == 1
     if epochs >= 3:
         assert set(shares) == {0.25, 0.5, 1.0}
 
 
 def test_the_same_samples_are_chosen_in_every_process(samples: Samples) -> None:
-    chosen = np.flatnonzero(nested(samples, 0.25) & (samples.methods == "real"))
+    chosen = np.flatnonzero(nested_subset(samples, 0.25) & (samples.methods == "real"))
     first = ["person000", "person001", "person009", "person012", "person014"]
     assert sorted(samples.groups[chosen]) == first

@@ -22,7 +22,7 @@ from data_prep.store.store import Store
 from search.config import run_config as configuration
 from search.config.names import LOG_LOSS
 from search.config.run_config import RunConfig, resolve
-from search.detectors import space as detectors
+from search.detectors.space import build_detector, build_space
 from search.stages import ensemble as ensembles
 from search.stages import finish
 from search.studies import study as studies
@@ -62,7 +62,7 @@ def run(config: RunConfig, store: Store) -> RunDirectory:
     study = studies.open_study(directory.journal, ARCHITECTURE)
     values = {"detector/temporal/kind": "mean", "detector/spatial/backbone": "small_cnn"}
     for number, bias in enumerate((2.0, -2.0)):
-        model = detectors.build(detectors.space(config, store), fixed(dict(values)), seed=number)
+        model = build_detector(build_space(config, store), fixed(dict(values)), seed=number)
         kernel, _ = model.get_layer("fake_probability").get_weights()
         model.get_layer("fake_probability").set_weights([kernel, np.float32([bias])])
         folder = directory.trial("architecture", number)

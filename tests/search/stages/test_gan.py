@@ -22,7 +22,7 @@ from search.gan.measures import PATIENCE
 from search.stages import gan
 from search.stages.gan import enqueue
 from search.studies import study as studies
-from search.trials import queue as tickets
+from search.trials import queue
 from search.trials.trial import TrialOutcome
 from spaces.backbones.pretrained import BackboneError
 from spaces.gan.choices import FACE_SIDE
@@ -41,7 +41,7 @@ def _config(store: Path, folder: Path, **changes: Any) -> RunConfig:
 def run(config: RunConfig) -> TrialOutcome:
     """Run the trial that waits, or a new one."""
     study = studies.open_study(config.run_dir.resolve() / "studies.log", GAN)
-    tickets.queue(study, len(studies.finished(study)) + 1, places=1)
+    queue.queue_trials(study, len(studies.finished(study)) + 1, places=1)
     return gan.run(config)
 
 

@@ -9,16 +9,16 @@ from artifacts.stages import ARCHITECTURE
 from search.config.names import Pruner
 from search.studies import study as studies
 from search.studies.pruners import pruner
-from search.trials import queue as tickets
+from search.trials import queue
 
 EPOCHS = 12
 
 
 def interrupt(study: optuna.Study) -> None:
     """Fail the trial that runs, and queue it again."""
-    (trial,) = tickets.running(study)
-    assert tickets.give_back(study, trial)
-    tickets.queue(study, 100, places=0)
+    (trial,) = queue.running_trials(study)
+    assert queue.give_back(study, trial)
+    queue.queue_trials(study, 100, places=0)
 
 
 def pruned_at(journal: Path, name: Pruner, curves: list[list[float]], cut: int = -1) -> list[int]:

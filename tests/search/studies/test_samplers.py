@@ -13,7 +13,7 @@ from search.config.names import Sampler
 from search.studies import samplers
 from search.studies import study as studies
 from search.studies.samplers import RepeatableSampler
-from search.trials import queue as tickets
+from search.trials import queue
 
 HERE: list[Sampler] = ["tpe", "cmaes", "nsgaii", "random"]
 TRIALS = 11
@@ -21,9 +21,9 @@ TRIALS = 11
 
 def interrupt(study: optuna.Study) -> None:
     """Fail the trial that runs, and queue it again."""
-    (trial,) = tickets.running(study)
-    assert tickets.give_back(study, trial)
-    tickets.queue(study, TRIALS, places=0)
+    (trial,) = queue.running_trials(study)
+    assert queue.give_back(study, trial)
+    queue.queue_trials(study, TRIALS, places=0)
 
 
 def ask(journal: Path, name: Sampler, seed: int = 0) -> tuple[optuna.Study, optuna.Trial]:

@@ -20,7 +20,7 @@ from search.config import run_config as configuration
 from search.studies import storage
 from search.studies import study as studies
 from search.studies.run_state import RunState
-from search.trials import queue as tickets
+from search.trials import queue
 
 Dfsearch = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -105,12 +105,12 @@ def test_a_disk_that_is_full_leaves_the_journal_whole_and_names_it(journal: Path
 
 def test_tickets_on_a_server_are_claimed_by_one_each(on_server: Path) -> None:
     study = studies.open_study(on_server, ARCHITECTURE)
-    tickets.queue(study, 6, 6)
+    queue.queue_trials(study, 6, 6)
     code = (
         "import sys, pathlib; from artifacts.stages import ARCHITECTURE\n"
-        "from search.studies import study as studies; from search.trials import queue as tickets\n"
+        "from search.studies import study as studies; from search.trials import queue\n"
         "study = studies.open_study(pathlib.Path(sys.argv[1]), ARCHITECTURE)\n"
-        "while (trial := tickets.claim(study)) is not None:\n"
+        "while (trial := queue.claim(study)) is not None:\n"
         "    study.tell(trial, trial.suggest_float('x', 0, 1))"
     )
     both = [subprocess.Popen([sys.executable, "-c", code, str(on_server)]) for _ in range(2)]
@@ -122,15 +122,15 @@ def test_tickets_on_a_server_are_claimed_by_one_each(on_server: Path) -> None:
 
 def test_an_interrupted_trial_on_a_server_is_repeated_with_its_draw(on_server: Path) -> None:
     study = studies.open_study(on_server, GAN)
-    tickets.queue(study, 2, 1)
-    trial = tickets.claim(study)
+    queue.queue_trials(study, 2, 1)
+    trial = queue.claim_trial(study)
     assert trial is not None
     drawn = trial.suggest_float("x", 0, 1)
-    assert tickets.give_back(study, study.trials[0])
-    assert not tickets.give_back(study, study.trials[0])
+    assert queue.give_back(study, study.trials[0])
+    assert not queue.give_back(study, study.trials[0])
     again = studies.open_study(on_server, GAN)
-    tickets.queue(again, 2, 1)
-    retry = tickets.claim(again)
+    queue.queue_trials(again, 2, 1)
+    retry = queue.claim_trial(again)
     assert retry is not None
     assert retry.suggest_float("x", 0, 1) == drawn
     assert studies.draw(again, retry) == 0

@@ -47,7 +47,7 @@ def test_an_objective_of_another_package_is_what_is_optimised(add_package: AddPa
     assert score.value == pytest.approx(0.9)
     assert score.row["val_objective"] == score.value
     assert score.auc == 0.75
-    lower = ValidationScore(1.0, 0.1, objective="painted", own=0.5)
+    lower = ValidationScore(1.0, 0.1, objective="painted", plugin_value=0.5)
     assert min([lower, score], key=lambda each: each.order) is score
     # It has worked on copies.
     assert SAID.max() < 1

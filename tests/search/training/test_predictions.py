@@ -9,7 +9,7 @@ from keras import layers
 
 from data_prep.store.store import Store
 from search.features.cache import FeatureCache
-from search.features.suffix import cut
+from search.features.suffix import cut_prefix
 from search.samples.samples import validation_samples
 from search.training.objectives import validation_score
 from search.training.predictions import predict_samples, score_samples
@@ -22,7 +22,7 @@ def test_samples_are_predicted_in_their_order_and_scored_by_part(
     x = layers.GlobalAveragePooling3D(name="pool")(layers.Rescaling(1 / 255, name="unit")(frames))
     model = keras.Model(frames, layers.Dense(1, activation="sigmoid", name="fake_probability")(x))
     val = validation_samples(store, pseudo_fakes=True)
-    with cut(model, FeatureCache(tmp_path), None, val) as suffix:
+    with cut_prefix(model, FeatureCache(tmp_path), None, val) as suffix:
         found = predict_samples(suffix, val)
     whole = val.make(np.arange(len(val)), ["frames"])["frames"]
     np.testing.assert_allclose(found, model.predict_on_batch(whole)[:, 0], atol=1e-6)

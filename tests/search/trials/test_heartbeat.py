@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from search.trials import heartbeat as liveness
-from search.trials.heartbeat import HOST, PARENT, PID, Watch, beating
+from search.trials.heartbeat import HOST, PARENT, PID, HeartbeatMonitor, keep_heartbeat
 
 ELSEWHERE = {HOST: "another-host.example", PID: 1, PARENT: 1}
 WAIT_SECONDS = 60
@@ -39,11 +39,11 @@ def sleeper(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def test_this_process_is_alive_and_no_child_of_its_own() -> None:
-    assert not liveness.is_dead_here(liveness.me())
-    assert not liveness.is_child(liveness.me())
+    assert not liveness.is_dead_here(liveness.process_attributes())
+    assert not liveness.is_child(liveness.process_attributes())
     assert liveness.is_child({HOST: socket.gethostname(), PARENT: os.getpid()})
-    assert liveness.starter({HOST: socket.gethostname(), PARENT: os.getpid()}) == (
-        liveness.starter_here()
+    assert liveness.starter_name({HOST: socket.gethostname(), PARENT: os.getpid()}) == (
+        liveness.this_starter()
     )
 
 
@@ -59,7 +59,7 @@ def test_a_process_that_ended_here_is_dead_also_before_it_is_waited_for() -> Non
 def test_a_worker_elsewhere_is_gone_when_it_falls_silent_and_not_before(
     sleeper: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
-    heartbeat, watch = tmp_path / "heartbeat", Watch(silence=2.0)
+    heartbeat, watch = tmp_path / "heartbeat", HeartbeatMonitor(silence=2.0)
     wait_for(heartbeat.exists)
     since = time.monotonic()
     while time.monotonic() - since < 3:
@@ -74,19 +74,19 @@ def test_a_worker_elsewhere_is_gone_when_it_falls_silent_and_not_before(
 
 
 def test_a_heartbeat_that_was_never_there_is_waited_for_as_long(tmp_path: Path) -> None:
-    watch = Watch(silence=0.5)
+    watch = HeartbeatMonitor(silence=0.5)
     assert not watch.is_gone(ELSEWHERE, tmp_path / "none")
     wait_for(lambda: watch.is_gone(ELSEWHERE, tmp_path / "none"))
 
 
 def test_a_trial_claimed_by_nobody_who_said_so_is_given_up_soon(tmp_path: Path) -> None:
-    watch = Watch(silence=1.0)
+    watch = HeartbeatMonitor(silence=1.0)
     assert not watch.is_gone({}, tmp_path / "none")
     wait_for(lambda: watch.is_gone({}, tmp_path / "none"))
 
 
 def test_a_heartbeat_ends_with_its_block(tmp_path: Path) -> None:
-    with beating(tmp_path / "beat", 0.01):
+    with keep_heartbeat(tmp_path / "beat", 0.01):
         wait_for(lambda: (tmp_path / "beat").exists())
         first = (tmp_path / "beat").read_text()
         wait_for(lambda: (tmp_path / "beat").read_text() not in ("", first))
@@ -94,5 +94,5 @@ def test_a_heartbeat_ends_with_its_block(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_vanishes_does_not_end_what_beats(tmp_path: Path) -> None:
-    with beating(tmp_path / "none" / "beat", 0.01):
+    with keep_heartbeat(tmp_path / "none" / "beat", 0.01):
         time.sleep(0.05)

@@ -13,8 +13,7 @@ from optuna.trial import TrialState
 from artifacts.records import REASON
 from artifacts.stages import ARCHITECTURE
 from search.studies import study as studies
-from search.trials import heartbeat
-from search.trials import queue as tickets
+from search.trials import heartbeat, queue
 
 WANTED = 6
 
@@ -30,7 +29,7 @@ def again(study: optuna.Study, tmp_path: Path) -> optuna.Study:
 
 
 def take(study: optuna.Study) -> optuna.Trial:
-    trial = tickets.claim(study)
+    trial = queue.claim_trial(study)
     assert trial is not None
     return trial
 
@@ -39,32 +38,32 @@ def test_no_more_are_queued_than_there_are_places_and_never_more_than_are_wanted
     study: optuna.Study,
 ) -> None:
     for places in (2, 2, 4, 100, 100):
-        tickets.queue(study, WANTED, places)
-        assert len(tickets.waiting(study)) == min(places, WANTED)
-    drawn = [studies.draw(study, trial) for trial in tickets.waiting(study)]
+        queue.queue_trials(study, WANTED, places)
+        assert len(queue.waiting_trials(study)) == min(places, WANTED)
+    drawn = [studies.draw(study, trial) for trial in queue.waiting_trials(study)]
     assert drawn == list(range(WANTED))
 
 
 def test_each_ticket_is_claimed_by_one_however_many_try(
     study: optuna.Study, tmp_path: Path
 ) -> None:
-    tickets.queue(study, WANTED, WANTED)
+    queue.queue_trials(study, WANTED, WANTED)
 
     def claim_all(_: int) -> list[int]:
         mine, opened = [], again(study, tmp_path)
-        while (trial := tickets.claim(opened)) is not None:
+        while (trial := queue.claim_trial(opened)) is not None:
             mine.append(trial.number)
         return mine
 
     with ThreadPoolExecutor(4) as pool:
         claimed = [number for mine in pool.map(claim_all, range(4)) for number in mine]
     assert sorted(claimed) == list(range(WANTED))
-    assert tickets.claim(study) is None
+    assert queue.claim_trial(study) is None
     assert len(study.trials) == WANTED
 
 
 def test_who_claimed_is_written_with_the_trial(study: optuna.Study) -> None:
-    tickets.queue(study, 1, 1)
+    queue.queue_trials(study, 1, 1)
     known = take(study).user_attrs
     assert (known[heartbeat.PID], known[heartbeat.PARENT]) == (os.getpid(), os.getppid())
 
@@ -72,14 +71,14 @@ def test_who_claimed_is_written_with_the_trial(study: optuna.Study) -> None:
 def test_what_was_given_back_is_queued_again_once_with_its_parameters_and_its_draw(
     study: optuna.Study,
 ) -> None:
-    tickets.queue(study, WANTED, 2)
+    queue.queue_trials(study, WANTED, 2)
     first, second = take(study), take(study)
     drawn = first.suggest_int("n", 0, 9)
     study.tell(second, 0.5)
-    assert tickets.give_back(study, study.trials[first.number])
-    assert not tickets.give_back(study, study.trials[first.number])
+    assert queue.give_back(study, study.trials[first.number])
+    assert not queue.give_back(study, study.trials[first.number])
     for _ in range(3):
-        tickets.queue(study, WANTED, 2)
+        queue.queue_trials(study, WANTED, 2)
     assert [t.state for t in study.trials].count(TrialState.WAITING) == 2
     retry = take(study)
     assert retry.user_attrs[studies.RETRY_OF] == first.number
@@ -91,12 +90,12 @@ def test_what_was_given_back_is_queued_again_once_with_its_parameters_and_its_dr
 def test_one_that_is_interrupted_again_is_repeated_from_where_it_was_last(
     study: optuna.Study,
 ) -> None:
-    tickets.queue(study, 1, 1)
+    queue.queue_trials(study, 1, 1)
     for asked in ("a", "b"):
         trial = take(study)
         trial.suggest_int(asked, 0, 9)
-        tickets.give_back(study, study.trials[trial.number])
-        tickets.queue(study, 1, 1)
+        queue.give_back(study, study.trials[trial.number])
+        queue.queue_trials(study, 1, 1)
     retry = take(study)
     assert retry.user_attrs[studies.RETRY_OF] == 1
     params = study.trials[retry.number].system_attrs["fixed_params"]
@@ -107,8 +106,8 @@ def test_what_was_queued_first_keeps_its_parameters_through_an_interruption(
     study: optuna.Study,
 ) -> None:
     study.enqueue_trial({"n": 7})
-    tickets.give_back(study, study.trials[take(study).number])
-    tickets.queue(study, 1, 1)
+    queue.give_back(study, study.trials[take(study).number])
+    queue.queue_trials(study, 1, 1)
     assert take(study).suggest_int("n", 0, 9) == 7
 
 
@@ -117,38 +116,38 @@ def test_interruptions_and_kills_at_any_moment_leave_the_asked_number(
 ) -> None:
     study.enqueue_trial({"n": 1})
     for moment in range(40):
-        tickets.queue(study, WANTED, 2)
-        trial = tickets.claim(study)
+        queue.queue_trials(study, WANTED, 2)
+        trial = queue.claim_trial(study)
         if trial is None:
             break
         if moment % 3 == 0:
-            tickets.give_back(study, study.trials[trial.number])
+            queue.give_back(study, study.trials[trial.number])
         else:
             study.tell(trial, 0.5)
     counted = studies.finished(study)
     assert sorted(studies.draw(study, trial) for trial in counted) == list(range(WANTED))
-    assert not tickets.waiting(study)
-    assert not tickets.running(study)
+    assert not queue.waiting_trials(study)
+    assert not queue.running_trials(study)
 
 
 def test_a_trial_that_takes_its_workers_along_is_given_up_after_some(study: optuna.Study) -> None:
-    for deaths in range(1, tickets.MOST_DEATHS + 1):
+    for deaths in range(1, queue.MOST_DEATHS + 1):
         assert studies.finished(study) == []
-        tickets.queue(study, 1, 1)
-        tickets.give_back(study, study.trials[take(study).number], died=True)
+        queue.queue_trials(study, 1, 1)
+        queue.give_back(study, study.trials[take(study).number], died=True)
         assert len(study.trials) == deaths
     (counted,) = studies.finished(study)
     assert counted.user_attrs[REASON] == "its worker died or fell silent, 3 times"
-    tickets.queue(study, 1, 1)
-    assert not tickets.waiting(study)
+    queue.queue_trials(study, 1, 1)
+    assert not queue.waiting_trials(study)
 
 
 def test_a_trial_that_ended_by_itself_is_left_as_it_is(study: optuna.Study) -> None:
-    tickets.queue(study, 1, 1)
+    queue.queue_trials(study, 1, 1)
     trial = take(study)
     seen = study.trials[trial.number]
     study.tell(trial, 0.5)
-    assert not tickets.fail(study, seen, "the worker died")
+    assert not queue.fail_trial(study, seen, "the worker died")
     assert study.trials[0].state == TrialState.COMPLETE
     assert [t.number for t in studies.finished(study)] == [0]
 
@@ -157,26 +156,26 @@ def test_a_study_is_open_for_claims_when_it_is_said_to_be(
     study: optuna.Study, tmp_path: Path
 ) -> None:
     for is_open in (True, False):
-        tickets.open_for_claims(study, is_open)
-        assert again(study, tmp_path).user_attrs[tickets.OPEN] is is_open
+        queue.open_for_claims(study, is_open)
+        assert again(study, tmp_path).user_attrs[queue.OPEN] is is_open
 
 
 def test_a_stage_that_was_closed_has_no_tickets(study: optuna.Study) -> None:
-    tickets.queue(study, WANTED, 2)
-    tickets.open_for_claims(study, True)
+    queue.queue_trials(study, WANTED, 2)
+    queue.open_for_claims(study, True)
     take(study)
-    tickets.open_for_claims(study, False)
-    assert tickets.claim(study) is None
-    assert len(tickets.waiting(study)) == 1
+    queue.open_for_claims(study, False)
+    assert queue.claim_trial(study) is None
+    assert len(queue.waiting_trials(study)) == 1
 
 
 def test_workers_of_two_processes_share_the_tickets(study: optuna.Study, tmp_path: Path) -> None:
-    tickets.queue(study, WANTED, WANTED)
+    queue.queue_trials(study, WANTED, WANTED)
     code = (
         "import sys, pathlib; from artifacts.stages import ARCHITECTURE\n"
-        "from search.studies import study as studies; from search.trials import queue as tickets\n"
+        "from search.studies import study as studies; from search.trials import queue\n"
         "study = studies.open_study(pathlib.Path(sys.argv[1]), ARCHITECTURE)\n"
-        "while (trial := tickets.claim(study)) is not None: study.tell(trial, 0.5)"
+        "while (trial := queue.claim(study)) is not None: study.tell(trial, 0.5)"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "studies.log")]
     both = [subprocess.Popen(command) for _ in range(2)]

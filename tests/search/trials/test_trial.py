@@ -16,11 +16,11 @@ from artifacts.stages import ARCHITECTURE
 from data_prep.errors import UserError
 from search.config.run_config import RunConfig, resolve
 from search.studies import study as studies
-from search.trials import queue as tickets
+from search.trials import queue
 from search.trials.heartbeat import HEARTBEAT
 from search.trials.trial import (
     MODEL_FILE,
-    NoTicketError,
+    NoWaitingTrialError,
     OpenTrial,
     TrialOutcome,
     TrialResult,
@@ -43,7 +43,7 @@ def run(config: RunConfig) -> Run:
 
     def queue_and_run(objective: Callable[[OpenTrial], TrialResult]) -> TrialOutcome:
         study = studies.open_study(RunDirectory(config.run_dir).journal, STAGE)
-        tickets.queue(study, len(studies.finished(study)) + 1, places=1)
+        queue.queue_trials(study, len(studies.finished(study)) + 1, places=1)
         return run_trial(config, STAGE, 5, objective)
 
     return queue_and_run
@@ -160,8 +160,8 @@ def test_an_interrupted_trial_is_repeated_with_its_numbers_and_its_seed(
                 run(objective)
             except KeyboardInterrupt:
                 study = studies.open_study(RunDirectory(config.run_dir).journal, STAGE)
-                for trial in tickets.running(study):
-                    tickets.give_back(study, trial)
+                for trial in queue.running_trials(study):
+                    queue.give_back(study, trial)
         RunDirectory(config.run_dir).journal.unlink()
         return seen
 
@@ -171,7 +171,7 @@ def test_an_interrupted_trial_is_repeated_with_its_numbers_and_its_seed(
 
 
 def test_without_a_ticket_nothing_is_run(config: RunConfig) -> None:
-    with pytest.raises(NoTicketError):
+    with pytest.raises(NoWaitingTrialError):
         run_trial(config, STAGE, 5, lambda trial: TrialResult(0.5, {}))
     assert studies.trials(RunDirectory(config.run_dir).journal)[STAGE.name] == []
 
@@ -181,7 +181,7 @@ def test_a_trial_that_was_given_up_meanwhile_ends_without_being_counted_again(
 ) -> None:
     def objective(trial: OpenTrial) -> TrialResult:
         study = studies.open_study(RunDirectory(config.run_dir).journal, STAGE)
-        assert tickets.give_back(study, tickets.running(study)[0], died=True)
+        assert queue.give_back(study, queue.running_trials(study)[0], died=True)
         return TrialResult(0.5, {})
 
     assert run(objective).reason == studies.INTERRUPTED

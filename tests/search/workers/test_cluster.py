@@ -22,8 +22,7 @@ from artifacts.stages import ARCHITECTURE, Stage
 from data_prep.errors import UserError
 from search.config.run_config import RunConfig, resolve
 from search.studies import study as studies
-from search.trials import heartbeat
-from search.trials import queue as tickets
+from search.trials import heartbeat, queue
 from search.trials.trial import OpenTrial, TrialOutcome, TrialResult, run_trial
 from search.workers import worker
 from search.workers.cluster import ClusterWorkers
@@ -140,7 +139,7 @@ def test_two_workers_share_the_trials_and_one_killed_in_the_middle_costs_at_most
         def running(self, numbers: Sequence[int]) -> None:
             if (config.run_dir / "1.slow").exists():
                 return
-            for trial in tickets.running(study_of(config)):
+            for trial in queue.running_trials(study_of(config)):
                 repeated = studies.RETRY_OF in trial.user_attrs
                 if studies.draw(study_of(config), trial) == 1 and not repeated:
                     with contextlib.suppress(ProcessLookupError):

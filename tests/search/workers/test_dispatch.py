@@ -26,8 +26,7 @@ from search.config.run_config import RunConfig, resolve
 from search.config.stages import trials_by_stage
 from search.studies import study as studies
 from search.studies.storage import lend_password, server_told
-from search.trials import heartbeat
-from search.trials import queue as tickets
+from search.trials import heartbeat, queue
 from search.trials.trial import OpenTrial, TrialOutcome, TrialResult, run_trial
 from search.workers import dispatch, worker
 from search.workers.dispatch import Dispatch
@@ -166,7 +165,7 @@ def test_one_worker_and_one_seed_repeat_a_search_also_where_it_was_interrupted(
         if stop_at is not None:
             with pytest.raises(UserError, match="no store"):
                 hand_out(ours, crew, 11)
-            assert len(tickets.running(study_of(ours))) == 1
+            assert len(queue.running_trials(study_of(ours))) == 1
             # As if the run had been killed.
             crew.close(kill=True)
             crew = workers(1)
@@ -266,10 +265,10 @@ def joined(config: RunConfig) -> Iterator[Callable[[], subprocess.Popen[bytes]]]
     begun: list[subprocess.Popen[bytes]] = []
     code = (
         "import sys, time, pathlib; from artifacts.stages import ARCHITECTURE\n"
-        "from search.studies import study as studies; from search.trials import queue as tickets\n"
+        "from search.studies import study as studies; from search.trials import queue\n"
         "from search.trials import heartbeat\n"
         "study = studies.open_study(pathlib.Path(sys.argv[1]) / 'studies.log', ARCHITECTURE)\n"
-        "while (trial := tickets.claim(study)) is None: time.sleep(0.05)\n"
+        "while (trial := queue.claim(study)) is None: time.sleep(0.05)\n"
         "trial.set_user_attr('host', sys.argv[2])\n"
         "folder = pathlib.Path(sys.argv[1]) / 'trials' / 'architecture' / str(trial.number)\n"
         "folder.mkdir(parents=True)\n"
@@ -305,7 +304,7 @@ def test_a_stage_that_another_was_built_on_is_not_taken_up_again(
     told = hand_out(config, workers(1), 6)
     assert told.lines[-1] == f"{STAGE} 2/6"
     assert len(trials(config)) == 2
-    assert tickets.claim(study_of(config)) is None
+    assert queue.claim_trial(study_of(config)) is None
 
 
 def test_what_others_finish_is_counted_and_waited_for(
@@ -313,9 +312,9 @@ def test_what_others_finish_is_counted_and_waited_for(
     workers: Callable[[int], LocalWorkers],
     joined: Callable[..., subprocess.Popen[bytes]],
 ) -> None:
-    tickets.queue(study_of(config), 1, 1)
+    queue.queue_trials(study_of(config), 1, 1)
     joined("another-host.example")
-    wait_for(lambda: tickets.running(study_of(config)))
+    wait_for(lambda: queue.running_trials(study_of(config)))
     told = hand_out(config, workers(1), 3)
     assert [trial.state for trial in trials(config)] == [TrialState.COMPLETE] * 3
     assert trials(config)[0].value == 0.5
@@ -330,7 +329,7 @@ def test_the_trial_of_a_worker_elsewhere_that_died_is_repeated_once(
     host: str,
 ) -> None:
     """By its process id on this host; by its silence on any other."""
-    tickets.queue(study_of(config), 1, 1)
+    queue.queue_trials(study_of(config), 1, 1)
     process = joined(host)
     beats = config.run_dir / "trials" / STAGE.name / "0" / heartbeat.HEARTBEAT
     wait_for(beats.exists)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 
 from artifacts.models.trust import check_model_file
-from search.gan.faces import scaled, to_unit
+from search.gan.faces import resize_faces, to_unit
 from spaces.gan.choices import KINDS, GanChoices
 from spaces.gan.networks import discriminator
 from spaces.streams.gan import GanStreamBlock, discriminator_features, load_discriminator, resized
@@ -67,7 +67,7 @@ def test_the_stream_sees_what_the_discriminator_was_trained_on(
     frames = np.random.default_rng(0).integers(0, 256, (3, 80, 80, 4)).astype(np.uint8)
     model, _ = build_block(GanStreamBlock(str(kept()), frame_stride=2), frames.shape, dtype="uint8")
     found = keras.Model(model.input, model.get_layer("gan_mean").output)(frames[None])
-    judge, faces = load_discriminator(kept()), to_unit(scaled(frames[::2], 32))
+    judge, faces = load_discriminator(kept()), to_unit(resize_faces(frames[::2], 32))
     inside = [layer.output for layer in judge.layers if isinstance(layer, keras.layers.LeakyReLU)]
     levels = [np.asarray(x) for x in keras.Model(judge.input, inside)(faces)]
     wanted = np.concatenate([x.mean(axis=(0, 1, 2)) for x in levels])
