@@ -25,7 +25,7 @@ from search.config.run_config import RunConfig
 from search.detectors import leave_one_method_out, limits
 from search.detectors.estimate import estimate, estimate_model
 from search.detectors.short_clips import build_short_detector
-from search.detectors.space import build_detector, chosen_values, build_space
+from search.detectors.space import build_detector, build_space, chosen_values
 from search.features.cache import FeatureCache
 from search.gan.kept import load_walks
 from search.studies.hyperparameters import OptunaHyperParameters

@@ -16,8 +16,8 @@ from search.detectors.short_clips import build_short_detector
 from search.detectors.space import (
     BACKBONE,
     build_detector,
-    chosen_values,
     build_space,
+    chosen_values,
     first_points,
     starting_points,
 )
