@@ -26,6 +26,7 @@ from search.detectors import leave_one_method_out
 from search.stages import architecture
 from search.studies import study as studies
 from search.training import fit
+from search.training.validation import EpochCallback
 from search.trials import queue
 from search.trials.checkpoint_folder import CHECKPOINT
 from search.trials.trial import MODEL_FILE
@@ -225,7 +226,7 @@ def test_out_of_memory_halves_the_batch_once(
     assert failed.user_attrs[records.REASON] == "out of memory"
 
 
-def test_a_trial_that_is_killed_goes_on_where_it_was(
+def test_a_trial_that_is_killed_resumes_where_it_was(
     configured: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = configured(
@@ -234,15 +235,15 @@ def test_a_trial_that_is_killed_goes_on_where_it_was(
         pruner="median",
     )
     study, trained = queued(config, 0), []
-    original = fit.Watch.on_epoch_end
+    original = EpochCallback.on_epoch_end
 
-    def killed(watch: fit.Watch, epoch: int, logs: Any = None) -> None:
-        original(watch, epoch, logs)
+    def killed(callback: EpochCallback, epoch: int, logs: Any = None) -> None:
+        original(callback, epoch, logs)
         trained.append(epoch)
         if len(trained) == 5:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(fit.Watch, "on_epoch_end", killed)
+    monkeypatch.setattr(EpochCallback, "on_epoch_end", killed)
     with pytest.raises(KeyboardInterrupt):
         architecture.run(config)
     assert (folder(config, 0) / CHECKPOINT).is_dir()
@@ -257,7 +258,7 @@ def test_a_trial_that_is_killed_goes_on_where_it_was(
     assert trained == [0, 1, 2] * 4
     assert not list(config.run_dir.rglob(CHECKPOINT))
 
-    monkeypatch.setattr(fit.Watch, "on_epoch_end", original)
+    monkeypatch.setattr(EpochCallback, "on_epoch_end", original)
     whole = config.model_copy(update={"run_dir": config.run_dir.parent / "whole"})
     whole.run_dir.mkdir()
     RunDirectory(whole.run_dir).config.write_text(dump(whole))
