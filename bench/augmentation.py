@@ -30,7 +30,7 @@ import numpy.typing as npt
 from rich.table import Table
 
 from artifacts.quiet import import_tensorflow
-from bench.shared.measure import Time, cores, in_turns, machine
+from bench.shared.timing import Time, count_busy_cores, describe_machine, time_in_turns
 
 import_tensorflow()
 
@@ -193,10 +193,10 @@ def steps(clips: list[Clip], rounds: int, count: int) -> Iterator[Step]:
             name: partial(_fit, model, _Batches(clips, change, count))
             for name, change in FEEDS.items()
         }
-        in_turns(runs, 1)
-        times = in_turns(runs, rounds)
+        time_in_turns(runs, 1)
+        times = time_in_turns(runs, rounds)
         for fed, found in times.items():
-            busy, others = cores(found)
+            busy, others = count_busy_cores(found)
             yield Step(
                 detector,
                 *shape[:2],
@@ -221,7 +221,7 @@ def _share(fed: list[Time], plain: list[Time], clock: str) -> float:
     )
 
 
-def synthetic_clips(folder: Path, frames: int, side: int) -> list[Clip]:
+def make_synthetic_clips(folder: Path, frames: int, side: int) -> list[Clip]:
     """One clip of each of a few SYNTHETIC people."""
     clips = []
     for person in range(PEOPLE):
@@ -232,7 +232,7 @@ def synthetic_clips(folder: Path, frames: int, side: int) -> list[Clip]:
     return clips
 
 
-def stored_clips(path: Path, frames: int, side: int) -> list[Clip]:
+def read_stored_clips(path: Path, frames: int, side: int) -> list[Clip]:
     """Real clips of a store, made as long and as large as wanted."""
     with Store(path) as store:
         stored = store.read(np.flatnonzero(store.labels == REAL)[:PEOPLE])
@@ -244,7 +244,7 @@ def stored_clips(path: Path, frames: int, side: int) -> list[Clip]:
     return clips
 
 
-def speed_table(rows: list[Speed]) -> Table:
+def build_speed_table(rows: list[Speed]) -> Table:
     """A line a change, a column a size."""
     shown = Table(title="clips a second of one core")
     shown.add_column("change")
@@ -256,7 +256,7 @@ def speed_table(rows: list[Speed]) -> Table:
     return shown
 
 
-def step_table(rows: list[Step]) -> Table:
+def build_step_table(rows: list[Step]) -> Table:
     """A line a detector, a size and a way to feed it."""
     shown = Table(title=f"a training step of {BATCH} clips, changed by two threads meanwhile")
     for column in ("detector", "clips", "changed"):
@@ -299,20 +299,20 @@ def main() -> None:
         for size in SIZES:
             log.print("clips of {} x {} px".format(*size))
             clips = (
-                stored_clips(chosen.store, *size)
+                read_stored_clips(chosen.store, *size)
                 if chosen.store
-                else synthetic_clips(Path(name), *size)
+                else make_synthetic_clips(Path(name), *size)
             )
             fast += speeds(clips, chosen.rounds, chosen.calls)
             trained += steps(clips, chosen.rounds, chosen.steps)
     if chosen.json:
         rows = {"changes": list(map(vars, fast)), "steps": list(map(vars, trained))}
-        print(json.dumps({"machine": machine(), **rows}, indent=1))
+        print(json.dumps({"machine": describe_machine(), **rows}, indent=1))
         return
     print("SYNTHETIC clips" if chosen.store is None else f"real clips of {chosen.store.name}")
-    tables().print(speed_table(fast))
-    tables().print(step_table(trained))
-    print(machine())
+    tables().print(build_speed_table(fast))
+    tables().print(build_step_table(trained))
+    print(describe_machine())
 
 
 if __name__ == "__main__":

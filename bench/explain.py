@@ -23,7 +23,7 @@ import numpy.typing as npt
 from rich.table import Table
 
 from artifacts.quiet import import_tensorflow
-from bench.shared.synthetic_store import drawn_store
+from bench.shared.synthetic_store import make_synthetic_store
 from data_prep.faces.crops import crop_track
 from data_prep.faces.tracks import FaceTrack
 from data_prep.preparation.clip import Preparation
@@ -112,8 +112,12 @@ def measured(store: Store, streams: tuple[str, ...], seed: int, people: int, epo
         "heat inside": inside(evidence, pasted),
         "untrained inside": inside(random, pasted),
         "occlusion inside": inside(drops, over_time),
-        "with occlusion": alike(in_squares(evidence.mean(axis=1)), in_squares(drops)),
-        "with untrained": alike(in_squares(evidence.mean(axis=1)), in_squares(random.mean(axis=1))),
+        "with occlusion": correlate_maps(
+            average_squares(evidence.mean(axis=1)), average_squares(drops)
+        ),
+        "with untrained": correlate_maps(
+            average_squares(evidence.mean(axis=1)), average_squares(random.mean(axis=1))
+        ),
     }
 
 
@@ -125,14 +129,14 @@ def inside(evidence: Array, region: Array) -> list[float]:
     return shares.tolist()
 
 
-def in_squares(values: Array) -> Array:
+def average_squares(values: Array) -> Array:
     """The mean of each square that occlusion covers, (n, H, W) to (n, squares)."""
     count, cells = len(values), SIDE // PATCH
     squares: Array = values.reshape(count, cells, PATCH, cells, PATCH).mean(axis=(2, 4))
     return squares.reshape(count, -1)
 
 
-def alike(one: Array, other: Array) -> list[float]:
+def correlate_maps(one: Array, other: Array) -> list[float]:
     """Pearson correlation of two maps of each clip."""
     with np.errstate(invalid="ignore"):
         return [float(np.corrcoef(a, b)[0, 1]) for a, b in zip(one, other, strict=True)]
@@ -189,7 +193,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = chosen.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        path = drawn_store(
+        path = make_synthetic_store(
             folder / f"explain-{chosen.identities}-{SIDE}px-{chosen.people}.h5",
             Preparation(frames=FRAMES, size=SIDE),
             identities=chosen.identities,

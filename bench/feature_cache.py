@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 
 from artifacts.quiet import import_tensorflow
-from bench.shared.material import nobody
-from bench.shared.measure import Ratio, Time, in_turns, machine, speed
+from bench.shared.timing import Ratio, Time, compare_speed, describe_machine, time_in_turns
+from bench.shared.videos import make_clip
 from data_prep.store.format import Clip
 from data_prep.store.store import Store, write_store
 
@@ -81,11 +81,11 @@ class Row:
         return f"{self.what:<70}{shown:<16}{cpu:<14}{self.wanted:<10}{met}".rstrip()
 
 
-def made_up_clips(count: int) -> Iterator[Clip]:
+def make_noise_clips(count: int) -> Iterator[Clip]:
     """Noise; three of four clips are for training."""
     rng = np.random.default_rng(0)
     for number in range(count):
-        clip = nobody(number, rng.integers(0, 256, (FRAMES, SIDE, SIDE, 4), np.uint8))
+        clip = make_clip(number, rng.integers(0, 256, (FRAMES, SIDE, SIDE, 4), np.uint8))
         yield dataclasses.replace(clip, split="val" if number % 8 > 5 else "train")
 
 
@@ -136,9 +136,9 @@ def training(store: Store, case: tuple[str, int, str], scratch: Path, rounds: in
             return lambda: one.fit(batches, epochs=count, verbose=0, shuffle=False)
 
         runs = {"whole": epochs(whole, frames, 1), "part": epochs(suffix.model, features, turn)}
-        in_turns(runs, 1)
-        times = in_turns(runs, rounds)
-    gain = speed(times["part"], times["whole"])
+        time_in_turns(runs, 1)
+        times = time_in_turns(runs, rounds)
+    gain = compare_speed(times["part"], times["whole"])
     gain = Ratio(gain.wall * turn, gain.cpu * turn)
     frozen = f"its last {stages} stages train" if stages else "frozen"
     name = f"{network}, {frozen}, {over_time}"
@@ -179,10 +179,10 @@ def rebuilt(network: str, rounds: int) -> Iterator[Row]:
             x, labels
         )
     for what, both in runs.items():
-        in_turns(both, 1)
-        times = in_turns(both, rounds)
+        time_in_turns(both, 1)
+        times = time_in_turns(both, rounds)
         # How many times as long the rebuilt network takes.
-        slower = speed(times["2-D"], times["clips"])
+        slower = compare_speed(times["2-D"], times["clips"])
         yield _judged(f"{network} rebuilt / 2-D, {what}", slower, f"<= {WANTED_RATIO}")
 
 
@@ -202,7 +202,7 @@ def measured(clips: int, rounds: int, only: str) -> Iterator[Row]:
     """Every row, as it is measured."""
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
-        write_store(scratch / "noise.h5", made_up_clips(clips), [], {"synthetic": True})
+        write_store(scratch / "noise.h5", make_noise_clips(clips), [], {"synthetic": True})
         with Store(scratch / "noise.h5") as store:
             for letter in sorted(set(only) & set(CASES)):
                 for case in CASES[letter]:
@@ -227,7 +227,7 @@ def main() -> None:
     )
     parser.add_argument("--json", action="store_true", help="rows as JSON, for programs")
     chosen = parser.parse_args()
-    where = f"{machine()}, keras {keras.version()}, tensorflow {tf.__version__}"
+    where = f"{describe_machine()}, keras {keras.version()}, tensorflow {tf.__version__}"
     rows = measured(chosen.clips, chosen.rounds, chosen.only)
     if chosen.json:
         print(json.dumps({"machine": where, "rows": [vars(row) for row in rows]}, indent=1))

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from artifacts.quiet import import_tensorflow
-from bench.shared.measure import machine
+from bench.shared.timing import describe_machine
 from data_prep.preparation.clip import Preparation
 from data_prep.preparation.prepare import Execution, prepare
 from data_prep.store.store import Store
@@ -54,7 +54,7 @@ HEADING = f"{'steps':>9}{'seconds':>9}{'KID':>21}" + (
 )
 
 
-def drawn_store(folder: Path) -> Path:
+def make_small_store(folder: Path) -> Path:
     """A small store of synthetic people."""
     store = folder / "synthetic.h5"
     if not store.exists():
@@ -143,7 +143,7 @@ def main() -> None:
     if chosen.keep:
         chosen.keep.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
-        path = chosen.store or drawn_store(chosen.keep or Path(scratch))
+        path = chosen.store or make_small_store(chosen.keep or Path(scratch))
         with Store(path) as store:
             measured(store, chosen)
 
@@ -154,7 +154,7 @@ def measured(store: Store, chosen: argparse.Namespace) -> None:
     if not chosen.json:
         kind = "SYNTHETIC" if store.is_synthetic else "real"
         counts = [len(real_faces(store, split, chosen.side)) for split in ("train", "val")]
-        print(f"{machine()}, tensorflow {tf.__version__}")
+        print(f"{describe_machine()}, tensorflow {tf.__version__}")
         print(
             f"{counts[0]} {kind} faces of {chosen.side} px to learn from, {counts[1]} held out; "
             f"KID of {chosen.features} features"

@@ -30,7 +30,7 @@ from scipy.stats import spearmanr
 from artifacts.evaluation.matching import write_matched
 from artifacts.metrics.ranking import pair_ranking, source_places
 from artifacts.quiet import import_tensorflow
-from bench.shared.synthetic_store import drawn_store
+from bench.shared.synthetic_store import make_synthetic_store
 from data_prep.errors import UserError
 from data_prep.preparation.clip import Preparation
 from data_prep.store.store import Store
@@ -61,7 +61,7 @@ Epochs = list[dict[str, float]]
 """Of one training, the figures of every epoch on validation and on test."""
 
 
-def matched_store(path: Path, folder: Path) -> Path | None:
+def make_matched_store(path: Path, folder: Path) -> Path | None:
     """The store of equally sharp pairs of the test clips of another, ``None`` where there are none.
 
     Fakes are softer than their originals, and a model that sees nothing else ranks well without.
@@ -180,7 +180,7 @@ def measured(
     return found
 
 
-def correlation(trainings: Sequence[Epochs], figure: str, test: str) -> float:
+def correlate(trainings: Sequence[Epochs], figure: str, test: str) -> float:
     """Spearman's, over all epochs of all trainings; NaN where one of both never changes."""
     pairs = [(epoch[figure], epoch[test]) for epochs in trainings for epoch in epochs]
     ours, theirs = zip(*pairs, strict=True)
@@ -189,12 +189,14 @@ def correlation(trainings: Sequence[Epochs], figure: str, test: str) -> float:
     return float(spearmanr(ours, theirs).statistic)
 
 
-def chosen_by(trainings: Sequence[Epochs], figure: str, test: str) -> float:
+def mean_of_best(trainings: Sequence[Epochs], figure: str, test: str) -> float:
     """What the best epoch of each training by a figure has on test; the mean over trainings."""
     return float(np.mean([max(epochs, key=lambda one: one[figure])[test] for epochs in trainings]))
 
 
-def with_interval(trainings: Sequence[Epochs], value: Callable[[Sequence[Epochs]], float]) -> Entry:
+def estimate_interval(
+    trainings: Sequence[Epochs], value: Callable[[Sequence[Epochs]], float]
+) -> Entry:
     """A value and its 95% interval over draws of trainings."""
     rng = np.random.default_rng(0)
     drawn = [
@@ -212,8 +214,10 @@ def summary(trainings: Sequence[Epochs]) -> dict[str, dict[str, dict[str, Entry]
     return {
         test: {
             figure: {
-                "ranks": with_interval(trainings, partial(correlation, figure=figure, test=test)),
-                "chooses": with_interval(trainings, partial(chosen_by, figure=figure, test=test)),
+                "ranks": estimate_interval(trainings, partial(correlate, figure=figure, test=test)),
+                "chooses": estimate_interval(
+                    trainings, partial(mean_of_best, figure=figure, test=test)
+                ),
             }
             for figure in FIGURES
         }
@@ -264,9 +268,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = chosen.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        train = chosen.train or drawn_store(folder / "people.h5", CLIPS, **PEOPLE)
+        train = chosen.train or make_synthetic_store(folder / "people.h5", CLIPS, **PEOPLE)
         test = chosen.test or train
-        matched = matched_store(test, folder)
+        matched = make_matched_store(test, folder)
         settings = {
             "store": train,
             "run_dir": folder,

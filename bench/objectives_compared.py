@@ -34,8 +34,8 @@ from sklearn.metrics import roc_auc_score
 from artifacts.metrics.ranking import Figure
 from artifacts.quiet import import_tensorflow
 from artifacts.run_directory import RunDirectory, write_text
-from bench.shared.cells import cell
-from bench.shared.synthetic_store import drawn_store
+from bench.shared.cells import format_figure
+from bench.shared.synthetic_store import make_synthetic_store
 from data_prep.bootstrap import Interval, group_intervals
 from data_prep.preparation.clip import Preparation
 from data_prep.store.format import FAKE, REAL
@@ -62,14 +62,16 @@ Results = dict[str, dict[str, dict[str, Entry]]]
 DIFFERENCE = f"{LEAVE_ONE_OUT} less {AUC}"
 
 
-def four_methods(folder: Path, identities: int, seed: int) -> Path:
+def make_four_method_store(folder: Path, identities: int, seed: int) -> Path:
     """A SYNTHETIC store of a method for each cue, made where it is missing."""
     path = folder / f"cues-{identities}-{seed}.h5"
     people = {"identities": identities, "size": VIDEO_SIDE, "seed": seed}
-    return drawn_store(path, CLIPS, cues=CUES, per_cue=True, **people)
+    return make_synthetic_store(path, CLIPS, cues=CUES, per_cue=True, **people)
 
 
-def config_of(store: Path, folder: Path, objective: str, chosen: argparse.Namespace) -> RunConfig:
+def build_config(
+    store: Path, folder: Path, objective: str, chosen: argparse.Namespace
+) -> RunConfig:
     """A search of small detectors with every stream that the clips allow."""
     return resolve(
         {
@@ -97,7 +99,7 @@ def config_of(store: Path, folder: Path, objective: str, chosen: argparse.Namesp
     )
 
 
-def winner_scores(config: RunConfig, kept: Path, split: str) -> Scores:
+def search_and_score(config: RunConfig, kept: Path, split: str) -> Scores:
     """Search, unless that is done, and score its winner on the clips of a split."""
     import keras
 
@@ -117,13 +119,13 @@ def winner_scores(config: RunConfig, kept: Path, split: str) -> Scores:
             if name == TRAINED_ON:
                 model = keras.models.load_model(directory.h5, compile=False)
             else:
-                model = _trained_without(config, store, name, directory)
+                model = _train_without(config, store, name, directory)
             found[name] = score_clips(model, store, rows).tolist()
             write_text(kept, json.dumps(found))
     return found
 
 
-def _trained_without(config: RunConfig, store: Store, method: str, directory: RunDirectory) -> Any:
+def _train_without(config: RunConfig, store: Store, method: str, directory: RunDirectory) -> Any:
     """The winner's configuration trained anew without a method, its epoch chosen by the others."""
     from search.detectors.space import build_detector, build_space
     from search.features.cache import FeatureCache
@@ -200,8 +202,8 @@ def table(results: Results, title: str) -> Table:
         shown.add_column(name)
     for use, of_methods in results.items():
         for method, entries in of_methods.items():
-            cells = [cell(Figure(*entries[one])) for one in OBJECTIVES]
-            shown.add_row(use, method, *cells, cell(Figure(*entries[DIFFERENCE]), "+"))
+            cells = [format_figure(Figure(*entries[one])) for one in OBJECTIVES]
+            shown.add_row(use, method, *cells, format_figure(Figure(*entries[DIFFERENCE]), "+"))
         shown.add_section()
     return shown
 
@@ -230,10 +232,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = chosen.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        path = chosen.store or four_methods(folder, chosen.identities, chosen.seed)
+        path = chosen.store or make_four_method_store(folder, chosen.identities, chosen.seed)
         scores = {
-            objective: winner_scores(
-                config_of(path, folder, objective, chosen),
+            objective: search_and_score(
+                build_config(path, folder, objective, chosen),
                 folder / f"{objective}-{chosen.split}.json",
                 chosen.split,
             )

@@ -21,8 +21,8 @@ import numpy as np
 from rich.table import Table
 
 from artifacts.quiet import import_tensorflow
-from bench.shared.material import hd
-from bench.shared.measure import machine, timed
+from bench.shared.timing import describe_machine, time_run
+from bench.shared.videos import make_hd_video
 
 import_tensorflow()
 
@@ -79,11 +79,11 @@ def measured(video: str, path: Path, watcher: Watcher, rounds: int) -> Row:
     duration = 0.0
     for _ in range(rounds):
         decoding.append(
-            timed(lambda: scan_frames(path, 1, lambda *_: none, lambda *_: None, held=1)).wall
+            time_run(lambda: scan_frames(path, 1, lambda *_: none, lambda *_: None, held=1)).wall
         )
         before = dict(watcher.spent)
         seen = []
-        time = timed(lambda: seen.append(watcher.watch(path)))  # noqa: B023
+        time = time_run(lambda: seen.append(watcher.watch(path)))  # noqa: B023
         judging.append(time.wall)
         cores.append(time.cpu / time.wall)
         others.append(time.others / time.wall)
@@ -102,7 +102,7 @@ def measured(video: str, path: Path, watcher: Watcher, rounds: int) -> Row:
     )
 
 
-def watcher_of(frames: int) -> Watcher:
+def build_watcher(frames: int) -> Watcher:
     """What judges with clips of so many frames."""
     shape = (frames, SIZE, SIZE, 4)
     graph = detector_space(
@@ -120,7 +120,7 @@ def watcher_of(frames: int) -> Watcher:
 
 def videos(folder: Path, seconds: int, count: int) -> dict[str, Path]:
     """What is judged, by what it is."""
-    found = {f"synthetic, {seconds} s": hd(folder, seconds)}
+    found = {f"synthetic, {seconds} s": make_hd_video(folder, seconds)}
     real = os.environ.get("DFSEARCH_REAL_DATA")
     if real:
         for path in sorted((Path(real) / REAL).glob("*.mp4"))[:count]:
@@ -165,16 +165,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         found = videos(Path(folder), chosen.seconds, chosen.real)
         for frames in chosen.frames:
-            watcher = watcher_of(frames)
+            watcher = build_watcher(frames)
             for name, path in found.items():
                 rows.append(measured(name, path, watcher, chosen.rounds))
                 log.print(f"{name}, clips of {frames}: {rows[-1].judging:.1f} s")
     if chosen.json:
         rows_json = [dataclasses.asdict(row) for row in rows]
-        print(json.dumps({"machine": machine(), "rows": rows_json}, indent=1))
+        print(json.dumps({"machine": describe_machine(), "rows": rows_json}, indent=1))
     else:
         tables().print(table(rows))
-        print(machine())
+        print(describe_machine())
 
 
 if __name__ == "__main__":

@@ -28,8 +28,24 @@ import joblib
 import numpy as np
 
 from artifacts import quiet
-from bench.shared.material import VideoSet, full_hd, long_set, nobody, real_sets, short_set
-from bench.shared.measure import Ratio, Time, cores, in_turns, machine, speed, timed, total
+from bench.shared.timing import (
+    Ratio,
+    Time,
+    compare_speed,
+    count_busy_cores,
+    describe_machine,
+    sum_times,
+    time_in_turns,
+    time_run,
+)
+from bench.shared.videos import (
+    VideoSet,
+    list_real_sets,
+    make_clip,
+    make_full_hd_video,
+    make_long_set,
+    make_short_set,
+)
 from data_prep.preparation import part_files, parts
 from data_prep.preparation.clip import Preparation
 from data_prep.preparation.prepare import Execution, prepare
@@ -102,10 +118,10 @@ def throughput(
         )
 
     def decoded() -> None:
-        in_workers(decode, [video.path for video in material.videos], jobs)
+        run_in_workers(decode, [video.path for video in material.videos], jobs)
 
     decoded()
-    times = in_turns(
+    times = time_in_turns(
         {
             "decode": decoded,
             "paired": lambda: prepared(True),
@@ -115,7 +131,7 @@ def throughput(
     )
     taken.append(times)
     name = f"{material.name} ({len(material.videos)} videos)"
-    own, detected = (speed(times[run], times["decode"]) for run in ("paired", "unpaired"))
+    own, detected = (compare_speed(times[run], times["decode"]) for run in ("paired", "unpaired"))
     yield ratio(f"prepare / decode, {name}", own, wanted)
     yield ratio("  without paired crops", detected, wanted)
     for run in ("paired", "decode"):
@@ -127,11 +143,11 @@ def throughput(
 def together(taken: Sequence[dict[str, list[Time]]]) -> Row:
     """Sets that were measured one by one, as though they were one."""
     whole = {
-        run: [total(same) for same in zip(*(times[run] for times in taken), strict=True)]
+        run: [sum_times(same) for same in zip(*(times[run] for times in taken), strict=True)]
         for run in ("paired", "decode")
     }
     what = "prepare / decode, all real videos together"
-    return ratio(what, speed(whole["paired"], whole["decode"]), ">= 0.70")
+    return ratio(what, compare_speed(whole["paired"], whole["decode"]), ">= 0.70")
 
 
 def decode(path: Path) -> int:
@@ -139,7 +155,7 @@ def decode(path: Path) -> int:
     return len(read_frames(path, FRAMES, threads=1).frames)
 
 
-def in_workers(call: Callable[[Path], object], paths: Sequence[Path], jobs: int) -> None:
+def run_in_workers(call: Callable[[Path], object], paths: Sequence[Path], jobs: int) -> None:
     """Call on every path in the workers that preparation uses, so started the same way."""
     with joblib.parallel_config(
         backend="loky",
@@ -192,9 +208,11 @@ def seeking(material: VideoSet, rounds: int) -> Row:
         equal += [
             bool(np.array_equal(one, other)) for one, other in zip(walked, sought, strict=False)
         ]
-    times = in_turns({"walk": walk, "seek": seek}, rounds)
+    times = time_in_turns({"walk": walk, "seek": seek}, rounds)
     note = f"seeking finds {np.mean(equal):.0%} of the frames asked for"
-    return ratio(f"walk / seek, {material.name}", speed(times["walk"], times["seek"]), "", note)
+    return ratio(
+        f"walk / seek, {material.name}", compare_speed(times["walk"], times["seek"]), "", note
+    )
 
 
 def seek_frames(path: Path) -> list[np.ndarray]:
@@ -222,9 +240,9 @@ def scaling(material: VideoSet, scratch: Path, rounds: int) -> Row:
             failures = [one for one in parts.run(list(tasks.values()), jobs) if one]
             assert not failures, failures
 
-    times = in_turns({"two": lambda: run(2), "one": lambda: run(1)}, rounds)
-    gain = speed(times["two"], times["one"])
-    shares = {name: cores(times[name]) for name in ("two", "one")}
+    times = time_in_turns({"two": lambda: run(2), "one": lambda: run(1)}, rounds)
+    gain = compare_speed(times["two"], times["one"])
+    shares = {name: count_busy_cores(times[name]) for name in ("two", "one")}
     # Where others work too, what processor time says is what two free cores would give.
     note = f"two free cores: {2 * gain.cpu:.2f}; " + "; ".join(
         f"{name} had {own:.2f} cores, others {others:.2f}" for name, (own, others) in shares.items()
@@ -238,7 +256,7 @@ def scaling(material: VideoSet, scratch: Path, rounds: int) -> Row:
 
 def memory(folder: Path, scratch: Path, seconds: int, threads: int) -> Row:
     """Peak of a fresh worker that prepares one 1080p video."""
-    path = full_hd(folder, seconds)
+    path = make_full_hd_video(folder, seconds)
     printed = child(PEAK, str(path), str(scratch), str(threads))
     what = f"peak memory, 1080p, {seconds} s, decoder threads: {threads}"
     return Row(what, float(printed), "MB", wanted="< 700")
@@ -269,12 +287,12 @@ print(max(peaks) * 1024 / 1e6)
 # 5. Batches, and 6. the store.
 
 
-def made_up_clips(count: int) -> Iterator[Clip]:
+def make_noise_clips(count: int) -> Iterator[Clip]:
     """Clips of the usual size, all different, of noise: what is in them costs nothing."""
     size = Preparation().size
     noise = np.random.default_rng(0).integers(0, 256, (FRAMES, size, size, 4), np.uint8)
     for number in range(count):
-        yield nobody(number, np.roll(noise, number))
+        yield make_clip(number, np.roll(noise, number))
 
 
 def batches(scratch: Path, rounds: int) -> Iterator[Row]:
@@ -285,7 +303,7 @@ def batches(scratch: Path, rounds: int) -> Iterator[Row]:
     from search.samples.samples import clips_of
 
     path, raw = scratch / "noise.h5", scratch / "noise.npy"
-    write_store(path, made_up_clips(STORE_CLIPS), [], {})
+    write_store(path, make_noise_clips(STORE_CLIPS), [], {})
     with h5py.File(path) as file:
         np.save(raw, file["frames"][...])
     mapped = np.load(raw, mmap_mode="r")
@@ -304,7 +322,7 @@ def batches(scratch: Path, rounds: int) -> Iterator[Row]:
 
         for number, rows in enumerate(order):
             assert np.array_equal(stream[number][0], mapped[rows])
-        times = in_turns(
+        times = time_in_turns(
             {
                 "stream": lambda: all_of(lambda number: stream[number]),
                 "read": lambda: all_of(lambda number: store.read(order[number])),
@@ -312,8 +330,10 @@ def batches(scratch: Path, rounds: int) -> Iterator[Row]:
             },
             3 * rounds,
         )
-    yield ratio("batches of 8 / numpy memory map", speed(times["stream"], times["map"]), ">= 0.80")
-    yield ratio("  Store.read alone", speed(times["read"], times["map"]))
+    yield ratio(
+        "batches of 8 / numpy memory map", compare_speed(times["stream"], times["map"]), ">= 0.80"
+    )
+    yield ratio("  Store.read alone", compare_speed(times["read"], times["map"]))
 
 
 def writing(material: VideoSet, scratch: Path) -> Iterator[Row]:
@@ -332,11 +352,11 @@ def writing(material: VideoSet, scratch: Path) -> Iterator[Row]:
                 media=dataclasses.asdict(made.media),
                 shortcuts=made.shortcuts,
             )
-            for number, clip in enumerate(made_up_clips(STORE_CLIPS))
+            for number, clip in enumerate(make_noise_clips(STORE_CLIPS))
             for made in part_files.read_part(part)
         )
         path = scratch / "written.h5"
-        took = timed(lambda: write_store(path, clips, [], {}))
+        took = time_run(lambda: write_store(path, clips, [], {}))
         yield Row("parts to store, a second of CPU", STORE_CLIPS / took.cpu, "clips")
         yield Row("parts to store, a second of wall", STORE_CLIPS / took.wall, "clips")
         yield Row("store, a clip", path.stat().st_size / STORE_CLIPS, "bytes")
@@ -349,8 +369,8 @@ def measured(
     """Every row, as it is measured."""
     with tempfile.TemporaryDirectory(dir=folder) as name:
         scratch = Path(name)
-        short, real_ones = short_set(folder), real_sets(real)
-        long = short if quick else long_set(folder)
+        short, real_ones = make_short_set(folder), list_real_sets(real)
+        long = short if quick else make_long_set(folder)
         if "0" in only:
             yield start_up(short, scratch, rounds)
         if "1" in only:
@@ -414,9 +434,13 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         rows = measured(chosen.real, folder, chosen.rounds, chosen.only, quick=chosen.quick)
         if chosen.json:
-            print(json.dumps({"machine": machine(), "rows": [vars(row) for row in rows]}, indent=1))
+            print(
+                json.dumps(
+                    {"machine": describe_machine(), "rows": [vars(row) for row in rows]}, indent=1
+                )
+            )
             return
-        print(machine())
+        print(describe_machine())
         print(f"medians of {chosen.rounds} rounds; a ratio of speeds, above 1 is faster\n")
         for row in rows:
             print(row, flush=True)

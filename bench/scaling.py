@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 
 from artifacts.quiet import import_tensorflow
-from bench.shared.material import nobody
-from bench.shared.measure import machine
+from bench.shared.timing import describe_machine
+from bench.shared.videos import make_clip
 from data_prep.preparation.clip import Preparation
 from data_prep.store.format import Clip
 from data_prep.store.store import Store, write_store
@@ -65,7 +65,7 @@ def noise(count: int) -> Iterator[Clip]:
     """Pictures of noise."""
     rng = np.random.default_rng(0)
     for number in range(count):
-        yield nobody(number, rng.integers(0, 256, (1, SIDE, SIDE, CHANNELS), np.uint8))
+        yield make_clip(number, rng.integers(0, 256, (1, SIDE, SIDE, CHANNELS), np.uint8))
 
 
 def measure(rounds: int) -> Measured:
@@ -173,9 +173,9 @@ def main() -> None:
     lines = plan(measure(given.rounds), given.clips, given.trials, given.epochs, given.cores)
     if given.json:
         rows = [dataclasses.asdict(line) for line in lines]
-        print(json.dumps({"machine": machine(), "plan": rows}, indent=2))
+        print(json.dumps({"machine": describe_machine(), "plan": rows}, indent=2))
         return
-    print(machine())
+    print(describe_machine())
     for line in lines:
         print(line)
 

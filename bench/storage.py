@@ -27,8 +27,8 @@ import joblib
 import numpy as np
 import numpy.typing as npt
 
-from bench.shared.material import nobody, real_sets, short_set
-from bench.shared.measure import in_turns, machine
+from bench.shared.timing import describe_machine, time_in_turns
+from bench.shared.videos import list_real_sets, make_clip, make_short_set
 from data_prep.preparation.clip import Preparation
 from data_prep.preparation.prepare import Execution, prepare
 from data_prep.splits.splits import SplitRequest
@@ -84,10 +84,10 @@ def clips_of(source: Path, folder: Path, count: int) -> Clips:
     return clips
 
 
-def as_stored(clips: Clips) -> Iterator[Clip]:
+def make_clips(clips: Clips) -> Iterator[Clip]:
     """The clips as a store takes them; who is in them does not matter here."""
     for number, one in enumerate(clips):
-        yield nobody(number, one)
+        yield make_clip(number, one)
 
 
 def write_layout(path: Path, clips: Clips, per: str = "clip", **filters: Any) -> float:
@@ -99,7 +99,7 @@ def write_layout(path: Path, clips: Clips, per: str = "clip", **filters: Any) ->
         return float(dataset.id.get_storage_size() / clips.nbytes)
 
 
-def row_by_row(source: Any) -> Read:
+def copy_rows(source: Any) -> Read:
     """Copy each row into its place of a new batch."""
 
     def read(rows: npt.NDArray[np.int64]) -> Clips:
@@ -123,7 +123,7 @@ def read_direct(dataset: h5py.Dataset) -> Read:
     return read
 
 
-def fancy(dataset: h5py.Dataset) -> Read:
+def read_by_list(dataset: h5py.Dataset) -> Read:
     """HDF5's own indexing by a list, which has to rise."""
 
     def read(rows: npt.NDArray[np.int64]) -> Clips:
@@ -147,7 +147,7 @@ def measured(source: Path, folder: Path, count: int, rounds: int, passes: int) -
     """
     clips = clips_of(source, folder, count)
     path = folder / "store.h5"
-    write_store(path, as_stored(clips), [], {})
+    write_store(path, make_clips(clips), [], {})
     sizes: dict[str, float | None] = {STORE: _stored_size(path) / clips.nbytes}
     np.save(folder / "clips.npy", clips)
     mapped = np.load(folder / "clips.npy", mmap_mode="r")
@@ -155,12 +155,12 @@ def measured(source: Path, folder: Path, count: int, rounds: int, passes: int) -
     in_order = np.arange(count)
     with Store(path) as store, h5py.File(path) as file:
         ways: dict[str, tuple[Read, npt.NDArray[np.int64], int]] = {
-            MEMORY: (row_by_row(clips), mixed, passes),
+            MEMORY: (copy_rows(clips), mixed, passes),
             STORE: (store.read, mixed, passes),
             "the store, in order": (store.read, in_order, passes),
-            "a numpy memory map, kept mapped": (row_by_row(mapped), mixed, passes),
+            "a numpy memory map, kept mapped": (copy_rows(mapped), mixed, passes),
             "the store, HDF5 row by row": (read_direct(file["frames"]), mixed, passes),
-            "the store, HDF5 by a list of rows": (fancy(file["frames"]), mixed, 1),
+            "the store, HDF5 by a list of rows": (read_by_list(file["frames"]), mixed, 1),
         }
         others = []
         for name, layout in LAYOUTS.items():
@@ -173,8 +173,8 @@ def measured(source: Path, folder: Path, count: int, rounds: int, passes: int) -
             if not np.array_equal(read(rows), clips[rows]):
                 raise RuntimeError(f"{name} gives other clips than were written")
         runs = {name: _passes(*way) for name, way in ways.items()}
-        in_turns(runs, 1)
-        times = in_turns(runs, rounds)
+        time_in_turns(runs, 1)
+        times = time_in_turns(runs, rounds)
         for name, (_, _, own) in ways.items():
             pairs = zip(times[name], times[MEMORY], strict=True)
             faster = statistics.median(limit.wall / one.wall for one, limit in pairs)
@@ -219,7 +219,7 @@ def main() -> None:
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        source = next(iter(real_sets(chosen.real)), None) or short_set(folder)
+        source = next(iter(list_real_sets(chosen.real)), None) or make_short_set(folder)
         rows = list(measured(source.root, folder, chosen.clips, chosen.rounds, chosen.passes))
     size = Preparation()
     manner = (
@@ -227,10 +227,14 @@ def main() -> None:
         f"batches of {BATCH}, from pages in memory. Medians of {chosen.rounds} rounds"
     )
     if chosen.json:
-        told = {"machine": machine(), "manner": manner, "rows": [vars(row) for row in rows]}
+        told = {
+            "machine": describe_machine(),
+            "manner": manner,
+            "rows": [vars(row) for row in rows],
+        }
         print(json.dumps(told, indent=1))
         return
-    print(f"{machine()}\n{manner}\n\n{'':<40}{'speed':>10}{'bytes':>10}")
+    print(f"{describe_machine()}\n{manner}\n\n{'':<40}{'speed':>10}{'bytes':>10}")
     for row in rows:
         size_told = "" if row.bytes is None else f"{row.bytes:.2f}"
         print(f"{row.what:<40}{row.speed:>10.3f}{size_told:>10}")

@@ -30,8 +30,8 @@ from rich.table import Table
 
 from artifacts.metrics.ranking import Figure
 from artifacts.quiet import import_tensorflow
-from bench.shared.cells import cell
-from bench.shared.synthetic_store import drawn_store
+from bench.shared.cells import format_figure
+from bench.shared.synthetic_store import make_synthetic_store
 from data_prep.bootstrap import Interval, group_intervals
 from data_prep.errors import UserError
 from data_prep.preparation.clip import Preparation
@@ -70,7 +70,7 @@ def stores(folder: Path, identities: int, seed: int) -> dict[str, Path]:
     """A store for each mark, made where it is missing; the seed is that of the people drawn."""
     paths = {}
     for mark in MARKS:
-        paths[mark] = drawn_store(
+        paths[mark] = make_synthetic_store(
             folder / f"{mark}-{identities}-{SIDE}px-{seed}.h5",
             Preparation(frames=FRAMES, size=SIDE),
             identities=identities,
@@ -181,14 +181,14 @@ def table(results: Results, seeds: int, people: int) -> Table:
     for mark, words in MARKS.items():
         own = STREAMS.get(mark)
         cells = [
-            f"[bold]{cell(Figure(*results[f'{one} on {mark}']))}[/bold]"
+            f"[bold]{format_figure(Figure(*results[f'{one} on {mark}']))}[/bold]"
             if one == own
-            else cell(Figure(*results[f"{one} on {mark}"]))
+            else format_figure(Figure(*results[f"{one} on {mark}"]))
             for one in STREAMS.values()
         ]
         if own is not None:
             ahead, other = _ahead(results, own, mark, [(one, mark) for one in STREAMS.values()])
-            cells.append(f"{cell(Figure(*ahead), '+')} ({other[0]})")
+            cells.append(f"{format_figure(Figure(*ahead), '+')} ({other[0]})")
         shown.add_row(words, *cells)
     return shown
 

@@ -18,7 +18,7 @@ import numpy as np
 from rich.table import Table
 
 from artifacts.quiet import import_tensorflow
-from bench.shared.measure import machine
+from bench.shared.timing import describe_machine
 
 import_tensorflow()
 
@@ -145,10 +145,14 @@ def main() -> None:
     chosen = parser.parse_args()
     rows = list(measured(chosen.rounds))
     if chosen.json:
-        print(json.dumps({"machine": machine(), "rows": [vars(row) for row in rows]}, indent=1))
+        print(
+            json.dumps(
+                {"machine": describe_machine(), "rows": [vars(row) for row in rows]}, indent=1
+            )
+        )
     else:
         tables().print(table(rows))
-        print(machine())
+        print(describe_machine())
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""The real half of ``bench.ablations``: rows of ``bench.accuracy`` and what they compare.
+"""The real half of ``bench.ablations``: rows of ``bench.accuracy`` and their comparisons.
 
-A folder that ``bench.accuracy`` kept is read as it is; what is missing is trained as it trains.
+Scores that ``bench.accuracy`` kept are reused; missing rows are trained in the same way.
 """
 
 from __future__ import annotations
@@ -10,33 +10,36 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.ablations.compared import Comparison, joined
+from bench.ablations.comparison import Comparison, average_logits
 from bench.accuracy import accuracy, people, rows
-from bench.accuracy.rows import Kept, Key, Row
-from bench.accuracy.table import Judged
+from bench.accuracy.rows import Row, ScoreFile, ScoreKey
+from bench.accuracy.table import ScoredClips
 
 ALL_STREAMS = "all streams"
 WITH_NOISE, WITH_GAN = "spatial and noise residual", "spatial and gan"
 JOINED: Mapping[str, tuple[str, ...]] = {
-    ALL_STREAMS: rows.ALONE,
+    ALL_STREAMS: rows.SINGLE_STREAMS,
     WITH_NOISE: (rows.SPATIAL, "noise_residual"),
     WITH_GAN: (rows.SPATIAL, rows.GAN_STREAM),
     **{
-        f"all but {stream}": tuple(one for one in rows.ALONE if one != stream)
-        for stream in rows.ALONE
+        f"all but {stream}": tuple(one for one in rows.SINGLE_STREAMS if one != stream)
+        for stream in rows.SINGLE_STREAMS
     },
 }
-"""Detectors of one stream each, joined by the mean of their logits."""
+"""Detectors of one stream each, combined by the mean of their logits."""
 
 COMPARISONS = (
-    Comparison("grey beside red, green and blue", rows.RGB_GREY, rows.RGB),
-    *(Comparison(f"{stream} stream", ALL_STREAMS, f"all but {stream}") for stream in rows.ALONE),
-    Comparison("noise residual beside spatial", WITH_NOISE, rows.SPATIAL),
+    Comparison("grey in addition to colour", rows.RGB_GREY, rows.RGB),
+    *(
+        Comparison(f"{stream} stream", ALL_STREAMS, f"all but {stream}")
+        for stream in rows.SINGLE_STREAMS
+    ),
+    Comparison("noise residual in addition to spatial", WITH_NOISE, rows.SPATIAL),
     Comparison("pseudo-fakes", rows.SPATIAL, rows.NO_PSEUDO_FAKES),
     Comparison("fakes of a GAN", rows.GAN_FAKES, rows.SPATIAL),
     Comparison("features of its discriminator", WITH_GAN, rows.SPATIAL),
-    Comparison("preset quick for the recipe", rows.QUICK, rows.RECIPE),
-    Comparison("preset standard for the recipe", rows.STANDARD, rows.RECIPE),
+    Comparison("preset quick, not the recipe", rows.QUICK, rows.RECIPE),
+    Comparison("preset standard, not the recipe", rows.STANDARD, rows.RECIPE),
 )
 
 _IN_FOLDS = (rows.RGB, rows.RGB_GREY, rows.NO_PSEUDO_FAKES, rows.SPATIAL, "noise_residual")
@@ -48,12 +51,12 @@ _OFFICIAL = (
 )
 
 
-def in_order(seeds: Sequence[int], *, quick: bool = False) -> list[Row]:
-    """The rows, those that tell most for their time first: all people in turn, then the lists.
+def order_rows(seeds: Sequence[int], *, quick: bool = False) -> list[Row]:
+    """Return the rows, the most informative for their time first.
 
     Args:
-        seeds: of the trainings; the first alone is trained in folds.
-        quick: the channels on one fold alone.
+        seeds: Seeds of the trainings; only the first is trained in folds.
+        quick: Only the channels, on one fold.
     """
     if quick:
         return [Row(name, seeds[0], fold=0) for name in rows.CHANNELS]
@@ -66,98 +69,99 @@ def in_order(seeds: Sequence[int], *, quick: bool = False) -> list[Row]:
 
 @dataclasses.dataclass(frozen=True)
 class Results:
-    """What there is of the rows.
+    """Results of the rows.
 
     Attributes:
-        judged: test sets with the scores of every row and of those joined.
-        missing: rows that have not scored all of theirs.
-        earlier: rows of which only scores of other settings were kept.
-        seconds: of each training, by the name of its detector.
+        test_sets: Test sets with the scores of every row and of combined detectors.
+        missing: Rows that have not scored all their test sets.
+        outdated: Rows with scores of other settings only.
+        seconds: Duration of each training, by detector.
     """
 
-    judged: list[Judged]
+    test_sets: list[ScoredClips]
     missing: list[Row]
-    earlier: list[Row]
+    outdated: list[Row]
     seconds: dict[str, list[float]]
 
 
-def measured(chosen: argparse.Namespace, wanted: Sequence[Row]) -> Results:
-    """Train what is missing while there is time, and judge.
+def train_and_read(chosen: argparse.Namespace, wanted: Sequence[Row]) -> Results:
+    """Train missing rows until time is up, and return all results.
 
     Args:
-        chosen: ``keep``, ``minutes``, ``test`` and ``as_kept`` of the command line.
-        wanted: rows.
+        chosen: Command line with ``keep``, ``minutes``, ``test`` and ``as_kept``.
+        wanted: Rows to train.
 
     Raises:
-        UserError: the real data is not there.
+        UserError: The real data is missing.
     """
-    common = accuracy.test_sets(chosen.keep, chosen.test)
-    kept = Kept(chosen.keep / "scores.jsonl")
-    before = known(chosen, wanted, common, kept)
-    lacking = [row for row in wanted if _lacks(chosen, row, common, before)]
-    missing = accuracy.work(chosen, lacking, common)
-    entries = known(chosen, wanted, common, kept)
+    common = accuracy.make_test_sets(chosen.keep, chosen.test)
+    kept = ScoreFile(chosen.keep / "scores.jsonl")
+    kept_before = find_scores(chosen, wanted, common, kept)
+    lacking = [row for row in wanted if _is_missing(chosen, row, common, kept_before)]
+    missing = accuracy.train_missing(chosen, lacking, common)
+    entries = find_scores(chosen, wanted, common, kept)
     exact = kept.entries()
-    ours = [(row, _keys(chosen, row, common)) for row in wanted]
+    keyed = [(row, _keys(chosen, row, common)) for row in wanted]
     seconds: dict[str, list[float]] = {}
-    for row, keys in ours:
+    for row, keys in keyed:
         if keys and keys[0] in entries:
             seconds.setdefault(row.detector, []).append(entries[keys[0]]["seconds"])
-    plain, _ = accuracy.judge(chosen.keep, wanted, common, entries)
+    plain, _ = accuracy.collect_results(chosen.keep, wanted, common, entries)
     return Results(
-        [with_joined(clips) for clips in plain if clips.trained],
+        [add_joined(clips) for clips in plain if clips.trained],
         missing,
-        [row for row, keys in ours if any(key in entries and key not in exact for key in keys)],
+        [row for row, keys in keyed if any(key in entries and key not in exact for key in keys)],
         seconds,
     )
 
 
-def with_joined(clips: Judged) -> Judged:
-    """A test set with the scores of :data:`JOINED`, as far as their parts are there."""
-    made = {name: joined(clips, parts) for name, parts in JOINED.items()}
-    there = {name: scores for name, scores in made.items() if scores}
-    return dataclasses.replace(clips, trained={**clips.trained, **there})
+def add_joined(clips: ScoredClips) -> ScoredClips:
+    """Return a test set with the scores of :data:`JOINED` whose parts are present."""
+    made = {name: average_logits(clips, parts) for name, parts in JOINED.items()}
+    present = {name: scores for name, scores in made.items() if scores}
+    return dataclasses.replace(clips, trained={**clips.trained, **present})
 
 
-def known(
-    chosen: argparse.Namespace, wanted: Sequence[Row], common: Sequence[Any], kept: Kept
-) -> dict[Key, dict[str, Any]]:
-    """Kept scores by their keys; as kept, those of other settings too where there are no others.
+def find_scores(
+    chosen: argparse.Namespace, wanted: Sequence[Row], common: Sequence[Any], kept: ScoreFile
+) -> dict[ScoreKey, dict[str, Any]]:
+    """Return kept scores by key.
 
-    A row, what it was trained on and what it was tested on must be the same in any case.
+    With ``as_kept``, a row without scores of the current settings uses older ones. The row, its
+    training store and its test store must always match.
     """
     entries = kept.entries()
     if not chosen.as_kept:
         return entries
     found = dict(entries)
-    by_rest = {_but_for_manner(key): entry for key, entry in entries.items()}
+    by_rest = {_without_settings(key): entry for key, entry in entries.items()}
     for row in wanted:
         for key in _keys(chosen, row, common):
-            if key not in found and _but_for_manner(key) in by_rest:
-                found[key] = by_rest[_but_for_manner(key)]
+            if key not in found and _without_settings(key) in by_rest:
+                found[key] = by_rest[_without_settings(key)]
     return found
 
 
-def _keys(chosen: argparse.Namespace, row: Row, common: Sequence[Any]) -> list[Key]:
-    """What the scores of a row are kept by, of clips and of matched pairs."""
+def _keys(chosen: argparse.Namespace, row: Row, common: Sequence[Any]) -> list[ScoreKey]:
+    """Return the keys of a row's scores, on clips and on matched pairs."""
     paths = [
         path
-        for one in accuracy.tested_by(chosen.keep, row, common)
+        for one in accuracy.find_test_sets(chosen.keep, row, common)
         for path in (one.path, one.matched)
         if path is not None
     ]
-    return [rows.key(chosen.keep, row, rows.fingerprint(path)) for path in paths]
+    return [rows.score_key(chosen.keep, row, rows.read_fingerprint(path)) for path in paths]
 
 
-def _lacks(
+def _is_missing(
     chosen: argparse.Namespace,
     row: Row,
     common: Sequence[Any],
-    entries: Mapping[Key, Mapping[str, Any]],
+    entries: Mapping[ScoreKey, Mapping[str, Any]],
 ) -> bool:
     return any(key not in entries for key in _keys(chosen, row, common))
 
 
-def _but_for_manner(key: Key) -> Key:
+def _without_settings(key: ScoreKey) -> ScoreKey:
     name, _, *rest = key
     return name, *rest

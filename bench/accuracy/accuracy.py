@@ -1,17 +1,17 @@
-"""Detectors on people they never saw: ``DFSEARCH_REAL_DATA=FOLDER python -m bench.accuracy``.
+"""Accuracy of detectors on unseen people: ``DFSEARCH_REAL_DATA=FOLDER python -m bench.accuracy``.
 
-Detectors are trained on the training people of FaceForensics++, chosen on its validation people,
-and tested on its test people, on Celeb-DF and on any other prepared store (``--test STORE.h5``):
-the original recipe, the presets ``quick`` and ``standard``, each stream alone, and the quick preset
-with each manipulation method held out of training. ``--folds`` has all people of FaceForensics++
-take their turn as the tested ones instead.
+Detectors are trained on the training people of FaceForensics++ and selected on its validation
+people. They are tested on its test people, on Celeb-DF and on any other prepared store (``--test
+STORE.h5``). The rows are the original recipe, the presets ``quick`` and ``standard``, each stream
+alone, and the quick preset with each manipulation method held out of training. With ``--folds``,
+every person of FaceForensics++ is tested once, by cross-validation.
 
-Each is judged by the AUC of its video scores and by pair ranking, how often a fake scores above the
-very video it was made from; both again on matched pairs, of which the sharper clip is blurred
-until it is as sharp as the other; and by what it is ahead of the best score that needs no training.
+Each detector is scored by the AUC of its video scores and by pair ranking. Both are repeated on
+matched pairs, whose sharper clip is blurred until both are equally sharp. The margin is the
+detector minus the best baseline without training.
 
-Everything stays in ``--keep``: stores, models and scores. A bench started again goes on with what
-is missing; ``--minutes`` says for how long it works, the rows that tell most first.
+Stores, models and scores stay in ``--keep``. A restarted bench trains only missing rows, the most
+informative first; ``--minutes`` limits the time.
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ from typing import Any
 
 from bench.accuracy import data, people
 from bench.accuracy.rows import (
-    Kept,
-    Key,
     Row,
-    fingerprint,
-    in_folds,
-    in_order,
-    key,
-    lacking,
+    ScoreFile,
+    ScoreKey,
+    fold_rows,
+    missing_scores,
+    order_rows,
+    read_fingerprint,
+    score_key,
 )
 from bench.accuracy.table import (
     KINDS,
-    Judged,
-    held_out_table,
-    judged,
-    methods_table,
-    results,
-    sentences,
-    table,
-    together,
+    ScoredClips,
+    build_held_out_table,
+    build_methods_table,
+    build_table,
+    compute_results,
+    describe,
+    pool,
+    read_scored_clips,
 )
-from bench.accuracy.training import measure
+from bench.accuracy.training import train_and_score
 from data_prep.errors import UserError
 from data_prep.store.store import Store
 from search.cli.app import INTERRUPTED, USAGE
@@ -59,45 +59,53 @@ from search.cli.console import log, tables
 _GRACE_SECONDS = 60
 
 
-def test_sets(keep: Path, others: Sequence[Path]) -> list[data.TestSet]:
-    """FaceForensics++, Celeb-DF and the stores named beside them, none with anybody trained on."""
-    named = data.test_stores(keep)
-    found = [data.test_set(keep, name, path) for name, path in named.items()]
+def make_test_sets(keep: Path, others: Sequence[Path]) -> list[data.TestSet]:
+    """Return the test sets: FaceForensics++, Celeb-DF and the named stores.
+
+    Raises:
+        UserError: A test set shares people, files or pictures with the training store.
+    """
+    named = data.make_test_stores(keep)
+    found = [data.make_test_set(keep, name, path) for name, path in named.items()]
     for path in others:
-        with Store(data.train_store(keep)) as ours, Store(path) as theirs:
-            people.check_apart(ours, theirs)
-        found.append(data.test_set(keep, path.stem, path))
+        with Store(data.make_train_store(keep)) as ours, Store(path) as theirs:
+            people.check_no_overlap(ours, theirs)
+        found.append(data.make_test_set(keep, path.stem, path))
     return found
 
 
-def tested_by(keep: Path, row: Row, common: Sequence[data.TestSet]) -> list[data.TestSet]:
-    """The test sets of a row: with a method held out, its fakes alone; of a fold, its people."""
+def find_test_sets(keep: Path, row: Row, common: Sequence[data.TestSet]) -> list[data.TestSet]:
+    """Return the test sets of a row.
+
+    A row with a held-out method is tested on its fakes, a fold on its people, any other row on
+    ``common``.
+    """
     if row.held_out:
-        _, path = data.held_out_stores(keep, row.held_out, extras=row.extras)
-        return [data.test_set(keep, f"{row.held_out} held out", path)]
+        _, path = data.make_held_out_stores(keep, row.held_out, extras=row.extras)
+        return [data.make_test_set(keep, f"{row.held_out} held out", path)]
     if row.fold is not None:
-        _, path = data.fold_stores(keep, row.fold, extras=row.extras)
-        return [data.test_set(keep, f"fold {row.fold}", path)]
+        _, path = data.make_fold_stores(keep, row.fold, extras=row.extras)
+        return [data.make_test_set(keep, f"fold {row.fold}", path)]
     return list(common)
 
 
-def work(
+def train_missing(
     chosen: argparse.Namespace, rows: Sequence[Row], common: Sequence[data.TestSet]
 ) -> list[Row]:
-    """Train and score what is missing until the time is up; the rows that are still missing."""
+    """Train and score missing rows until time is up; return the rows that are still missing."""
     until = time.monotonic() + 60 * chosen.minutes
     missing = []
     for row in rows:
-        if not lacking(chosen.keep, row, tested_by(chosen.keep, row, common)):
+        if not missing_scores(chosen.keep, row, find_test_sets(chosen.keep, row, common)):
             continue
         left = until - time.monotonic()
-        if left <= 0 or not _in_own_process(chosen, row, left):
+        if left <= 0 or not _run_in_process(chosen, row, left):
             missing.append(row)
     return missing
 
 
-def _in_own_process(chosen: argparse.Namespace, row: Row, seconds: float) -> bool:
-    """Whether a row was finished; one that runs out of time is stopped and goes on next time."""
+def _run_in_process(chosen: argparse.Namespace, row: Row, seconds: float) -> bool:
+    """Run a row in its own process and return whether it finished before the time limit."""
     log.print(f"{row.name}: {seconds / 60:.0f} minutes left", markup=False)
     command = [sys.executable, "-m", "bench.accuracy", "--keep", str(chosen.keep)]
     command += [f"--test={path}" for path in chosen.test]
@@ -106,7 +114,7 @@ def _in_own_process(chosen: argparse.Namespace, row: Row, seconds: float) -> boo
     try:
         process.wait(timeout=seconds)
     except subprocess.TimeoutExpired:
-        log.print(f"{row.name}: the time is up", markup=False)
+        log.print(f"{row.name}: no time left; the next run resumes it", markup=False)
     finally:
         _stop(process)
     if process.returncode not in (0, INTERRUPTED):
@@ -115,7 +123,7 @@ def _in_own_process(chosen: argparse.Namespace, row: Row, seconds: float) -> boo
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End a row that is still running; a search keeps what its trials have found."""
+    """Stop a running row; a search keeps the results of finished trials."""
     if process.poll() is None:
         process.terminate()
         try:
@@ -125,110 +133,113 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
             process.wait()
 
 
-def judge(
+def collect_results(
     keep: Path,
     rows: Sequence[Row],
     common: Sequence[data.TestSet],
-    entries: Mapping[Key, Mapping[str, Any]] | None = None,
-) -> tuple[list[Judged], dict[str, dict[str, Judged]]]:
-    """Test sets of the rows with every score there is; those of methods held out, by method.
+    entries: Mapping[ScoreKey, Mapping[str, Any]] | None = None,
+) -> tuple[list[ScoredClips], dict[str, dict[str, ScoredClips]]]:
+    """Return the test sets of the rows with their scores, and those of held-out methods by method.
 
-    Both are of clips and of matched pairs.
+    Both contain clips and matched pairs.
 
     Args:
-        keep: folder of stores and scores.
-        rows: which.
-        common: test sets of the rows that have none of their own.
-        entries: scores by key; those kept if None.
+        keep: Folder of stores and scores.
+        rows: Rows to report.
+        common: Test sets of the rows that have none of their own.
+        entries: Scores by key; ``None`` reads the kept ones.
     """
     if entries is None:
-        entries = Kept(keep / "scores.jsonl").entries()
+        entries = ScoreFile(keep / "scores.jsonl").entries()
 
-    def scored(one: data.TestSet, ours: Sequence[Row], signs: Path) -> dict[str, Judged]:
-        """Of clips and of matched pairs."""
+    def read_sets(one: data.TestSet, ours: Sequence[Row], train: Path) -> dict[str, ScoredClips]:
+        """Return the clips and the matched pairs of one test set."""
         found = {}
         for path, kind in zip((one.path, one.matched), KINDS, strict=True):
             if path is None:
                 continue
-            mark = fingerprint(path)
+            mark = read_fingerprint(path)
             trained: dict[str, dict[int, list[float]]] = {}
             for row in ours:
-                entry = entries.get(key(keep, row, mark))
+                entry = entries.get(score_key(keep, row, mark))
                 if entry:
                     trained.setdefault(row.detector, {})[row.seed] = entry["scores"]
-            found[kind] = judged(f"{one.name}, {kind}", path, signs, trained)
+            found[kind] = read_scored_clips(f"{one.name}, {kind}", path, train, trained)
         return found
 
-    def pooled(title: str, sets: Sequence[dict[str, Judged]], *, apart: bool) -> dict[str, Judged]:
+    def pool_sets(
+        title: str, sets: Sequence[dict[str, ScoredClips]], *, apart: bool
+    ) -> dict[str, ScoredClips]:
         return {
-            kind: together(f"{title}, {kind}", parts, apart=apart)
+            kind: pool(f"{title}, {kind}", parts, apart=apart)
             for kind in KINDS
             if (parts := [found[kind] for found in sets if kind in found])
         }
 
-    signs = data.train_store(keep, extras=False)
-    found: list[dict[str, Judged]] = []
+    train = data.make_train_store(keep, extras=False)
+    found: list[dict[str, ScoredClips]] = []
     plain = [row for row in rows if not row.held_out and row.fold is None]
     if plain or not rows:
-        found = [scored(one, plain, signs) for one in common]
+        found = [read_sets(one, plain, train) for one in common]
         if len(found) > 1:
-            found.append(pooled("all of these", found, apart=False))
-    held_out: dict[str, dict[str, Judged]] = {}
+            found.append(pool_sets("all of these", found, apart=False))
+    held_out: dict[str, dict[str, ScoredClips]] = {}
     for method in dict.fromkeys(row.held_out for row in rows if row.held_out):
         ours = [row for row in rows if row.held_out == method]
-        (one,) = tested_by(keep, ours[0], common)
-        held_out[method] = scored(one, ours, signs)
+        (one,) = find_test_sets(keep, ours[0], common)
+        held_out[method] = read_sets(one, ours, train)
     folds = sorted({row.fold for row in rows if row.fold is not None})
     if folds:
         of_folds = []
         for fold in folds:
             ours = [row for row in rows if row.fold == fold]
-            signs, _ = data.fold_stores(keep, fold, extras=False)
-            of_folds += [scored(one, ours, signs) for one in tested_by(keep, ours[0], common)]
-        found.append(pooled("all people in turn", of_folds, apart=True))
-    return [part for kinds in found for part in kinds.values()], held_out
+            train, _ = data.make_fold_stores(keep, fold, extras=False)
+            of_folds += [
+                read_sets(one, ours, train) for one in find_test_sets(keep, ours[0], common)
+            ]
+        found.append(pool_sets("all people in turn", of_folds, apart=True))
+    return [clips for kinds in found for clips in kinds.values()], held_out
 
 
 def report(
-    parts: Sequence[Judged],
-    held_out: Mapping[str, Mapping[str, Judged]],
+    sets: Sequence[ScoredClips],
+    held_out: Mapping[str, Mapping[str, ScoredClips]],
     missing: Sequence[Row],
     *,
     as_json: bool,
 ) -> None:
-    """Print tables and sentences, or everything as JSON."""
+    """Print tables and sentences, or all figures as JSON."""
     if as_json:
-        every = [*parts, *(part for kinds in held_out.values() for part in kinds.values())]
-        print(json.dumps([_plain(part, results(part)) for part in every], indent=1))
+        every = [*sets, *(clips for kinds in held_out.values() for clips in kinds.values())]
+        print(json.dumps([_to_json(clips, compute_results(clips)) for clips in every], indent=1))
         return
-    found = [(part, results(part)) for part in parts]
+    found = [(clips, compute_results(clips)) for clips in sets]
     console = tables()
-    for part, figures in found:
-        console.print(table(part, figures))
-        by_method = methods_table(part, figures)
+    for clips, figures in found:
+        console.print(build_table(clips, figures))
+        by_method = build_methods_table(clips, figures)
         if by_method is not None:
             console.print(by_method)
         console.print()
-    said = [sentence for part, figures in found for sentence in sentences(part, figures)]
-    for sentence in said:
+    sentences = [sentence for clips, figures in found for sentence in describe(clips, figures)]
+    for sentence in sentences:
         console.print(sentence, markup=False)
-    if not said and any(part.trained for part in parts):
+    if not sentences and any(clips.trained for clips in sets):
         console.print(
-            "no set has the five groups of people of each label that an interval needs, so nothing "
-            "here is told from chance: test more people with --test STORE.h5, or all in turn with "
-            "--folds"
+            "no confidence intervals: they need five identity groups of each label in a test set. "
+            "Test more people with --test STORE.h5, or every person once with --folds"
         )
-    if any(part.trained for kinds in held_out.values() for part in kinds.values()):
-        console.print(held_out_table(held_out))
+    if any(clips.trained for kinds in held_out.values() for clips in kinds.values()):
+        console.print(build_held_out_table(held_out))
     if missing:
         names = ", ".join(row.name for row in missing)
-        console.print(f"missing, the same command goes on with them: {names}", markup=False)
+        console.print(f"missing; to continue, repeat the command: {names}", markup=False)
 
 
-def _plain(part: Judged, figures: dict[str, Any]) -> dict[str, Any]:
+def _to_json(clips: ScoredClips, figures: dict[str, Any]) -> dict[str, Any]:
     return {
-        "clips": part.title,
-        "size": part.size,
+        "clips": clips.title,
+        "size": clips.size,
         "figures": {
             score: {name: dataclasses.asdict(figure) for name, figure in of_score.items()}
             for score, of_score in figures.items()
@@ -236,49 +247,65 @@ def _plain(part: Judged, figures: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _chosen() -> argparse.Namespace:
+def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench.accuracy", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument(
-        "--keep", type=Path, required=True, metavar="FOLDER", help="where all stays"
+        "--keep",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="stores, models, scores",
     )
-    parser.add_argument("--seeds", default="0,1,2", help="of the trainings, comma-separated")
-    parser.add_argument("--only", default="", metavar="ROWS", help="as quick-0,spatial-*")
-    parser.add_argument("--quick", action="store_true", help="one seed, quick rows")
-    parser.add_argument("--folds", action="store_true", help="test all people in turn")
-    parser.add_argument("--minutes", type=float, default=120, help="to work for; 0 prints alone")
-    parser.add_argument("--test", type=Path, action="append", default=[], metavar="STORE.h5")
-    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--seeds", default="0,1,2", help="seeds of the trainings, comma-separated")
+    parser.add_argument("--only", default="", metavar="ROWS", help="such as quick-0,spatial-*")
+    parser.add_argument("--quick", action="store_true", help="run one seed of the short rows")
+    parser.add_argument("--folds", action="store_true", help="test every person once")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=120,
+        help="0: print kept scores",
+    )
+    parser.add_argument(
+        "--test",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="STORE.h5",
+        help="another store to test on",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--row", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 def main() -> None:
-    """Measure and print."""
-    chosen = _chosen()
-    # A row is asked to end as a person would ask it, also where interruptions are ignored.
+    """Train missing rows and print the results."""
+    chosen = _parse_arguments()
+    # A shell may start this with interruptions ignored; a row must still stop on SIGTERM.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        common = test_sets(chosen.keep, chosen.test)
+        common = make_test_sets(chosen.keep, chosen.test)
         if chosen.row:
             row = Row(**json.loads(chosen.row))
-            measure(chosen.keep, row, tested_by(chosen.keep, row, common))
+            train_and_score(chosen.keep, row, find_test_sets(chosen.keep, row, common))
             return
         for one in common:
-            log.print(f"{one.name}: its {one.split} clips are tested", markup=False)
+            log.print(f"{one.name}: testing on split {one.split}", markup=False)
         seeds = [int(seed) for seed in chosen.seeds.split(",")]
-        rows = in_order(seeds, data.methods(chosen.keep), quick=chosen.quick)
+        rows = order_rows(seeds, data.list_methods(chosen.keep), quick=chosen.quick)
         if chosen.folds:
-            rows = in_folds(seeds, quick=chosen.quick)
+            rows = fold_rows(seeds, quick=chosen.quick)
         patterns = [pattern for pattern in chosen.only.split(",") if pattern]
         if patterns:
             rows = [row for row in rows if any(fnmatch(row.name, one) for one in patterns)]
-        missing = work(chosen, rows, common)
-        report(*judge(chosen.keep, rows, common), missing, as_json=chosen.json)
+        missing = train_missing(chosen, rows, common)
+        report(*collect_results(chosen.keep, rows, common), missing, as_json=chosen.json)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(USAGE)
     except KeyboardInterrupt:
-        print("stopped; the same command goes on where it was", file=sys.stderr)
+        print("stopped; to resume, repeat the command", file=sys.stderr)
         sys.exit(INTERRUPTED)

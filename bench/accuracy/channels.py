@@ -1,8 +1,8 @@
-"""The spatial stream with the grey channel beside colour, or without: what grey is worth.
+"""A spatial network with and without the grey channel.
 
-The streams of the project never show one network both: colour goes to ``spatial``, grey to
-``micro_expression`` and ``noise_residual``. The original recipe gave all four channels to one
-network; this is that network, and the same without the fourth.
+The streams of the project never show one network both: ``spatial`` sees colour,
+``micro_expression`` and ``noise_residual`` see grey. The original recipe gave all four channels to
+one network; this is that network, with and without the fourth channel.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from spaces.streams.temporal import TemporalBlock
 
 NETWORK = "small_cnn"
 COLOURS = (0, 1, 2)
-SEEN: Mapping[str, tuple[int, ...]] = {RGB: COLOURS, RGB_GREY: (*COLOURS, GREY_CHANNEL)}
-"""Channels of the frames that the network sees, by the detector's name."""
+CHANNEL_INDICES: Mapping[str, tuple[int, ...]] = {RGB: COLOURS, RGB_GREY: (*COLOURS, GREY_CHANNEL)}
+"""Indices of the input channels by detector name."""
 
 
 @keras.saving.register_keras_serializable(package="dfsearch_bench")
 class ChannelsBlock(SpatialBlock):
-    """Frame by frame features of some channels: uint8 (T, H, W, 4) to float (T, F).
+    """Frame-wise features of selected channels: uint8 (T, H, W, 4) to float (T, F).
 
     Args:
-        channels: of red, green, blue and grey, by number.
-        block: of :class:`spaces.streams.spatial.SpatialBlock`.
+        channels: Indices of red, green, blue and grey.
+        block: Arguments of :class:`spaces.streams.spatial.SpatialBlock`.
     """
 
     def __init__(self, channels: Sequence[int] = COLOURS, **block: Any) -> None:
@@ -52,24 +52,24 @@ class ChannelsBlock(SpatialBlock):
         return self._small(hp, self.backbones[0], x)
 
 
-def channels_space(clip_shape: Sequence[int], name: str) -> DetectorGraph:
-    """The network on the channels of :data:`SEEN`, under the mean over frames."""
-    block = ChannelsBlock(SEEN[name])
+def build_channels_space(clip_shape: Sequence[int], name: str) -> DetectorGraph:
+    """Return the space of the network on its channels, with the mean over frames."""
+    block = ChannelsBlock(CHANNEL_INDICES[name])
     return detector_space(
         clip_shape, streams=("spatial",), spatial=block, temporal=TemporalBlock(kind="mean")
     )
 
 
-def without_grey(kernel: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-    """A convolution of colour that gives what one of colour and grey gives.
+def merge_grey(kernel: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """Return a convolution of colour that equals a convolution of colour and grey.
 
-    Grey is the mean of the three colours, so whatever a first layer makes of it, it can make of
-    them: with grey a network can compute nothing more, but for grey's rounding to whole levels.
+    Grey is the mean of the three colours. A network with grey can therefore compute nothing more,
+    except for the rounding of grey to whole levels.
 
     Args:
-        kernel: (..., 4, C'), of red, green, blue and grey.
+        kernel: Kernel of red, green, blue and grey, (..., 4, C').
 
     Returns:
-        (..., 3, C').
+        Kernel of red, green and blue, (..., 3, C').
     """
     return kernel[..., :GREY_CHANNEL, :] + kernel[..., GREY_CHANNEL:, :] / len(COLOURS)

@@ -1,20 +1,20 @@
-"""The stores of ``bench.accuracy``: who detectors are trained on, and who they never saw.
+"""Stores of ``bench.accuracy``: training people and unseen people.
 
-Everything is made once below a folder that is kept, from the folder that ``DFSEARCH_REAL_DATA``
-names. Of that, what is there is used:
+All stores are made once, in the folder of ``--keep``, from the folder named by
+``DFSEARCH_REAL_DATA``. These data sets are used if present:
 
 =====================  ===========================================================================
 ``ffpp``               FaceForensics++ in its official layout, with its official split lists
-``ffpp_methods``       the same of other people, with more methods
-``celebdf``            Celeb-DF in its official layout; all of it is tested on
-``real_clips/mead``    real clips, names begin with the person; more reals for training
-``real_clips/grid``    real clips of speakers that are not told apart; for training alone
-``faces_lfw``          real stills, a folder a person; for training, shown as clips of equal frames
+``ffpp_methods``       the same with other people and more methods
+``celebdf``            Celeb-DF in its official layout; tested whole
+``real_clips/mead``    real clips whose names begin with the person; more reals for training
+``real_clips/grid``    real clips without known identities; for training only
+``faces_lfw``          real stills, one folder a person; for training, as clips of equal frames
 =====================  ===========================================================================
 
-Training and validation people are those of the official lists; the test people of FaceForensics++
-and all of Celeb-DF are nowhere else. A store that shares a person, a file or a picture with what
-is trained on is refused.
+Training and validation people are those of the official lists. The test people of FaceForensics++
+and all of Celeb-DF appear nowhere else. A test store that shares a person, a file or a picture
+with the training store is refused.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ import numpy as np
 
 from artifacts.evaluation.matching import ClipReader, write_matched
 from bench.accuracy.people import (
-    check_apart,
-    check_sides,
-    person,
-    tested_rows,
-    without_fold,
-    without_method,
+    check_no_overlap,
+    check_splits,
+    qualify_group,
+    select_test_rows,
+    split_without_fold,
+    split_without_method,
 )
 from data_prep.errors import UserError
 from data_prep.preparation.clip import Preparation
@@ -51,24 +51,25 @@ VARIABLE = "DFSEARCH_REAL_DATA"
 FRAMES, SIDE = 8, 128
 
 FACE_FORENSICS, CELEB_DF = "FaceForensics++", "Celeb-DF"
-FORGED = ("ffpp", "ffpp_methods")
-CELEB = "celebdf"
-PERSONS = ("real_clips/mead", "faces_lfw")
-"""Reals of people who are told apart: some of them are for validation."""
-STRANGERS = ("real_clips/grid",)
+FACE_FORENSICS_SETS = ("ffpp", "ffpp_methods")
+CELEB_DF_SET = "celebdf"
+IDENTIFIED_REALS = ("real_clips/mead", "faces_lfw")
+"""Reals with known identities, partly for validation."""
+UNIDENTIFIED_REALS = ("real_clips/grid",)
+"""Reals without identities, for training only."""
 
 VAL_SHARE = 0.2
 
 
 @dataclasses.dataclass(frozen=True)
 class TestSet:
-    """Clips that detectors are tested on.
+    """Clips to test detectors on.
 
     Attributes:
-        name: for the table.
-        path: of the store.
-        matched: of the store of its matched pairs; None where it has none.
-        split: ``test`` where the store has both labels there, else ``all`` of its clips.
+        name: Name in the table.
+        path: Store.
+        matched: Store of its matched pairs; ``None`` if there are none.
+        split: ``test`` if that split has both labels, else ``all``.
     """
 
     name: str
@@ -77,124 +78,123 @@ class TestSet:
     split: str
 
 
-def train_store(keep: Path, *, extras: bool = True) -> Path:
-    """The store for training: FaceForensics++ people of the official train and val lists.
+def make_train_store(keep: Path, *, extras: bool = True) -> Path:
+    """Return the training store: the official train and val people of FaceForensics++.
 
     Args:
-        keep: folder for all stores; made if missing.
-        extras: add the reals of other sets, whole people to train or val, for pseudo-fakes.
+        keep: Folder for all stores, made if missing.
+        extras: Add reals of other data sets to train or val, for pseudo-fakes.
 
     Raises:
-        UserError: the real data is not there, or train and val are not apart.
+        UserError: The real data is missing, or train and val overlap.
     """
-    path = keep / "stores" / f"{_kind(extras)}.h5"
+    path = keep / "stores" / f"{_train_name(extras)}.h5"
     if not path.exists():
-        clips = _forged(keep, ("train", "val"))
-        _write(path, [*clips, *_extras(keep)] if extras else clips, check_sides)
+        clips = _read_face_forensics(keep, ("train", "val"))
+        _write(path, [*clips, *_read_extras(keep)] if extras else clips, check_splits)
     return path
 
 
-def held_out_stores(keep: Path, method: str, *, extras: bool = True) -> tuple[Path, Path]:
-    """Stores for training without a method, and for a test on its fakes and their reals alone.
+def make_held_out_stores(keep: Path, method: str, *, extras: bool = True) -> tuple[Path, Path]:
+    """Return a training store without a method, and a test store of its fakes and their reals.
 
-    See :func:`accuracy_people.without_method`.
+    See :func:`bench.accuracy.people.split_without_method`.
 
     Raises:
-        UserError: only training people have fakes of the method.
+        UserError: Only training people have fakes of the method.
     """
-    train = keep / "stores" / f"{_kind(extras)}-without-{method}.h5"
+    train = keep / "stores" / f"{_train_name(extras)}-without-{method}.h5"
     test = keep / "stores" / f"test-{method}.h5"
     if not (train.exists() and test.exists()):
-        clips = _forged(keep, ("train", "val", "test"))
-        _write_both(keep, train, test, *without_method(clips, method), extras=extras)
+        clips = _read_face_forensics(keep, ("train", "val", "test"))
+        _write_both(keep, train, test, *split_without_method(clips, method), extras=extras)
     return train, test
 
 
-def fold_stores(keep: Path, fold: int, *, extras: bool = True) -> tuple[Path, Path]:
-    """Stores for training without one fold of the people of FaceForensics++, and for a test on it.
+def make_fold_stores(keep: Path, fold: int, *, extras: bool = True) -> tuple[Path, Path]:
+    """Return a training store without one fold of FaceForensics++, and the test store of that fold.
 
-    The official lists leave few people of a small sample to test on; here everyone is tested once.
-    See :func:`accuracy_people.without_fold`.
+    The official test list is short in a small sample; cross-validation tests every person once. See
+    :func:`bench.accuracy.people.split_without_fold`.
 
     Raises:
-        UserError: the real data is not there, or the sides are not apart.
+        UserError: The real data is missing, or the splits overlap.
     """
-    train = keep / "stores" / f"{_kind(extras)}-fold{fold}.h5"
+    train = keep / "stores" / f"{_train_name(extras)}-fold{fold}.h5"
     test = keep / "stores" / f"test-fold{fold}.h5"
     if not (train.exists() and test.exists()):
-        clips = _forged(keep, ("train", "val", "test"))
-        _write_both(keep, train, test, *without_fold(clips, fold), extras=extras)
+        clips = _read_face_forensics(keep, ("train", "val", "test"))
+        _write_both(keep, train, test, *split_without_fold(clips, fold), extras=extras)
     return train, test
 
 
-def methods(keep: Path) -> list[str]:
-    """Manipulation methods of which one can be held out, by name."""
-    with Store(train_store(keep, extras=False)) as store:
+def list_methods(keep: Path) -> list[str]:
+    """Return the names of the manipulation methods that can be held out."""
+    with Store(make_train_store(keep, extras=False)) as store:
         return sorted(set(store.methods[store.labels == FAKE].tolist()))
 
 
-def test_stores(keep: Path) -> dict[str, Path]:
-    """The stores that are tested on, by name: FaceForensics++ and Celeb-DF, what is there of them.
+def make_test_stores(keep: Path) -> dict[str, Path]:
+    """Return the test stores by name: FaceForensics++ and, if present, Celeb-DF.
 
     Raises:
-        UserError: the real data is not there, or shares something with the training store.
+        UserError: The real data is missing, or overlaps the training store.
     """
     found: dict[str, Path] = {}
     path = keep / "stores" / "test-forged.h5"
     if not path.exists():
-        _write(path, _forged(keep, ("test",)), _apart_from(train_store(keep)))
+        _write(path, _read_face_forensics(keep, ("test",)), _check_against(make_train_store(keep)))
     found[FACE_FORENSICS] = path
-    if _is_there(CELEB):
+    if _exists(CELEB_DF_SET):
         path = keep / "stores" / "test-celeb.h5"
         if not path.exists():
-            clips = list(_clips(_prepared(keep, CELEB, policy=splits.TEST)))
-            _write(path, clips, _apart_from(train_store(keep)))
+            clips = list(_read_clips(_prepare_set(keep, CELEB_DF_SET, policy=splits.TEST)))
+            _write(path, clips, _check_against(make_train_store(keep)))
         found[CELEB_DF] = path
     return found
 
 
-def test_set(keep: Path, name: str, path: Path) -> TestSet:
-    """A store as it is tested on, with its matched pairs made where they are missing.
+def make_test_set(keep: Path, name: str, path: Path) -> TestSet:
+    """Return a store as a test set, with its matched pairs made if missing.
 
     Raises:
-        UserError: it has not both labels.
+        UserError: The store lacks a label.
     """
-    path = _as_trained(keep, path)
+    path = _fit_store(keep, path)
     with Store(path) as store:
-        rows, split = tested_rows(store)
+        rows, split = select_test_rows(store)
         matched = keep / "stores" / f"matched-{store.fingerprint[:16]}.h5"
-        none = matched.with_suffix(".none")
-        if not matched.exists() and not none.exists():
+        unmatched = matched.with_suffix(".none")
+        if not matched.exists() and not unmatched.exists():
             try:
                 write_matched(store, rows, matched)
             except UserError as error:
-                none.write_text(f"{error}\n")
+                unmatched.write_text(f"{error}\n")
     return TestSet(name, path, matched if matched.exists() else None, split)
 
 
-# What is prepared.
-
-
-def _real_data() -> Path:
+def _find_real_data() -> Path:
     folder = os.environ.get(VARIABLE)
-    if not folder or not (Path(folder) / FORGED[0]).is_dir():
-        said = f"names {folder}, which has no {FORGED[0]}/" if folder else "is not set"
+    if not folder or not (Path(folder) / FACE_FORENSICS_SETS[0]).is_dir():
+        problem = (
+            f"names {folder}, which has no {FACE_FORENSICS_SETS[0]}/" if folder else "is not set"
+        )
         raise UserError(
-            f"{VARIABLE} {said}: name the folder of real videos that holds {FORGED[0]}/ in the "
-            "layout of FaceForensics++"
+            f"{VARIABLE} {problem}: name the folder of real videos that holds "
+            f"{FACE_FORENSICS_SETS[0]}/ in the layout of FaceForensics++"
         )
     return Path(folder)
 
 
-def _is_there(name: str) -> bool:
-    return (_real_data() / name).is_dir()
+def _exists(name: str) -> bool:
+    return (_find_real_data() / name).is_dir()
 
 
-def _prepared(keep: Path, name: str, *, policy: str, label: int | None = None) -> Path:
-    """The store of one set, prepared where it is missing; a preparation that was killed goes on."""
+def _prepare_set(keep: Path, name: str, *, policy: str, label: int | None = None) -> Path:
+    """Return the store of one data set, prepared if missing; a killed preparation resumes."""
     path = keep / "stores" / "sets" / f"{name.replace('/', '-')}.h5"
     if not path.exists():
-        source = _real_data() / name
+        source = _find_real_data() / name
         with bars(f"preparing {name}", "writing") as [preparing, writing]:
             prepare(
                 source,
@@ -208,42 +208,42 @@ def _prepared(keep: Path, name: str, *, policy: str, label: int | None = None) -
     return path
 
 
-def _clips(path: Path) -> Iterator[Clip]:
-    """Every clip of a prepared set, each identity group named with its data set."""
+def _read_clips(path: Path) -> Iterator[Clip]:
+    """Yield every clip of a prepared set, its identity group qualified by the data set."""
     with Store(path) as store:
         read = ClipReader(store)
         for row in range(len(store)):
             clip = read(row)
-            yield dataclasses.replace(clip, group=person(clip.key, clip.group))
+            yield dataclasses.replace(clip, group=qualify_group(clip.key, clip.group))
 
 
-def _forged(keep: Path, wanted: Sequence[str]) -> list[Clip]:
-    """Clips of FaceForensics++ in these official splits."""
+def _read_face_forensics(keep: Path, wanted: Sequence[str]) -> list[Clip]:
+    """Return the clips of FaceForensics++ in these official splits."""
     found: dict[str, Clip] = {}
-    for name in filter(_is_there, FORGED):
-        for clip in _clips(_prepared(keep, name, policy=splits.OFFICIAL)):
+    for name in filter(_exists, FACE_FORENSICS_SETS):
+        for clip in _read_clips(_prepare_set(keep, name, policy=splits.OFFICIAL)):
             if clip.split in wanted:
                 found.setdefault(clip.key, clip)
     return [found[key] for key in sorted(found)]
 
 
-def _extras(keep: Path) -> list[Clip]:
-    """Reals of other sets, some whole people for validation."""
+def _read_extras(keep: Path) -> list[Clip]:
+    """Return reals of other data sets, some identity groups for validation."""
     found = []
-    for name in filter(_is_there, (*PERSONS, *STRANGERS)):
-        clips = list(_clips(_prepared(keep, name, policy=splits.TEST, label=REAL)))
+    for name in filter(_exists, (*IDENTIFIED_REALS, *UNIDENTIFIED_REALS)):
+        clips = list(_read_clips(_prepare_set(keep, name, policy=splits.TEST, label=REAL)))
         people = sorted({clip.group for clip in clips}, key=shuffled(0))
-        held = people[: max(1, round(VAL_SHARE * len(people)))] if name in PERSONS else []
+        held = people[: max(1, round(VAL_SHARE * len(people)))] if name in IDENTIFIED_REALS else []
         for clip in clips:
             split = "val" if clip.group in held else "train"
-            found.append(dataclasses.replace(_lasting(clip), split=split))
+            found.append(dataclasses.replace(_repeat_still(clip), split=split))
     return found
 
 
-def _as_trained(keep: Path, path: Path) -> Path:
-    """A store of as many frames of the size that is trained on: itself, or one made of it.
+def _fit_store(keep: Path, path: Path) -> Path:
+    """Return a store of the training frame count and size: the same store, or a converted one.
 
-    Of longer clips evenly spaced frames are shown, of shorter ones some again; modalities are left.
+    Longer clips are sampled evenly, shorter ones repeat frames; modalities are dropped.
     """
     with Store(path) as store:
         if store.clip_shape[:3] == (FRAMES, SIDE, SIDE):
@@ -251,13 +251,13 @@ def _as_trained(keep: Path, path: Path) -> Path:
         made = keep / "stores" / f"as-trained-{store.fingerprint[:16]}.h5"
         if not made.exists():
             read = ClipReader(store)
-            clips = (_refitted(read(row)) for row in range(len(store)))
+            clips = (_fit_clip(read(row)) for row in range(len(store)))
             write_store(made, clips, [], store.preparation)
     return made
 
 
-def _refitted(clip: Clip) -> Clip:
-    """A clip of as many frames, evenly spaced, of the size that is trained on."""
+def _fit_clip(clip: Clip) -> Clip:
+    """Return a clip with evenly spaced frames of the training count and size."""
     count, side = clip.frames.shape[:2]
     places = np.round(np.linspace(0, count - 1, FRAMES)).astype(int)
     arrays = {name: getattr(clip, name)[places] for name in ("frames", *FRAME_FIELDS)}
@@ -268,8 +268,8 @@ def _refitted(clip: Clip) -> Clip:
     return dataclasses.replace(clip, **arrays, modalities={})
 
 
-def _lasting(clip: Clip) -> Clip:
-    """A still as a clip of equal frames; a clip as it is."""
+def _repeat_still(clip: Clip) -> Clip:
+    """Return a still as a clip of equal frames, and a clip unchanged."""
     if len(clip.frames) == FRAMES:
         return clip
     arrays = {
@@ -278,7 +278,7 @@ def _lasting(clip: Clip) -> Clip:
     return dataclasses.replace(clip, **arrays)
 
 
-def _kind(extras: bool) -> str:
+def _train_name(extras: bool) -> str:
     return "train" if extras else "train-forged"
 
 
@@ -291,28 +291,30 @@ def _write_both(
     *,
     extras: bool,
 ) -> None:
-    _write(train, [*training, *_extras(keep)] if extras else training, check_sides)
-    _write(test, testing, _apart_from(train))
+    _write(train, [*training, *_read_extras(keep)] if extras else training, check_splits)
+    _write(test, testing, _check_against(train))
 
 
-def _apart_from(train: Path) -> Callable[[Store], None]:
-    """A check that a store is a fair test of what is trained on another."""
+def _check_against(train: Path) -> Callable[[Store], None]:
+    """Return a check that a store is a fair test of a training store."""
 
     def check(theirs: Store) -> None:
         with Store(train) as ours:
-            check_apart(ours, theirs)
+            check_no_overlap(ours, theirs)
 
     return check
 
 
 def _write(path: Path, clips: Sequence[Clip], check: Callable[[Store], None]) -> None:
-    """Write a store, unless it fails the check."""
+    """Write a store unless it fails the check."""
     if not clips:
-        raise UserError(f"no clip for {path.name}: the official lists name nobody who is there")
+        raise UserError(
+            f"no clips for {path.name}: no video of the people in the official lists was found"
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     unchecked = path.with_suffix(".unchecked")
     try:
-        write_store(unchecked, clips, [], _description(clips, path.parent / "sets"))
+        write_store(unchecked, clips, [], _describe_store(clips, path.parent / "sets"))
         with Store(unchecked) as store:
             check(store)
         unchecked.replace(path)
@@ -320,8 +322,8 @@ def _write(path: Path, clips: Sequence[Clip], check: Callable[[Store], None]) ->
         unchecked.unlink(missing_ok=True)
 
 
-def _description(clips: Sequence[Clip], sets: Path) -> dict[str, Any]:
-    """What the store keeps of how it was made."""
+def _describe_store(clips: Sequence[Clip], sets: Path) -> dict[str, Any]:
+    """Return the preparation record of a store."""
     synthetic = False
     for path in sorted(sets.glob("*.h5")):
         with Store(path) as store:

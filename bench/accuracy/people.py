@@ -1,4 +1,4 @@
-"""Who is trained on and who is tested in ``bench.accuracy``, and that nobody is both."""
+"""Training people and test people of ``bench.accuracy``, and checks that they do not overlap."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from data_prep.store.format import FAKE, REAL
 from data_prep.store.store import Clip, Store
 
 FOLDS = 4
-# Neighbours in size lie two folds apart.
-_SEATS = (0, 2, 1, 3)
+# Groups next to each other in size are two folds apart.
+_FOLD_ORDER = (0, 2, 1, 3)
 
 
-def without_method(clips: Iterable[Clip], method: str) -> tuple[list[Clip], list[Clip]]:
-    """Clips for training without a method, train and val, and those for its test.
+def split_without_method(clips: Iterable[Clip], method: str) -> tuple[list[Clip], list[Clip]]:
+    """Return training clips without a method, and test clips of that method.
 
-    The official test people are tested where they have fakes of the method. Otherwise those of
-    validation are, and as many groups of training people without the method take their place.
+    The official test people are tested if they have fakes of the method. Otherwise validation
+    people are tested, and an equal number of training groups without the method replaces them.
 
     Raises:
-        UserError: only training people have fakes of the method.
+        UserError: Only training people have fakes of the method.
     """
     clips = list(clips)
     carriers: dict[str, set[str]] = {"train": set(), "val": set(), "test": set()}
@@ -57,17 +57,16 @@ def without_method(clips: Iterable[Clip], method: str) -> tuple[list[Clip], list
     return training, testing
 
 
-def without_fold(clips: Iterable[Clip], fold: int) -> tuple[list[Clip], list[Clip]]:
-    """Clips for training without a fold, train and val, and those of the fold.
+def split_without_fold(clips: Iterable[Clip], fold: int) -> tuple[list[Clip], list[Clip]]:
+    """Return training clips (train and val) without a fold, and the test clips of that fold.
 
-    Identity groups are dealt to :data:`FOLDS` folds (:func:`folds_of`); the next fold is for
-    validation, and the others are trained on.
+    The next fold is for validation, the others are for training; see :func:`assign_folds`.
     """
     clips = list(clips)
-    seats = folds_of(clip.group for clip in clips)
+    folds = assign_folds(clip.group for clip in clips)
     sides = {fold: "test", (fold + 1) % FOLDS: "val"}
     placed = [
-        dataclasses.replace(clip, split=sides.get(seats[clip.group], "train")) for clip in clips
+        dataclasses.replace(clip, split=sides.get(folds[clip.group], "train")) for clip in clips
     ]
     return (
         [clip for clip in placed if clip.split != "test"],
@@ -75,23 +74,22 @@ def without_fold(clips: Iterable[Clip], fold: int) -> tuple[list[Clip], list[Cli
     )
 
 
-def folds_of(groups: Iterable[str]) -> dict[str, int]:
-    """The fold of every identity group, given the group of each clip.
+def assign_folds(groups: Iterable[str]) -> dict[str, int]:
+    """Return the fold of every identity group, given the group of each clip.
 
-    Groups of many clips come first and lie two folds apart, so that every training has seen some
-    of them.
+    The largest groups are assigned first, two folds apart, so every training set contains some.
     """
     sizes = collections.Counter(groups)
     order = shuffled(0)
     ordered = sorted(sizes, key=lambda group: (-sizes[group], order(group)))
-    return {group: _SEATS[place % FOLDS] for place, group in enumerate(ordered)}
+    return {group: _FOLD_ORDER[position % FOLDS] for position, group in enumerate(ordered)}
 
 
-def tested_rows(store: Store) -> tuple[npt.NDArray[np.int64], str]:
-    """The rows of a store's test split where it has both labels, else all; and which it is.
+def select_test_rows(store: Store) -> tuple[npt.NDArray[np.int64], str]:
+    """Return the rows of the test split if it has both labels, else all rows; and which it is.
 
     Raises:
-        UserError: a label is missing.
+        UserError: A label is missing.
     """
     for rows, split in ((store.rows("test"), "test"), (np.arange(len(store)), "all")):
         if len(np.unique(store.labels[rows])) == 2:
@@ -99,63 +97,64 @@ def tested_rows(store: Store) -> tuple[npt.NDArray[np.int64], str]:
     raise UserError(f"{store.path} needs real and fake clips to test on; it has one label")
 
 
-def check_apart(ours: Store, theirs: Store) -> None:
-    """See that nobody and nothing of a store's tested clips is in a training store.
+def check_no_overlap(ours: Store, theirs: Store) -> None:
+    """Check that the test clips of a store share nothing with a training store.
 
-    Identity groups of a data set, files (SHA-256) and near-identical pictures are compared.
+    Identity groups, files (SHA-256) and near-identical pictures are compared.
 
     Args:
-        ours: trained on.
-        theirs: tested on.
+        ours: Training store.
+        theirs: Test store.
 
     Raises:
-        UserError: what they share.
+        UserError: They share something; the message names it.
     """
-    rows, _ = tested_rows(theirs)
-    refusal = f"{theirs.path} is no test of what is trained on {ours.path}"
+    rows, _ = select_test_rows(theirs)
+    refusal = f"{theirs.path} is no fair test of {ours.path}"
     shared = {
-        "identity group": set(people_of(ours).tolist()) & set(people_of(theirs, rows).tolist()),
+        "identity group": set(identity_groups(ours).tolist())
+        & set(identity_groups(theirs, rows).tolist()),
         "file": set(ours.sha256.tolist()) & set(theirs.sha256[rows].tolist()),
     }
     for what, found in shared.items():
         if found:
             more = f" and {len(found) - 1} more" if len(found) > 1 else ""
             raise UserError(
-                f"{refusal}: they share the {what} {min(found)}{more}; leave out what they share"
+                f"{refusal}: both contain the {what} {min(found)}{more}; remove shared clips"
             )
     pairs, closest = near_pairs(hash_clips(ours), hash_clips(theirs)[rows])
     if pairs:
-        _, row, place = closest[0]
+        _, row, position = closest[0]
         more = f" and {pairs - 1} more such pairs" if pairs > 1 else ""
         raise UserError(
-            f"{refusal}: {theirs.keys[rows[place]]} shows what {ours.keys[row]} shows{more}; "
-            "leave out what they share"
+            f"{refusal}: {theirs.keys[rows[position]]} shows the same pictures as "
+            f"{ours.keys[row]}{more}; remove shared clips"
         )
 
 
-def people_of(store: Store, rows: Any = slice(None)) -> npt.NDArray[np.str_]:
-    """Identity groups of these rows, each named with its data set."""
+def identity_groups(store: Store, rows: Any = slice(None)) -> npt.NDArray[np.str_]:
+    """Return the identity groups of these rows, qualified by data set."""
     pairs = zip(store.keys[rows].tolist(), store.groups[rows].tolist(), strict=True)
-    return np.array([person(key, group) for key, group in pairs])
+    return np.array([qualify_group(key, group) for key, group in pairs])
 
 
-def person(key: str, group: str) -> str:
-    """An identity group with the data set it is of: two sets may call two people alike."""
-    begin = f"{key.partition('/')[0]}: "
-    return group if group.startswith(begin) else begin + group
+def qualify_group(key: str, group: str) -> str:
+    """Return an identity group with its data set, since two data sets may use one name."""
+    prefix = f"{key.partition('/')[0]}: "
+    return group if group.startswith(prefix) else prefix + group
 
 
-def check_sides(store: Store) -> None:
-    """See that a store's own splits are apart.
+def check_splits(store: Store) -> None:
+    """Check that the splits of a store do not overlap.
 
     Raises:
-        UserError: a group, a file or a picture is in two of them.
+        UserError: A group, a file or a picture is in two splits.
     """
-    # Two data sets may call two videos alike.
+    # Two data sets may use the same video name.
     found = [leak for leak in find_leaks(store) if leak.kind != NAME]
     if found:
         places = " and ".join(f"{clip.key} in {clip.split}" for clip in found[0].examples[0].clips)
         raise UserError(
-            f"{store.path} would leak: {found[0].kind} on two sides, such as {places}; correct "
-            "the lists or leave one out"
+            f"{store.path} would leak: {found[0].kind} in two splits, for example {places}; "
+            "correct the split lists or remove one clip"
         )

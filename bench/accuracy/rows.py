@@ -1,7 +1,7 @@
-"""The rows of ``bench.accuracy``: which detectors are trained, how, and what they score.
+"""Rows of ``bench.accuracy``: detectors, their training settings and their kept scores.
 
-A row is one training, in a process of its own. Its model stays, and so do its scores of every test
-set, a line each in ``scores.jsonl``; what is there is not made again.
+A row is one training in its own process. Its model is kept, and its scores of every test set are
+kept as lines of ``scores.jsonl``; neither is computed twice.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from search.config.run_config import RunConfig
 
 RECIPE, QUICK, STANDARD = "recipe", "quick", "standard"
 
-RUNS: Mapping[str, Mapping[str, Any]] = {
+SEARCHES: Mapping[str, Mapping[str, Any]] = {
     # Two trials of small stock networks on colour, four epochs each, nothing else tuned.
     RECIPE: {
         "preset": "quick",
@@ -44,44 +44,44 @@ RUNS: Mapping[str, Mapping[str, Any]] = {
     QUICK: {"preset": "quick"},
     STANDARD: {"preset": "standard"},
 }
-"""Searches, by the settings of their run."""
+"""Run settings of the searches."""
 
 SPATIAL = "spatial"
-ALONE = (SPATIAL, "temporal", "micro_expression", "noise_residual")
-"""Streams by themselves."""
+SINGLE_STREAMS = (SPATIAL, "temporal", "micro_expression", "noise_residual")
+"""Detectors of a single stream."""
 
 GAN_FAKES, GAN_STREAM, NO_PSEUDO_FAKES = "gan_fakes", "gan", "no-pseudo-fakes"
-PARTS = (NO_PSEUDO_FAKES, GAN_FAKES, GAN_STREAM)
-"""What else there is to know the worth of: ``spatial`` without pseudo-fakes, ``spatial`` with fakes
-of a GAN as one method more, and the features of that GAN's discriminator by themselves."""
+VARIANTS = (NO_PSEUDO_FAKES, GAN_FAKES, GAN_STREAM)
+"""Detectors that isolate one part: ``spatial`` without pseudo-fakes, ``spatial`` with GAN fakes as
+an additional method, and the features of that GAN's discriminator alone."""
 
 RGB, RGB_GREY = CHANNELS = ("rgb", "rgb-grey")
-"""A small network on colour, and the same on colour and grey, trained as the recipe trains."""
+"""A small network on colour, and the same network on colour and grey, trained like the recipe."""
 
 _SPATIAL = {"space": {"streams": [SPATIAL]}}
-# What trains from nothing is not kept in the feature cache, and learns faster.
-_FROM_NOTHING = {"learning_rate": 1e-3}
+# A network trained from scratch bypasses the feature cache and tolerates a higher rate.
+_FROM_SCRATCH = {"learning_rate": 1e-3}
 _CHANNELS = {
     "space": {"streams": [SPATIAL], "backbones": ["small_cnn"]},
-    "architecture": _FROM_NOTHING,
-    "training": RUNS[RECIPE]["training"],
+    "architecture": _FROM_SCRATCH,
+    "training": SEARCHES[RECIPE]["training"],
     "objective": "auc",
 }
-ONE_TRAINING: Mapping[str, Mapping[str, Any]] = {
+SINGLE_TRAININGS: Mapping[str, Mapping[str, Any]] = {
     SPATIAL: _SPATIAL,
-    # Recurrence needs whole clips, for which the network is left as it is.
+    # Recurrence needs whole clips, so the network stays frozen.
     "temporal": {
         "space": {"streams": [SPATIAL], "fine_tune": "never"},
         "training": {"frames": 0, "views": 4},
     },
     "micro_expression": {
         "space": {"streams": ["micro_expression"]},
-        "architecture": _FROM_NOTHING,
+        "architecture": _FROM_SCRATCH,
         "training": {"frames": 0, "views": 0},
     },
     "noise_residual": {
         "space": {"streams": ["noise_residual"]},
-        "architecture": _FROM_NOTHING,
+        "architecture": _FROM_SCRATCH,
         "training": {"views": 0},
     },
     NO_PSEUDO_FAKES: {**_SPATIAL, "training": {"pseudo_fakes": 0.0}, "objective": "auc"},
@@ -90,14 +90,13 @@ ONE_TRAINING: Mapping[str, Mapping[str, Any]] = {
     RGB: _CHANNELS,
     RGB_GREY: _CHANNELS,
 }
-"""Trained once, with the defaults of their space, as the architecture stage of a run with these
-settings trains."""
+"""Run settings of detectors that are trained once, with the defaults of their space."""
 
 EPOCHS = 14
-"""Of one training."""
+"""Epochs of a single training."""
 
 WITHOUT_EXTRAS = (RECIPE, NO_PSEUDO_FAKES, *CHANNELS)
-"""Detectors that make no pseudo-fakes: of other sets' reals they would learn which set it is."""
+"""Detectors without pseudo-fakes: with reals of other data sets they would learn the data set."""
 
 GAN: Mapping[str, Any] = {
     "kind": "convolutional",
@@ -106,7 +105,7 @@ GAN: Mapping[str, Any] = {
     "discriminator_rate": 5e-4,
     "steps": 2000,
 }
-"""The GAN of a row, on the real faces it is trained on."""
+"""GAN of a row, trained on the real faces of its training store."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,10 +113,10 @@ class Row:
     """One training.
 
     Attributes:
-        detector: of :data:`RUNS`, :data:`ALONE`, :data:`PARTS` or :data:`CHANNELS`.
-        seed: of everything random in it.
-        held_out: the method it is trained without and tested on; empty for none.
-        fold: of the people it is tested on, where all take their turn; None for official lists.
+        detector: Key of :data:`SEARCHES` or :data:`SINGLE_TRAININGS`.
+        seed: Random seed.
+        held_out: Method that is tested and not trained on; empty for none.
+        fold: Cross-validation fold that is tested; ``None`` for the official lists.
     """
 
     detector: str
@@ -127,32 +126,32 @@ class Row:
 
     @property
     def name(self) -> str:
-        """Short and unique."""
+        """Short unique name."""
         without = f"-without-{self.held_out}" if self.held_out else ""
         fold = "" if self.fold is None else f"-fold{self.fold}"
         return f"{self.detector}-{self.seed}{without}{fold}"
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Of its run, or of a run whose architecture stage trains as it is trained."""
-        if self.detector in RUNS:
-            return dict(RUNS[self.detector])
-        settings = dict(ONE_TRAINING[self.detector])
+        """Settings of its run; a single training uses those of the architecture stage."""
+        if self.detector in SEARCHES:
+            return dict(SEARCHES[self.detector])
+        settings = dict(SINGLE_TRAININGS[self.detector])
         return settings | {"architecture": {"epochs": EPOCHS, **settings.get("architecture", {})}}
 
     def config(self, store: Path, run_dir: Path) -> RunConfig:
-        """Its settings, and the defaults they leave open."""
+        """Return the run configuration: the settings and the defaults."""
         places = {"store": store, "run_dir": run_dir, "seed": self.seed}
         return configuration.resolve(self.settings | places)
 
     @property
     def has_gan(self) -> bool:
-        """Whether a GAN is trained for it first."""
+        """Whether a GAN is trained first."""
         return self.detector in (GAN_FAKES, GAN_STREAM)
 
     @property
-    def manner(self) -> str:
-        """Digest of the settings that change it, the defaults they leave open among them."""
+    def settings_digest(self) -> str:
+        """Digest of all settings that affect the result, defaults included."""
         config = self.config(Path("store.h5"), Path("run"))
         settings = configuration.decisive(config)
         if self.has_gan:
@@ -161,121 +160,121 @@ class Row:
 
     @property
     def extras(self) -> bool:
-        """Whether it is trained with the reals of other sets."""
+        """Whether reals of other data sets are added to the training store."""
         return self.detector not in WITHOUT_EXTRAS
 
 
-def in_order(
+def order_rows(
     seeds: Sequence[int],
     methods: Sequence[str],
     *,
     quick: bool = False,
 ) -> list[Row]:
-    """All rows, those that tell most for their time first.
+    """Return all rows, the most informative for their time first.
 
     Args:
-        seeds: of the trainings.
-        methods: to be held out, each in turn.
-        quick: the first seed alone, of the recipe, the quick preset and the streams.
+        seeds: Seeds of the trainings.
+        methods: Methods to hold out, one row each.
+        quick: Only the first seed of the recipe, the quick preset and the streams.
     """
     if quick:
-        return [Row(name, seed) for seed in seeds[:1] for name in (QUICK, RECIPE, *ALONE)]
+        return [Row(name, seed) for seed in seeds[:1] for name in (QUICK, RECIPE, *SINGLE_STREAMS)]
     return [
-        *(Row(name, seed) for seed in seeds for name in (RECIPE, QUICK, *ALONE)),
+        *(Row(name, seed) for seed in seeds for name in (RECIPE, QUICK, *SINGLE_STREAMS)),
         *(Row(STANDARD, seed) for seed in seeds[:1]),
-        *(Row(name, seed) for seed in seeds for name in PARTS),
+        *(Row(name, seed) for seed in seeds for name in VARIANTS),
         *(Row(SPATIAL, seed, method) for seed in seeds for method in methods),
         *(Row(STANDARD, seed) for seed in seeds[1:]),
     ]
 
 
-def in_folds(seeds: Sequence[int], *, quick: bool = False) -> list[Row]:
-    """The rows in which everyone is tested once, a detector and seed after the other.
+def fold_rows(seeds: Sequence[int], *, quick: bool = False) -> list[Row]:
+    """Return the rows that test every person once, grouped by seed and detector.
 
     Args:
-        seeds: of the trainings.
-        quick: the first seed alone.
+        seeds: Seeds of the trainings.
+        quick: Only the first seed.
     """
     wanted = list(seeds)[:1] if quick else seeds
     return [
         Row(name, seed, fold=fold)
         for seed in wanted
-        for name in (RECIPE, QUICK, *ALONE, *PARTS)
+        for name in (RECIPE, QUICK, *SINGLE_STREAMS, *VARIANTS)
         for fold in range(people.FOLDS)
     ]
 
 
-KEY = ("row", "manner", "train", "test")
-Key: TypeAlias = "tuple[str, ...]"
-"""Name of a row, digest of its settings, fingerprints of the stores it is trained and tested on."""
+KEY_FIELDS = ("row", "manner", "train", "test")
+ScoreKey: TypeAlias = "tuple[str, ...]"
+"""Name and settings digest of a row, fingerprints of its training store and its test store."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Kept:
-    """Scores by row, by how and on which store it was trained, and by the store they are of.
+class ScoreFile:
+    """Scores by row, settings, training store and test store.
 
     Attributes:
-        path: of the file, a line an entry; a line that was cut off is not read.
+        path: File with one JSON entry a line; an incomplete line is skipped.
     """
 
     path: Path
 
-    def entries(self) -> dict[Key, dict[str, Any]]:
-        """Every entry by what it is of."""
+    def entries(self) -> dict[ScoreKey, dict[str, Any]]:
+        """Return every entry by its key."""
         found = {}
         lines = self.path.read_text().splitlines() if self.path.exists() else []
         for line in lines:
             try:
                 entry = json.loads(line)
-                found[tuple(entry[name] for name in KEY)] = entry
+                found[tuple(entry[name] for name in KEY_FIELDS)] = entry
             except (ValueError, KeyError, TypeError):
                 continue
         return found
 
     def add(self, entry: Mapping[str, Any]) -> None:
-        """Append a line; one that was cut off before it is closed first."""
+        """Append an entry, on a new line if the last line is incomplete."""
         cut_off = self.path.exists() and not self.path.read_text().endswith("\n")
         with self.path.open("a") as file:
             file.write("\n" * cut_off + json.dumps(entry) + "\n")
 
 
-def training_store(keep: Path, row: Row) -> Path:
-    """What a row is trained on."""
+def make_training_store(keep: Path, row: Row) -> Path:
+    """Return the training store of a row, made if missing."""
     if row.held_out:
-        return data.held_out_stores(keep, row.held_out, extras=row.extras)[0]
+        return data.make_held_out_stores(keep, row.held_out, extras=row.extras)[0]
     if row.fold is not None:
-        return data.fold_stores(keep, row.fold, extras=row.extras)[0]
-    return data.train_store(keep, extras=row.extras)
+        return data.make_fold_stores(keep, row.fold, extras=row.extras)[0]
+    return data.make_train_store(keep, extras=row.extras)
 
 
-def key(keep: Path, row: Row, tested: str) -> Key:
-    """What scores of a row are kept by.
+def score_key(keep: Path, row: Row, tested: str) -> ScoreKey:
+    """Return the key of a row's scores.
 
     Args:
-        keep: folder of the stores.
-        row: which.
-        tested: fingerprint of the store they are of.
+        keep: Folder of the stores.
+        row: Row of the scores.
+        tested: Fingerprint of the test store.
     """
-    return row.name, row.manner, fingerprint(training_store(keep, row)), tested
+    return row.name, row.settings_digest, read_fingerprint(make_training_store(keep, row)), tested
 
 
-def lacking(
+def missing_scores(
     keep: Path, row: Row, tested: Iterable[data.TestSet]
 ) -> list[tuple[Path, npt.NDArray[np.int64]]]:
-    """The stores a row has no scores of yet, plain and matched, and the rows of them to score."""
-    entries = Kept(keep / "scores.jsonl").entries()
+    """Return the test stores that a row has not scored, each with its rows to score."""
+    entries = ScoreFile(keep / "scores.jsonl").entries()
     found = []
     for one in tested:
         for path in (one.path, one.matched):
             if path is None:
                 continue
             with Store(path) as store:
-                if key(keep, row, store.fingerprint) not in entries:
-                    found.append((path, people.tested_rows(store)[0]))
+                if score_key(keep, row, store.fingerprint) not in entries:
+                    found.append((path, people.select_test_rows(store)[0]))
     return found
 
 
-def fingerprint(path: Path) -> str:
-    """Of a store's content."""
+def read_fingerprint(path: Path) -> str:
+    """Return the content fingerprint of a store."""
     with Store(path) as store:
         return store.fingerprint

@@ -1,4 +1,4 @@
-"""The work on a row of ``bench.accuracy``: train its detector, score what it is tested on."""
+"""Training of one row of ``bench.accuracy``, and its scores on the test sets."""
 
 from __future__ import annotations
 
@@ -17,37 +17,39 @@ from bench.accuracy.rows import (
     GAN,
     GAN_FAKES,
     GAN_STREAM,
-    KEY,
-    RUNS,
-    Kept,
+    KEY_FIELDS,
+    SEARCHES,
     Row,
-    fingerprint,
-    key,
-    lacking,
-    training_store,
+    ScoreFile,
+    make_training_store,
+    missing_scores,
+    read_fingerprint,
+    score_key,
 )
 from data_prep.store.store import Store
 
 
-def measure(keep: Path, row: Row, tested: Sequence[data.TestSet]) -> None:
-    """Train a row where it is not trained, and score what it lacks; for a process of its own.
+def train_and_score(keep: Path, row: Row, tested: Sequence[data.TestSet]) -> None:
+    """Train a row unless its model is kept, and score the test sets it has not scored.
+
+    Run this in its own process.
 
     Args:
-        keep: folder for models and scores.
-        row: which.
-        tested: test sets.
+        keep: Folder for models and scores.
+        row: Row to train.
+        tested: Test sets.
     """
-    wanted = lacking(keep, row, tested)
-    if not wanted:
+    missing = missing_scores(keep, row, tested)
+    if not missing:
         return
-    train = training_store(keep, row)
-    name = f"{row.name}-{row.manner}-{fingerprint(train)[:8]}"
+    train = make_training_store(keep, row)
+    name = f"{row.name}-{row.settings_digest}-{read_fingerprint(train)[:8]}"
     folder = RunDirectory(keep / "rows" / name)
     started = time.monotonic()
-    if row.detector in RUNS:
+    if row.detector in SEARCHES:
         _search(row, train, folder)
     elif not folder.h5.is_file():
-        _alone(keep, row, train, folder)
+        _train_single(keep, row, train, folder)
     seconds = time.monotonic() - started
 
     from artifacts.quiet import import_tensorflow
@@ -58,15 +60,15 @@ def measure(keep: Path, row: Row, tested: Sequence[data.TestSet]) -> None:
     from artifacts.models.inference import score_clips
 
     model = keras.models.load_model(folder.h5, compile=False)
-    for path, rows in wanted:
+    for path, rows in missing:
         with Store(path) as store:
             scores = [float(score) for score in score_clips(model, store, rows)]
-            known = dict(zip(KEY, key(keep, row, store.fingerprint), strict=True))
-        Kept(keep / "scores.jsonl").add(known | {"seconds": round(seconds), "scores": scores})
+            known = dict(zip(KEY_FIELDS, score_key(keep, row, store.fingerprint), strict=True))
+        ScoreFile(keep / "scores.jsonl").add(known | {"seconds": round(seconds), "scores": scores})
 
 
 def _search(row: Row, train: Path, folder: RunDirectory) -> None:
-    """Leave ``best_model.h5`` in the folder; a search that was stopped goes on."""
+    """Run or resume a search that writes ``best_model.h5`` to the folder."""
     from search.cli.console import run_progress
     from search.run import run
 
@@ -74,16 +76,16 @@ def _search(row: Row, train: Path, folder: RunDirectory) -> None:
         run(row.config(train, folder.root), progress)
 
 
-def _alone(keep: Path, row: Row, train: Path, folder: RunDirectory) -> None:
-    """One training of one stream with the defaults of its space, and of a GAN where it needs one.
+def _train_single(keep: Path, row: Row, train: Path, folder: RunDirectory) -> None:
+    """Train one detector with the defaults of its space, and a GAN first if it needs one.
 
-    A GAN of the same seed and store serves every row that needs one.
+    Rows with the same seed and store share a GAN.
     """
     from artifacts.quiet import import_tensorflow
 
     import_tensorflow()
     from artifacts.models.saved import plain_copy, save_model
-    from bench.accuracy.channels import channels_space
+    from bench.accuracy.channels import build_channels_space
     from search.detectors.short_clips import build_short_detector
     from search.detectors.space import build_detector, build_space
     from search.features.cache import FeatureCache
@@ -99,7 +101,7 @@ def _alone(keep: Path, row: Row, train: Path, folder: RunDirectory) -> None:
     config = row.config(train, folder.root)
     choices = architecture.training_choices(config)
     with Store(train) as store:
-        pair = trained_pair(keep, store, row.seed, GAN) if row.has_gan else Path()
+        pair = train_gan(keep, store, row.seed, GAN) if row.has_gan else Path()
         generator, discriminator = (pair / name for name in GAN_FILES)
         walks = None
         if row.detector == GAN_FAKES:
@@ -109,7 +111,7 @@ def _alone(keep: Path, row: Row, train: Path, folder: RunDirectory) -> None:
             block = GanStreamBlock(str(discriminator))
             graph = detector_space(store.clip_shape, streams=(GAN_STREAM,), gan=block)
         elif row.detector in CHANNELS:
-            graph = channels_space(store.clip_shape, row.detector)
+            graph = build_channels_space(store.clip_shape, row.detector)
         else:
             graph = build_space(config, store)
         fewer_frames = build_short_detector(config, store, fixed({}), row.seed)
@@ -130,14 +132,14 @@ def _alone(keep: Path, row: Row, train: Path, folder: RunDirectory) -> None:
     save_model(plain_copy(model), folder)
 
 
-def trained_pair(keep: Path, store: Store, seed: int, pair: Mapping[str, Any]) -> Path:
-    """Folder of a generator and a discriminator of real faces, made where they are missing.
+def train_gan(keep: Path, store: Store, seed: int, pair: Mapping[str, Any]) -> Path:
+    """Return the folder of a generator and a discriminator of real faces, trained if missing.
 
     Args:
-        keep: folder for all of them.
-        store: of the faces.
-        seed: of the training.
-        pair: its ``steps``, and choices of :class:`spaces.gan.choices.GanChoices`.
+        keep: Folder for all GANs.
+        store: Store of the faces.
+        seed: Random seed.
+        pair: ``steps``, and fields of :class:`spaces.gan.choices.GanChoices`.
     """
     import keras
 

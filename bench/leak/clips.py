@@ -1,7 +1,7 @@
-"""The clips of ``bench.leak`` and the two ways their sides are dealt.
+"""The clips of ``bench.leak`` and their two splits.
 
-Every prepared clip is cut into pieces of consecutive frames. Of each tested video one piece is
-tested; both ways test the same pieces and train and choose on as many others.
+Every prepared clip is cut into pieces of consecutive frames. One piece of each test video is
+tested. Both splits have the same test pieces and equal numbers of training and validation pieces.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from artifacts.evaluation.matching import ClipReader
 from bench.accuracy import data as real
 from bench.accuracy import people
-from bench.shared.synthetic_store import drawn_store
+from bench.shared.synthetic_store import make_synthetic_store
 from data_prep.preparation.clip import Preparation
 from data_prep.store.format import FAKE, FRAME_FIELDS, REAL
 from data_prep.store.store import Clip, Store, write_store
@@ -29,11 +29,11 @@ DRAWN = Preparation(frames=16, size=SIDE)
 DRAWN_PIECES, REAL_PIECES = 4, 4
 COIN, BLENDED, REAL_FAKES = SETS = ("coin", "blended", "real")
 NAMES = {
-    COIN: "real videos, labels by a coin",
+    COIN: "all videos real, random labels",
     BLENDED: "fakes with a blending border",
     REAL_FAKES: "FaceForensics++",
 }
-"""Of the sets; the first two are SYNTHETIC."""
+"""Names of the sets in the table; the first two are SYNTHETIC."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,9 +41,9 @@ class ClipSet:
     """Pieces of videos to split in both ways.
 
     Attributes:
-        name: for the table.
-        path: of the store.
-        tested: folds of people, each tested in turn.
+        name: Name in the table.
+        path: Store.
+        tested: Folds of people, each tested once.
     """
 
     name: str
@@ -51,58 +51,57 @@ class ClipSet:
     tested: tuple[int, ...]
 
 
-def drawn_set(keep: Path, name: str, identities: int, tested: tuple[int, ...]) -> ClipSet:
-    """A SYNTHETIC set, made where it is missing: ``coin`` or ``blended``, of the same people."""
-    called = f"blended-{identities}-{SIDE}px"
+def make_synthetic_set(keep: Path, name: str, identities: int, tested: tuple[int, ...]) -> ClipSet:
+    """Return the SYNTHETIC set ``coin`` or ``blended``, of the same people, made if missing."""
 
-    def stores() -> list[Path]:
+    def make_stores() -> list[Path]:
         people = {"identities": identities, "size": VIDEO_SIDE, "cues": ("spatial",)}
-        return [drawn_store(keep / f"{called}.h5", DRAWN, **people)]
+        return [make_synthetic_store(keep / f"blended-{identities}-{SIDE}px.h5", DRAWN, **people)]
 
     path = keep / f"{name}-{identities}-{SIDE}px-pieces.h5"
-    labelled = by_coin if name == COIN else list
-    return ClipSet(NAMES[name], _cut(path, stores, DRAWN_PIECES, labelled), tested)
+    relabel = draw_labels if name == COIN else list
+    return ClipSet(NAMES[name], _make_pieces(path, make_stores, DRAWN_PIECES, relabel), tested)
 
 
-def real_set(keep: Path) -> ClipSet:
-    """The videos of FaceForensics++ below the folder of real data, all people tested in turn.
+def make_real_set(keep: Path) -> ClipSet:
+    """Return the videos of FaceForensics++, every person tested once.
 
     Raises:
-        UserError: the real data is not there.
+        UserError: The real data is missing.
     """
 
-    def stores() -> list[Path]:
-        # The test stores of the folds have everyone once.
-        return [real.fold_stores(keep, fold, extras=False)[1] for fold in range(people.FOLDS)]
+    def make_stores() -> list[Path]:
+        # Together, the test stores of the folds hold every person once.
+        return [real.make_fold_stores(keep, fold, extras=False)[1] for fold in range(people.FOLDS)]
 
-    path = _cut(keep / "real-pieces.h5", stores, REAL_PIECES)
+    path = _make_pieces(keep / "real-pieces.h5", make_stores, REAL_PIECES)
     return ClipSet(NAMES[REAL_FAKES], path, tuple(range(people.FOLDS)))
 
 
-def _cut(
+def _make_pieces(
     path: Path,
-    stores: Callable[[], Iterable[Path]],
+    make_stores: Callable[[], Iterable[Path]],
     count: int,
-    labelled: Callable[[list[Clip]], list[Clip]] = list,
+    relabel: Callable[[list[Clip]], list[Clip]] = list,
 ) -> Path:
-    """A store of the pieces of other stores' clips, made where it is missing."""
+    """Return a store of the pieces of other stores' clips, made if missing."""
     if path.exists():
         return path
     clips: list[Clip] = []
     preparation = {}
-    for one in stores():
+    for one in make_stores():
         with Store(one) as store:
             read = ClipReader(store)
             clips += [read(row) for row in range(len(store))]
             preparation = store.preparation
     path.parent.mkdir(parents=True, exist_ok=True)
-    cut = [piece for clip in labelled(clips) for piece in pieces(clip, count)]
-    write_store(path, cut, [], preparation)
+    pieces = [piece for clip in relabel(clips) for piece in cut(clip, count)]
+    write_store(path, pieces, [], preparation)
     return path
 
 
-def by_coin(clips: Sequence[Clip]) -> list[Clip]:
-    """The real clips alone, half of them called fake by chance."""
+def draw_labels(clips: Sequence[Clip]) -> list[Clip]:
+    """Return the real clips only, half of them labelled as fake at random."""
     reals = [clip for clip in clips if clip.label == REAL]
     heads = np.random.default_rng(0).permutation(len(reals)) < len(reals) // 2
     return [
@@ -111,15 +110,14 @@ def by_coin(clips: Sequence[Clip]) -> list[Clip]:
     ]
 
 
-def pieces(clip: Clip, count: int) -> list[Clip]:
-    """A clip cut into so many pieces of consecutive frames, in their order.
+def cut(clip: Clip, count: int) -> list[Clip]:
+    """Return a clip cut into pieces of consecutive frames, in order.
 
-    What is measured of the whole clip, and its modalities, are left out; a piece keeps the path of
-    the video it is of.
+    Modalities and quantities of the whole clip are dropped; a piece keeps the path of its video.
     """
     found = []
-    for number, places in enumerate(np.array_split(np.arange(len(clip.frames)), count)):
-        arrays = {name: getattr(clip, name)[places] for name in ("frames", *FRAME_FIELDS)}
+    for number, indices in enumerate(np.array_split(np.arange(len(clip.frames)), count)):
+        arrays = {name: getattr(clip, name)[indices] for name in ("frames", *FRAME_FIELDS)}
         source = f"{clip.crop_source}#{number}" if clip.crop_source else ""
         piece = dataclasses.replace(
             clip, key=f"{clip.key}#{number}", crop_source=source, shortcuts={}, modalities={}
@@ -128,31 +126,30 @@ def pieces(clip: Clip, count: int) -> list[Clip]:
     return found
 
 
-def dealt(
+def assign_splits(
     groups: npt.NDArray[np.str_], videos: npt.NDArray[np.str_], fold: int, seed: int
 ) -> dict[str, npt.NDArray[np.str_]]:
-    """The split of every piece by way: ``train``, ``val``, ``test`` or empty for none.
+    """Return the split of every piece (``train``, ``val``, ``test`` or empty) by way of splitting.
 
-    Of each video of the fold's people one piece is tested, whatever the seed and the way. With
-    people apart, the next fold's people are for validation and the others are trained on. At
-    random, as many pieces are drawn from all that are not tested, other pieces of the tested
-    videos among them.
+    One piece of each video of the fold's people is tested, the same for every seed and way. In the
+    split with people apart, the next fold is for validation and the others are for training. The
+    random split draws equal numbers from all other pieces, including those of test videos.
 
     Args:
-        groups: (N,), identity group of each piece.
-        videos: (N,), the video each piece is of.
-        fold: of the people that are tested, see :func:`accuracy_people.folds_of`.
-        seed: of the draw.
+        groups: Identity group of each piece, (N,).
+        videos: Video of each piece, (N,).
+        fold: Fold of people to test, see :func:`bench.accuracy.people.assign_folds`.
+        seed: Random seed.
     """
-    folds = people.folds_of(map(str, groups))
-    seats = np.array([folds[str(group)] for group in groups])
-    picked = np.random.default_rng(fold)
+    folds = people.assign_folds(map(str, groups))
+    group_folds = np.array([folds[str(group)] for group in groups])
+    rng = np.random.default_rng(fold)
     tested = np.zeros(len(groups), bool)
-    for video in np.unique(videos[seats == fold]):
-        tested[picked.choice(np.flatnonzero(videos == video))] = True
+    for video in np.unique(videos[group_folds == fold]):
+        tested[rng.choice(np.flatnonzero(videos == video))] = True
 
-    apart = np.where(seats == (fold + 1) % people.FOLDS, "val", "train")
-    apart[seats == fold] = ""
+    apart = np.where(group_folds == (fold + 1) % people.FOLDS, "val", "train")
+    apart[group_folds == fold] = ""
     random = np.full_like(apart, "")
     free = np.random.default_rng((fold, seed)).permutation(np.flatnonzero(~tested))
     train, val = (int((apart == split).sum()) for split in ("train", "val"))

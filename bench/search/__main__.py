@@ -1,10 +1,15 @@
-"""Our search beside stock AutoKeras and KerasTuner: ``python -m bench.search``.
+"""Our search compared with stock AutoKeras and KerasTuner: ``python -m bench.search``.
 
-On SYNTHETIC clips, in the same space, with the same epochs and seeds, one after the other: trials
-an hour and the best validation AUC at equal time with a frozen ResNet50 (``frozen``) and where
-nothing is frozen (``unfrozen``); most memory on a store of 4 GB (``memory``); what a trial costs
-beside a bare ``fit`` (``overhead``); two workers beside one (``scaling``). ``--only`` runs some of
-them, ``--quick`` all of them on next to nothing, which shows that they run and nothing else.
+All engines search the same space on SYNTHETIC clips with equal epochs and seeds, one after the
+other. The parts are:
+
+- ``frozen``, ``unfrozen``: trials an hour and best validation AUC at equal time, with a frozen
+  ResNet50 and with a small network that trains whole;
+- ``memory``: peak memory on a store of 4 GB;
+- ``overhead``: time of a trial over plain ``fit``;
+- ``scaling``: two workers against one.
+
+``--only`` selects parts; ``--quick`` runs tiny sizes, to check that they run.
 """
 
 from __future__ import annotations

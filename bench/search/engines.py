@@ -1,9 +1,9 @@
-"""One search by one engine, in a process of its own, for ``bench.search``.
+"""One search by one engine, in its own process, for ``bench.search``.
 
 Every engine searches the space of :func:`search.detectors.space.build_space` on the same store,
-with random draws from the same seed, trials of the same epochs and nothing pruned. Where a case
-names a frame stride, stock engines draw everything else. Trials are written down as they end, with
-the seconds since the engine was given the store and the best validation AUC of an epoch.
+with random sampling from the same seed, equal epochs and no pruning. If a case names a frame stride,
+stock engines draw everything else. Each finished trial is written with the seconds since the start
+and its best validation AUC.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from artifacts.quiet import import_tensorflow
-from bench.search.material import Case, config, make
+from bench.search.material import Case, build_config, make_store
 from data_prep.store.store import Store
 
 OURS, KERAS_TUNER, AUTOKERAS = "dfsearch", "keras_tuner", "autokeras"
@@ -30,8 +30,8 @@ Write = Callable[..., None]
 Arrays = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]
 
 
-def write_to(path: Path) -> Write:
-    """Write events to a file, a line each, with the seconds since this call."""
+def make_writer(path: Path) -> Write:
+    """Return a function that appends events to a file, with the seconds since this call."""
     started = time.monotonic()
 
     def write(**event: Any) -> None:
@@ -43,26 +43,26 @@ def write_to(path: Path) -> Write:
 
 
 def search_ours(case: Case, folder: Path, out: Path, chosen: argparse.Namespace) -> None:
-    """Our search, as ``dfsearch run`` does it; the start of its worker counts."""
+    """Run our search like ``dfsearch run``; the start of its worker counts."""
     from search.cli.console import LineProgress
     from search.run import run
     from search.trials.trial import TrialOutcome
 
-    write = write_to(out)
+    write = make_writer(out)
 
-    class Told(LineProgress):
+    class TrialLog(LineProgress):
         def trial(self, outcome: TrialOutcome) -> None:
             write(trial=outcome.number, state=outcome.state, auc=outcome.value, why=outcome.reason)
 
     run_dir = out.with_suffix(".run")
     settings = {"seed": chosen.seed, "workers": chosen.workers, "trials": chosen.trials}
-    run(config(case, folder, run_dir, **settings), Told())
+    run(build_config(case, folder, run_dir, **settings), TrialLog())
 
 
 def search_with_keras_tuner(
     case: Case, folder: Path, out: Path, chosen: argparse.Namespace
 ) -> None:
-    """Stock KerasTuner: all clips in memory, ``RandomSearch`` over the graph."""
+    """Run stock KerasTuner: all clips in memory, ``RandomSearch`` over the graph."""
     import_tensorflow()
     import keras
     import keras_tuner
@@ -77,8 +77,8 @@ def search_with_keras_tuner(
             )
             return model
 
-    write = write_to(out)
-    (train, val), graph = _in_memory(case, folder), _graph(case, folder, out)
+    write = make_writer(out)
+    (train, val), graph = _load_clips(case, folder), _build_graph(case, folder, out)
     tuner = keras_tuner.RandomSearch(
         Compiled(),
         objective=keras_tuner.Objective("val_auc", "max"),
@@ -91,16 +91,16 @@ def search_with_keras_tuner(
         validation_data=val,
         epochs=case.epochs,
         batch_size=case.batch_size,
-        callbacks=[_clock(write)],
+        callbacks=[_make_trial_clock(write)],
         verbose=0,
     )
 
 
 def search_with_autokeras(case: Case, folder: Path, out: Path, chosen: argparse.Namespace) -> None:
-    """Stock AutoKeras, not patched: all clips in memory, ``AutoModel`` of our block and our head.
+    """Run stock AutoKeras: all clips in memory, ``AutoModel`` of our block and our head.
 
-    Its own ``ClassificationHead`` fails on Keras 3.15, to whose layers it gives NumPy numbers.
-    Optimizer and learning rate are of its own space.
+    Its own ``ClassificationHead`` fails on Keras 3.15, because it passes NumPy numbers to
+    layers. The optimizer and the learning rate come from its own space.
     """
     import_tensorflow()
     import autokeras as ak
@@ -110,9 +110,9 @@ def search_with_autokeras(case: Case, folder: Path, out: Path, chosen: argparse.
     from spaces.detector import DetectorBlock, FakeProbabilityHead
     from spaces.inputs import ClipInput
 
-    write = write_to(out)
-    train, val = _in_memory(case, folder)
-    block = _detector(_graph(case, folder, out))
+    write = make_writer(out)
+    train, val = _load_clips(case, folder)
+    block = _find_detector_block(_build_graph(case, folder, out))
     frames = ClipInput(train[0].shape[1:])
     head = FakeProbabilityHead(metrics=[keras.metrics.AUC(name="auc")])
     ak.AutoModel(
@@ -129,31 +129,31 @@ def search_with_autokeras(case: Case, folder: Path, out: Path, chosen: argparse.
         validation_data=val,
         epochs=case.epochs,
         batch_size=case.batch_size,
-        callbacks=[_clock(write)],
+        callbacks=[_make_trial_clock(write)],
         verbose=0,
     )
 
 
-def _graph(case: Case, folder: Path, out: Path) -> Any:
-    """What stock engines search."""
+def _build_graph(case: Case, folder: Path, out: Path) -> Any:
+    """Return the space of stock engines."""
     from search.detectors.space import build_space
 
     with Store(case.store(folder)) as store:
-        graph = build_space(config(case, folder, out.with_suffix(".run")), store)
+        graph = build_space(build_config(case, folder, out.with_suffix(".run")), store)
     if case.stride is not None:
-        _detector(graph).spatial.frame_stride = case.stride
+        _find_detector_block(graph).spatial.frame_stride = case.stride
     return graph
 
 
-def _detector(graph: Any) -> Any:
+def _find_detector_block(graph: Any) -> Any:
     from spaces.detector import DetectorBlock
 
     (block,) = [one for one in graph.blocks if isinstance(one, DetectorBlock)]
     return block
 
 
-def _in_memory(case: Case, folder: Path) -> tuple[Arrays, Arrays]:
-    """All training and validation clips with their labels, (N, 1)."""
+def _load_clips(case: Case, folder: Path) -> tuple[Arrays, Arrays]:
+    """Return all training and validation clips with their labels, (N, 1)."""
     with Store(case.store(folder)) as store:
         found = [
             (store.read(rows), store.labels[rows].astype(np.float32)[:, None])
@@ -162,8 +162,8 @@ def _in_memory(case: Case, folder: Path) -> tuple[Arrays, Arrays]:
     return found[0], found[1]
 
 
-def _clock(write: Write) -> Any:
-    """A callback that writes each training down when it ends."""
+def _make_trial_clock(write: Write) -> Any:
+    """Return a callback that writes an event at the end of each training."""
     import keras
 
     class Clock(keras.callbacks.Callback):
@@ -190,7 +190,7 @@ SEARCHES = {
 
 
 def main() -> None:
-    """Make what a case needs, or search it."""
+    """Make the store of a case, or search it."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--case", required=True)
     parser.add_argument("--folder", type=Path, required=True)
@@ -202,13 +202,13 @@ def main() -> None:
     chosen = parser.parse_args()
     case = Case(**json.loads(chosen.case))
     if chosen.engine is None:
-        make(case, chosen.folder)
+        make_store(case, chosen.folder)
         return
-    for left in (chosen.out.with_suffix(".run"), chosen.out):
-        if left.is_dir():
-            shutil.rmtree(left)
+    for stale in (chosen.out.with_suffix(".run"), chosen.out):
+        if stale.is_dir():
+            shutil.rmtree(stale)
         else:
-            left.unlink(missing_ok=True)
+            stale.unlink(missing_ok=True)
     SEARCHES[chosen.engine](case, chosen.folder, chosen.out, chosen)
 
 

@@ -1,4 +1,4 @@
-"""What ``bench.search`` searches: SYNTHETIC stores, a weights file, settings of searches."""
+"""SYNTHETIC stores, backbone weights and run settings of ``bench.search``."""
 
 from __future__ import annotations
 
@@ -26,13 +26,12 @@ class Case:
 
     Attributes:
         name: :data:`FROZEN`, :data:`UNFROZEN` or :data:`MEMORY`.
-        backbone: of the spatial stream, which is the only one.
-        clips: of the store, four in five for training, the others for validation.
-        frames, side: of a clip.
-        epochs: of every trial.
-        batch_size: clips.
-        stride: stock engines look at every so many frames and draw the rest; None where they draw
-            that as well.
+        backbone: Backbone of the spatial stream, the only stream.
+        clips: Number of clips, four in five for training, the others for validation.
+        frames, side: Shape of a clip.
+        epochs: Epochs of every trial.
+        batch_size: Clips in a batch.
+        stride: Frame stride of stock engines; ``None`` if they draw it.
     """
 
     name: str
@@ -46,11 +45,11 @@ class Case:
 
     @property
     def gigabytes(self) -> float:
-        """Of the clips."""
+        """Size of the clips."""
         return self.clips * self.frames * self.side**2 * 4 / 1e9
 
     def store(self, folder: Path) -> Path:
-        """Where its store lies."""
+        """Return the path of its store."""
         return folder / f"synthetic-{self.clips}x{self.frames}x{self.side}.h5"
 
     def __str__(self) -> str:
@@ -60,25 +59,25 @@ class Case:
         )
 
 
-def make(case: Case, folder: Path) -> None:
-    """Write the store of a case, and the weights of its backbone where it is frozen."""
+def make_store(case: Case, folder: Path) -> None:
+    """Write the store of a case, and the weights of a frozen backbone."""
     path = case.store(folder)
     if not path.exists():
         clip = dataclasses.asdict(Preparation(frames=case.frames, size=case.side))
-        write_store(path, _clips(case), [], {"clip": clip, "synthetic": True})
+        write_store(path, _make_clips(case), [], {"clip": clip, "synthetic": True})
     weights = folder / f"{RESNET50}.weights.h5"
     if case.backbone == RESNET50 and not weights.exists():
         _write_weights(weights, path)
 
 
-def config(case: Case, folder: Path, run_dir: Path, **settings: Any) -> RunConfig:
-    """A search of a case: random draws, no pruning, nothing made of the clips but batches.
+def build_config(case: Case, folder: Path, run_dir: Path, **settings: Any) -> RunConfig:
+    """Return the run configuration of a case: random sampling, no pruning, no augmentation.
 
     Args:
-        case: which.
-        folder: of stores and weights.
-        run_dir: of the run.
-        settings: of the run besides: ``seed``, ``workers``, ``trials``.
+        case: Store and space.
+        folder: Folder of stores and weights.
+        run_dir: Folder of the run.
+        settings: Other settings: ``seed``, ``workers``, ``trials``.
     """
     trials = settings.pop("trials", 1)
     return configuration.resolve(
@@ -118,8 +117,8 @@ def config(case: Case, folder: Path, run_dir: Path, **settings: Any) -> RunConfi
     )
 
 
-def _clips(case: Case) -> Iterator[Clip]:
-    """Clips of noise, one real and one fake a person; a fake carries a faint patch."""
+def _make_clips(case: Case) -> Iterator[Clip]:
+    """Yield clips of noise, one real and one fake a person; a fake carries a faint patch."""
     times = np.arange(case.frames)
     media = dataclasses.asdict(Media("h264", 512, 512, 25.0, case.frames, 1.0, 1000))
     patch = slice(case.side // 4, case.side // 2)
@@ -153,9 +152,9 @@ def _clips(case: Case) -> Iterator[Clip]:
 
 
 def _write_weights(path: Path, store: Path) -> None:
-    """ResNet50 as drawn, its batch norms set to what they see: nothing need be downloaded.
+    """Write ResNet50 weights without a download: random, with batch norms fitted to the clips.
 
-    It has learned nothing, and takes as long as one that has.
+    Training time does not depend on the weights.
     """
     from artifacts.quiet import import_tensorflow
 

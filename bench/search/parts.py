@@ -1,4 +1,4 @@
-"""The parts of ``bench.search``: what is run, and what is read off it."""
+"""The parts of ``bench.search``: runs of the engines and their records."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from pathlib import Path
 from bench.search.engines import ENGINES, OURS
 from bench.search.material import FROZEN, MEMORY, RESNET50, SMALL, UNFROZEN, Case
 from bench.search.overhead import SPENT
-from bench.search.watch import Event, Watched, watched
+from bench.search.watch import Event, ProcessRecord, watch_process
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 @dataclasses.dataclass(frozen=True)
 class Sizes:
-    """How much is measured.
+    """Sizes of the measurements.
 
     Attributes:
-        frozen, unfrozen, memory: the cases.
-        small_memory: a store a tenth as large, in which ours should take as much memory.
-        minutes: each engine searches, by case; of every seed.
-        strides: frame strides that stock engines are given with the frozen network, a trial each:
-            what one takes is in proportion to the frames it looks at, and they have no time for
-            draws enough to say how long it takes in the middle.
-        fewest, most: trials of each other search: it goes on until it has the fewest.
-        scaling_trials: of our search with one worker and with two.
-        rounds: of the overhead.
-        seeds: of searches.
+        frozen, unfrozen, memory: The cases.
+        small_memory: A store a tenth of that size; our memory should not depend on it.
+        minutes: Duration of each search, by case and for every seed.
+        strides: Frame strides of stock engines with the frozen network, one trial each. The time of
+            a trial is proportional to its frames, and time is too short for random draws.
+        fewest, most: Number of trials of every other search; below ``fewest`` it continues past
+            the time limit.
+        scaling_trials: Trials of our search with one worker and with two.
+        rounds: Rounds of the overhead.
+        seeds: Seeds of the searches.
     """
 
     frozen: Case
@@ -58,7 +58,7 @@ FULL = Sizes(
     rounds=5,
     seeds=(0,),
 )
-# Some parts in a third of an hour, for those who rerun every bench in an hour.
+# Two parts in twenty minutes, so that every bench fits in an hour.
 SHORT = dataclasses.replace(
     FULL,
     strides=(2,),
@@ -83,16 +83,16 @@ QUICK = Sizes(
 
 
 @dataclasses.dataclass(frozen=True)
-class Searched:
-    """One search by one engine.
+class SearchRecord:
+    """Record of one search by one engine.
 
     Attributes:
-        engine: of :data:`search_engines.ENGINES`.
-        case, seed, workers: what was searched and how.
-        ends: seconds at which its trials ended.
-        aucs: best validation AUC of each; None of a trial that failed.
-        peak, own_peak: bytes, see :class:`search_watch.Watched`.
-        notes: what failed, and how it ended where that was not well.
+        engine: One of :data:`bench.search.engines.ENGINES`.
+        case, seed, workers: Settings of the search.
+        ends: Seconds at which its trials ended.
+        aucs: Best validation AUC of each trial; ``None`` if it failed.
+        peak, own_peak: Bytes, see :class:`bench.search.watch.ProcessRecord`.
+        notes: Failures, and the reason of an abnormal end.
     """
 
     engine: str
@@ -107,19 +107,19 @@ class Searched:
 
     @property
     def per_hour(self) -> float | None:
-        """Trials, from the start to the end of the last."""
+        """Trials an hour, from the start to the end of the last trial."""
         return 3600 * len(self.ends) / self.ends[-1] if self.ends else None
 
     def best_at(self, seconds: float) -> float | None:
-        """Best validation AUC of the trials that have ended by then."""
+        """Return the best validation AUC of the trials that had ended by then."""
         pairs = zip(self.ends, self.aucs, strict=True)
         return max((auc for end, auc in pairs if end <= seconds and auc is not None), default=None)
 
 
-def searches(name: str, sizes: Sizes, folder: Path, say: Say) -> list[Searched]:
-    """Every engine on the frozen or on the unfrozen case, a seed after the other."""
+def run_searches(name: str, sizes: Sizes, folder: Path, log: Log) -> list[SearchRecord]:
+    """Run every engine on the frozen or the unfrozen case, for each seed."""
     case = {FROZEN: sizes.frozen, UNFROZEN: sizes.unfrozen}[name]
-    prepare(case, folder)
+    prepare_case(case, folder)
 
     def enough(events: list[Event], seconds: float) -> bool:
         done = sum("trial" in event for event in events)
@@ -128,32 +128,32 @@ def searches(name: str, sizes: Sizes, folder: Path, say: Say) -> list[Searched]:
     found = []
     for seed in sizes.seeds:
         for engine in ENGINES:
-            say(f"{name}, seed {seed}: {engine}")
+            log(f"{name}, seed {seed}: {engine}")
             if name == UNFROZEN or engine == OURS:
                 found.append(_search(engine, case, folder, enough, seed=seed, trials=sizes.most))
             else:
-                found.append(_of_strides(engine, case, folder, seed, sizes.strides))
+                found.append(_search_strides(engine, case, folder, seed, sizes.strides))
     return found
 
 
-def _of_strides(
+def _search_strides(
     engine: str, case: Case, folder: Path, seed: int, strides: Sequence[int]
-) -> Searched:
-    """One trial of each frame stride, by an engine that begins anew."""
+) -> SearchRecord:
+    """Run one trial of each frame stride, each in a fresh engine."""
     cases = [dataclasses.replace(case, stride=stride) for stride in strides]
     found = [_search(engine, one, folder, _one_trial, seed=seed, trials=1) for one in cases]
-    return in_a_row(case, found)
+    return concatenate(case, found)
 
 
-def in_a_row(case: Case, found: Sequence[Searched]) -> Searched:
-    """Searches of one trial each as one search, each begun when the one before it ended.
+def concatenate(case: Case, found: Sequence[SearchRecord]) -> SearchRecord:
+    """Return searches of one trial each as one search that ran them in sequence.
 
     Args:
-        case: of all of them.
-        found: at least one.
+        case: Case of all of them.
+        found: Searches, at least one.
     """
-    lasted = [one.ends[-1] if one.ends else 0.0 for one in found]
-    starts = [sum(lasted[:place]) for place in range(len(found))]
+    durations = [one.ends[-1] if one.ends else 0.0 for one in found]
+    starts = [sum(durations[:place]) for place in range(len(found))]
     return dataclasses.replace(
         found[0],
         case=case,
@@ -165,22 +165,22 @@ def in_a_row(case: Case, found: Sequence[Searched]) -> Searched:
     )
 
 
-def memory(sizes: Sizes, folder: Path, say: Say) -> list[Searched]:
-    """One trial of every engine on a store of gigabytes; ours on a small one before."""
+def measure_memory(sizes: Sizes, folder: Path, log: Log) -> list[SearchRecord]:
+    """Run one trial of every engine on a store of gigabytes, and ours on a small one."""
     found = []
     for case, engine in [(sizes.small_memory, OURS), *((sizes.memory, one) for one in ENGINES)]:
-        prepare(case, folder)
-        say(f"memory, {case.gigabytes:.2f} GB: {engine}")
+        prepare_case(case, folder)
+        log(f"memory, {case.gigabytes:.2f} GB: {engine}")
         found.append(_search(engine, case, folder, _one_trial, trials=1))
     return found
 
 
-def scaling(sizes: Sizes, folder: Path, say: Say) -> list[Searched]:
-    """Our search with one worker and with two, the same trials."""
-    prepare(sizes.unfrozen, folder)
+def measure_scaling(sizes: Sizes, folder: Path, log: Log) -> list[SearchRecord]:
+    """Run our search with one worker and with two, with equal trials."""
+    prepare_case(sizes.unfrozen, folder)
     found = []
     for workers in (1, 2):
-        say(f"scaling: {workers} of 2")
+        log(f"scaling: {workers} of 2")
 
         def enough(events: list[Event], seconds: float) -> bool:
             return sum("trial" in event for event in events) >= sizes.scaling_trials
@@ -198,24 +198,26 @@ def scaling(sizes: Sizes, folder: Path, say: Say) -> list[Searched]:
     return found
 
 
-def overhead(sizes: Sizes, folder: Path, say: Say) -> list[Event]:
-    """Times of our trial and of a bare ``fit`` in turns, one event a round and way."""
-    prepare(sizes.unfrozen, folder)
-    say(f"overhead: {sizes.rounds} rounds")
+def measure_overhead(sizes: Sizes, folder: Path, log: Log) -> list[Event]:
+    """Return the times of our trial and of plain ``fit`` in turns, one event each."""
+    prepare_case(sizes.unfrozen, folder)
+    log(f"overhead: {sizes.rounds} rounds")
     out = folder / "overhead.jsonl"
     out.unlink(missing_ok=True)
     arguments = ["--case", _as_text(sizes.unfrozen), "--folder", str(folder), "--out", str(out)]
-    done = watched(["-m", "bench.search.overhead", *arguments, "--rounds", str(sizes.rounds)], out)
+    done = watch_process(
+        ["-m", "bench.search.overhead", *arguments, "--rounds", str(sizes.rounds)], out
+    )
     if done.ended:
         raise RuntimeError(f"overhead: {done.ended}; see {out.with_suffix('.stderr')}")
     return [event for event in done.events if SPENT in event]
 
 
-def prepare(case: Case, folder: Path) -> None:
-    """Make store and weights in a process of its own, so that this one stays small."""
+def prepare_case(case: Case, folder: Path) -> None:
+    """Make store and weights in another process, to keep this one small."""
     out = folder / "prepare.jsonl"
     arguments = ["--case", _as_text(case), "--folder", str(folder), "--out", str(out)]
-    done = watched(["-m", "bench.search.engines", *arguments], out)
+    done = watch_process(["-m", "bench.search.engines", *arguments], out)
     if done.ended:
         raise RuntimeError(f"{case}: {done.ended}; see {out.with_suffix('.stderr')}")
 
@@ -233,27 +235,27 @@ def _search(
     seed: int = 0,
     workers: int = 1,
     trials: int,
-) -> Searched:
+) -> SearchRecord:
     out = folder / f"{case.name}-{case.stride or 'any'}-{engine}-{seed}-{workers}.jsonl"
     out.unlink(missing_ok=True)
     arguments = ["--case", _as_text(case), "--folder", str(folder), "--out", str(out)]
     settings = {"engine": engine, "seed": seed, "workers": workers, "trials": trials}
     for name, value in settings.items():
         arguments += [f"--{name}", str(value)]
-    done = watched(["-m", "bench.search.engines", *arguments], out, enough=enough)
-    return read_off(engine, case, done, seed=seed, workers=workers, trials=trials)
+    done = watch_process(["-m", "bench.search.engines", *arguments], out, enough=enough)
+    return read_search(engine, case, done, seed=seed, workers=workers, trials=trials)
 
 
-def read_off(
-    engine: str, case: Case, done: Watched, *, seed: int, workers: int, trials: int
-) -> Searched:
-    """What a watched search did; what an engine trains after its last trial is not counted."""
+def read_search(
+    engine: str, case: Case, done: ProcessRecord, *, seed: int, workers: int, trials: int
+) -> SearchRecord:
+    """Return the record of a search; trainings after its last trial are not counted."""
     ended: Sequence[Event] = [event for event in done.events if "trial" in event][:trials]
     notes = []
     failed = [event["why"] for event in ended if event["state"] != "complete"]
     notes += [f"{len(failed)} of {len(ended)} trials failed: {failed[0]}"] if failed else []
     notes += [done.ended] if done.ended else []
-    return Searched(
+    return SearchRecord(
         engine,
         case,
         seed,

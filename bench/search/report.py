@@ -1,4 +1,4 @@
-"""What ``bench.search`` asks for and prints."""
+"""Command line of ``bench.search``, its figures and its tables."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from bench.search.parts import (
     FULL,
     QUICK,
     SHORT,
-    Searched,
+    SearchRecord,
     Sizes,
-    memory,
-    overhead,
-    scaling,
-    searches,
+    measure_memory,
+    measure_overhead,
+    measure_scaling,
+    run_searches,
 )
-from bench.shared.measure import machine
+from bench.shared.timing import describe_machine
 from search.cli.console import log, tables
 
 OVERHEAD, SCALING = "overhead", "scaling"
@@ -37,14 +37,14 @@ PARTS = (FROZEN, UNFROZEN, MEMORY, OVERHEAD, SCALING)
 PACKAGES = ("autokeras", "keras-tuner", "keras", "tensorflow", "optuna")
 
 
-def search_table(title: str, found: Sequence[Searched], minutes: float) -> Table:
-    """A line a search: trials an hour, ours in terms of theirs, AUC at equal time."""
+def build_search_table(title: str, found: Sequence[SearchRecord], minutes: float) -> Table:
+    """Return a table with a row a search: trials an hour, our ratio, AUC at equal time."""
     shown = Table(title=title, title_justify="left", caption_justify="left")
     for column in ("engine", "seed", "trials", "seconds", "trials an hour"):
         shown.add_column(column)
-    for column in ("ours, times as many", "AUC at equal time", "GB"):
+    for column in ("ratio", "AUC at equal time", "GB"):
         shown.add_column(column)
-    for row in search_rows(found, minutes):
+    for row in compute_search_rows(found, minutes):
         cells = [row["engine"], str(row["seed"]), str(row["trials"])]
         cells += [_number(row["seconds"], 0), _number(row["per_hour"], 1)]
         cells += [_number(row["ratio"], 1), _number(row["auc"], 3)]
@@ -52,15 +52,15 @@ def search_table(title: str, found: Sequence[Searched], minutes: float) -> Table
     return shown
 
 
-def search_rows(found: Sequence[Searched], minutes: float) -> list[dict[str, Any]]:
-    """Figures of searches; AUC is the best of the trials that have ended at one and the same time.
+def compute_search_rows(found: Sequence[SearchRecord], minutes: float) -> list[dict[str, Any]]:
+    """Return the figures of searches, with the best AUC at equal time.
 
-    That is when the minutes are over, or, where an engine needs longer, when all of a seed have
-    ended a trial; those that stopped before then have had less time.
+    That time is the given minutes, or later if an engine needs longer for its first trial of a
+    seed. Searches that stopped earlier have had less time.
 
     Args:
-        found: of one case.
-        minutes: each engine was given.
+        found: Searches of one case.
+        minutes: Duration of each search.
     """
     rows = []
     for one in found:
@@ -86,10 +86,10 @@ def search_rows(found: Sequence[Searched], minutes: float) -> list[dict[str, Any
     return rows
 
 
-def memory_table(found: Sequence[Searched]) -> Table:
-    """A line a search: most memory at one moment."""
-    shown = Table(title="most memory, all processes together", title_justify="left")
-    for column in ("engine", "store, GB", "resident, GB", "without pages of files, GB", "trials"):
+def build_memory_table(found: Sequence[SearchRecord]) -> Table:
+    """Return a table with a row a search: peak memory."""
+    shown = Table(title="peak memory of all processes", title_justify="left")
+    for column in ("engine", "store, GB", "resident, GB", "without file pages, GB", "trials"):
         shown.add_column(column)
     for one in found:
         peaks = (f"{one.peak / 1e9:.2f}", f"{one.own_peak / 1e9:.2f}")
@@ -97,8 +97,8 @@ def memory_table(found: Sequence[Searched]) -> Table:
     return shown
 
 
-def overhead_row(events: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Medians of both ways, and what a trial takes more, a share of the bare way."""
+def compute_overhead(events: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the medians of both ways and the overhead of a trial over plain ``fit``."""
     ways = {way: [one for one in events if one[SPENT] == way] for way in (TRIAL, BARE)}
     pairs = list(zip(ways[TRIAL], ways[BARE], strict=True))
     return {
@@ -110,8 +110,8 @@ def overhead_row(events: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def scaling_row(found: Sequence[Searched]) -> dict[str, Any]:
-    """Trials an hour of one worker and of two, and their ratio."""
+def compute_scaling(found: Sequence[SearchRecord]) -> dict[str, Any]:
+    """Return the trials an hour of one worker and of two, and their ratio."""
     one, two = found
     return {
         "one_per_hour": one.per_hour,
@@ -121,14 +121,14 @@ def scaling_row(found: Sequence[Searched]) -> dict[str, Any]:
     }
 
 
-def measure(parts: Sequence[str], sizes: Sizes, folder: Path, *, as_json: bool) -> dict[str, Any]:
-    """Run the parts, print each as it is done, and return all figures."""
+def run_parts(parts: Sequence[str], sizes: Sizes, folder: Path, *, as_json: bool) -> dict[str, Any]:
+    """Run the parts, print each when it is done, and return all figures."""
     console = tables()
 
-    def say(text: str) -> None:
+    def report_progress(text: str) -> None:
         log.print(text, markup=False)
 
-    def show(thing: object, found: Sequence[Searched] = ()) -> None:
+    def print_part(thing: object, found: Sequence[SearchRecord] = ()) -> None:
         if not as_json:
             console.print(thing)
             for note in dict.fromkeys(
@@ -136,23 +136,23 @@ def measure(parts: Sequence[str], sizes: Sizes, folder: Path, *, as_json: bool) 
             ):
                 console.print(note, markup=False)
 
-    told: dict[str, Any] = {}
+    figures: dict[str, Any] = {}
     for name in (FROZEN, UNFROZEN):
         if name in parts:
-            found = searches(name, sizes, folder, say)
+            found = run_searches(name, sizes, folder, report_progress)
             minutes = sizes.minutes[name]
             title = f"{name}: {found[0].case}; {minutes:g} minutes each"
-            show(search_table(title, found, minutes), found)
-            told[name] = {
+            print_part(build_search_table(title, found, minutes), found)
+            figures[name] = {
                 "case": dataclasses.asdict(found[0].case),
                 "minutes": minutes,
-                "searches": search_rows(found, minutes),
+                "searches": compute_search_rows(found, minutes),
             }
     if MEMORY in parts:
-        found = memory(sizes, folder, say)
-        show(f"{MEMORY}: {sizes.memory}")
-        show(memory_table(found), found)
-        told[MEMORY] = [
+        found = measure_memory(sizes, folder, report_progress)
+        print_part(f"{MEMORY}: {sizes.memory}")
+        print_part(build_memory_table(found), found)
+        figures[MEMORY] = [
             {
                 "engine": one.engine,
                 "gigabytes": one.case.gigabytes,
@@ -163,44 +163,44 @@ def measure(parts: Sequence[str], sizes: Sizes, folder: Path, *, as_json: bool) 
             for one in found
         ]
     if OVERHEAD in parts:
-        row = overhead_row(overhead(sizes, folder, say))
-        told[OVERHEAD] = {"case": dataclasses.asdict(sizes.unfrozen), **row}
-        show(
-            f"{OVERHEAD}: {sizes.unfrozen}: a trial {row['trial_seconds']:.1f} s, a bare fit "
-            f"{row['bare_seconds']:.1f} s; a trial takes {row['overhead']:+.1%}, of processor time "
+        row = compute_overhead(measure_overhead(sizes, folder, report_progress))
+        figures[OVERHEAD] = {"case": dataclasses.asdict(sizes.unfrozen), **row}
+        print_part(
+            f"{OVERHEAD}: {sizes.unfrozen}: a trial {row['trial_seconds']:.1f} s, plain fit "
+            f"{row['bare_seconds']:.1f} s; overhead {row['overhead']:+.1%}, by processor time "
             f"{row['overhead_cpu']:+.1%} (medians of {row['rounds']} rounds)"
         )
     if SCALING in parts:
-        found = scaling(sizes, folder, say)
-        row = scaling_row(found)
-        told[SCALING] = row | {"notes": [note for one in found for note in one.notes]}
-        show(
+        found = measure_scaling(sizes, folder, report_progress)
+        row = compute_scaling(found)
+        figures[SCALING] = row | {"notes": [note for one in found for note in one.notes]}
+        print_part(
             f"{SCALING}: {sizes.unfrozen}: {_number(row['one_per_hour'], 1)} trials an hour with "
             f"one worker, {_number(row['two_per_hour'], 1)} with two: "
-            f"{_number(row['ratio'], 2)} times as many",
+            f"ratio {_number(row['ratio'], 2)}",
             found,
         )
-    return told
+    return figures
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the chosen parts and print."""
     parser = argparse.ArgumentParser(
         prog="python -m bench.search",
-        description="Our search beside stock AutoKeras and KerasTuner.",
+        description="Our search compared with stock AutoKeras and KerasTuner.",
     )
     parser.add_argument("--only", default=",".join(PARTS), help=", ".join(PARTS))
-    parser.add_argument("--quick", action="store_true", help="on next to nothing: that it runs")
-    parser.add_argument("--short", action="store_true", help="less of all: a third of an hour")
-    parser.add_argument("--minutes", type=float, help="of each search (frozen, unfrozen)")
-    parser.add_argument("--fewest", type=int, help="trials of each search, however long they take")
-    parser.add_argument("--seeds", help="of the searches, comma-separated")
-    parser.add_argument("--folder", type=Path, help="for stores (6 GB); default a temporary one")
-    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, to check that it runs")
+    parser.add_argument("--short", action="store_true", help="smaller sizes: twenty minutes")
+    parser.add_argument("--minutes", type=float, help="duration of each search (frozen, unfrozen)")
+    parser.add_argument("--fewest", type=int, help="minimum number of trials of each search")
+    parser.add_argument("--seeds", help="seeds of the searches, comma-separated")
+    parser.add_argument("--folder", type=Path, help="for stores (6 GB); default: temporary")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     chosen = parser.parse_args()
     parts = chosen.only.split(",")
     if unknown := sorted(set(parts) - set(PARTS)):
-        parser.error(f"no part {', '.join(unknown)}; there are {', '.join(PARTS)}")
+        parser.error(f"unknown part {', '.join(unknown)}: choose from {', '.join(PARTS)}")
     sizes = QUICK if chosen.quick else SHORT if chosen.short else FULL
     if chosen.minutes is not None:
         sizes = dataclasses.replace(sizes, minutes=dict.fromkeys(sizes.minutes, chosen.minutes))
@@ -209,7 +209,7 @@ def main() -> None:
     if chosen.seeds:
         sizes = dataclasses.replace(sizes, seeds=tuple(map(int, chosen.seeds.split(","))))
 
-    told = f"{machine()}, " + ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    setting = f"{describe_machine()}, " + ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     manner = (
         "SYNTHETIC clips. All engines sample at random from the same seeds, and nothing is pruned. "
         "This search first tries the defaults and one small detector. With a frozen network, the "
@@ -220,13 +220,13 @@ def main() -> None:
         "receives the store, this one before it starts its worker"
     )
     if not chosen.json:
-        tables().print(f"{told}\n{manner}\n", markup=False)
+        tables().print(f"{setting}\n{manner}\n", markup=False)
     with tempfile.TemporaryDirectory() as temporary:
         folder = chosen.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        figures = measure(parts, sizes, folder.resolve(), as_json=chosen.json)
+        figures = run_parts(parts, sizes, folder.resolve(), as_json=chosen.json)
     if chosen.json:
-        print(json.dumps({"machine": told, "manner": manner, "quick": chosen.quick, **figures}))
+        print(json.dumps({"machine": setting, "manner": manner, "quick": chosen.quick, **figures}))
 
 
 def _ratio(ours: float | None, theirs: float | None) -> float | None:

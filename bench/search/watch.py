@@ -1,4 +1,4 @@
-"""A process and its children, watched: what they take of memory, and what they have written."""
+"""Memory and events of a process and its children."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ import psutil
 Event: TypeAlias = "dict[str, Any]"
 
 MOST = 0.9
-"""Of the machine's memory; what takes more is ended before the machine ends something else."""
+"""Share of memory at which a process is killed, before the system kills another one."""
 
 _LOOK_EVERY = 0.2
 _GRACE_SECONDS = 20
 
 
 @dataclasses.dataclass(frozen=True)
-class Watched:
-    """What became of a process.
+class ProcessRecord:
+    """Record of a finished process.
 
     Attributes:
-        events: what it has written, in order.
-        seconds: it lasted.
-        peak: most resident memory of it and its children at one moment, in bytes; a page
-            that several processes share is divided among them, where the system tells (PSS).
-        own_peak: the same without pages of files, which the system takes back when it needs them.
-        ended: empty where it ended by itself and well, else how.
+        events: Events that it wrote, in order.
+        seconds: Duration.
+        peak: Peak resident memory of the process and its children, in bytes. Shared pages are
+            divided among their processes (PSS) if the system reports it.
+        own_peak: The same without file pages, which the system can reclaim.
+        ended: Reason of an abnormal end; empty otherwise.
     """
 
     events: list[Event]
@@ -42,49 +42,49 @@ class Watched:
     ended: str
 
 
-def watched(
+def watch_process(
     command: Sequence[str],
     events: Path,
     *,
     enough: Callable[[list[Event], float], bool] = lambda events, seconds: False,
     most: float = MOST,
-) -> Watched:
-    """Run Python until it ends, has done enough, or takes too much memory.
+) -> ProcessRecord:
+    """Run Python until it ends, has written enough events, or uses too much memory.
 
     Args:
-        command: arguments of the interpreter.
-        events: the file it writes to, a JSON object a line.
-        enough: told what has been written and for how many seconds it runs, whether to stop it.
-        most: share of the machine's memory it may take.
+        command: Arguments of the interpreter.
+        events: File of its events, one JSON object a line.
+        enough: Predicate on the events and the seconds so far; true stops the process.
+        most: Share of the machine's memory it may use.
     """
     limit = most * psutil.virtual_memory().total
     errors = events.with_suffix(".stderr")
     started = time.monotonic()
     peak = own_peak = 0
     ended = ""
-    with errors.open("w") as said:
+    with errors.open("w") as stream:
         process = psutil.Popen(
-            [sys.executable, *command], stdout=subprocess.DEVNULL, stderr=said, text=True
+            [sys.executable, *command], stdout=subprocess.DEVNULL, stderr=stream, text=True
         )
         try:
             while process.poll() is None:
                 resident, own = _memory(process)
                 peak, own_peak = max(peak, resident), max(own_peak, own)
                 if own > limit:
-                    ended = f"stopped at {own / 1e9:.1f} GB: the machine has no more"
+                    ended = f"killed at {own / 1e9:.1f} GB: out of memory"
                     break
-                if enough(written(events), time.monotonic() - started):
+                if enough(read_events(events), time.monotonic() - started):
                     break
                 time.sleep(_LOOK_EVERY)
             else:
-                ended = _told(process.returncode, errors)
+                ended = _describe_exit(process.returncode, errors)
         finally:
-            _end(process)
-    return Watched(written(events), time.monotonic() - started, peak, own_peak, ended)
+            _kill_tree(process)
+    return ProcessRecord(read_events(events), time.monotonic() - started, peak, own_peak, ended)
 
 
-def written(events: Path) -> list[Event]:
-    """The whole lines of a file of events."""
+def read_events(events: Path) -> list[Event]:
+    """Return the events on complete lines of a file."""
     if not events.exists():
         return []
     text = events.read_text(encoding="utf-8")
@@ -92,7 +92,7 @@ def written(events: Path) -> list[Event]:
 
 
 def _memory(process: psutil.Popen) -> tuple[int, int]:
-    """Resident bytes of a process and its children, and those that are no pages of files."""
+    """Return the resident bytes of a process and its children, with and without file pages."""
     resident = own = 0
     for one in _tree(process):
         try:
@@ -111,17 +111,17 @@ def _tree(process: psutil.Popen) -> list[psutil.Process]:
         return []
 
 
-def _told(code: int, errors: Path) -> str:
+def _describe_exit(code: int, errors: Path) -> str:
     if code == 0:
         return ""
     if code < 0:
         return f"killed by signal {-code}"
     lines = [line for line in errors.read_text(errors="replace").splitlines() if line.strip()]
-    return f"exit code {code}: {lines[-1][:200] if lines else 'no word'}"
+    return f"exit code {code}: {lines[-1][:200] if lines else 'no message'}"
 
 
-def _end(process: psutil.Popen) -> None:
-    """End a process with its children, at once."""
+def _kill_tree(process: psutil.Popen) -> None:
+    """Kill a process and its children."""
     living = [one for one in _tree(process) if one.is_running()]
     for one in living:
         try:

@@ -1,15 +1,15 @@
-"""How a figure with its interval is shown in a table."""
+"""Table cells of figures with intervals."""
 
 from __future__ import annotations
 
 from artifacts.metrics.ranking import Figure
 
 
-def cell(figure: Figure | None, sign: str = "") -> str:
-    """A figure and its interval, for a table of Rich.
+def format_figure(figure: Figure | None, sign: str = "") -> str:
+    """Return a figure and its interval as a Rich table cell.
 
     Args:
-        figure: None where there is none.
+        figure: Figure, or ``None`` if there is none.
         sign: ``+`` shows the sign of positive figures, too.
     """
     if figure is None:

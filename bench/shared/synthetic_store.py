@@ -1,4 +1,4 @@
-"""A store of SYNTHETIC people, drawn and prepared once."""
+"""A store of SYNTHETIC people, made once."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from data_prep.synthetic.synthesize import finished_seed, synthesize
 from search.cli.console import bars
 
 
-def drawn_store(path: Path, preparation: Preparation, **people: Any) -> Path:
-    """Draw people and prepare their clips, unless that is done; the videos stay beside the store.
+def make_synthetic_store(path: Path, preparation: Preparation, **people: Any) -> Path:
+    """Return a store of synthetic people, made if missing; the videos stay beside the store.
 
     Args:
-        path: of the store.
-        preparation: of the clips.
-        people: who is drawn and how, as :func:`data_prep.synthetic.synthesize.synthesize` takes it.
+        path: Store.
+        preparation: Settings of the clips.
+        people: Arguments of :func:`data_prep.synthetic.synthesize.synthesize`.
 
     Returns:
         The path.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.suite.all import main
+from bench.suite.suite import main
 
 if __name__ == "__main__":
     main()

@@ -1,8 +1,8 @@
-"""The benches of ``make bench``: how each is called, how long it may take, what it needs.
+"""The benches of ``make bench``: arguments, time limits and requirements.
 
-Sizes are chosen so that all of them end within an hour of two cores; the minutes, together less
-than an hour, are where each is stopped, later if others took less. ``quick`` is what shows within
-seconds or a few minutes that a bench runs; its figures mean nothing.
+Sizes are chosen so that all benches end within an hour of two cores. The minutes, together less
+than an hour, are the limit of each; time that earlier benches left is added. The ``quick``
+arguments check within seconds or a few minutes that a bench runs; their figures mean nothing.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.shared.material import short_set
+from bench.shared.videos import make_short_set
 
 ROOT = Path(__file__).parents[2]
 """Folder of the package ``bench``."""
 
 REAL_DATA = "DFSEARCH_REAL_DATA"
 KEPT = "KEPT"
-"""In arguments, the folder that a bench may keep things in."""
+"""Placeholder in arguments for the folder of a bench."""
 
 PREPARATION, SEARCH, PREDICTION = "preparation", "search", "prediction"
 ACCURACY, STORAGE = "accuracy", "storage"
@@ -28,15 +28,15 @@ ACCURACY, STORAGE = "accuracy", "storage"
 
 @dataclasses.dataclass(frozen=True)
 class Bench:
-    """One bench and how it is called.
+    """One bench and its command line.
 
     Attributes:
-        name: of its module in the package ``bench``.
-        arguments: for figures that mean something.
-        quick: for a trial.
-        minutes: after which it is stopped, and those that benches before it have not taken.
-        needs_real: whether it cannot run without :data:`REAL_DATA`; a trial has drawn videos.
-        detectors, quick_detectors: that it has to tell of, where it trains any.
+        name: Name of its module in the package ``bench``.
+        arguments: Arguments of a measurement.
+        quick: Arguments of a quick check.
+        minutes: Time limit, plus the time that earlier benches left.
+        needs_real: Whether it requires :data:`REAL_DATA`; a quick check uses synthetic videos.
+        detectors, quick_detectors: Detectors that its output must contain.
     """
 
     name: str
@@ -49,41 +49,41 @@ class Bench:
 
     @property
     def module(self) -> str:
-        """Its dotted name."""
+        """Dotted name of its module."""
         return f"bench.{self.name}"
 
-    def arguments_of(self, *, quick: bool) -> str:
-        """Arguments with :data:`KEPT` in the place of a folder."""
+    def select_arguments(self, *, quick: bool) -> str:
+        """Return the arguments, with :data:`KEPT` in place of a folder."""
         return self.quick if quick else self.arguments
 
-    def told_of(self, *, quick: bool) -> tuple[str, ...]:
-        """Detectors that a call has to tell of."""
+    def expected_detectors(self, *, quick: bool) -> tuple[str, ...]:
+        """Return the detectors that the output must contain."""
         return self.quick_detectors if quick else self.detectors
 
-    def called(self, kept: Path, *, quick: bool) -> list[str]:
-        """Arguments of a call.
+    def build_arguments(self, kept: Path, *, quick: bool) -> list[str]:
+        """Return the arguments as a list.
 
         Args:
-            kept: a folder of its own.
-            quick: whether it is a trial.
+            kept: Folder of the bench.
+            quick: Whether this is a quick check.
         """
-        arguments = self.arguments_of(quick=quick).split()
+        arguments = self.select_arguments(quick=quick).split()
         return [argument.replace(KEPT, str(kept)) for argument in arguments]
 
-    def command(self, *, quick: bool) -> str:
-        """The call as one types it."""
-        called = self.called(Path("RESULTS"), quick=quick)
-        # Patterns are not for the shell to fill in.
-        shown = shlex.join(argument for argument in called if argument != "--json")
-        where = f"{REAL_DATA}=FOLDER " if self.needs_real else ""
-        return f"{where}python -m {self.module} {shown}".rstrip()
+    def build_command(self, *, quick: bool) -> str:
+        """Return the command as a user types it."""
+        build_arguments = self.build_arguments(Path("RESULTS"), quick=quick)
+        # Quote patterns, so that the shell does not expand them.
+        shown = shlex.join(argument for argument in build_arguments if argument != "--json")
+        variable = f"{REAL_DATA}=FOLDER " if self.needs_real else ""
+        return f"{variable}python -m {self.module} {shown}".rstrip()
 
 
 _DETECTORS, _QUICK_DETECTORS = ("noise_residual", "no-pseudo-fakes"), ("micro_expression",)
 
 
-def _rows(detectors: Sequence[str]) -> str:
-    """Patterns of all their rows."""
+def _row_patterns(detectors: Sequence[str]) -> str:
+    """Return patterns of all rows of these detectors."""
     return ",".join(f"{name}-*" for name in detectors)
 
 
@@ -108,8 +108,8 @@ BENCHES: Sequence[Bench] = (
     ),
     Bench(
         ACCURACY,
-        f"--keep {KEPT} --folds --seeds 0 --only {_rows(_DETECTORS)} --minutes 16 --json",
-        f"--keep {KEPT} --seeds 0 --only {_rows(_QUICK_DETECTORS)} --minutes 4 --json",
+        f"--keep {KEPT} --folds --seeds 0 --only {_row_patterns(_DETECTORS)} --minutes 16 --json",
+        f"--keep {KEPT} --seeds 0 --only {_row_patterns(_QUICK_DETECTORS)} --minutes 4 --json",
         minutes=18,
         needs_real=True,
         detectors=_DETECTORS,
@@ -122,50 +122,50 @@ BENCHES: Sequence[Bench] = (
         minutes=23,
     ),
 )
-"""In the order they run, the short ones first."""
+"""Benches in the order they run, short ones first."""
 
 
-def environment(bench: Bench, kept: Path, *, quick: bool) -> dict[str, str] | str:
-    """What a bench runs with, or why it cannot run.
+def build_environment(bench: Bench, kept: Path, *, quick: bool) -> dict[str, str] | str:
+    """Return the environment of a bench, or the reason it cannot run.
 
-    A trial never looks at real videos: they take longer than seconds.
+    A quick check never uses real videos, which take too long.
 
     Args:
-        bench: which.
-        kept: a folder of its own.
-        quick: whether it is a trial.
+        bench: Bench to run.
+        kept: Folder of the bench.
+        quick: Whether this is a quick check.
     """
     found = dict(os.environ)
     if quick:
         found.pop(REAL_DATA, None)
         if bench.needs_real:
-            found[REAL_DATA] = str(_drawn(kept))
+            found[REAL_DATA] = str(_make_synthetic_data(kept))
     elif bench.needs_real and not Path(found.get(REAL_DATA, "") or os.devnull).is_dir():
         return (
-            f"{REAL_DATA} names no folder of real videos, and accuracy on drawn ones says nothing; "
-            f"run {REAL_DATA}=FOLDER make bench"
+            f"{REAL_DATA} names no folder of real videos, and accuracy on synthetic ones means "
+            f"nothing; run {REAL_DATA}=FOLDER make bench"
         )
     return found
 
 
-def _drawn(kept: Path) -> Path:
-    """A folder as :data:`REAL_DATA` names one, with SYNTHETIC people."""
+def _make_synthetic_data(kept: Path) -> Path:
+    """Return a folder in the layout of :data:`REAL_DATA`, with SYNTHETIC people."""
     folder = kept / "drawn"
     folder.mkdir(parents=True, exist_ok=True)
-    drawn, named = short_set(folder).root, folder / "ffpp"
+    drawn, named = make_short_set(folder).root, folder / "ffpp"
     if not named.exists():
         named.symlink_to(drawn.resolve(), target_is_directory=True)
     return folder
 
 
-def chosen(names: str) -> list[Bench]:
-    """Benches by their names, comma-separated; all where there is none.
+def select(names: str) -> list[Bench]:
+    """Return benches by comma-separated names; all if there is none.
 
     Raises:
-        ValueError: one is not known.
+        ValueError: A name is unknown.
     """
     wanted = [name for name in names.split(",") if name]
     known = [bench.name for bench in BENCHES]
     if unknown := [name for name in wanted if name not in known]:
-        raise ValueError(f"no bench {', '.join(unknown)}; there are {', '.join(known)}")
+        raise ValueError(f"unknown bench {', '.join(unknown)}: choose from {', '.join(known)}")
     return [bench for bench in BENCHES if not wanted or bench.name in wanted]

@@ -51,58 +51,58 @@ def write_page(
     """Write the page, and the plots to ``images/bench-<name>.svg`` beside it.
 
     Args:
-        path: of the page; its folder is made if missing.
-        found: what was measured, by the name of its bench.
-        missing: why there are no figures of the other benches, by name.
-        quick: whether it was a trial.
+        path: Page; its folder is made if missing.
+        found: Records and sections by bench name.
+        missing: Reasons for missing figures, by bench name.
+        quick: Whether this is a quick check.
     """
     images = path.parent / "images"
     images.mkdir(parents=True, exist_ok=True)
-    parts = ["# Benchmarks\n", _QUICK if quick else "", _PLAIN, _machines(found)]
+    parts = ["# Benchmarks\n", _QUICK if quick else "", _PLAIN, _format_machines(found)]
     for bench in sorted(BENCHES, key=lambda bench: _ORDER.index(bench.name)):
         if bench.name in found:
             record, section = found[bench.name]
             draw(images / f"bench-{bench.name}.svg", section.plot, quick=quick)
-            parts.append(_section(bench, record, section, quick=quick))
+            parts.append(_format_section(bench, record, section, quick=quick))
         elif bench.name in missing:
             parts.append(
                 f"## {bench.name.capitalize()}\n\nNo figures: {missing[bench.name]}.\n\n"
-                f"```\n{bench.command(quick=quick)}\n```\n"
+                f"```\n{bench.build_command(quick=quick)}\n```\n"
             )
     write_text(path, "\n".join(part for part in parts if part))
 
 
-def _machines(found: Mapping[str, tuple[Record, Section]]) -> str:
-    """What was measured on; a column for each machine or set of versions, if there are several."""
+def _format_machines(found: Mapping[str, tuple[Record, Section]]) -> str:
+    """Return a table of the machine, with a column for each set of facts."""
     columns: list[tuple[dict[str, str], list[str]]] = []
     for name, (record, _) in found.items():
-        alike = next((names for facts, names in columns if facts == record.machine), None)
-        if alike is None:
+        same = next((names for facts, names in columns if facts == record.machine), None)
+        if same is None:
             columns.append((record.machine, [name]))
         else:
-            alike.append(name)
+            same.append(name)
     if not columns:
         return ""
     heads = ["measured"] if len(columns) == 1 else [", ".join(names) for _, names in columns]
     facts = list(dict.fromkeys(fact for machine, _ in columns for fact in machine))
     rows = [[fact, *(machine.get(fact, "-") for machine, _ in columns)] for fact in facts]
-    return "## Machine and versions\n\n" + _table(["", *heads], rows)
+    return "## Machine and versions\n\n" + _format_table(["", *heads], rows)
 
 
-def _section(bench: Bench, record: Record, section: Section, *, quick: bool) -> str:
-    """One bench: question, command, table, plot, notes."""
-    took = f"{record.minutes:.0f} minutes" if record.minutes >= 1.5 else "a minute"
+def _format_section(bench: Bench, record: Record, section: Section, *, quick: bool) -> str:
+    """Return one bench: question, command, table, plot, notes."""
+    duration = f"{record.minutes:.0f} minutes" if record.minutes >= 1.5 else "a minute"
     when = record.date.replace("T", " ").removesuffix("+00:00")
-    measured = f"Measured {when} UTC in {took}, load before {record.load:.1f}"
+    measured = f"Measured {when} UTC in {duration}, load before {record.load:.1f}"
     warning = " **Quick trial: the figures mean nothing.**" if quick else ""
     notes = [*section.notes, *([f"Missing: {section.missing}."] if section.missing else [])]
     return "\n".join(
         [
             f"## {section.title}\n",
             f"{section.question}{warning}\n",
-            f"```\n{bench.command(quick=quick)}\n```\n",
+            f"```\n{bench.build_command(quick=quick)}\n```\n",
             f"{measured}.\n",
-            _table(section.columns, section.rows),
+            _format_table(section.columns, section.rows),
             f"![{section.title}: {section.plot.axis}](images/bench-{bench.name}.svg)\n",
             *(f"- {note}" for note in notes),
             "",
@@ -110,8 +110,8 @@ def _section(bench: Bench, record: Record, section: Section, *, quick: bool) -> 
     )
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of Markdown."""
+def _format_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table."""
     lines = [columns, ["---"] * len(columns), *rows]
     return "".join(
         "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines

@@ -1,4 +1,4 @@
-"""A plot of one bench: bars beside the line they are compared with, as SVG."""
+"""Bar plots of a bench with a reference line, as SVG."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ _LABEL = 38
 
 
 def draw(path: Path, plot: Plot, *, quick: bool) -> None:
-    """Write a plot, whole or not at all; the same figures give the same file.
+    """Write a plot atomically; equal figures give equal files.
 
     Args:
-        path: ends in ``.svg``.
-        plot: what is drawn.
-        quick: whether the figures mean nothing, which is then written across it.
+        path: File that ends in ``.svg``.
+        plot: Plot to draw.
+        quick: Whether the figures mean nothing, which the plot then states.
     """
-    # Text stays text, and names of parts do not depend on the time.
+    # Text stays text, and element names do not depend on the time.
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": path.stem, "text.parse_math": False}):
         figure = Figure(figsize=(_WIDTH, _FRAME + _BAR * len(plot.bars)), layout="constrained")
         axes = figure.add_subplot()
         series = list(dict.fromkeys(bar.series for bar in plot.bars))
         for number, name in enumerate(series):
-            _bars(axes, plot, name, number, len(series))
-        _frame(axes, plot)
+            _draw_bars(axes, plot, name, number, len(series))
+        _draw_frame(axes, plot)
         if any(series):
             figure.legend(loc="outside lower center", ncols=len(series), fontsize=8, frameon=False)
         if quick:
@@ -43,33 +43,33 @@ def draw(path: Path, plot: Plot, *, quick: bool) -> None:
             figure.savefig(temporary, format="svg", metadata={"Date": None, "Title": plot.axis})
 
 
-def _bars(axes: Axes, plot: Plot, series: str, number: int, count: int) -> None:
-    """The bars of one series, beside those of the others, with their figures and intervals."""
-    labels = _labels(plot)
-    thick = 0.8 / count
+def _draw_bars(axes: Axes, plot: Plot, series: str, number: int, count: int) -> None:
+    """Draw the bars of one series with their values and intervals."""
+    labels = _list_labels(plot)
+    height = 0.8 / count
     bars = [bar for bar in plot.bars if bar.series == series]
-    places = [labels.index(bar.label) + (number - (count - 1) / 2) * thick for bar in bars]
-    left = _left(plot)
+    positions = [labels.index(bar.label) + (number - (count - 1) / 2) * height for bar in bars]
+    left = _left_end(plot)
     axes.barh(
-        places,
+        positions,
         [bar.value - left for bar in bars],
-        0.9 * thick,
+        0.9 * height,
         left=left,
         color=_COLOURS[number % len(_COLOURS)],
         label=series,
     )
-    for place, bar in zip(places, bars, strict=True):
+    for position, bar in zip(positions, bars, strict=True):
         end = bar.value
         if bar.interval is not None:
-            axes.plot(bar.interval, (place, place), color=_INK, linewidth=1)
+            axes.plot(bar.interval, (position, position), color=_INK, linewidth=1)
             end = max(end, bar.interval[1])
-        beside = {"xytext": (4, 0), "textcoords": "offset points", "va": "center"}
-        axes.annotate(f"{bar.value:.2g}", (end, place), **beside, color=_INK, fontsize=8)
+        offset = {"xytext": (4, 0), "textcoords": "offset points", "va": "center"}
+        axes.annotate(f"{bar.value:.2g}", (end, position), **offset, color=_INK, fontsize=8)
 
 
-def _frame(axes: Axes, plot: Plot) -> None:
-    """What is around the bars: the line they are compared with, labels, axes."""
-    labels = _labels(plot)
+def _draw_frame(axes: Axes, plot: Plot) -> None:
+    """Draw the reference line, the labels and the axes."""
+    labels = _list_labels(plot)
     axes.axvline(plot.line, color=_FAINT, linestyle="--", linewidth=1)
     above = {"xytext": (0, 3), "textcoords": "offset points", "ha": "center"}
     above |= {"xy": (plot.line, 1), "xycoords": ("data", "axes fraction")}
@@ -80,17 +80,17 @@ def _frame(axes: Axes, plot: Plot) -> None:
     axes.set_xlabel(plot.axis, fontsize=9)
     if plot.log:
         axes.set_xscale("log")
-        axes.set_xlim(left=_left(plot))
+        axes.set_xlim(left=_left_end(plot))
         axes.xaxis.set_major_formatter("{x:g}")
     axes.margins(x=0.1)
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _labels(plot: Plot) -> list[str]:
-    """What bars are of, each once, from the top down."""
+def _list_labels(plot: Plot) -> list[str]:
+    """Return the labels of the bars, each once, from the top down."""
     return list(dict.fromkeys(bar.label for bar in plot.bars))
 
 
-def _left(plot: Plot) -> float:
-    """Where bars begin: a logarithmic axis has no zero."""
+def _left_end(plot: Plot) -> float:
+    """Return the left end of the bars: a logarithmic axis has no zero."""
     return min(plot.line, *(bar.value for bar in plot.bars)) / 2 if plot.log else 0.0

@@ -1,4 +1,4 @@
-"""One bench in a process of its own; what it told is kept, so that it is not measured twice."""
+"""Runs of benches in their own processes, and kept records of their figures."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from typing import Any
 import psutil
 
 from artifacts.run_directory import write_json
-from bench.shared.measure import processor
+from bench.shared.timing import read_processor_name
 from bench.suite import benches
-from bench.suite.benches import Bench, environment
+from bench.suite.benches import Bench, build_environment
 
 PACKAGES = (
     *("deepfake-model-search", "tensorflow", "keras", "autokeras", "keras-tuner", "optuna"),
@@ -31,24 +31,24 @@ _GRACE_SECONDS = 20
 
 
 class NotRunError(Exception):
-    """A bench cannot run here; the message says why."""
+    """A bench cannot run on this machine; the message has the reason."""
 
 
 class FailedError(Exception):
-    """A bench failed; the message says how."""
+    """A bench failed; the message has the reason."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-    """What one bench told, and where and when.
+    """Figures of one bench with time and machine.
 
     Attributes:
-        arguments: it was called with, but for its folder.
-        date: when it began, ISO 8601, UTC.
-        minutes: it took.
-        load: of the machine before it began: mean number of busy processes in a minute.
-        machine: processor, cores, memory, Python and packages, by name.
-        told: its JSON.
+        arguments: Arguments without its folder.
+        date: Start time, ISO 8601, UTC.
+        minutes: Duration.
+        load: Load of the machine before the start: mean number of busy processes in a minute.
+        machine: Processor, cores, memory, Python and packages, by name.
+        figures: Its JSON output.
     """
 
     arguments: str
@@ -56,68 +56,74 @@ class Record:
     minutes: float
     load: float
     machine: dict[str, str]
-    told: Any
+    figures: Any
 
 
-def kept_record(bench: Bench, folder: Path, *, quick: bool) -> Record | None:
-    """What was measured before by the same call; ``None`` where there is no such thing.
+def read_record(bench: Bench, folder: Path, *, quick: bool) -> Record | None:
+    """Return the kept record of the same command, ``None`` if there is none.
 
     Args:
-        bench: which.
-        folder: of all records.
-        quick: whether it is a trial.
+        bench: Bench of the record.
+        folder: Folder of all records.
+        quick: Whether this is a quick check.
     """
     try:
         values = json.loads(_file(bench, folder).read_text(encoding="utf-8"))
         record = Record(**values)
     except (OSError, ValueError, TypeError):
         return None
-    return record if record.arguments == bench.arguments_of(quick=quick) else None
+    return record if record.arguments == bench.select_arguments(quick=quick) else None
 
 
 def run(bench: Bench, folder: Path, *, minutes: float, quick: bool, fresh: bool = False) -> Record:
-    """Run a bench and keep what it told.
+    """Run a bench and keep its figures.
 
-    Standard error, which says how far it is, goes to ``<name>.log`` in the folder.
+    Standard error, with its progress, goes to ``<name>.log`` in the folder.
 
     Args:
-        bench: which.
-        folder: of all records.
-        minutes: after which it is stopped.
-        quick: whether it is a trial.
-        fresh: remove what the bench itself has kept.
+        bench: Bench to run.
+        folder: Folder of all records.
+        minutes: Time limit.
+        quick: Whether this is a quick check.
+        fresh: Whether to remove the kept files of the bench first.
 
     Raises:
-        NotRunError: it cannot run here.
-        FailedError: it failed, took too long or told no JSON.
+        NotRunError: It cannot run on this machine.
+        FailedError: It failed, exceeded the time limit or printed no JSON.
     """
-    own = folder / bench.name
+    bench_folder = folder / bench.name
     if fresh:
-        shutil.rmtree(own, ignore_errors=True)
-    own.mkdir(parents=True, exist_ok=True)
-    found = environment(bench, own, quick=quick)
-    if isinstance(found, str):
-        raise NotRunError(found)
+        shutil.rmtree(bench_folder, ignore_errors=True)
+    bench_folder.mkdir(parents=True, exist_ok=True)
+    environment = build_environment(bench, bench_folder, quick=quick)
+    if isinstance(environment, str):
+        raise NotRunError(environment)
     date = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     load, began = os.getloadavg()[0], time.monotonic()
-    text = _output(
-        bench, bench.called(own, quick=quick), minutes, found, folder / f"{bench.name}.log"
+    text = _run_process(
+        bench,
+        bench.build_arguments(bench_folder, quick=quick),
+        minutes,
+        environment,
+        folder / f"{bench.name}.log",
     )
     try:
-        told = json.loads(text)
+        figures = json.loads(text)
     except ValueError:
-        raise FailedError("it told no JSON") from None
-    took = (time.monotonic() - began) / 60
-    arguments = bench.arguments_of(quick=quick)
-    record = Record(arguments, date, took, load, machine(), _finite(told))
+        raise FailedError("it printed no JSON") from None
+    minutes_taken = (time.monotonic() - began) / 60
+    arguments = bench.select_arguments(quick=quick)
+    record = Record(
+        arguments, date, minutes_taken, load, collect_facts(), _replace_non_finite(figures)
+    )
     write_json(_file(bench, folder), dataclasses.asdict(record))
     return record
 
 
-def machine() -> dict[str, str]:
-    """What is measured on."""
-    found = {
-        "processor": processor(),
+def collect_facts() -> dict[str, str]:
+    """Return the facts of this machine and its packages by name."""
+    facts = {
+        "processor": read_processor_name(),
         "cores": str(os.cpu_count()),
         "memory": f"{psutil.virtual_memory().total / 1e9:.0f} GB",
         "system": platform.system(),
@@ -125,20 +131,20 @@ def machine() -> dict[str, str]:
     }
     for name in PACKAGES:
         try:
-            found[name] = version(name)
+            facts[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return facts
 
 
 def _file(bench: Bench, folder: Path) -> Path:
     return folder / f"{bench.name}.json"
 
 
-def _output(
-    bench: Bench, arguments: list[str], minutes: float, found: dict[str, str], log: Path
+def _run_process(
+    bench: Bench, arguments: list[str], minutes: float, environment: dict[str, str], log: Path
 ) -> str:
-    """Standard output of a bench that ends well and in time."""
+    """Return the standard output of a bench that succeeds in time."""
     command = [sys.executable, "-m", bench.module, *arguments]
     with log.open("w") as errors:
         process = subprocess.Popen(
@@ -146,7 +152,7 @@ def _output(
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
-            env=found,
+            env=environment,
             cwd=benches.ROOT,
             start_new_session=True,
         )
@@ -158,13 +164,13 @@ def _output(
             _stop(process)
     if process.returncode:
         lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-        last = lines[-1].strip() if lines else "it said nothing"
+        last = lines[-1].strip() if lines else "no message"
         raise FailedError(f"exit code {process.returncode}: {last}; see {log}")
     return text
 
 
 def _stop(process: subprocess.Popen[str]) -> None:
-    """End a bench and all it has started, which are in one session."""
+    """Stop a bench and all processes of its session."""
     if process.poll() is not None:
         return
     for sent in (signal.SIGTERM, signal.SIGKILL):
@@ -176,12 +182,12 @@ def _stop(process: subprocess.Popen[str]) -> None:
         return
 
 
-def _finite(value: Any) -> Any:
-    """The same with ``None`` for what is no finite number, as JSON knows none."""
+def _replace_non_finite(value: Any) -> Any:
+    """Return the value with ``None`` for non-finite numbers, which JSON lacks."""
     if isinstance(value, dict):
-        return {name: _finite(one) for name, one in value.items()}
+        return {name: _replace_non_finite(one) for name, one in value.items()}
     if isinstance(value, list):
-        return [_finite(one) for one in value]
+        return [_replace_non_finite(one) for one in value]
     if isinstance(value, float) and not -float("inf") < value < float("inf"):
         return None
     return value

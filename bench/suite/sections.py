@@ -1,4 +1,4 @@
-"""What each bench told, as a section of the page: a table, a plot, and what to know of both."""
+"""Sections of the page, read from each bench's output: a table, a plot and notes."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class Bar:
     """A figure to draw.
 
     Attributes:
-        label: what it is of.
-        value: the figure.
-        interval: of it, where it has one.
-        series: of several figures of one label, which.
+        label: Name of the figure.
+        value: Value.
+        interval: Interval, if there is one.
+        series: Name of the series, if a label has several figures.
     """
 
     label: str
@@ -29,14 +29,14 @@ class Bar:
 
 @dataclasses.dataclass(frozen=True)
 class Plot:
-    """Bars beside a line.
+    """Bars and a reference line.
 
     Attributes:
-        axis: what the bars measure.
-        bars: at least one.
-        line: a value to compare with.
-        line_label: what that is.
-        log: whether the axis is logarithmic.
+        axis: Quantity of the bars.
+        bars: Figures, at least one.
+        line: Reference value.
+        line_label: Name of the reference.
+        log: Whether the axis is logarithmic.
     """
 
     axis: str
@@ -51,13 +51,13 @@ class Section:
     """One bench on the page.
 
     Attributes:
-        title: heading.
-        question: what is compared with what, a sentence or two.
-        columns: of the table.
-        rows: of the table, as many cells as columns.
-        plot: the same as a picture.
-        notes: what to know before a figure is quoted.
-        missing: what the bench should have told and did not; empty when it is whole.
+        title: Heading.
+        question: What is compared, in a sentence or two.
+        columns: Column names of the table.
+        rows: Rows of the table.
+        plot: Plot of the same figures.
+        notes: What a reader must know before quoting a figure.
+        missing: Figures that the output lacks; empty if it is complete.
     """
 
     title: str
@@ -70,39 +70,39 @@ class Section:
 
 
 class UnreadableError(Exception):
-    """A bench told something else than it should; the message says what."""
+    """The output of a bench has another format; the message has the reason."""
 
 
-def section(name: str, told: Any, detectors: Sequence[str] = ()) -> Section:
-    """What a bench told, as a section.
+def build_section(name: str, output: Any, detectors: Sequence[str] = ()) -> Section:
+    """Return the section of a bench.
 
     Args:
-        name: of the bench.
-        told: its JSON.
-        detectors: that it has to tell of.
+        name: Name of the bench.
+        output: Its JSON output.
+        detectors: Detectors that the output must contain.
 
     Raises:
-        UnreadableError: there is no figure in it, or it is not what this bench tells.
+        UnreadableError: The output has no figures or another format.
     """
     try:
-        found = _READ[name](told)
+        found = _READ[name](output)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, StopIteration) as error:
-        raise UnreadableError(f"what it told cannot be read: {error!r}") from None
+        raise UnreadableError(f"its output cannot be read: {error!r}") from None
     if not found.plot.bars:
-        raise UnreadableError("it told no figure")
-    lacking = [name for name in detectors if not any(f"`{name}`" in row for row in found.rows)]
-    if not lacking:
+        raise UnreadableError("its output has no figures")
+    absent = [name for name in detectors if not any(f"`{name}`" in row for row in found.rows)]
+    if not absent:
         return found
-    named = " and ".join(lacking)
-    missing = f"{named}: not trained within the minutes; the same command goes on with them"
+    named = " and ".join(absent)
+    missing = f"{named}: not trained within the time limit; to continue, repeat the command"
     return dataclasses.replace(found, missing=missing)
 
 
-def preparation(told: Any) -> Section:
-    """Preparation against decoding alone, and one walk through a video against seeking."""
+def read_preparation(output: Any) -> Section:
+    """Read preparation against decoding, and one pass through a video against seeking."""
     rows, bars = [], []
     compared = of_what = ""
-    for row in told["rows"]:
+    for row in output["rows"]:
         if row["wall"] is None:
             continue
         if row["what"].startswith(" "):
@@ -111,7 +111,12 @@ def preparation(told: Any) -> Section:
         else:
             compared, _, of_what = row["what"].partition(", ")
             series = compared
-        figures = [_times(row["wall"]), _times(row["cpu"]), row["wanted"], row["note"]]
+        figures = [
+            _format_ratio(row["wall"]),
+            _format_ratio(row["cpu"]),
+            row["wanted"],
+            row["note"],
+        ]
         rows.append([series, of_what, *figures])
         bars.append(Bar(of_what.partition(" (")[0], row["cpu"], series=series))
     return Section(
@@ -126,19 +131,19 @@ def preparation(told: Any) -> Section:
     )
 
 
-def search(told: Any) -> Section:
-    """Trials an hour in terms of those of stock engines; a trial in terms of a bare ``fit``."""
-    rows, bars, notes = [], [], [told["manner"] + "."]
-    of_case = told["frozen"]["searches"]
-    ours = next(one for one in of_case if one["engine"] == "dfsearch")
-    network = f"{told['frozen']['case']['backbone']} frozen"
+def read_search(output: Any) -> Section:
+    """Read the trials an hour against stock engines, and a trial against plain ``fit``."""
+    rows, bars, notes = [], [], [output["manner"] + "."]
+    searches = output["frozen"]["searches"]
+    ours = next(one for one in searches if one["engine"] == "dfsearch")
+    network = f"{output['frozen']['case']['backbone']} frozen"
     notes.append(
-        f"{network}: {_clips(told['frozen']['case'])}. This search ran for "
-        f"{told['frozen']['minutes']:g} minutes, the others until their trials ended. Features of "
-        "the network for every second, fourth or single frame are computed when first needed. So a "
-        "longer run of this search completes more trials per hour."
+        f"{network}: {_describe_clips(output['frozen']['case'])}. This search ran for "
+        f"{output['frozen']['minutes']:g} minutes, the others until their trials ended. Features "
+        "of the network for every second, fourth or single frame are computed when first needed. "
+        "So a longer run of this search completes more trials per hour."
     )
-    for one in of_case:
+    for one in searches:
         notes += [f"{network}, {one['engine']}: {note}." for note in one["notes"]]
         if one is ours:
             continue
@@ -146,22 +151,24 @@ def search(told: Any) -> Section:
         rows.append(
             [
                 f"{network}, {engine}",
-                _times(one["ratio"]),
+                _format_ratio(one["ratio"]),
                 f"{ours['trials']} / {one['trials']}",
-                f"{_number(ours['auc'])} / {_number(one['auc'])}",
-                _times(_over(one["peak"], ours["peak"])),
+                f"{_format_number(ours['auc'])} / {_format_number(one['auc'])}",
+                _format_ratio(_divide(one["peak"], ours["peak"])),
             ]
         )
         if one["ratio"] is not None:
             bars.append(Bar(network, one["ratio"], series=f"against {engine}"))
-    alone = told["overhead"]
-    slower = 1 / (1 + alone["overhead"])
-    network = f"{alone['case']['backbone']}, nothing frozen"
-    rows.append([f"{network}, a bare `fit`", _times(slower), f"{alone['rounds']} each", "", ""])
-    bars.append(Bar(network, slower, series="against a bare fit"))
+    overhead = output["overhead"]
+    ratio = 1 / (1 + overhead["overhead"])
+    network = f"{overhead['case']['backbone']}, nothing frozen"
+    rows.append(
+        [f"{network}, a bare `fit`", _format_ratio(ratio), f"{overhead['rounds']} each", "", ""]
+    )
+    bars.append(Bar(network, ratio, series="against a bare fit"))
     notes += [
-        f"{network}: {_clips(alone['case'])}. A trial of this search and a bare `fit` on clips "
-        "in memory train the same detector in turns. No engine can be faster.",
+        f"{network}: {_describe_clips(overhead['case'])}. A trial of this search and a "
+        "bare `fit` on clips in memory train the same detector in turns. No engine can be faster.",
         "These stores are so small that TensorFlow takes most of the memory. `python -m "
         "bench.search --only memory` uses one of 4 GB.",
     ]
@@ -180,7 +187,7 @@ def search(told: Any) -> Section:
     )
 
 
-def _clips(case: Any) -> str:
+def _describe_clips(case: Any) -> str:
     return (
         f"{case['clips']} clips of {case['frames']} frames of {case['side']} px, "
         f"{case['epochs']} epochs per trial"
@@ -190,17 +197,17 @@ def _clips(case: Any) -> str:
 _ENGINES = {"keras_tuner": "KerasTuner", "autokeras": "AutoKeras"}
 
 
-def prediction(told: Any) -> Section:
-    """Seconds of video judged in a second, and what share decoding is."""
+def read_prediction(output: Any) -> Section:
+    """Read the speed of predictions and the share of decoding."""
     rows, bars = [], []
-    for row in told["rows"]:
+    for row in output["rows"]:
         label = f"{row['video']}, clips of {row['frames']}"
         judged = row["duration"] / row["judging"]
         rows.append(
             [
                 label,
-                _times(judged),
-                _times(row["decoding"] / row["judging"]),
+                _format_ratio(judged),
+                _format_ratio(row["decoding"] / row["judging"]),
                 f"{row['faces']:.0%}",
                 f"{row['model']:.0%}",
             ]
@@ -223,10 +230,10 @@ def prediction(told: Any) -> Section:
     )
 
 
-def storage(told: Any) -> Section:
-    """Batches from the store in terms of copying them from memory to memory."""
+def read_storage(output: Any) -> Section:
+    """Read the speed of batches from the store against copying in memory."""
     rows, bars = [], []
-    for row in told["rows"]:
+    for row in output["rows"]:
         size = "" if row["bytes"] is None else f"{row['bytes']:.0%}"
         rows.append([row["what"], f"{row['speed']:.2g}", size])
         bars.append(Bar(row["what"], row["speed"]))
@@ -237,19 +244,19 @@ def storage(told: Any) -> Section:
         ("batches of 8 clips from", "speed relative to the limit", "bytes on disk"),
         rows,
         Plot("speed relative to copying in memory", bars, 1.0, "the limit", log=True),
-        (told["manner"] + ".", "Unless stated otherwise, a batch contains random clips."),
+        (output["manner"] + ".", "Unless stated otherwise, a batch contains random clips."),
     )
 
 
-def accuracy(told: Any) -> Section:
-    """AUC and pair ranking of a few detectors on people they never saw."""
+def read_accuracy(output: Any) -> Section:
+    """Read AUC and pair ranking of a few detectors on unseen people."""
     rows, bars, notes = [], [], []
-    for part in told:
+    for part in output:
         notes.append(f"{part['clips']}: {part['size']}.")
-        detectors = [name for name in part["figures"] if not name.startswith(_UNTRAINED)]
-        for name in [*detectors, *_best_untrained(part["figures"])]:
+        detectors = [name for name in part["figures"] if not name.startswith(_BASELINE)]
+        for name in [*detectors, *_best_baseline(part["figures"])]:
             figures = part["figures"][name]
-            shown = [_figure(figures.get(key)) for key in (AUC, PAIRS)]
+            shown = [_format_figure(figures.get(key)) for key in (AUC, PAIRS)]
             rows.append([f"`{name}`", part["clips"], *shown])
             auc = figures[AUC]
             interval = auc["interval"] and (auc["interval"][0], auc["interval"][1])
@@ -266,30 +273,30 @@ def accuracy(told: Any) -> Section:
             "With few people and one seed, these rows show that everything from videos to a figure "
             "works. They do not rank detectors. [Results: accuracy](accuracy.md) has every row and "
             "the conclusions.",
-            "The untrained score is the best one on these test clips, which favours it.",
+            "The baseline is the best one on these test clips, which favours it.",
         ),
     )
 
 
-_UNTRAINED = "untrained "
+_BASELINE = "baseline "
 
 
-def _best_untrained(figures: Mapping[str, Any]) -> list[str]:
-    """The name of the untrained score that is best by AUC, if there is one."""
-    names = [name for name in figures if name.startswith(_UNTRAINED)]
+def _best_baseline(figures: Mapping[str, Any]) -> list[str]:
+    """Return the name of the best baseline by AUC, in a list; empty if there is none."""
+    names = [name for name in figures if name.startswith(_BASELINE)]
     return sorted(names, key=lambda name: -figures[name][AUC]["value"])[:1]
 
 
 _READ: Mapping[str, Callable[[Any], Section]] = {
-    PREPARATION: preparation,
-    SEARCH: search,
-    PREDICTION: prediction,
-    ACCURACY: accuracy,
-    STORAGE: storage,
+    PREPARATION: read_preparation,
+    SEARCH: read_search,
+    PREDICTION: read_prediction,
+    ACCURACY: read_accuracy,
+    STORAGE: read_storage,
 }
 
 
-def _figure(figure: Any) -> str:
+def _format_figure(figure: Any) -> str:
     if not figure:
         return "-"
     if figure["interval"] is None:
@@ -298,13 +305,13 @@ def _figure(figure: Any) -> str:
     return f"{figure['value']:.2f} [{low:.2f}, {high:.2f}]"
 
 
-def _times(value: float | None) -> str:
+def _format_ratio(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}" if value < 10 else f"{value:.0f}"
 
 
-def _number(value: float | None) -> str:
+def _format_number(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
-def _over(value: float, other: float) -> float | None:
+def _divide(value: float, other: float) -> float | None:
     return value / other if other else None

@@ -19,7 +19,7 @@ def test_the_share_of_heat_inside_leaves_out_what_speaks_for_real() -> None:
 def test_squares_are_means_in_the_order_of_rows() -> None:
     values = np.zeros((1, explain.SIDE, explain.SIDE))
     values[0, : explain.PATCH, explain.PATCH : 2 * explain.PATCH] = 6
-    squares = explain.in_squares(values)
+    squares = explain.average_squares(values)
     assert squares.shape == (1, (explain.SIDE // explain.PATCH) ** 2)
     assert squares[0, 1] == 6 and squares.sum() == 6
 

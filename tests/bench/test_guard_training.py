@@ -19,7 +19,7 @@ from artifacts.prediction.sliding import pace_of
 from artifacts.prediction.video_frames import Watcher
 from artifacts.run_directory import RunDirectory
 from artifacts.stages import ARCHITECTURE
-from bench.search.material import FROZEN, Case, config, make
+from bench.search.material import FROZEN, Case, build_config, make_store
 from data_prep.preparation.clip import Preparation, make_detector
 from data_prep.store.store import Store
 from data_prep.video import decoding
@@ -64,8 +64,8 @@ class Work:
 def trials(tmp_path_factory: pytest.TempPathFactory) -> list[Work]:
     """A search of three trials on a frozen VGG16, and what each of them took."""
     folder = tmp_path_factory.mktemp("frozen")
-    make(CASE, folder)
-    ours = config(CASE, folder, folder / "run", trials=TRIALS)
+    make_store(CASE, folder)
+    ours = build_config(CASE, folder, folder / "run", trials=TRIALS)
     ours = ours.model_copy(update={"space": ours.space.model_copy(update={"weights": "hed"})})
     ours.run_dir.mkdir()
     done = []
@@ -138,7 +138,7 @@ def test_a_trial_compiles_its_training_step_once(trials: list[Work]) -> None:
 
 
 def test_an_epoch_reads_every_clip_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    make(dataclasses.replace(CASE, backbone="small_cnn"), tmp_path)
+    make_store(dataclasses.replace(CASE, backbone="small_cnn"), tmp_path)
     rows_read: list[int] = []
     read = Store.read
 

@@ -37,7 +37,7 @@ def test_a_figure_that_ranks_as_the_test_does_correlates_and_chooses_the_best() 
 
 
 def test_a_figure_that_never_changes_correlates_with_nothing() -> None:
-    assert np.isnan(objective.correlation(TRAININGS, "val_auc", "test_auc"))
+    assert np.isnan(objective.correlate(TRAININGS, "val_auc", "test_auc"))
     shown = objective.table(objective.summary(TRAININGS), "title")
     assert "constant" in [str(cell) for column in shown.columns for cell in column.cells]
 
@@ -58,7 +58,7 @@ def test_trainings_are_noted_epoch_by_epoch_and_not_made_again(
         execution=Execution(jobs=2),
     )
     told: list[tuple[int, int]] = []
-    matched = objective.matched_store(tmp_path / "s.h5", tmp_path)
+    matched = objective.make_matched_store(tmp_path / "s.h5", tmp_path)
     assert matched is not None
 
     def measured(count: int) -> list[objective.Epochs]:

@@ -20,11 +20,11 @@ def test_every_layout_holds_the_clips_and_gives_them_in_any_order(
     assert size > 0
     rows = np.array([7, 0, 3])
     with h5py.File(path) as file:
-        for read in (storage.read_direct(file["frames"]), storage.fancy(file["frames"])):
+        for read in (storage.read_direct(file["frames"]), storage.read_by_list(file["frames"])):
             assert np.array_equal(read(rows), CLIPS[rows])
         chunk = file["frames"].chunks
     assert chunk[:2] == {"a chunk a frame": (1, 1), "a chunk of 8 clips": (8, 2)}.get(name, (1, 2))
-    assert np.array_equal(storage.row_by_row(CLIPS)(rows), CLIPS[rows])
+    assert np.array_equal(storage.copy_rows(CLIPS)(rows), CLIPS[rows])
 
 
 def test_every_way_to_read_is_measured(synthetic_data: Path, tmp_path: Path) -> None:

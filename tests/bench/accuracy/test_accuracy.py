@@ -29,7 +29,7 @@ def bench(folder: Path | None, *arguments: object) -> subprocess.CompletedProces
     )
 
 
-def test_missing_real_data_is_one_clear_line(tmp_path: Path) -> None:
+def test_missing_real_data_is_a_one_line_error(tmp_path: Path) -> None:
     done = bench(None, "--keep", tmp_path / "kept")
     assert done.returncode == 2
     assert done.stdout == ""
@@ -39,44 +39,44 @@ def test_missing_real_data_is_one_clear_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_scores_without_training_are_printed_and_what_is_missing_is_said(
-    synthetic_data: Path, kept: Path
-) -> None:
+def test_baselines_and_missing_rows_are_printed(synthetic_data: Path, kept: Path) -> None:
     done = bench(synthetic_data, "--keep", kept, "--minutes", 0, "--seeds", 0, "--quick")
     assert done.returncode == 0, done.stderr
     assert "SYNTHETIC" in done.stdout
-    assert "untrained sharpness" in done.stdout
-    assert "missing, the same command goes on with them: quick-0, recipe-0" in done.stdout
+    assert "baseline sharpness" in done.stdout
+    assert "missing; to continue, repeat the command: quick-0, recipe-0" in done.stdout
 
 
 @pytest.mark.slow
-def test_kept_scores_are_judged_and_not_made_again(
+def test_kept_scores_are_reused(
     synthetic_data: Path, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(data.VARIABLE, str(synthetic_data))
-    (common,) = accuracy.test_sets(kept, [])
+    (common,) = accuracy.make_test_sets(kept, [])
     row = rows.Row(rows.RECIPE, 0)
-    assert len(rows.lacking(kept, row, [common])) == 2
+    assert len(rows.missing_scores(kept, row, [common])) == 2
     scores = {}
     for path in (common.path, common.matched):
         with Store(path) as store:
             scores[path] = np.linspace(0, 1, len(store)).tolist()
-            entry = dict(zip(rows.KEY, rows.key(kept, row, store.fingerprint), strict=True))
-        rows.Kept(kept / "scores.jsonl").add(entry | {"scores": scores[path]})
-    assert rows.lacking(kept, row, [common]) == []
+            entry = dict(
+                zip(rows.KEY_FIELDS, rows.score_key(kept, row, store.fingerprint), strict=True)
+            )
+        rows.ScoreFile(kept / "scores.jsonl").add(entry | {"scores": scores[path]})
+    assert rows.missing_scores(kept, row, [common]) == []
 
     done = bench(synthetic_data, "--keep", kept, "--only", "recipe-0", "--json")
     assert done.returncode == 0, done.stderr
     assert not (kept / "rows").exists()
-    for judged, path in zip(json.loads(done.stdout), scores, strict=True):
+    for clips, path in zip(json.loads(done.stdout), scores, strict=True):
         with Store(path) as store:
             places = source_places(store.keys, store.crop_sources)
         expected = pair_ranking(np.array(scores[path]), places)
-        assert judged["figures"]["recipe"]["pairs"]["value"] == pytest.approx(expected)
+        assert clips["figures"]["recipe"]["pairs"]["value"] == pytest.approx(expected)
 
 
 @pytest.mark.slow
-def test_a_row_is_trained_scored_and_kept(
+def test_a_row_is_trained_and_its_model_and_scores_are_kept(
     synthetic_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(data.VARIABLE, str(synthetic_data))
@@ -86,9 +86,9 @@ def test_a_row_is_trained_scored_and_kept(
     assert len(models) == 1, done.stderr
     (model,) = models
     trained = model.stat().st_mtime_ns
-    entries = rows.Kept(tmp_path / "scores.jsonl").entries()
+    entries = rows.ScoreFile(tmp_path / "scores.jsonl").entries()
     assert len(entries) == 2
-    with Store(data.test_stores(tmp_path)[data.FACE_FORENSICS]) as store:
+    with Store(data.make_test_stores(tmp_path)[data.FACE_FORENSICS]) as store:
         mark, count = store.fingerprint, len(store)
     (scores,) = [entry["scores"] for key, entry in entries.items() if key[-1] == mark]
     assert len(scores) == count
@@ -102,24 +102,24 @@ def test_a_row_is_trained_scored_and_kept(
 
 
 @pytest.mark.slow
-def test_rows_with_a_gan_train_one_for_both_and_their_detectors(
+def test_rows_with_a_gan_share_it(
     synthetic_data: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(data.VARIABLE, str(synthetic_data))
     monkeypatch.setattr(rows, "EPOCHS", 1)
-    for name in rows.PARTS:
-        settings = dict(rows.ONE_TRAINING[name])
+    for name in rows.VARIANTS:
+        settings = dict(rows.SINGLE_TRAININGS[name])
         settings["training"] = {**settings.get("training", {}), "views": 1}
         settings["space"] = {**settings.get("space", {}), "backbones": ["small_cnn"]}
-        monkeypatch.setitem(rows.ONE_TRAINING, name, settings)
+        monkeypatch.setitem(rows.SINGLE_TRAININGS, name, settings)
     for module in (rows, accuracy_training):
         monkeypatch.setattr(module, "GAN", dict(rows.GAN) | {"steps": 3})
-    (common,) = accuracy.test_sets(kept, [])
+    (common,) = accuracy.make_test_sets(kept, [])
     layers = {}
-    for name in rows.PARTS:
+    for name in rows.VARIANTS:
         row = rows.Row(name, 3)
-        accuracy_training.measure(kept, row, [common])
-        assert rows.lacking(kept, row, [common]) == []
+        accuracy_training.train_and_score(kept, row, [common])
+        assert rows.missing_scores(kept, row, [common]) == []
         (path,) = (kept / "rows").glob(f"{row.name}-*/best_model.h5")
         model = keras.models.load_model(path, compile=False)
         layers[name] = {layer.name.split("_")[0] for layer in model.layers}

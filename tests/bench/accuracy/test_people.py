@@ -29,8 +29,8 @@ def open_store(tmp_path: Path) -> Iterator[Callable[..., Store]]:
         store.close()
 
 
-def forged(make_clip: MakeClip, group: str, split: str, *methods: str) -> list[Clip]:
-    """A real and a fake of each method."""
+def make_forged(make_clip: MakeClip, group: str, split: str, *methods: str) -> list[Clip]:
+    """Return a real clip and a fake of each method."""
     real = make_clip(group, split=split)
     fakes = [make_clip(group, method, split=split, crop_source=real.key) for method in methods]
     return [real, *fakes]
@@ -43,29 +43,29 @@ def groups_in(clips: list[Clip], split: str) -> set[str]:
 @pytest.fixture
 def clips(make_clip: MakeClip) -> list[Clip]:
     return [
-        *forged(make_clip, "anna", "train", "swap", "paint"),
-        *forged(make_clip, "ben", "train", "swap"),
-        *forged(make_clip, "carl", "train", "swap"),
-        *forged(make_clip, "dora", "val", "swap", "paint"),
-        *forged(make_clip, "emil", "test", "swap"),
-        *forged(make_clip, "only", "train", "rare"),
+        *make_forged(make_clip, "anna", "train", "swap", "paint"),
+        *make_forged(make_clip, "ben", "train", "swap"),
+        *make_forged(make_clip, "carl", "train", "swap"),
+        *make_forged(make_clip, "dora", "val", "swap", "paint"),
+        *make_forged(make_clip, "emil", "test", "swap"),
+        *make_forged(make_clip, "only", "train", "rare"),
     ]
 
 
-def test_official_test_people_are_tested_where_they_have_the_method(clips: list[Clip]) -> None:
-    training, testing = people.without_method(clips, "swap")
+def test_official_test_people_are_tested_if_they_have_the_method(clips: list[Clip]) -> None:
+    training, testing = people.split_without_method(clips, "swap")
     assert {(clip.group, clip.method) for clip in testing} == {("emil", "real"), ("emil", "swap")}
     assert "swap" not in {clip.method for clip in training}
     assert groups_in(training, "val") == {"dora"}
 
 
-def test_validation_people_are_tested_where_no_others_have_the_method(clips: list[Clip]) -> None:
-    training, testing = people.without_method(clips, "paint")
+def test_validation_people_are_tested_if_test_people_lack_the_method(clips: list[Clip]) -> None:
+    training, testing = people.split_without_method(clips, "paint")
     assert {(clip.group, clip.method) for clip in testing} == {("dora", "real"), ("dora", "paint")}
     assert {clip.split for clip in testing} == {"test"}
     assert not {clip.group for clip in training} & {"dora", "emil"}
     assert "paint" not in {clip.method for clip in training}
-    # Somebody without the method takes their place.
+    # Training people without the method replace them.
     assert len(groups_in(training, "val")) == 1
     assert groups_in(training, "val") < {"ben", "carl", "only"}
     assert groups_in(training, "val").isdisjoint(groups_in(training, "train"))
@@ -75,25 +75,27 @@ def test_reals_of_a_quality_the_method_lacks_are_not_tested(
     clips: list[Clip], make_clip: MakeClip
 ) -> None:
     other = make_clip("emil", "real", key="set/real/c40/emil", quality="c40", split="test")
-    _, testing = people.without_method([*clips, other], "swap")
+    _, testing = people.split_without_method([*clips, other], "swap")
     assert {clip.quality for clip in testing} == {"c23"}
 
 
 def test_a_method_of_training_people_alone_cannot_be_held_out(clips: list[Clip]) -> None:
     with pytest.raises(UserError, match="only training people have fakes of rare"):
-        people.without_method(clips, "rare")
+        people.split_without_method(clips, "rare")
 
 
-def test_everyone_is_tested_in_one_fold_and_on_one_side_of_each(make_clip: MakeClip) -> None:
+def test_every_person_is_tested_in_one_fold_and_in_one_split_of_each(make_clip: MakeClip) -> None:
     many = ["anna", "dora"]
     clips = [
         clip
         for name in ("anna", "ben", "carl", "dora", "emil", "fay", "gus", "hal")
-        for clip in forged(make_clip, name, "train", *(["a", "b", "c"] if name in many else ["a"]))
+        for clip in make_forged(
+            make_clip, name, "train", *(["a", "b", "c"] if name in many else ["a"])
+        )
     ]
     tested: list[str] = []
     for fold in range(people.FOLDS):
-        training, testing = people.without_fold(clips, fold)
+        training, testing = people.split_without_fold(clips, fold)
         sides = [
             groups_in(training, "train"),
             groups_in(training, "val"),
@@ -103,81 +105,81 @@ def test_everyone_is_tested_in_one_fold_and_on_one_side_of_each(make_clip: MakeC
         assert set.union(*sides) == {clip.group for clip in clips}
         assert len(training) + len(testing) == len(clips)
         assert all(sides)
-        # Whoever has many clips is never trained on and tested by turns only.
+        # Groups of many clips are in every training set.
         assert sides[0] & set(many)
         tested += sides[2]
     assert sorted(tested) == sorted({clip.group for clip in clips})
 
 
-def test_stores_of_other_people_are_apart(
+def test_stores_of_other_people_do_not_overlap(
     make_clip: MakeClip, open_store: Callable[..., Store]
 ) -> None:
-    ours = open_store(*forged(make_clip, "anna", "train", "swap"))
-    theirs = open_store(*forged(make_clip, "ben", "test", "swap"))
-    people.check_apart(ours, theirs)
+    ours = open_store(*make_forged(make_clip, "anna", "train", "swap"))
+    theirs = open_store(*make_forged(make_clip, "ben", "test", "swap"))
+    people.check_no_overlap(ours, theirs)
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
-        ({"group": "anna"}, "share the identity group set: anna"),
-        ({"sha256": "5" * 64}, "share the file 5555"),
+        ({"group": "anna"}, "both contain the identity group set: anna"),
+        ({"sha256": "5" * 64}, "both contain the file 5555"),
     ],
 )
-def test_a_test_that_shares_something_is_refused(
-    make_clip: MakeClip, open_store: Callable[..., Store], values: dict[str, str], said: str
+def test_a_test_store_that_shares_a_group_or_file_is_refused(
+    make_clip: MakeClip, open_store: Callable[..., Store], values: dict[str, str], message: str
 ) -> None:
     ours = open_store(make_clip("anna", sha256="5" * 64))
-    real, fake = forged(make_clip, "ben", "test", "swap")
+    real, fake = make_forged(make_clip, "ben", "test", "swap")
     theirs = open_store(real, dataclasses.replace(fake, **values))
-    with pytest.raises(UserError, match=said):
-        people.check_apart(ours, theirs)
+    with pytest.raises(UserError, match=message):
+        people.check_no_overlap(ours, theirs)
 
 
-def test_a_test_that_shows_what_is_trained_on_is_refused(
+def test_a_test_store_that_shows_training_pictures_is_refused(
     make_clip: MakeClip, open_store: Callable[..., Store]
 ) -> None:
     known = make_clip("anna")
-    real, fake = forged(make_clip, "ben", "test", "swap")
+    real, fake = make_forged(make_clip, "ben", "test", "swap")
     theirs = open_store(real, dataclasses.replace(fake, frames=known.frames))
-    with pytest.raises(UserError, match="shows what set/real/c23/anna shows"):
-        people.check_apart(open_store(known), theirs)
+    with pytest.raises(UserError, match="shows the same pictures as set/real/c23/anna"):
+        people.check_no_overlap(open_store(known), theirs)
 
 
 def test_clips_that_are_not_tested_may_be_shared(
     make_clip: MakeClip, open_store: Callable[..., Store]
 ) -> None:
     known = make_clip("anna")
-    theirs = open_store(known, *forged(make_clip, "ben", "test", "swap"))
-    people.check_apart(open_store(known), theirs)
+    theirs = open_store(known, *make_forged(make_clip, "ben", "test", "swap"))
+    people.check_no_overlap(open_store(known), theirs)
 
 
-def test_people_of_two_data_sets_may_be_called_alike(
+def test_people_of_two_data_sets_may_share_a_name(
     make_clip: MakeClip, open_store: Callable[..., Store]
 ) -> None:
-    real, fake = forged(make_clip, "ben", "test", "swap")
+    real, fake = make_forged(make_clip, "ben", "test", "swap")
     renamed = [
         dataclasses.replace(clip, key=clip.key.replace("set/", "other/"), group="anna")
         for clip in (real, fake)
     ]
-    people.check_apart(open_store(make_clip("anna")), open_store(*renamed))
+    people.check_no_overlap(open_store(make_clip("anna")), open_store(*renamed))
 
 
-def test_sides_that_share_a_person_are_refused(
+def test_splits_that_share_a_person_are_refused(
     make_clip: MakeClip, open_store: Callable[..., Store]
 ) -> None:
-    people.check_sides(open_store(make_clip("anna"), make_clip("ben", split="val")))
-    with pytest.raises(UserError, match="identity group on two sides"):
-        people.check_sides(open_store(make_clip("anna"), make_clip("anna", "swap", split="val")))
+    people.check_splits(open_store(make_clip("anna"), make_clip("ben", split="val")))
+    with pytest.raises(UserError, match="identity group in two splits"):
+        people.check_splits(open_store(make_clip("anna"), make_clip("anna", "swap", split="val")))
 
 
-def test_the_test_split_is_tested_where_it_has_both_labels(
+def test_the_test_split_is_tested_if_it_has_both_labels(
     make_clip: MakeClip, open_store: Callable[..., Store]
 ) -> None:
-    reals_alone = [make_clip("anna", split="test"), *forged(make_clip, "ben", "train", "swap")]
+    reals_alone = [make_clip("anna", split="test"), *make_forged(make_clip, "ben", "train", "swap")]
     both = [*reals_alone, make_clip("anna", "swap", split="test")]
-    assert people.tested_rows(open_store(*reals_alone))[1] == "all"
-    rows, split = people.tested_rows(open_store(*both))
+    assert people.select_test_rows(open_store(*reals_alone))[1] == "all"
+    rows, split = people.select_test_rows(open_store(*both))
     assert (rows.tolist(), split) == ([0, 3], "test")
     with pytest.raises(UserError, match="needs real and fake clips"):
-        people.tested_rows(open_store(make_clip("anna")))
+        people.select_test_rows(open_store(make_clip("anna")))

@@ -43,7 +43,7 @@ def test_a_page_has_machine_versions_commands_tables_plots_and_reasons(tmp_path:
     assert "QUICK" not in shown
 
 
-def test_a_quick_page_says_so_at_the_top_at_every_table_and_in_every_plot(tmp_path: Path) -> None:
+def test_a_quick_page_is_marked_at_the_top_in_every_section_and_plot(tmp_path: Path) -> None:
     page = tmp_path / "benchmarks.md"
     write_page(page, {"storage": (RECORD, SECTION)}, {}, quick=True)
     text = page.read_text()
@@ -52,7 +52,7 @@ def test_a_quick_page_says_so_at_the_top_at_every_table_and_in_every_plot(tmp_pa
     assert "QUICK: MEANS NOTHING" in text_of(tmp_path / "images" / "bench-storage.svg")
 
 
-def test_figures_of_two_machines_are_told_apart(tmp_path: Path) -> None:
+def test_each_machine_has_a_column(tmp_path: Path) -> None:
     other = dataclasses.replace(RECORD, machine=MACHINE | {"processor": "Another"})
     section = dataclasses.replace(SECTION, title="Search")
     page = tmp_path / "benchmarks.md"

@@ -10,7 +10,7 @@ import pytest
 from bench.suite import benches as suite
 from bench.suite import runs
 
-SAYS = """
+SCRIPT = """
 import json, os, sys
 from pathlib import Path
 count = Path(sys.argv[2]) / "count"
@@ -22,8 +22,8 @@ print(json.dumps({"ratio": 2.0, "lost": float("nan"), "asked": sys.argv[1:]}))
 
 @pytest.fixture
 def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A package ``bench`` in a folder with spaces, in the place of that of the benches."""
-    root = tmp_path / "of the benches"
+    """Replace the package ``bench`` by one in a folder with spaces."""
+    root = tmp_path / "the benches"
     folder = root / "bench"
     folder.mkdir(parents=True)
     (folder / "__init__.py").touch()
@@ -36,41 +36,39 @@ def bench(written: Path, text: str) -> suite.Bench:
     return suite.Bench("one", f"--keep {suite.KEPT} --json", "--quick --json", minutes=1)
 
 
-def test_what_a_bench_tells_is_kept_with_machine_and_versions(
-    written: Path, tmp_path: Path
-) -> None:
-    one = bench(written, SAYS)
-    assert runs.kept_record(one, tmp_path, quick=False) is None
+def test_figures_are_kept_with_machine_and_versions(written: Path, tmp_path: Path) -> None:
+    one = bench(written, SCRIPT)
+    assert runs.read_record(one, tmp_path, quick=False) is None
     record = runs.run(one, tmp_path, minutes=1, quick=False)
     own = str(tmp_path / "one")
-    assert record.told == {"ratio": 2.0, "lost": None, "asked": ["--keep", own, "--json"]}
+    assert record.figures == {"ratio": 2.0, "lost": None, "asked": ["--keep", own, "--json"]}
     assert {"processor", "cores", "memory", "Python", "keras", "h5py"} <= set(record.machine)
     assert record.minutes > 0
     assert (tmp_path / "one.log").read_text() == "half way\n"
-    assert runs.kept_record(one, tmp_path, quick=False) == record
+    assert runs.read_record(one, tmp_path, quick=False) == record
     # Another call is another measurement.
-    assert runs.kept_record(one, tmp_path, quick=True) is None
+    assert runs.read_record(one, tmp_path, quick=True) is None
     (tmp_path / "one.json").write_text('{"arguments": "--keep')
-    assert runs.kept_record(one, tmp_path, quick=False) is None
+    assert runs.read_record(one, tmp_path, quick=False) is None
 
 
-def test_what_a_bench_keeps_stays_unless_all_is_to_be_fresh(written: Path, tmp_path: Path) -> None:
-    one = bench(written, SAYS)
+def test_the_folder_of_a_bench_is_kept_unless_fresh(written: Path, tmp_path: Path) -> None:
+    one = bench(written, SCRIPT)
     for fresh, count in ((False, "1"), (False, "2"), (True, "1")):
         runs.run(one, tmp_path, minutes=1, quick=False, fresh=fresh)
         assert (tmp_path / "one" / "count").read_text() == count
 
 
-def test_a_bench_that_fails_is_told_by_its_last_words(written: Path, tmp_path: Path) -> None:
+def test_a_failed_bench_has_the_last_line_as_reason(written: Path, tmp_path: Path) -> None:
     one = bench(written, "import sys\nprint('{}')\nprint('error: no disk', file=sys.stderr)\n1 / 0")
     with pytest.raises(runs.FailedError, match="exit code 1: ZeroDivisionError: division by zero"):
         runs.run(one, tmp_path, minutes=1, quick=False)
-    assert runs.kept_record(one, tmp_path, quick=False) is None
-    with pytest.raises(runs.FailedError, match="it told no JSON"):
+    assert runs.read_record(one, tmp_path, quick=False) is None
+    with pytest.raises(runs.FailedError, match="it printed no JSON"):
         runs.run(bench(written, "print('ratio: 2')"), tmp_path, minutes=1, quick=False)
 
 
-def test_a_bench_that_takes_too_long_is_stopped_with_all_it_has_started(
+def test_a_bench_past_its_time_limit_is_stopped_with_its_children(
     written: Path, tmp_path: Path
 ) -> None:
     text = (

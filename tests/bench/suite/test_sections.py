@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bench.suite import sections
-from bench.suite.sections import section
+from bench.suite.sections import build_section
 
 PREPARATION = {
     "rows": [
@@ -39,23 +39,23 @@ PREPARATION = {
 }
 
 
-def searched(engine: str, ratio: float | None, **values: Any) -> dict[str, Any]:
+def make_search(engine: str, ratio: float | None, **values: Any) -> dict[str, Any]:
     plain = {"trials": 4, "auc": 0.75, "peak": 2e9, "notes": []}
     return {"engine": engine, "ratio": ratio, **plain, **values}
 
 
-def case(**others: Any) -> dict[str, Any]:
+def make_case(**others: Any) -> dict[str, Any]:
     sizes = {"backbone": "resnet50", "clips": 100, "frames": 8, "side": 112, "epochs": 10}
-    ours = searched("dfsearch", 1.0, trials=40, peak=1e9)
-    found = [ours, searched("keras_tuner", 14.2), searched("autokeras", None, **others)]
+    ours = make_search("dfsearch", 1.0, trials=40, peak=1e9)
+    found = [ours, make_search("keras_tuner", 14.2), make_search("autokeras", None, **others)]
     return {"case": sizes, "minutes": 2.5, "searches": found}
 
 
 SEARCH = {
     "manner": "SYNTHETIC clips; random draws",
-    "frozen": case(trials=0, auc=None, notes=["3 of 3 trials failed: out of memory"]),
+    "frozen": make_case(trials=0, auc=None, notes=["3 of 3 trials failed: out of memory"]),
     "overhead": {
-        "case": case()["case"] | {"backbone": "small_cnn"},
+        "case": make_case()["case"] | {"backbone": "small_cnn"},
         "overhead": 0.25,
         "rounds": 2,
     },
@@ -91,16 +91,16 @@ ACCURACY = [
         "clips": "all people in turn, clips",
         "size": "16 real, 44 fake",
         "figures": {
-            "untrained file size": {"auc": figure(0.6)},
-            "untrained sharpness": {"auc": figure(0.77, [0.68, 0.98])},
+            "baseline file size": {"auc": figure(0.6)},
+            "baseline sharpness": {"auc": figure(0.77, [0.68, 0.98])},
             "spatial": {"auc": figure(0.73, [0.62, 0.92]), "pairs": figure(0.8)},
         },
     }
 ]
 
 
-def test_preparation_is_shown_by_both_clocks_and_by_its_limit() -> None:
-    found = section("preparation", PREPARATION)
+def test_preparation_is_shown_by_wall_and_processor_time() -> None:
+    found = build_section("preparation", PREPARATION)
     assert found.rows == [
         ["prepare / decode", "ffpp (16 videos)", "0.81", "0.89", ">= 0.70", ""],
         [
@@ -117,8 +117,8 @@ def test_preparation_is_shown_by_both_clocks_and_by_its_limit() -> None:
     assert len({bar.series for bar in found.plot.bars}) == 3
 
 
-def test_search_is_shown_against_each_engine_and_what_failed_is_said() -> None:
-    found = section("search", SEARCH)
+def test_search_is_shown_against_each_engine_with_its_failures() -> None:
+    found = build_section("search", SEARCH)
     assert found.rows[0] == [
         "resnet50 frozen, KerasTuner", "14", "40 / 4", "0.75 / 0.75", "2.00"
     ]  # fmt: skip
@@ -129,42 +129,42 @@ def test_search_is_shown_against_each_engine_and_what_failed_is_said() -> None:
     assert any("SYNTHETIC" in note for note in found.notes)
 
 
-def test_prediction_is_shown_against_real_time_and_decoding() -> None:
-    found = section("prediction", PREDICTION)
+def test_prediction_is_shown_relative_to_playback_and_decoding() -> None:
+    found = build_section("prediction", PREDICTION)
     assert found.rows == [["synthetic, 20 s, clips of 16", "5.00", "0.25", "30%", "40%"]]
 
 
-def test_storage_is_shown_against_memory() -> None:
-    found = section("storage", STORAGE)
+def test_storage_is_shown_relative_to_memory() -> None:
+    found = build_section("storage", STORAGE)
     assert found.rows == [["memory to memory", "1", ""], ["compressed with gzip 4", "0.021", "74%"]]
     assert found.plot.log
 
 
-def test_accuracy_is_shown_with_intervals_beside_the_best_score_without_training() -> None:
-    found = section("accuracy", ACCURACY, ("spatial",))
+def test_accuracy_is_shown_with_intervals_and_the_best_baseline() -> None:
+    found = build_section("accuracy", ACCURACY, ("spatial",))
     part = "all people in turn, clips"
     assert found.rows == [
         ["`spatial`", part, "0.73 [0.62, 0.92]", "0.80"],
-        ["`untrained sharpness`", part, "0.77 [0.68, 0.98]", "-"],
+        ["`baseline sharpness`", part, "0.77 [0.68, 0.98]", "-"],
     ]
     assert found.plot.bars[0].interval == (0.62, 0.92)
     assert found.missing == ""
 
 
 def test_detectors_that_were_not_trained_in_time_are_named() -> None:
-    found = section("accuracy", ACCURACY, ("spatial", "no-pseudo-fakes"))
-    assert found.missing.startswith("no-pseudo-fakes: not trained within the minutes")
+    found = build_section("accuracy", ACCURACY, ("spatial", "no-pseudo-fakes"))
+    assert found.missing.startswith("no-pseudo-fakes: not trained within the time limit")
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "output"),
     [("storage", {}), ("storage", []), ("search", {"manner": ""}), ("accuracy", {"clips": 1})],
 )
-def test_what_is_not_what_a_bench_tells_is_no_section(name: str, told: Any) -> None:
+def test_output_of_another_format_is_an_error(name: str, output: Any) -> None:
     with pytest.raises(sections.UnreadableError, match="cannot be read"):
-        section(name, told)
+        build_section(name, output)
 
 
-def test_no_figure_is_no_section() -> None:
-    with pytest.raises(sections.UnreadableError, match="it told no figure"):
-        section("preparation", {"rows": []})
+def test_output_without_figures_is_an_error() -> None:
+    with pytest.raises(sections.UnreadableError, match="its output has no figures"):
+        build_section("preparation", {"rows": []})

@@ -1,4 +1,4 @@
-"""What one thing brings: the differences of ``bench.ablations``, their tables and sentences."""
+"""Comparisons of two detectors for ``bench.ablations``, their tables and sentences."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from rich.table import Table
 from scipy.special import expit, logit
 
 from artifacts.metrics.ranking import AUC, AUC_AHEAD, PAIRS, PAIRS_AHEAD, Figure, Scores, figures
-from bench.accuracy.table import Judged
-from bench.shared.cells import cell
+from bench.accuracy.table import ScoredClips
+from bench.shared.cells import format_figure
 
 _LEAST = 1e-7
 
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """Two detectors that differ in one thing.
+    """Two detectors that differ in one part.
 
     Attributes:
-        question: the thing.
-        ours: the detector that has it.
-        theirs: the one that has it not.
+        question: Name of the part.
+        ours: Detector with the part.
+        theirs: Detector without it.
     """
 
     question: str
@@ -32,32 +32,32 @@ class Comparison:
 
 
 @dataclasses.dataclass(frozen=True)
-class Difference:
-    """What the thing brings on some clips.
+class Effect:
+    """Effect of a part on a set of clips.
 
     Attributes:
-        comparison: which.
-        ours, theirs: the figures of both detectors.
-        ahead: by ``auc`` and, where fakes lie beside their originals, ``pairs``: ours less theirs,
-            with an interval over people and trainings where there are people enough.
-        seeds: the AUC of ours less theirs of every seed.
-        methods: AUC ahead on each method's fakes.
+        comparison: The two detectors.
+        ours, theirs: Figures of both detectors.
+        difference: Ours minus theirs, for ``auc`` and, if fakes have their originals, ``pairs``.
+            The interval is over people and trainings; ``None`` if there are too few people.
+        seeds: Difference in AUC of each seed.
+        methods: Difference in AUC on the fakes of each method.
     """
 
     comparison: Comparison
     ours: dict[str, Figure]
     theirs: dict[str, Figure]
-    ahead: dict[str, Figure]
+    difference: dict[str, Figure]
     seeds: dict[int, float]
     methods: dict[str, Figure]
 
 
-def joined(clips: Judged, names: Sequence[str]) -> dict[int, Scores]:
-    """Scores of several detectors as one, by seed: the mean of their logits.
+def average_logits(clips: ScoredClips, names: Sequence[str]) -> dict[int, Scores]:
+    """Return the scores of several detectors as one, by seed: the mean of their logits.
 
     Args:
-        clips: that all of them scored, with probabilities.
-        names: of the detectors; a seed that one of them lacks is left out.
+        clips: Clips scored with probabilities.
+        names: Detectors; only seeds that all of them have are returned.
     """
     of_seeds = [clips.trained.get(name, {}) for name in names]
     seeds = set(of_seeds[0]).intersection(*of_seeds)
@@ -68,10 +68,10 @@ def joined(clips: Judged, names: Sequence[str]) -> dict[int, Scores]:
     }
 
 
-def difference(clips: Judged, comparison: Comparison) -> Difference | None:
-    """What a comparison gives on some clips; None where a detector has not scored them.
+def compare(clips: ScoredClips, comparison: Comparison) -> Effect | None:
+    """Return the effect of a part, over the seeds that both detectors have.
 
-    Of both detectors the seeds that both have are compared.
+    ``None`` if they share no seed.
     """
     ours, theirs = (clips.trained.get(name, {}) for name in (comparison.ours, comparison.theirs))
     seeds = sorted(set(ours) & set(theirs))
@@ -85,7 +85,7 @@ def difference(clips: Judged, comparison: Comparison) -> Difference | None:
         shown = (clips.labels == 0) | (clips.methods == method)
         part = _figures(clips, *(scores[:, shown] for scores in stacked), shown=shown)
         by_method[method] = part[AUC_AHEAD]
-    return Difference(
+    return Effect(
         comparison,
         {name: found[name] for name in (AUC, PAIRS) if name in found},
         _figures(clips, stacked[1]),
@@ -94,20 +94,20 @@ def difference(clips: Judged, comparison: Comparison) -> Difference | None:
             for name, key in ((AUC, AUC_AHEAD), (PAIRS, PAIRS_AHEAD))
             if key in found
         },
-        {seed: _auc_ahead(clips, ours[seed], theirs[seed]) for seed in seeds},
+        {seed: _auc_difference(clips, ours[seed], theirs[seed]) for seed in seeds},
         by_method,
     )
 
 
 def _figures(
-    clips: Judged,
+    clips: ScoredClips,
     ours: Scores,
     theirs: Scores | None = None,
     *,
     shown: Scores | None = None,
     intervals: bool = True,
 ) -> dict[str, Figure]:
-    """Figures of all clips, or of some without their pairs."""
+    """Return figures of all clips, or of selected clips without pairs."""
     rows = slice(None) if shown is None else shown
     labels = clips.labels[rows]
     return figures(
@@ -122,48 +122,56 @@ def _figures(
     )
 
 
-def _auc_ahead(clips: Judged, ours: Scores, theirs: Scores) -> float:
+def _auc_difference(clips: ScoredClips, ours: Scores, theirs: Scores) -> float:
     return _figures(clips, ours, theirs, intervals=False)[AUC_AHEAD].value
 
 
-def table(title: str, found: Sequence[Difference]) -> Table:
-    """A line a comparison."""
+def build_table(title: str, found: Sequence[Effect]) -> Table:
+    """Return a table with a row a comparison."""
     shown = Table(title=title, title_justify="left")
-    columns = ("what", "with", "without", "AUC ahead", "of each seed", "pair ranking ahead")
+    columns = (
+        *("part", "AUC with", "AUC without", "difference in AUC (95% CI)"),
+        *("difference by seed", "difference in pair ranking (95% CI)"),
+    )
     for column in columns:
         shown.add_column(column)
     for one in found:
         shown.add_row(
             one.comparison.question,
-            cell(one.ours[AUC]),
-            cell(one.theirs[AUC]),
-            cell(one.ahead[AUC], "+"),
+            format_figure(one.ours[AUC]),
+            format_figure(one.theirs[AUC]),
+            format_figure(one.difference[AUC], "+"),
             ", ".join(f"{value:+.2f}" for value in one.seeds.values()),
-            cell(one.ahead.get(PAIRS), "+"),
+            format_figure(one.difference.get(PAIRS), "+"),
         )
     return shown
 
 
-def methods_table(title: str, found: Sequence[Difference]) -> Table | None:
-    """AUC ahead on each method's fakes; None where there is one method alone."""
+def build_methods_table(title: str, found: Sequence[Effect]) -> Table | None:
+    """Return the differences in AUC by method; ``None`` if no clips have two methods."""
     methods = sorted({method for one in found for method in one.methods})
     if not methods:
         return None
-    shown = Table(title=f"{title}: AUC ahead by method", title_justify="left")
-    for column in ("what", *methods):
+    shown = Table(title=f"{title}: difference in AUC by method (95% CI)", title_justify="left")
+    for column in ("part", *methods):
         shown.add_column(column)
     for one in found:
-        cells = [cell(one.methods.get(method), "+") for method in methods]
+        cells = [format_figure(one.methods.get(method), "+") for method in methods]
         shown.add_row(one.comparison.question, *cells)
     return shown
 
 
-def sentence(one: Difference) -> str:
-    """Whether the thing helps, harms or cannot be told from nothing, by AUC."""
-    ahead = one.ahead[AUC]
-    said = f"{one.comparison.question}: {ahead.value:+.2f}"
-    if ahead.interval is None:
-        return f"{said}, without an interval: too few people to say anything."
-    low, high = ahead.interval
-    verdict = "helps" if low > 0 else "harms" if high < 0 else "not told from nothing"
-    return f"{said}, interval {low:+.2f} to {high:+.2f}: {verdict}."
+def describe(one: Effect) -> str:
+    """Return a sentence on whether the part significantly raises or lowers the AUC."""
+    difference = one.difference[AUC]
+    text = f"{one.comparison.question}: difference in AUC {difference.value:+.2f}"
+    if difference.interval is None:
+        return f"{text}, no confidence interval: too few people."
+    low, high = difference.interval
+    if low > 0:
+        verdict = "significantly better"
+    elif high < 0:
+        verdict = "significantly worse"
+    else:
+        verdict = "not significant"
+    return f"{text} (95% CI {low:+.2f} to {high:+.2f}), {verdict}."

@@ -1,8 +1,8 @@
-"""The SYNTHETIC half of ``bench.ablations``: what is left out, and its training.
+"""The synthetic half of ``bench.ablations``: variants of a detector and their training.
 
-The fakes of every drawn person are of four methods, one mark each: a blending border, jitter from
-frame to frame, frozen expression, missing camera noise. Everything is trained with small networks
-from scratch, in the same way but for the one thing that is compared.
+Every synthetic person has fakes of four methods with one mark each: a blending border, jitter from
+frame to frame, frozen expression, missing camera noise. All variants train small networks from
+scratch and differ in one part.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ import numpy.typing as npt
 from artifacts.evaluation.matching import ClipReader
 from artifacts.metrics.ranking import source_places
 from bench.accuracy.rows import GAN as GAN_SETTINGS
-from bench.accuracy.rows import KEY, RECIPE, RGB, RGB_GREY, RUNS, Kept, Key
-from bench.accuracy.table import Judged
-from bench.accuracy.training import trained_pair
-from bench.shared.synthetic_store import drawn_store
+from bench.accuracy.rows import KEY_FIELDS, RECIPE, RGB, RGB_GREY, SEARCHES, ScoreFile, ScoreKey
+from bench.accuracy.table import ScoredClips
+from bench.accuracy.training import train_gan
+from bench.shared.synthetic_store import make_synthetic_store
 from data_prep.preparation.clip import Preparation
 from data_prep.splits.dealing import shuffled
 from data_prep.store.store import Store, write_store
@@ -36,10 +36,10 @@ CLIPS = Preparation(frames=8, size=64)
 EPOCHS, BATCH = 10, 8
 TRAINING = {"batch_size": BATCH, "learning_rate": 1e-3, "schedule": "cosine"}
 TEST_SHARE, VAL_SHARE = 3, 6
-"""One in so many identity groups."""
+"""One identity group in three is for testing, one in six for validation."""
 
 PAIR: Mapping[str, Any] = {**GAN_SETTINGS, "steps": 400}
-"""The GAN of drawn faces."""
+"""GAN of synthetic faces."""
 
 SPATIAL, MICRO, NOISE, GAN = "spatial", "micro_expression", "noise_residual", "gan"
 STREAMS = (SPATIAL, MICRO, NOISE)
@@ -47,15 +47,16 @@ STREAMS = (SPATIAL, MICRO, NOISE)
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
-    """A detector, and how its training departs from that of the others.
+    """A detector and its training settings.
 
     Attributes:
-        streams: it has.
-        temporal: kind of the stage over the frames of the spatial stream.
-        channels: of :data:`channels.CHANNELS`, for the spatial stream alone; empty for colour.
-        pseudo_fakes: share of the fakes.
-        gan_fakes: whether fakes of a GAN are one method more.
-        run: settings of a search in the place of all these.
+        streams: Names of the streams.
+        temporal: Kind of temporal stage of the spatial stream.
+        channels: Key of :data:`bench.accuracy.channels.CHANNEL_INDICES`, for the spatial stream
+            alone; empty for colour.
+        pseudo_fakes: Share of pseudo-fakes among the fakes.
+        gan_fakes: Whether GAN fakes are an additional method.
+        run: Settings of a search that replace all others.
     """
 
     streams: tuple[str, ...] = STREAMS
@@ -67,17 +68,17 @@ class Variant:
 
     @property
     def has_gan(self) -> bool:
-        """Whether a GAN is trained for it first."""
+        """Whether a GAN is trained first."""
         return self.gan_fakes or GAN in self.streams
 
 
-def _search(streams: Sequence[str], trials: int) -> dict[str, Any]:
-    """The recipe's search, but for what it may build, how often it tries and how long it trains."""
+def _search_settings(streams: Sequence[str], trials: int) -> dict[str, Any]:
+    """Return the recipe's search with these streams, number of trials and our epochs."""
     stage = {"trials": trials, "epochs": EPOCHS, "batch_size": BATCH}
     return {
-        **RUNS[RECIPE],
+        **SEARCHES[RECIPE],
         "space": {"streams": list(streams), "backbones": ["small_cnn", "small_resnet"]},
-        "architecture": {**RUNS[RECIPE]["architecture"], **stage},
+        "architecture": {**SEARCHES[RECIPE]["architecture"], **stage},
     }
 
 
@@ -94,22 +95,22 @@ VARIANTS: Mapping[str, Variant] = {
     "pseudo-fakes": Variant(pseudo_fakes=0.5),
     "gan-fakes": Variant(gan_fakes=True),
     "gan-stream": Variant((*STREAMS, GAN)),
-    RECIPE: Variant(run=RUNS[RECIPE]),
-    TWO_TRIALS: Variant(run=_search((SPATIAL,), 2)),
-    SEARCH: Variant(run=_search(STREAMS, SEARCH_TRIALS)),
+    RECIPE: Variant(run=SEARCHES[RECIPE]),
+    TWO_TRIALS: Variant(run=_search_settings((SPATIAL,), 2)),
+    SEARCH: Variant(run=_search_settings(STREAMS, SEARCH_TRIALS)),
 }
-"""What is trained, those that tell most for their time first."""
-LONG = (RECIPE, TWO_TRIALS, SEARCH)
+"""Detectors, the most informative for their time first."""
+SEARCH_VARIANTS = (RECIPE, TWO_TRIALS, SEARCH)
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One training on drawn people.
+    """One training on synthetic people.
 
     Attributes:
-        variant: of :data:`VARIANTS`.
-        seed: of everything random in it.
-        epochs: of a training that is no search.
+        variant: Key of :data:`VARIANTS`.
+        seed: Random seed.
+        epochs: Epochs, unless the variant is a search.
     """
 
     variant: str
@@ -118,28 +119,28 @@ class Row:
 
     @property
     def name(self) -> str:
-        """Short and unique."""
+        """Short unique name."""
         return f"drawn/{self.variant}-{self.seed}"
 
     @property
-    def manner(self) -> str:
-        """Digest of what changes it."""
+    def settings_digest(self) -> str:
+        """Digest of the settings that affect the result."""
         variant = VARIANTS[self.variant]
         settings: list[Any] = [dataclasses.asdict(variant), TRAINING, self.epochs]
         settings += [dict(PAIR)] if variant.has_gan else []
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
 
-    def key(self, fingerprint: str) -> Key:
-        """What its scores are kept by, given the fingerprint of the store."""
-        return self.name, self.manner, fingerprint, fingerprint
+    def key(self, fingerprint: str) -> ScoreKey:
+        """Return the key of its scores, given the fingerprint of the store."""
+        return self.name, self.settings_digest, fingerprint, fingerprint
 
 
-def people_store(keep: Path, identities: int, seed: int = 0) -> Path:
-    """A store of drawn people with a method a mark, a third of the groups tested."""
+def make_store(keep: Path, identities: int, seed: int = 0) -> Path:
+    """Return a store of synthetic people with one method a mark, made if missing."""
     path = keep / f"drawn-{identities}-{seed}-apart.h5"
     if path.exists():
         return path
-    whole = drawn_store(
+    whole = make_synthetic_store(
         keep / f"drawn-{identities}-{seed}.h5",
         CLIPS,
         identities=identities,
@@ -150,7 +151,7 @@ def people_store(keep: Path, identities: int, seed: int = 0) -> Path:
         per_cue=True,
     )
     with Store(whole) as store:
-        sides = sides_of(store.groups.tolist())
+        sides = assign_splits(store.groups.tolist())
         read = ClipReader(store)
         clips = (read(row) for row in range(len(store)))
         placed = (dataclasses.replace(clip, split=sides[clip.group]) for clip in clips)
@@ -158,8 +159,8 @@ def people_store(keep: Path, identities: int, seed: int = 0) -> Path:
     return path
 
 
-def sides_of(groups: Sequence[str]) -> dict[str, str]:
-    """A split for every identity group: a third for the test, a sixth for validation."""
+def assign_splits(groups: Sequence[str]) -> dict[str, str]:
+    """Return a split for every identity group: a third for test, a sixth for val."""
     order = sorted(set(groups), key=shuffled(0))
     test = len(order) // TEST_SHARE
     val = max(1, len(order) // VAL_SHARE)
@@ -169,23 +170,23 @@ def sides_of(groups: Sequence[str]) -> dict[str, str]:
     }
 
 
-def measure(keep: Path, path: Path, row: Row, kept: Kept) -> None:
+def train_and_score(keep: Path, path: Path, row: Row, kept: ScoreFile) -> None:
     """Train a row, score the test clips and keep the scores."""
     started = time.monotonic()
     with Store(path) as store:
         variant = VARIANTS[row.variant]
-        scores = _searched(keep, path, row) if variant.run else _trained(keep, store, row)
-        known = dict(zip(KEY, row.key(store.fingerprint), strict=True))
+        scores = _search(keep, path, row) if variant.run else _train(keep, store, row)
+        known = dict(zip(KEY_FIELDS, row.key(store.fingerprint), strict=True))
     kept.add(known | {"seconds": round(time.monotonic() - started, 1), "scores": scores.tolist()})
 
 
-def _trained(keep: Path, store: Store, row: Row) -> npt.NDArray[np.float64]:
-    """Test scores of one training."""
+def _train(keep: Path, store: Store, row: Row) -> npt.NDArray[np.float64]:
+    """Return the test scores of one training."""
     from artifacts.quiet import import_tensorflow
 
     import_tensorflow()
     from artifacts.models.inference import score_clips
-    from bench.accuracy.channels import channels_space
+    from bench.accuracy.channels import build_channels_space
     from search.detectors.space import build_detector
     from search.features.cache import FeatureCache
     from search.gan.latent_walks import generated_walks
@@ -200,13 +201,13 @@ def _trained(keep: Path, store: Store, row: Row) -> npt.NDArray[np.float64]:
     from spaces.training.space import TrainingChoices
 
     variant = VARIANTS[row.variant]
-    pair = trained_pair(keep, store, row.seed, PAIR) if variant.has_gan else Path()
+    pair = train_gan(keep, store, row.seed, PAIR) if variant.has_gan else Path()
     generator, discriminator = (pair / name for name in GAN_FILES)
     walks = None
     if variant.gan_fakes:
         walks = Walks(generated_walks(generator, pair, frames=store.clip_shape[0]), pair.name)
     if variant.channels:
-        graph = channels_space(store.clip_shape, variant.channels)
+        graph = build_channels_space(store.clip_shape, variant.channels)
     else:
         graph = detector_space(
             store.clip_shape,
@@ -230,13 +231,16 @@ def _trained(keep: Path, store: Store, row: Row) -> npt.NDArray[np.float64]:
     return score_clips(model, store, store.rows("test"))
 
 
-def _searched(keep: Path, path: Path, row: Row) -> npt.NDArray[np.float64]:
-    """Test scores of the winner of a search, as it is exported; one that was stopped goes on."""
+def _search(keep: Path, path: Path, row: Row) -> npt.NDArray[np.float64]:
+    """Run or resume a search and return the test scores of its exported winner."""
     from search.cli.console import run_progress
     from search.config.run_config import resolve
     from search.run import run
 
-    places = {"store": path, "run_dir": keep / "runs" / f"{row.variant}-{row.seed}-{row.manner}"}
+    places = {
+        "store": path,
+        "run_dir": keep / "runs" / f"{row.variant}-{row.seed}-{row.settings_digest}",
+    }
     with run_progress() as progress:
         directory = run(
             resolve({**(VARIANTS[row.variant].run or {}), **places, "seed": row.seed}), progress
@@ -253,8 +257,10 @@ def _searched(keep: Path, path: Path, row: Row) -> npt.NDArray[np.float64]:
         return score_clips(model, store, store.rows("test"))
 
 
-def judged(path: Path, rows: Sequence[Row], entries: Mapping[Key, Mapping[str, Any]]) -> Judged:
-    """The test clips with every score there is of them."""
+def read_scored_clips(
+    path: Path, rows: Sequence[Row], entries: Mapping[ScoreKey, Mapping[str, Any]]
+) -> ScoredClips:
+    """Return the test clips with all their scores."""
     with Store(path) as store:
         tested = store.rows("test")
         trained: dict[str, dict[int, npt.NDArray[np.float64]]] = {}
@@ -262,7 +268,7 @@ def judged(path: Path, rows: Sequence[Row], entries: Mapping[Key, Mapping[str, A
             entry = entries.get(row.key(store.fingerprint))
             if entry:
                 trained.setdefault(row.variant, {})[row.seed] = np.array(entry["scores"])
-        return Judged(
+        return ScoredClips(
             "drawn people",
             store.labels[tested],
             store.groups[tested],

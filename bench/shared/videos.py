@@ -1,4 +1,4 @@
-"""Videos to measure on: real ones where there are some, and synthetic ones of known length."""
+"""Videos and clips of several benches: real data sets and SYNTHETIC ones of known length."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class VideoSet:
     """A labelled folder.
 
     Attributes:
-        name: what the table calls it.
-        root: the folder.
-        videos: in it, originals first, as preparation takes them.
+        name: Name in tables.
+        root: Folder.
+        videos: Its videos, originals first, the order of preparation.
     """
 
     name: str
@@ -33,48 +33,48 @@ class VideoSet:
     videos: tuple[Video, ...]
 
 
-def real_sets(folder: Path | None) -> list[VideoSet]:
-    """The data sets below a folder of real videos."""
+def list_real_sets(folder: Path | None) -> list[VideoSet]:
+    """Return the data sets in a folder of real videos."""
     if folder is None:
         return []
     roots = [folder / name for name in REAL_SETS if (folder / name).is_dir()]
-    return [_indexed(root.name, root) for root in roots]
+    return [_index(root.name, root) for root in roots]
 
 
-def long_set(folder: Path) -> VideoSet:
-    """Synthetic videos as long as those of FaceForensics++ are in the middle: 12 s, 480 px."""
-    return _drawn("synthetic, 300 frames of 480 px", folder, identities=4, frames=300, size=480)
+def make_long_set(folder: Path) -> VideoSet:
+    """Return SYNTHETIC videos of the median length in FaceForensics++: 12 s, 480 px."""
+    return _make_set("synthetic, 300 frames of 480 px", folder, identities=4, frames=300, size=480)
 
 
-def short_set(folder: Path) -> VideoSet:
-    """Synthetic videos as the demo has them: 32 frames, of which half are kept."""
-    return _drawn("synthetic, 32 frames of 256 px", folder, identities=8, frames=32, size=256)
+def make_short_set(folder: Path) -> VideoSet:
+    """Return the SYNTHETIC videos of the demo: 32 frames, half of them prepared."""
+    return _make_set("synthetic, 32 frames of 256 px", folder, identities=8, frames=32, size=256)
 
 
-def _drawn(name: str, folder: Path, *, identities: int, frames: int, size: int) -> VideoSet:
+def _make_set(name: str, folder: Path, *, identities: int, frames: int, size: int) -> VideoSet:
     root = folder / f"synthetic-{frames}-{size}"
     if not (root / datasets.SYNTHETIC_MARKER).exists():
         synthesize(root, identities=identities, frames=frames, size=size, jobs=-1)
-    return _indexed(name, root)
+    return _index(name, root)
 
 
-def _indexed(name: str, root: Path) -> VideoSet:
+def _index(name: str, root: Path) -> VideoSet:
     videos = datasets.index(root).videos
     ordered = sorted(videos, key=lambda video: (video.label != REAL, video.key))
     return VideoSet(name, root, tuple(ordered))
 
 
-def full_hd(folder: Path, seconds: int) -> Path:
-    """A synthetic person in 1920 x 1080, at 25 frames a second, for so many seconds."""
-    return _in_front(folder, seconds, 1920, 1080)
+def make_full_hd_video(folder: Path, seconds: int) -> Path:
+    """Return a SYNTHETIC person in 1920 x 1080, at 25 frames a second."""
+    return _make_video(folder, seconds, 1920, 1080)
 
 
-def hd(folder: Path, seconds: int) -> Path:
-    """The same in 1280 x 720."""
-    return _in_front(folder, seconds, 1280, 720)
+def make_hd_video(folder: Path, seconds: int) -> Path:
+    """Return a SYNTHETIC person in 1280 x 720, at 25 frames a second."""
+    return _make_video(folder, seconds, 1280, 720)
 
 
-def _in_front(folder: Path, seconds: int, width: int, height: int) -> Path:
+def _make_video(folder: Path, seconds: int, width: int, height: int) -> Path:
     path = folder / f"{height}p-{seconds}s.mp4"
     if not path.exists():
         clip = synthesize_clip(folder / "person.mp4", fake=False, frames=100, size=256)
@@ -88,12 +88,12 @@ def _in_front(folder: Path, seconds: int, width: int, height: int) -> Path:
     return path
 
 
-def nobody(number: int, frames: npt.NDArray[np.uint8]) -> Clip:
-    """A clip for benches to which it does not matter who is in it; every other one is a fake.
+def make_clip(number: int, frames: npt.NDArray[np.uint8]) -> Clip:
+    """Return a clip without a meaningful identity; clips with odd numbers are fakes.
 
     Args:
-        number: of the clip, which is its key.
-        frames: uint8 (T, S, S, 4).
+        number: Number of the clip, which is its key.
+        frames: Frames, uint8 (T, S, S, 4).
     """
     count = len(frames)
     return Clip(
