@@ -40,7 +40,7 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("patient")
 
-MakeOnce = Callable[[str, Callable[[Path], None]], Path]
+MakeOnce = Callable[[str, Callable[[Path], object]], Path]
 MOST_SHOWN, LEAST_SECONDS = 30, 5.0
 
 
@@ -67,7 +67,7 @@ def make_once(tmp_path_factory: pytest.TempPathFactory) -> MakeOnce:
     base = tmp_path_factory.getbasetemp()
     base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
-    def once(name: str, make: Callable[[Path], None]) -> Path:
+    def once(name: str, make: Callable[[Path], object]) -> Path:
         folder, ready = base / f"shared-{name}", base / f"shared-{name}.ready"
         with FileLock(base / f"shared-{name}.lock"):
             if not ready.exists():

@@ -56,6 +56,7 @@ frames = 0
 """
 
 MakeClips = Callable[..., list[Clip]]
+MakeOnce = Callable[[str, Callable[[Path], object]], Path]
 
 
 @pytest.fixture(scope="session")
@@ -113,9 +114,9 @@ def make_store(make_clips: MakeClips) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def store_path(make_store: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny store: 16 people, 8 of them in training."""
-    return make_store(tmp_path_factory.mktemp("store") / "tiny.h5")
+def store_path(make_store: Callable[..., Path], make_once: MakeOnce) -> Path:
+    """A tiny store: 16 people, 8 of them in training; one for all processes."""
+    return make_once("store", lambda folder: make_store(folder / "tiny.h5")) / "tiny.h5"
 
 
 @pytest.fixture
@@ -199,13 +200,17 @@ def in_process() -> Callable[..., subprocess.CompletedProcess[str]]:
 def finished_run(
     write_config: Callable[..., Path],
     dfsearch: Callable[..., subprocess.CompletedProcess[str]],
+    make_once: MakeOnce,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
-    """The run directory of a tiny run that went through every stage."""
-    folder = tmp_path_factory.mktemp("finished")
-    done = dfsearch("run", write_config(folder))
-    assert done.returncode == 0, done.stderr
-    return folder / "run"
+    """The run directory of a tiny run that went through every stage; a copy for each process."""
+
+    def make(folder: Path) -> None:
+        done = dfsearch("run", write_config(folder))
+        assert done.returncode == 0, done.stderr
+
+    made = make_once("finished-run", make) / "run"
+    return Path(shutil.copytree(made, tmp_path_factory.mktemp("finished") / "run"))
 
 
 class Server:
