@@ -1,14 +1,14 @@
-"""How fast clips are changed, and what that costs training: ``python -m bench.augmentation``.
+"""Speed of augmentations and their cost in training: ``python -m bench.augmentation``.
 
-Two tables. The first has clips a second of one core, by processor time, of every change. The second
-trains detectors, without the feature cache, on batches of 8 clips kept in memory: as they are, and
-changed by two threads while it trains, all taking turns. Two shares are printed: how much of a
-step's wall time is lost to changing clips, and how much of its processor time goes into it. Where
-cores are free, threads use them and little wall time is lost; where training or something else
-keeps every core busy, both are alike. ``cores`` were kept busy by training and its threads,
-``others`` by everything else: wall times mean something where others are few.
+The first table has clips a second of one core, by processor time, for every augmentation. The
+second table trains detectors, without the feature cache, on batches of 8 clips in memory. They are
+unchanged, or augmented by two threads meanwhile, all in turns. Two columns are the shares of a step
+for augmentation, of its wall time and of its processor time. With free cores, threads use them and
+the share of wall time is small. If training or other programs keep every core busy, both shares are
+equal. ``cores`` were kept busy by training and its threads, ``others`` by all other processes: wall
+times are valid only if others are few.
 
-The clips are SYNTHETIC people, or those of a store: codecs take longer on some than on others.
+The clips are SYNTHETIC people, or those of a store: the time of codecs depends on content.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ SIZES = ((16, 128), (8, 96), (1, 128))
 PEOPLE = 4
 BATCH = 8
 WANTED_SHARE = 0.10
-PLAIN = "as they are"
+PLAIN = "unchanged"
 SMALL = {"backbones": ("small_cnn",), "weights": "none"}
-# As the presets train it, which is on single frames.
+# The presets train it on single frames.
 DEFAULT = {"backbones": ("efficientnet_lite0",), "weights": "imagenet", "trainable_stages": 2}
 DETECTORS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "small_cnn, every stream": (SMALL, {}),
@@ -71,12 +71,12 @@ DETECTORS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 @dataclasses.dataclass(frozen=True)
 class Speed:
-    """How fast one change is.
+    """Speed of one augmentation.
 
     Attributes:
-        change: what is done.
-        frames, side: of the clips.
-        clips: a second of one core.
+        change: Name.
+        frames, side: Shape of the clips.
+        clips: Clips a second of one core.
     """
 
     change: str
@@ -87,23 +87,23 @@ class Speed:
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """A training step fed in one way.
+    """A training step with one kind of augmentation.
 
     Attributes:
-        detector: one of :data:`DETECTORS`.
-        frames, side: of the clips.
-        fed: how clips were changed.
-        seconds: of wall time, median over the rounds.
-        cores: kept busy by training and threads.
-        others: kept busy by everything else.
-        share: of its wall time that changing takes.
-        work: of its processor time that changing takes.
+        detector: Key of :data:`DETECTORS`.
+        frames, side: Shape of the clips.
+        feed: Key of :data:`FEEDS`.
+        seconds: Wall time, median over the rounds.
+        cores: Cores kept busy by training and its threads.
+        others: Cores kept busy by other processes.
+        share: Share of wall time for augmentation.
+        work: Share of processor time for augmentation.
     """
 
     detector: str
     frames: int
     side: int
-    fed: str
+    feed: str
     seconds: float
     cores: float
     others: float
@@ -111,39 +111,39 @@ class Step:
     work: float
 
 
-def _changed(clip: Clip, rng: np.random.Generator, strength: Any) -> Clip:
+def _augment(clip: Clip, rng: np.random.Generator, strength: Any) -> Clip:
     clips = {"frames": clip.copy()}
     augment(clips, rng, strength)
     return clips["frames"]
 
 
-def _half_pseudo_fakes(clip: Clip, rng: np.random.Generator) -> Clip:
-    made = pseudo_fake(clip, None, rng)[0] if rng.random() < 0.5 else clip
-    return _changed(made, rng, "strong")
+def _mix_pseudo_fakes(clip: Clip, rng: np.random.Generator) -> Clip:
+    source = pseudo_fake(clip, None, rng)[0] if rng.random() < 0.5 else clip
+    return _augment(source, rng, "strong")
 
 
 FEEDS: dict[str, Callable[[Clip, np.random.Generator], Clip]] = {
     PLAIN: lambda clip, rng: clip,
-    "light": partial(_changed, strength="light"),
-    "strong": partial(_changed, strength="strong"),
-    "strong, half pseudo-fakes": _half_pseudo_fakes,
+    "light": partial(_augment, strength="light"),
+    "strong": partial(_augment, strength="strong"),
+    "strong, half pseudo-fakes": _mix_pseudo_fakes,
 }
 CHANGES: dict[str, Callable[[Clip, np.random.Generator], object]] = {
     "pseudo_fake": lambda clip, rng: pseudo_fake(clip, None, rng),
     "degrade": degrade,
     "cut_out": lambda clip, rng: cut_out(clip, None, rng),
-    "JPEG alone": lambda clip, rng: degradation.jpeg(_colours(clip), 60),
-    "H.264 alone": lambda clip, rng: degradation.h264(_colours(clip), 28.0),
-    "noise alone": lambda clip, rng: degradation.grain(_colours(clip), 4.0, rng),
+    "JPEG": lambda clip, rng: degradation.jpeg(_take_colours(clip), 60),
+    "H.264": lambda clip, rng: degradation.h264(_take_colours(clip), 28.0),
+    "noise": lambda clip, rng: degradation.grain(_take_colours(clip), 4.0, rng),
     "augment, light": FEEDS["light"],
     "augment, strong": FEEDS["strong"],
     "augment, strong, half pseudo-fakes": FEEDS["strong, half pseudo-fakes"],
 }
-_colours = degradation.colours_of
+_take_colours = degradation.colours_of
 
 
 class _Batches(keras.utils.PyDataset):
-    """Batches of clips in memory, changed by threads as training does it."""
+    """Batches of clips in memory, augmented by threads like in training."""
 
     def __init__(
         self, clips: list[Clip], change: Callable[[Clip, np.random.Generator], Clip], steps: int
@@ -157,14 +157,14 @@ class _Batches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[Clip, npt.NDArray[np.float32]]:
         rng = np.random.default_rng(index)
         clips = [
-            self._change(self._clips[at % len(self._clips)], rng)
-            for at in range(index * BATCH, (index + 1) * BATCH)
+            self._change(self._clips[number % len(self._clips)], rng)
+            for number in range(index * BATCH, (index + 1) * BATCH)
         ]
         return np.stack(clips), np.arange(BATCH, dtype=np.float32)[:, None] % 2
 
 
-def speeds(clips: list[Clip], rounds: int, calls: int) -> Iterator[Speed]:
-    """A row for each change of clips of one size."""
+def measure_speeds(clips: list[Clip], rounds: int, calls: int) -> Iterator[Speed]:
+    """Yield a row for each augmentation of clips of one size."""
     times: dict[str, list[float]] = {name: [] for name in CHANGES}
     for turn in range(rounds + 1):
         for name, change in CHANGES.items():
@@ -179,8 +179,8 @@ def speeds(clips: list[Clip], rounds: int, calls: int) -> Iterator[Speed]:
         yield Speed(name, *clips[0].shape[:2], clips=1 / statistics.median(found))
 
 
-def steps(clips: list[Clip], rounds: int, count: int) -> Iterator[Step]:
-    """A row for each detector and way to feed it."""
+def measure_steps(clips: list[Clip], rounds: int, count: int) -> Iterator[Step]:
+    """Yield a row for each detector and kind of augmentation."""
     shape = clips[0].shape
     for detector, (network, values) in DETECTORS.items():
         if len(clips[0]) == 1 and "streams" not in values:
@@ -195,17 +195,17 @@ def steps(clips: list[Clip], rounds: int, count: int) -> Iterator[Step]:
         }
         time_in_turns(runs, 1)
         times = time_in_turns(runs, rounds)
-        for fed, found in times.items():
+        for feed, found in times.items():
             busy, others = count_busy_cores(found)
             yield Step(
                 detector,
                 *shape[:2],
-                fed=fed,
+                feed=feed,
                 seconds=statistics.median(one.wall for one in found) / count,
                 cores=busy,
                 others=others,
-                share=_share(found, times[PLAIN], "wall"),
-                work=_share(found, times[PLAIN], "cpu"),
+                share=_compute_share(found, times[PLAIN], "wall"),
+                work=_compute_share(found, times[PLAIN], "cpu"),
             )
 
 
@@ -213,16 +213,16 @@ def _fit(model: keras.Model, batches: _Batches) -> None:
     model.fit(batches, epochs=1, verbose=0, shuffle=False)
 
 
-def _share(fed: list[Time], plain: list[Time], clock: str) -> float:
-    """How much of a step is the change, the median over the rounds."""
-    pairs = zip(fed, plain, strict=True)
+def _compute_share(feed: list[Time], plain: list[Time], clock: str) -> float:
+    """Return the share of a step for augmentation, the median over the rounds."""
+    pairs = zip(feed, plain, strict=True)
     return statistics.median(
         1 - getattr(before, clock) / getattr(after, clock) for after, before in pairs
     )
 
 
 def make_synthetic_clips(folder: Path, frames: int, side: int) -> list[Clip]:
-    """One clip of each of a few SYNTHETIC people."""
+    """Return one clip of each of a few SYNTHETIC people."""
     clips = []
     for person in range(PEOPLE):
         path = synthesize_clip(folder / f"{person}.mp4", fake=False, seed=person, frames=32)
@@ -233,21 +233,21 @@ def make_synthetic_clips(folder: Path, frames: int, side: int) -> list[Clip]:
 
 
 def read_stored_clips(path: Path, frames: int, side: int) -> list[Clip]:
-    """Real clips of a store, made as long and as large as wanted."""
+    """Return real clips of a store, resized to this shape."""
     with Store(path) as store:
         stored = store.read(np.flatnonzero(store.labels == REAL)[:PEOPLE])
     clips = []
     for clip in stored:
-        at = np.linspace(0, len(clip) - 1, frames).round().astype(int)
-        small = [cv2.resize(frame, (side, side)) for frame in clip[at, ..., :3]]
+        index = np.linspace(0, len(clip) - 1, frames).round().astype(int)
+        small = [cv2.resize(frame, (side, side)) for frame in clip[index, ..., :3]]
         clips.append(with_grey(np.stack(small)))
     return clips
 
 
 def build_speed_table(rows: list[Speed]) -> Table:
-    """A line a change, a column a size."""
+    """Return a table with a row an augmentation and a column a size."""
     shown = Table(title="clips a second of one core")
-    shown.add_column("change")
+    shown.add_column("augmentation")
     for frames, side in SIZES:
         shown.add_column(f"{frames} x {side} px", justify="right")
     for change in CHANGES:
@@ -257,19 +257,19 @@ def build_speed_table(rows: list[Speed]) -> Table:
 
 
 def build_step_table(rows: list[Step]) -> Table:
-    """A line a detector, a size and a way to feed it."""
-    shown = Table(title=f"a training step of {BATCH} clips, changed by two threads meanwhile")
-    for column in ("detector", "clips", "changed"):
+    """Return a table with a row for each detector, size and kind of augmentation."""
+    shown = Table(title=f"a training step of {BATCH} clips, augmented by two threads meanwhile")
+    for column in ("detector", "clips", "augmentation"):
         shown.add_column(column)
     wanted = f"below {WANTED_SHARE:.0%}"
-    for column in ("step", "of wall time", wanted, "of processor time", "cores", "others"):
+    for column in ("step", "share of wall time", wanted, "of processor time", "cores", "others"):
         shown.add_column(column, justify="right")
     for row in rows:
-        plain = row.fed == PLAIN
+        plain = row.feed == PLAIN
         shown.add_row(
             row.detector,
             f"{row.frames} x {row.side} px",
-            row.fed,
+            row.feed,
             f"{1000 * row.seconds:.0f} ms",
             "" if plain else f"{row.share:.0%}",
             "" if plain else ("yes" if row.share < WANTED_SHARE else "no"),
@@ -285,13 +285,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m bench.augmentation", description=(__doc__ or "").partition("\n")[0]
     )
-    parser.add_argument("--store", type=Path, help="take the real clips of this store")
+    parser.add_argument("--store", type=Path, help="use the real clips of this store")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--calls", type=int, default=40, help="of each change, a round")
-    parser.add_argument("--steps", type=int, default=10, help="of training, a round")
-    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--calls", type=int, default=40, help="calls of each augmentation, a round")
+    parser.add_argument("--steps", type=int, default=10, help="training steps, a round")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     chosen = parser.parse_args()
-    # One core is what is measured; where there are more, every thread has its own.
+    # The unit is one core; with more cores, every thread has its own.
     cv2.setNumThreads(1)
     fast: list[Speed] = []
     trained: list[Step] = []
@@ -303,8 +303,8 @@ def main() -> None:
                 if chosen.store
                 else make_synthetic_clips(Path(name), *size)
             )
-            fast += speeds(clips, chosen.rounds, chosen.calls)
-            trained += steps(clips, chosen.rounds, chosen.steps)
+            fast += measure_speeds(clips, chosen.rounds, chosen.calls)
+            trained += measure_steps(clips, chosen.rounds, chosen.steps)
     if chosen.json:
         rows = {"changes": list(map(vars, fast)), "steps": list(map(vars, trained))}
         print(json.dumps({"machine": describe_machine(), **rows}, indent=1))

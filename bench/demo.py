@@ -1,8 +1,8 @@
-"""What a newcomer meets first, measured: ``python -m bench.demo [FOLDER]``.
+"""Measurements of the first commands of a new user: ``python -m bench.demo [FOLDER]``.
 
-Prints how long ``dfsearch --help`` and ``dfsearch demo`` take, how often the detector finds the
-synthetic faces, what the demo's model scores on people it has not seen, and how far its two files
-disagree when stock Keras loads them in a process of its own.
+Prints the duration of ``dfsearch --help`` and ``dfsearch demo``, the share of synthetic frames with
+a detected face, the test AUC of the demo's model on unseen people, and the largest difference
+between its two files when stock Keras loads them in another process.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ print(abs(h5 - native).max())
 """
 
 
-def seconds(*command: str) -> float:
-    """Wall time of a command that must succeed."""
+def time_command(*command: str) -> float:
+    """Return the wall time of a command that must succeed."""
     started = time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - started
 
 
-def disagreement(run: Path, store: Path) -> float:
-    """Largest difference of both model files on 8 clips, in a fresh process."""
+def compare_files(run: Path, store: Path) -> float:
+    """Return the largest difference of both model files on 8 clips, in a fresh process."""
     with h5py.File(store) as file, tempfile.TemporaryDirectory() as folder:
         frames = Path(folder) / "frames.npy"
         np.save(frames, file["frames"][:8])
@@ -57,17 +57,17 @@ def main() -> None:
     folder = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else Path(tempfile.mkdtemp())
     dfsearch = str(Path(sys.executable).with_name("dfsearch"))
     run, store = folder / "demo", folder / "demo-data" / "store.h5"
-    helped = statistics.median(seconds(dfsearch, "--help") for _ in range(5))
-    demo = seconds(dfsearch, "demo", str(run))
+    help_seconds = statistics.median(time_command(dfsearch, "--help") for _ in range(5))
+    demo_seconds = time_command(dfsearch, "demo", str(run))
     test = json.loads((run / "best_model.json").read_text())["test"]
     with h5py.File(store) as file:
         found = float(np.mean(file["clips/coverage"]))
     low, high = test["auc_ci"]
-    print(f"dfsearch --help, median of 5        {helped:.2f} s")
-    print(f"dfsearch demo                       {demo:.0f} s")
+    print(f"dfsearch --help, median of 5        {help_seconds:.2f} s")
+    print(f"dfsearch demo                       {demo_seconds:.0f} s")
     print(f"faces found in synthetic frames     {found:.1%}")
     print(f"synthetic test AUC, unseen people   {test['auc']:.3f} ({low:.3f} to {high:.3f})")
-    print(f"best_model.h5 against .keras        {disagreement(run, store):.1e}")
+    print(f"best_model.h5 against .keras        {compare_files(run, store):.1e}")
 
 
 if __name__ == "__main__":

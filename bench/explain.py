@@ -1,13 +1,13 @@
-"""Whether heat lies where a SYNTHETIC fake was manipulated: ``python -m bench.explain``.
+"""Agreement of heat maps with the manipulated region: ``python -m bench.explain``.
 
-Which pixels of a drawn fake were pasted is known. Detectors of one stream each, and one of all,
-are trained on drawn people; then the heat maps of the test fakes are measured: the share of heat
-inside the pasted region against the share of the frame that the region takes, and the same for
-networks that were never trained, which must differ (Adebayo et al., Sanity Checks for Saliency
-Maps, 2018). Occlusion, which takes no gradient, is measured likewise, and correlated with what
-Grad-CAM says of the same squares. Intervals are percentiles over draws of people.
+The pasted pixels of a SYNTHETIC fake are known. Detectors of one stream each, and one of all
+streams, are trained on synthetic people. On test fakes, the share of heat inside the pasted region
+is compared with the area of the region, and with the same share for untrained networks, which must
+differ (Adebayo et al., Sanity Checks for Saliency Maps, 2018). Occlusion, which uses no gradient,
+is measured in the same way and correlated with Grad-CAM by squares. Intervals are percentiles over
+draws of people.
 
-Results are kept by row in ``--keep``, and a bench started again goes on with what is missing.
+Results are kept by row in ``--keep``, and a restarted bench computes only missing rows.
 """
 
 from __future__ import annotations
@@ -42,12 +42,23 @@ VIDEO_SIDE, VIDEO_FRAMES = 128, 32
 FRAMES, SIDE, PATCH = 8, 96, 12
 EPOCHS, BATCH = 16, 8
 DRAWS = 1000
+PER_AREA = "times the area"
+COLUMNS = {
+    "area": "area",
+    "heat inside": "heat inside",
+    "times area": PER_AREA,
+    "untrained, inside": "untrained inside",
+    "occlusion, inside": "occlusion inside",
+    "r, occlusion": "with occlusion",
+    "r, untrained": "with untrained",
+}
+"""Columns of the table, and their keys in a kept row."""
 
 Array = npt.NDArray[np.float64]
 
 
-def regions(store: Store, rows: npt.NDArray[np.int64], seed: int) -> Array:
-    """Which part of each fake's crops was pasted, (n, T, S, S), 0..1; the seed drew the people."""
+def compute_regions(store: Store, rows: npt.NDArray[np.int64], seed: int) -> Array:
+    """Return the pasted part of each fake's crops, (n, T, S, S), 0..1; the seed made the people."""
     boxes, landmarks = store.clip_field("boxes"), store.clip_field("landmarks")
     scores, indices = store.clip_field("scores"), store.clip_field("frame_indices")
     found = []
@@ -61,8 +72,8 @@ def regions(store: Store, rows: npt.NDArray[np.int64], seed: int) -> Array:
     return np.stack(found)
 
 
-def trained(store: Store, streams: tuple[str, ...], seed: int, epochs: int) -> tuple[Any, Any]:
-    """A detector of these streams trained on a store, and the same never trained."""
+def train(store: Store, streams: tuple[str, ...], seed: int, epochs: int) -> tuple[Any, Any]:
+    """Return a detector of these streams trained on a store, and the same detector untrained."""
     from search.detectors.space import build_detector
     from search.features.cache import FeatureCache
     from search.studies.hyperparameters import fixed
@@ -73,7 +84,7 @@ def trained(store: Store, streams: tuple[str, ...], seed: int, epochs: int) -> t
     from spaces.training.space import TrainingChoices
 
     models = []
-    for at in (seed, seed + 1000):
+    for model_seed in (seed, seed + 1000):
         graph = detector_space(
             store.clip_shape,
             streams=streams,
@@ -81,26 +92,26 @@ def trained(store: Store, streams: tuple[str, ...], seed: int, epochs: int) -> t
             spatial=SpatialBlock(backbones=("small_cnn",), frame_stride=1),
             temporal=TemporalBlock(kind="mean"),
         )
-        models.append(build_detector(graph, fixed({}), at))
+        models.append(build_detector(graph, fixed({}), model_seed))
     choices = TrainingChoices(batch_size=BATCH, epochs=epochs, schedule="cosine")
     with tempfile.TemporaryDirectory() as features:
         fit(models[0], TrainingTask(store, FeatureCache(Path(features)), seed), choices)
     return models[0], models[1]
 
 
-def measured(store: Store, streams: tuple[str, ...], seed: int, people: int, epochs: int) -> Any:
-    """A row: figures of each test fake by name, and the test AUC."""
+def measure(store: Store, streams: tuple[str, ...], seed: int, people: int, epochs: int) -> Any:
+    """Return a row: figures of each test fake by name, and the test AUC."""
     from sklearn.metrics import roc_auc_score
 
     from artifacts.explain.heat import Explainer
     from artifacts.explain.occlusion import occlusion
     from artifacts.models.inference import read_inputs, score_clips
 
-    model, untrained = trained(store, streams, seed, epochs)
+    model, untrained = train(store, streams, seed, epochs)
     test = store.rows("test")
     rows = test[store.labels[test] == FAKE]
     clips = read_inputs(model, store, rows)
-    pasted = regions(store, rows, people)
+    pasted = compute_regions(store, rows, people)
     evidence = Explainer(model).evidence(clips).astype(np.float64)
     random = Explainer(untrained).evidence(clips).astype(np.float64)
     drops = occlusion(model, clips, PATCH).astype(np.float64)
@@ -109,9 +120,9 @@ def measured(store: Store, streams: tuple[str, ...], seed: int, people: int, epo
         "auc": float(roc_auc_score(store.labels[test], score_clips(model, store, test))),
         "groups": store.groups[rows].tolist(),
         "area": pasted.mean(axis=(1, 2, 3)).tolist(),
-        "heat inside": inside(evidence, pasted),
-        "untrained inside": inside(random, pasted),
-        "occlusion inside": inside(drops, over_time),
+        "heat inside": share_inside(evidence, pasted),
+        "untrained inside": share_inside(random, pasted),
+        "occlusion inside": share_inside(drops, over_time),
         "with occlusion": correlate_maps(
             average_squares(evidence.mean(axis=1)), average_squares(drops)
         ),
@@ -121,8 +132,8 @@ def measured(store: Store, streams: tuple[str, ...], seed: int, people: int, epo
     }
 
 
-def inside(evidence: Array, region: Array) -> list[float]:
-    """The share of what speaks for a fake that lies inside, of each clip; NaN where none does."""
+def share_inside(evidence: Array, region: Array) -> list[float]:
+    """Return the share of positive heat inside the region, by clip; NaN without positive heat."""
     heat, axes = np.maximum(evidence, 0), tuple(range(1, evidence.ndim))
     with np.errstate(invalid="ignore"):
         shares: Array = (heat * region).sum(axis=axes) / heat.sum(axis=axes)
@@ -130,20 +141,20 @@ def inside(evidence: Array, region: Array) -> list[float]:
 
 
 def average_squares(values: Array) -> Array:
-    """The mean of each square that occlusion covers, (n, H, W) to (n, squares)."""
+    """Return the mean of each occlusion square, (n, H, W) to (n, squares)."""
     count, cells = len(values), SIDE // PATCH
     squares: Array = values.reshape(count, cells, PATCH, cells, PATCH).mean(axis=(2, 4))
     return squares.reshape(count, -1)
 
 
 def correlate_maps(one: Array, other: Array) -> list[float]:
-    """Pearson correlation of two maps of each clip."""
+    """Return the Pearson correlation of two maps, by clip."""
     with np.errstate(invalid="ignore"):
         return [float(np.corrcoef(a, b)[0, 1]) for a, b in zip(one, other, strict=True)]
 
 
-def summary(values: Array, groups: npt.NDArray[np.str_]) -> tuple[float, float, float]:
-    """Mean of what is finite and its 95% interval over draws of people."""
+def estimate_mean(values: Array, groups: npt.NDArray[np.str_]) -> tuple[float, float, float]:
+    """Return the mean of finite values and its 95% interval over draws of people."""
     people, person = np.unique(groups, return_inverse=True)
     rng = np.random.default_rng(0)
     known = np.isfinite(values)
@@ -155,37 +166,35 @@ def summary(values: Array, groups: npt.NDArray[np.str_]) -> tuple[float, float, 
     return float(values[known].mean()), float(low), float(high)
 
 
-def table(found: dict[str, Any]) -> Table:
-    """A line a detector."""
+def build_table(found: dict[str, Any]) -> Table:
+    """Return a table with a row a detector."""
     fakes = len(next(iter(found.values()))["groups"])
-    shown = Table(title=f"heat on {fakes} SYNTHETIC test fakes; mean, 95% interval over people")
-    columns = ("AUC", "area", "heat inside", "times the area", "untrained inside")
-    columns += ("occlusion inside", "with occlusion", "with untrained")
-    for column in ("streams", *columns):
+    shown = Table(title=f"heat on {fakes} SYNTHETIC test fakes; mean (95% CI over people)")
+    for column in ("streams", "AUC", *COLUMNS):
         shown.add_column(column)
     for name, row in found.items():
-        groups, area = np.array(row["groups"]), np.array(row["area"])
-        values = {key: np.array(row[key], float) for key in columns if key in row and key != "auc"}
-        values["times the area"] = values["heat inside"] / area
-        cells = [_cell(summary(values[key], groups)) for key in columns[1:]]
+        groups = np.array(row["groups"])
+        values = {key: np.array(row[key], float) for key in COLUMNS.values() if key in row}
+        values[PER_AREA] = values["heat inside"] / values["area"]
+        cells = [_format_cell(estimate_mean(values[key], groups)) for key in COLUMNS.values()]
         shown.add_row(name, f"{row['auc']:.2f}", *cells)
     return shown
 
 
-def _cell(figure: tuple[float, float, float]) -> str:
+def _format_cell(figure: tuple[float, float, float]) -> str:
     value, low, high = figure
     return rf"{value:.2f} \[{low:.2f}, {high:.2f}]"
 
 
 def main() -> None:
-    """Measure and print."""
+    """Train, measure and print."""
     parser = argparse.ArgumentParser(
         prog="python -m bench.explain", description=(__doc__ or "").partition("\n")[0]
     )
-    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where data and results stay")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="data and results")
     parser.add_argument("--identities", type=int, default=60)
-    parser.add_argument("--people", type=int, default=0, help="seed of the people drawn")
-    parser.add_argument("--seed", type=int, default=0, help="of the trainings")
+    parser.add_argument("--people", type=int, default=0, help="seed of the synthetic people")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the trainings")
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--only", nargs="*", choices=DETECTORS, default=list(DETECTORS))
     chosen = parser.parse_args()
@@ -206,14 +215,12 @@ def main() -> None:
             for done, name in enumerate(chosen.only, start=1):
                 kept = folder / f"{path.stem}-{name}-{chosen.seed}-{chosen.epochs}.json"
                 if not kept.exists():
-                    row = measured(
-                        store, DETECTORS[name], chosen.seed, chosen.people, chosen.epochs
-                    )
+                    row = measure(store, DETECTORS[name], chosen.seed, chosen.people, chosen.epochs)
                     kept.write_text(json.dumps(row))
                 found[name] = json.loads(kept.read_text())
                 progress(done, len(chosen.only))
-    tables().print(table(found))
-    log.print("heat inside, area: shares of all heat and of the frame; with: correlation of maps")
+    tables().print(build_table(found))
+    log.print("heat inside, area: shares of all heat and of the frame; r: correlation of maps")
 
 
 if __name__ == "__main__":

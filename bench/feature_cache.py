@@ -1,11 +1,11 @@
-"""What frozen prefixes save: ``python -m bench.feature_cache [--clips N] [--rounds N] [--json]``.
+"""Time saved by the feature cache: ``python -m bench.feature_cache [--clips N] [--rounds N]``.
 
-A detector of one spatial stream - a backbone frame by frame, the mean or a BiLSTM, fusion - is
-trained whole and behind its frozen prefix, on a SYNTHETIC store of noise: 8 frames of 96 px.
-Frozen weights are random, since time does not depend on them. Epochs of both take turns; an epoch
-is one pass over the training clips. Then backbones rebuilt for clips against the two-dimensional
-ones they were made of, forward and in a training step. Everything is compiled and warm before it
-is timed. On a machine that does other work the ratio by processor time is the one to look at.
+A detector of one spatial stream (a backbone frame by frame, the mean or a BiLSTM, fusion) is
+trained whole, and behind its frozen prefix with cached features, on a SYNTHETIC store of noise: 8
+frames of 96 px. Frozen weights are random, since time does not depend on them. Epochs of both take
+turns. The last rows compare backbones inflated for clips with their two-dimensional originals,
+forward and in a training step. Models are compiled and warm before timing. If other programs run,
+use the ratio by processor time.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ from spaces.training.space import TrainingChoices, compile_detector  # noqa: E40
 
 FRAMES, SIDE = 8, 96
 BATCH = 8
-# A call of fit sets up once what a trial sets up once.
+# A trial calls fit once, so one call has several epochs.
 EPOCHS_A_TURN = 10
 STEP_CLIPS = 2
 
 NETWORKS = {"resnet50": keras.applications.ResNet50, "vgg16": keras.applications.VGG16}
 MEAN, SMALL, LARGE = "mean", "BiLSTM of 32", "BiLSTM of 256, the default"
-# What trains, by letter: network, its stages that train, what follows over time.
+# By letter: backbone, number of stages that train, temporal stage.
 CASES = {
     "a": (("resnet50", 0, MEAN), ("resnet50", 0, SMALL), ("resnet50", 0, LARGE)),
     "b": (("vgg16", 0, SMALL),),
@@ -63,7 +63,7 @@ WANTED_RATIO = 1.05
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A line of the table: a figure, and beside it what is wanted and whether it is met."""
+    """A row of the table: a figure, its target, and whether it meets the target."""
 
     what: str
     value: float
@@ -82,15 +82,17 @@ class Row:
 
 
 def make_noise_clips(count: int) -> Iterator[Clip]:
-    """Noise; three of four clips are for training."""
+    """Yield noise; three of four clips are for training."""
     rng = np.random.default_rng(0)
     for number in range(count):
         clip = make_clip(number, rng.integers(0, 256, (FRAMES, SIDE, SIDE, 4), np.uint8))
         yield dataclasses.replace(clip, split="val" if number % 8 > 5 else "train")
 
 
-def detector(store: Store, network: str, stages: int, over_time: str, folder: Path) -> keras.Model:
-    """A detector whose backbone trains in its last so many stages."""
+def build_detector(
+    store: Store, network: str, stages: int, over_time: str, folder: Path
+) -> keras.Model:
+    """Return a detector whose backbone trains in its last stages."""
     keras.utils.clear_session()
     keras.utils.set_random_seed(0)
     weights = folder / f"{network}.weights.h5"
@@ -112,19 +114,21 @@ def detector(store: Store, network: str, stages: int, over_time: str, folder: Pa
     return graph.build(keras_tuner.HyperParameters())
 
 
-def training(store: Store, case: tuple[str, int, str], scratch: Path, rounds: int) -> Iterator[Row]:
-    """Epochs of the whole model against epochs behind its prefix, and what the entry costs."""
+def measure_training(
+    store: Store, case: tuple[str, int, str], scratch: Path, rounds: int
+) -> Iterator[Row]:
+    """Yield rows of epochs of the whole model and behind its prefix, and of the cache."""
     network, stages, over_time = case
     samples = training_samples(store)
     cache = FeatureCache(scratch / f"{network}-{stages}")
-    known = cache.folder.exists()
+    is_cached = cache.folder.exists()
     turn = 1 if stages else EPOCHS_A_TURN
-    whole = detector(store, *case, scratch)
-    model = detector(store, *case, scratch)
+    whole = build_detector(store, *case, scratch)
+    model = build_detector(store, *case, scratch)
     began = time.perf_counter()
     with cut_prefix(model, cache, samples, validation_samples(store)) as suffix:
         assert not suffix.note
-        computing = time.perf_counter() - began
+        compute_seconds = time.perf_counter() - began
         frames = ClipBatches(samples, batch_size=BATCH, sampling=Sampling(0))
         features = ClipBatches(
             samples, Inputs(suffix.names, suffix.train), batch_size=BATCH, sampling=Sampling(0)
@@ -140,29 +144,29 @@ def training(store: Store, case: tuple[str, int, str], scratch: Path, rounds: in
         times = time_in_turns(runs, rounds)
     gain = compare_speed(times["part"], times["whole"])
     gain = Ratio(gain.wall * turn, gain.cpu * turn)
-    frozen = f"its last {stages} stages train" if stages else "frozen"
+    frozen = f"last {stages} stages train" if stages else "frozen"
     name = f"{network}, {frozen}, {over_time}"
-    yield Row(f"{name}: epoch of the whole", _seconds(times["whole"]), "s")
+    yield Row(f"{name}: epoch of the whole model", _seconds(times["whole"]), "s")
     yield Row("  epoch behind the prefix", _seconds(times["part"]) / turn, "s")
-    yield _judged("  times faster", gain, "" if stages else f">= {WANTED_GAIN:.0f}")
-    yield Row("  weights that train", suffix.model.count_params() / 1e6, "million")
-    if not known:
+    yield _make_row("  speed-up", gain, "" if stages else f">= {WANTED_GAIN:.0f}")
+    yield Row("  trainable weights", suffix.model.count_params() / 1e6, "million")
+    if not is_cached:
         kept = sum(path.stat().st_size for path in cache.folder.glob("*.npy"))
-        yield Row(f"  features of {len(store)} clips, once", computing, "s")
+        yield Row(f"  features of {len(store)} clips, once", compute_seconds, "s")
         yield Row("  on disk, a clip", kept / len(store), "bytes")
 
 
-def rebuilt(network: str, rounds: int) -> Iterator[Row]:
-    """A network rebuilt for clips against itself in two dimensions, on the same pixels."""
+def measure_inflation(network: str, rounds: int) -> Iterator[Row]:
+    """Yield rows of an inflated network against its original, on the same pixels."""
     keras.utils.clear_session()
     flat = NETWORKS[network](include_top=False, weights=None, input_shape=(SIDE, SIDE, 3))
-    clip = inflate(flat, name=f"{network}_clips")
+    inflated = inflate(flat, name=f"{network}_clips")
     rng = np.random.default_rng(0)
     pixels = rng.normal(0, 60, (STEP_CLIPS, FRAMES, SIDE, SIDE, 3)).astype(np.float32)
     runs: dict[str, dict[str, Callable[[], object]]] = {"forward": {}, "training step": {}}
     for name, body, x in (
         ("2-D", flat, pixels.reshape(-1, SIDE, SIDE, 3)),
-        ("clips", clip, pixels),
+        ("clips", inflated, pixels),
     ):
         image = keras.Input(x.shape[1:])
         pool = (
@@ -181,35 +185,35 @@ def rebuilt(network: str, rounds: int) -> Iterator[Row]:
     for what, both in runs.items():
         time_in_turns(both, 1)
         times = time_in_turns(both, rounds)
-        # How many times as long the rebuilt network takes.
-        slower = compare_speed(times["2-D"], times["clips"])
-        yield _judged(f"{network} rebuilt / 2-D, {what}", slower, f"<= {WANTED_RATIO}")
+        # Duration of the inflated network relative to the 2-D one.
+        ratio = compare_speed(times["2-D"], times["clips"])
+        yield _make_row(f"{network} inflated / 2-D, {what}", ratio, f"<= {WANTED_RATIO}")
 
 
-def _judged(what: str, measured: Ratio, wanted: str) -> Row:
+def _make_row(what: str, ratio: Ratio, wanted: str) -> Row:
     met = None
     if wanted:
         sign, _, limit = wanted.partition(" ")
-        met = measured.wall >= float(limit) if sign == ">=" else measured.wall <= float(limit)
-    return Row(what, measured.wall, "times", measured.cpu, wanted, met)
+        met = ratio.wall >= float(limit) if sign == ">=" else ratio.wall <= float(limit)
+    return Row(what, ratio.wall, "times", ratio.cpu, wanted, met)
 
 
 def _seconds(times: list[Time]) -> float:
     return statistics.median(one.wall for one in times)
 
 
-def measured(clips: int, rounds: int, only: str) -> Iterator[Row]:
-    """Every row, as it is measured."""
+def measure(clips: int, rounds: int, only: str) -> Iterator[Row]:
+    """Yield every row when it is measured."""
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
         write_store(scratch / "noise.h5", make_noise_clips(clips), [], {"synthetic": True})
         with Store(scratch / "noise.h5") as store:
             for letter in sorted(set(only) & set(CASES)):
                 for case in CASES[letter]:
-                    yield from training(store, case, scratch, rounds)
+                    yield from measure_training(store, case, scratch, rounds)
         if "d" in only:
             for network in NETWORKS:
-                yield from rebuilt(network, rounds)
+                yield from measure_inflation(network, rounds)
 
 
 def main() -> None:
@@ -217,18 +221,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m bench.feature_cache", description=(__doc__ or "").partition("\n")[0]
     )
-    parser.add_argument("--clips", type=int, default=32, help="of the store, a quarter validation")
+    parser.add_argument(
+        "--clips", type=int, default=32, help="clips of the store, a quarter for validation"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
         "--only",
         default="abcd",
         metavar="LETTERS",
-        help="a frozen ResNet50, b frozen VGG16, c half-frozen ResNet50, d rebuilt networks",
+        help="a frozen ResNet50, b frozen VGG16, c half-frozen ResNet50, d inflated networks",
     )
-    parser.add_argument("--json", action="store_true", help="rows as JSON, for programs")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     chosen = parser.parse_args()
     where = f"{describe_machine()}, keras {keras.version()}, tensorflow {tf.__version__}"
-    rows = measured(chosen.clips, chosen.rounds, chosen.only)
+    rows = measure(chosen.clips, chosen.rounds, chosen.only)
     if chosen.json:
         print(json.dumps({"machine": where, "rows": [vars(row) for row in rows]}, indent=1))
         return

@@ -1,11 +1,11 @@
-"""How GANs learn faces: ``python -m bench.gan [STORE.h5] [--steps N] [--only NAMES]``.
+"""Learning curves of GANs on faces: ``python -m bench.gan [STORE.h5] [--steps N] [--only NAMES]``.
 
-Trains pairs of the GAN space on the real faces of a store and prints, as they learn, their KID to
-held-out real faces with its standard error, how far generated faces lie apart relative to real
-ones, how often the discriminator takes real faces for real - those it trained on and held-out
-ones - and its AUC as a detector of validation clips. Then whether KID fell, by these figures.
-Without a store, one of SYNTHETIC people is drawn. ``--keep`` leaves a picture of each pair's faces
-beside real ones; of a store of real people that picture shows real people.
+Pairs of the GAN space are trained on the real faces of a store. Each report has their KID to
+held-out real faces with its standard error, the pairwise and nearest distances of generated faces
+relative to real ones, the share of real faces that the discriminator accepts (training and held
+out), and its AUC as a detector of validation clips. A sentence states whether KID fell. Without a
+store, SYNTHETIC people are used. ``--keep`` writes a picture of each pair's faces and of real
+faces; with a store of real people it shows real people.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ HEADING = f"{'steps':>9}{'seconds':>9}{'KID':>21}" + (
 
 
 def make_small_store(folder: Path) -> Path:
-    """A small store of synthetic people."""
+    """Return a small store of synthetic people, made if missing."""
     store = folder / "synthetic.h5"
     if not store.exists():
         synthesize(folder / "videos", identities=48, frames=8, size=128, jobs=-1)
@@ -68,41 +68,41 @@ def make_small_store(folder: Path) -> Path:
     return store
 
 
-def trained(
+def train(
     name: str, choices: GanChoices, store: Store, steps: int, features: str, keep: Path | None
 ) -> Iterator[tuple[dict[str, float | None], FaceMeasures]]:
-    """Train one pair; a row and the measurement of each report."""
-    train = real_faces(store, "train", choices.side)
+    """Train one pair; yield a row and the measures of each report."""
+    faces_seen = real_faces(store, "train", choices.side)
     held_out = to_unit(real_faces(store, "val", choices.side, MOST_COMPARED))
-    measure = FaceMeasure(face_features(features, choices.side), to_unit(train), held_out)
-    training, latents = GanTraining(choices, train, seed=0), fixed_latents(choices, 0)
+    measure = FaceMeasure(face_features(features, choices.side), to_unit(faces_seen), held_out)
+    training, latents = GanTraining(choices, faces_seen, seed=0), fixed_latents(choices, 0)
     began = time.perf_counter()
     for report in range(1, REPORTS + 1):
         training.advance(steps * report // REPORTS - training.steps)
         seconds = time.perf_counter() - began
         faces = training.generated(latents)
-        measured = measure(faces)
-        accuracy = real_accuracy(training, train, held_out, faces)
+        measures = measure(faces)
+        accuracy = real_accuracy(training, faces_seen, held_out, faces)
         yield (
             {
                 "steps": training.steps,
                 "seconds": seconds,
-                "kid": measured.kid,
-                "kid_error": measured.kid_error,
-                "pairwise": measured.pairwise,
-                "nearest": measured.nearest,
+                "kid": measures.kid,
+                "kid_error": measures.kid_error,
+                "pairwise": measures.pairwise,
+                "nearest": measures.nearest,
                 "train": accuracy.train,
                 "held_out": accuracy.held_out,
                 "auc": detector_auc(training.discriminator, store, "val"),
             },
-            measured,
+            measures,
         )
     if keep:
-        write_grid(keep / f"{name}.png", to_pixels(faces[:64]), train)
+        write_grid(keep / f"{name}.png", to_pixels(faces[:64]), faces_seen)
 
 
-def line(row: dict[str, float | None]) -> str:
-    """A row of the table."""
+def format_row(row: dict[str, float | None]) -> str:
+    """Return a row of the table."""
     auc = "" if row["auc"] is None else f"{row['auc']:.3f}"
     kid = f"{row['kid']:.3f} ± {row['kid_error']:.3f}"
     return (
@@ -111,16 +111,17 @@ def line(row: dict[str, float | None]) -> str:
     )
 
 
-def verdict(name: str, reports: list[FaceMeasures]) -> str:
-    """Whether KID fell, in a sentence made of the figures."""
+def describe(name: str, reports: list[FaceMeasures]) -> str:
+    """Return a sentence on whether KID changed by more than two standard errors."""
     first, last = reports[0], reports[-1]
-    fall, error = first.kid - last.kid, math.hypot(first.kid_error, last.kid_error)
-    said = (
-        "falls" if fall > 2 * error else "rises" if -fall > 2 * error else "does not clearly fall"
-    )
+    change, error = last.kid - first.kid, math.hypot(first.kid_error, last.kid_error)
+    if abs(change) <= 2 * error:
+        verdict = "not significant"
+    else:
+        verdict = "a significant fall" if change < 0 else "a significant rise"
     return (
-        f"{name}: KID {said}, from {first.kid:.3f} at the first report to {last.kid:.3f} at the "
-        f"last; difference {fall:+.3f}, standard error {error:.3f}"
+        f"{name}: KID {first.kid:.3f} at the first report, {last.kid:.3f} at the last; change "
+        f"{change:+.3f}, standard error {error:.3f}: {verdict}"
     )
 
 
@@ -129,34 +130,36 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m bench.gan", description=(__doc__ or "").partition("\n")[0]
     )
-    parser.add_argument("store", nargs="?", type=Path, help="prepared; without it one is drawn")
-    parser.add_argument("--steps", type=int, default=1000, help="of each discriminator")
+    parser.add_argument(
+        "store", nargs="?", type=Path, help="prepared store; default: a synthetic one"
+    )
+    parser.add_argument("--steps", type=int, default=1000, help="steps of each discriminator")
     parser.add_argument("--only", default=",".join(PAIRS), metavar="NAMES", help="pairs to train")
     parser.add_argument("--side", type=int, choices=SIDES, default=FACE_SIDE)
     parser.add_argument("--features", choices=FEATURES, default="random")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="for pictures of faces")
-    parser.add_argument("--json", action="store_true", help="rows as JSON lines, for programs")
+    parser.add_argument("--json", action="store_true", help="print JSON lines")
     chosen = parser.parse_args()
     unknown = set(chosen.only.split(",")) - set(PAIRS)
     if unknown:
-        parser.error(f"no pair {', '.join(sorted(unknown))}; there are {', '.join(PAIRS)}")
+        parser.error(f"unknown pair {', '.join(sorted(unknown))}: choose from {', '.join(PAIRS)}")
     if chosen.keep:
         chosen.keep.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         path = chosen.store or make_small_store(chosen.keep or Path(scratch))
         with Store(path) as store:
-            measured(store, chosen)
+            train_pairs(store, chosen)
 
 
-def measured(store: Store, chosen: argparse.Namespace) -> None:
-    """Train every pair that was asked for, and print."""
+def train_pairs(store: Store, chosen: argparse.Namespace) -> None:
+    """Train the selected pairs and print."""
     sentences = []
     if not chosen.json:
         kind = "SYNTHETIC" if store.is_synthetic else "real"
         counts = [len(real_faces(store, split, chosen.side)) for split in ("train", "val")]
         print(f"{describe_machine()}, tensorflow {tf.__version__}")
         print(
-            f"{counts[0]} {kind} faces of {chosen.side} px to learn from, {counts[1]} held out; "
+            f"{counts[0]} {kind} training faces of {chosen.side} px, {counts[1]} held out; "
             f"KID of {chosen.features} features"
         )
     for name in chosen.only.split(","):
@@ -165,15 +168,18 @@ def measured(store: Store, chosen: argparse.Namespace) -> None:
         if not chosen.json:
             print(f"\n{name}\n{HEADING}")
         try:
-            for row, found in trained(
+            for row, found in train(
                 name, choices, store, chosen.steps, chosen.features, chosen.keep
             ):
                 reports.append(found)
-                print(json.dumps({"pair": name, **row}) if chosen.json else line(row), flush=True)
+                print(
+                    json.dumps({"pair": name, **row}) if chosen.json else format_row(row),
+                    flush=True,
+                )
         except GanDivergedError as error:
             sentences.append(f"{name}: {error}")
             continue
-        sentences.append(verdict(name, reports))
+        sentences.append(describe(name, reports))
     if not chosen.json:
         print("\n" + "\n".join(sentences))
 

@@ -1,15 +1,14 @@
-"""Whether what steers a search ranks models as people never seen do: ``python -m bench.objective``.
+"""Agreement of validation figures with unseen people: ``python -m bench.objective``.
 
-Detectors of the spatial and of the noise-residual stream are trained in turn, in ways drawn from
-the training space. After every epoch each figure of validation is noted, and beside it the AUC and
-the pair ranking on test clips - how often a fake scores above the very clip it was made from - and
-both on matched pairs, of which the sharper clip is blurred: fakes are softer than their originals,
-and a model that sees nothing else ranks well without. For every figure of validation the table says
-how it correlates with each of these over all epochs of all trainings (Spearman), and how good on
-test the epochs are that it chooses, one of each training.
+Detectors of the spatial and of the noise-residual stream are trained in turn, with settings sampled
+from the training space. Each epoch records every validation figure, and AUC and pair ranking on
+test clips. Both are repeated on matched pairs, whose sharper clip is blurred, because a model that
+detects only sharpness ranks fakes well. For every validation figure the table has its Spearman
+correlation with each test figure over all epochs, and the test figure of the epochs that it
+selects, one of each training.
 
 Without ``--train`` all clips are SYNTHETIC. Intervals are percentiles over draws of trainings.
-Trainings are kept in ``--keep``, and a bench started again goes on with what is missing.
+Trainings are kept in ``--keep``, and a restarted bench runs only missing ones.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ FIGURES = {
     "val_auc": "AUC of validation",
     "val_pseudo_auc": "AUC against pseudo-fakes",
     "val_pair_ranking": "pair ranking of pseudo-fakes",
-    "last": "the last epoch, whatever it scored",
+    "last": "the last epoch",
 }
 TESTS = {
     "test_auc": "AUC",
@@ -58,34 +57,34 @@ Entry = tuple[float, float, float]
 """A value and its interval."""
 
 Epochs = list[dict[str, float]]
-"""Of one training, the figures of every epoch on validation and on test."""
+"""Figures of every epoch of one training, on validation and on test."""
 
 
 def make_matched_store(path: Path, folder: Path) -> Path | None:
-    """The store of equally sharp pairs of the test clips of another, ``None`` where there are none.
+    """Return a store of equally sharp pairs of test clips; ``None`` if there are none.
 
-    Fakes are softer than their originals, and a model that sees nothing else ranks well without.
+    Fakes are softer than their originals, so a model that detects only sharpness ranks them well.
     """
     with Store(path) as store:
         matched = folder / f"matched-{store.fingerprint[:12]}.h5"
         if not matched.exists():
             try:
-                write_matched(store, _tested_rows(store), matched)
+                write_matched(store, _select_rows(store), matched)
             except UserError:
                 return None
     return matched
 
 
-def trained(
+def train(
     settings: Mapping[str, Any], tests: Mapping[str, Path], number: int, epochs: int
 ) -> Epochs:
-    """Train one detector in a way drawn by its number.
+    """Train one detector with settings sampled by its number.
 
     Args:
-        settings: of a run, without how to train.
-        tests: stores by the name of the figures they give.
-        number: of the training.
-        epochs: of it.
+        settings: Settings of a run, without those of training.
+        tests: Test stores by the prefix of their figures.
+        number: Number of the training.
+        epochs: Number of epochs.
     """
     import keras_tuner
 
@@ -118,7 +117,7 @@ def trained(
         def test(epoch: Epoch) -> None:
             figures = dict(epoch.row, objective=epoch.score.value, last=float(epoch.number))
             for name, path in tests.items():
-                figures |= {f"{name}_{what}": one for what, one in tested(model, path).items()}
+                figures |= {f"{name}_{what}": one for what, one in score_model(model, path).items()}
             found.append(figures)
 
         fit(
@@ -131,14 +130,14 @@ def trained(
     return found
 
 
-def tested(model: Any, path: Path) -> dict[str, float]:
-    """AUC and, where fakes lie beside their originals, pair ranking of a model's scores."""
+def score_model(model: Any, path: Path) -> dict[str, float]:
+    """Return AUC and, if fakes have their originals, pair ranking of a model on a store."""
     from sklearn.metrics import roc_auc_score
 
     from artifacts.models.inference import score_clips
 
     with Store(path) as store:
-        rows = _tested_rows(store)
+        rows = _select_rows(store)
         scores = score_clips(model, store, rows)
         sources = source_places(store.keys[rows], store.crop_sources[rows])
         pairs = pair_ranking(scores, sources)
@@ -146,13 +145,13 @@ def tested(model: Any, path: Path) -> dict[str, float]:
         return found if pairs is None else found | {"pairs": float(pairs)}
 
 
-def _tested_rows(store: Store) -> npt.NDArray[np.int64]:
-    """Its test split, or all of a store whose test split lacks a label."""
+def _select_rows(store: Store) -> npt.NDArray[np.int64]:
+    """Return the rows of the test split, or all rows if it lacks a label."""
     rows = store.rows("test")
     return rows if len(np.unique(store.labels[rows])) == 2 else np.arange(len(store))
 
 
-def measured(
+def train_all(
     settings: Mapping[str, Any],
     tests: Mapping[str, Path],
     count: int,
@@ -160,19 +159,19 @@ def measured(
     kept: Path,
     progress: Callable[[int, int], None],
 ) -> list[Epochs]:
-    """Every training; those kept are not made again."""
+    """Return every training, kept or new."""
     lines = kept.read_text(encoding="utf-8").splitlines() if kept.exists() else []
     known = {entry["key"]: entry["epochs"] for entry in map(json.loads, lines)}
-    marks = []
+    fingerprints = []
     for path in (settings["store"], *tests.values()):
         with Store(path) as store:
-            marks.append(store.fingerprint[:12])
-    wanted = json.dumps([marks, settings["space"], settings["training"], epochs])
+            fingerprints.append(store.fingerprint[:12])
+    wanted = json.dumps([fingerprints, settings["space"], settings["training"], epochs])
     found = []
     for number in range(count):
         key = f"{wanted} {number}"
         if key not in known:
-            known[key] = trained(settings, tests, number, epochs)
+            known[key] = train(settings, tests, number, epochs)
             with kept.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"key": key, "epochs": known[key]}) + "\n")
         found.append(known[key])
@@ -181,7 +180,7 @@ def measured(
 
 
 def correlate(trainings: Sequence[Epochs], figure: str, test: str) -> float:
-    """Spearman's, over all epochs of all trainings; NaN where one of both never changes."""
+    """Return Spearman's correlation over all epochs; NaN if a figure is constant."""
     pairs = [(epoch[figure], epoch[test]) for epochs in trainings for epoch in epochs]
     ours, theirs = zip(*pairs, strict=True)
     if len(set(ours)) < 2 or len(set(theirs)) < 2:
@@ -190,17 +189,17 @@ def correlate(trainings: Sequence[Epochs], figure: str, test: str) -> float:
 
 
 def mean_of_best(trainings: Sequence[Epochs], figure: str, test: str) -> float:
-    """What the best epoch of each training by a figure has on test; the mean over trainings."""
+    """Return the mean test figure of the best epoch of each training."""
     return float(np.mean([max(epochs, key=lambda one: one[figure])[test] for epochs in trainings]))
 
 
 def estimate_interval(
     trainings: Sequence[Epochs], value: Callable[[Sequence[Epochs]], float]
 ) -> Entry:
-    """A value and its 95% interval over draws of trainings."""
+    """Return a value and its 95% interval over draws of trainings."""
     rng = np.random.default_rng(0)
     drawn = [
-        value([trainings[at] for at in rng.integers(len(trainings), size=len(trainings))])
+        value([trainings[index] for index in rng.integers(len(trainings), size=len(trainings))])
         for _ in range(DRAWS)
     ]
     finite = [one for one in drawn if np.isfinite(one)] or [float("nan")]
@@ -208,8 +207,8 @@ def estimate_interval(
     return value(trainings), float(low), float(high)
 
 
-def summary(trainings: Sequence[Epochs]) -> dict[str, dict[str, dict[str, Entry]]]:
-    """By test figure and figure of validation: how this ranks, and what it chooses."""
+def summarise(trainings: Sequence[Epochs]) -> dict[str, dict[str, dict[str, Entry]]]:
+    """Return correlation and selection, by test figure and validation figure."""
     tests = [name for name in TESTS if name in trainings[0][0]]
     return {
         test: {
@@ -225,28 +224,28 @@ def summary(trainings: Sequence[Epochs]) -> dict[str, dict[str, dict[str, Entry]
     }
 
 
-def table(found: dict[str, dict[str, dict[str, Entry]]], title: str) -> Table:
-    """The summary for people."""
+def build_table(found: dict[str, dict[str, dict[str, Entry]]], title: str) -> Table:
+    """Return the summary as a table."""
     shown = Table(title=title, title_justify="left")
-    for name in ("on test", "steered by"):
+    for name in ("on test", "selected by"):
         shown.add_column(name)
-    for name in ("Spearman", "mean of what it chooses"):
+    for name in ("Spearman", "mean of selected epochs"):
         shown.add_column(name, justify="right")
     for test, figures in found.items():
         for figure, entry in figures.items():
-            cells = map(_cell, (entry["ranks"], entry["chooses"]))
+            cells = map(_format_cell, (entry["ranks"], entry["chooses"]))
             shown.add_row(TESTS[test], FIGURES[figure], *cells)
         shown.add_section()
     return shown
 
 
-def _cell(entry: Entry) -> str:
+def _format_cell(entry: Entry) -> str:
     value, low, high = entry
     return rf"{value:.2f} \[{low:.2f}, {high:.2f}]" if np.isfinite(value) else "constant"
 
 
 def main() -> None:
-    """Measure and print."""
+    """Train, summarise and print."""
     parser = argparse.ArgumentParser(
         prog="python -m bench.objective", description=(__doc__ or "").partition("\n")[0]
     )
@@ -254,12 +253,14 @@ def main() -> None:
     parser.add_argument("--test", type=Path, metavar="STORE", help="default: its test split")
     parser.add_argument("--trainings", type=int, default=12)
     parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--frames", type=int, default=0, help="of a sample; 0 for all of a clip")
-    parser.add_argument("--backbone", default="small_cnn", help="of the spatial stream")
-    parser.add_argument("--weights", default="none", help="of the backbone")
+    parser.add_argument(
+        "--frames", type=int, default=0, help="frames of a sample; 0 for whole clips"
+    )
+    parser.add_argument("--backbone", default="small_cnn", help="backbone of the spatial stream")
+    parser.add_argument("--weights", default="none", help="weights of the backbone")
     parser.add_argument("--fine-tune", default="never", help="never, always or a number of stages")
-    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where results stay")
-    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="stores and results")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     chosen = parser.parse_args()
     if chosen.epochs < 5:
         parser.error("--epochs must be at least 5")
@@ -284,14 +285,14 @@ def main() -> None:
         tests = {"test": test} | ({} if matched is None else {"matched": matched})
         with bars("training") as [progress]:
             kept = folder / "objective.jsonl"
-            trainings = measured(settings, tests, chosen.trainings, chosen.epochs, kept, progress)
-    found = summary(trainings)
+            trainings = train_all(settings, tests, chosen.trainings, chosen.epochs, kept, progress)
+    found = summarise(trainings)
     if chosen.json:
         print(json.dumps(found, indent=1))
         return
     kind = "SYNTHETIC people" if chosen.train is None else train.name
     title = f"{len(trainings)} trainings of {chosen.epochs} epochs on {kind}"
-    tables().print(table(found, title))
+    tables().print(build_table(found, title))
 
 
 if __name__ == "__main__":

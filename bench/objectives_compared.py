@@ -1,19 +1,19 @@
-"""The winner of ``leave-one-method-out`` beside that of plain ``auc``: per-method test AUC.
+"""The winner of ``leave-one-method-out`` against that of plain ``auc``: test AUC by method.
 
-``python -m bench.objectives_compared`` draws a SYNTHETIC set whose fakes are of four methods, one
-mark each, and searches it twice, with nothing different but the objective. ``--store`` takes any
-other store with two methods or more. Of both winners it prints, for every method, the AUC on test
-people, or, with ``--split val`` for a store that has too few, on those who steered both searches:
+``python -m bench.objectives_compared`` makes a SYNTHETIC set whose fakes are of four methods with
+one mark each, and searches it twice, with only the objective changed. ``--store`` uses any other
+store with two methods or more. The AUC of both winners is printed for every method on test people;
+with ``--split val``, for a store with too few, on the people that guided both searches:
 
 - of the exported model, which was trained on all methods;
-- of its configuration trained anew without that method, which is what ``leave-one-method-out``
-  steers by; on test people, whom it has not steered by.
+- of its configuration retrained without that method, the quantity that ``leave-one-method-out``
+  optimises, here on test people, which it has not seen.
 
-Intervals are percentiles over draws of people. Of one seed each, so they do not tell what another
-search would have found. What is in ``--keep`` is gone on with.
+Intervals are percentiles over draws of people. They are for one seed and do not cover the variation
+between searches. Runs and scores in ``--keep`` are resumed.
 
-Drawn clips are shown as they are, since strong degradation hides marks as faint as theirs; for real
-ones the ways of the toolkit are ``--augmentation strong --pseudo-fakes 0.5``.
+Synthetic clips are not augmented by default, because strong degradation hides their faint marks;
+for real ones use ``--augmentation strong --pseudo-fakes 0.5``.
 """
 
 from __future__ import annotations
@@ -47,23 +47,23 @@ from search.config.names import AUC, LEAVE_ONE_OUT
 from search.config.run_config import RunConfig, resolve
 
 OBJECTIVES = (AUC, LEAVE_ONE_OUT)
-TRAINED_ON, LEFT_OUT = "trained on", "left out"
-# Faces are drawn about as large as they are stored: shrinking takes camera noise away.
+TRAINED_ON, HELD_OUT = "trained on", "held out"
+# Videos are small, because shrinking faces would remove camera noise.
 VIDEO_SIDE = 96
 CLIPS = Preparation(frames=8, size=64)
 
 Scores = dict[str, list[float]]
-"""Test scores of a winner: under ``trained on`` of all clips, under each method without it."""
+"""Test scores of a winner: ``trained on`` all methods, and without each method."""
 
 Entry = tuple[float, Interval]
 Results = dict[str, dict[str, dict[str, Entry]]]
-"""By how the method was used, method, and objective or their difference: AUC and interval."""
+"""AUC and interval by use of the method, method, and objective or difference."""
 
-DIFFERENCE = f"{LEAVE_ONE_OUT} less {AUC}"
+DIFFERENCE = f"{LEAVE_ONE_OUT} - {AUC}"
 
 
 def make_four_method_store(folder: Path, identities: int, seed: int) -> Path:
-    """A SYNTHETIC store of a method for each cue, made where it is missing."""
+    """Return a SYNTHETIC store with one method a cue, made if missing."""
     path = folder / f"cues-{identities}-{seed}.h5"
     people = {"identities": identities, "size": VIDEO_SIDE, "seed": seed}
     return make_synthetic_store(path, CLIPS, cues=CUES, per_cue=True, **people)
@@ -72,7 +72,7 @@ def make_four_method_store(folder: Path, identities: int, seed: int) -> Path:
 def build_config(
     store: Path, folder: Path, objective: str, chosen: argparse.Namespace
 ) -> RunConfig:
-    """A search of small detectors with every stream that the clips allow."""
+    """Return the configuration of a search of small detectors with all possible streams."""
     return resolve(
         {
             "store": str(store),
@@ -100,7 +100,7 @@ def build_config(
 
 
 def search_and_score(config: RunConfig, kept: Path, split: str) -> Scores:
-    """Search, unless that is done, and score its winner on the clips of a split."""
+    """Run or resume a search, and return the scores of its winner on a split."""
     import keras
 
     from artifacts.models.inference import score_clips
@@ -115,7 +115,7 @@ def search_and_score(config: RunConfig, kept: Path, split: str) -> Scores:
         for name in (TRAINED_ON, *methods_of(store)):
             if name in found:
                 continue
-            log.print(f"{config.objective}: scoring its winner, {name}", highlight=False)
+            log.print(f"{config.objective}: scoring the winner, {name}", highlight=False)
             if name == TRAINED_ON:
                 model = keras.models.load_model(directory.h5, compile=False)
             else:
@@ -126,7 +126,7 @@ def search_and_score(config: RunConfig, kept: Path, split: str) -> Scores:
 
 
 def _train_without(config: RunConfig, store: Store, method: str, directory: RunDirectory) -> Any:
-    """The winner's configuration trained anew without a method, its epoch chosen by the others."""
+    """Retrain the winner's configuration without a method, and return the model."""
     from search.detectors.space import build_detector, build_space
     from search.features.cache import FeatureCache
     from search.stages.finish import choose
@@ -149,44 +149,44 @@ def _train_without(config: RunConfig, store: Store, method: str, directory: RunD
     return model
 
 
-def summary(
+def summarise(
     labels: npt.NDArray[np.uint8],
     methods: npt.NDArray[np.str_],
     groups: npt.NDArray[np.str_],
     scores: Mapping[str, Scores],
 ) -> Results:
-    """AUC of every method against all real clips, of both winners and their difference.
+    """Return the AUC of every method against all real clips, of both winners and their difference.
 
     Args:
-        labels: of the clips that were scored.
-        methods: of the same.
-        groups: identity groups of the same.
-        scores: of the winner of each objective.
+        labels: Labels of the scored clips.
+        methods: Methods of the scored clips.
+        groups: Identity groups of the scored clips.
+        scores: Scores of the winner of each objective.
     """
-    results: Results = {TRAINED_ON: {}, LEFT_OUT: {}}
-    # A method may be in this split alone; it was left out of nothing.
+    results: Results = {TRAINED_ON: {}, HELD_OUT: {}}
+    # A method that only this split has was never held out.
     known = [name for name in scores[AUC] if name != TRAINED_ON]
     for method in (name for name in known if np.any(methods == name)):
         ours = (labels == REAL) | ((labels == FAKE) & (methods == method))
         for use in results:
-            said = {
+            chosen_scores = {
                 objective: np.array(scores[objective][TRAINED_ON if use == TRAINED_ON else method])
                 for objective in OBJECTIVES
             }
-            results[use][method] = _entries(labels[ours], groups[ours], said, ours)
+            results[use][method] = _entries(labels[ours], groups[ours], chosen_scores, ours)
     return results
 
 
 def _entries(
     labels: npt.NDArray[np.uint8],
     groups: npt.NDArray[np.str_],
-    said: Mapping[str, npt.NDArray[np.float64]],
+    chosen_scores: Mapping[str, npt.NDArray[np.float64]],
     ours: npt.NDArray[np.bool_],
 ) -> dict[str, Entry]:
     def aucs(weights: npt.NDArray[np.integer]) -> dict[str, float]:
         found = {
             objective: float(roc_auc_score(labels, scores[ours], sample_weight=weights))
-            for objective, scores in said.items()
+            for objective, scores in chosen_scores.items()
         }
         return found | {DIFFERENCE: found[LEAVE_ONE_OUT] - found[AUC]}
 
@@ -195,8 +195,8 @@ def _entries(
     return {name: (value, intervals[name]) for name, value in values.items()}
 
 
-def table(results: Results, title: str) -> Table:
-    """A line a method and use, a column a winner, and their difference."""
+def build_table(results: Results, title: str) -> Table:
+    """Return a table with a row for each method and use, and a column a winner."""
     shown = Table(title=title)
     for name in ("method was", "method", *(f"winner of {one}" for one in OBJECTIVES), DIFFERENCE):
         shown.add_column(name)
@@ -209,24 +209,26 @@ def table(results: Results, title: str) -> Table:
 
 
 def main() -> None:
-    """Search twice, score, print."""
+    """Search twice, score and print."""
     parser = argparse.ArgumentParser(
         prog="python -m bench.objectives_compared", description=(__doc__ or "").partition("\n")[0]
     )
-    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where data and runs stay")
-    parser.add_argument("--store", type=Path, metavar="STORE.h5", help="another than the drawn one")
-    parser.add_argument("--split", choices=("test", "val"), default="test", help="to score on")
-    parser.add_argument("--identities", type=int, default=60, help="people that are drawn")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="data and runs")
+    parser.add_argument("--store", type=Path, metavar="STORE.h5", help="default: a synthetic store")
+    parser.add_argument("--split", choices=("test", "val"), default="test", help="split to score")
+    parser.add_argument("--identities", type=int, default=60, help="number of synthetic people")
     parser.add_argument("--trials", type=int, default=40)
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--backbones", default="small_cnn,small_resnet,meso")
-    parser.add_argument("--weights", default="imagenet", help="of pretrained backbones")
-    parser.add_argument("--views", type=int, default=4, help="changed copies for frozen parts")
+    parser.add_argument("--weights", default="imagenet", help="weights of pretrained backbones")
+    parser.add_argument("--views", type=int, default=4, help="stored views for frozen parts")
     parser.add_argument("--augmentation", choices=("none", "light", "strong"), default="none")
-    parser.add_argument("--pseudo-fakes", type=float, default=0.0, metavar="SHARE", help="of fakes")
+    parser.add_argument(
+        "--pseudo-fakes", type=float, default=0.0, metavar="SHARE", help="share of pseudo-fakes"
+    )
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     chosen = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with tempfile.TemporaryDirectory() as temporary:
@@ -246,15 +248,15 @@ def main() -> None:
             clips = store.labels[rows], store.methods[rows], store.groups[rows]
             kind = "SYNTHETIC fakes" if store.is_synthetic else path.name
             people = len(set(store.groups[rows]))
-        results = summary(*clips, scores)
+        results = summarise(*clips, scores)
     if chosen.json:
         print(json.dumps(results, indent=1))
         return
     tables().print(
-        table(
+        build_table(
             results,
-            f"AUC of each method against real clips, {kind}: {people} {chosen.split} groups of "
-            f"people, {chosen.trials} trials a search, 95% intervals over people",
+            f"AUC of each method against real clips, {kind}: {people} {chosen.split} "
+            f"identity groups, {chosen.trials} trials a search, 95% CI over people",
         )
     )
 

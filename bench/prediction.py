@@ -1,10 +1,10 @@
-"""How fast a video is judged, and what takes the time: ``python -m bench.prediction``.
+"""Speed of predictions and its parts: ``python -m bench.prediction``.
 
-Videos of 720p are judged whole, as ``dfsearch predict`` does, by the network of the quick preset:
-EfficientNet-Lite0 on every frame of clips of 128 px (a search may choose to look at every second
-or fourth). Its own video is a SYNTHETIC person; with ``DFSEARCH_REAL_DATA`` there are real ones of
-FaceForensics++, of the same size. Decoding alone and judging take turns on each. The head of the
-network is not trained: what it says does not matter here, and takes no other time.
+Whole 720p videos are predicted like by ``dfsearch predict`` with the network of the quick preset:
+EfficientNet-Lite0 on every frame of clips of 128 px. (A search may choose every second or fourth
+frame.) The built-in video is of a SYNTHETIC person; with ``DFSEARCH_REAL_DATA`` there are real
+ones of FaceForensics++ of the same size. Decoding and prediction take turns on each. The head of
+the network is untrained, which does not affect the time.
 """
 
 from __future__ import annotations
@@ -47,17 +47,17 @@ REAL = "ffpp/manipulated_sequences/Deepfakes/c23/videos"
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One video judged with clips of so many frames.
+    """One video predicted with clips of one length.
 
     Attributes:
-        video: what it is.
-        frames: of a clip.
-        duration: of the video, seconds.
-        decoding: seconds to decode it and do nothing else, median.
-        judging: seconds to judge it, median; decoding included.
-        faces, model: shares of that for faces and their crops, and for the network.
-        cores: kept busy meanwhile.
-        others: cores that other programs kept busy.
+        video: Name.
+        frames: Frames of a clip.
+        duration: Duration of the video, seconds.
+        decoding: Median seconds of decoding only.
+        judging: Median seconds of a prediction, decoding included.
+        faces, model: Shares of a prediction for faces with their crops, and for the network.
+        cores: Cores kept busy by the prediction.
+        others: Cores kept busy by other programs.
     """
 
     video: str
@@ -71,8 +71,8 @@ class Row:
     others: float
 
 
-def measured(video: str, path: Path, watcher: Watcher, rounds: int) -> Row:
-    """Decode and judge a video in turns."""
+def measure(video: str, path: Path, watcher: Watcher, rounds: int) -> Row:
+    """Decode and predict a video in turns, and return the row."""
     none = np.zeros(1, np.int64)
     watcher.watch(path)
     decoding, judging, cores, others, spent = [], [], [], [], {FACES: 0.0, MODEL: 0.0}
@@ -103,7 +103,7 @@ def measured(video: str, path: Path, watcher: Watcher, rounds: int) -> Row:
 
 
 def build_watcher(frames: int) -> Watcher:
-    """What judges with clips of so many frames."""
+    """Return a watcher with clips of this many frames."""
     shape = (frames, SIZE, SIZE, 4)
     graph = detector_space(
         shape,
@@ -118,8 +118,8 @@ def build_watcher(frames: int) -> Watcher:
     return Watcher(model, preparation, make_detector(preparation), pace, any_order=blind)
 
 
-def videos(folder: Path, seconds: int, count: int) -> dict[str, Path]:
-    """What is judged, by what it is."""
+def make_videos(folder: Path, seconds: int, count: int) -> dict[str, Path]:
+    """Return the videos by name."""
     found = {f"synthetic, {seconds} s": make_hd_video(folder, seconds)}
     real = os.environ.get("DFSEARCH_REAL_DATA")
     if real:
@@ -128,12 +128,12 @@ def videos(folder: Path, seconds: int, count: int) -> dict[str, Path]:
     return found
 
 
-def table(rows: list[Row]) -> Table:
-    """A line for each video and length of clips."""
-    shown = Table(title="seconds of 720p video judged in a second, and what takes the time")
+def build_table(rows: list[Row]) -> Table:
+    """Return a table with a row for each video and clip length."""
+    shown = Table(title="seconds of 720p video per second, and shares of the time")
     for name in ("video", "frames a clip"):
         shown.add_column(name)
-    for name in ("decoded alone", "judged", "decoding", "faces", "network", "cores", "others"):
+    for name in ("decoded", "predicted", "decoding", "faces", "network", "cores", "others"):
         shown.add_column(name, justify="right")
     for row in rows:
         shown.add_row(
@@ -155,25 +155,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m bench.prediction", description=(__doc__ or "").partition("\n")[0]
     )
-    parser.add_argument("--seconds", type=int, default=20, help="of the synthetic video")
-    parser.add_argument("--frames", type=int, nargs="+", default=[16], help="of a clip")
-    parser.add_argument("--real", type=int, default=3, help="how many real videos, if there are")
+    parser.add_argument("--seconds", type=int, default=20, help="duration of the synthetic video")
+    parser.add_argument("--frames", type=int, nargs="+", default=[16], help="frames of a clip")
+    parser.add_argument("--real", type=int, default=3, help="maximum number of real videos")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     chosen = parser.parse_args()
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        found = videos(Path(folder), chosen.seconds, chosen.real)
+        found = make_videos(Path(folder), chosen.seconds, chosen.real)
         for frames in chosen.frames:
             watcher = build_watcher(frames)
             for name, path in found.items():
-                rows.append(measured(name, path, watcher, chosen.rounds))
+                rows.append(measure(name, path, watcher, chosen.rounds))
                 log.print(f"{name}, clips of {frames}: {rows[-1].judging:.1f} s")
     if chosen.json:
         rows_json = [dataclasses.asdict(row) for row in rows]
         print(json.dumps({"machine": describe_machine(), "rows": rows_json}, indent=1))
     else:
-        tables().print(table(rows))
+        tables().print(build_table(rows))
         print(describe_machine())
 
 

@@ -1,11 +1,11 @@
-"""How near preparation is to its limits: ``python -m bench.preparation [--real FOLDER] [--json]``.
+"""Speed of preparation relative to its limits: ``python -m bench.preparation [--real FOLDER]``.
 
-Every ratio is of runs that took turns on the same files in the same worker processes, the median
-over the rounds, by the clock on the wall and by processor time of all processes. On a machine that
-does other work the second is the one to look at; it cannot tell how well work is spread.
+Every ratio compares runs that took turns on the same files in the same worker processes. It is the
+median over the rounds, by wall time and by processor time of all processes. If other programs run,
+use the ratio by processor time, which does not show how well work is spread.
 
-Workers are started and warmed before anything is timed, and what starting costs is a row of its
-own: the time of a fresh process that prepares a tiny set twice, less two times the second.
+Workers are started and warm before timing. The cost of starting them is a row of its own: the time
+of a fresh process that prepares a tiny set twice, minus two times the second preparation.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ FRAMES = Preparation().frames
 SEEK_VIDEOS = 4
 STORE_CLIPS, BATCH, PASSES = 256, 8, 5
 
-TWICE = """
+PREPARE_TWICE = """
 import sys, time
 from pathlib import Path
 from data_prep.preparation.prepare import prepare
@@ -72,7 +72,7 @@ print(time.perf_counter() - began)
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A line of the table: a value, or a ratio by both clocks."""
+    """A row of the table: a value, or a ratio by wall time and processor time."""
 
     what: str
     value: float | None = None
@@ -90,24 +90,28 @@ class Row:
         return f"{self.what:<66}{shown:<28}{self.wanted:<14}{self.note}".rstrip()
 
 
-def ratio(what: str, measured: Ratio, wanted: str = "", note: str = "") -> Row:
-    """A row of a ratio."""
-    return Row(what, wall=measured.wall, cpu=measured.cpu, wanted=wanted, note=note)
+def make_ratio_row(what: str, ratio: Ratio, wanted: str = "", note: str = "") -> Row:
+    """Return a row of a ratio."""
+    return Row(what, wall=ratio.wall, cpu=ratio.cpu, wanted=wanted, note=note)
 
 
-# 1. Preparation against decoding alone.
+# 1. Preparation against decoding.
 
 
-def throughput(
-    material: VideoSet, scratch: Path, rounds: int, wanted: str, taken: list[dict[str, list[Time]]]
+def measure_throughput(
+    material: VideoSet,
+    scratch: Path,
+    rounds: int,
+    wanted: str,
+    measured_times: list[dict[str, list[Time]]],
 ) -> Iterator[Row]:
-    """With the original's track for fakes and without, in as many processes as there are cores.
+    """Yield rows with and without paired crops, with one process a core.
 
-    The times taken are added to ``taken``.
+    The times are appended to ``measured_times``.
     """
     jobs = joblib.cpu_count()
 
-    def prepared(paired: bool) -> None:
+    def run_prepare(paired: bool) -> None:
         prepare(
             material.root,
             scratch / "store.h5",
@@ -117,46 +121,48 @@ def throughput(
             split=SplitRequest(policy="test"),
         )
 
-    def decoded() -> None:
+    def run_decode() -> None:
         run_in_workers(decode, [video.path for video in material.videos], jobs)
 
-    decoded()
+    run_decode()
     times = time_in_turns(
         {
-            "decode": decoded,
-            "paired": lambda: prepared(True),
-            "unpaired": lambda: prepared(False),
+            "decode": run_decode,
+            "paired": lambda: run_prepare(True),
+            "unpaired": lambda: run_prepare(False),
         },
         rounds,
     )
-    taken.append(times)
+    measured_times.append(times)
     name = f"{material.name} ({len(material.videos)} videos)"
     own, detected = (compare_speed(times[run], times["decode"]) for run in ("paired", "unpaired"))
-    yield ratio(f"prepare / decode, {name}", own, wanted)
-    yield ratio("  without paired crops", detected, wanted)
+    yield make_ratio_row(f"prepare / decode, {name}", own, wanted)
+    yield make_ratio_row("  without paired crops", detected, wanted)
     for run in ("paired", "decode"):
         seconds = statistics.median(one.cpu for one in times[run]) / len(material.videos)
-        what = "prepare" if run == "paired" else "of which decode"
+        what = "prepare" if run == "paired" else "decode only"
         yield Row(f"  {what}, 1,000 videos on one core", seconds * 1000 / 3600, "hours of CPU")
 
 
-def together(taken: Sequence[dict[str, list[Time]]]) -> Row:
-    """Sets that were measured one by one, as though they were one."""
-    whole = {
-        run: [sum_times(same) for same in zip(*(times[run] for times in taken), strict=True)]
+def pool_sets(measured_times: Sequence[dict[str, list[Time]]]) -> Row:
+    """Return a row of several measured sets as one."""
+    pooled = {
+        run: [
+            sum_times(same) for same in zip(*(times[run] for times in measured_times), strict=True)
+        ]
         for run in ("paired", "decode")
     }
     what = "prepare / decode, all real videos together"
-    return ratio(what, compare_speed(whole["paired"], whole["decode"]), ">= 0.70")
+    return make_ratio_row(what, compare_speed(pooled["paired"], pooled["decode"]), ">= 0.70")
 
 
 def decode(path: Path) -> int:
-    """What preparation reads, and nothing else."""
+    """Decode the frames that preparation reads, and nothing else."""
     return len(read_frames(path, FRAMES, threads=1).frames)
 
 
 def run_in_workers(call: Callable[[Path], object], paths: Sequence[Path], jobs: int) -> None:
-    """Call on every path in the workers that preparation uses, so started the same way."""
+    """Call a function on every path in the workers of preparation."""
     with joblib.parallel_config(
         backend="loky",
         inner_max_num_threads=1,
@@ -168,29 +174,29 @@ def run_in_workers(call: Callable[[Path], object], paths: Sequence[Path], jobs: 
         )(joblib.delayed(call)(path) for path in paths)
 
 
-def start_up(material: VideoSet, scratch: Path, rounds: int) -> Row:
-    """Interpreter, imports, worker processes and their detectors, once a run."""
+def measure_start_up(material: VideoSet, scratch: Path, rounds: int) -> Row:
+    """Return the row of interpreter, imports, workers and their detectors, once a run."""
     seconds = []
     for _ in range(rounds):
         began = time.perf_counter()
-        warm = child(TWICE, str(material.root), str(scratch / "twice.h5"))
+        warm = run_child(PREPARE_TWICE, str(material.root), str(scratch / "twice.h5"))
         seconds.append(time.perf_counter() - began - 2 * float(warm))
     return Row("start-up, once a run", statistics.median(seconds), "s of wall")
 
 
-def child(code: str, *arguments: str) -> str:
-    """What a Python program prints in a process of its own."""
+def run_child(code: str, *arguments: str) -> str:
+    """Return the output of a Python program in another process."""
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments], check=True, capture_output=True, text=True
     )
     return done.stdout
 
 
-# 2. One walk against seeking.
+# 2. One pass against seeking.
 
 
-def seeking(material: VideoSet, rounds: int) -> Row:
-    """Sixteen frames in one walk, against one seek each; one decoder thread, one process."""
+def compare_seeking(material: VideoSet, rounds: int) -> Row:
+    """Return the row of one pass against seeking sixteen frames, in one thread."""
     paths = [video.path for video in material.videos[:SEEK_VIDEOS]]
     equal = []
 
@@ -204,19 +210,19 @@ def seeking(material: VideoSet, rounds: int) -> Row:
 
     for path in paths:
         walked = read_frames(path, FRAMES, threads=1).frames
-        sought = seek_frames(path)
+        seeked = seek_frames(path)
         equal += [
-            bool(np.array_equal(one, other)) for one, other in zip(walked, sought, strict=False)
+            bool(np.array_equal(one, other)) for one, other in zip(walked, seeked, strict=False)
         ]
     times = time_in_turns({"walk": walk, "seek": seek}, rounds)
     note = f"seeking finds {np.mean(equal):.0%} of the frames asked for"
-    return ratio(
+    return make_ratio_row(
         f"walk / seek, {material.name}", compare_speed(times["walk"], times["seek"]), "", note
     )
 
 
 def seek_frames(path: Path) -> list[np.ndarray]:
-    """The sampled frames as most toolkits take them, RGB."""
+    """Return the sampled frames, RGB, by the method of most toolkits."""
     video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     frames = []
     for position in sample_indices(int(video.get(cv2.CAP_PROP_FRAME_COUNT)), FRAMES).tolist():
@@ -231,8 +237,8 @@ def seek_frames(path: Path) -> list[np.ndarray]:
 # 3. Two processes against one.
 
 
-def scaling(material: VideoSet, scratch: Path, rounds: int) -> Row:
-    """The same videos in two processes and in one, each with one decoder thread."""
+def measure_scaling(material: VideoSet, scratch: Path, rounds: int) -> Row:
+    """Return the row of two processes against one, each with one decoder thread."""
 
     def run(jobs: int) -> None:
         with tempfile.TemporaryDirectory(dir=scratch) as folder:
@@ -243,33 +249,32 @@ def scaling(material: VideoSet, scratch: Path, rounds: int) -> Row:
     times = time_in_turns({"two": lambda: run(2), "one": lambda: run(1)}, rounds)
     gain = compare_speed(times["two"], times["one"])
     shares = {name: count_busy_cores(times[name]) for name in ("two", "one")}
-    # Where others work too, what processor time says is what two free cores would give.
+    # With other programs, processor time predicts the gain on two free cores.
     note = f"two free cores: {2 * gain.cpu:.2f}; " + "; ".join(
         f"{name} had {own:.2f} cores, others {others:.2f}" for name, (own, others) in shares.items()
     )
     what = f"two processes / one, {material.name} ({len(material.videos)} videos)"
-    return ratio(what, gain, ">= 1.80 wall", note)
+    return make_ratio_row(what, gain, ">= 1.80 wall", note)
 
 
 # 4. Memory.
 
 
-def memory(folder: Path, scratch: Path, seconds: int, threads: int) -> Row:
-    """Peak of a fresh worker that prepares one 1080p video."""
+def measure_memory(folder: Path, scratch: Path, seconds: int, threads: int) -> Row:
+    """Return the row of the peak memory of a fresh worker on one 1080p video."""
     path = make_full_hd_video(folder, seconds)
-    printed = child(PEAK, str(path), str(scratch), str(threads))
+    output = run_child(PRINT_PEAK, str(path), str(scratch), str(threads))
     what = f"peak memory, 1080p, {seconds} s, decoder threads: {threads}"
-    return Row(what, float(printed), "MB", wanted="< 700")
+    return Row(what, float(output), "MB", wanted="< 700")
 
 
-PEAK = """
+PRINT_PEAK = """
 import re, sys, tempfile
 from pathlib import Path
 import psutil
-from data_prep import parts
+from data_prep.datasets import Video
+from data_prep.preparation import parts
 from data_prep.preparation.clip import Preparation
-from data_prep.datasets import Video
-from data_prep.datasets import Video
 video = Video("1080p", Path(sys.argv[1]), 0, "real", "unknown", ())
 with tempfile.TemporaryDirectory(dir=sys.argv[2]) as folder:
     tasks, _ = parts.plan(
@@ -288,16 +293,16 @@ print(max(peaks) * 1024 / 1e6)
 
 
 def make_noise_clips(count: int) -> Iterator[Clip]:
-    """Clips of the usual size, all different, of noise: what is in them costs nothing."""
+    """Yield different clips of noise of the default size."""
     size = Preparation().size
     noise = np.random.default_rng(0).integers(0, 256, (FRAMES, size, size, 4), np.uint8)
     for number in range(count):
         yield make_clip(number, np.roll(noise, number))
 
 
-def batches(scratch: Path, rounds: int) -> Iterator[Row]:
-    """Random batches from the store, against a numpy memory map of the same bytes."""
-    # TensorFlow, which nothing else here needs.
+def measure_batches(scratch: Path, rounds: int) -> Iterator[Row]:
+    """Yield rows of random batches against a numpy memory map of the same bytes."""
+    # Only this measurement needs TensorFlow.
     quiet.import_tensorflow()
     from search.samples.batches import ClipBatches, Sampling
     from search.samples.samples import clips_of
@@ -313,9 +318,9 @@ def batches(scratch: Path, rounds: int) -> Iterator[Row]:
         )
         order = [stream._order[start : start + BATCH] for start in range(0, STORE_CLIPS, BATCH)]
 
-        def all_of(make: Callable[[int], object]) -> None:
-            # One pass takes a tenth of a second. A batch lives until the next is there, as in
-            # training.
+        def run_passes(make: Callable[[int], object]) -> None:
+            # One pass takes a tenth of a second. As in training, a batch stays alive until the
+            # next one is read.
             for number in range(PASSES * len(order)):
                 batch = make(number % len(order))
             del batch
@@ -324,20 +329,22 @@ def batches(scratch: Path, rounds: int) -> Iterator[Row]:
             assert np.array_equal(stream[number][0], mapped[rows])
         times = time_in_turns(
             {
-                "stream": lambda: all_of(lambda number: stream[number]),
-                "read": lambda: all_of(lambda number: store.read(order[number])),
-                "map": lambda: all_of(lambda number: np.stack([mapped[r] for r in order[number]])),
+                "stream": lambda: run_passes(lambda number: stream[number]),
+                "read": lambda: run_passes(lambda number: store.read(order[number])),
+                "map": lambda: run_passes(
+                    lambda number: np.stack([mapped[r] for r in order[number]])
+                ),
             },
             3 * rounds,
         )
-    yield ratio(
+    yield make_ratio_row(
         "batches of 8 / numpy memory map", compare_speed(times["stream"], times["map"]), ">= 0.80"
     )
-    yield ratio("  Store.read alone", compare_speed(times["read"], times["map"]))
+    yield make_ratio_row("  Store.read alone", compare_speed(times["read"], times["map"]))
 
 
-def writing(material: VideoSet, scratch: Path) -> Iterator[Row]:
-    """From part files to the store, synced to the disk."""
+def measure_writing(material: VideoSet, scratch: Path) -> Iterator[Row]:
+    """Yield rows of writing part files to a store, synced to disk."""
     jobs = joblib.cpu_count()
     with tempfile.TemporaryDirectory(dir=scratch) as name:
         tasks, _ = parts.plan(material.videos, Path(name), Preparation())
@@ -348,55 +355,55 @@ def writing(material: VideoSet, scratch: Path) -> Iterator[Row]:
             dataclasses.replace(
                 clip,
                 key=f"{number:06d}",
-                frames=made.frames,
-                media=dataclasses.asdict(made.media),
-                shortcuts=made.shortcuts,
+                frames=prepared.frames,
+                media=dataclasses.asdict(prepared.media),
+                shortcuts=prepared.shortcuts,
             )
             for number, clip in enumerate(make_noise_clips(STORE_CLIPS))
-            for made in part_files.read_part(part)
+            for prepared in part_files.read_part(part)
         )
         path = scratch / "written.h5"
-        took = time_run(lambda: write_store(path, clips, [], {}))
-        yield Row("parts to store, a second of CPU", STORE_CLIPS / took.cpu, "clips")
-        yield Row("parts to store, a second of wall", STORE_CLIPS / took.wall, "clips")
+        duration = time_run(lambda: write_store(path, clips, [], {}))
+        yield Row("parts to store, a second of CPU", STORE_CLIPS / duration.cpu, "clips")
+        yield Row("parts to store, a second of wall", STORE_CLIPS / duration.wall, "clips")
         yield Row("store, a clip", path.stat().st_size / STORE_CLIPS, "bytes")
         yield Row("part file, a clip, until the store is written", part.stat().st_size, "bytes")
 
 
-def measured(
+def measure(
     real: Path | None, folder: Path, rounds: int, only: str, *, quick: bool
 ) -> Iterator[Row]:
-    """Every row, as it is measured."""
+    """Yield every row when it is measured."""
     with tempfile.TemporaryDirectory(dir=folder) as name:
         scratch = Path(name)
         short, real_ones = make_short_set(folder), list_real_sets(real)
         long = short if quick else make_long_set(folder)
         if "0" in only:
-            yield start_up(short, scratch, rounds)
+            yield measure_start_up(short, scratch, rounds)
         if "1" in only:
-            taken: list[dict[str, list[Time]]] = []
+            measured_times: list[dict[str, list[Time]]] = []
             for material in real_ones:
-                yield from throughput(material, scratch, rounds, ">= 0.70", taken)
-            if taken:
-                yield together(taken)
-            yield from throughput(long, scratch, rounds, ">= 0.70", [])
+                yield from measure_throughput(material, scratch, rounds, ">= 0.70", measured_times)
+            if measured_times:
+                yield pool_sets(measured_times)
+            yield from measure_throughput(long, scratch, rounds, ">= 0.70", [])
             if not quick:
-                # Too short for decoding to be what takes the time.
-                yield from throughput(short, scratch, rounds, "", [])
+                # Without a target: these videos are too short for decoding to dominate.
+                yield from measure_throughput(short, scratch, rounds, "", [])
         if "2" in only:
             for material in [*real_ones, long]:
-                yield seeking(material, rounds)
+                yield compare_seeking(material, rounds)
         if "3" in only:
             largest = max([*real_ones, long], key=lambda material: len(material.videos))
-            yield scaling(largest, scratch, rounds)
+            yield measure_scaling(largest, scratch, rounds)
         if "4" in only:
             for threads in (1, joblib.cpu_count()):
                 for seconds in (10, 60):
-                    yield memory(folder, scratch, seconds, threads)
+                    yield measure_memory(folder, scratch, seconds, threads)
         if "5" in only:
-            yield from batches(scratch, rounds)
+            yield from measure_batches(scratch, rounds)
         if "6" in only:
-            yield from writing(short, scratch)
+            yield from measure_writing(short, scratch)
 
 
 def main() -> None:
@@ -416,7 +423,7 @@ def main() -> None:
         "--keep",
         type=Path,
         metavar="FOLDER",
-        help="where synthetic videos are kept for the next time",
+        help="keep synthetic videos for the next run",
     )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
@@ -426,13 +433,13 @@ def main() -> None:
         help="0 start-up, 1 against decoding, 2 against seeking, 3 two processes, "
         "4 memory, 5 batches, 6 writing",
     )
-    parser.add_argument("--quick", action="store_true", help="no long videos: that it runs")
-    parser.add_argument("--json", action="store_true", help="rows as JSON, for programs")
+    parser.add_argument("--quick", action="store_true", help="short videos, to check that it runs")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = chosen.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        rows = measured(chosen.real, folder, chosen.rounds, chosen.only, quick=chosen.quick)
+        rows = measure(chosen.real, folder, chosen.rounds, chosen.only, quick=chosen.quick)
         if chosen.json:
             print(
                 json.dumps(
@@ -441,7 +448,7 @@ def main() -> None:
             )
             return
         print(describe_machine())
-        print(f"medians of {chosen.rounds} rounds; a ratio of speeds, above 1 is faster\n")
+        print(f"medians of {chosen.rounds} rounds; ratios of speeds: above 1 is faster\n")
         for row in rows:
             print(row, flush=True)
 

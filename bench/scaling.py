@@ -1,10 +1,10 @@
 """A plan for many clips: ``python -m bench.scaling [--clips N] [--trials N] [--cores N] [--json]``.
 
-Measured here, on one core by its processor time: what a training step of the default detector
-costs - EfficientNet-Lite0 whose last two stages train, on pictures of 128 px - and what is computed
-once for it, on a small SYNTHETIC store of noise; time and bytes do not depend on what is seen.
-Taken from ``python -m bench.preparation``: what preparing a video costs. The rest is arithmetic,
-shown line by line.
+Two costs are measured on one core by processor time, on a small SYNTHETIC store of noise: a
+training step of the default detector (EfficientNet-Lite0 whose last two stages train, on pictures
+of 128 px), and its features, which are computed once. Time and bytes do not depend on content. The
+cost of preparing a video comes from ``python -m bench.preparation``. The rest is arithmetic, shown
+line by line.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from data_prep.store.store import Store, write_store
 FRAMES, SIDE, CHANNELS = 16, 128, 4
 BATCH, VIEWS = 32, 8
 
-# python -m bench.preparation: H.264 decodes in 2.4 ns a pixel, everything else is 0.1 s a video; a
-# store is put together at 195 clips a second, and an open one takes 1.5 KB a clip.
+# From python -m bench.preparation: decoding H.264 takes 2.4 ns a pixel, everything else 0.1 s a
+# video; a store is written at 195 clips a second, and an open one takes 1.5 KB a clip.
 PIXEL, VIDEO = 2.4e-9, 0.1
 WRITING, OPEN = 195, 1500
-# Of a video such as DFDC's: 300 frames of 1080p.
+# A video like those of DFDC: 300 frames of 1080p.
 PIXELS = 300 * 1920 * 1080
 
 
 @dataclasses.dataclass(frozen=True)
-class Measured:
-    """What one picture costs on one core, in seconds, and how many bytes its features are."""
+class Costs:
+    """Costs of one picture on one core in seconds, and bytes of its features."""
 
     features: float
     step: float
@@ -50,7 +50,7 @@ class Measured:
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """One line of the plan: a figure, its unit and how it was got."""
+    """A line of the plan: a figure, its unit and its derivation."""
 
     what: str
     value: float
@@ -61,16 +61,16 @@ class Line:
         return f"{self.what:<42}{self.value:>9,.3g} {self.unit:<7}{self.how}"
 
 
-def noise(count: int) -> Iterator[Clip]:
-    """Pictures of noise."""
+def make_noise_clips(count: int) -> Iterator[Clip]:
+    """Yield pictures of noise."""
     rng = np.random.default_rng(0)
     for number in range(count):
         yield make_clip(number, rng.integers(0, 256, (1, SIDE, SIDE, CHANNELS), np.uint8))
 
 
-def measure(rounds: int) -> Measured:
-    """Compute features of pictures, then train on them."""
-    # One thread, so that processor time is work and not waiting.
+def measure_costs(rounds: int) -> Costs:
+    """Compute features of pictures, train on them, and return the costs."""
+    # One thread, so that processor time excludes waiting.
     os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
     import_tensorflow()
     import keras_tuner
@@ -95,7 +95,7 @@ def measure(rounds: int) -> Measured:
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "noise.h5"
         preparation = dataclasses.asdict(Preparation(frames=1, size=SIDE))
-        write_store(path, noise(2 * BATCH), [], {"clip": preparation, "synthetic": True})
+        write_store(path, make_noise_clips(2 * BATCH), [], {"clip": preparation, "synthetic": True})
         with Store(path) as store:
             samples = clips_of(store, store.rows("train"))
             with cut_prefix(model, FeatureCache(Path(name) / "features"), samples, None) as suffix:
@@ -110,9 +110,9 @@ def measure(rounds: int) -> Measured:
                 part = _seconds(lambda: suffix.model.predict_on_batch(held))
                 whole[-1] -= part
                 step.append(_seconds(lambda: suffix.model.train_on_batch(held, labels)))
-    # The first of each is traced.
+    # The first run of each is traced.
     features, trained = statistics.median(whole[1:]), statistics.median(step[1:])
-    return Measured(features / BATCH, trained / BATCH, held.nbytes // BATCH)
+    return Costs(features / BATCH, trained / BATCH, held.nbytes // BATCH)
 
 
 def _seconds(run: Callable[[], object]) -> float:
@@ -121,57 +121,58 @@ def _seconds(run: Callable[[], object]) -> float:
     return time.process_time() - began
 
 
-def plan(found: Measured, clips: int, trials: int, epochs: int, cores: int) -> list[Line]:
-    """What so many clips take, to prepare and to search."""
-    clip = FRAMES * SIDE * SIDE * CHANNELS
-    store = clips * clip
-    video = PIXELS * PIXEL + VIDEO
-    preparing = clips * video / 3600
+def build_plan(costs: Costs, clips: int, trials: int, epochs: int, cores: int) -> list[Line]:
+    """Return the time and space of preparation and search, line by line."""
+    clip_bytes = FRAMES * SIDE * SIDE * CHANNELS
+    store = clips * clip_bytes
+    video_seconds = PIXELS * PIXEL + VIDEO
+    preparing = clips * video_seconds / 3600
     train, val = 0.7 * clips, 0.15 * clips
     views = 1.5 * train * VIEWS
     seen = epochs * 1.5 * train
-    judged = epochs * val * FRAMES
-    once = (views + val * FRAMES) * found.features / 3600
-    # Validation goes forward alone, about a third of a step.
-    trial = (seen * found.step + judged * found.step / 3) / 3600
-    anew = trial + (seen + judged) * found.features / 3600
-    held = (views + val * FRAMES) * found.bytes
+    validated = epochs * val * FRAMES
+    once = (views + val * FRAMES) * costs.features / 3600
+    # Validation is a forward pass, about a third of a step.
+    trial = (seen * costs.step + validated * costs.step / 3) / 3600
+    without_cache = trial + (seen + validated) * costs.features / 3600
+    held = (views + val * FRAMES) * costs.bytes
     hosts, on_pictures = f"{cores} cores", f"one core, {epochs} epochs on pictures"
     return [
-        Line("a clip", clip / 1e6, "MB", f"{FRAMES} x {SIDE} x {SIDE} x {CHANNELS} bytes"),
+        Line("a clip", clip_bytes / 1e6, "MB", f"{FRAMES} x {SIDE} x {SIDE} x {CHANNELS} bytes"),
         Line("the store", store / 1e12, "TB", f"{clips:,} clips"),
         Line("on disk while it is written", 2 * store / 1e12, "TB", "parts and store"),
-        Line("preparing a video", video, "s", "one core: 2.4 ns per pixel, and 0.1 s"),
+        Line("preparing a video", video_seconds, "s", "one core: 2.4 ns per pixel, and 0.1 s"),
         Line("preparing all", preparing, "h", "one core"),
         Line("", preparing / cores, "h", hosts),
         Line("writing the store", clips / WRITING / 3600, "h", "195 clips per second"),
         Line("memory of an open store", clips * OPEN / 1e9, "GB", "each process, 1.5 KB per clip"),
-        Line("features of a picture", found.features * 1e3, "ms", "one core, measured"),
-        Line("", found.bytes / 1e3, "KB", "measured"),
+        Line("features of a picture", costs.features * 1e3, "ms", "one core, measured"),
+        Line("", costs.bytes / 1e3, "KB", "measured"),
         Line("features once, for all trials", once, "h", "one core: 8 views, and validation"),
         Line("", once / cores, "h", hosts),
         Line("on disk", held / 1e12, "TB", "8 views, and validation"),
-        Line("a training step, per picture", found.step * 1e3, "ms", "one core, measured"),
+        Line("a training step, per picture", costs.step * 1e3, "ms", "one core, measured"),
         Line("a trial, features cached", trial, "h", on_pictures),
-        Line("a trial, features computed every time", anew, "h", on_pictures),
-        Line(f"{trials} such trials", trials * anew / cores, "h", hosts),
+        Line("a trial, features computed every time", without_cache, "h", on_pictures),
+        Line(f"{trials} such trials", trials * without_cache / cores, "h", hosts),
     ]
 
 
 def main() -> None:
-    """Measure, plan, print."""
+    """Measure, plan and print."""
     parser = argparse.ArgumentParser(
         prog="python -m bench.scaling", description=__doc__.splitlines()[0]
     )
     parser.add_argument("--clips", type=int, default=1_000_000)
     parser.add_argument("--trials", type=int, default=100)
     parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--cores", type=int, default=256, help="of all hosts together")
+    parser.add_argument("--cores", type=int, default=256, help="cores of all hosts together")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
-    lines = plan(measure(given.rounds), given.clips, given.trials, given.epochs, given.cores)
-    if given.json:
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    chosen = parser.parse_args()
+    costs = measure_costs(chosen.rounds)
+    lines = build_plan(costs, chosen.clips, chosen.trials, chosen.epochs, chosen.cores)
+    if chosen.json:
         rows = [dataclasses.asdict(line) for line in lines]
         print(json.dumps({"machine": describe_machine(), "plan": rows}, indent=2))
         return

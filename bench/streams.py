@@ -1,16 +1,15 @@
-"""What each stream is worth on SYNTHETIC fakes with one mark each: ``python -m bench.streams``.
+"""Accuracy of each stream on SYNTHETIC fakes with one mark: ``python -m bench.streams``.
 
-Five data sets of the same drawn people. The fakes of each carry a single mark - a blending border,
-colour and resampling blur; jitter from frame to frame; frozen expression; missing camera noise - or
-none, which is the control: what is learned there is no mark. On each set a detector of one stream
-alone is trained with the defaults of its space, from several seeds; its epoch is chosen on
-validation people and its AUC is that on test people, of whom no other figure is made. Intervals are
-percentiles over draws of people and of seeds. ``temporal`` is the spatial stream with recurrence
-over its frames where ``spatial`` has their mean; both see every frame, since jitter is from one to
-the next.
+Five data sets have the same synthetic people. The fakes of each set carry a single mark (a blending
+border with colour and resampling blur; jitter from frame to frame; frozen expression; missing
+camera noise) or none. The last set is the control. On each set a detector of one stream is trained
+from several seeds with the defaults of its space. Its epoch is selected on validation people, and
+its AUC is computed on test people, who are used for nothing else. Intervals are percentiles over
+draws of people and of seeds. ``temporal`` is the spatial stream with recurrence over its frames
+instead of their mean; both use every frame, since jitter is between neighbouring frames.
 
-Faces are drawn about as large as they are stored: shrinking takes camera noise away. Results are
-kept by row in ``--keep``, and a bench started again goes on with what is missing.
+Videos are small, because shrinking faces would remove camera noise. Results are kept by row in
+``--keep``, and a restarted bench trains only missing rows.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ STREAMS = {
     "micro": "micro_expression",
     "noise": "noise_residual",
 }
-"""The stream that each mark is meant for."""
+"""Stream designed for each mark."""
 
 CONTROL = "none"
 MARKS = {
@@ -59,15 +58,15 @@ EPOCHS, BATCH = 16, 8
 
 Array = npt.NDArray[np.float64]
 Scores = dict[tuple[str, str], list[list[float]]]
-"""Of each mark and stream, the scores of the test clips from every seed."""
+"""Scores of the test clips from every seed, by mark and stream."""
 
 Entry = tuple[float, Interval]
 Results = dict[str, Entry]
-"""``stream on mark``, or ``stream on mark - stream on mark``: a value and its interval."""
+"""Value and interval of ``stream on mark``, or of ``stream on mark - stream on mark``."""
 
 
-def stores(folder: Path, identities: int, seed: int) -> dict[str, Path]:
-    """A store for each mark, made where it is missing; the seed is that of the people drawn."""
+def make_stores(folder: Path, identities: int, seed: int) -> dict[str, Path]:
+    """Return a store for each mark, made if missing; the seed is that of the people."""
     paths = {}
     for mark in MARKS:
         paths[mark] = make_synthetic_store(
@@ -81,8 +80,8 @@ def stores(folder: Path, identities: int, seed: int) -> dict[str, Path]:
     return paths
 
 
-def test_scores(store: Store, stream: str, seed: int, epochs: int) -> list[float]:
-    """Fake probabilities of the test clips from a detector of one stream."""
+def train_and_score(store: Store, stream: str, seed: int, epochs: int) -> list[float]:
+    """Return the fake probabilities of the test clips from a detector of one stream."""
     from artifacts.models.inference import score_clips
     from search.detectors.space import build_detector
     from search.features.cache import FeatureCache
@@ -106,14 +105,14 @@ def test_scores(store: Store, stream: str, seed: int, epochs: int) -> list[float
     return [float(score) for score in score_clips(model, store, store.rows("test"))]
 
 
-def measured(
+def train_all(
     paths: Mapping[str, Path],
     seeds: int,
     epochs: int,
     kept: Path,
     progress: Callable[[int, int], None],
 ) -> Scores:
-    """Test scores of every training; those kept are not made again."""
+    """Return the test scores of every training, kept or new."""
     known = {}
     if kept.exists():
         for line in kept.read_text().splitlines():
@@ -127,7 +126,7 @@ def measured(
         key = (mark, stream, seed, epochs)
         if key not in known:
             with Store(paths[mark]) as store:
-                known[key] = test_scores(store, stream, seed, epochs)
+                known[key] = train_and_score(store, stream, seed, epochs)
             row = dict(zip(("mark", "stream", "seed", "epochs"), key, strict=True))
             with kept.open("a") as file:
                 file.write(json.dumps(row | {"scores": known[key]}) + "\n")
@@ -136,13 +135,13 @@ def measured(
     return found
 
 
-def summary(labels: npt.NDArray[np.uint8], groups: npt.NDArray[Any], scores: Scores) -> Results:
-    """Mean AUC over seeds of each stream on each mark, and what each has over each other.
+def summarise(labels: npt.NDArray[np.uint8], groups: npt.NDArray[Any], scores: Scores) -> Results:
+    """Return the mean AUC over seeds of each stream on each mark, and all differences.
 
     Args:
-        labels: of the test clips, which are of the same people in the same order on every mark.
-        groups: the same.
-        scores: of all streams on all marks.
+        labels: Labels of the test clips, which are the same on every mark.
+        groups: Identity groups of the test clips.
+        scores: Scores of all streams on all marks.
     """
     wins = {key: np.stack([_wins(labels, np.array(one)) for one in scores[key]]) for key in scores}
     rng = np.random.default_rng(0)
@@ -163,21 +162,21 @@ def summary(labels: npt.NDArray[np.uint8], groups: npt.NDArray[Any], scores: Sco
 
 
 def _wins(labels: npt.NDArray[np.uint8], scores: Array) -> Array:
-    """Whether each fake scores higher than each real clip: 1, 0, or 1/2; its mean is the AUC."""
+    """Return 1, 0 or 1/2 for each fake and real clip: whether the fake scores higher."""
     apart = np.subtract.outer(scores[labels == 1], scores[labels == 0])
     return (np.sign(apart) + 1) / 2
 
 
-def table(results: Results, seeds: int, people: int) -> Table:
-    """A line a mark, a column a stream, and the mark's own stream against the best other."""
+def build_table(results: Results, seeds: int, people: int) -> Table:
+    """Return a table with a row a mark, a column a stream, and the difference to the best other."""
     shown = Table(
         title=f"test AUC of one stream alone on SYNTHETIC fakes; mean of {seeds} seeds, {people} "
-        "test people, 95% interval"
+        "test people (95% CI)"
     )
     shown.add_column("mark of the fakes")
     for stream in STREAMS.values():
         shown.add_column(stream)
-    shown.add_column("own stream less the best other")
+    shown.add_column("own stream minus the best other")
     for mark, words in MARKS.items():
         own = STREAMS.get(mark)
         cells = [
@@ -187,32 +186,35 @@ def table(results: Results, seeds: int, people: int) -> Table:
             for one in STREAMS.values()
         ]
         if own is not None:
-            ahead, other = _ahead(results, own, mark, [(one, mark) for one in STREAMS.values()])
-            cells.append(f"{format_figure(Figure(*ahead), '+')} ({other[0]})")
+            others = [(one, mark) for one in STREAMS.values()]
+            difference, other = _compare_with_best(results, own, mark, others)
+            cells.append(f"{format_figure(Figure(*difference), '+')} ({other[0]})")
         shown.add_row(words, *cells)
     return shown
 
 
-def sentences(results: Results) -> list[str]:
-    """What the figures say of each stream, across marks and beside the other streams."""
-    said = []
+def describe(results: Results) -> list[str]:
+    """Return sentences that compare each stream with other marks and with other streams."""
+    sentences = []
     for mark, own in STREAMS.items():
-        across, (_, next_mark) = _ahead(results, own, mark, [(own, one) for one in STREAMS])
-        beside, (next_stream, _) = _ahead(
+        on_marks, (_, other_mark) = _compare_with_best(
+            results, own, mark, [(own, one) for one in STREAMS]
+        )
+        on_streams, (other_stream, _) = _compare_with_best(
             results, own, mark, [(one, mark) for one in STREAMS.values()]
         )
-        said.append(
-            f"{own} is {_standing(across)} on {MARKS[mark]} than on {MARKS[next_mark]}, its best "
-            f"other mark, {_by(across)}; on {MARKS[mark]} it is {_standing(beside)} than "
-            f"{next_stream}, the best other stream, {_by(beside)}."
+        sentences.append(
+            f"{own} on {MARKS[mark]}: {_describe_difference(on_marks)} from {MARKS[other_mark]}, "
+            f"its best other mark; {_describe_difference(on_streams)} from {other_stream}, the "
+            "best other stream."
         )
-    return said
+    return sentences
 
 
-def _ahead(
+def _compare_with_best(
     results: Results, own: str, mark: str, others: Sequence[tuple[str, str]]
 ) -> tuple[Entry, tuple[str, str]]:
-    """What a stream on its mark has over the best of others, and which that is."""
+    """Return the difference between a stream on its mark and the best other, and that other."""
     best = max(
         (one for one in others if one != (own, mark)),
         key=lambda one: results[f"{one[0]} on {one[1]}"][0],
@@ -220,23 +222,19 @@ def _ahead(
     return results[f"{own} on {mark} - {best[0]} on {best[1]}"], best
 
 
-def _standing(entry: Entry) -> str:
-    return "better" if entry[0] > 0 else "worse" if entry[0] < 0 else "no better"
-
-
-def _by(entry: Entry) -> str:
+def _describe_difference(entry: Entry) -> str:
     value, interval = entry
     if interval is None:
-        return f"{value:+.2f}, without an interval"
+        return f"difference {value:+.2f} (no interval)"
     low, high = interval
-    excluded = "excludes" if low > 0 or high < 0 else "includes"
-    return f"{value:+.2f}, and the interval, {low:+.2f} to {high:+.2f}, {excluded} zero"
+    verdict = "significant" if low > 0 or high < 0 else "not significant"
+    return f"difference {value:+.2f} (95% CI {low:+.2f} to {high:+.2f}, {verdict})"
 
 
-def test_clips(
+def read_test_clips(
     paths: Mapping[str, Path],
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[Any], int]:
-    """Labels and groups of the test clips, the same on every mark, and the number of people."""
+    """Return labels and groups of the test clips, and the number of people."""
     found = []
     for path in paths.values():
         with Store(path) as store:
@@ -244,38 +242,38 @@ def test_clips(
             found.append((store.keys[rows], store.labels[rows], store.groups[rows]))
     keys, labels, groups = found[0]
     if not all(np.array_equal(keys, others) for others, _, _ in found):
-        raise UserError(f"{', '.join(map(str, paths.values()))}: not the same test clips")
+        raise UserError(f"{', '.join(map(str, paths.values()))}: their test clips differ")
     return labels, groups, int((labels == 0).sum())
 
 
 def main() -> None:
-    """Measure and print."""
+    """Train, summarise and print."""
     parser = argparse.ArgumentParser(
         prog="python -m bench.streams", description=(__doc__ or "").partition("\n")[0]
     )
-    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where data and results stay")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="data and results")
     parser.add_argument("--identities", type=int, default=80)
-    parser.add_argument("--people", type=int, default=0, help="seed of the people drawn")
+    parser.add_argument("--people", type=int, default=0, help="seed of the synthetic people")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each detector")
     parser.add_argument("--epochs", type=int, default=EPOCHS)
-    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     chosen = parser.parse_args()
     import_tensorflow()
     with tempfile.TemporaryDirectory() as temporary:
         folder = chosen.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        paths = stores(folder, chosen.identities, chosen.people)
+        paths = make_stores(folder, chosen.identities, chosen.people)
         kept = folder / f"streams-{chosen.identities}-{SIDE}px-{chosen.people}.jsonl"
         with bars("training") as [progress]:
-            scores = measured(paths, chosen.seeds, chosen.epochs, kept, progress)
-        labels, groups, people = test_clips(paths)
-        results = summary(labels, groups, scores)
+            scores = train_all(paths, chosen.seeds, chosen.epochs, kept, progress)
+        labels, groups, people = read_test_clips(paths)
+        results = summarise(labels, groups, scores)
     if chosen.json:
         print(json.dumps(results, indent=1))
         return
     console = tables()
-    console.print(table(results, chosen.seeds, people))
-    for sentence in sentences(results):
+    console.print(build_table(results, chosen.seeds, people))
+    for sentence in describe(results):
         console.print(sentence)
 
 

@@ -1,8 +1,7 @@
-"""What mixed precision and XLA do to a training step: ``python -m bench.training_speed``.
+"""Effect of mixed precision and XLA on a training step: ``python -m bench.training_speed``.
 
-Steps of whole detectors on noise clips (SYNTHETIC; the time of a step does not depend on what it
-sees), the ways to train taking turns. The first step is traced and, with XLA, compiled: a short
-trial pays that too.
+Steps of whole detectors on SYNTHETIC noise, whose content does not affect their time; all ways of
+training take turns. The first step is traced and, with XLA, compiled; every trial pays for it.
 """
 
 from __future__ import annotations
@@ -53,13 +52,13 @@ WAYS: dict[str, tuple[Precision, bool]] = {
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One detector trained one way.
+    """One detector with one way of training.
 
     Attributes:
-        detector, way: keys of :data:`DETECTORS` and :data:`WAYS`.
-        first: seconds of the first step, compilation included.
-        step: median seconds of a later one.
-        error: why it cannot be trained so; empty where it can.
+        detector, way: Keys of :data:`DETECTORS` and :data:`WAYS`.
+        first: Seconds of the first step, compilation included.
+        step: Median seconds of later steps.
+        error: Reason of a failure; empty otherwise.
     """
 
     detector: str
@@ -69,8 +68,8 @@ class Row:
     error: str = ""
 
 
-def measured(rounds: int) -> Iterator[Row]:
-    """A row for each detector and way."""
+def measure(rounds: int) -> Iterator[Row]:
+    """Yield a row for each detector and way of training."""
     rng = np.random.default_rng(0)
     clips = rng.integers(0, 256, (BATCH, *CLIP), np.uint8)
     labels = np.arange(BATCH, dtype=np.float32)[:, None] % 2
@@ -78,7 +77,7 @@ def measured(rounds: int) -> Iterator[Row]:
     for detector, (network, temporal) in DETECTORS.items():
         models, first = {}, {}
         for way, (precision, compiled) in WAYS.items():
-            model = _model(network, temporal, precision, compiled)
+            model = _build_model(network, temporal, precision, compiled)
             began = time.perf_counter()
             try:
                 model.train_on_batch(clips, labels)
@@ -98,7 +97,7 @@ def measured(rounds: int) -> Iterator[Row]:
             yield Row(detector, way, first[way], statistics.median(steps[way]))
 
 
-def _model(network: str, temporal: str, precision: Precision, compiled: bool) -> keras.Model:
+def _build_model(network: str, temporal: str, precision: Precision, compiled: bool) -> keras.Model:
     if network in STREAMS:
         graph = detector_space(CLIP, streams=(network,))
     else:
@@ -113,11 +112,11 @@ def _model(network: str, temporal: str, precision: Precision, compiled: bool) ->
     return model
 
 
-def table(rows: list[Row]) -> Table:
-    """A line a detector, a column a way."""
+def build_table(rows: list[Row]) -> Table:
+    """Return a table with a row a detector and a column a way of training."""
     shown = Table(
-        title=f"a training step of {BATCH} clips {' x '.join(map(str, CLIP))}: milliseconds, "
-        "times as fast as float32; seconds of the first step"
+        title=f"a training step of {BATCH} clips {' x '.join(map(str, CLIP))}: milliseconds "
+        "(speed relative to float32); seconds of the first step"
     )
     shown.add_column("detector")
     for way in WAYS:
@@ -128,7 +127,7 @@ def table(rows: list[Row]) -> Table:
         shown.add_row(
             detector,
             *(
-                row.error[:40] or f"{1000 * row.step:.0f} ({base / row.step:.2f}x); {row.first:.1f}"
+                row.error[:40] or f"{1000 * row.step:.0f} ({base / row.step:.2f}); {row.first:.1f}"
                 for row in ours.values()
             ),
         )
@@ -141,9 +140,9 @@ def main() -> None:
         prog="python -m bench.training_speed", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     chosen = parser.parse_args()
-    rows = list(measured(chosen.rounds))
+    rows = list(measure(chosen.rounds))
     if chosen.json:
         print(
             json.dumps(
@@ -151,7 +150,7 @@ def main() -> None:
             )
         )
     else:
-        tables().print(table(rows))
+        tables().print(build_table(rows))
         print(describe_machine())
 
 

@@ -1,9 +1,9 @@
 """One search by one engine, in its own process, for ``bench.search``.
 
 Every engine searches the space of :func:`search.detectors.space.build_space` on the same store,
-with random sampling from the same seed, equal epochs and no pruning. If a case names a frame stride,
-stock engines draw everything else. Each finished trial is written with the seconds since the start
-and its best validation AUC.
+with random sampling from the same seed, equal epochs and no pruning. If a case names a frame
+stride, stock engines draw everything else. Each finished trial is written with the seconds since
+the start and its best validation AUC.
 """
 
 from __future__ import annotations

@@ -26,8 +26,8 @@ TRAININGS = [
 ]
 
 
-def test_a_figure_that_ranks_as_the_test_does_correlates_and_chooses_the_best() -> None:
-    found = objective.summary(TRAININGS)["test_auc"]
+def test_a_figure_that_ranks_like_the_test_correlates_and_selects_the_best() -> None:
+    found = objective.summarise(TRAININGS)["test_auc"]
     assert found["objective"]["ranks"][0] == pytest.approx(1)
     assert found["val_pseudo_auc"]["ranks"][0] == pytest.approx(-1)
     assert found["objective"]["chooses"][0] == pytest.approx((0.8 + 0.78) / 2)
@@ -36,14 +36,14 @@ def test_a_figure_that_ranks_as_the_test_does_correlates_and_chooses_the_best() 
     assert low <= value <= high
 
 
-def test_a_figure_that_never_changes_correlates_with_nothing() -> None:
+def test_a_constant_figure_has_no_correlation() -> None:
     assert np.isnan(objective.correlate(TRAININGS, "val_auc", "test_auc"))
-    shown = objective.table(objective.summary(TRAININGS), "title")
+    shown = objective.build_table(objective.summarise(TRAININGS), "title")
     assert "constant" in [str(cell) for column in shown.columns for cell in column.cells]
 
 
 @pytest.mark.slow
-def test_trainings_are_noted_epoch_by_epoch_and_not_made_again(
+def test_trainings_are_recorded_by_epoch_and_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from data_prep.preparation.clip import Preparation
@@ -57,11 +57,11 @@ def test_trainings_are_noted_epoch_by_epoch_and_not_made_again(
         preparation=Preparation(frames=4, size=48),
         execution=Execution(jobs=2),
     )
-    told: list[tuple[int, int]] = []
+    progress: list[tuple[int, int]] = []
     matched = objective.make_matched_store(tmp_path / "s.h5", tmp_path)
     assert matched is not None
 
-    def measured(count: int) -> list[objective.Epochs]:
+    def train_all(count: int) -> list[objective.Epochs]:
         kept = tmp_path / "kept.jsonl"
         settings = {
             "store": tmp_path / "s.h5",
@@ -70,15 +70,15 @@ def test_trainings_are_noted_epoch_by_epoch_and_not_made_again(
             "training": {"frames": 1},
         }
         tests = {"test": tmp_path / "s.h5", "matched": matched}
-        return objective.measured(settings, tests, count, 5, kept, lambda *at: told.append(at))
+        return objective.train_all(settings, tests, count, 5, kept, lambda *at: progress.append(at))
 
-    (epochs,) = measured(1)
+    (epochs,) = train_all(1)
     assert [one["epoch"] for one in epochs] == [1, 2, 3, 4, 5]
     for one in epochs:
         parts = [one[name] for name in ("val_auc", "val_pseudo_auc", "val_pair_ranking")]
         assert one["objective"] == pytest.approx(sum(parts) / 3)
         assert all(0 <= one[name] <= 1 for name in objective.TESTS)
     json.dumps(epochs, allow_nan=False)
-    monkeypatch.setattr(objective, "trained", None)
-    assert measured(1) == [epochs]
-    assert told == [(1, 1), (1, 1)]
+    monkeypatch.setattr(objective, "train", None)
+    assert train_all(1) == [epochs]
+    assert progress == [(1, 1), (1, 1)]

@@ -12,14 +12,16 @@ RIGHT = [0.1, 0.2, 0.8, 0.9, 0.1, 0.2, 0.8, 0.9]
 WRONG = [0.9, 0.8, 0.2, 0.1, 0.9, 0.8, 0.2, 0.1]
 
 
-def test_each_method_is_told_by_the_scores_of_those_that_were_without_it() -> None:
+def test_a_held_out_method_is_scored_by_the_model_without_it() -> None:
     plain = {"trained on": RIGHT, "Drawn": WRONG, "Painted": RIGHT}
     steered = {"trained on": RIGHT, "Drawn": RIGHT, "Painted": RIGHT}
-    found = bench.summary(LABELS, METHODS, GROUPS, {"auc": plain, "leave-one-method-out": steered})
+    found = bench.summarise(
+        LABELS, METHODS, GROUPS, {"auc": plain, "leave-one-method-out": steered}
+    )
     assert found["trained on"]["Drawn"]["auc"] == (1.0, (1.0, 1.0))
-    assert found["left out"]["Drawn"]["auc"][0] == 0.0
-    assert found["left out"]["Painted"]["auc"][0] == 1.0
-    assert found["left out"]["Drawn"][bench.DIFFERENCE][0] == pytest.approx(1.0)
-    shown = bench.table(found, "t")
+    assert found["held out"]["Drawn"]["auc"][0] == 0.0
+    assert found["held out"]["Painted"]["auc"][0] == 1.0
+    assert found["held out"]["Drawn"][bench.DIFFERENCE][0] == pytest.approx(1.0)
+    shown = bench.build_table(found, "t")
     assert shown.row_count == 4
     assert list(shown.columns[2].cells)[2] == r"0.00 \[0.00, 0.00]"

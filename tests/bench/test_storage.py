@@ -12,23 +12,24 @@ CLIPS = np.random.default_rng(0).integers(0, 256, (9, 2, 8, 8, 4), np.uint8)
 
 
 @pytest.mark.parametrize("name", storage.LAYOUTS)
-def test_every_layout_holds_the_clips_and_gives_them_in_any_order(
-    tmp_path: Path, name: str
-) -> None:
+def test_every_layout_returns_the_clips_in_any_order(tmp_path: Path, name: str) -> None:
     path = tmp_path / "clips.h5"
     size = storage.write_layout(path, CLIPS, **storage.LAYOUTS[name])
     assert size > 0
     rows = np.array([7, 0, 3])
     with h5py.File(path) as file:
-        for read in (storage.read_direct(file["frames"]), storage.read_by_list(file["frames"])):
+        for read in (
+            storage.make_direct_reader(file["frames"]),
+            storage.make_list_reader(file["frames"]),
+        ):
             assert np.array_equal(read(rows), CLIPS[rows])
         chunk = file["frames"].chunks
     assert chunk[:2] == {"a chunk a frame": (1, 1), "a chunk of 8 clips": (8, 2)}.get(name, (1, 2))
-    assert np.array_equal(storage.copy_rows(CLIPS)(rows), CLIPS[rows])
+    assert np.array_equal(storage.make_copy_reader(CLIPS)(rows), CLIPS[rows])
 
 
-def test_every_way_to_read_is_measured(synthetic_data: Path, tmp_path: Path) -> None:
-    found = storage.measured(synthetic_data / "ffpp", tmp_path, 16, rounds=1, passes=1)
+def test_every_reader_is_measured(synthetic_data: Path, tmp_path: Path) -> None:
+    found = storage.measure(synthetic_data / "ffpp", tmp_path, 16, rounds=1, passes=1)
     rows = {row.what: row for row in found}
     assert {storage.MEMORY, storage.STORE, *storage.LAYOUTS} <= set(rows)
     assert rows[storage.MEMORY].speed == 1
@@ -37,9 +38,13 @@ def test_every_way_to_read_is_measured(synthetic_data: Path, tmp_path: Path) -> 
     assert all(row.speed > 0 for row in rows.values())
 
 
-def test_a_way_that_gives_other_clips_is_no_figure(
+def test_a_reader_that_returns_other_clips_is_an_error(
     synthetic_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(storage, "fancy", lambda dataset: lambda rows: dataset[np.sort(rows)])
-    with pytest.raises(RuntimeError, match="by a list of rows gives other clips than were written"):
-        list(storage.measured(synthetic_data / "ffpp", tmp_path, 16, rounds=1, passes=1))
+    monkeypatch.setattr(
+        storage, "make_list_reader", lambda dataset: lambda rows: dataset[np.sort(rows)]
+    )
+    with pytest.raises(
+        RuntimeError, match="by a list of rows returned other clips than were written"
+    ):
+        list(storage.measure(synthetic_data / "ffpp", tmp_path, 16, rounds=1, passes=1))
