@@ -62,7 +62,7 @@ WANTED_RATIO = 1.05
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
+class CacheRow:
     """A row of the table: a figure, its target, and whether it meets the target."""
 
     what: str
@@ -116,7 +116,7 @@ def build_detector(
 
 def measure_training(
     store: Store, case: tuple[str, int, str], scratch: Path, rounds: int
-) -> Iterator[Row]:
+) -> Iterator[CacheRow]:
     """Yield rows of epochs of the whole model and behind its prefix, and of the cache."""
     network, stages, over_time = case
     samples = training_samples(store)
@@ -146,17 +146,17 @@ def measure_training(
     gain = Ratio(gain.wall * turn, gain.cpu * turn)
     frozen = f"last {stages} stages train" if stages else "frozen"
     name = f"{network}, {frozen}, {over_time}"
-    yield Row(f"{name}: epoch of the whole model", _seconds(times["whole"]), "s")
-    yield Row("  epoch behind the prefix", _seconds(times["part"]) / turn, "s")
+    yield CacheRow(f"{name}: epoch of the whole model", _time_seconds(times["whole"]), "s")
+    yield CacheRow("  epoch behind the prefix", _time_seconds(times["part"]) / turn, "s")
     yield _make_row("  speed-up", gain, "" if stages else f">= {WANTED_GAIN:.0f}")
-    yield Row("  trainable weights", suffix.model.count_params() / 1e6, "million")
+    yield CacheRow("  trainable weights", suffix.model.count_params() / 1e6, "million")
     if not is_cached:
         kept = sum(path.stat().st_size for path in cache.folder.glob("*.npy"))
-        yield Row(f"  features of {len(store)} clips, once", compute_seconds, "s")
-        yield Row("  on disk, a clip", kept / len(store), "bytes")
+        yield CacheRow(f"  features of {len(store)} clips, once", compute_seconds, "s")
+        yield CacheRow("  on disk, a clip", kept / len(store), "bytes")
 
 
-def measure_inflation(network: str, rounds: int) -> Iterator[Row]:
+def measure_inflation(network: str, rounds: int) -> Iterator[CacheRow]:
     """Yield rows of an inflated network against its original, on the same pixels."""
     keras.utils.clear_session()
     flat = NETWORKS[network](include_top=False, weights=None, input_shape=(SIDE, SIDE, 3))
@@ -190,19 +190,19 @@ def measure_inflation(network: str, rounds: int) -> Iterator[Row]:
         yield _make_row(f"{network} inflated / 2-D, {what}", ratio, f"<= {WANTED_RATIO}")
 
 
-def _make_row(what: str, ratio: Ratio, wanted: str) -> Row:
+def _make_row(what: str, ratio: Ratio, wanted: str) -> CacheRow:
     met = None
     if wanted:
         sign, _, limit = wanted.partition(" ")
         met = ratio.wall >= float(limit) if sign == ">=" else ratio.wall <= float(limit)
-    return Row(what, ratio.wall, "times", ratio.cpu, wanted, met)
+    return CacheRow(what, ratio.wall, "times", ratio.cpu, wanted, met)
 
 
-def _seconds(times: list[Time]) -> float:
+def _time_seconds(times: list[Time]) -> float:
     return statistics.median(one.wall for one in times)
 
 
-def measure(clips: int, rounds: int, only: str) -> Iterator[Row]:
+def measure(clips: int, rounds: int, only: str) -> Iterator[CacheRow]:
     """Yield every row when it is measured."""
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)

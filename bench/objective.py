@@ -188,7 +188,7 @@ def correlate(trainings: Sequence[Epochs], figure: str, test: str) -> float:
     return float(spearmanr(ours, theirs).statistic)
 
 
-def mean_of_best(trainings: Sequence[Epochs], figure: str, test: str) -> float:
+def average_best(trainings: Sequence[Epochs], figure: str, test: str) -> float:
     """Return the mean test figure of the best epoch of each training."""
     return float(np.mean([max(epochs, key=lambda one: one[figure])[test] for epochs in trainings]))
 
@@ -215,7 +215,7 @@ def summarise(trainings: Sequence[Epochs]) -> dict[str, dict[str, dict[str, Entr
             figure: {
                 "ranks": estimate_interval(trainings, partial(correlate, figure=figure, test=test)),
                 "chooses": estimate_interval(
-                    trainings, partial(mean_of_best, figure=figure, test=test)
+                    trainings, partial(average_best, figure=figure, test=test)
                 ),
             }
             for figure in FIGURES

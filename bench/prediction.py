@@ -46,7 +46,7 @@ REAL = "ffpp/manipulated_sequences/Deepfakes/c23/videos"
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
+class VideoTiming:
     """One video predicted with clips of one length.
 
     Attributes:
@@ -71,7 +71,7 @@ class Row:
     others: float
 
 
-def measure(video: str, path: Path, watcher: Watcher, rounds: int) -> Row:
+def measure(video: str, path: Path, watcher: Watcher, rounds: int) -> VideoTiming:
     """Decode and predict a video in turns, and return the row."""
     none = np.zeros(1, np.int64)
     watcher.watch(path)
@@ -89,7 +89,7 @@ def measure(video: str, path: Path, watcher: Watcher, rounds: int) -> Row:
         others.append(time.others / time.wall)
         spent = {step: spent[step] + watcher.spent[step] - before[step] for step in spent}
         duration = seen[0].media.duration
-    return Row(
+    return VideoTiming(
         video=video,
         frames=watcher.pace.frames,
         duration=duration,
@@ -128,7 +128,7 @@ def make_videos(folder: Path, seconds: int, count: int) -> dict[str, Path]:
     return found
 
 
-def build_table(rows: list[Row]) -> Table:
+def build_table(rows: list[VideoTiming]) -> Table:
     """Return a table with a row for each video and clip length."""
     shown = Table(title="seconds of 720p video per second, and shares of the time")
     for name in ("video", "frames a clip"):

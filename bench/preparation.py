@@ -71,7 +71,7 @@ print(time.perf_counter() - began)
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
+class PreparationRow:
     """A row of the table: a value, or a ratio by wall time and processor time."""
 
     what: str
@@ -90,9 +90,9 @@ class Row:
         return f"{self.what:<66}{shown:<28}{self.wanted:<14}{self.note}".rstrip()
 
 
-def make_ratio_row(what: str, ratio: Ratio, wanted: str = "", note: str = "") -> Row:
+def make_ratio_row(what: str, ratio: Ratio, wanted: str = "", note: str = "") -> PreparationRow:
     """Return a row of a ratio."""
-    return Row(what, wall=ratio.wall, cpu=ratio.cpu, wanted=wanted, note=note)
+    return PreparationRow(what, wall=ratio.wall, cpu=ratio.cpu, wanted=wanted, note=note)
 
 
 # 1. Preparation against decoding.
@@ -104,7 +104,7 @@ def measure_throughput(
     rounds: int,
     wanted: str,
     measured_times: list[dict[str, list[Time]]],
-) -> Iterator[Row]:
+) -> Iterator[PreparationRow]:
     """Yield rows with and without paired crops, with one process a core.
 
     The times are appended to ``measured_times``.
@@ -141,10 +141,12 @@ def measure_throughput(
     for run in ("paired", "decode"):
         seconds = statistics.median(one.cpu for one in times[run]) / len(material.videos)
         what = "prepare" if run == "paired" else "decode only"
-        yield Row(f"  {what}, 1,000 videos on one core", seconds * 1000 / 3600, "hours of CPU")
+        yield PreparationRow(
+            f"  {what}, 1,000 videos on one core", seconds * 1000 / 3600, "hours of CPU"
+        )
 
 
-def pool_sets(measured_times: Sequence[dict[str, list[Time]]]) -> Row:
+def pool_sets(measured_times: Sequence[dict[str, list[Time]]]) -> PreparationRow:
     """Return a row of several measured sets as one."""
     pooled = {
         run: [
@@ -174,14 +176,14 @@ def run_in_workers(call: Callable[[Path], object], paths: Sequence[Path], jobs: 
         )(joblib.delayed(call)(path) for path in paths)
 
 
-def measure_start_up(material: VideoSet, scratch: Path, rounds: int) -> Row:
+def measure_start_up(material: VideoSet, scratch: Path, rounds: int) -> PreparationRow:
     """Return the row of interpreter, imports, workers and their detectors, once a run."""
     seconds = []
     for _ in range(rounds):
         began = time.perf_counter()
         warm = run_child(PREPARE_TWICE, str(material.root), str(scratch / "twice.h5"))
         seconds.append(time.perf_counter() - began - 2 * float(warm))
-    return Row("start-up, once a run", statistics.median(seconds), "s of wall")
+    return PreparationRow("start-up, once a run", statistics.median(seconds), "s of wall")
 
 
 def run_child(code: str, *arguments: str) -> str:
@@ -195,7 +197,7 @@ def run_child(code: str, *arguments: str) -> str:
 # 2. One pass against seeking.
 
 
-def compare_seeking(material: VideoSet, rounds: int) -> Row:
+def compare_seeking(material: VideoSet, rounds: int) -> PreparationRow:
     """Return the row of one pass against seeking sixteen frames, in one thread."""
     paths = [video.path for video in material.videos[:SEEK_VIDEOS]]
     equal = []
@@ -237,7 +239,7 @@ def seek_frames(path: Path) -> list[np.ndarray]:
 # 3. Two processes against one.
 
 
-def measure_scaling(material: VideoSet, scratch: Path, rounds: int) -> Row:
+def measure_scaling(material: VideoSet, scratch: Path, rounds: int) -> PreparationRow:
     """Return the row of two processes against one, each with one decoder thread."""
 
     def run(jobs: int) -> None:
@@ -260,12 +262,12 @@ def measure_scaling(material: VideoSet, scratch: Path, rounds: int) -> Row:
 # 4. Memory.
 
 
-def measure_memory(folder: Path, scratch: Path, seconds: int, threads: int) -> Row:
+def measure_memory(folder: Path, scratch: Path, seconds: int, threads: int) -> PreparationRow:
     """Return the row of the peak memory of a fresh worker on one 1080p video."""
     path = make_full_hd_video(folder, seconds)
     output = run_child(PRINT_PEAK, str(path), str(scratch), str(threads))
     what = f"peak memory, 1080p, {seconds} s, decoder threads: {threads}"
-    return Row(what, float(output), "MB", wanted="< 700")
+    return PreparationRow(what, float(output), "MB", wanted="< 700")
 
 
 PRINT_PEAK = """
@@ -300,7 +302,7 @@ def make_noise_clips(count: int) -> Iterator[Clip]:
         yield make_clip(number, np.roll(noise, number))
 
 
-def measure_batches(scratch: Path, rounds: int) -> Iterator[Row]:
+def measure_batches(scratch: Path, rounds: int) -> Iterator[PreparationRow]:
     """Yield rows of random batches against a numpy memory map of the same bytes."""
     # Only this measurement needs TensorFlow.
     quiet.import_tensorflow()
@@ -343,7 +345,7 @@ def measure_batches(scratch: Path, rounds: int) -> Iterator[Row]:
     yield make_ratio_row("  Store.read alone", compare_speed(times["read"], times["map"]))
 
 
-def measure_writing(material: VideoSet, scratch: Path) -> Iterator[Row]:
+def measure_writing(material: VideoSet, scratch: Path) -> Iterator[PreparationRow]:
     """Yield rows of writing part files to a store, synced to disk."""
     jobs = joblib.cpu_count()
     with tempfile.TemporaryDirectory(dir=scratch) as name:
@@ -364,15 +366,19 @@ def measure_writing(material: VideoSet, scratch: Path) -> Iterator[Row]:
         )
         path = scratch / "written.h5"
         duration = time_run(lambda: write_store(path, clips, [], {}))
-        yield Row("parts to store, a second of CPU", STORE_CLIPS / duration.cpu, "clips")
-        yield Row("parts to store, a second of wall", STORE_CLIPS / duration.wall, "clips")
-        yield Row("store, a clip", path.stat().st_size / STORE_CLIPS, "bytes")
-        yield Row("part file, a clip, until the store is written", part.stat().st_size, "bytes")
+        yield PreparationRow("parts to store, a second of CPU", STORE_CLIPS / duration.cpu, "clips")
+        yield PreparationRow(
+            "parts to store, a second of wall", STORE_CLIPS / duration.wall, "clips"
+        )
+        yield PreparationRow("store, a clip", path.stat().st_size / STORE_CLIPS, "bytes")
+        yield PreparationRow(
+            "part file, a clip, until the store is written", part.stat().st_size, "bytes"
+        )
 
 
 def measure(
     real: Path | None, folder: Path, rounds: int, only: str, *, quick: bool
-) -> Iterator[Row]:
+) -> Iterator[PreparationRow]:
     """Yield every row when it is measured."""
     with tempfile.TemporaryDirectory(dir=folder) as name:
         scratch = Path(name)

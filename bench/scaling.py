@@ -106,16 +106,16 @@ def measure_costs(rounds: int) -> Costs:
             labels = np.arange(BATCH)[:, None] % 2
             whole, step = [], []
             for _ in range(rounds + 1):
-                whole.append(_seconds(lambda: model.predict_on_batch(frames)))
-                part = _seconds(lambda: suffix.model.predict_on_batch(held))
+                whole.append(_time_seconds(lambda: model.predict_on_batch(frames)))
+                part = _time_seconds(lambda: suffix.model.predict_on_batch(held))
                 whole[-1] -= part
-                step.append(_seconds(lambda: suffix.model.train_on_batch(held, labels)))
+                step.append(_time_seconds(lambda: suffix.model.train_on_batch(held, labels)))
     # The first run of each is traced.
     features, trained = statistics.median(whole[1:]), statistics.median(step[1:])
     return Costs(features / BATCH, trained / BATCH, held.nbytes // BATCH)
 
 
-def _seconds(run: Callable[[], object]) -> float:
+def _time_seconds(run: Callable[[], object]) -> float:
     began = time.process_time()
     run()
     return time.process_time() - began

@@ -51,7 +51,7 @@ LAYOUTS: Mapping[str, Mapping[str, Any]] = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
+class ReaderSpeed:
     """One reader.
 
     Attributes:
@@ -134,7 +134,9 @@ def make_list_reader(dataset: h5py.Dataset) -> Read:
     return read
 
 
-def measure(source: Path, folder: Path, count: int, rounds: int, passes: int) -> Iterator[Row]:
+def measure(
+    source: Path, folder: Path, count: int, rounds: int, passes: int
+) -> Iterator[ReaderSpeed]:
     """Yield a row for every reader.
 
     Args:
@@ -177,7 +179,7 @@ def measure(source: Path, folder: Path, count: int, rounds: int, passes: int) ->
         for name, (_, _, own) in ways.items():
             pairs = zip(times[name], times[MEMORY], strict=True)
             faster = statistics.median(limit.wall / one.wall for one, limit in pairs)
-            yield Row(name, faster * own / passes, sizes.get(name))
+            yield ReaderSpeed(name, faster * own / passes, sizes.get(name))
         for other in others:
             other.close()
 

@@ -143,7 +143,10 @@ def summarise(labels: npt.NDArray[np.uint8], groups: npt.NDArray[Any], scores: S
         groups: Identity groups of the test clips.
         scores: Scores of all streams on all marks.
     """
-    wins = {key: np.stack([_wins(labels, np.array(one)) for one in scores[key]]) for key in scores}
+    wins = {
+        key: np.stack([_compare_pairs(labels, np.array(one)) for one in scores[key]])
+        for key in scores
+    }
     rng = np.random.default_rng(0)
 
     def aucs(weights: npt.NDArray[np.integer], *, draw: bool) -> dict[str, float]:
@@ -161,7 +164,7 @@ def summarise(labels: npt.NDArray[np.uint8], groups: npt.NDArray[Any], scores: S
     return {name: (value, intervals[name]) for name, value in values.items()}
 
 
-def _wins(labels: npt.NDArray[np.uint8], scores: Array) -> Array:
+def _compare_pairs(labels: npt.NDArray[np.uint8], scores: Array) -> Array:
     """Return 1, 0 or 1/2 for each fake and real clip: whether the fake scores higher."""
     apart = np.subtract.outer(scores[labels == 1], scores[labels == 0])
     return (np.sign(apart) + 1) / 2

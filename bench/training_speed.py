@@ -51,7 +51,7 @@ WAYS: dict[str, tuple[Precision, bool]] = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
+class StepTiming:
     """One detector with one way of training.
 
     Attributes:
@@ -68,7 +68,7 @@ class Row:
     error: str = ""
 
 
-def measure(rounds: int) -> Iterator[Row]:
+def measure(rounds: int) -> Iterator[StepTiming]:
     """Yield a row for each detector and way of training."""
     rng = np.random.default_rng(0)
     clips = rng.integers(0, 256, (BATCH, *CLIP), np.uint8)
@@ -82,7 +82,7 @@ def measure(rounds: int) -> Iterator[Row]:
             try:
                 model.train_on_batch(clips, labels)
             except Exception as error:
-                yield Row(detector, way, error=str(error).strip().splitlines()[0])
+                yield StepTiming(detector, way, error=str(error).strip().splitlines()[0])
                 continue
             first[way] = time.perf_counter() - began
             log.print(f"{detector}, {way}: first step {first[way]:.1f} s")
@@ -94,7 +94,7 @@ def measure(rounds: int) -> Iterator[Row]:
                 model.train_on_batch(clips, labels)
                 steps[way].append(time.perf_counter() - began)
         for way in models:
-            yield Row(detector, way, first[way], statistics.median(steps[way]))
+            yield StepTiming(detector, way, first[way], statistics.median(steps[way]))
 
 
 def _build_model(network: str, temporal: str, precision: Precision, compiled: bool) -> keras.Model:
@@ -112,7 +112,7 @@ def _build_model(network: str, temporal: str, precision: Precision, compiled: bo
     return model
 
 
-def build_table(rows: list[Row]) -> Table:
+def build_table(rows: list[StepTiming]) -> Table:
     """Return a table with a row a detector and a column a way of training."""
     shown = Table(
         title=f"a training step of {BATCH} clips {' x '.join(map(str, CLIP))}: milliseconds "

@@ -78,28 +78,28 @@ def compare(clips: ScoredClips, comparison: Comparison) -> Effect | None:
     if not seeds:
         return None
     stacked = [np.stack([scores[seed] for seed in seeds]) for scores in (ours, theirs)]
-    found = _figures(clips, *stacked)
+    found = _compute_figures(clips, *stacked)
     by_method = {}
     known = np.unique(clips.methods[clips.labels == 1]).tolist()
     for method in known if len(known) > 1 else []:
         shown = (clips.labels == 0) | (clips.methods == method)
-        part = _figures(clips, *(scores[:, shown] for scores in stacked), shown=shown)
+        part = _compute_figures(clips, *(scores[:, shown] for scores in stacked), shown=shown)
         by_method[method] = part[AUC_AHEAD]
     return Effect(
         comparison,
         {name: found[name] for name in (AUC, PAIRS) if name in found},
-        _figures(clips, stacked[1]),
+        _compute_figures(clips, stacked[1]),
         {
             name: found[key]
             for name, key in ((AUC, AUC_AHEAD), (PAIRS, PAIRS_AHEAD))
             if key in found
         },
-        {seed: _auc_difference(clips, ours[seed], theirs[seed]) for seed in seeds},
+        {seed: _compare_auc(clips, ours[seed], theirs[seed]) for seed in seeds},
         by_method,
     )
 
 
-def _figures(
+def _compute_figures(
     clips: ScoredClips,
     ours: Scores,
     theirs: Scores | None = None,
@@ -122,8 +122,8 @@ def _figures(
     )
 
 
-def _auc_difference(clips: ScoredClips, ours: Scores, theirs: Scores) -> float:
-    return _figures(clips, ours, theirs, intervals=False)[AUC_AHEAD].value
+def _compare_auc(clips: ScoredClips, ours: Scores, theirs: Scores) -> float:
+    return _compute_figures(clips, ours, theirs, intervals=False)[AUC_AHEAD].value
 
 
 def build_table(title: str, found: Sequence[Effect]) -> Table:

@@ -101,7 +101,7 @@ def train_and_read(chosen: argparse.Namespace, wanted: Sequence[Row]) -> Results
     missing = accuracy.train_missing(chosen, lacking, common)
     entries = find_scores(chosen, wanted, common, kept)
     exact = kept.entries()
-    keyed = [(row, _keys(chosen, row, common)) for row in wanted]
+    keyed = [(row, _list_keys(chosen, row, common)) for row in wanted]
     seconds: dict[str, list[float]] = {}
     for row, keys in keyed:
         if keys and keys[0] in entries:
@@ -136,13 +136,13 @@ def find_scores(
     found = dict(entries)
     by_rest = {_without_settings(key): entry for key, entry in entries.items()}
     for row in wanted:
-        for key in _keys(chosen, row, common):
+        for key in _list_keys(chosen, row, common):
             if key not in found and _without_settings(key) in by_rest:
                 found[key] = by_rest[_without_settings(key)]
     return found
 
 
-def _keys(chosen: argparse.Namespace, row: Row, common: Sequence[Any]) -> list[ScoreKey]:
+def _list_keys(chosen: argparse.Namespace, row: Row, common: Sequence[Any]) -> list[ScoreKey]:
     """Return the keys of a row's scores, on clips and on matched pairs."""
     paths = [
         path
@@ -150,7 +150,7 @@ def _keys(chosen: argparse.Namespace, row: Row, common: Sequence[Any]) -> list[S
         for path in (one.path, one.matched)
         if path is not None
     ]
-    return [rows.score_key(chosen.keep, row, rows.read_fingerprint(path)) for path in paths]
+    return [rows.make_score_key(chosen.keep, row, rows.read_fingerprint(path)) for path in paths]
 
 
 def _is_missing(
@@ -159,7 +159,7 @@ def _is_missing(
     common: Sequence[Any],
     entries: Mapping[ScoreKey, Mapping[str, Any]],
 ) -> bool:
-    return any(key not in entries for key in _keys(chosen, row, common))
+    return any(key not in entries for key in _list_keys(chosen, row, common))
 
 
 def _without_settings(key: ScoreKey) -> ScoreKey:

@@ -33,11 +33,11 @@ from bench.accuracy.rows import (
     Row,
     ScoreFile,
     ScoreKey,
+    find_missing_scores,
     fold_rows,
-    missing_scores,
+    make_score_key,
     order_rows,
     read_fingerprint,
-    score_key,
 )
 from bench.accuracy.table import (
     KINDS,
@@ -96,7 +96,7 @@ def train_missing(
     until = time.monotonic() + 60 * chosen.minutes
     missing = []
     for row in rows:
-        if not missing_scores(chosen.keep, row, find_test_sets(chosen.keep, row, common)):
+        if not find_missing_scores(chosen.keep, row, find_test_sets(chosen.keep, row, common)):
             continue
         left = until - time.monotonic()
         if left <= 0 or not _run_in_process(chosen, row, left):
@@ -161,7 +161,7 @@ def collect_results(
             mark = read_fingerprint(path)
             trained: dict[str, dict[int, list[float]]] = {}
             for row in ours:
-                entry = entries.get(score_key(keep, row, mark))
+                entry = entries.get(make_score_key(keep, row, mark))
                 if entry:
                     trained.setdefault(row.detector, {})[row.seed] = entry["scores"]
             found[kind] = read_scored_clips(f"{one.name}, {kind}", path, train, trained)

@@ -14,7 +14,7 @@ from artifacts.metrics.ranking import Scores
 from data_prep.store.store import Store
 
 
-def baseline_signs(train: Store) -> dict[str, int]:
+def find_signs(train: Store) -> dict[str, int]:
     """Return 1 for each quantity that is higher in the training fakes, else -1."""
     rows = train.rows("train")
     labels = train.labels[rows]
@@ -24,7 +24,7 @@ def baseline_signs(train: Store) -> dict[str, int]:
     }
 
 
-def baseline_scores(
+def compute_scores(
     store: Store, rows: npt.NDArray[np.integer], signs: dict[str, int]
 ) -> dict[str, Scores]:
     """Return each quantity of these rows as a score, (len(rows),), higher for fakes.
@@ -32,7 +32,7 @@ def baseline_scores(
     Args:
         store: Store with the quantities.
         rows: Rows to score.
-        signs: Signs from :func:`baseline_signs`.
+        signs: Signs from :func:`find_signs`.
     """
     return {
         name: sign * store.shortcuts[name][rows]

@@ -88,7 +88,7 @@ def make_train_store(keep: Path, *, extras: bool = True) -> Path:
     Raises:
         UserError: The real data is missing, or train and val overlap.
     """
-    path = keep / "stores" / f"{_train_name(extras)}.h5"
+    path = keep / "stores" / f"{_name_train_store(extras)}.h5"
     if not path.exists():
         clips = _read_face_forensics(keep, ("train", "val"))
         _write(path, [*clips, *_read_extras(keep)] if extras else clips, check_splits)
@@ -103,7 +103,7 @@ def make_held_out_stores(keep: Path, method: str, *, extras: bool = True) -> tup
     Raises:
         UserError: Only training people have fakes of the method.
     """
-    train = keep / "stores" / f"{_train_name(extras)}-without-{method}.h5"
+    train = keep / "stores" / f"{_name_train_store(extras)}-without-{method}.h5"
     test = keep / "stores" / f"test-{method}.h5"
     if not (train.exists() and test.exists()):
         clips = _read_face_forensics(keep, ("train", "val", "test"))
@@ -120,7 +120,7 @@ def make_fold_stores(keep: Path, fold: int, *, extras: bool = True) -> tuple[Pat
     Raises:
         UserError: The real data is missing, or the splits overlap.
     """
-    train = keep / "stores" / f"{_train_name(extras)}-fold{fold}.h5"
+    train = keep / "stores" / f"{_name_train_store(extras)}-fold{fold}.h5"
     test = keep / "stores" / f"test-fold{fold}.h5"
     if not (train.exists() and test.exists()):
         clips = _read_face_forensics(keep, ("train", "val", "test"))
@@ -278,7 +278,7 @@ def _repeat_still(clip: Clip) -> Clip:
     return dataclasses.replace(clip, **arrays)
 
 
-def _train_name(extras: bool) -> str:
+def _name_train_store(extras: bool) -> str:
     return "train" if extras else "train-forged"
 
 

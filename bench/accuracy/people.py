@@ -112,8 +112,7 @@ def check_no_overlap(ours: Store, theirs: Store) -> None:
     rows, _ = select_test_rows(theirs)
     refusal = f"{theirs.path} is no fair test of {ours.path}"
     shared = {
-        "identity group": set(identity_groups(ours).tolist())
-        & set(identity_groups(theirs, rows).tolist()),
+        "identity group": set(list_groups(ours).tolist()) & set(list_groups(theirs, rows).tolist()),
         "file": set(ours.sha256.tolist()) & set(theirs.sha256[rows].tolist()),
     }
     for what, found in shared.items():
@@ -132,7 +131,7 @@ def check_no_overlap(ours: Store, theirs: Store) -> None:
         )
 
 
-def identity_groups(store: Store, rows: Any = slice(None)) -> npt.NDArray[np.str_]:
+def list_groups(store: Store, rows: Any = slice(None)) -> npt.NDArray[np.str_]:
     """Return the identity groups of these rows, qualified by data set."""
     pairs = zip(store.keys[rows].tolist(), store.groups[rows].tolist(), strict=True)
     return np.array([qualify_group(key, group) for key, group in pairs])

@@ -247,7 +247,7 @@ def make_training_store(keep: Path, row: Row) -> Path:
     return data.make_train_store(keep, extras=row.extras)
 
 
-def score_key(keep: Path, row: Row, tested: str) -> ScoreKey:
+def make_score_key(keep: Path, row: Row, tested: str) -> ScoreKey:
     """Return the key of a row's scores.
 
     Args:
@@ -258,7 +258,7 @@ def score_key(keep: Path, row: Row, tested: str) -> ScoreKey:
     return row.name, row.settings_digest, read_fingerprint(make_training_store(keep, row)), tested
 
 
-def missing_scores(
+def find_missing_scores(
     keep: Path, row: Row, tested: Iterable[data.TestSet]
 ) -> list[tuple[Path, npt.NDArray[np.int64]]]:
     """Return the test stores that a row has not scored, each with its rows to score."""
@@ -269,7 +269,7 @@ def missing_scores(
             if path is None:
                 continue
             with Store(path) as store:
-                if score_key(keep, row, store.fingerprint) not in entries:
+                if make_score_key(keep, row, store.fingerprint) not in entries:
                     found.append((path, people.select_test_rows(store)[0]))
     return found
 

@@ -22,7 +22,7 @@ from artifacts.metrics.ranking import (
     source_places,
 )
 from bench.accuracy import people
-from bench.accuracy.baselines import baseline_scores, baseline_signs
+from bench.accuracy.baselines import compute_scores, find_signs
 from bench.shared.cells import format_figure
 from data_prep.store.store import Store
 
@@ -80,18 +80,18 @@ def read_scored_clips(
         trained: Scores by detector and seed.
     """
     with Store(train) as store:
-        signs = baseline_signs(store)
+        signs = find_signs(store)
     with Store(path) as store:
         rows, _ = people.select_test_rows(store)
         return ScoredClips(
             title,
             store.labels[rows],
-            people.identity_groups(store, rows),
+            people.list_groups(store, rows),
             source_places(store.keys[rows], store.crop_sources[rows]),
             store.methods[rows],
             np.zeros(len(rows), np.int64),
             store.paths[rows],
-            baseline_scores(store, rows, signs),
+            compute_scores(store, rows, signs),
             {
                 name: {seed: np.array(scores) for seed, scores in of_seeds.items()}
                 for name, of_seeds in trained.items()
@@ -157,7 +157,7 @@ def compute_results(clips: ScoredClips) -> Results:
     )
     baselines = {BASELINE + name: scores for name, scores in clips.baselines.items()}
     found: Results = {name: compute(scores, intervals=False) for name, scores in baselines.items()}
-    best = _best_baselines(found)
+    best = _find_best_baselines(found)
     found |= {name: compute(baselines[name]) for name in _select_baselines(found)}
     for name, of_seeds in clips.trained.items():
         scores = np.stack(list(of_seeds.values()))
@@ -169,7 +169,7 @@ def compute_results(clips: ScoredClips) -> Results:
     return found
 
 
-def _best_baselines(found: Results) -> dict[str, str]:
+def _find_best_baselines(found: Results) -> dict[str, str]:
     """Return the names of the best baseline by AUC and by pair ranking.
 
     They are selected on the test clips themselves, an advantage that detectors do not have; margins
@@ -240,7 +240,7 @@ def build_held_out_table(held_out: Mapping[str, Mapping[str, ScoredClips]]) -> T
             cells = [method, name, str(len(of_seeds)), str(len(kinds[CLIPS].labels))]
             for kind in KINDS:
                 ours = found.get(kind, {}).get(name, {})
-                best = _best_baselines(found[kind])[AUC] if kind in found else ""
+                best = _find_best_baselines(found[kind])[AUC] if kind in found else ""
                 cells += [format_figure(ours.get(AUC)), format_figure(ours.get(PAIRS))]
                 cells.append(format_figure(found[kind][best][AUC]) if best else "-")
             shown.add_row(*cells)

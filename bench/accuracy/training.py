@@ -21,10 +21,10 @@ from bench.accuracy.rows import (
     SEARCHES,
     Row,
     ScoreFile,
+    find_missing_scores,
+    make_score_key,
     make_training_store,
-    missing_scores,
     read_fingerprint,
-    score_key,
 )
 from data_prep.store.store import Store
 
@@ -39,7 +39,7 @@ def train_and_score(keep: Path, row: Row, tested: Sequence[data.TestSet]) -> Non
         row: Row to train.
         tested: Test sets.
     """
-    missing = missing_scores(keep, row, tested)
+    missing = find_missing_scores(keep, row, tested)
     if not missing:
         return
     train = make_training_store(keep, row)
@@ -63,7 +63,7 @@ def train_and_score(keep: Path, row: Row, tested: Sequence[data.TestSet]) -> Non
     for path, rows in missing:
         with Store(path) as store:
             scores = [float(score) for score in score_clips(model, store, rows)]
-            known = dict(zip(KEY_FIELDS, score_key(keep, row, store.fingerprint), strict=True))
+            known = dict(zip(KEY_FIELDS, make_score_key(keep, row, store.fingerprint), strict=True))
         ScoreFile(keep / "scores.jsonl").add(known | {"seconds": round(seconds), "scores": scores})
 
 

@@ -141,7 +141,7 @@ def _search_strides(
 ) -> SearchRecord:
     """Run one trial of each frame stride, each in a fresh engine."""
     cases = [dataclasses.replace(case, stride=stride) for stride in strides]
-    found = [_search(engine, one, folder, _one_trial, seed=seed, trials=1) for one in cases]
+    found = [_search(engine, one, folder, _has_trial, seed=seed, trials=1) for one in cases]
     return concatenate(case, found)
 
 
@@ -171,7 +171,7 @@ def measure_memory(sizes: Sizes, folder: Path, log: Log) -> list[SearchRecord]:
     for case, engine in [(sizes.small_memory, OURS), *((sizes.memory, one) for one in ENGINES)]:
         prepare_case(case, folder)
         log(f"memory, {case.gigabytes:.2f} GB: {engine}")
-        found.append(_search(engine, case, folder, _one_trial, trials=1))
+        found.append(_search(engine, case, folder, _has_trial, trials=1))
     return found
 
 
@@ -204,7 +204,7 @@ def measure_overhead(sizes: Sizes, folder: Path, log: Log) -> list[Event]:
     log(f"overhead: {sizes.rounds} rounds")
     out = folder / "overhead.jsonl"
     out.unlink(missing_ok=True)
-    arguments = ["--case", _as_text(sizes.unfrozen), "--folder", str(folder), "--out", str(out)]
+    arguments = ["--case", _to_json(sizes.unfrozen), "--folder", str(folder), "--out", str(out)]
     done = watch_process(
         ["-m", "bench.search.overhead", *arguments, "--rounds", str(sizes.rounds)], out
     )
@@ -216,13 +216,13 @@ def measure_overhead(sizes: Sizes, folder: Path, log: Log) -> list[Event]:
 def prepare_case(case: Case, folder: Path) -> None:
     """Make store and weights in another process, to keep this one small."""
     out = folder / "prepare.jsonl"
-    arguments = ["--case", _as_text(case), "--folder", str(folder), "--out", str(out)]
+    arguments = ["--case", _to_json(case), "--folder", str(folder), "--out", str(out)]
     done = watch_process(["-m", "bench.search.engines", *arguments], out)
     if done.ended:
         raise RuntimeError(f"{case}: {done.ended}; see {out.with_suffix('.stderr')}")
 
 
-def _one_trial(events: list[Event], seconds: float) -> bool:
+def _has_trial(events: list[Event], seconds: float) -> bool:
     return any("trial" in event for event in events)
 
 
@@ -238,7 +238,7 @@ def _search(
 ) -> SearchRecord:
     out = folder / f"{case.name}-{case.stride or 'any'}-{engine}-{seed}-{workers}.jsonl"
     out.unlink(missing_ok=True)
-    arguments = ["--case", _as_text(case), "--folder", str(folder), "--out", str(out)]
+    arguments = ["--case", _to_json(case), "--folder", str(folder), "--out", str(out)]
     settings = {"engine": engine, "seed": seed, "workers": workers, "trials": trials}
     for name, value in settings.items():
         arguments += [f"--{name}", str(value)]
@@ -268,5 +268,5 @@ def read_search(
     )
 
 
-def _as_text(case: Case) -> str:
+def _to_json(case: Case) -> str:
     return json.dumps(dataclasses.asdict(case))

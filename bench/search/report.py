@@ -46,9 +46,9 @@ def build_search_table(title: str, found: Sequence[SearchRecord], minutes: float
         shown.add_column(column)
     for row in compute_search_rows(found, minutes):
         cells = [row["engine"], str(row["seed"]), str(row["trials"])]
-        cells += [_number(row["seconds"], 0), _number(row["per_hour"], 1)]
-        cells += [_number(row["ratio"], 1), _number(row["auc"], 3)]
-        shown.add_row(*cells, _number(row["peak"] / 1e9, 2))
+        cells += [_format_number(row["seconds"], 0), _format_number(row["per_hour"], 1)]
+        cells += [_format_number(row["ratio"], 1), _format_number(row["auc"], 3)]
+        shown.add_row(*cells, _format_number(row["peak"] / 1e9, 2))
     return shown
 
 
@@ -74,7 +74,7 @@ def compute_search_rows(found: Sequence[SearchRecord], minutes: float) -> list[d
                 "trials": len(one.ends),
                 "seconds": one.ends[-1] if one.ends else None,
                 "per_hour": one.per_hour,
-                "ratio": _ratio(ours.per_hour, one.per_hour),
+                "ratio": _divide(ours.per_hour, one.per_hour),
                 "equal_seconds": equal,
                 "auc": one.best_at(equal),
                 "ends": one.ends,
@@ -116,7 +116,7 @@ def compute_scaling(found: Sequence[SearchRecord]) -> dict[str, Any]:
     return {
         "one_per_hour": one.per_hour,
         "two_per_hour": two.per_hour,
-        "ratio": _ratio(two.per_hour, one.per_hour),
+        "ratio": _divide(two.per_hour, one.per_hour),
         "trials": [len(one.ends), len(two.ends)],
     }
 
@@ -175,9 +175,9 @@ def run_parts(parts: Sequence[str], sizes: Sizes, folder: Path, *, as_json: bool
         row = compute_scaling(found)
         figures[SCALING] = row | {"notes": [note for one in found for note in one.notes]}
         print_part(
-            f"{SCALING}: {sizes.unfrozen}: {_number(row['one_per_hour'], 1)} trials an hour with "
-            f"one worker, {_number(row['two_per_hour'], 1)} with two: "
-            f"ratio {_number(row['ratio'], 2)}",
+            f"{SCALING}: {sizes.unfrozen}: {_format_number(row['one_per_hour'], 1)} trials an hour "
+            f"with one worker, {_format_number(row['two_per_hour'], 1)} with two: "
+            f"ratio {_format_number(row['ratio'], 2)}",
             found,
         )
     return figures
@@ -229,9 +229,9 @@ def main() -> None:
         print(json.dumps({"machine": setting, "manner": manner, "quick": chosen.quick, **figures}))
 
 
-def _ratio(ours: float | None, theirs: float | None) -> float | None:
+def _divide(ours: float | None, theirs: float | None) -> float | None:
     return ours / theirs if ours and theirs else None
 
 
-def _number(value: float | None, digits: int) -> str:
+def _format_number(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"

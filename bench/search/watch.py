@@ -68,7 +68,7 @@ def watch_process(
         )
         try:
             while process.poll() is None:
-                resident, own = _memory(process)
+                resident, own = _measure_memory(process)
                 peak, own_peak = max(peak, resident), max(own_peak, own)
                 if own > limit:
                     ended = f"killed at {own / 1e9:.1f} GB: out of memory"
@@ -91,10 +91,10 @@ def read_events(events: Path) -> list[Event]:
     return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
 
 
-def _memory(process: psutil.Popen) -> tuple[int, int]:
+def _measure_memory(process: psutil.Popen) -> tuple[int, int]:
     """Return the resident bytes of a process and its children, with and without file pages."""
     resident = own = 0
-    for one in _tree(process):
+    for one in _list_processes(process):
         try:
             memory = one.memory_full_info()
         except psutil.Error:
@@ -104,7 +104,7 @@ def _memory(process: psutil.Popen) -> tuple[int, int]:
     return resident, own
 
 
-def _tree(process: psutil.Popen) -> list[psutil.Process]:
+def _list_processes(process: psutil.Popen) -> list[psutil.Process]:
     try:
         return [process, *process.children(recursive=True)]
     except psutil.Error:
@@ -122,7 +122,7 @@ def _describe_exit(code: int, errors: Path) -> str:
 
 def _kill_tree(process: psutil.Popen) -> None:
     """Kill a process and its children."""
-    living = [one for one in _tree(process) if one.is_running()]
+    living = [one for one in _list_processes(process) if one.is_running()]
     for one in living:
         try:
             one.kill()

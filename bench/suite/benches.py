@@ -82,7 +82,7 @@ class Bench:
 _DETECTORS, _QUICK_DETECTORS = ("noise_residual", "no-pseudo-fakes"), ("micro_expression",)
 
 
-def _row_patterns(detectors: Sequence[str]) -> str:
+def _list_patterns(detectors: Sequence[str]) -> str:
     """Return patterns of all rows of these detectors."""
     return ",".join(f"{name}-*" for name in detectors)
 
@@ -108,8 +108,8 @@ BENCHES: Sequence[Bench] = (
     ),
     Bench(
         ACCURACY,
-        f"--keep {KEPT} --folds --seeds 0 --only {_row_patterns(_DETECTORS)} --minutes 16 --json",
-        f"--keep {KEPT} --seeds 0 --only {_row_patterns(_QUICK_DETECTORS)} --minutes 4 --json",
+        f"--keep {KEPT} --folds --seeds 0 --only {_list_patterns(_DETECTORS)} --minutes 16 --json",
+        f"--keep {KEPT} --seeds 0 --only {_list_patterns(_QUICK_DETECTORS)} --minutes 4 --json",
         minutes=18,
         needs_real=True,
         detectors=_DETECTORS,

@@ -49,7 +49,7 @@ def _draw_bars(axes: Axes, plot: Plot, series: str, number: int, count: int) -> 
     height = 0.8 / count
     bars = [bar for bar in plot.bars if bar.series == series]
     positions = [labels.index(bar.label) + (number - (count - 1) / 2) * height for bar in bars]
-    left = _left_end(plot)
+    left = _find_left_end(plot)
     axes.barh(
         positions,
         [bar.value - left for bar in bars],
@@ -80,7 +80,7 @@ def _draw_frame(axes: Axes, plot: Plot) -> None:
     axes.set_xlabel(plot.axis, fontsize=9)
     if plot.log:
         axes.set_xscale("log")
-        axes.set_xlim(left=_left_end(plot))
+        axes.set_xlim(left=_find_left_end(plot))
         axes.xaxis.set_major_formatter("{x:g}")
     axes.margins(x=0.1)
     axes.spines[["top", "right"]].set_visible(False)
@@ -91,6 +91,6 @@ def _list_labels(plot: Plot) -> list[str]:
     return list(dict.fromkeys(bar.label for bar in plot.bars))
 
 
-def _left_end(plot: Plot) -> float:
+def _find_left_end(plot: Plot) -> float:
     """Return the left end of the bars: a logarithmic axis has no zero."""
     return min(plot.line, *(bar.value for bar in plot.bars)) / 2 if plot.log else 0.0

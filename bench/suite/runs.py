@@ -68,7 +68,7 @@ def read_record(bench: Bench, folder: Path, *, quick: bool) -> Record | None:
         quick: Whether this is a quick check.
     """
     try:
-        values = json.loads(_file(bench, folder).read_text(encoding="utf-8"))
+        values = json.loads(_record_path(bench, folder).read_text(encoding="utf-8"))
         record = Record(**values)
     except (OSError, ValueError, TypeError):
         return None
@@ -116,7 +116,7 @@ def run(bench: Bench, folder: Path, *, minutes: float, quick: bool, fresh: bool 
     record = Record(
         arguments, date, minutes_taken, load, collect_facts(), _replace_non_finite(figures)
     )
-    write_json(_file(bench, folder), dataclasses.asdict(record))
+    write_json(_record_path(bench, folder), dataclasses.asdict(record))
     return record
 
 
@@ -137,7 +137,7 @@ def collect_facts() -> dict[str, str]:
     return facts
 
 
-def _file(bench: Bench, folder: Path) -> Path:
+def _record_path(bench: Bench, folder: Path) -> Path:
     return folder / f"{bench.name}.json"
 
 

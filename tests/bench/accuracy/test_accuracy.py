@@ -54,16 +54,16 @@ def test_kept_scores_are_reused(
     monkeypatch.setenv(data.VARIABLE, str(synthetic_data))
     (common,) = accuracy.make_test_sets(kept, [])
     row = rows.Row(rows.RECIPE, 0)
-    assert len(rows.missing_scores(kept, row, [common])) == 2
+    assert len(rows.find_missing_scores(kept, row, [common])) == 2
     scores = {}
     for path in (common.path, common.matched):
         with Store(path) as store:
             scores[path] = np.linspace(0, 1, len(store)).tolist()
             entry = dict(
-                zip(rows.KEY_FIELDS, rows.score_key(kept, row, store.fingerprint), strict=True)
+                zip(rows.KEY_FIELDS, rows.make_score_key(kept, row, store.fingerprint), strict=True)
             )
         rows.ScoreFile(kept / "scores.jsonl").add(entry | {"scores": scores[path]})
-    assert rows.missing_scores(kept, row, [common]) == []
+    assert rows.find_missing_scores(kept, row, [common]) == []
 
     done = bench(synthetic_data, "--keep", kept, "--only", "recipe-0", "--json")
     assert done.returncode == 0, done.stderr
@@ -119,7 +119,7 @@ def test_rows_with_a_gan_share_it(
     for name in rows.VARIANTS:
         row = rows.Row(name, 3)
         accuracy_training.train_and_score(kept, row, [common])
-        assert rows.missing_scores(kept, row, [common]) == []
+        assert rows.find_missing_scores(kept, row, [common]) == []
         (path,) = (kept / "rows").glob(f"{row.name}-*/best_model.h5")
         model = keras.models.load_model(path, compile=False)
         layers[name] = {layer.name.split("_")[0] for layer in model.layers}
