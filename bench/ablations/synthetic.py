@@ -269,7 +269,7 @@ def read_scored_clips(
             if entry:
                 trained.setdefault(row.variant, {})[row.seed] = np.array(entry["scores"])
         return ScoredClips(
-            "drawn people",
+            "synthetic people",
             store.labels[tested],
             store.groups[tested],
             source_places(store.keys[tested], store.crop_sources[tested]),

@@ -1,1 +1,1 @@
-"""Speed and memory beside KerasTuner and AutoKeras; imports the rooms and ``bench.shared``."""
+"""Our search against KerasTuner and AutoKeras; imports the rooms and ``bench.shared``."""

@@ -1,4 +1,4 @@
-"""A small SYNTHETIC set for the benches."""
+"""A small SYNTHETIC data set for the benches."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from data_prep.video.video import read_frames
 
 @pytest.fixture(scope="session")
 def synthetic_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as DFSEARCH_REAL_DATA names one: drawn people, and stills of three of others."""
+    """Return a folder in the layout of DFSEARCH_REAL_DATA: SYNTHETIC people and three stills."""
     root = tmp_path_factory.mktemp("data")
     synthesize(root / "ffpp", identities=8, frames=8, size=128, cues=("spatial",), jobs=2)
     others = tmp_path_factory.mktemp("others")
@@ -23,13 +23,13 @@ def synthetic_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number, video in enumerate(sorted(reals.glob("*.mp4"))[:3]):
         folder = root / "faces_lfw" / f"Person_{number}"
         folder.mkdir(parents=True)
-        for at, frame in enumerate(read_frames(video, 2).frames):
+        for index, frame in enumerate(read_frames(video, 2).frames):
             larger = cv2.resize(frame, (250, 250))
-            Image.fromarray(larger).save(folder / f"Person_{number}_{at:04d}.jpg")
+            Image.fromarray(larger).save(folder / f"Person_{number}_{index:04d}.jpg")
     return root
 
 
 @pytest.fixture(scope="session")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of stores, models and scores; tests that share it find what others have made."""
+    """Return a folder of stores, models and scores that tests share."""
     return tmp_path_factory.mktemp("kept")

@@ -1,6 +1,6 @@
-"""What makes preparation, storage and the command line fast, in counts that no machine changes.
+"""Guards of speed in preparation, storage and the command line, by machine-independent counts.
 
-The benches measure seconds; these tests fail where what the seconds rest on is lost.
+The benches measure seconds; these tests fail if the optimisations behind them are lost.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ FRAMES, WANTED, BATCH = 64, 16, 8
 
 
 class Counted:
-    """A face detector that counts its looks."""
+    """A face detector that counts its calls."""
 
     def __init__(self, detector: FaceDetector) -> None:
         self._detector = detector
@@ -54,63 +54,63 @@ def still_face(
     write_video: Callable[..., Path],
     face_frames: Callable[..., Sequence[npt.NDArray[np.uint8]]],
 ) -> Path:
-    """A video of 64 frames of a face that keeps still."""
+    """Return a video of 64 frames of a still face."""
     (frame,) = face_frames(1)
     return write_video(tmp_path_factory.mktemp("still") / "face.mp4", iter([frame] * FRAMES))
 
 
 @pytest.fixture
-def work(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
-    """Frames decoded and pictures made of them, counted while a test runs."""
-    counted = {"walks": 0, "decoded": 0, "pictures": 0}
+def counts(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """Return counts of decoded frames and of pictures during a test."""
+    count = {"walks": 0, "decoded": 0, "pictures": 0}
     walk, picture = decoding.Video.walk, decoding._Shape.picture
 
     def counted_walk(video: decoding.Video, *arguments: object, **options: object) -> decoding.Walk:
         walked = walk(video, *arguments, **options)  # type: ignore[arg-type]
-        counted["walks"] += 1
-        counted["decoded"] += walked.decoded
+        count["walks"] += 1
+        count["decoded"] += walked.decoded
         return walked
 
     def counted_picture(shape: decoding._Shape, frame: object) -> npt.NDArray[np.uint8]:
-        counted["pictures"] += 1
+        count["pictures"] += 1
         return picture(shape, frame)  # type: ignore[arg-type]
 
     monkeypatch.setattr(decoding.Video, "walk", counted_walk)
     monkeypatch.setattr(decoding._Shape, "picture", counted_picture)
-    return counted
+    return count
 
 
-def test_a_video_is_decoded_once_and_only_frames_wanted_become_pictures(
-    still_face: Path, work: dict[str, int]
+def test_a_video_is_decoded_once_and_only_sampled_frames_become_pictures(
+    still_face: Path, counts: dict[str, int]
 ) -> None:
     read_frames(still_face, WANTED)
-    assert work == {"walks": 1, "decoded": FRAMES, "pictures": WANTED}
+    assert counts == {"walks": 1, "decoded": FRAMES, "pictures": WANTED}
 
 
-def test_an_original_and_its_fake_are_decoded_once_each_and_the_fake_is_not_looked_at(
-    still_face: Path, work: dict[str, int]
+def test_an_original_and_its_fake_are_decoded_once_and_the_fake_needs_no_detection(
+    still_face: Path, counts: dict[str, int]
 ) -> None:
     preparation = Preparation(frames=WANTED)
     detector = Counted(make_detector(preparation))
     guides = []
     prepare_clips(still_face, preparation, detector, as_guide=guides.append)
-    # Both ends and every fourth frame between: a face that keeps still is looked at no oftener.
+    # Both ends and every fourth frame between: a still face needs no other detections.
     assert detector.looks == len([0, 4, 8, 12, 15])
 
-    def anew(positions: npt.NDArray[np.int64]) -> object:
+    def make_guide_again(positions: npt.NDArray[np.int64]) -> object:
         return make_guide(still_face, preparation, detector, positions=positions)
 
-    original = Original(whole=guides[0], at=anew)  # type: ignore[arg-type]
+    original = Original(whole=guides[0], at=make_guide_again)  # type: ignore[arg-type]
     detector.looks = 0
     (clip,) = prepare_clips(still_face, preparation, detector, original=original)
     assert clip.guided
     assert detector.looks == 0
-    assert work == {"walks": 2, "decoded": 2 * FRAMES, "pictures": 2 * WANTED}
+    assert counts == {"walks": 2, "decoded": 2 * FRAMES, "pictures": 2 * WANTED}
 
 
 @pytest.fixture(scope="module")
 def store_path(tmp_path_factory: pytest.TempPathFactory, make_clip: Callable[..., Clip]) -> Path:
-    """A store of 32 clips of 16 frames of 64 px, 262,144 bytes each."""
+    """Return a store of 32 clips of 16 frames of 64 px, 262,144 bytes each."""
     path = tmp_path_factory.mktemp("store") / "clips.h5"
     people = [make_clip(f"person {number}", count=1) for number in range(32)]
     write_store(path, [make_long(clip) for clip in people], [], {})
@@ -118,7 +118,7 @@ def store_path(tmp_path_factory: pytest.TempPathFactory, make_clip: Callable[...
 
 
 def make_long(clip: Clip) -> Clip:
-    """The same clip of sixteen frames, each its only one."""
+    """Return the clip with its only frame repeated sixteen times."""
     repeated = {
         name: np.repeat(getattr(clip, name), WANTED, axis=0)
         for name in ("frames", "frame_indices", "frame_times", "boxes", "landmarks", "scores")
@@ -126,7 +126,7 @@ def make_long(clip: Clip) -> Clip:
     return dataclasses.replace(clip, **repeated)
 
 
-def test_a_clip_lies_in_the_store_in_one_piece_of_its_own_size(store_path: Path) -> None:
+def test_a_clip_is_one_chunk_of_its_own_size(store_path: Path) -> None:
     with h5py.File(store_path) as file:
         frames = file["frames"]
         pieces = [frames.id.get_chunk_info(number) for number in range(frames.id.get_num_chunks())]
@@ -134,20 +134,20 @@ def test_a_clip_lies_in_the_store_in_one_piece_of_its_own_size(store_path: Path)
         assert {piece.size for piece in pieces} == {frames[0].nbytes}
 
 
-def test_a_random_batch_is_copied_from_the_pages_of_the_file_and_nothing_else_is_read(
+def test_a_random_batch_is_copied_from_mapped_pages_without_other_reads(
     store_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copied = []
     read_into = Rows.read_into
 
-    def counted(rows: Rows, row: int, out: npt.NDArray[np.uint8]) -> None:
+    def count(rows: Rows, row: int, out: npt.NDArray[np.uint8]) -> None:
         copied.append(out.nbytes)
         read_into(rows, row, out)
 
-    monkeypatch.setattr(Rows, "read_into", counted)
+    monkeypatch.setattr(Rows, "read_into", count)
     rng = np.random.default_rng(0)
     with Store(store_path) as store:
-        # Where rows begin is asked for once.
+        # The offsets of the rows are read once.
         store.read(np.arange(len(store)))
         copied.clear()
         before = bytes_through_read()
@@ -156,18 +156,18 @@ def test_a_random_batch_is_copied_from_the_pages_of_the_file_and_nothing_else_is
         through_read = bytes_through_read() - before
         clip = store.read([0]).nbytes
     assert copied[:-1] == [clip] * (4 * BATCH)
-    # What asking for the bytes reads is all there is.
+    # Only the count of bytes itself was read.
     assert through_read < clip / 50
 
 
 def bytes_through_read() -> int:
-    """Bytes this process has had from the system by ``read`` and its kin."""
+    """Return the bytes that this process received by ``read`` calls."""
     lines = Path("/proc/self/io").read_text().splitlines()
     (found,) = [int(line.split()[1]) for line in lines if line.startswith("rchar")]
     return found
 
 
-def test_help_loads_the_command_line_and_nothing_of_what_commands_do() -> None:
+def test_help_loads_only_the_command_line() -> None:
     code = (
         "import json, sys\n"
         "from typer.testing import CliRunner\n"

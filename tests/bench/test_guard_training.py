@@ -1,4 +1,4 @@
-"""What makes a search and a verdict fast, in counts that no machine changes; see ``test_guard``."""
+"""Guards of speed in searches and predictions, by machine-independent counts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from spaces.streams.spatial import SpatialBlock
 from spaces.streams.temporal import TemporalBlock
 
 TRIALS = 3
-# Two frames leave no stride to be searched, so that all trials share one prefix; 32 clips are for
+# With two frames there is no stride to search, so all trials share one prefix. 32 clips are for
 # training, in batches of 12, 12 and 8, and 8 for validation.
 CASE = Case(FROZEN, "vgg16", clips=40, frames=2, side=48, epochs=3, batch_size=12)
 FIRST_LAYER = "block1_conv1"
@@ -43,14 +43,14 @@ FIRST_LAYER = "block1_conv1"
 
 @dataclasses.dataclass
 class Work:
-    """What one trial took.
+    """Work of one trial.
 
     Attributes:
-        images: that passed the first layer of the backbone.
-        clips: whose frames were read from the store.
-        traces: of the training step, by which TensorFlow compiles it.
-        epochs: that were trained.
-        state: how the trial ended.
+        images: Images through the first layer of the backbone.
+        clips: Clips read from the store.
+        traces: Traces of the training step, each a compilation by TensorFlow.
+        epochs: Trained epochs.
+        state: Final state of the trial.
     """
 
     images: int = 0
@@ -62,7 +62,7 @@ class Work:
 
 @pytest.fixture(scope="module")
 def trials(tmp_path_factory: pytest.TempPathFactory) -> list[Work]:
-    """A search of three trials on a frozen VGG16, and what each of them took."""
+    """Run a search of three trials on a frozen VGG16, and return the work of each."""
     folder = tmp_path_factory.mktemp("frozen")
     make_store(CASE, folder)
     ours = build_config(CASE, folder, folder / "run", trials=TRIALS)
@@ -82,7 +82,7 @@ def trials(tmp_path_factory: pytest.TempPathFactory) -> list[Work]:
 
 
 def count_work(patched: pytest.MonkeyPatch) -> Work:
-    """Have all that is done from now on counted, as it is computed and not as it is built."""
+    """Count all work from now on, when it is computed and not when it is built."""
     now = Work()
     convolve, step, read = keras.layers.Conv3D.call, TensorFlowTrainer.train_step, Store.read
 
@@ -159,7 +159,7 @@ def test_an_epoch_reads_every_clip_once(tmp_path: Path, monkeypatch: pytest.Monk
 
 @pytest.fixture
 def watcher() -> Watcher:
-    """What judges videos with clips of 8 frames, by a network that looks at frame by frame."""
+    """Return a watcher with clips of 8 frames and a frame-by-frame network."""
     graph = detector_space(
         (8, 32, 32, 4),
         streams=("spatial",),
@@ -172,7 +172,7 @@ def watcher() -> Watcher:
     return Watcher(model, preparation, make_detector(preparation), pace, any_order=True)
 
 
-def test_a_video_is_decoded_once_to_be_judged(
+def test_a_prediction_decodes_a_video_once(
     watcher: Watcher,
     tmp_path: Path,
     write_video: Callable[..., Path],

@@ -94,8 +94,8 @@ def test_scores_of_different_folds_are_not_compared() -> None:
 
 def test_an_interval_around_zero_is_reported_as_not_significant() -> None:
     clips = make_clips()
-    correlate_maps = clips.baselines["sharpness"] + np.random.default_rng(3).normal(0, 0.2, 36)
-    clips = dataclasses.replace(clips, trained={"alike": {0: correlate_maps}})
+    similar = clips.baselines["sharpness"] + np.random.default_rng(3).normal(0, 0.2, 36)
+    clips = dataclasses.replace(clips, trained={"alike": {0: similar}})
     sentences = tables.describe(clips, tables.compute_results(clips))
     assert all("not significantly different from" in one for one in sentences)
 
