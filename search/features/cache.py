@@ -1,8 +1,8 @@
-"""Arrays kept on disk under a budget: each computed once, whole or not there, checked when read.
+"""Cache of arrays on disk within a size limit; each is computed once and checked when it is read.
 
-An entry is one file, a ``.npy`` array with a checksum behind it, written to a temporary name and
-renamed. Several processes may use one folder: an entry is computed by whichever comes first while
-the others wait, and is not removed while any of them has it open.
+An entry is one file, a ``.npy`` array followed by a checksum, written to a temporary name and
+renamed. Several processes may use one folder. One of them computes an entry while the others wait,
+and no entry is removed while a process has it open.
 """
 
 from __future__ import annotations
@@ -36,27 +36,27 @@ _MAGIC = b"features"
 _PIECE = 1 << 24
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
-# What was read and found whole by this process: the same bytes are not read twice.
+# Entries that this process has checked; the same bytes are not read twice.
 _verified: set[tuple[str, int, int, int]] = set()
 
 
 class NoRoomError(DfsearchError):
-    """An entry cannot be kept; the message says why."""
+    """An entry cannot be kept; the message gives the reason."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """One array of the cache, held against removal until it is closed.
+    """One array of the cache, protected from removal until it is closed.
 
     Attributes:
-        array: memory-mapped; stays readable when the entry is closed.
+        array: Memory-mapped; stays readable after the entry is closed.
     """
 
     array: npt.NDArray[Any]
     _held: IO[bytes]
 
     def close(self) -> None:
-        """Let others remove the entry."""
+        """Let other processes remove the entry."""
         if not self._held.closed:
             # The memory map shares the file, which alone would keep the lock.
             fcntl.flock(self._held, fcntl.LOCK_UN)
@@ -64,11 +64,11 @@ class Entry:
 
 
 class FeatureCache:
-    """A folder of arrays that is kept under a budget.
+    """A folder of arrays within a size limit.
 
     Args:
-        folder: made when the first entry is.
-        budget: bytes; whatever it is, the cache never takes more than :data:`FREE_SHARE` of the
+        folder: Created with the first entry.
+        budget: Bytes. Whatever the budget, the cache never uses more than :data:`FREE_SHARE` of the
             space that would be free without it.
     """
 
@@ -77,7 +77,7 @@ class FeatureCache:
         self.budget = budget
 
     def room(self) -> int:
-        """Bytes that all entries may take together, now."""
+        """Return the bytes that all entries together may use now."""
         existing = next(path for path in (self.folder, *self.folder.parents) if path.exists())
         unused = shutil.disk_usage(existing).free + sum(size for _, size in self._files())
         return min(self.budget, int(FREE_SHARE * unused))
@@ -89,17 +89,17 @@ class FeatureCache:
         dtype: str,
         compute: Callable[[], Iterable[npt.NDArray[Any]]],
     ) -> Entry:
-        """An entry, computed if it is not there or not what it should be.
+        """Return an entry; compute it if it is missing or damaged.
 
         Args:
-            key: a file name that identifies the content.
-            shape: of the array.
-            dtype: of the array, by name; ``bfloat16`` is kept as it is, too.
-            compute: gives the array in consecutive pieces along its first axis.
+            key: File name that identifies the content.
+            shape: Shape of the array.
+            dtype: Data type of the array, by name; ``bfloat16`` is kept, too.
+            compute: Returns the array in consecutive pieces along its first axis.
 
         Raises:
-            NoRoomError: it is larger than what may be kept, or the disk is full. Nothing is left of
-                it.
+            NoRoomError: The entry is larger than the free room, or the disk is full. Nothing of it
+                remains.
         """
         path = self.folder / f"{key}.npy"
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -114,7 +114,9 @@ class FeatureCache:
                     raise NoRoomError(f"no room on the disk: {os.strerror(error.errno)}") from None
                 found = _open(path, shape, dtype)
         if found is None:
-            raise NoRoomError(f"{path} does not read back as it was written; check the disk")
+            raise NoRoomError(
+                f"{path} does not read back the bytes that were written; check the disk"
+            )
         return found
 
     def _write(
@@ -127,11 +129,11 @@ class FeatureCache:
         header = _header(shape, dtype)
         size = len(header) + nbytes(shape, dtype) + _FOOTER.size
         with replacing(path) as temporary:
-            # The lock of the entry is ours, so what lies here is a dead writer's.
+            # This process holds the lock of the entry, so an existing file is of a dead writer.
             temporary.unlink(missing_ok=True)
             with temporary.open("xb") as file:
                 with filelock.FileLock(self.folder / "folder.lock"):
-                    self._remove_leftovers(but=temporary)
+                    self._remove_leftovers(keep=temporary)
                     self._make_room(size)
                     _reserve(file, size)
                 checksum = zlib.crc32(header, _start(path))
@@ -146,7 +148,7 @@ class FeatureCache:
                     raise ValueError(f"{path.name}: computed {file.tell()} bytes, not {size}")
 
     def _files(self) -> list[tuple[Path, int]]:
-        """Entries and what is being written, with their bytes."""
+        """Return entries and files in writing, with their bytes."""
         found = []
         for path in self.folder.glob("*.npy"):
             with contextlib.suppress(FileNotFoundError):
@@ -154,7 +156,7 @@ class FeatureCache:
         return found
 
     def _make_room(self, needed: int) -> None:
-        """Remove the entries longest unused, but none in use, until so many bytes may be added."""
+        """Remove the least recently used entries that are not open, until the bytes fit."""
         room = self.room()
         if needed > room:
             raise NoRoomError(f"{readable_bytes(needed)} do not fit into {readable_bytes(room)}")
@@ -170,10 +172,10 @@ class FeatureCache:
                 "entries are in use"
             )
 
-    def _remove_leftovers(self, but: Path) -> None:
-        """Remove what dead writers left: files half written whose entry nobody has locked."""
+    def _remove_leftovers(self, keep: Path) -> None:
+        """Remove files of dead writers: half-written files whose entry is not locked."""
         for path in self.folder.glob(".*.tmp.npy"):
-            if path == but:
+            if path == keep:
                 continue
             lock = filelock.FileLock(self.folder / f"{path.name.split('.')[1]}.lock", timeout=0)
             with contextlib.suppress(filelock.Timeout), lock:
@@ -181,12 +183,12 @@ class FeatureCache:
 
 
 def _reserve(file: IO[bytes], size: int) -> None:
-    """Take a file's room at once, so that it can neither run out nor be given to another.
+    """Allocate the whole file at once, so that the space cannot run out later.
 
-    A file system that cannot do that still shows the size to others.
+    On a file system that cannot allocate, the file still has its final size for other processes.
 
     Raises:
-        OSError: there is no such room.
+        OSError: There is not enough space.
     """
     try:
         os.posix_fallocate(file.fileno(), 0, size)
@@ -197,12 +199,12 @@ def _reserve(file: IO[bytes], size: int) -> None:
 
 
 def nbytes(shape: Sequence[int], dtype: str) -> int:
-    """Bytes of an array."""
+    """Return the bytes of an array."""
     return int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
 
 
 def readable_bytes(size: float) -> str:
-    """Bytes for people: ``1.2 GB``."""
+    """Return bytes as text: ``1.2 GB``."""
     for unit in ("bytes", "kB", "MB"):
         if size < 1000:
             return f"{size:.3g} {unit}"
@@ -211,7 +213,7 @@ def readable_bytes(size: float) -> str:
 
 
 def _header(shape: Sequence[int], dtype: str) -> bytes:
-    """The beginning of a ``.npy`` file."""
+    """Return the header of a ``.npy`` file."""
     file = io.BytesIO()
     described = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": tuple(shape)}
     np.lib.format.write_array_header_1_0(file, described)
@@ -219,12 +221,12 @@ def _header(shape: Sequence[int], dtype: str) -> bytes:
 
 
 def _start(path: Path) -> int:
-    """What the checksum of an entry starts from: no entry is another's under a new name."""
+    """Return the start value of the checksum: no renamed file is mistaken for another entry."""
     return zlib.crc32(path.stem.encode())
 
 
 def _open(path: Path, shape: Sequence[int], dtype: str) -> Entry | None:
-    """An entry, held against removal; None if it is missing or not what it should be."""
+    """Return an entry, protected from removal; None if it is missing or damaged."""
     file = None
     try:
         file = path.open("rb")
@@ -233,7 +235,7 @@ def _open(path: Path, shape: Sequence[int], dtype: str) -> Entry | None:
         if os.fstat(file.fileno()).st_nlink == 0 or not _is_whole(file, path, header, shape, dtype):
             file.close()
             return None
-        # The time of last use, of which removal takes the earliest; that of change stays.
+        # Access time is the time of last use, for removal; modification time stays unchanged.
         changed = os.fstat(file.fileno()).st_mtime_ns
         os.utime(file.fileno(), ns=(time.time_ns(), changed))
         mapped = np.memmap(file, np.dtype(dtype), "r", len(header), tuple(shape))
@@ -245,9 +247,9 @@ def _open(path: Path, shape: Sequence[int], dtype: str) -> Entry | None:
 
 
 def _is_whole(file: IO[bytes], path: Path, header: bytes, shape: Sequence[int], dtype: str) -> bool:
-    """Whether a file holds such an array and its checksum; read once by a process.
+    """Return whether a file holds such an array and its checksum; each process reads it once.
 
-    CRC-32 as zlib has it, gigabytes a second: against damage, not against malice.
+    CRC-32 of zlib, gigabytes a second, detects damage, not malice.
     """
     facts = os.fstat(file.fileno())
     size = len(header) + nbytes(shape, dtype) + _FOOTER.size

@@ -1,4 +1,4 @@
-"""The outputs of one tensor for all samples of a run, read from the feature cache."""
+"""Outputs of one tensor for all samples of a run, read from the feature cache."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ COMPUTE_BATCH = 8
 _PACKAGES = ("deepfake-model-search", "keras", "tensorflow", "numpy")
 
 Progress = Callable[[int, int], None]
-"""Called with how many clips of a feature are computed, and how many there are."""
+"""Called with the number of computed clips of a feature, and the number of all."""
 
 
 class Feature:
-    """A tensor of a detector for training samples, in every view, and for validation samples.
+    """Outputs of a tensor for training samples, in every view, and for validation samples.
 
-    One entry of the cache is one part of the samples in one view. Of a tensor that is an input
-    itself, parts that are plain clips of the store are read from there and not kept.
+    One entry of the cache is one part of the samples in one view. If the tensor is an input, parts
+    that are plain clips of the store are read from the store and not cached.
 
     Args:
-        tensor: of a flat model.
-        cache: where entries are kept.
-        train: training samples; ``None`` where they are not to be computed.
-        val: validation samples; ``None`` likewise.
-        views: how many views of each training sample; 0 where nothing random is done to them.
+        tensor: Tensor of a flat model.
+        cache: Cache of the entries.
+        train: Training samples; ``None`` if they are not needed.
+        val: Validation samples; ``None`` if they are not needed.
+        views: Number of views of each training sample; 0 for samples without random changes.
 
     Attributes:
-        name: what the tensor is; equal for equal tensors of two models.
-        entries: of the cache that are held, to be closed.
-        train: of each training part one array, or one a view; filled by :meth:`fill`.
-        val: of each validation part one array.
+        name: Digest of the tensor; equal for equal tensors of two models.
+        entries: Open entries of the cache; the owner closes them.
+        train: Arrays by training part and view, one if no view differs; filled by :meth:`fill`.
+        val: Arrays by validation part, one each.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Feature:
 
     @property
     def has_views(self) -> bool:
-        """Whether a training sample gives other outputs in another view."""
+        """Whether the outputs of a training sample depend on its view."""
         parts = () if self._train is None else self._train.parts
         return any(self._shown(part, self._views) != [None] for part in parts)
 
@@ -78,13 +78,13 @@ class Feature:
         return copies * nbytes(self._tensor.shape[1:], self._tensor.dtype)
 
     def fill(self, progress: Progress | None) -> None:
-        """Open every entry, computing what is not there.
+        """Open every entry, and compute missing ones.
 
         Args:
-            progress: told how far a computation is.
+            progress: Called with the progress of a computation.
 
         Raises:
-            NoRoomError: one cannot be kept; none is held then.
+            NoRoomError: One cannot be kept; all entries are closed.
         """
         try:
             if self._val is not None:
@@ -98,7 +98,7 @@ class Feature:
 
     @functools.cached_property
     def _model(self) -> keras.Model | None:
-        """What computes the tensor; compiled once for all entries. None for an input."""
+        """Model that computes the tensor, compiled once for all entries; None for an input."""
         if prefix.is_input(self._tensor):
             return None
         model = prefix.model_before(self._tensor)
@@ -134,16 +134,16 @@ class Feature:
     def _compute(
         self, samples: Samples, number: int, view: int | None, progress: Progress | None
     ) -> Iterator[npt.NDArray[Any]]:
-        """The outputs batch by batch; the last is filled up, so that all are computed alike."""
-        places = np.flatnonzero(samples.part == number)
-        for start in range(0, len(places), COMPUTE_BATCH):
-            taken = places[start : start + COMPUTE_BATCH]
-            views = None if view is None else np.full(len(taken), view)
-            clips = list(samples.make(taken, self._inputs, views).values())
+        """Yield the outputs by batch; the last is padded, so that all have one size."""
+        indices = np.flatnonzero(samples.part == number)
+        for start in range(0, len(indices), COMPUTE_BATCH):
+            batch = indices[start : start + COMPUTE_BATCH]
+            views = None if view is None else np.full(len(batch), view)
+            clips = list(samples.make(batch, self._inputs, views).values())
             if self._model is None:
                 yield clips[0]
             else:
-                filled = [np.resize(clip, (COMPUTE_BATCH, *clip.shape[1:])) for clip in clips]
-                yield self._model.predict_on_batch(filled)[: len(taken)]
+                padded = [np.resize(clip, (COMPUTE_BATCH, *clip.shape[1:])) for clip in clips]
+                yield self._model.predict_on_batch(padded)[: len(batch)]
             if progress is not None:
-                progress(start + len(taken), len(places))
+                progress(start + len(batch), len(indices))

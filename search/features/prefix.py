@@ -1,7 +1,7 @@
-"""The frozen prefix of a model: where it ends, what identifies it, and the models on both sides.
+"""The frozen prefix of a model: its end, its digest, and the models on both sides of the cut.
 
 Everything before the first trainable or random layer gives the same output in every epoch of every
-trial. All functions here take the flat form of a model, which :func:`flatten` makes.
+trial. All functions here take the flat form of a model, see :func:`flatten`.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ _NAMING = frozenset({"name", "trainable", "build_config", "registered_name"})
 
 
 def flatten(model: keras.Model) -> keras.Model:
-    """The model with nested models inlined: the very same layers, called once more.
+    """Return the model with nested models inlined: the same layers, called once more.
 
-    So a backbone can be cut where its trainable part begins. The inputs are those of the model
-    that are used, with their names. A nested model stays whole where inlining could change what it
-    computes or give two layers one name; the model itself stays as it is.
+    So a backbone can be cut before its trainable part. The inputs are the used inputs of the model,
+    with their names. A nested model stays whole if inlining could change its outputs or give two
+    layers one name. The model itself is not changed.
     """
     inputs = [keras.Input(batch_shape=t.shape, dtype=t.dtype, name=t.name) for t in model.inputs]
     named = {operation.name: operation for operation in model.operations}
@@ -48,12 +48,12 @@ def flatten(model: keras.Model) -> keras.Model:
 
 
 def find_cuts(model: keras.Model) -> list[keras.KerasTensor]:
-    """Where to cut a flat model: the last frozen tensors worth keeping, on every way from an input.
+    """Return the tensors at which to cut a flat model: the last ones worth caching on every path.
 
-    A tensor is worth keeping when reading it is cheaper than computing it from inputs and what
-    else is kept: that takes at least :data:`FLOPS_WORTH_A_BYTE` operations a byte, or passes over
+    A tensor is cached if reading it is cheaper than computing it from inputs and other cached
+    tensors. Computing then takes at least :data:`FLOPS_WORTH_A_BYTE` operations a byte, or reads
     inputs more than :data:`SMALL` times larger. Of small tensors a few cheap steps apart the first
-    is kept, which serves every model that goes on from it. Where none is worth keeping, the way is
+    is cached, since it serves every model that continues from it. A path without such a tensor is
     cut at its input.
     """
     frozen: set[int] = set()
@@ -69,7 +69,7 @@ def find_cuts(model: keras.Model) -> list[keras.KerasTensor]:
             border |= known
     border |= {id(tensor) for tensor in model.outputs} & frozen
 
-    # The first come first: what is cheaply computed from another cut is not kept beside it.
+    # In order: a tensor that is cheap to compute from another cut is not cached, too.
     found: dict[int, keras.KerasTensor] = {}
     for tensor in [tensor for node in nodes for tensor in node.outputs if id(tensor) in border]:
         stack, seen = [tensor], {id(tensor)}
@@ -82,7 +82,7 @@ def find_cuts(model: keras.Model) -> list[keras.KerasTensor]:
                 above = [parent for parent in parents[::-1] if id(parent) not in seen | set(found)]
                 stack += above
                 seen.update(map(id, above))
-    # A cut that was found later may make an earlier one cheap; both would cost their way twice.
+    # A later cut may make an earlier one cheap to compute; it is then not cached.
     for tensor in list(found.values()):
         others = {at: other for at, other in found.items() if at != id(tensor)}
         if _is_covered(tensor, others) and not _is_worth_keeping(tensor, others):
@@ -91,35 +91,35 @@ def find_cuts(model: keras.Model) -> list[keras.KerasTensor]:
 
 
 def inputs_of(tensor: keras.KerasTensor) -> list[keras.KerasTensor]:
-    """The inputs of a flat model that a tensor is made of, in a fixed order."""
+    """Return the inputs of a flat model that a tensor depends on, in a fixed order."""
     return [above for above in _above([tensor]) if is_input(above)]
 
 
 def is_input(tensor: keras.KerasTensor) -> bool:
-    """Whether a tensor of a flat model is one of its inputs."""
+    """Return whether a tensor of a flat model is one of its inputs."""
     return not node_of(tensor).input_tensors
 
 
 def model_before(tensor: keras.KerasTensor) -> keras.Model:
-    """The part of a flat model that computes a tensor, from :func:`inputs_of` it."""
+    """Return the part of a flat model that computes a tensor from its :func:`inputs_of`."""
     return keras.Model(inputs_of(tensor), tensor)
 
 
 def model_behind(
     model: keras.Model, tensors: Sequence[keras.KerasTensor], names: Sequence[str]
 ) -> keras.Model:
-    """The part of a flat model behind some of its tensors, with the very same layers.
+    """Return the part of a flat model behind some of its tensors, with the same layers.
 
     Layers are called once more on new inputs: ``keras.Model`` on tensors inside a graph rewrites
-    that graph's nodes, after which the whole model may no longer save.
+    the nodes of that graph, and then the whole model may no longer save.
 
     Args:
-        model: flat.
-        tensors: on every way from its inputs.
-        names: what each tensor is; those of one name are equal and become one input.
+        model: A flat model.
+        tensors: Tensors on every path from its inputs.
+        names: Name of each tensor. Tensors of one name are equal and become one input.
 
     Returns:
-        A model of as many inputs as there are different names, in the order of the names.
+        A model with one input for each name, in the order of the names.
     """
     inputs: dict[str, keras.KerasTensor] = {}
     known: dict[int, keras.KerasTensor] = {}
@@ -141,11 +141,11 @@ def model_behind(
 
 
 def digest(tensor: keras.KerasTensor) -> str:
-    """What a tensor of a flat model is: all that computes it and how it is wired, hexadecimal.
+    """Return the digest of a tensor of a flat model: everything that computes it, and its wiring.
 
     Layers count with their kind, settings, dtype policies and weights, inputs with their names,
-    shapes and dtypes. Names of layers are left out, so that trials that build the same prefix
-    share its features.
+    shapes and dtypes. Names of layers are excluded, so that trials that build the same prefix share
+    its features.
     """
     known: dict[int, str] = {}
     for above in _above([tensor]):
@@ -153,17 +153,17 @@ def digest(tensor: keras.KerasTensor) -> str:
         if id(above) in known:
             continue
         own = _input_digest(above) if is_input(above) else _call_digest(node, known)
-        for place, output in enumerate(node.outputs):
-            text = f"{own}/{place}/{output.shape[1:]}/{output.dtype}"
+        for number, output in enumerate(node.outputs):
+            text = f"{own}/{number}/{output.shape[1:]}/{output.dtype}"
             known[id(output)] = hashlib.sha256(text.encode()).hexdigest()
     return known[id(tensor)]
 
 
 def is_fixed(operation: Any) -> bool:
-    """Whether an operation gives the same output for the same input in every training step.
+    """Return whether an operation gives the same output for the same input in every training step.
 
-    Layers inside wrappers and nested models are looked at as well. What makes masks is left to be
-    trained: a mask is no output, and would be lost at the cut.
+    This includes layers inside wrappers and nested models. Layers that make masks are left to the
+    trained part: a mask is no output, and would be lost at the cut.
     """
     if not isinstance(operation, keras.Layer) or operation.trainable_weights:
         return False
@@ -193,8 +193,8 @@ def _through(
 
         def call(*args: Any, **kwargs: Any) -> Any:
             # Keras itself adds mask=None.
-            told = len(args) != 1 or any(value is not None for value in kwargs.values())
-            whole = told or not isinstance(nested, Functional)
+            has_arguments = len(args) != 1 or any(value is not None for value in kwargs.values())
+            whole = has_arguments or not isinstance(nested, Functional)
             if whole or not _can_inline(nested, args[0], named):
                 return _shaped(operation(*args, **kwargs), operation, *args, **kwargs)
             named.update((inner.name, inner) for inner in _inner(nested))
@@ -206,7 +206,7 @@ def _through(
 
 
 def _shaped(outputs: Any, operation: Any, *args: Any, **kwargs: Any) -> Any:
-    """The outputs of a layer; what it does not know of their shapes is found by tracing it."""
+    """Return the outputs of a layer; complete their unknown shapes by tracing it."""
     answers = keras.tree.flatten(outputs)
     if any(None in tensor.shape[1:] for tensor in answers):
         traced = keras.tree.flatten(keras.Operation.compute_output_spec(operation, *args, **kwargs))
@@ -216,7 +216,7 @@ def _shaped(outputs: Any, operation: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def _can_inline(nested: Functional, inputs: Any, named: dict[str, Any]) -> bool:
-    """Whether its inputs reach it uncast, and its layers have names of their own."""
+    """Return whether the inputs are not cast and all names of inner layers are unique."""
     given = keras.tree.flatten(inputs)
     uncast = [(tensor.dtype, len(tensor.shape)) for tensor in given] == [
         (tensor.dtype, len(tensor.shape)) for tensor in nested.inputs
@@ -231,11 +231,11 @@ def _inner(nested: Functional) -> list[Any]:
 def _above(
     tensors: Iterable[keras.KerasTensor], until: Collection[int] = ()
 ) -> list[keras.KerasTensor]:
-    """Tensors and all they are made of, every one behind what it is made of.
+    """Return tensors and all tensors they depend on, each after its own dependencies.
 
     Args:
-        tensors: of one graph.
-        until: ids of tensors beyond which not to look.
+        tensors: Tensors of one graph.
+        until: Ids of tensors at which to stop.
     """
     found: dict[int, keras.KerasTensor] = {}
     stack = [(tensor, False) for tensor in list(tensors)[::-1]]
@@ -258,7 +258,7 @@ def _is_cut(tensor: keras.KerasTensor, cut: Mapping[int, keras.KerasTensor]) -> 
 
 
 def _is_worth_keeping(tensor: keras.KerasTensor, cut: Mapping[int, keras.KerasTensor]) -> bool:
-    """Whether a tensor should be cut as well, where others are."""
+    """Return whether a tensor should be cut as well, if others are."""
     size = size_of(tensor)
     kept = {at for at, other in cut.items() if not is_input(other)}
     between = [above for above in _above([tensor], until=kept) if id(above) not in kept]
@@ -268,17 +268,17 @@ def _is_worth_keeping(tensor: keras.KerasTensor, cut: Mapping[int, keras.KerasTe
 
 
 def _is_covered(tensor: keras.KerasTensor, cut: Mapping[int, keras.KerasTensor]) -> bool:
-    """Whether a tensor is computed from cuts alone, and from no input."""
+    """Return whether a tensor is computed from cuts alone, and from no input."""
     kept = {at for at, other in cut.items() if not is_input(other)}
     above = _above([tensor], until=kept)
     return not any(is_input(one) for one in above if id(one) not in kept)
 
 
 def _is_better_cut_above(tensor: keras.KerasTensor) -> bool:
-    """Whether what a tensor is made of makes the better cut.
+    """Return whether the tensors that a tensor is made from make the better cut.
 
-    Padding and the like make more of less, at no cost. And where both are small and the step
-    between them is cheap, more models share what is above: every way to go on from it.
+    Padding and similar layers enlarge a tensor at no cost. If both are small and the step between
+    them is cheap, the earlier tensor serves more models.
     """
     node, size = node_of(tensor), size_of(tensor)
     above = sum(map(size_of, node.input_tensors))
@@ -290,12 +290,12 @@ def _is_better_cut_above(tensor: keras.KerasTensor) -> bool:
 
 
 def size_of(tensor: keras.KerasTensor) -> int:
-    """Bytes of a tensor for one clip."""
+    """Return the bytes of a tensor for one clip."""
     return math.prod(tensor.shape[1:]) * np.dtype(tensor.dtype).itemsize
 
 
 def _flops(node: Any) -> float:
-    """About how many operations a convolution or dense layer takes for one clip."""
+    """Return the approximate number of operations of a convolution or dense layer for one clip."""
     weights = node.operation.weights
     largest = max((math.prod(weight.shape) for weight in weights), default=0)
     return 2.0 * largest * math.prod(node.outputs[0].shape[1:-1])
@@ -306,7 +306,7 @@ def _input_digest(tensor: keras.KerasTensor) -> str:
 
 
 def _call_digest(node: Any, known: dict[int, str]) -> str:
-    """Digest of a layer and of what it is called on."""
+    """Return the digest of a layer and of its arguments."""
     layer = node.operation
 
     def argument(value: Any) -> Any:
@@ -326,7 +326,7 @@ def _call_digest(node: Any, known: dict[int, str]) -> str:
 
 
 def _nameless(config: Any) -> Any:
-    """A configuration without names, at any depth; dtype policies, which have names, are apart."""
+    """Return a configuration without names at any depth; dtype policies are digested separately."""
     if isinstance(config, dict):
         return {key: _nameless(value) for key, value in config.items() if key not in _NAMING}
     if isinstance(config, list | tuple):

@@ -1,4 +1,4 @@
-"""What is left of a detector to train when its frozen prefix is read from the feature cache."""
+"""The trained part of a detector whose frozen prefix is read from the feature cache."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from search.samples.samples import Samples
 
 @dataclasses.dataclass(frozen=True)
 class Suffix:
-    """A detector behind its frozen prefix, and what it is fed. Close it when it is trained.
+    """A detector behind its frozen prefix, and its inputs. Close it after the training.
 
     Attributes:
-        model: cut tensors to ``fake_probability``; shares layers with the whole model, and is the
-            whole model where nothing is cut off.
-        names: of its inputs: ``frames``, a modality of the store, or keys of the features.
-        train: cached outputs for the training samples by name.
-        val: the same for the validation samples, and inputs of which some had to be made.
-        views: how many views of a training sample there are; 0 where no feature depends on them.
-        note: what could not be cached and why; empty when all was.
+        model: Cut tensors to ``fake_probability``. It shares layers with the whole model, and is
+            the whole model if nothing is cut off.
+        names: Names of its inputs: ``frames``, a modality of the store, or keys of the features.
+        train: Cached outputs for the training samples by name.
+        val: Cached outputs for the validation samples, and inputs that include pseudo-fakes.
+        views: Number of views of a training sample; 0 if no feature depends on them.
+        note: Features that could not be cached, with the reason; empty if all were.
     """
 
     model: keras.Model
@@ -72,12 +72,12 @@ def cut_prefix(
     is scored on them.
 
     Args:
-        model: a detector whose inputs are ``frames`` and modalities of the store, by name.
-        cache: where features are kept.
-        train: training samples; ``None`` for the validation samples alone.
-        val: validation samples; ``None`` for the training samples alone.
-        views: how many views of each training sample; 0 where nothing random is done to them.
-        progress: told how far a computation is.
+        model: Detector whose inputs are ``frames`` and modalities of the store, by name.
+        cache: Cache of the features.
+        train: Training samples; ``None`` for the validation samples alone.
+        val: Validation samples; ``None`` for the training samples alone.
+        views: Number of views of each training sample; 0 for samples without random changes.
+        progress: Called with the progress of a computation.
     """
     flat = prefix.flatten(model)
     tensors: list[keras.KerasTensor] = []

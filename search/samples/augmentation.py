@@ -1,4 +1,4 @@
-"""Changes of a clip that leave its label what it is, the same for all that is stored of it."""
+"""Augmentation: changes of a clip that keep its label, the same for all its arrays."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from data_prep.video import degradation as steps
+from data_prep.video import degradation
 from data_prep.video.grey import with_grey
 from search.samples.degradation import cut_out, degrade
 
@@ -29,25 +29,23 @@ def augment(
     rng: np.random.Generator,
     strength: Strength = "light",
 ) -> None:
-    """Change a clip in place: mirror, and more; grey follows colour.
+    """Change a clip in place: mirror it, and change its picture; grey follows colour.
 
-    ``light`` changes contrast and brightness and adds noise; ``strong`` does what
-    :func:`search.samples.degradation.degrade` says and erases a part of some faces. One draw a
-    clip: its
-    frames share it, so that motion stays what it was. Noise is drawn anew for each frame, as a
-    camera does. A mirrored clip has its flow mirrored, and what moved right now moves left; nothing
-    else touches flow, and nothing at all touches sound. What is drawn does not depend on which
-    arrays are given.
+    ``light`` changes contrast and brightness and adds noise. ``strong`` applies
+    :func:`search.samples.degradation.degrade` and erases a region of some faces. All frames of a
+    clip share the random choices, so that motion is unchanged; noise differs between frames, as it
+    does in a camera. Flow is mirrored with the frames and otherwise unchanged; sound is never
+    changed. The random choices do not depend on which arrays are given.
 
     Args:
-        clip: any of ``frames``, uint8 (T, H, W, 4), ``flow``, float (T - 1, h, w, 3) of u, v and
+        clip: Any of ``frames``, uint8 (T, H, W, 4), ``flow``, float (T - 1, h, w, 3) of u, v and
             strain, ``audio``, and ``points``, float (T, 5, 2), eyes, nose and mouth corners in
-            pixels of the crop, without which faces are taken to lie where they mostly do.
-        rng: where the changes are drawn from.
+            pixels of the crop. Without points, a face of average position is assumed.
+        rng: Source of the random choices.
         strength: ``light`` or ``strong``.
 
     Raises:
-        ValueError: the strength is unknown.
+        ValueError: The strength is unknown.
     """
     if strength not in STRENGTHS:
         raise ValueError(f"strength must be one of {', '.join(STRENGTHS)}; received {strength!r}")
@@ -66,7 +64,7 @@ def _mirror(clip: Mapping[str, npt.NDArray[Any]]) -> None:
     if "flow" in clip:
         clip["flow"][:] = clip["flow"][:, :, ::-1] * np.array([-1, 1, 1], clip["flow"].dtype)
     if "frames" in clip and "points" in clip:
-        # The eye that was left is right now, and so is the corner of the mouth.
+        # The left eye becomes the right one, and so do the corners of the mouth.
         points = clip["points"]
         points[:] = points[:, [1, 0, 2, 4, 3]]
         points[..., 0] = clip["frames"].shape[2] - 1 - points[..., 0]
@@ -77,9 +75,9 @@ def _relight(clip: Mapping[str, npt.NDArray[Any]], rng: np.random.Generator) -> 
     brightness = rng.uniform(-BRIGHTNESS, BRIGHTNESS)
     noise = rng.uniform(0, NOISE)
     if "frames" in clip:
-        matrix = steps.colour_matrix(contrast=contrast, brightness=brightness)
-        colour = steps.recolour(steps.colours_of(clip["frames"]), matrix)
-        clip["frames"][:] = with_grey(steps.grain(colour, noise, rng))
+        matrix = degradation.colour_matrix(contrast=contrast, brightness=brightness)
+        colour = degradation.recolour(degradation.colours_of(clip["frames"]), matrix)
+        clip["frames"][:] = with_grey(degradation.grain(colour, noise, rng))
 
 
 def _degrade(clip: Mapping[str, npt.NDArray[Any]], rng: np.random.Generator) -> None:
@@ -91,10 +89,10 @@ def _degrade(clip: Mapping[str, npt.NDArray[Any]], rng: np.random.Generator) -> 
 
 
 def view_generator(view: int, key: str) -> np.random.Generator:
-    """Where a stored view of a clip is drawn from, the same in every trial and process.
+    """Return the random generator of a stored view of a clip, the same in every trial and process.
 
     Args:
-        view: number of the view, from 0.
-        key: of the clip.
+        view: Number of the view, from 0.
+        key: Key of the clip.
     """
     return np.random.default_rng([view, *key.encode()])

@@ -71,11 +71,10 @@ class Sampling:
         seed: Seed of order, views and mixup.
         frequency: (n,), how often each sample is shown, or a function of the epoch that returns
             this; ``None`` shows every sample once. Labels alternate, and a fake follows the real
-            clip it was made from, in the same view: see
-            :func:`search.samples.order.paired_order`.
+            clip it was made from, in the same view: see :func:`search.samples.order.paired_order`.
         once: Show every sample of positive frequency once, without pairs.
-        views: Number of views of each sample; an epoch shows a random one. :data:`ENDLESS` where
-            no view is stored, 0 for samples without random changes.
+        views: Number of views of each sample; an epoch shows a random one. :data:`ENDLESS` where no
+            view is stored, 0 for samples without random changes.
         mixup: Strength of the blending, see :func:`search.samples.mixup.mix`; 0 for none.
     """
 
@@ -158,7 +157,7 @@ class ClipBatches(keras.utils.PyDataset):
         return arrays[0] if len(arrays) == 1 else tuple(arrays), labels
 
     def close(self) -> None:
-        """Release the features: TensorFlow keeps every data set as long as the process runs."""
+        """Release the features: TensorFlow keeps every data set until the process ends."""
         self._features = {}
 
     def on_epoch_end(self) -> None:
@@ -185,7 +184,7 @@ class ClipBatches(keras.utils.PyDataset):
         shown = frequency > 0
         both = len(np.unique(self._samples.labels[shown])) == 2
         count = int(shown.sum())
-        # As many reals as fakes, unless each is shown once.
+        # Both labels have the same number, unless each sample is shown once.
         count += count % 2 if both and not self._sampling.once else 0
         return -(-count // self._batch_size)
 

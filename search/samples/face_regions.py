@@ -1,4 +1,4 @@
-"""Parts of a face as outlines that follow its landmarks from frame to frame."""
+"""Regions of a face: outlines that follow its landmarks from frame to frame."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import numpy.typing as npt
 
 Points = npt.NDArray[np.floating]
 
-# Where eyes, nose and mouth corners lie in a crop of side 1: the middle of many, for clips
-# without landmarks.
+# Mean positions of eyes, nose and mouth corners in a crop of side 1, for clips without landmarks.
 STANDARD = np.array([[0.36, 0.41], [0.63, 0.41], [0.495, 0.565], [0.38, 0.685], [0.61, 0.685]])
 
 # Outlines in coordinates of the face: across in eye distances from its middle line, down in
@@ -21,31 +20,31 @@ _OVALS = {
     "nose": ((0.0, 0.5), (0.35, 0.45)),
     "mouth": ((0.0, 1.02), (0.62, 0.38)),
 }
-# Halves of the face: which coordinate ends where.
+# Halves of the face: the axis, and its lowest and highest coordinate.
 _HALVES = {"lower": (1, 0.3, np.inf), "left": (0, -np.inf, 0.0), "right": (0, 0.0, np.inf)}
 REGIONS = (*_OVALS, *_HALVES)
 
 _CORNERS = 48
-# Seen from the side, eyes come near each other and the face keeps its width.
+# In a profile, the eyes are close to each other but the face keeps its width.
 _LEAST_RATIO = 0.6
-# Nearer points than this share of the crop are no face.
+# Points closer together than this share of the crop are no face.
 _SMALLEST = 0.04
 _FINE = 4
 
 
 def complete_points(points: Points | None, frames: int, size: int) -> npt.NDArray[np.float64]:
-    """Five points for every frame: those known, between them interpolated, else standard ones.
+    """Return five points for every frame; missing ones are interpolated or, without any, standard.
 
     Args:
-        points: (T, 5, 2) in pixels of the crop; frames that hold a NaN, or no face, are unknown.
+        points: (T, 5, 2) in pixels of the crop; a frame with a NaN or without a face is missing.
         frames: T.
-        size: side of the crop in pixels.
+        size: Side of the crop in pixels.
 
     Returns:
         float64 (T, 5, 2).
 
     Raises:
-        ValueError: the points have another shape.
+        ValueError: The points have another shape.
     """
     standard = np.tile(STANDARD * size, (frames, 1, 1))
     if points is None:
@@ -58,8 +57,8 @@ def complete_points(points: Points | None, frames: int, size: int) -> npt.NDArra
     if len(known) == frames:
         return points.astype(np.float64)
     flat = points[known].reshape(len(known), -1).astype(np.float64)
-    at = np.arange(frames)
-    filled = np.stack([np.interp(at, known, values) for values in flat.T], axis=1)
+    all_frames = np.arange(frames)
+    filled = np.stack([np.interp(all_frames, known, values) for values in flat.T], axis=1)
     return filled.reshape(standard.shape)
 
 
@@ -70,10 +69,10 @@ def _is_face(five: Points, size: int) -> bool:
 
 
 def outline(region: str, five: Points) -> npt.NDArray[np.float64]:
-    """The convex outline of a region of a face, float64 (n, 2), x and y in pixels.
+    """Return the convex outline of a region of a face, float64 (n, 2), x and y in pixels.
 
     Args:
-        region: one of :data:`REGIONS`.
+        region: One of :data:`REGIONS`.
         five: (5, 2), eyes, nose and mouth corners.
     """
     eyes, mouth = five[:2].mean(axis=0), five[3:].mean(axis=0)
@@ -95,7 +94,7 @@ def outline(region: str, five: Points) -> npt.NDArray[np.float64]:
 
 
 def fill_outline(corners: npt.NDArray[np.float64], size: int) -> npt.NDArray[np.float32]:
-    """What lies inside a convex outline: float32 (size, size), 1 inside; the edge is smooth."""
+    """Return the inside of a convex outline, float32 (size, size), 1 inside, with a smooth edge."""
     mask = np.zeros((size, size), np.uint8)
     fixed = np.round(corners * 2**_FINE).astype(np.int32)
     cv2.fillConvexPoly(mask, fixed, 255, cv2.LINE_AA, _FINE)
@@ -103,26 +102,26 @@ def fill_outline(corners: npt.NDArray[np.float64], size: int) -> npt.NDArray[np.
 
 
 def follow_face(
-    places: npt.NDArray[np.float64],
+    points: npt.NDArray[np.float64],
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """One face for a whole clip, and how it comes to its place in every frame.
+    """Return one face for a whole clip, and its movement to every frame.
 
     Args:
-        places: (T, 5, 2), complete: see :func:`complete_points`.
+        points: (T, 5, 2), complete: see :func:`complete_points`.
 
     Returns:
-        float64 (5, 2), the median over the frames, and float64 (T, 2, 3), the similarities (least
-        squares) that lead from it to each frame's points.
+        float64 (5, 2), the median over the frames, and float64 (T, 2, 3), the least-squares
+        similarities that map it to the points of each frame.
     """
-    middle = np.median(places, axis=0)
+    middle = np.median(points, axis=0)
     # As complex numbers a similarity is z -> a z + b.
-    ours, theirs = middle @ [1, 1j], places @ np.array([1, 1j])
+    ours, theirs = middle @ [1, 1j], points @ np.array([1, 1j])
     centre, centres = ours.mean(), theirs.mean(axis=1)
     around = ours - centre
     spread = float((np.abs(around) ** 2).sum())
     turn = (theirs - centres[:, None]) @ around.conj() / max(spread, 1e-9)
     shift = centres - turn * centre
-    matrices = np.empty((len(places), 2, 3))
+    matrices = np.empty((len(points), 2, 3))
     matrices[:, 0] = np.stack([turn.real, -turn.imag, shift.real], axis=1)
     matrices[:, 1] = np.stack([turn.imag, turn.real, shift.imag], axis=1)
     return middle, matrices

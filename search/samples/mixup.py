@@ -1,4 +1,4 @@
-"""Mixup: samples blended with others of their batch, and their labels likewise."""
+"""Mixup: every sample of a batch blended with another one, and their labels with the same share."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def mix(
 ) -> tuple[dict[str, npt.NDArray[Any]], npt.NDArray[np.float32]]:
     """Blend a batch with a permutation of itself (Zhang et al., mixup, 2018).
 
-    One share is drawn a batch, from Beta(alpha, alpha), and one permutation, for all inputs and
+    Each batch has one random share from Beta(alpha, alpha) and one permutation, for all inputs and
     the labels. Inputs keep their types; whole numbers are rounded.
 
     Args:
-        inputs: arrays of any type, first axis the batch; frames or features as they are fed.
+        inputs: Arrays of any type, first axis the batch; frames or features.
         labels: float32 (B, 1).
-        alpha: small values leave most batches nearly as they are; the paper's is 0.2.
-        rng: of share and permutation.
+        alpha: With small values most batches hardly change; the paper uses 0.2.
+        rng: Source of share and permutation.
     """
     share = np.float32(rng.beta(alpha, alpha))
     others = rng.permutation(len(labels))

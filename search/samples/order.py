@@ -1,25 +1,25 @@
-"""In which order an epoch shows its samples: who is drawn how often, and who beside whom."""
+"""Order of the samples of an epoch: how often each is shown, and beside which other sample."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
-Places = npt.NDArray[np.int64]
+Indices = npt.NDArray[np.int64]
 
 
 def sample_by_frequency(
     frequency: npt.NDArray[np.floating], count: int, rng: np.random.Generator
 ) -> npt.NDArray[np.int64]:
-    """Places drawn in proportion to their frequency, (count,), in random order.
+    """Return indices in proportion to their frequency, (count,), in random order.
 
-    Systematic sampling: a place that is due 2.3 times comes twice or three times, never otherwise,
-    so that an epoch is as balanced as its length allows.
+    Systematic sampling: an index that is due 2.3 times comes two or three times, never otherwise,
+    so that an epoch is balanced within one sample.
 
     Args:
         frequency: (n,), not negative, not all 0.
-        count: how many to draw.
-        rng: of what is left to chance.
+        count: Number of indices.
+        rng: Source of the random choices.
     """
     mixed = rng.permutation(len(frequency))
     due = np.cumsum(frequency[mixed])
@@ -32,16 +32,15 @@ def balanced_order(
     labels: npt.NDArray[np.uint8],
     frequency: npt.NDArray[np.floating],
     rng: np.random.Generator,
-) -> Places:
-    """As many reals as fakes in turn, about as many draws as there are samples.
+) -> Indices:
+    """Return reals and fakes, alternating; their number is about that of the samples.
 
-    Any two that follow each other are one of each label. Where there is one label alone, all
-    draws are of it.
+    Any two neighbours have different labels. If there is one label only, all are of it.
 
     Args:
         labels: uint8 (n,).
         frequency: (n,), how often each sample should come relative to others of its label.
-        rng: of the draws.
+        rng: Source of the random choices.
     """
     half = -(-int(np.count_nonzero(frequency)) // 2)
     both = [np.flatnonzero((labels == label) & (frequency > 0)) for label in (0, 1)]
@@ -57,25 +56,25 @@ def paired_order(
     frequency: npt.NDArray[np.floating],
     sources: npt.NDArray[np.str_],
     rng: np.random.Generator,
-) -> Places:
-    """As many reals as fakes in turn, where it can be a fake behind the real it was made from.
+) -> Indices:
+    """Return reals and fakes, alternating; if possible, a fake follows the real it was made from.
 
-    So people, cameras and data sets that are seen among the reals are seen as often among the
-    fakes, and tell nothing. For every other pair the real is drawn first and one of its fakes to
-    it, for the rest the fake first and its real: so a real of which nothing was made comes up, and
-    a fake whose real is not there. Its neighbour is drawn from all then.
+    So the people, cameras and data sets among the reals are as frequent among the fakes, and do not
+    identify the label. In every other pair the real is chosen first, and one of its fakes with it;
+    in the rest the fake is chosen first, and its real with it. So a real without fakes appears, and
+    a fake whose real is missing. Its neighbour is then chosen from all samples.
 
     Args:
         labels: uint8 (n,).
         frequency: (n,), how often each sample should come relative to others of its label.
         sources: (n,), equal for the samples of one source.
-        rng: of the draws.
+        rng: Source of the random choices.
     """
     order = balanced_order(labels, frequency, rng)
     if len(np.unique(labels[order])) < 2:
         return order
     pairs = order.reshape(-1, 2)
-    partners: list[dict[str, Places]] = [
+    partners: list[dict[str, Indices]] = [
         _by_source(sources, np.flatnonzero((labels == label) & (frequency > 0))) for label in (0, 1)
     ]
     for number, pair in enumerate(pairs):
@@ -87,8 +86,8 @@ def paired_order(
     return pairs.ravel()
 
 
-def whole_order(labels: npt.NDArray[np.uint8], rng: np.random.Generator) -> Places:
-    """Every sample once, the rarer label spread evenly among the other."""
+def whole_order(labels: npt.NDArray[np.uint8], rng: np.random.Generator) -> Indices:
+    """Return every sample once, with the rarer label evenly spread among the other."""
     mixed = rng.permutation(len(labels))
     due = np.empty(len(labels))
     for label in np.unique(labels):
@@ -97,8 +96,8 @@ def whole_order(labels: npt.NDArray[np.uint8], rng: np.random.Generator) -> Plac
     return mixed[np.argsort(due, kind="stable")]
 
 
-def _by_source(sources: npt.NDArray[np.str_], places: Places) -> dict[str, Places]:
-    """Places of each source."""
-    ordered = places[np.argsort(sources[places], kind="stable")]
+def _by_source(sources: npt.NDArray[np.str_], indices: Indices) -> dict[str, Indices]:
+    """Return the indices of each source."""
+    ordered = indices[np.argsort(sources[indices], kind="stable")]
     names, starts = np.unique(sources[ordered], return_index=True)
     return dict(zip(map(str, names), np.split(ordered, starts[1:]), strict=True))

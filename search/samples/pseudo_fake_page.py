@@ -1,4 +1,4 @@
-"""Pseudo-fakes of a store's real clips, drawn as one picture."""
+"""A picture of pseudo-fakes of the real clips of a store."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from data_prep.store.store import REAL, Store
 from search.samples.pseudo_fakes import crop_points, pseudo_fake
 
 COLUMNS = ("real", "pseudo-fake", "mask", "difference")
-# Differences are shown so many times as large, about middle grey.
+# Differences are multiplied by this factor and shown around middle grey.
 AMPLIFIED = 4
 _SIDE, _GAP, _LINE = 160, 6, 18
 _ABREAST = 2
@@ -25,13 +25,13 @@ _INK, _PAPER = (30, 30, 30), (255, 255, 255)
 
 @dataclasses.dataclass(frozen=True)
 class Blend:
-    """One frame of a clip and of a pseudo-fake of it.
+    """One frame of a clip and of its pseudo-fake.
 
     Attributes:
-        name: what is written below.
+        name: Caption.
         real: uint8 (S, S, 3), RGB.
         fake: uint8 (S, S, 3), RGB.
-        mask: float32 (S, S), 0..1, how much was blended in.
+        mask: float32 (S, S), 0..1, share of the blended copy in each pixel.
     """
 
     name: str
@@ -41,17 +41,17 @@ class Blend:
 
 
 def draw_page(blends: Sequence[Blend], path: Path, *, title: str = "") -> None:
-    """Draw pseudo-fakes as a PNG, two in a row, four pictures each: :data:`COLUMNS`.
+    """Write pseudo-fakes as a PNG, two in a row, four pictures each: :data:`COLUMNS`.
 
     The file is written under a temporary name and renamed.
 
     Args:
-        blends: what is shown.
-        path: the picture.
-        title: written above.
+        blends: Pseudo-fakes to show.
+        path: Path of the picture.
+        title: Title of the page.
 
     Raises:
-        UserError: the picture cannot be written.
+        UserError: The picture cannot be written.
     """
     font = ImageFont.load_default(size=12)
     width = len(COLUMNS) * _SIDE + 2 * _GAP
@@ -82,32 +82,32 @@ def draw_page(blends: Sequence[Blend], path: Path, *, title: str = "") -> None:
 
 
 def _pictures(blend: Blend) -> tuple[npt.NDArray[np.uint8], ...]:
-    """The four pictures of a blend in the order of :data:`COLUMNS`."""
+    """Return the four pictures of a blend in the order of :data:`COLUMNS`."""
     mask = np.repeat(np.round(255 * blend.mask[..., None]).clip(0, 255), 3, axis=2)
     apart = AMPLIFIED * (blend.fake.astype(np.int16) - blend.real) + 128
     return blend.real, blend.fake, mask.astype(np.uint8), apart.clip(0, 255).astype(np.uint8)
 
 
 def draw_pseudo_fakes(store: Store, path: Path, *, clips: int = 12, seed: int = 0) -> None:
-    """Draw the middle frame of pseudo-fakes beside the real clips they are made of, as a PNG.
+    """Write the middle frames of pseudo-fakes beside their real clips, as a PNG.
 
-    Clips are drawn by chance from the reals of the training split, or from all reals where it has
-    none; where there are fewer than asked for, some come again with another pseudo-fake.
+    Clips are chosen at random from the real clips of the training split, or from all real clips if
+    it has none. If there are fewer than ``clips``, some appear again with another pseudo-fake.
 
     Args:
-        store: opened for reading.
-        path: the picture.
-        clips: how many pseudo-fakes.
-        seed: of the choice and of the pseudo-fakes.
+        store: Store, opened for reading.
+        path: Path of the picture.
+        clips: Number of pseudo-fakes.
+        seed: Seed of the choice and of the pseudo-fakes.
 
     Raises:
-        UserError: the store has no real clip, or the picture cannot be written.
+        UserError: The store has no real clip, or the picture cannot be written.
     """
     reals = store.rows("train", REAL)
     if not len(reals):
         reals = np.flatnonzero(store.labels == REAL)
     if not len(reals):
-        raise UserError(f"{store.path} has no real clips; pseudo-fakes are made of real ones")
+        raise UserError(f"{store.path} has no real clips; pseudo-fakes are made of real clips")
     rng = np.random.default_rng(seed)
     rows = np.resize(rng.permutation(reals), clips)
     title = f"{store.path.name}: pseudo-fakes of real clips, seed {seed}"
@@ -119,6 +119,6 @@ def _blends(store: Store, rows: npt.NDArray[np.int64], rng: np.random.Generator)
     for row, points in zip(rows, crop_points(store, rows), strict=True):
         frames = store.read([row])[0]
         fakes, mask = pseudo_fake(frames, points, rng)
-        at = len(frames) // 2
+        middle = len(frames) // 2
         name = f"{store.splits[row]} {store.keys[row]}"
-        yield Blend(name, frames[at, ..., :3], fakes[at, ..., :3], mask[at])
+        yield Blend(name, frames[middle, ..., :3], fakes[middle, ..., :3], mask[middle])

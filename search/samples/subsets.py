@@ -1,7 +1,7 @@
-"""Fewer clips in early epochs, so that what is given up early has cost a fraction.
+"""Subsets of the samples for early epochs, so that a pruned trial costs less.
 
-The other fidelity beside epochs: see Klein et al., Fast Bayesian Optimization of Machine Learning
-Hyperparameters on Large Datasets, 2017.
+The second fidelity besides epochs: see Klein et al., Fast Bayesian Optimization of Machine
+Learning Hyperparameters on Large Datasets, 2017.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ _FIRST, _SECOND = 0.25, 0.5
 
 
 def shown_share(epoch: int, epochs: int) -> float:
-    """Which share of the samples an epoch shows: a quarter, a half, all, a third of them each.
+    """Return the share of the samples that an epoch shows.
+
+    A quarter in the first third of the epochs, a half in the second, all in the last.
 
     Args:
-        epoch: from 0.
-        epochs: of the training; the last shows all, always.
+        epoch: From 0.
+        epochs: Epochs of the training; the last one always shows all samples.
     """
     if epoch < epochs // 3:
         return _FIRST
@@ -30,24 +32,24 @@ def shown_share(epoch: int, epochs: int) -> float:
 
 
 def nested_subset(samples: Samples, part: float) -> npt.NDArray[np.bool_]:
-    """Which samples belong to a share of them: bool (n,).
+    """Return which samples belong to a subset of a given share: bool (n,).
 
-    Of every label and method there is the same share, rounded up, with as many identity groups in
-    it as there can be: a second sample of a group comes after the first of every other. The order
-    follows from names alone, so a smaller share is part of a larger one in every trial, and of a
-    person there are the real and the fakes.
+    Every label and method has the same share, rounded up, with as many identity groups as possible:
+    a second sample of a group comes after the first of every other. The order follows from names
+    alone. So a smaller subset is part of a larger one in every trial, and includes the real and the
+    fake clips of the same people.
 
     Args:
-        samples: of a training.
-        part: 0 to 1.
+        samples: Samples of a training.
+        part: Share, 0 to 1.
     """
     if part >= 1:
         return np.ones(len(samples), bool)
-    place = _ranked_in(samples.groups, samples.sources, samples.labels, samples.methods)
+    rank = _ranked_in(samples.groups, samples.sources, samples.labels, samples.methods)
     chosen = np.zeros(len(samples), bool)
     for label, method in sorted(set(zip(samples.labels.tolist(), samples.methods, strict=True))):
         ours = np.flatnonzero((samples.labels == label) & (samples.methods == method))
-        turn = np.argsort(place[ours], kind="stable")
+        turn = np.argsort(rank[ours], kind="stable")
         chosen[ours[turn[: math.ceil(part * len(ours))]]] = True
     return chosen
 
@@ -58,7 +60,7 @@ def _ranked_in(
     labels: npt.NDArray[np.uint8],
     methods: npt.NDArray[np.str_],
 ) -> npt.NDArray[np.float64]:
-    """A sort key of every sample: its turn within its group, then the group."""
+    """Return a sort key of every sample: its turn within its group, then the group."""
     names = [
         f"{label}/{method}/{group}"
         for label, method, group in zip(labels, methods, groups, strict=True)
@@ -66,19 +68,19 @@ def _ranked_in(
     order = np.lexsort((_hashed_numbers(sources), np.array(names)))
     turns = np.empty(len(names), np.int64)
     before, turn = "", 0
-    for place in order:
-        turn = turn + 1 if names[place] == before else 0
-        before = names[place]
-        turns[place] = turn
-    drawn: npt.NDArray[np.float64] = turns + _hashed_numbers(groups)
-    return drawn
+    for sample in order:
+        turn = turn + 1 if names[sample] == before else 0
+        before = names[sample]
+        turns[sample] = turn
+    keys: npt.NDArray[np.float64] = turns + _hashed_numbers(groups)
+    return keys
 
 
 def _hashed_numbers(names: npt.NDArray[np.str_]) -> npt.NDArray[np.float64]:
-    """A number in 0..1 for every name, the same everywhere."""
-    unique, place = np.unique(names, return_inverse=True)
+    """Return a number in 0..1 for every name, the same in every process."""
+    unique, index = np.unique(names, return_inverse=True)
     numbers = [
         int.from_bytes(hashlib.sha256(str(name).encode()).digest()[:6], "big") / 2**48
         for name in unique
     ]
-    return np.array(numbers)[place]
+    return np.array(numbers)[index]
