@@ -6,10 +6,10 @@ import keras
 
 
 def copy_weights(source: keras.Model, target: keras.Model) -> None:
-    """Give a detector the weights of the same detector for clips of another length.
+    """Copy the weights of a detector to the same detector for clips of another length.
 
     Raises:
-        ValueError: their layers have other names or weights of other shapes.
+        ValueError: Their layers have other names or weights of other shapes.
     """
     ours, theirs = _weighted(source), _weighted(target)
     if set(ours) != set(theirs):
@@ -19,7 +19,7 @@ def copy_weights(source: keras.Model, target: keras.Model) -> None:
 
 
 def _weighted(model: keras.Model) -> dict[str, keras.Layer]:
-    """The layers that hold weights, by name; what is distributed over time under its own."""
+    """Return the layers with weights by name; a layer distributed over time has its own name."""
     found: dict[str, keras.Layer] = {}
     for layer in model.layers:
         if isinstance(layer, keras.Model):

@@ -105,8 +105,8 @@ def fit(
         shorter: The same detector for clips of fewer frames, see
             :mod:`search.detectors.short_clips`. It is trained instead, on that many consecutive
             frames of every clip; the model receives its weights and is validated on whole clips.
-        kept: Checkpoint file, written during the training; a training that was interrupted
-            resumes from it.
+        kept: Checkpoint file, written during the training; a training that was interrupted resumes
+            from it.
         report: Called after each epoch, and again for those of the checkpoint; may raise to stop.
         progress: Called while features are computed; may raise to stop.
 

@@ -141,7 +141,7 @@ def method_auc(
 
 
 def over_methods(objective: Objective, found: Mapping[str, float]) -> float:
-    """Return the value of the AUCs of methods, each of which was left out of one training."""
+    """Return the mean or the lowest AUC of methods that were left out of training in turn."""
     if objective == LEAVE_ONE_OUT_MEAN:
         return float(np.mean(list(found.values())))
     return min(found.values())

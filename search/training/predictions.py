@@ -21,8 +21,8 @@ _LARGEST_BATCH = 16
 def predict_samples(suffix: Suffix, val: Samples) -> Probabilities:
     """Return the probabilities (S,) of the validation samples, in their order.
 
-    ``predict`` would set up its input pipeline in every epoch, which takes longer than to compute
-    a small head.
+    ``predict`` would set up its input pipeline in every epoch, which takes longer than to compute a
+    small head.
 
     Args:
         suffix: Detector behind its frozen prefix, with the features of the validation samples.

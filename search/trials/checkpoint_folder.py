@@ -1,4 +1,4 @@
-"""Where a trial keeps what it has trained, so that the one that repeats it goes on from there."""
+"""Folder of the checkpoints of a trial, from which its retry resumes."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from artifacts.run_directory import RunDirectory
 from search.studies import study as studies
 
 CHECKPOINT = "checkpoint"
-"""Folder of a trial that runs; gone when it has ended."""
+"""Name of the folder in the folder of a running trial; removed at its end."""
 
 
 def checkpoint_folder(run: RunDirectory, trial: optuna.Trial) -> Path:
-    """The folder for checkpoints of a trial, with those of the trial it repeats, if there are any.
+    """Return the checkpoint folder of a trial, with those of the trial it retries, if any.
 
-    They are moved, so that of two trials that repeat each other only the later has them.
+    The checkpoints are moved, so that only the later of two trials has them.
     """
     stage = studies.stage_of(trial.study)
     ours = run.trial(stage, trial.number) / CHECKPOINT

@@ -1,4 +1,4 @@
-"""Whether what works on a trial lives: process ids on this host, heartbeats from any."""
+"""Signs of life of the processes that run trials: process ids on this host, heartbeats on any."""
 
 from __future__ import annotations
 
@@ -18,50 +18,50 @@ HOST = "host"
 HEARTBEAT = "heartbeat"
 
 BEAT_SECONDS = 3.0
-# Between the moment a trial is claimed and the moment it says by whom.
+# Longest time between the claim of a trial and the attributes of the claiming process.
 _NAMELESS_SECONDS = 5.0
 
 
 def process_attributes() -> dict[str, Any]:
-    """Attributes that say which process works on a trial, and which process started that."""
+    """Return attributes that name this process and the process that started it."""
     return {HOST: socket.gethostname(), PID: os.getpid(), PARENT: os.getppid()}
 
 
 def starter_name(attributes: Mapping[str, Any]) -> str:
-    """Host and process that started the one they name."""
+    """Return host and process that started the process that the attributes name."""
     return f"{attributes.get(HOST)}-{attributes.get(PARENT)}"
 
 
 def this_starter() -> str:
-    """This process, as :func:`starter_name` calls it."""
+    """Return this process in the form of :func:`starter_name`."""
     return f"{socket.gethostname()}-{os.getpid()}"
 
 
 def is_child(attributes: Mapping[str, Any]) -> bool:
-    """Whether the process they name was started by this one."""
+    """Return whether this process started the process that the attributes name."""
     here = attributes.get(HOST) == socket.gethostname()
     return here and attributes.get(PARENT) == os.getpid()
 
 
 def is_dead_here(attributes: Mapping[str, Any]) -> bool:
-    """Whether the process they name ran on this host and is no more."""
+    """Return whether the process that the attributes name ran on this host and has ended."""
     pid = attributes.get(PID)
     return attributes.get(HOST) == socket.gethostname() and pid is not None and not _alive(pid)
 
 
 @contextlib.contextmanager
 def keep_heartbeat(path: Path, seconds: float = BEAT_SECONDS) -> Iterator[None]:
-    """Keep a heartbeat in a file from a thread of this process; the file is gone afterwards.
+    """Write a heartbeat to a file from a thread of this process; remove the file at the end.
 
-    It counts, so that who reads it needs no clock in common with who writes it, and reads it
-    rather than looks at its time, which network file systems keep for a while.
+    The heartbeat is a counter, so readers and writers need no common clock. Readers compare its
+    content, not its modification time, which network file systems cache.
     """
     stop = threading.Event()
 
     def beat() -> None:
         count = 0
         while True:
-            # A full disk is for the trial to tell.
+            # The trial itself reports a full disk.
             with contextlib.suppress(OSError):
                 path.write_text(f"{count}\n")
             count += 1
@@ -80,17 +80,17 @@ def keep_heartbeat(path: Path, seconds: float = BEAT_SECONDS) -> Iterator[None]:
 
 @dataclasses.dataclass
 class _Seen:
-    """What a heartbeat last said, and when on our own clock it was first heard to say so."""
+    """Last value of a heartbeat, and the time on our clock at which it was first read."""
 
     beat: str
     since: float
 
 
 class HeartbeatMonitor:
-    """Judges by heartbeats who has fallen silent, on its own monotonic clock alone.
+    """Detection of silent processes by their heartbeats, on the monotonic clock of this process.
 
     Args:
-        silence: seconds without a new beat after which the process is taken for dead.
+        silence: Seconds without a new heartbeat after which a process counts as dead.
     """
 
     def __init__(self, silence: float) -> None:
@@ -98,18 +98,18 @@ class HeartbeatMonitor:
         self._seen: dict[Path, _Seen] = {}
 
     def is_gone(self, attributes: Mapping[str, Any], heartbeat: Path) -> bool:
-        """Whether the process with these attributes is dead, as far as one can tell."""
+        """Return whether the process with these attributes is dead or silent."""
         if is_dead_here(attributes):
             return True
         patience = self._silence if PID in attributes else min(_NAMELESS_SECONDS, self._silence)
         return self._silent_for(heartbeat) > patience
 
     def living(self, folder: Path) -> list[Path]:
-        """The heartbeats in a folder that still beat."""
+        """Return the heartbeats in a folder that are not silent."""
         return [path for path in folder.glob("*") if self._silent_for(path) <= self._silence]
 
     def _silent_for(self, heartbeat: Path) -> float:
-        """Seconds since a beat was heard that had not been heard before."""
+        """Return the seconds since a new heartbeat was last read."""
         try:
             beat = heartbeat.read_text()
         except OSError:

@@ -1,7 +1,7 @@
-"""The most memory this process has held in RAM since a moment, by the kernel's own mark.
+"""Peak memory of this process since a moment, as recorded by the kernel.
 
-Workers run one trial after another, and what ``getrusage`` tells is the most of all of them; Linux
-lets a process set the mark back.
+Workers run one trial after another, and ``getrusage`` reports the peak of all of them. Linux lets a
+process reset its peak.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _RESET_MARK = "5"
 
 
 def reset_peak() -> bool:
-    """Set the mark back to what the process holds now; whether this system lets us."""
+    """Reset the peak to the current memory; return whether the system allows it."""
     try:
         (_SELF / "clear_refs").write_text(_RESET_MARK)
     except OSError:
@@ -23,7 +23,7 @@ def reset_peak() -> bool:
 
 
 def peak_megabytes() -> float | None:
-    """The mark (``VmHWM``), in 10^6 bytes; None where the system keeps none."""
+    """Return the peak (``VmHWM``) in 10^6 bytes; None if the system records none."""
     try:
         status = (_SELF / "status").read_text()
     except OSError:

@@ -1,7 +1,7 @@
-"""Trials that wait to be run: queued by the run alone, each claimed by one worker.
+"""Queue of the trials of a stage: filled by the run alone, each trial claimed by one worker.
 
-A worker that asked a study for a trial would get one whether it is wanted or not. So the run queues
-what a stage still lacks, and whoever works on it, here or on another host, takes what is queued.
+A worker that asked a study for a trial would always get a new one. So the run queues the trials
+that a stage still lacks, and workers, here or on other hosts, claim queued trials.
 """
 
 from __future__ import annotations
@@ -16,42 +16,43 @@ from search.studies import study as studies
 from search.trials import heartbeat
 
 OPEN = "open"
-"""Attribute of a study whose trials may be claimed."""
+"""Attribute of a study: whether its trials may be claimed."""
 DIED = "died"
-"""Attribute of an interrupted trial whose worker died or fell silent."""
+"""Attribute of an interrupted trial: its worker died or fell silent."""
 MOST_DEATHS = 3
 
 _ENDED = optuna.exceptions.UpdateFinishedTrialError
 
 
 def open_for_claims(study: optuna.Study, is_open: bool) -> None:
-    """Let workers claim trials of a stage, or no more."""
+    """Allow or forbid workers to claim trials of a stage."""
     if bool(study.user_attrs.get(OPEN)) != is_open:
         study.set_user_attr(OPEN, is_open)
 
 
 def waiting_trials(study: optuna.Study) -> list[FrozenTrial]:
-    """What can be claimed, in the order it is to be."""
+    """Return the trials that can be claimed, in the order of their claims."""
     queued = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
     return sorted(queued, key=lambda trial: (studies.draw(study, trial), trial.number))
 
 
 def running_trials(study: optuna.Study) -> list[FrozenTrial]:
-    """What is claimed and has not ended."""
+    """Return the trials that are claimed and have not ended."""
     return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
 
-def queue_trials(study: optuna.Study, wanted: int, places: int) -> None:
-    """Queue what a stage lacks; only the run does, holding the lock of its folder.
+def queue_trials(study: optuna.Study, wanted: int, slots: int) -> None:
+    """Queue the trials that a stage lacks; only the run calls this, with the lock of its folder.
 
-    First what was interrupted, with its parameters and its draw; then new draws, as many as there
-    are places to run them, so that one worker finds its trials in the order they were drawn. That
-    a retry is due follows from the trials alone: a kill at any moment loses and doubles none.
+    Interrupted trials come first, with their parameters and their number in the order of sampling.
+    New trials follow, at most one for each free slot, so that a single worker samples in order.
+    Whether a retry is due follows from the trials alone: a kill at any moment loses and doubles
+    none.
 
     Args:
-        study: of the stage.
-        wanted: trials the stage is to have.
-        places: how many may wait or run at a time.
+        study: Study of the stage.
+        wanted: Number of trials the stage is to have.
+        slots: Number of trials that may wait or run at a time.
     """
     trials = study.get_trials(deepcopy=False)
     under_way = [t for t in trials if t.state in (TrialState.RUNNING, TrialState.WAITING)]
@@ -65,24 +66,24 @@ def queue_trials(study: optuna.Study, wanted: int, places: int) -> None:
         attributes = {studies.RETRY_OF: trial.number, studies.DRAW: number}
         study.enqueue_trial(params, user_attrs=attributes)
     lacking -= len(retried)
-    places -= len(under_way) + len(retried)
+    slots -= len(under_way) + len(retried)
     following = sum(studies.RETRY_OF not in trial.user_attrs for trial in trials)
-    for number in range(following, following + min(lacking, places)):
+    for number in range(following, following + min(lacking, slots)):
         study.enqueue_trial({}, user_attrs={studies.DRAW: number})
 
 
 def claim_trial(study: optuna.Study) -> optuna.Trial | None:
-    """Take the first trial that waits; ``None`` where none is left.
+    """Claim the first waiting trial; return ``None`` if there is none.
 
-    Exactly one of all who try gets it. The study's sampler begins it as ``study.ask`` would. A
-    stage that has been closed has none: who asks may have seen it open some time ago.
+    Exactly one worker gets each trial. The sampler of the study starts it as ``study.ask`` would. A
+    closed stage has no trial to claim: a worker may have seen it open some time ago.
     """
     if not study.user_attrs.get(OPEN, True):
         return None
-    for ticket in waiting_trials(study):
+    for queued in waiting_trials(study):
         with contextlib.suppress(_ENDED):
-            if study._storage.set_trial_state_values(ticket._trial_id, TrialState.RUNNING):
-                trial = optuna.Trial(study, ticket._trial_id)
+            if study._storage.set_trial_state_values(queued._trial_id, TrialState.RUNNING):
+                trial = optuna.Trial(study, queued._trial_id)
                 for name, value in heartbeat.process_attributes().items():
                     trial.set_user_attr(name, value)
                 return trial
@@ -90,13 +91,14 @@ def claim_trial(study: optuna.Study) -> optuna.Trial | None:
 
 
 def give_back(study: optuna.Study, trial: FrozenTrial, *, died: bool = False) -> bool:
-    """Fail a running trial as interrupted, so that the run queues it again; whether it was so.
+    """Fail a running trial as interrupted, so that the run queues it again; return whether it was.
 
     Args:
-        study: of the stage.
-        trial: that runs no more.
-        died: its worker was lost, and not stopped by someone. One that has been lost with its
-            worker so often that it seems to be why is not tried again, and counts.
+        study: Study of the stage.
+        trial: Trial that has stopped.
+        died: Its worker was lost, not stopped by a user. A trial that has lost its worker
+            :data:`MOST_DEATHS` times is probably the cause. It is not retried, and counts as
+            failed.
     """
     if died:
         number = studies.draw(study, trial)
@@ -112,9 +114,9 @@ def give_back(study: optuna.Study, trial: FrozenTrial, *, died: bool = False) ->
 
 
 def fail_trial(study: optuna.Study, trial: FrozenTrial, reason: str) -> bool:
-    """Mark a running trial failed, unless it ended by itself in the meantime; whether it was so."""
+    """Mark a running trial as failed, unless it has ended; return whether it was failed."""
     with contextlib.suppress(_ENDED):
         study._storage.set_trial_user_attr(trial._trial_id, REASON, reason)
-        # The storage is told and not the study, whose sampler has no part in this.
+        # The storage and not the study, so that the sampler is not called.
         return study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
     return False

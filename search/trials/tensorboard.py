@@ -14,7 +14,7 @@ from data_prep.errors import UserError
 
 
 def has_tensorboard() -> bool:
-    """Whether event files can be written here."""
+    """Return whether event files can be written here."""
     return importlib.util.find_spec("tensorboard") is not None
 
 
@@ -22,7 +22,7 @@ def require_tensorboard() -> None:
     """Check that event files can be written.
 
     Raises:
-        UserError: tensorboard is not installed.
+        UserError: The package tensorboard is not installed.
     """
     if not has_tensorboard():
         raise UserError(
@@ -34,13 +34,13 @@ def require_tensorboard() -> None:
 class EventLog:
     """The event file of one trial.
 
-    Every number of a row of its history is a scalar at that epoch; a curve trained without a
-    manipulation method has its name before its tags. TensorBoard's HPARAMS page lists a trial by
-    what it tried and ``objective``.
+    Every number in a row of the trial's history is a scalar at that epoch. A curve of a training
+    without a manipulation method has its name before its tags. The HPARAMS page of TensorBoard
+    lists each trial with its hyperparameters and ``objective``.
 
     Args:
-        folder: of the trial, below the log directory.
-        name: of the trial.
+        folder: Folder of the trial, below the log directory.
+        name: Name of the trial.
     """
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -52,7 +52,7 @@ class EventLog:
         self._step = 0
 
     def row(self, row: Mapping[str, float | str]) -> None:
-        """Write one row of the trial's history; what is not a finite number is left out."""
+        """Write one row of the trial's history; values that are no finite numbers are skipped."""
         step, without = step_of(row), row.get(WITHOUT)
         self._step = self._step + 1 if step is None else step
         for name, value in row.items():
@@ -61,7 +61,7 @@ class EventLog:
         self._writer.flush()
 
     def end(self, hyperparameters: Mapping[str, Any], value: float | None, complete: bool) -> None:
-        """Write what the trial tried and was worth, and close the file."""
+        """Write hyperparameters and value of the trial, and close the file."""
         from tensorboard.plugins.hparams import api, api_pb2, summary
 
         plain = {name: tried for name, tried in hyperparameters.items() if tried is not None}
@@ -83,6 +83,6 @@ class EventLog:
         from tensorboard.compat.proto.event_pb2 import Event
 
         event = Event(wall_time=time.time(), step=self._step)
-        # As bytes, since the class of hparams' summaries is TensorFlow's where that is loaded.
+        # As bytes: with TensorFlow loaded, summaries of hparams have another class.
         event.summary.ParseFromString(summary.SerializeToString())
         self._writer.add_event(event)

@@ -1,4 +1,4 @@
-"""A trial that hangs is ended, whatever holds the interpreter; what a dead worker leaves behind."""
+"""Time limit that ends a trial that hangs, and cleanup after a dead worker."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _TRACEBACK = "traceback.txt"
 
 @contextlib.contextmanager
 def limit_time(folder: Path, minutes: float) -> Iterator[None]:
-    """End this process if the block takes longer, with the traceback of every thread in a file.
+    """End this process if the block takes too long; write the traceback of every thread to a file.
 
     The watchdog is a thread of ``faulthandler``, which needs neither the interpreter's lock nor the
-    cooperation of what hangs.
+    cooperation of the code that hangs.
 
     Args:
-        folder: of the trial.
-        minutes: 0 for no limit.
+        folder: Folder of the trial.
+        minutes: Time limit; 0 for none.
     """
     if not minutes:
         yield
@@ -45,25 +45,25 @@ def limit_time(folder: Path, minutes: float) -> Iterator[None]:
 
 
 def has_hung(folder: Path) -> bool:
-    """Whether the process that worked in the folder of a trial was ended for its time."""
+    """Return whether the time limit ended the process of the trial in this folder."""
     path = folder / _TRACEBACK
     return path.is_file() and path.stat().st_size > 0
 
 
 def fail_dead_trial(
-    study: optuna.Study, trial: FrozenTrial, folder: Path, minutes: float, said: str
+    study: optuna.Study, trial: FrozenTrial, folder: Path, minutes: float, cause: str
 ) -> bool:
-    """Fail a trial whose worker is dead, with the reason, also in ``error.txt``; whether it was so.
+    """Fail the trial of a dead worker, with its reason in ``error.txt``; return whether it was.
 
     Args:
-        study: of the stage.
-        trial: that the worker ran.
-        folder: of the trial.
-        minutes: that a trial may take.
-        said: of the worker's end.
+        study: Study of the stage.
+        trial: Trial that the worker ran.
+        folder: Folder of the trial.
+        minutes: Time limit of a trial.
+        cause: How the worker ended.
     """
     hung = has_hung(folder)
-    reason = f"hung: no end after {minutes:g} minutes" if hung else f"the worker died: {said}"
+    reason = f"hung: no end after {minutes:g} minutes" if hung else f"the worker died: {cause}"
     if not queue.fail_trial(study, trial, reason):
         return False
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""One trial: claimed from the study, run in its folder, told to the study whatever happens."""
+"""One trial: claimed from the study, run in its folder, and recorded however it ends."""
 
 from __future__ import annotations
 
@@ -42,10 +42,13 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 @dataclasses.dataclass(frozen=True)
 class TrialResult:
-    """What a complete trial leaves in its study: the objective, and attributes beside it.
+    """Result of a complete trial.
 
-    ``note`` says what it had to do without, if anything; ``also`` are the further values of a
-    search with several objectives.
+    Attributes:
+        value: Objective.
+        attributes: Attributes for the study.
+        note: What the trial had to do without, if anything.
+        also: Further values of a search with several objectives.
     """
 
     value: float
@@ -56,7 +59,7 @@ class TrialResult:
 
 @dataclasses.dataclass(frozen=True)
 class TrialOutcome:
-    """How a trial ended, for whoever started it; ``state`` as in the leaderboard."""
+    """End of a trial; ``state`` as in the leaderboard."""
 
     stage: Stage
     number: int
@@ -71,10 +74,10 @@ class OpenTrial:
     """A trial that is being run.
 
     Attributes:
-        optuna: the trial itself.
-        folder: for its files.
-        seed: of everything random in it; the same when it is retried.
-        events: for TensorBoard, if wanted.
+        optuna: The trial itself.
+        folder: Folder of its files.
+        seed: Seed of everything random in it; a retry has the same.
+        events: Event file for TensorBoard, if wanted.
     """
 
     optuna: optuna.Trial
@@ -85,10 +88,10 @@ class OpenTrial:
     def record(self, row: Mapping[str, float | str]) -> None:
         """Add a row to ``history.csv``, so that curves can be read while the trial runs."""
         path = self.folder / HISTORY
-        begun = path.exists()
+        is_new = not path.exists()
         with path.open("a", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, list(row), lineterminator="\n")
-            if not begun:
+            if is_new:
                 writer.writeheader()
             writer.writerow(row)
         if self.events is not None:
@@ -99,28 +102,29 @@ TrialFunction = Callable[[OpenTrial], TrialResult]
 
 
 class NoWaitingTrialError(DfsearchError):
-    """No trial waits to be run; another worker was quicker."""
+    """No trial waits to be run; another worker claimed it first."""
 
 
 def run_trial(
     config: RunConfig, stage: Stage, steps: int, objective: TrialFunction
 ) -> TrialOutcome:
-    """Claim a trial that waits, run the objective on it, and record how it ended.
+    """Claim a waiting trial, run the objective on it, and record how it ended.
 
-    Nothing the objective raises leaves this function but an interruption and what every other
-    trial would meet as well: the trial is told complete, pruned, or failed with its reason, and
-    ``error.txt`` in its folder has the traceback.
+    Only an interruption and errors that every other trial would meet leave this function. Otherwise
+    the trial is recorded as complete, pruned, or failed with its reason, and ``error.txt`` in its
+    folder has the traceback.
 
     Args:
-        config: of the run.
-        stage: name of the study.
-        steps: how often a trial reports at most.
-        objective: runs the trial.
+        config: Run configuration.
+        stage: Stage of the trial.
+        steps: The most reports of a trial.
+        objective: Runs the trial.
 
     Raises:
-        NoTicketError: no trial waits.
-        UserError: the objective's, or the disk is full; the trial is left to be retried.
-        StorageInternalError, SQLAlchemyError: the storage is gone; likewise.
+        NoWaitingTrialError: No trial waits.
+        UserError: Raised by the objective, or the disk is full; the trial is left for a retry.
+        StorageInternalError, SQLAlchemyError: The storage is unavailable; the trial is left for a
+            retry.
     """
     run = RunDirectory(config.run_dir)
     study = studies.open_study(run.journal, stage)
@@ -136,13 +140,13 @@ def run_trial(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         events = None
-        # A worker that joined from a host without it still does its trials.
+        # A worker on a host without tensorboard still runs trials.
         if config.tensorboard and has_tensorboard():
             events = EventLog(run.events(stage, trial.number), f"{stage}/{trial.number}")
         with keep_heartbeat(folder / HEARTBEAT, beats), limit_time(folder, limits.trial_minutes):
             outcome = _run(study, trial, folder, objective, config.seed, started, events)
     except optuna.exceptions.UpdateFinishedTrialError:
-        # Silent for so long that the run took this worker for dead, and had the trial repeated.
+        # The run had counted this silent worker as dead and queued the trial again.
         seconds = round(time.monotonic() - started, 2)
         return TrialOutcome(stage, trial.number, "failed", None, seconds, studies.INTERRUPTED)
     except OSError as error:
@@ -160,10 +164,10 @@ def _run(
     started: float,
     events: EventLog | None,
 ) -> TrialOutcome:
-    """Run a claimed trial and tell the study how it ended.
+    """Run a claimed trial and record in the study how it ended.
 
     Raises:
-        UpdateFinishedTrialError: it was ended from elsewhere.
+        UpdateFinishedTrialError: Another process has ended the trial.
     """
     state, value, values, reason = TrialState.FAIL, None, None, ""
     measured = peak_memory.reset_peak()
@@ -208,19 +212,19 @@ def _run(
 
 
 def is_full_disk(error: BaseException) -> bool:
-    """Whether an error is of a disk or quota that is full, which every other trial would meet."""
+    """Return whether an error is a full disk or quota, which every other trial would meet."""
     return isinstance(error, OSError) and error.errno in _FULL
 
 
 def _full(error: OSError, run: RunDirectory) -> UserError | None:
     if not is_full_disk(error):
         return None
-    said = f"{error.filename or run.root}: {error.strerror}"
-    return UserError(f"{said}; make room, and the same command goes on")
+    fault = f"{error.filename or run.root}: {error.strerror}"
+    return UserError(f"{fault}; free some space and repeat the command to resume")
 
 
 def failure_reason(error: BaseException) -> str:
-    """One line for the leaderboard; TensorFlow's own run over pages."""
+    """Return one line for the leaderboard; messages of TensorFlow have many."""
     name = type(error).__name__
     if isinstance(error, MemoryError) or name == "ResourceExhaustedError":
         return OUT_OF_MEMORY
@@ -229,9 +233,9 @@ def failure_reason(error: BaseException) -> str:
 
 
 def _keep_best(run: RunDirectory, study: optuna.Study, count: int) -> None:
-    """Remove the models and pictures of all ended trials but the best ``count``."""
+    """Remove the models and pictures of all ended trials except the best ``count``."""
     stage = studies.stage_of(study)
-    # First, so that what another worker completes meanwhile is not taken for one of the others.
+    # Listed first, so that trials that another worker completes meanwhile are not removed.
     trials = study.get_trials(deepcopy=False)
     kept = {trial.number for trial in studies.best(study, count)}
     for trial in trials:

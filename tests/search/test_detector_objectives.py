@@ -249,7 +249,7 @@ def test_a_trial_that_is_killed_resumes_where_it_was(
     assert (folder(config, 0) / CHECKPOINT).is_dir()
     (dead,) = queue.running_trials(study)
     queue.give_back(study, dead)
-    queue.queue_trials(study, 1, places=1)
+    queue.queue_trials(study, 1, slots=1)
     architecture.run(config)
     first, again = study.get_trials()
     assert studies.is_interrupted(first)

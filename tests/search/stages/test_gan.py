@@ -41,7 +41,7 @@ def _config(store: Path, folder: Path, **changes: Any) -> RunConfig:
 def run(config: RunConfig) -> TrialOutcome:
     """Run the trial that waits, or a new one."""
     study = studies.open_study(config.run_dir.resolve() / "studies.log", GAN)
-    queue.queue_trials(study, len(studies.finished(study)) + 1, places=1)
+    queue.queue_trials(study, len(studies.finished(study)) + 1, slots=1)
     return gan.run(config)
 
 

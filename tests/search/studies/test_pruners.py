@@ -18,7 +18,7 @@ def interrupt(study: optuna.Study) -> None:
     """Fail the trial that runs, and queue it again."""
     (trial,) = queue.running_trials(study)
     assert queue.give_back(study, trial)
-    queue.queue_trials(study, 100, places=0)
+    queue.queue_trials(study, 100, slots=0)
 
 
 def pruned_at(journal: Path, name: Pruner, curves: list[list[float]], cut: int = -1) -> list[int]:

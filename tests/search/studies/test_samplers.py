@@ -23,7 +23,7 @@ def interrupt(study: optuna.Study) -> None:
     """Fail the trial that runs, and queue it again."""
     (trial,) = queue.running_trials(study)
     assert queue.give_back(study, trial)
-    queue.queue_trials(study, TRIALS, places=0)
+    queue.queue_trials(study, TRIALS, slots=0)
 
 
 def ask(journal: Path, name: Sampler, seed: int = 0) -> tuple[optuna.Study, optuna.Trial]:

@@ -34,12 +34,12 @@ def take(study: optuna.Study) -> optuna.Trial:
     return trial
 
 
-def test_no_more_are_queued_than_there_are_places_and_never_more_than_are_wanted(
+def test_no_more_are_queued_than_there_are_slots_and_never_more_than_are_wanted(
     study: optuna.Study,
 ) -> None:
-    for places in (2, 2, 4, 100, 100):
-        queue.queue_trials(study, WANTED, places)
-        assert len(queue.waiting_trials(study)) == min(places, WANTED)
+    for slots in (2, 2, 4, 100, 100):
+        queue.queue_trials(study, WANTED, slots)
+        assert len(queue.waiting_trials(study)) == min(slots, WANTED)
     drawn = [studies.draw(study, trial) for trial in queue.waiting_trials(study)]
     assert drawn == list(range(WANTED))
 

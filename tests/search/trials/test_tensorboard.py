@@ -90,7 +90,7 @@ def test_a_trial_writes_its_events_while_it_runs_and_how_it_ended(tmp_path: Path
         return TrialResult(0.5, {HYPERPARAMETERS: {"width": 8}})
 
     for _ in range(2):
-        queue.queue_trials(study, len(study.trials) + 1, places=1)
+        queue.queue_trials(study, len(study.trials) + 1, slots=1)
         run_trial(config, ARCHITECTURE, 3, objective)
     states = [trial.state.name for trial in study.trials]
     assert states == ["COMPLETE", "FAIL"]
@@ -103,7 +103,7 @@ def test_a_trial_writes_its_events_while_it_runs_and_how_it_ended(tmp_path: Path
 def test_a_run_without_the_flag_writes_none(tmp_path: Path) -> None:
     config = resolve({"store": "s.h5", "run_dir": tmp_path})
     study = studies.open_study(RunDirectory(tmp_path).journal, ARCHITECTURE)
-    queue.queue_trials(study, 1, places=1)
+    queue.queue_trials(study, 1, slots=1)
     run_trial(config, ARCHITECTURE, 3, lambda trial: TrialResult(0.5, {}))
     assert not (tmp_path / "tensorboard").exists()
 
@@ -114,7 +114,7 @@ def test_a_worker_without_tensorboard_still_does_its_trials(
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     config = resolve({"store": "s.h5", "run_dir": tmp_path, "tensorboard": True})
     study = studies.open_study(RunDirectory(tmp_path).journal, ARCHITECTURE)
-    queue.queue_trials(study, 1, places=1)
+    queue.queue_trials(study, 1, slots=1)
     outcome = run_trial(config, ARCHITECTURE, 3, lambda trial: TrialResult(0.5, {}))
     assert outcome.state == "complete"
 

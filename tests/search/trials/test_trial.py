@@ -43,7 +43,7 @@ def run(config: RunConfig) -> Run:
 
     def queue_and_run(objective: Callable[[OpenTrial], TrialResult]) -> TrialOutcome:
         study = studies.open_study(RunDirectory(config.run_dir).journal, STAGE)
-        queue.queue_trials(study, len(studies.finished(study)) + 1, places=1)
+        queue.queue_trials(study, len(studies.finished(study)) + 1, slots=1)
         return run_trial(config, STAGE, 5, objective)
 
     return queue_and_run
@@ -206,7 +206,9 @@ def test_a_full_disk_is_one_line_and_leaves_the_trial_to_be_retried(
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
-    with pytest.raises(UserError, match="File too large; make room, and the same command goes on"):
+    with pytest.raises(
+        UserError, match="File too large; free some space and repeat the command to resume"
+    ):
         run(objective)
     assert ended(config).state == TrialState.RUNNING
 
