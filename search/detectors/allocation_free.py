@@ -35,7 +35,7 @@ def nothing_allocated() -> Iterator[None]:
 
 
 def _zeros(layer: keras.Layer) -> list[Any]:
-    """Return zeros of the shapes of a layer's weights, each of which takes four bytes."""
+    """Return zeros in the shapes of a layer's weights; each array holds one number."""
     return [np.broadcast_to(np.zeros((), np.float32), tuple(w.shape)) for w in layer.weights]
 
 

@@ -1,4 +1,4 @@
-"""What a detector would cost, told before a byte of its weights is allocated."""
+"""Costs of a detector, estimated before memory is allocated for its weights."""
 
 from __future__ import annotations
 
@@ -20,21 +20,22 @@ from spaces.training.space import TrainingChoices
 
 # A process with TensorFlow, before it has built anything.
 _BASE_BYTES = 0.7e9
-# What a file holds beside the weights: the graph as text, names, alignment.
+# Content of a file besides the weights: the graph as text, names, alignment.
 _FILE_SHARE, _FILE_BYTES = 1.01, 250_000
 _MOMENTS = {"adam": 2, "adamw": 2, "sgd": 1}
 
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """What a detector would take.
+    """Estimated costs of a detector.
 
     Attributes:
-        params: weights.
-        file_bytes: of its file.
-        memory_bytes: of a process that trains it: weights, gradients, what the optimizer keeps, two
-            copies for the best epoch and the checkpoint, and the outputs of all that trains for
-            one batch, twice. A frozen part counts with its two largest outputs in a row.
+        params: Number of weights.
+        file_bytes: Bytes of its file.
+        memory_bytes: Bytes of a process that trains it. They include weights, gradients, variables
+            of the optimizer, two copies for the best epoch and the checkpoint, and twice the
+            outputs of the trained part for one batch. A frozen part counts with its two largest
+            consecutive outputs.
     """
 
     params: int
@@ -49,21 +50,21 @@ def estimate(
     precision: Precision = "float32",
     trained: DetectorGraph | None = None,
 ) -> Estimate | None:
-    """Estimate a detector without allocating it.
+    """Return the costs of a detector without allocating it.
 
-    It is built inside a TensorFlow graph, where a variable is a name and a shape; what would be
-    loaded into it is passed over.
+    The detector is built inside a TensorFlow graph, in which a variable is a name and a shape;
+    values are not loaded.
 
     Args:
-        graph: the space.
-        hp: answers the choices.
-        choices: how it would be trained.
-        precision: of the arithmetic.
-        trained: the space that is trained in its place, on fewer frames, if any.
+        graph: Detector space.
+        hp: Answers of the choices.
+        choices: How the detector would be trained.
+        precision: Precision of the arithmetic.
+        trained: Detector space for fewer frames that is trained instead, if any.
 
     Returns:
         ``None`` for networks that compute with their own constants while they are built, such as
-        ConvNeXt and EfficientNet B0 to B7: they are known when they stand.
+        ConvNeXt and EfficientNet B0 to B7. Their costs are known after they are built.
     """
     keras.utils.clear_session()
     try:
@@ -80,12 +81,12 @@ def estimate(
 def estimate_model(
     model: keras.Model, choices: TrainingChoices, learner: keras.Model | None = None
 ) -> Estimate:
-    """What a detector takes that stands; see :class:`Estimate`.
+    """Return the costs of a detector that is built; see :class:`Estimate`.
 
     Args:
-        model: the detector.
-        choices: how it is trained.
-        learner: what is trained in its place.
+        model: The detector.
+        choices: How it is trained.
+        learner: Detector that is trained instead.
     """
     learner = learner or model
     params = sum(map(_size, model.weights))
@@ -104,7 +105,7 @@ def estimate_model(
 
 
 def _outputs(model: keras.Model, batch: int) -> float:
-    """Bytes of what a training step holds of the outputs, or of what computing features does."""
+    """Return the bytes of outputs in a training step, or in the computation of features."""
     held, passed, largest = 0.0, 0.0, 0.0
     trains: dict[int, bool] = {}
     for operation in prefix.flatten(model).operations:

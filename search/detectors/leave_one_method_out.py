@@ -1,7 +1,7 @@
-"""How a detector does on manipulation methods it was not trained on, each left out in turn.
+"""AUC of a detector on manipulation methods that were left out of its training, each in turn.
 
-Generalisation to unseen manipulations is what published cross-method figures measure, as those of
-Li et al., Face X-ray, 2020; here it is what a search can optimise.
+Published cross-method results measure generalisation to unseen manipulations, such as those of
+Li et al., Face X-ray, 2020. Here a search can optimise it.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from search.training.objectives import method_auc
 _FILE = "methods.json"
 
 FitWithout = Callable[[str, Path], Fit]
-"""Trains a new detector without a method, its state kept in a file."""
+"""Function that trains a new detector without a method, with its state in a file."""
 
 
 def left_out_aucs(
     store: Store,
     folder: Path,
     fit_without: FitWithout,
-    tell: Callable[[int, dict[str, float]], None],
+    report: Callable[[int, dict[str, float]], None],
 ) -> dict[str, float]:
-    """AUC of real validation clips against the fakes of each method, by detectors without it.
+    """Return the AUC of real validation clips against each method, by detectors without it.
 
-    The epoch that counts is chosen by the other methods, so that nothing is picked by what it
-    scores on the one that was left out.
+    The other methods choose the best epoch, so that the method that was left out selects nothing.
 
     Args:
-        store: of the run.
-        folder: for the state of these trainings; methods that are done are not trained again.
-        fit_without: trains.
-        tell: is told after each method how many are done, and their AUCs; may raise to stop.
+        store: Store of the run.
+        folder: Folder for the state of these trainings; finished methods are not trained again.
+        fit_without: Trains a detector without a method.
+        report: Called after each method with the number of finished methods and their AUCs; may
+            raise to stop.
     """
     val = store.rows("val")
     done: dict[str, float] = _read(folder / _FILE)
@@ -51,7 +51,7 @@ def left_out_aucs(
             folder.mkdir(parents=True, exist_ok=True)
             write_text(folder / _FILE, json.dumps(done))
             kept.unlink(missing_ok=True)
-        tell(number, {name: done[name] for name in methods[:number]})
+        report(number, {name: done[name] for name in methods[:number]})
     return done
 
 

@@ -1,4 +1,4 @@
-"""Limits on what a detector may cost: params, file, memory, latency."""
+"""Limits on the costs of a detector: params, file, memory, latency."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _TIMED = 9
 
 
 def enforce(trial: optuna.Trial, limits: Limits, found: Estimate) -> None:
-    """Refuse a detector that would break a limit on its size.
+    """Refuse a detector whose estimate exceeds a limit.
 
     Raises:
-        optuna.TrialPruned: it would; the trial knows by how much.
+        optuna.TrialPruned: A limit is exceeded; the trial records by how much.
     """
     costs = {
         "params": (limits.params, found.params, ""),
@@ -34,17 +34,17 @@ def enforce_latency(trial: optuna.Trial, limits: Limits, milliseconds: float) ->
     """Refuse a trained detector that is too slow.
 
     Raises:
-        optuna.TrialPruned: it is; the trial knows by how much.
+        optuna.TrialPruned: The limit is exceeded; the trial records by how much.
     """
     _enforce(trial, {"latency_ms": (limits.latency_ms, milliseconds, " ms")})
 
 
 def latency_ms(model: keras.Model, store: Store) -> float:
-    """How long a detector takes for one clip on this machine, in milliseconds: median of nine.
+    """Return the time of a detector for one clip on this machine, in milliseconds: median of nine.
 
     Args:
-        model: the detector as it is exported.
-        store: an open store.
+        model: The detector as it is exported.
+        store: An open store.
     """
     clip = read_inputs(model, store, store.rows("val")[:1])
     probabilities(model, clip)
@@ -57,7 +57,7 @@ def latency_ms(model: keras.Model, store: Store) -> float:
 
 
 def _enforce(trial: optuna.Trial, costs: dict[str, tuple[float, float, str]]) -> None:
-    """Tell the sampler how far beyond its limit each cost is, as a share of the limit."""
+    """Record for the sampler how far each cost exceeds its limit, as a share of the limit."""
     beyond = []
     for name, (limit, cost, unit) in costs.items():
         if not limit:

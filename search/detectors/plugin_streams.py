@@ -1,4 +1,4 @@
-"""Streams that other installed packages add: AutoKeras blocks, from clip to embedding."""
+"""Streams that other installed packages add: AutoKeras blocks from clip to embedding."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from spaces.streams.names import RESERVED, STREAMS
 
 
 def blocks(streams: Iterable[str]) -> list[ak.Block]:
-    """The blocks of those streams that other packages add, each under the name of its stream.
+    """Return the blocks of the streams that other packages add, each with the name of its stream.
 
     Args:
-        streams: of a configuration.
+        streams: Streams of a configuration.
 
     Raises:
-        UserError: a package cannot be imported, or what it adds is no AutoKeras block.
+        UserError: A package cannot be imported, or its stream is no AutoKeras block.
     """
     return [_block(stream) for stream in streams if stream not in STREAMS]
 
@@ -38,14 +38,14 @@ def _block(stream: str) -> ak.Block:
 
 
 def check_stock(model: keras.Model, streams: Iterable[str]) -> None:
-    """Refuse a detector that could not be opened elsewhere because of a stream of another package.
+    """Refuse a detector whose file needs the package of a stream to be opened.
 
     Args:
-        model: as it is searched.
-        streams: of the configuration.
+        model: Detector as it is searched.
+        streams: Streams of the configuration.
 
     Raises:
-        UserError: with the first part that is no stock layer.
+        UserError: The first part that is no stock layer.
     """
     others = [stream for stream in streams if stream not in STREAMS]
     if not others:

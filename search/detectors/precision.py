@@ -1,4 +1,4 @@
-"""The arithmetic of training: float32, or the short floats this machine computes fast with."""
+"""Precision of training: float32, or the short floats that this machine computes fast."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _CPU_BFLOAT16 = re.compile(r"\b(avx512_bf16|amx_bf16|bf16)\b")
 
 
 def mixed_policy() -> str:
-    """The Keras dtype policy of ``mixed`` here: float16 on a GPU, bfloat16 on a CPU that has it.
+    """Return the Keras dtype policy of ``mixed``: float16 on a GPU, bfloat16 on a CPU that has it.
 
-    Keras scales the loss by itself where float16 needs it.
+    Keras scales the loss by itself if float16 needs it.
 
     Raises:
-        UserError: there is neither.
+        UserError: This machine has neither.
     """
     if tf.config.list_physical_devices("GPU"):
         return "mixed_float16"
@@ -43,7 +43,7 @@ def mixed_policy() -> str:
 
 @contextlib.contextmanager
 def policy(precision: Precision) -> Generator[None]:
-    """Layers made inside compute in this precision."""
+    """Build layers inside the block with this precision."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32" if precision == "float32" else mixed_policy())
     try:

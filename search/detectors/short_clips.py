@@ -1,7 +1,7 @@
-"""A detector for fewer frames than a clip has, to be trained in the place of the whole one.
+"""A detector for fewer frames than a clip has, trained instead of the whole one.
 
-What frames look like is learned as well from one frame of a clip as from all of them, which are
-nearly the same picture, and a step then shows as many more clips.
+Frames of a clip are nearly the same picture, so one of them is enough to learn the appearance of
+fakes. A training step then shows more clips.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from search.studies.hyperparameters import fixed
 def build_short_detector(
     config: RunConfig, store: Store, answers: keras_tuner.HyperParameters, seed: int
 ) -> keras.Model | None:
-    """The detector of some answers for the frames a training sample has; ``None`` where it has all.
+    """Build the detector for the frames of a training sample; return ``None`` if it has all frames.
 
     Args:
-        config: of the run; ``training.frames`` says how many.
-        store: of the run.
-        answers: those the whole detector was built with.
-        seed: of initial weights and dropout.
+        config: Run configuration; ``training.frames`` is the number of frames.
+        store: Store of the run.
+        answers: Answers that the whole detector was built with.
+        seed: Seed of initial weights and dropout.
     """
     frames = shown_frames(config, store)
     if frames == store.clip_shape[0]:

@@ -1,4 +1,4 @@
-"""The detector space of a run: built from its configuration and store."""
+"""The detector space of a run, built from its configuration and store."""
 
 from __future__ import annotations
 
@@ -27,31 +27,31 @@ from spaces.streams.temporal import KINDS, WITHOUT_LENGTH, WITHOUT_ORDER, Tempor
 SPATIAL = "detector/spatial"
 BACKBONE = f"{SPATIAL}/backbone"
 
-# Tried before other backbones: what most papers compare with.
+# Tried before other backbones: most papers compare with them.
 _NAMED = ("resnet50", "vgg16")
-# Of so many frames every fourth, the longest stride, are three, which have an order of changes.
+# Every fourth of nine frames, the longest stride, leaves three, enough for temporal order.
 _STRIDEN = 9
-# Endings of choices of which the smallest makes the smallest detector.
+# Endings of choices whose smallest value makes the smallest detector.
 _SIZES = ("filters", "stages", "blocks", "units")
 
 
 def build_space(config: RunConfig, store: Store, frames: int | None = None) -> DetectorGraph:
-    """The searchable detector for clips of this store.
+    """Return the searchable detector for clips of this store.
 
-    Of streams and temporal stages it has those that can be trained on as many frames as a training
-    sample shows, and that have the same weights whatever the length of a clip.
+    It has the streams and temporal blocks that can be trained on the frames of a training sample,
+    and whose weights do not depend on the length of a clip.
 
     Args:
-        config: of the run.
-        store: an open store.
-        frames: of the clips, where that is not as many as in the store.
+        config: Run configuration.
+        store: An open store.
+        frames: Frames of the clips, if not those of the store.
     """
     wanted = config.space
     stages: dict[str | int, int | str | None] = {"never": 0, "always": "all", "search": None}
     whole, *frame = store.clip_shape
     shown = shown_frames(config, store)
     kinds = KINDS if shown == whole else WITHOUT_LENGTH if shown > 2 else WITHOUT_ORDER
-    # Of so few frames too few would be left to know order.
+    # A stride would leave too few of these frames for temporal order.
     all_seen = 2 < shown < min(whole, _STRIDEN)
     modalities = {
         name: (shape[0] - whole + frames, *shape[1:]) if frames else shape
@@ -86,13 +86,13 @@ def build_detector(
     """Build a detector in a clean Keras state, so that names and weights depend on the seed alone.
 
     Args:
-        graph: the space.
-        hp: answers the choices.
-        seed: of initial weights and dropout.
-        precision: of its arithmetic; weights and output are float32 all the same.
+        graph: Detector space.
+        hp: Answers of the choices.
+        seed: Seed of initial weights and dropout.
+        precision: Precision of its arithmetic; weights and output are always float32.
 
     Raises:
-        UserError: this machine cannot compute in the precision.
+        UserError: This machine cannot compute in the precision.
     """
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
@@ -101,7 +101,7 @@ def build_detector(
 
 
 def chosen_values(config: RunConfig, hp: keras_tuner.HyperParameters) -> dict[str, Value]:
-    """The answers of a trial, and the backbone of its detector where there is only one."""
+    """Return the answers of a trial, with the backbone also if there is only one."""
     values = dict(hp.values)
     builds = any(name.startswith("detector/") for name in values)
     if builds and "spatial" in config.space.streams and values.get(SPATIAL, True):
@@ -110,9 +110,9 @@ def chosen_values(config: RunConfig, hp: keras_tuner.HyperParameters) -> dict[st
 
 
 def starting_points(graph: DetectorGraph, config: RunConfig) -> list[dict[str, Value]]:
-    """Parameters to try first: the space's defaults with each backbone in turn.
+    """Return parameters to try first: the defaults of the space with each backbone in turn.
 
-    Building them also shows, before any trial is spent, whether the space can be built here.
+    Building them also shows, before any trial, whether the space can be built on this machine.
     """
     points = []
     backbones = config.space.backbones if "spatial" in config.space.streams else (None,)
@@ -127,31 +127,31 @@ def starting_points(graph: DetectorGraph, config: RunConfig) -> list[dict[str, V
 def first_points(
     graph: DetectorGraph, config: RunConfig, known: Sequence[dict[str, Value]] = ()
 ) -> list[dict[str, Value]]:
-    """Parameters to try first, each once.
+    """Return parameters to try first, each once.
 
-    The defaults, what is known to be good, one small detector, the defaults with ResNet50 and with
-    VGG16 where the space has them, then those with every other backbone.
+    The defaults, known good points, one small detector, the defaults with ResNet50 and with VGG16
+    if the space has them, then those with every other backbone.
 
     Args:
-        graph: the space.
-        config: of the run.
-        known: hyperparameters of good detectors of another space; what this one does not have of
-            them is left at its defaults.
+        graph: Detector space.
+        config: Run configuration.
+        known: Hyperparameters of good detectors of another space; choices that they lack keep their
+            defaults.
     """
     points = starting_points(graph, config)
     backbones = [point.get(BACKBONE, config.space.backbones[0]) for point in points]
     named = [point for name, point in zip(backbones, points, strict=True) if name in _NAMED]
-    taken = []
+    adopted = []
     for values in known:
         hp = KnownAnswers(values)
         build_detector(graph, hp, config.seed, config.precision)
-        taken.append(optuna_params(hp))
-    ordered = [points[0], *taken, _small_point(graph, config), *named, *points]
-    return [point for place, point in enumerate(ordered) if point not in ordered[:place]]
+        adopted.append(optuna_params(hp))
+    ordered = [points[0], *adopted, _small_point(graph, config), *named, *points]
+    return [point for number, point in enumerate(ordered) if point not in ordered[:number]]
 
 
 def _small_point(graph: DetectorGraph, config: RunConfig) -> dict[str, Value]:
-    """One stream, of the first small network there is, its smallest sizes, and the mean of time."""
+    """Return one stream, the first small network, its smallest sizes, and the mean over time."""
     small = [name for name in config.space.backbones if name in SMALL_NETWORKS]
     streams = dict.fromkeys((*STREAMS[1:], *config.space.streams))
     values: dict[str, Value] = {f"detector/{name}": name == STREAMS[0] for name in streams}

@@ -1,4 +1,4 @@
-"""A trial of a detector: choose, build, train, keep. Shared by both detector stages."""
+"""One trial of a detector: choose, build, train, keep. Both detector stages use it."""
 
 from __future__ import annotations
 
@@ -55,11 +55,12 @@ def run_detector_trial(
     """Run one trial of a detector stage; its value is the objective at its best validation epoch.
 
     Args:
-        config: of the run.
-        stage: name of the study.
-        max_epochs: the most epochs any trial of the stage has.
-        choose: asks the hyperparameters for a way to train, and says which answer for the detector.
-        growing: whether early epochs show a part of the samples.
+        config: Run configuration.
+        stage: Stage of the trial.
+        max_epochs: The most epochs of any trial of the stage.
+        choose: Asks the hyperparameters for training choices; returns them with the answers of the
+            detector.
+        growing: Whether early epochs show a subset of the samples.
     """
 
     def objective(trial: OpenTrial) -> TrialResult:
@@ -75,7 +76,7 @@ def run_detector_trial(
 
 
 class _DetectorTrial:
-    """One trial that has its answers, or gets them while its detector is built."""
+    """One trial whose choices are answered, before or while its detector is built."""
 
     def __init__(
         self,
@@ -99,10 +100,10 @@ class _DetectorTrial:
         self._folder = checkpoint_folder(RunDirectory(config.run_dir), trial.optuna)
 
     def run(self) -> TrialResult:
-        """Train within the limits, and keep the model; out of memory, once more on half batches.
+        """Train within the limits, and keep the model; out of memory, retry once on half batches.
 
         Raises:
-            optuna.TrialPruned: the pruner gives it up, or it breaks a limit.
+            optuna.TrialPruned: The pruner stops the trial, or it exceeds a limit.
         """
         try:
             try:
@@ -115,12 +116,12 @@ class _DetectorTrial:
             else:
                 note = ""
             if note:
-                # Outside of the handler, whose traceback holds what took the memory.
+                # Outside the handler, whose traceback keeps the large objects alive.
                 shutil.rmtree(self._folder, ignore_errors=True)
                 self._choices = dataclasses.replace(self._choices, batch_size=whole // 2)
                 result = self._run()
-                said = "; ".join(filter(None, [note, result.note]))
-                result = dataclasses.replace(result, note=said)
+                notes = "; ".join(filter(None, [note, result.note]))
+                result = dataclasses.replace(result, note=notes)
         except optuna.TrialPruned:
             self._reports.end(None)
             raise
@@ -133,7 +134,7 @@ class _DetectorTrial:
         found: dict[str, float] = {}
         if config.objective in LEAVING_OUT:
             found = leave_one_method_out.left_out_aucs(
-                self._store, self._folder, self._fit_without, self._tell_methods
+                self._store, self._folder, self._fit_without, self._report_methods
             )
         model = self._build()
         trained = self._fit(model, kept=self._folder / _WHOLE, report=self._reporter(not found))
@@ -158,7 +159,7 @@ class _DetectorTrial:
         )
 
     def _check_limits(self) -> None:
-        """Ask everything, and refuse what would be too large before any of it is allocated."""
+        """Answer all choices, and refuse a detector that is too large before allocating it."""
         limited = self._config.limits
         if self._estimated or not (limited.params or limited.file_mb or limited.memory_gb):
             self._estimated = True
@@ -196,7 +197,7 @@ class _DetectorTrial:
         config, store, choices = self._config, self._store, self._choices
         learner = build_short_detector(config, store, self._answers, self._trial.seed)
         if not self._estimated:
-            # A network that could not be known before it stood.
+            # The size of this network is known only now that it is built.
             limits.enforce(
                 self._trial.optuna, config.limits, estimate_model(model, choices, learner)
             )
@@ -226,21 +227,21 @@ class _DetectorTrial:
 
         return self._fit(self._build(), kept, report, without=method)
 
-    def _tell_methods(self, done: int, found: dict[str, float]) -> None:
-        """Report what the methods so far are worth; stop the trial where the pruner says so."""
+    def _report_methods(self, done: int, found: dict[str, float]) -> None:
+        """Report the value of the methods so far; stop the trial if the pruner decides so."""
         value = over_methods(self._config.objective, found)
         self._trial.optuna.set_user_attr(records.METHOD_AUC, found)
         self._reports.report(value, done)
         if self._reports.should_prune():
-            told = f"{self._config.objective} {value:.3f}"
-            raise optuna.TrialPruned(f"{told} after {done} method{'s' if done > 1 else ''}")
+            score = f"{self._config.objective} {value:.3f}"
+            raise optuna.TrialPruned(f"{score} after {done} method{'s' if done > 1 else ''}")
 
     def _reporter(self, prunes: bool) -> Callable[[Epoch], None]:
-        """Record each epoch and report its value; stop the trial where the pruner says so.
+        """Return a function that records each epoch, reports its value, and may stop the trial.
 
-        What it scored is kept with the trial as well, so that it is known of pruned trials, too.
-        The last epoch is never pruned: all its cost is spent. Where methods were left out, they
-        were what was reported, and the training with all of them just follows.
+        The score is also an attribute of the trial, so that pruned trials have it, too. The last
+        epoch is never pruned: all its cost is spent. If methods were left out, their AUCs were
+        reported before, and the training with all methods reports nothing.
         """
 
         def report(epoch: Epoch) -> None:
@@ -257,19 +258,19 @@ class _DetectorTrial:
         return report
 
     def _costs(self, file: Path) -> dict[str, float]:
-        """What the trained detector costs: its file, and, where the search looks at it, its time.
+        """Return the costs of the trained detector: its file and, if needed, its latency.
 
         Raises:
-            optuna.TrialPruned: it takes longer than the limit.
+            optuna.TrialPruned: Its latency exceeds the limit.
         """
         config = self._config
         costs: dict[str, float] = {records.FILE_MB: round(file.stat().st_size / 1e6, 3)}
         if config.objective == AUC_LATENCY or config.limits.latency_ms:
             exported = keras.models.load_model(file, compile=False)
-            taken = round(limits.latency_ms(exported, self._store), 2)
-            costs[records.LATENCY_MS] = taken
-            self._trial.optuna.set_user_attr(records.LATENCY_MS, taken)
-            limits.enforce_latency(self._trial.optuna, config.limits, taken)
+            latency = round(limits.latency_ms(exported, self._store), 2)
+            costs[records.LATENCY_MS] = latency
+            self._trial.optuna.set_user_attr(records.LATENCY_MS, latency)
+            limits.enforce_latency(self._trial.optuna, config.limits, latency)
         return costs
 
 
@@ -277,7 +278,7 @@ _COST = {AUC_LATENCY: records.LATENCY_MS, AUC_SIZE: records.FILE_MB}
 
 
 def _score_text(score: ValidationScore) -> str:
-    """What a trial was pruned for."""
+    """Return the score of a pruned trial as text."""
     if score.objective == LOG_LOSS:
         return f"val_log_loss {score.log_loss:.3f}"
     name = "val_auc" if score.value == score.auc else "objective"

@@ -1,4 +1,4 @@
-"""What a discriminator alone knows: real faces it never saw, and fakes nobody showed it."""
+"""The discriminator of a GAN as a judge of real faces it never saw and of fakes of a store."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ _CLIPS_AT_A_TIME = 16
 
 @dataclasses.dataclass(frozen=True)
 class RealAccuracy:
-    """Shares of real faces that a discriminator takes for real.
+    """Shares of real faces that a discriminator classifies as real.
 
-    Where it takes those it trained on for real and held-out ones not, it knows them by heart.
+    If it recognises its training faces and rejects held-out ones, it has memorised the training
+    faces.
 
     Attributes:
-        train: of the faces it was trained on.
-        held_out: of faces of other people.
+        train: Share of its training faces.
+        held_out: Share of faces of other people.
     """
 
     train: float
@@ -38,16 +39,17 @@ def real_accuracy(
     held_out: npt.NDArray[np.float32],
     generated: npt.NDArray[np.float32],
 ) -> RealAccuracy:
-    """How a discriminator tells real faces from generated ones.
+    """Return how well a discriminator separates real faces from generated ones.
 
-    Real is a logit above the middle between the means of training and of generated faces: the
-    Wasserstein loss has no zero of its own.
+    A face counts as real if its logit is above the middle of the means of training faces and of
+    generated faces: the Wasserstein loss has no zero of its own.
 
     Args:
-        training: the pair.
-        train: uint8 (n, side, side, 3), of which as many as of the generated are taken.
-        held_out: in -1..1.
-        generated: in -1..1.
+        training: The pair of networks.
+        train: uint8 (n, side, side, 3); evenly spaced faces of it are used, at most one for each
+            generated face.
+        held_out: Faces in -1..1.
+        generated: Faces in -1..1.
     """
     few = np.linspace(0, len(train) - 1, min(len(train), len(generated))).astype(int)
     known, unknown, made = map(training.logits, (to_unit(train[few]), held_out, generated))
@@ -56,15 +58,15 @@ def real_accuracy(
 
 
 def detector_auc(judge: keras.Model, store: Store, split: str) -> float | None:
-    """AUC of a discriminator as a detector: its mean logit over the frames of a clip, low is fake.
+    """Return the AUC of a discriminator as a detector: a low mean logit over the frames means fake.
 
     Args:
-        judge: faces in -1..1 to a logit.
-        store: open.
-        split: whose clips, at most :data:`MAX_CLIPS` evenly spaced.
+        judge: Network from faces in -1..1 to a logit.
+        store: An open store.
+        split: Name of the split; at most :data:`MAX_CLIPS` evenly spaced clips are used.
 
     Returns:
-        The AUC, or ``None`` where the split has clips of one label alone.
+        The AUC, or ``None`` if all clips of the split have one label.
     """
     rows = store.rows(split)
     rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), MAX_CLIPS)).astype(int)]
@@ -77,7 +79,7 @@ def detector_auc(judge: keras.Model, store: Store, split: str) -> float | None:
 def clip_logits(
     judge: keras.Model, store: Store, rows: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64]:
-    """Mean logit over the frames of each clip: float64 (len(rows),), high for real."""
+    """Return the mean logit over the frames of each clip: float64 (len(rows),), high for real."""
     side, length = judge.input_shape[1], store.clip_shape[0]
     found = []
     for start in range(0, len(rows), _CLIPS_AT_A_TIME):

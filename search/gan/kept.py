@@ -1,4 +1,4 @@
-"""What the GAN stage leaves to the stages after it."""
+"""Results of the GAN stage that later stages use."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class KeptGan:
     """Files of a kept pair.
 
     Attributes:
-        trial: its number.
-        generator, discriminator: the models.
+        trial: Number of the trial.
+        generator, discriminator: Model files.
     """
 
     trial: int
@@ -32,7 +32,7 @@ class KeptGan:
 
 
 def best_gan(run: RunDirectory) -> KeptGan | None:
-    """The kept pair of lowest KID, or ``None`` where the stage has completed no trial."""
+    """Return the kept pair of lowest KID, or ``None`` if the stage has completed no trial."""
     if not run.root.is_dir():
         return None
     for trial in studies.best(studies.open_study(run.journal, GAN)):
@@ -43,13 +43,13 @@ def best_gan(run: RunDirectory) -> KeptGan | None:
 
 
 def missing_gan_note(config: RunConfig) -> str | None:
-    """What detectors must do without since the GAN stage has left nothing; call after that stage.
+    """Return a line about the missing GAN stream; call after the GAN stage.
 
     Returns:
-        A line that says so, or ``None``.
+        The line, or ``None`` if the stage kept a pair or none is needed.
 
     Raises:
-        UserError: no stream is left.
+        UserError: No stream is left.
     """
     if GAN_STREAM not in config.space.streams or not config.gan.trials:
         return None
@@ -63,10 +63,10 @@ def missing_gan_note(config: RunConfig) -> str | None:
 
 
 def kept_generator(config: RunConfig) -> Path | None:
-    """The generator of the best GAN trial of a run; ``None`` where there is none.
+    """Return the generator of the best GAN trial of a run; ``None`` if there is none.
 
     Raises:
-        UserError: there is none, and ``training.gan_fakes`` asks for one.
+        UserError: There is none, and ``training.gan_fakes`` asks for one.
     """
     run = RunDirectory(config.run_dir)
     kept = best_gan(run) if config.gan.trials else None
@@ -81,13 +81,13 @@ def kept_generator(config: RunConfig) -> Path | None:
 
 
 def load_walks(config: RunConfig, frames: int) -> Walks:
-    """Faces along latent walks of that generator, made once and kept beside it.
+    """Return faces along latent walks of the kept generator, computed once and stored beside it.
 
     Args:
-        config: of the run; its GAN stage has a complete trial.
-        frames: of a walk.
+        config: Run configuration; its GAN stage has a complete trial.
+        frames: Frames of a walk.
     """
-    # It computes the faces with TensorFlow, which the calling process need not have.
+    # This imports TensorFlow, which other functions of this module do not need.
     from search.gan.latent_walks import generated_walks
 
     generator = kept_generator(config)

@@ -1,4 +1,4 @@
-"""Smooth walks through the latent space of a kept generator, as pictures on disk."""
+"""Smooth walks through the latent space of a kept generator, stored as pictures on disk."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from artifacts.run_directory import replacing
 from search.gan.faces import Faces, to_pixels
 
-# How far on its arc to another face a walk goes: a person who moves, not one who becomes another.
+# Share of the arc to another face: the person moves, but does not become another person.
 _EXTENT = (0.05, 0.35)
 _ANCHORS = 3
 _WALKS_AT_A_TIME = 16
@@ -22,16 +22,17 @@ _WALKS_AT_A_TIME = 16
 def generated_walks(
     generator: Path, folder: Path, *, frames: int, count: int = 256, seed: int = 0
 ) -> Faces:
-    """Faces along latent walks of a generator, computed once and then read from disk.
+    """Return faces along latent walks of a generator, computed once and then read from disk.
 
-    A process that reads them needs neither the generator nor TensorFlow's memory.
+    A process that reads them needs neither the generator nor the memory of TensorFlow.
 
     Args:
-        generator: a kept ``generator.keras``.
-        folder: for the file, which is named after the generator's content and the other arguments.
+        generator: A kept ``generator.keras``.
+        folder: Folder of the file, whose name contains a digest of the generator and the other
+            arguments.
         frames: T of a walk.
-        count: of walks.
-        seed: of the latents.
+        count: Number of walks.
+        seed: Seed of the latents.
 
     Returns:
         uint8 (count, T, side, side, 3), mapped from the file.
@@ -57,32 +58,35 @@ def generated_walks(
 
 
 def latent_walk(latent: int, frames: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    """A smooth walk of normal latents: float32 (frames, latent).
+    """Return a smooth walk of normal latents: float32 (frames, latent).
 
-    Through three of them that lie near each other, each a part of the arc away from the first
-    (spherical interpolation; White, Sampling Generative Networks, 2016).
+    It passes through three latents that are close to each other. The second and the third lie on
+    the arcs from the first to other random latents (spherical interpolation; White, Sampling
+    Generative Networks, 2016).
     """
     first, *others = rng.normal(size=(_ANCHORS, latent))
     anchors = [first, *(slerp(first, other, rng.uniform(*_EXTENT)) for other in others)]
-    places = np.linspace(0, len(anchors) - 1, frames)
-    legs = np.minimum(places.astype(int), len(anchors) - 2)
+    positions = np.linspace(0, len(anchors) - 1, frames)
+    legs = np.minimum(positions.astype(int), len(anchors) - 2)
     walk = [
-        slerp(anchors[leg], anchors[leg + 1], place - leg)
-        for leg, place in zip(legs, places, strict=True)
+        slerp(anchors[leg], anchors[leg + 1], position - leg)
+        for leg, position in zip(legs, positions, strict=True)
     ]
     return np.stack(walk).astype(np.float32)
 
 
 def slerp(
-    a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], place: float
+    a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], fraction: float
 ) -> npt.NDArray[np.float64]:
-    """The latent at ``place`` in 0..1 on the arc from one to another."""
+    """Return the latent at ``fraction`` in 0..1 of the arc from one latent to another."""
     lengths = np.linalg.norm(a), np.linalg.norm(b)
     angle = np.arccos(np.clip(a @ b / (lengths[0] * lengths[1]), -1.0, 1.0))
     if angle < 1e-6:
-        return (1 - place) * a + place * b
-    towards = np.sin((1 - place) * angle) * a / lengths[0] + np.sin(place * angle) * b / lengths[1]
-    return ((1 - place) * lengths[0] + place * lengths[1]) * towards / np.sin(angle)
+        return (1 - fraction) * a + fraction * b
+    towards = (
+        np.sin((1 - fraction) * angle) * a / lengths[0] + np.sin(fraction * angle) * b / lengths[1]
+    )
+    return ((1 - fraction) * lengths[0] + fraction * lengths[1]) * towards / np.sin(angle)
 
 
 def _mapped(path: Path) -> Faces:

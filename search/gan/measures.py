@@ -1,4 +1,4 @@
-"""How good a set of generated faces is: its distance to real ones, and how far it spreads."""
+"""Quality of generated faces: their distance to real ones, and their variety."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from data_prep.errors import DfsearchError
 
 Features = npt.NDArray[np.float64]
 
-# Blocks that the standard error of KID is estimated from.
+# Number of blocks for the standard error of KID.
 BLOCKS = 8
-# Distances of generated faces relative to those of real ones; below them it has collapsed.
+# Distances of generated faces relative to real ones; below them the generator has collapsed.
 COLLAPSED_PAIRWISE = 0.1
 COLLAPSED_NEAREST = 0.02
-# Reports in a row that a collapse must last for.
+# Consecutive reports with a collapse that end the training.
 PATIENCE = 2
-# Faces of one set, at most; kernels are matrices of their square.
+# Largest number of faces in a set; the kernel matrices grow with its square.
 MOST_COMPARED = 1024
 COMPONENTS = 64
 _BATCH = 256
 
 
 class ModeCollapseError(DfsearchError):
-    """The generator gives almost the same face, or a few faces, for every latent."""
+    """The generator makes almost the same face, or a few faces, from every latent."""
 
 
 @dataclasses.dataclass(frozen=True)
 class FaceMeasures:
-    """Generated faces against real ones.
+    """Measures of generated faces against real ones.
 
     Attributes:
         kid: :func:`kid` to held-out real faces; lowest best.
-        kid_error: its standard error.
-        pairwise: mean distance between two of them, relative to real faces.
-        nearest: median distance of one to its nearest neighbour among them, relative to as many
-            real faces.
+        kid_error: Its standard error.
+        pairwise: Mean distance between two generated faces, relative to real faces.
+        nearest: Median distance of a generated face to its nearest neighbour among them, relative
+            to the same number of real faces.
     """
 
     kid: float
@@ -48,16 +48,16 @@ class FaceMeasures:
 
 
 class FaceMeasure:
-    """Compares generated faces with real ones in the features of one network.
+    """Comparison of generated faces with real ones, in the features of one network.
 
-    Features of a random network say the same many times over, most of it brightness. So they are
-    turned to their principal components over the real faces of the training split, at most 64 and
-    four faces to each, and these are scaled to deviation 1: the kernel of KID sees all alike.
+    Features of a random network are redundant, and most of their variance is brightness. So they
+    are projected on their principal components over the real faces of the training split, at most
+    64, with at least four faces for each. Components are scaled to deviation 1, so that all have
+    equal weight in the kernel of KID.
 
     Args:
-        network: faces float (side, side, 3) in -1..1 to features (F,).
-        train, held_out: real faces, float32 (n, side, side, 3); neighbours in a clip are
-            neighbours here.
+        network: Faces float (side, side, 3) in -1..1 to features (F,).
+        train, held_out: Real faces, float32 (n, side, side, 3); faces of one clip are neighbours.
     """
 
     def __init__(
@@ -71,22 +71,22 @@ class FaceMeasure:
         self._mean = features.mean(axis=0)
         _, lengths, axes = np.linalg.svd(features - self._mean, full_matrices=False)
         kept = max(1, min(COMPONENTS, len(features) // 4))
-        # What no real face moves says nothing.
+        # Components without variance over the real faces carry no information.
         kept = min(kept, max(1, int((lengths > 1e-6 * max(lengths[0], 1e-9)).sum())))
         deviations = np.maximum(lengths[:kept], 1e-9) / np.sqrt(len(features))
-        self._turn = axes[:kept].T / deviations
-        self._train, self._held_out = self._turned(features), self.features(held_out)
+        self._projection = axes[:kept].T / deviations
+        self._train, self._held_out = self._projected(features), self.features(held_out)
 
     def features(self, faces: npt.NDArray[np.float32]) -> Features:
-        """Scaled principal components (n, F) of faces."""
-        return self._turned(self._raw(faces))
+        """Return the scaled principal components (n, F) of faces."""
+        return self._projected(self._raw(faces))
 
     def __call__(self, faces: npt.NDArray[np.float32]) -> FaceMeasures:
-        """Compare generated faces float32 (n, side, side, 3), n at least 2."""
+        """Return measures of generated faces float32 (n, side, side, 3), n at least 2."""
         return self.compared(self.features(faces))
 
     def compared(self, found: Features) -> FaceMeasures:
-        """Compare faces by their :meth:`features`."""
+        """Return measures of faces given their :meth:`features`."""
         count = min(len(found), len(self._train))
         ours, theirs = distances(found[:count]), distances(_evenly(self._train, count))
         return FaceMeasures(
@@ -100,25 +100,25 @@ class FaceMeasure:
         found = self._network.predict(faces, batch_size=_BATCH, verbose=0)
         return np.asarray(found, np.float64)
 
-    def _turned(self, features: Features) -> Features:
-        return np.asarray((features - self._mean) @ self._turn)
+    def _projected(self, features: Features) -> Features:
+        return np.asarray((features - self._mean) @ self._projection)
 
 
 class CollapseCheck:
-    """Looks at every report of a GAN for mode collapse.
+    """Check of every report of a GAN for mode collapse.
 
-    One report may show faces that are still alike; what lasts for :data:`PATIENCE` of them, or
-    is so at the end, is a collapse.
+    Faces of an early report may still be alike. A collapse lasts for :data:`PATIENCE` reports, or
+    is present in the last one.
     """
 
     def __init__(self) -> None:
         self._alike = 0
 
-    def look(self, measured: FaceMeasures, *, last: bool) -> None:
-        """Take notice of one report.
+    def check(self, measured: FaceMeasures, *, last: bool) -> None:
+        """Check one report.
 
         Raises:
-            ModeCollapseError: the faces have collapsed.
+            ModeCollapseError: The faces have collapsed.
         """
         pairwise, nearest = measured.pairwise, measured.nearest
         if pairwise >= COLLAPSED_PAIRWISE and nearest >= COLLAPSED_NEAREST:
@@ -133,15 +133,15 @@ class CollapseCheck:
             else ("nearest generated faces differ", nearest, COLLAPSED_NEAREST)
         )
         raise ModeCollapseError(
-            f"{what} {found:.3f} times as much as real ones, at least {least} is wanted"
+            f"{what} by {found:.3f} of the distance between real faces, expected at least {least}"
         )
 
 
 def kid(a: Features, b: Features) -> float:
-    """Kernel inception distance of two feature sets (n, d) and (m, d); 0 for equal distributions.
+    """Return the kernel inception distance of two feature sets (n, d) and (m, d).
 
-    The unbiased squared maximum mean discrepancy with the kernel (x.y / d + 1)^3 (Binkowski et
-    al., Demystifying MMD GANs, 2018); being unbiased, it falls below 0 by chance.
+    The unbiased squared maximum mean discrepancy with the kernel (x.y / d + 1)^3 (Binkowski et al.,
+    Demystifying MMD GANs, 2018). It is 0 on average for equal distributions, and can be negative.
     """
     x, y = a.astype(np.float64), b.astype(np.float64)
     n, m = len(x), len(y)
@@ -151,10 +151,10 @@ def kid(a: Features, b: Features) -> float:
 
 
 def kid_error(a: Features, b: Features) -> float:
-    """Standard error of :func:`kid`, from disjoint blocks of both sets.
+    """Return the standard error of :func:`kid`, from disjoint blocks of both sets.
 
-    Blocks are of neighbours, so that frames of one clip, which are alike, stay together. With
-    fewer than four of either there is none: NaN.
+    Blocks are of neighbours, so that frames of one clip, which are alike, stay together. With fewer
+    than four faces in either set the error is NaN.
     """
     blocks = min(BLOCKS, len(a) // 2, len(b) // 2)
     if blocks < 2:
@@ -164,7 +164,7 @@ def kid_error(a: Features, b: Features) -> float:
 
 
 def distances(features: Features) -> tuple[float, float]:
-    """Mean distance between two of (n, d), and median distance to the nearest other."""
+    """Return the mean distance between two of (n, d), and the median one to the nearest other."""
     squares = np.square(features).sum(axis=1)
     squared = squares[:, None] + squares - 2 * features @ features.T
     apart = np.sqrt(np.maximum(squared, 0))
@@ -175,8 +175,8 @@ def distances(features: Features) -> tuple[float, float]:
 
 
 def _evenly(features: Features, count: int) -> Features:
-    places = np.linspace(0, len(features) - 1, min(len(features), count)).astype(int)
-    return np.asarray(features[places])
+    rows = np.linspace(0, len(features) - 1, min(len(features), count)).astype(int)
+    return np.asarray(features[rows])
 
 
 def _cubic(p: Features, q: Features) -> Features:

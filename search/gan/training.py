@@ -1,4 +1,4 @@
-"""One GAN in training: steps of both networks, the averaged generator, and signs of divergence."""
+"""Training of one GAN: steps of both networks, averaged weights, and checks for divergence."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ from spaces.gan.losses import discriminator_loss, generator_loss, gradient_penal
 from spaces.gan.networks import discriminator, generator
 
 AVERAGING = 0.999
-# A loss beyond this is on its way to infinity.
+# A larger loss counts as exploded.
 EXPLODED = 1e4
-_LOOK_EVERY = 25
+_CHECK_EVERY = 25
 
 
 class GanDivergedError(DfsearchError):
-    """A network of a GAN holds numbers that are none, or its loss has exploded."""
+    """A network of a GAN holds NaN or infinite numbers, or its loss has exploded."""
 
 
 class GanTraining:
     """Generator and discriminator, trained against each other on real faces.
 
-    Beside the generator that trains stands one whose weights are the exponential moving average of
-    its weights, which gives better faces (Yazici et al., The Unusual Effectiveness of Averaging in
-    GAN Training, 2019). Half of the real faces a discriminator sees are mirrored.
+    A second generator holds the exponential moving average of the trained generator's weights,
+    which gives better faces (Yazici et al., The Unusual Effectiveness of Averaging in GAN Training,
+    2019). Half of the real faces that the discriminator sees are mirrored.
 
     Args:
-        choices: of the pair and its training.
-        faces: real ones, uint8 (n, side, side, 3).
-        seed: of weights, latents and order.
+        choices: Choices of the pair and its training.
+        faces: Real faces, uint8 (n, side, side, 3).
+        seed: Seed of weights, latents and order.
 
     Attributes:
-        generator: the one that trains.
-        averaged: the one to use.
-        discriminator: high for real.
-        steps: of the discriminator, so far.
+        generator: Trained generator.
+        averaged: Averaged generator, the one to use.
+        discriminator: Logits, high for real.
+        steps: Steps of the discriminator so far.
     """
 
     def __init__(self, choices: GanChoices, faces: Faces, seed: int) -> None:
@@ -59,17 +59,17 @@ class GanTraining:
         self._train_discriminator, self._train_generator = self._compiled()
 
     def advance(self, steps: int) -> dict[str, float]:
-        """Train for so many steps of the discriminator; mean losses by network.
+        """Train for a number of steps of the discriminator; return mean losses by network.
 
         The generator takes one step for every ``critic_steps`` of the discriminator.
 
         Raises:
-            GanDivergedError: either network has diverged.
+            GanDivergedError: Either network has diverged.
         """
         losses: dict[str, list[float]] = {"discriminator": [], "generator": []}
         for _ in range(steps):
-            picked = self._rng.integers(0, len(self._faces), self.choices.batch_size)
-            loss = self._train_discriminator(tf.constant(to_unit(self._faces[picked])))
+            chosen = self._rng.integers(0, len(self._faces), self.choices.batch_size)
+            loss = self._train_discriminator(tf.constant(to_unit(self._faces[chosen])))
             losses["discriminator"].append(float(loss))
             self.steps += 1
             if self.steps % self.choices.critic_steps == 0:
@@ -77,22 +77,22 @@ class GanTraining:
                 losses["generator"].append(float(self._train_generator(self._decay())))
             for name, found in losses.items():
                 self._check_loss(name, found[-1:])
-            if self.steps % _LOOK_EVERY == 0:
+            if self.steps % _CHECK_EVERY == 0:
                 self._check_weights()
         self._check_weights()
         return {name: float(np.mean(found)) for name, found in losses.items() if found}
 
     def generated(self, latents: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Faces of the averaged generator: float32 (n, side, side, 3) in -1..1."""
+        """Return faces of the averaged generator: float32 (n, side, side, 3) in -1..1."""
         faces: npt.NDArray[np.float32] = self.averaged.predict(latents, batch_size=256, verbose=0)
         return faces
 
     def logits(self, faces: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """What the discriminator says of faces in -1..1: float32 (n,), high for real."""
+        """Return logits of the discriminator for faces in -1..1: float32 (n,), high for real."""
         return np.asarray(self.discriminator.predict(faces, batch_size=256, verbose=0))[:, 0]
 
     def _decay(self) -> tf.Tensor:
-        """Of the average; a short training averages over less."""
+        """Return the decay of the average; a short training averages over fewer steps."""
         steps = self._generator_steps
         return tf.constant(min(AVERAGING, (1 + steps) / (10 + steps)), tf.float32)
 
@@ -113,7 +113,7 @@ class GanTraining:
                 )
 
     def _compiled(self) -> tuple[Callable[..., tf.Tensor], Callable[..., tf.Tensor]]:
-        """One update of the discriminator on real faces, and one of the generator."""
+        """Return one update of the discriminator on real faces, and one of the generator."""
         choices, make, judge = self.choices, self.generator, self.discriminator
         # No momentum under the Wasserstein loss (Gulrajani et al., 2017).
         beta = 0.0 if choices.loss == "wasserstein" else 0.5
@@ -122,15 +122,15 @@ class GanTraining:
         make_optimizer.build(make.trainable_variables)
         judge_optimizer.build(judge.trainable_variables)
 
-        def seen(faces: tf.Tensor) -> tf.Tensor:
+        def shown(faces: tf.Tensor) -> tf.Tensor:
             return augmented(faces) if choices.augmented else faces
 
-        def drawn() -> tf.Tensor:
+        def random_faces() -> tf.Tensor:
             return make(tf.random.normal((choices.batch_size, choices.latent)), training=True)
 
         @tf.function
         def train_discriminator(real: tf.Tensor) -> tf.Tensor:
-            real, fake = seen(flipped(real)), seen(drawn())
+            real, fake = shown(flipped(real)), shown(random_faces())
             with tf.GradientTape() as tape:
                 both = judge(tf.concat([real, fake], axis=0), training=True)
                 loss = discriminator_loss(choices.loss, *tf.split(both, 2))
@@ -143,7 +143,7 @@ class GanTraining:
         @tf.function
         def train_generator(decay: tf.Tensor) -> tf.Tensor:
             with tf.GradientTape() as tape:
-                loss = generator_loss(choices.loss, judge(seen(drawn()), training=False))
+                loss = generator_loss(choices.loss, judge(shown(random_faces()), training=False))
             gradients = tape.gradient(loss, make.trainable_variables)
             make_optimizer.apply(gradients, make.trainable_variables)
             for mean, now in zip(self.averaged.variables, make.variables, strict=True):

@@ -113,7 +113,7 @@ def _train(choices: GanChoices, config: RunConfig, store: Store, trial: OpenTria
                 "held_out_accuracy": accuracy.held_out,
             }
         )
-        watch.look(measured, last=report == REPORTS)
+        watch.check(measured, last=report == REPORTS)
         trial.optuna.report(measured.kid, report)
         if report < REPORTS and trial.optuna.should_prune():
             raise optuna.TrialPruned(f"kid {measured.kid:.4f} after {training.steps} steps")

@@ -93,16 +93,16 @@ def test_a_few_faces_repeated_are_a_collapse_that_only_neighbours_show(
     assert found.pairwise > COLLAPSED_PAIRWISE
     assert found.nearest < COLLAPSED_NEAREST
     with pytest.raises(ModeCollapseError, match=r"nearest generated faces differ 0\.000 times"):
-        CollapseCheck().look(found, last=True)
+        CollapseCheck().check(found, last=True)
 
 
 def test_one_bad_report_is_forgiven_and_two_in_a_row_are_not() -> None:
     good, bad = FaceMeasures(1.0, 0.1, 0.9, 0.9), FaceMeasures(1.0, 0.1, 0.01, 0.9)
     watch = CollapseCheck()
     for measured in (bad, good, bad):
-        watch.look(measured, last=False)
-    with pytest.raises(ModeCollapseError, match=r"generated faces differ 0\.010 times as much"):
-        watch.look(bad, last=False)
+        watch.check(measured, last=False)
+    with pytest.raises(ModeCollapseError, match=r"generated faces differ by 0\.010 of the distance"):
+        watch.check(bad, last=False)
     with pytest.raises(ModeCollapseError):
-        CollapseCheck().look(bad, last=True)
-    CollapseCheck().look(good, last=True)
+        CollapseCheck().check(bad, last=True)
+    CollapseCheck().check(good, last=True)
