@@ -117,7 +117,7 @@ def test_a_flat_clip_gives_a_finite_pseudo_fake() -> None:
 def test_a_copy_is_moved_by_a_pixel_at_least_however_small_the_clip(
     clip, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pseudo_fakes, "with_sharpness", lambda frames, *_: frames)
+    monkeypatch.setattr(pseudo_fakes, "set_sharpness", lambda frames, *_: frames)
     tiny = with_grey(np.stack([cv2.resize(frame[..., :3], (16, 16)) for frame in clip[:1]]))
     for frames, mask in many(tiny, None, 30):
         assert (frames[mask > 0.2] != tiny[mask > 0.2]).any()

@@ -110,7 +110,7 @@ def test_tickets_on_a_server_are_claimed_by_one_each(on_server: Path) -> None:
         "import sys, pathlib; from artifacts.stages import ARCHITECTURE\n"
         "from search.studies import study as studies; from search.trials import queue\n"
         "study = studies.open_study(pathlib.Path(sys.argv[1]), ARCHITECTURE)\n"
-        "while (trial := queue.claim(study)) is not None:\n"
+        "while (trial := queue.claim_trial(study)) is not None:\n"
         "    study.tell(trial, trial.suggest_float('x', 0, 1))"
     )
     both = [subprocess.Popen([sys.executable, "-c", code, str(on_server)]) for _ in range(2)]

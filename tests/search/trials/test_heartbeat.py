@@ -29,8 +29,8 @@ def wait_for(condition: Callable[[], bool]) -> None:
 def sleeper(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A process that beats in a file of the test's folder, and does nothing else."""
     code = (
-        "import pathlib, sys, time; from search.trials.heartbeat import beating\n"
-        "with beating(pathlib.Path(sys.argv[1]), 0.05): time.sleep(600)"
+        "import pathlib, sys, time; from search.trials.heartbeat import keep_heartbeat\n"
+        "with keep_heartbeat(pathlib.Path(sys.argv[1]), 0.05): time.sleep(600)"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "heartbeat")])
     yield process

@@ -175,7 +175,7 @@ def test_workers_of_two_processes_share_the_tickets(study: optuna.Study, tmp_pat
         "import sys, pathlib; from artifacts.stages import ARCHITECTURE\n"
         "from search.studies import study as studies; from search.trials import queue\n"
         "study = studies.open_study(pathlib.Path(sys.argv[1]), ARCHITECTURE)\n"
-        "while (trial := queue.claim(study)) is not None: study.tell(trial, 0.5)"
+        "while (trial := queue.claim_trial(study)) is not None: study.tell(trial, 0.5)"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "studies.log")]
     both = [subprocess.Popen(command) for _ in range(2)]

@@ -268,11 +268,11 @@ def joined(config: RunConfig) -> Iterator[Callable[[], subprocess.Popen[bytes]]]
         "from search.studies import study as studies; from search.trials import queue\n"
         "from search.trials import heartbeat\n"
         "study = studies.open_study(pathlib.Path(sys.argv[1]) / 'studies.log', ARCHITECTURE)\n"
-        "while (trial := queue.claim(study)) is None: time.sleep(0.05)\n"
+        "while (trial := queue.claim_trial(study)) is None: time.sleep(0.05)\n"
         "trial.set_user_attr('host', sys.argv[2])\n"
         "folder = pathlib.Path(sys.argv[1]) / 'trials' / 'architecture' / str(trial.number)\n"
         "folder.mkdir(parents=True)\n"
-        "with heartbeat.beating(folder / 'heartbeat', 0.2): time.sleep(3)\n"
+        "with heartbeat.keep_heartbeat(folder / 'heartbeat', 0.2): time.sleep(3)\n"
         "study.tell(trial, 0.5)\n"
     )
 
