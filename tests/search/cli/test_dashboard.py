@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import signal
@@ -43,12 +44,17 @@ def _content(folder: Path) -> dict[str, bytes]:
 def test_it_serves_studies_and_artifacts_until_interrupted(run: RunDirectory) -> None:
     before = _content(run.root)
     command = [sys.executable, "-m", "search.cli", "dashboard", str(run.root)]
-    with subprocess.Popen(
-        [*command, "--port", "0", "--no-browser"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as served:
+    with (
+        subprocess.Popen(
+            [*command, "--port", "0", "--no-browser"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as served,
+        contextlib.ExitStack() as at_end,
+    ):
+        # Leaving the block waits for the process, so a failed assertion has to kill it.
+        at_end.callback(served.kill)
         assert served.stdout is not None
         line = served.stdout.readline()
         found = re.search(r"(http://127\.0\.0\.1:\d+)/ \(Ctrl-C ends it\)", line)
