@@ -1,4 +1,4 @@
-"""What became of a run's ensemble: who is in it, what it is worth, whether it was exported."""
+"""Ensemble of a run: its members, its scores and whether it was exported."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ from typing import Any
 
 import pydantic
 
-from artifacts.records import TrialRecord
+from artifacts.records import (
+    Description,
+    ModelCost,
+    TrainingEffort,
+    TrialRecord,
+    ValidationFigures,
+)
 from artifacts.run_directory import RunDirectory, write_text
 from data_prep.errors import UserError
 
@@ -21,10 +27,10 @@ class Member(_Part):
     """One model of an ensemble.
 
     Attributes:
-        stage, trial: which trial trained it.
-        weight: in the mean of probabilities; those of an ensemble have the sum 1.
-        objective: what it is worth alone on the same validation samples.
-        hyperparameters: of the trial.
+        stage, trial: The trial that trained it.
+        weight: Weight in the mean of probabilities; the weights of an ensemble add up to 1.
+        objective: Score of the member alone on the same validation samples.
+        hyperparameters: Hyperparameters of the trial.
     """
 
     stage: str
@@ -35,7 +41,7 @@ class Member(_Part):
 
     @property
     def name(self) -> str:
-        """Of the trial and of its folder: ``architecture/3``."""
+        """Name of the trial and of its folder: ``architecture/3``."""
         return f"{self.stage}/{self.trial}"
 
 
@@ -43,14 +49,13 @@ class EnsembleRecord(_Part):
     """An ensemble of kept trials, in ``ensemble.json`` and in the certificate.
 
     Attributes:
-        members: heaviest first; a single one where no mean of several was better, none where it
-            failed.
-        objective: of the mean of probabilities, on validation; before calibration.
-        validation: what that is made of, by the names of leaderboard columns.
-        params: weights of the merged model.
-        seconds: to score the candidates and choose.
-        exported: whether it became the model of the run.
-        reason: why, or why not.
+        members: Heaviest first; one if no mean of several was better, none if it failed.
+        objective: Score of the mean of probabilities on validation, before calibration.
+        validation: Figures behind the objective, by the names of leaderboard columns.
+        params: Weights of the merged model.
+        seconds: Time to score the candidates and select.
+        exported: Whether it became the model of the run.
+        reason: Why it was exported, or why not.
     """
 
     members: tuple[Member, ...] = ()
@@ -61,24 +66,29 @@ class EnsembleRecord(_Part):
     exported: bool = False
     reason: str
 
-    def row(self) -> TrialRecord:
-        """The ensemble as a row of the leaderboard; its hyperparameters are members' weights."""
+    def trial_record(self) -> TrialRecord:
+        """Return the record of the ensemble; its hyperparameters are the weights of members."""
         found = self.validation
+        weights = {member.name: member.weight for member in self.members}
         return TrialRecord(
-            rank=None,
             stage=STAGE,
             trial=0,
             state="complete" if self.members else "failed",
-            val_auc=found.get("val_auc"),
-            val_log_loss=found.get("val_log_loss"),
-            kid=None,
-            params=self.params,
-            seconds=self.seconds,
             reason=self.reason,
-            hyperparameters={member.name: member.weight for member in self.members},
-            objective=self.objective,
-            val_pseudo_auc=found.get("val_pseudo_auc"),
-            val_pair_ranking=found.get("val_pair_ranking"),
+            hyperparameters=weights,
+            validation=ValidationFigures(
+                objective=self.objective,
+                auc=found.get("val_auc"),
+                log_loss=found.get("val_log_loss"),
+                pseudo_auc=found.get("val_pseudo_auc"),
+                pair_ranking=found.get("val_pair_ranking"),
+            ),
+            cost=ModelCost(params=self.params),
+            effort=TrainingEffort(seconds=self.seconds),
+            description=Description(
+                what=" + ".join(f"{weight:.2f} {name}" for name, weight in weights.items()),
+                lineage=", ".join(weights),
+            ),
         )
 
     def write(self, run: RunDirectory) -> None:
@@ -86,14 +96,15 @@ class EnsembleRecord(_Part):
         write_text(run.ensemble, self.model_dump_json(indent=2) + "\n")
 
 
-def ensemble_rows(run: RunDirectory) -> list[TrialRecord]:
-    """The leaderboard row of a run's ensemble; none where it made none, or not yet.
+def read_ensembles(run: RunDirectory) -> list[TrialRecord]:
+    """Return the record of a run's ensemble; an empty list if the run has none yet.
 
     Raises:
         UserError: ``ensemble.json`` is damaged.
     """
     try:
-        return [EnsembleRecord.model_validate_json(run.ensemble.read_bytes()).row()]
+        text = run.ensemble.read_bytes()
+        return [EnsembleRecord.model_validate_json(text).trial_record()]
     except FileNotFoundError:
         return []
     except (OSError, pydantic.ValidationError) as error:

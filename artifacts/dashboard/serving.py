@@ -16,8 +16,8 @@ from optuna.trial import FrozenTrial
 
 from artifacts.dashboard.files import RunArtifacts
 from artifacts.dashboard.view import View
-from artifacts.leaderboard.descriptions import Architectures, architectures_of, told
-from artifacts.records import ranked
+from artifacts.leaderboard.descriptions import Architectures
+from artifacts.leaderboard.trials import architecture_choices, record_trial
 from artifacts.run_directory import RunDirectory
 from artifacts.stages import ARCHITECTURE, TRAINING
 from data_prep.errors import UserError
@@ -68,7 +68,7 @@ def application(run: RunDirectory, storage: BaseStorage, studies: Mapping[str, s
         known = trials
         if stage == TRAINING.name and grounds is not None:
             known = storage.get_all_trials(storage.get_study_id_from_name(grounds), deepcopy=False)
-        return _added(files, stage, trials, architectures_of(ranked({ARCHITECTURE.name: known})))
+        return _added(files, stage, trials, architecture_choices(known))
 
     view = View(storage, stages, added)
     if not any(view.get_all_trials(study._study_id, False) for study in view.get_all_studies()):
@@ -131,14 +131,14 @@ def _added(
     """Artifacts and notes of trials, under the keys by which the dashboard looks for them."""
     found: dict[str, Any] = {}
     artifacts = files.of_stage(stage, [trial.number for trial in trials])
-    ids = {trial.number: trial._trial_id for trial in trials}
-    for record in ranked({stage: trials}):
-        trial = ids[record.trial]
-        for artifact in artifacts[record.trial]:
-            found[f"dashboard:artifacts:{trial}:{artifact.id}"] = artifact.told
-        record = told(record, architectures)
-        origin = f"made from {record.lineage}" if record.lineage else ""
-        if note := "; ".join(filter(None, [record.what, origin, record.reason])):
-            found[f"dashboard:{trial}:note_ver"] = 1
-            found[f"dashboard:{trial}:note_str:0"] = note
+    for trial in trials:
+        number = trial._trial_id
+        for artifact in artifacts[trial.number]:
+            found[f"dashboard:artifacts:{number}:{artifact.id}"] = artifact.told
+        record = record_trial(stage, trial, architectures)
+        words = record.description
+        origin = f"made from {words.lineage}" if words.lineage else ""
+        if note := "; ".join(filter(None, [words.what, origin, record.reason])):
+            found[f"dashboard:{number}:note_ver"] = 1
+            found[f"dashboard:{number}:note_str:0"] = note
     return found

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from artifacts.records import UNTRAINED, TrialRecord
+from artifacts.leaderboard.rows import Row
 from data_prep.errors import UserError
 
 ALL = "all"
@@ -22,55 +22,55 @@ class Column:
     Attributes:
         name: of the field, as in JSON and CSV.
         head: above the column.
-        cell: the words of a record; empty where there is nothing to say.
+        cell: the words of a row; empty where there is nothing to say.
         justify: which side they stand on.
         least: where they may take several lines, how narrow these may be; 0 where they may not.
     """
 
     name: str
     head: str
-    cell: Callable[[TrialRecord], str]
+    cell: Callable[[Row], str]
     justify: Literal["left", "right"] = "right"
     least: int = 0
 
 
-def columns(wanted: Sequence[str], records: Sequence[TrialRecord] = ()) -> list[Column]:
+def columns(wanted: Sequence[str], rows: Sequence[Row] = ()) -> list[Column]:
     """The columns of these names, in this order.
 
     Args:
-        wanted: names; ``all`` alone is every column in which one of the records has something.
-        records: that are shown.
+        wanted: names; ``all`` alone is every column in which one of the rows has something.
+        rows: that are shown.
 
     Raises:
         UserError: there is none of a name.
     """
     if list(wanted) == [ALL]:
-        return [one for one in COLUMNS.values() if any(map(one.cell, records))]
+        return [one for one in COLUMNS.values() if any(map(one.cell, rows))]
     for name in wanted:
         if name not in COLUMNS:
             raise UserError(f"no column {name}; there are {', '.join(COLUMNS)} and all")
     return [COLUMNS[name] for name in wanted]
 
 
-def usual(records: Sequence[TrialRecord]) -> list[Column]:
+def usual(rows: Sequence[Row]) -> list[Column]:
     """The columns that answer most questions and fit a terminal of 100 characters.
 
     Where ranks do not follow the AUC alone, one has the score that they follow; where a search had
     two objectives, the second and the front; where runs are compared, the run. These take the
     place of the seconds.
     """
-    detectors = [record for record in records if record.rank is not None]
-    cost = next((record.cost for record in detectors if record.cost), "")
+    detectors = [row for row in rows if row.rank is not None]
+    cost = next((row.record.cost.objective for row in detectors if row.record.cost.objective), "")
     names = ["rank", "trial", "state", "val_auc"]
-    if any(record.run for record in records):
+    if any(row.run for row in rows):
         # Their ranks follow the AUC.
         names.insert(1, "run")
-    elif any(record.objective not in (None, record.val_auc) for record in records):
+    elif any(row.field("objective") not in (None, row.field("val_auc")) for row in rows):
         names.insert(3, "objective")
     if cost:
         names += [cost, "on_front"]
     names.append("params")
-    if cost != "latency_ms" and any(record.latency_ms is not None for record in records):
+    if cost != "latency_ms" and any(row.record.cost.latency_ms is not None for row in rows):
         names.append("latency_ms")
     if len(names) <= _ROOM:
         names.append("seconds")
@@ -93,58 +93,63 @@ def counted(value: int | None) -> str:
     return str(value)
 
 
-def told_auc(record: TrialRecord) -> str:
+def told_auc(row: Row) -> str:
     """The AUC with its interval: ``0.912 [0.80, 0.98]``; of a GAN its KID."""
-    if record.val_auc is None:
-        return "" if record.kid is None else f"KID {record.kid:.3f}"
-    edges = record.val_auc_ci
-    return number(record.val_auc, 3) + (f" [{edges[0]:.2f}, {edges[1]:.2f}]" if edges else "")
+    auc, kid = row.record.validation.auc, row.record.gan.kid
+    if auc is None:
+        return "" if kid is None else f"KID {kid:.3f}"
+    edges = None if row.standing is None else row.standing.interval
+    return number(auc, 3) + (f" [{edges[0]:.2f}, {edges[1]:.2f}]" if edges else "")
 
 
-def _rank(record: TrialRecord) -> str:
-    tied = "=" if record.tied_with_best and record.rank != 1 else ""
-    return " ".join(filter(None, ["" if record.rank is None else str(record.rank), tied]))
+def _rank(row: Row) -> str:
+    tied = "=" if row.is_tied and row.rank != 1 else ""
+    return " ".join(filter(None, ["" if row.rank is None else str(row.rank), tied]))
 
 
-def _trial(record: TrialRecord) -> str:
-    return "no training" if record.stage == UNTRAINED else f"{record.stage} {record.trial}"
+def _trial(row: Row) -> str:
+    return "no training" if row.is_baseline else f"{row.stage} {row.record.trial}"
 
 
-def _state(record: TrialRecord) -> str:
-    return "" if record.stage == UNTRAINED else record.state
+def _state(row: Row) -> str:
+    return "" if row.is_baseline else row.record.state
 
 
-def _epochs(record: TrialRecord) -> str:
+def _epochs(row: Row) -> str:
     """How many, of how many where it had fewer than asked."""
-    done, asked = record.epochs, record.epochs_asked
+    done, asked = row.record.effort.epochs, row.record.effort.epochs_asked
     if done is None or asked is None or done >= asked:
         return "" if done is None else str(done)
     return f"{done} of {asked}"
 
 
-def _methods(record: TrialRecord) -> str:
+def _methods(row: Row) -> str:
     """The AUC of each method that was left out, the lowest first."""
-    methods = sorted((record.method_auc or {}).items(), key=lambda found: found[1])
+    methods = sorted((row.record.validation.method_auc or {}).items(), key=lambda found: found[1])
     return ", ".join(f"{method} {auc:.3f}" for method, auc in methods)
 
 
-def _what(record: TrialRecord) -> str:
+def _what(row: Row) -> str:
     """What it tried, what it scored on methods it was not trained on, and its reason."""
-    left_out = _methods(record)
-    said = [record.what, f"left out: {left_out}" if left_out else "", record.reason]
+    left_out = _methods(row)
+    said = [
+        row.record.description.what,
+        f"left out: {left_out}" if left_out else "",
+        row.record.reason,
+    ]
     return "; ".join(filter(None, said))
 
 
-def _field(name: str, digits: int) -> Callable[[TrialRecord], str]:
-    return lambda record: number(getattr(record, name), digits)
+def _field(name: str, digits: int) -> Callable[[Row], str]:
+    return lambda row: number(row.field(name), digits)
 
 
-def _text(name: str) -> Callable[[TrialRecord], str]:
-    return lambda record: str(getattr(record, name))
+def _text(name: str) -> Callable[[Row], str]:
+    return lambda row: str(row.field(name))
 
 
-def _whole(name: str) -> Callable[[TrialRecord], str]:
-    return lambda record: "" if getattr(record, name) is None else str(getattr(record, name))
+def _whole(name: str) -> Callable[[Row], str]:
+    return lambda row: "" if row.field(name) is None else str(row.field(name))
 
 
 _COLUMNS = (
@@ -161,16 +166,16 @@ _COLUMNS = (
     Column("method_auc", "left out", _methods, "left", least=20),
     Column("kid", "KID", _field("kid", 3)),
     Column("detector_auc", "discriminator AUC", _field("detector_auc", 3)),
-    Column("params", "params", lambda record: counted(record.params)),
+    Column("params", "params", lambda row: counted(row.record.cost.params)),
     Column("file_mb", "MB", _field("file_mb", 2)),
     Column("latency_ms", "ms", _field("latency_ms", 1)),
     Column("peak_mb", "peak MB", _field("peak_mb", 0)),
-    Column("on_front", "front", lambda record: "*" if record.on_front else "", "left"),
+    Column("on_front", "front", lambda row: "*" if row.on_front else "", "left"),
     Column("seconds", "s", _field("seconds", 0)),
     Column("epochs", "epochs", _epochs),
     Column("best_epoch", "best epoch", _whole("best_epoch")),
     Column("lineage", "made from", _text("lineage"), "left"),
-    Column("streams", "streams", lambda record: " + ".join(record.streams), "left"),
+    Column("streams", "streams", lambda row: " + ".join(row.record.description.streams), "left"),
     Column("backbone", "backbone", _text("backbone"), "left"),
     Column("reason", "reason", _text("reason"), "left", least=24),
     Column("what", "what", _what, "left", least=20),

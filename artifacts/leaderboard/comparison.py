@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 
-from artifacts.leaderboard.load import Leaderboard, judged, key, notes_on
+from artifacts.leaderboard.load import Leaderboard, notes_on
+from artifacts.leaderboard.rows import Row, rank_rows
 from artifacts.leaderboard.validation_split import Scores
-from artifacts.records import UNTRAINED, TrialRecord, placed
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
 
@@ -32,30 +31,29 @@ def check_same_store(runs: Mapping[str, RunDirectory]) -> None:
 
 
 def compare(boards: Mapping[str, Leaderboard]) -> Leaderboard:
-    """One leaderboard of several runs on the same store.
+    """Return one leaderboard of several runs on the same store.
 
     Runs may have optimised different objectives, so ranks follow the validation AUC, then the
-    log-loss. What needs no training stands there once, and belongs to no run.
+    log-loss. The baselines are listed once and belong to no run.
 
     Args:
-        boards: by the names of the runs; at least one.
+        boards: Leaderboards by the names of the runs; at least one.
     """
-    records: list[TrialRecord] = []
+    rows: list[Row] = []
     scores: dict[str, Scores] = {}
     split = next((board.split for board in boards.values() if board.split is not None), None)
-    has_untrained = False
+    has_baselines = False
     for name, board in boards.items():
-        for record in board.records:
-            if record.stage == UNTRAINED and has_untrained:
+        for row in board.rows:
+            if row.is_baseline and has_baselines:
                 continue
-            ours = record if record.stage == UNTRAINED else dataclasses.replace(record, run=name)
-            records.append(ours)
-            if split is not None and record.name in board.scores:
-                scores[key(ours)] = board.scores[record.name]
-        has_untrained = any(record.stage == UNTRAINED for record in records)
-    records = placed(records, by_auc=True)
+            ours = Row(row.record, "" if row.is_baseline else name, row.on_front)
+            rows.append(ours)
+            if split is not None and row.name in board.scores:
+                scores[ours.key] = board.scores[row.name]
+        has_baselines = any(row.is_baseline for row in rows)
+    rows = rank_rows(rows, split, scores, by_auc=True)
     notes = [note for board in boards.values() if board.split is None for note in board.notes]
     if split is not None:
-        records = judged(records, split, scores)
-        notes += notes_on(records, split)
-    return Leaderboard(tuple(records), tuple(dict.fromkeys(notes)), split, scores)
+        notes += notes_on(rows, split)
+    return Leaderboard(tuple(rows), tuple(dict.fromkeys(notes)), split, scores)

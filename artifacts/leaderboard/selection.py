@@ -8,9 +8,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from artifacts.leaderboard.board import FIELDS
 from artifacts.leaderboard.columns import ALL
-from artifacts.records import TrialRecord
+from artifacts.leaderboard.rows import FIELDS, Row
 from data_prep.errors import UserError
 
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
@@ -67,9 +66,9 @@ class Condition:
             condition._number()
         return condition
 
-    def is_met(self, record: TrialRecord) -> bool:
+    def is_met(self, row: Row) -> bool:
         """Whether a row meets it; one without a value never does."""
-        value = getattr(record, self.field)
+        value = row.field(self.field)
         if value is None or value == "":
             return False
         compare = _OPERATORS[self.operator]
@@ -116,34 +115,34 @@ def check_field(name: str) -> None:
 
 
 def selected(
-    records: Sequence[TrialRecord],
+    rows: Sequence[Row],
     conditions: Sequence[Condition] = (),
     sort: str = "",
     top: int | None = None,
     *,
     backwards: bool = False,
-) -> list[TrialRecord]:
-    """The records that meet every condition, sorted, the first of them.
+) -> list[Row]:
+    """Return the first rows that meet every condition, sorted.
 
     Args:
-        records: in the order of merit, which is kept where nothing else is asked and among equals.
-        conditions: that a record must meet.
-        sort: a field; the best first where it has a better side, else the lowest; records without
-            a value come last.
-        top: so many at most.
-        backwards: the other way round.
+        rows: Rows best first; that order is kept by default and among equals.
+        conditions: Conditions that a row must meet.
+        sort: A field: the best first if it has a better side, else the lowest; rows without a
+            value come last.
+        top: Largest number of rows.
+        backwards: Whether to reverse the order.
 
     Raises:
-        UserError: there is no such field, or it cannot be compared.
+        UserError: The field does not exist or cannot be compared.
     """
-    found = [record for record in records if all(one.is_met(record) for one in conditions)]
+    found = [row for row in rows if all(one.is_met(row) for one in conditions)]
     if sort:
         check_field(sort)
-        known = [record for record in found if getattr(record, sort) not in (None, "")]
-        unknown = [record for record in found if getattr(record, sort) in (None, "")]
+        known = [row for row in found if row.field(sort) not in (None, "")]
+        unknown = [row for row in found if row.field(sort) in (None, "")]
         downwards = (sort in _MORE_IS_BETTER) != backwards
         try:
-            known.sort(key=lambda record: getattr(record, sort), reverse=downwards)
+            known.sort(key=lambda row: row.field(sort), reverse=downwards)
         except TypeError:
             raise UserError(f"--sort {sort}: its values have no order") from None
         found = known + unknown

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from artifacts.records import UNTRAINED, TrialRecord
+from artifacts.leaderboard.rows import Row as BoardRow
+from artifacts.records import BASELINE
 from artifacts.report.parts import (
     Cell,
     Column,
@@ -21,29 +22,29 @@ from artifacts.report.parts import (
 )
 
 
-def board_parts(records: Sequence[TrialRecord], notes: Sequence[str] = ()) -> list[Part]:
+def board_parts(rows: Sequence[BoardRow], notes: Sequence[str] = ()) -> list[Part]:
     """The rows of the leaderboard as they are ranked, with the columns that have any content.
 
     Args:
-        records: in the order of merit.
+        rows: in the order of merit.
         notes: what a reader should know of them.
     """
-    if not records:
+    if not rows:
         return [Missing("Leaderboard", "no trial has begun yet.")]
-    scored = any(record.objective not in (None, record.val_auc) for record in records)
+    scored = any(row.field("objective") not in (None, row.field("val_auc")) for row in rows)
     columns = [
         (column, cell)
         for column, cell in _COLUMNS
-        if any(cell(record).text for record in records) and (scored or column.name != _SCORE)
+        if any(cell(row).text for row in rows) and (scored or column.name != _SCORE)
     ]
-    rows = [Row(tuple(cell(record) for _, cell in columns), _mark(record)) for record in records]
+    shown = [Row(tuple(cell(row) for _, cell in columns), _mark(row)) for row in rows]
     told = (
         "All scores are of the validation split. Trials marked as tied with the best cannot be "
         "told from it on these people (paired bootstrap over identity groups)."
     )
     if scored:
         told += f" Ranks follow the {_SCORE} that the search optimised, which is more than the AUC."
-    if any(record.stage == UNTRAINED for record in records):
+    if any(row.is_baseline for row in rows):
         told += (
             " Rows named untrained are quantities of the clips, such as sharpness, that tell fakes "
             "from reals without any training: a model below them is not worth its training."
@@ -51,70 +52,71 @@ def board_parts(records: Sequence[TrialRecord], notes: Sequence[str] = ()) -> li
     return [
         Paragraph(told),
         Table(
-            f"{len(records)} rows, best first. A button in the head of a column sorts by it.",
+            f"{len(rows)} rows, best first. A button in the head of a column sorts by it.",
             tuple(column for column, _ in columns),
-            tuple(rows),
+            tuple(shown),
             sortable=True,
         ),
         *([Items(tuple(re.sub("^=", "tied:", note) for note in notes))] if notes else []),
     ]
 
 
-def name_of(record: TrialRecord) -> str:
+def name_of(row: BoardRow) -> str:
     """Such as ``training 3``, or ``untrained: sharpness``."""
-    if record.stage == UNTRAINED:
-        return f"{UNTRAINED}: {quantity_of(record)}"
-    return f"{record.stage} {record.trial}"
+    if row.is_baseline:
+        return f"{BASELINE}: {quantity_of(row)}"
+    return f"{row.stage} {row.record.trial}"
 
 
-def quantity_of(record: TrialRecord) -> str:
+def quantity_of(row: BoardRow) -> str:
     """Which quantity an untrained row is."""
-    return str(record.hyperparameters.get("quantity", record.trial)).replace("_", " ")
+    return str(row.record.hyperparameters.get("quantity", row.record.trial)).replace("_", " ")
 
 
-def _mark(record: TrialRecord) -> str:
-    if record.stage == UNTRAINED:
+def _mark(row: BoardRow) -> str:
+    if row.is_baseline:
         return "untrained"
-    if record.rank == 1:
+    if row.rank == 1:
         return "best"
-    return "" if record.state == "complete" else "poor"
+    return "" if row.record.state == "complete" else "poor"
 
 
-def _tied(record: TrialRecord) -> Cell:
-    if record.rank == 1:
+def _tied(row: BoardRow) -> Cell:
+    if row.rank == 1:
         return Cell("best", 0)
-    return Cell("tied", 1) if record.tied_with_best else Cell("")
+    return Cell("tied", 1) if row.is_tied else Cell("")
 
 
-def _epochs(record: TrialRecord) -> Cell:
-    if record.epochs is None:
+def _epochs(row: BoardRow) -> Cell:
+    done, planned = row.record.effort.epochs, row.record.effort.epochs_asked
+    if done is None:
         return Cell("")
-    asked = "" if record.epochs_asked in (None, record.epochs) else f" of {record.epochs_asked}"
-    return Cell(f"{record.epochs}{asked}", record.epochs)
+    asked = "" if planned in (None, done) else f" of {planned}"
+    return Cell(f"{done}{asked}", done)
 
 
-def _what(record: TrialRecord) -> Cell:
-    what = "" if record.stage == UNTRAINED else record.what
-    return Cell("; ".join(filter(None, [what, record.reason])))
+def _what(row: BoardRow) -> Cell:
+    what = "" if row.is_baseline else row.record.description.what
+    return Cell("; ".join(filter(None, [what, row.record.reason])))
 
 
 _SCORE = "score"
-_COLUMNS: tuple[tuple[Column, Callable[[TrialRecord], Cell]], ...] = (
-    (Column("trial", number=False), lambda record: Cell(name_of(record))),
-    (Column("rank"), lambda record: count(record.rank)),
-    (Column("state", number=False), lambda record: Cell(record.state)),
-    (Column(_SCORE), lambda record: number(record.objective)),
-    (Column("AUC"), lambda record: with_interval(record.val_auc, record.val_auc_ci)),
+_COLUMNS: tuple[tuple[Column, Callable[[BoardRow], Cell]], ...] = (
+    (Column("trial", number=False), lambda row: Cell(name_of(row))),
+    (Column("rank"), lambda row: count(row.rank)),
+    (Column("state", number=False), lambda row: Cell(row.record.state)),
+    (Column(_SCORE), lambda row: number(row.field("objective"))),
+    (Column("AUC"), lambda row: with_interval(row.field("val_auc"), row.field("val_auc_ci"))),
     (Column("against the best", number=False), _tied),
-    (Column("EER"), lambda record: number(record.val_eer)),
-    (Column("log-loss"), lambda record: number(record.val_log_loss)),
-    (Column("KID"), lambda record: number(record.kid)),
-    (Column("parameters"), lambda record: count(record.params)),
-    (Column("file, MB"), lambda record: number(record.file_mb, 2)),
-    (Column("ms a clip"), lambda record: number(record.latency_ms, 1)),
-    (Column("peak, MB"), lambda record: number(record.peak_mb, 0)),
-    (Column("seconds"), lambda record: number(record.seconds, 0)),
+    (Column("EER"), lambda row: number(row.field("val_eer"))),
+    (Column("log-loss"), lambda row: number(row.field("val_log_loss"))),
+    (Column("KID"), lambda row: number(row.field("kid"))),
+    (Column("parameters"), lambda row: count(row.field("params"))),
+    (Column("file, MB"), lambda row: number(row.field("file_mb"), 2)),
+    (Column("ms a clip"), lambda row: number(row.field("latency_ms"), 1)),
+    (Column("peak, MB"), lambda row: number(row.field("peak_mb"), 0)),
+    (Column("seconds"), lambda row: number(row.field("seconds"), 0)),
     (Column("epochs"), _epochs),
-    (Column("made of", number=False), lambda record: Cell(record.lineage)),
+    (Column("made of", number=False), lambda row: Cell(row.field("lineage"))),
     (Column("what it was", number=False), _what),
 )

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from artifacts.certificate import Certificate
+from artifacts.leaderboard.rows import Row
 from artifacts.metrics.metrics import Evaluation
-from artifacts.records import UNTRAINED, TrialRecord
 from artifacts.report.board import name_of, quantity_of
 from artifacts.report.parts import (
     Code,
@@ -37,7 +37,7 @@ _UNEVEN_COVERAGE = 0.05
 
 
 def summary_parts(
-    records: Sequence[TrialRecord],
+    rows: Sequence[Row],
     certificate: Certificate | str,
     judged: Evaluation | None,
     audit: Audit | str,
@@ -45,19 +45,19 @@ def summary_parts(
     """What the model is, whether it is good beside what needs no training, what to beware of.
 
     Args:
-        records: of the leaderboard, best first.
+        rows: Rows of the leaderboard, best first.
         certificate: of the model, or why there is none.
         judged: the figures it is judged by; None where there is no model.
         audit: of the store, or why there is none.
     """
-    best = next((record for record in records if record.rank == 1), None)
-    untrained = next((record for record in records if record.stage == UNTRAINED), None)
+    best = next((row for row in rows if row.rank == 1), None)
+    untrained = next((row for row in rows if row.is_baseline), None)
     warnings: list[Part] = [
         Heading("What to be careful about"),
-        Items(_warnings(records, judged, audit)),
+        Items(_warnings(rows, judged, audit)),
     ]
     if isinstance(certificate, str) or judged is None:
-        return [Missing("No model yet", str(certificate)), *_so_far(records, best), *warnings]
+        return [Missing("No model yet", str(certificate)), *_so_far(rows, best), *warnings]
     beside = _beside(certificate, judged, untrained)
     cards = [*_cards(judged), *([] if beside is None else [beside.card])]
     return [
@@ -68,33 +68,27 @@ def summary_parts(
     ]
 
 
-def _so_far(records: Sequence[TrialRecord], best: TrialRecord | None) -> list[Part]:
-    complete = sum(record.state == "complete" and record.stage != UNTRAINED for record in records)
+def _so_far(rows: Sequence[Row], best: Row | None) -> list[Part]:
+    complete = sum(row.record.state == "complete" and not row.is_baseline for row in rows)
     told = f"{complete} trials are complete so far."
-    if best is not None and best.val_auc is not None:
+    if best is not None and best.record.validation.auc is not None:
         told += (
             f" The best is {name_of(best)} with a validation AUC of "
-            f"{interval_text(best.val_auc, best.val_auc_ci)}: {best.what}."
+            f"{interval_text(best.record.validation.auc, best.field('val_auc_ci'))}: "
+            f"{best.record.description.what}."
         )
     return [Paragraph(told)]
 
 
-def _what_it_is(certificate: Certificate, best: TrialRecord | None) -> str:
+def _what_it_is(certificate: Certificate, best: Row | None) -> str:
     frames, height, width, _ = certificate.input.shape
     origin = certificate.origin
     what = f"of {origin.stage} trial {origin.trial}"
     if certificate.ensemble is not None and certificate.ensemble.exported:
         what = f"the mean of {len(certificate.ensemble.members)} trials"
-    elif (
-        best is not None
-        and best.what
-        and (best.stage, best.trial)
-        == (
-            origin.stage,
-            origin.trial,
-        )
-    ):
-        what += f" ({best.what})"
+    elif best is not None and best.name == f"{origin.stage}/{origin.trial}":
+        words = best.record.description.what
+        what += f" ({words})" if words else ""
     beside = "".join(f" and {name}" for name in certificate.modalities)
     return (
         f"A detector that looks at {frames} frames of {height} by {width} pixels{beside} and says "
@@ -138,22 +132,21 @@ class _Beside:
     verdict: str
 
 
-def _beside(
-    certificate: Certificate, judged: Evaluation, untrained: TrialRecord | None
-) -> _Beside | None:
+def _beside(certificate: Certificate, judged: Evaluation, untrained: Row | None) -> _Beside | None:
     """On the clips that were tested, where that was measured, else on validation."""
     if judged.untrained is not None:
         # Of a damaged certificate these may be anything.
         with contextlib.suppress(KeyError, TypeError, ValueError, IndexError):
             return _on_tested(judged.untrained)
-    if untrained is None or untrained.val_auc is None:
+    auc = None if untrained is None else untrained.record.validation.auc
+    if untrained is None or auc is None:
         return None
     name, ours = quantity_of(untrained), certificate.validation.auc
     word = f"{name}, AUC on validation; the model has {ours:.3f} there"
-    tied = untrained.tied_with_best
+    tied = untrained.is_tied
     return _Beside(
-        (_WITHOUT, f"{untrained.val_auc:.3f}", word),
-        _against(name, ours - untrained.val_auc, None if tied is None else not tied),
+        (_WITHOUT, f"{auc:.3f}", word),
+        _against(name, ours - auc, None if tied is None else not tied),
     )
 
 
@@ -199,10 +192,10 @@ def _is_it_good(certificate: Certificate, judged: Evaluation, beside: _Beside | 
 
 
 def _warnings(
-    records: Sequence[TrialRecord], judged: Evaluation | None, audit: Audit | str
+    rows: Sequence[Row], judged: Evaluation | None, audit: Audit | str
 ) -> tuple[str, ...]:
     told = [] if isinstance(audit, str) else _on_data(audit)
-    ties = sum(record.tied_with_best is True and record.rank != 1 for record in records)
+    ties = sum(row.is_tied is True and row.rank != 1 for row in rows)
     if ties:
         told.append(
             f"{ties} rows of the leaderboard are tied with the best: which is first is luck."

@@ -11,10 +11,9 @@ from typing import TypeVar
 
 from artifacts.certificate import Certificate
 from artifacts.evaluation.request import Assessment, recorded
-from artifacts.leaderboard import load as loading
-from artifacts.leaderboard.load import Leaderboard
+from artifacts.leaderboard.load import Leaderboard, load
+from artifacts.leaderboard.rows import Row
 from artifacts.metrics.metrics import Evaluation
-from artifacts.records import TrialRecord
 from artifacts.report.board import board_parts
 from artifacts.report.checks import (
     matched_part,
@@ -120,7 +119,7 @@ def gather(
         return Material(
             run=run,
             trials=trials,
-            board=trials if isinstance(trials, str) else _or_why(lambda: loading.load(run, trials)),
+            board=trials if isinstance(trials, str) else _or_why(lambda: load(run, trials)),
             certificate=certificate,
             scores=scores,
             tested=_or_why(lambda: recorded(run)),
@@ -165,7 +164,7 @@ def page_of(material: Material) -> Page:
         section(
             "summary",
             "Summary",
-            summary_parts(_records(material), certificate, _evaluation(material), material.audit),
+            summary_parts(_rows(material), certificate, _evaluation(material), material.audit),
         ),
         section("leaderboard", "Leaderboard", _board(material)),
         section("search", "Search", search_parts(material.trials)),
@@ -188,14 +187,14 @@ def page_of(material: Material) -> Page:
     )
 
 
-def _records(material: Material) -> tuple[TrialRecord, ...]:
-    return () if isinstance(material.board, str) else material.board.records
+def _rows(material: Material) -> tuple[Row, ...]:
+    return () if isinstance(material.board, str) else material.board.rows
 
 
 def _board(material: Material) -> list[Part]:
     if isinstance(material.board, str):
         return [Missing("Leaderboard", material.board)]
-    return board_parts(material.board.records, material.board.notes)
+    return board_parts(material.board.rows, material.board.notes)
 
 
 def _evaluation(material: Material) -> Evaluation | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from artifacts import quiet
 from artifacts.certificate import Certificate
 from artifacts.leaderboard import board as leaderboard
-from artifacts.leaderboard import load as loading
+from artifacts.leaderboard.load import load
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
 from data_prep.preparation.prepare import Execution, PreparationProgress, prepare
@@ -64,8 +64,8 @@ def run_demo(run_dir: Path, seed: int) -> None:
         run(configuration.resolve(settings), progress_of_run)
 
     directory = RunDirectory(run_dir)
-    board = loading.load(directory, studies.trials(directory.journal))
-    console.print(leaderboard.to_table(board.records, f"{run_dir} (SYNTHETIC data)"))
+    board = load(directory, studies.trials(directory.journal))
+    console.print(leaderboard.to_table(board.rows, f"{run_dir} (SYNTHETIC data)"))
     for note in board.notes:
         console.print(note, markup=False)
     test = Certificate.read(directory).test

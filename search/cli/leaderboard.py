@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from artifacts.leaderboard.columns import Column
     from artifacts.leaderboard.load import Leaderboard
-    from artifacts.records import TrialRecord
+    from artifacts.leaderboard.rows import Row
     from artifacts.run_directory import RunDirectory
 
 
@@ -61,33 +61,34 @@ def leaderboard(
     with reported():
         from artifacts.leaderboard import board
         from artifacts.leaderboard import columns as headed
+        from artifacts.leaderboard.rows import FIELDS
         from artifacts.leaderboard.selection import Condition, check_fields, selected
 
         if as_json + as_csv + as_markdown > 1:
             raise UserError("choose one of --json, --csv and --markdown")
         names, for_programs = listed(columns or ""), as_json or as_csv
-        fields = check_fields(names) if names and for_programs else board.FIELDS
+        fields = check_fields(names) if names and for_programs else FIELDS
         wanted = [Condition.parse(text) for text in conditions or ()]
         runs = _opened(run_dirs)
         found = _loaded(runs)
-        records: Sequence[TrialRecord] = found.records
+        rows: Sequence[Row] = found.rows
         if trial is not None:
             if len(runs) > 1:
                 raise UserError("--trial shows one trial of one run; name one run")
-            records = [board.find(records, trial)]
-        records = selected(records, wanted, sort, top, backwards=reverse)
-        shown = headed.columns(names, records) if names and not for_programs else None
+            rows = [board.find_row(rows, trial)]
+        rows = selected(rows, wanted, sort, top, backwards=reverse)
+        shown = headed.columns(names, rows) if names and not for_programs else None
         title = ", ".join(map(str, run_dirs))
         if as_json:
-            print_json(board.rows(records, fields))
+            print_json(board.to_dicts(rows, fields))
         elif as_csv:
-            print(board.to_csv(records, fields), end="")
+            print(board.to_csv(rows, fields), end="")
         elif as_markdown:
-            print(board.to_markdown(records, shown), end="")
+            print(board.to_markdown(rows, shown), end="")
         elif trial is not None:
-            _print_sheet(next(iter(runs.values())), records)
+            _print_sheet(next(iter(runs.values())), rows)
         else:
-            _print_table(records, title, shown, found.notes)
+            _print_table(rows, title, shown, found.notes)
 
 
 def _opened(run_dirs: Sequence[Path]) -> dict[str, RunDirectory]:
@@ -109,28 +110,28 @@ def _opened(run_dirs: Sequence[Path]) -> dict[str, RunDirectory]:
 
 
 def _loaded(runs: Mapping[str, RunDirectory]) -> Leaderboard:
-    from artifacts.leaderboard import load as loading
     from artifacts.leaderboard.comparison import compare
+    from artifacts.leaderboard.load import load
     from search.studies import study as studies
 
-    boards = {name: loading.load(run, studies.trials(run.journal)) for name, run in runs.items()}
+    boards = {name: load(run, studies.trials(run.journal)) for name, run in runs.items()}
     return compare(boards) if len(boards) > 1 else next(iter(boards.values()))
 
 
-def _print_sheet(run: RunDirectory, records: Sequence[TrialRecord]) -> None:
+def _print_sheet(run: RunDirectory, rows: Sequence[Row]) -> None:
     """One trial in full, if the conditions have left it."""
     from artifacts.histories import HISTORY
     from artifacts.leaderboard import board
     from search.cli.console import tables
 
-    for record in records:
-        path = run.trial(record.stage, record.trial) / HISTORY
+    for row in rows:
+        path = run.trial(row.stage, row.record.trial) / HISTORY
         history = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-        tables().print(board.to_sheet(record, history))
+        tables().print(board.to_sheet(row, history))
 
 
 def _print_table(
-    records: Sequence[TrialRecord],
+    rows: Sequence[Row],
     title: str,
     shown: Sequence[Column] | None,
     notes: Sequence[str],
@@ -139,7 +140,7 @@ def _print_table(
     from artifacts.leaderboard import board
     from search.cli.console import tables
 
-    console, table = tables(), board.to_table(records, title, shown)
+    console, table = tables(), board.to_table(rows, title, shown)
     if shown:
         wide = console.options.update(max_width=_WIDEST)
         console.width = max(console.width, console.measure(table, options=wide).maximum)

@@ -24,8 +24,8 @@ from artifacts.certificate import (
 )
 from artifacts.evaluation.final_test import open_test_split
 from artifacts.evaluation.scoring import score_split, videos_of
-from artifacts.leaderboard import board as leaderboard
-from artifacts.leaderboard import load as loading
+from artifacts.leaderboard.board import to_csv
+from artifacts.leaderboard.load import load
 from artifacts.metrics.metrics import best_threshold, calibrate
 from artifacts.models.inference import probabilities, read_inputs, score_clips
 from artifacts.models.picture import draw_model
@@ -184,8 +184,7 @@ def choose(config: RunConfig) -> Winner:
 
 def write_leaderboard(run: RunDirectory) -> None:
     """Write ``leaderboard.csv`` from all that is known of the trials and the ensemble."""
-    board = loading.load(run, studies.trials(run.journal))
-    write_text(run.leaderboard, leaderboard.to_csv(board.records))
+    write_text(run.leaderboard, to_csv(load(run, studies.trials(run.journal)).rows))
 
 
 def _better_of_trial_and_refit(

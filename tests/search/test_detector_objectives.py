@@ -17,6 +17,8 @@ from optuna.trial import TrialState
 
 from artifacts import records
 from artifacts.leaderboard import board as leaderboard
+from artifacts.leaderboard.rows import rank_rows
+from artifacts.leaderboard.trials import trial_rows
 from artifacts.run_directory import RunDirectory
 from artifacts.stages import ARCHITECTURE
 from data_prep.errors import UserError
@@ -136,8 +138,7 @@ def test_each_method_is_left_out_in_turn_and_the_worst_counts(
         rows = list(csv.DictReader(file))
     assert [row["without"] for row in rows] == [*np.repeat(METHODS, 2), "", ""]
     assert not (folder(config, 0) / CHECKPOINT).exists()
-    (record,) = records.ranked({"architecture": [trial]})
-    table = leaderboard.to_table([record], "run")
+    table = leaderboard.to_table(trial_rows({"architecture": [trial]}), "run")
     assert "left out: " in str(list(table.columns[-1].cells))
 
 
@@ -155,18 +156,18 @@ def test_two_objectives_make_a_front_and_are_pruned_by_the_first(
     assert all(trial.state == TrialState.COMPLETE for trial in trials)
     for trial in trials:
         assert trial.values == [trial.user_attrs["val_auc"], trial.user_attrs[cost]]
-    ranked = records.ranked({"architecture": trials})
-    front = {record.trial for record in ranked if record.on_front}
+    ranked = rank_rows(trial_rows({"architecture": trials}))
+    front = {row.record.trial for row in ranked if row.on_front}
     best = {
         trial.number
         for trial in studies.open_study(config.run_dir / "studies.log", ARCHITECTURE).best_trials
     }
     assert front == best
     assert ranked[0].rank == 1
-    assert ranked[0].val_auc == max(trial.values[0] for trial in trials)
+    assert ranked[0].record.validation.auc == max(trial.values[0] for trial in trials)
     heads = [column.header for column in leaderboard.to_table(ranked, "run").columns]
     assert {"MB", "front"} <= set(heads)
-    assert json.loads(json.dumps(leaderboard.rows(ranked)))[0]["on_front"] in (True, False)
+    assert json.loads(json.dumps(leaderboard.to_dicts(ranked)))[0]["on_front"] in (True, False)
     # The reports went to a study beside, which prunes.
     storage = optuna.storages.JournalStorage(
         optuna.storages.journal.JournalFileBackend(str(config.run_dir.resolve() / "studies.log"))

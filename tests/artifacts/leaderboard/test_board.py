@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import io
 import json
 from collections.abc import Callable
@@ -12,48 +11,49 @@ from typing import Any
 from rich.console import Console
 
 from artifacts.leaderboard import board as leaderboard
-from artifacts.records import TrialRecord
+from artifacts.leaderboard.rows import Row
 
-MakeRecord = Callable[..., TrialRecord]
+MakeRow = Callable[..., Row]
 
 
-def _text(records: list[TrialRecord], title: str = "runs/demo", width: int = 160) -> str:
+def _text(rows: list[Row], title: str = "runs/demo", width: int = 160) -> str:
     console = Console(file=io.StringIO(), width=width)
-    console.print(leaderboard.to_table(records, title))
+    console.print(leaderboard.to_table(rows, title))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
 
-def test_rows_hold_every_field_and_go_through_json(
-    records: list[TrialRecord], architecture: dict[str, Any]
+def test_dicts_hold_every_field_and_go_through_json(
+    rows: list[Row], architecture: dict[str, Any]
 ) -> None:
-    rows = leaderboard.rows(records)
-    assert json.loads(json.dumps(rows, allow_nan=False)) == rows
+    found = leaderboard.to_dicts(rows)
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
     needed = {"rank", "stage", "trial", "state", "val_auc", "params", "seconds", "reason"}
-    assert all(needed | {"hyperparameters"} <= set(row) for row in rows)
-    assert rows[0]["hyperparameters"] == architecture
+    assert all(needed | {"hyperparameters"} <= set(row) for row in found)
+    assert found[0]["hyperparameters"] == architecture
 
 
-def test_the_csv_parses_back(records: list[TrialRecord]) -> None:
-    found = list(csv.DictReader(io.StringIO(leaderboard.to_csv(records))))
-    assert len(found) == len(records)
-    for row, record in zip(found, records, strict=True):
-        assert row["stage"] == record.stage
-        assert int(row["trial"]) == record.trial
-        assert row["rank"] == ("" if record.rank is None else str(record.rank))
-        assert row["val_auc"] == ("" if record.val_auc is None else repr(record.val_auc))
-        assert row["reason"] == record.reason
-        assert json.loads(row["hyperparameters"]) == record.hyperparameters
+def test_the_csv_parses_back(rows: list[Row]) -> None:
+    found = list(csv.DictReader(io.StringIO(leaderboard.to_csv(rows))))
+    assert len(found) == len(rows)
+    for line, row in zip(found, rows, strict=True):
+        auc, record = row.record.validation.auc, row.record
+        assert line["stage"] == record.stage
+        assert int(line["trial"]) == record.trial
+        assert line["rank"] == ("" if row.rank is None else str(row.rank))
+        assert line["val_auc"] == ("" if auc is None else repr(auc))
+        assert line["reason"] == record.reason
+        assert json.loads(line["hyperparameters"]) == record.hyperparameters
 
 
-def test_no_records_are_a_table_and_a_csv_with_a_header_alone() -> None:
+def test_no_rows_are_a_table_and_a_csv_with_a_header_alone() -> None:
     assert list(csv.DictReader(io.StringIO(leaderboard.to_csv([])))) == []
     assert leaderboard.to_csv([]).startswith("rank,stage,trial,state,val_auc")
     assert "val AUC" in _text([])
 
 
-def test_the_table_shows_rank_score_and_what_was_tried(records: list[TrialRecord]) -> None:
-    lines = _text(records).splitlines()
+def test_the_table_shows_rank_score_and_what_was_tried(rows: list[Row]) -> None:
+    lines = _text(rows).splitlines()
     (first,) = (line for line in lines if "architecture 4" in line)
     for shown in ("1", "complete", "0.912", "12.3k", "6"):
         assert f" {shown} " in first
@@ -62,15 +62,15 @@ def test_the_table_shows_rank_score_and_what_was_tried(records: list[TrialRecord
 
 
 def test_what_is_tied_with_the_best_is_marked_and_a_score_without_training_has_no_rank(
-    make_record: MakeRecord,
+    make_row: MakeRow,
 ) -> None:
-    records = [
-        make_record(val_auc_ci=(0.801, 0.987), tied_with_best=True),
-        make_record(stage="untrained", trial=0, rank=None, tied_with_best=True, hyperparameters={}),
-        make_record(rank=2, trial=6, tied_with_best=True, latency_ms=12.34),
-        make_record(rank=3, trial=7, tied_with_best=False),
+    rows = [
+        make_row(val_auc_ci=(0.801, 0.987), tied_with_best=True),
+        make_row(stage="untrained", trial=0, rank=None, tied_with_best=True, hyperparameters={}),
+        make_row(rank=2, trial=6, tied_with_best=True, latency_ms=12.34),
+        make_row(rank=3, trial=7, tied_with_best=False),
     ]
-    first, untrained, second, third = _text(records).splitlines()[-5:-1]
+    first, untrained, second, third = _text(rows).splitlines()[-5:-1]
     assert "0.912 [0.80, 0.99]" in first
     assert "=" not in first
     assert untrained.split()[:3] == ["=", "no", "training"]
@@ -81,10 +81,10 @@ def test_what_is_tied_with_the_best_is_marked_and_a_score_without_training_has_n
 
 
 def test_markdown_keeps_a_row_in_a_line_and_its_letters_as_they_are(
-    records: list[TrialRecord],
+    rows: list[Row],
 ) -> None:
-    lines = leaderboard.to_markdown(records).splitlines()
-    assert len(lines) == 2 + len(records)
+    lines = leaderboard.to_markdown(rows).splitlines()
+    assert len(lines) == 2 + len(rows)
     cells = [line.replace("\\|", "").count("|") for line in lines]
     assert set(cells) == {cells[0]}
     assert "architecture 4" in lines[2]
@@ -92,34 +92,34 @@ def test_markdown_keeps_a_row_in_a_line_and_its_letters_as_they_are(
     assert r"shape \[none\]" in lines[-1]
 
 
-def test_brackets_in_a_reason_or_title_are_shown_as_they_are(records: list[TrialRecord]) -> None:
-    text = _text(records, title="runs/[/b]")
+def test_brackets_in_a_reason_or_title_are_shown_as_they_are(rows: list[Row]) -> None:
+    text = _text(rows, title="runs/[/b]")
     assert "runs/[/b]" in text
     assert "shape [none]" in text
     assert "[/x]" in text
 
 
-def test_the_table_fits_a_narrow_terminal(records: list[TrialRecord]) -> None:
-    assert all(len(line) <= 80 for line in _text(records, width=80).splitlines())
+def test_the_table_fits_a_narrow_terminal(rows: list[Row]) -> None:
+    assert all(len(line) <= 80 for line in _text(rows, width=80).splitlines())
 
 
-def test_nothing_is_cut_off_at_a_hundred_characters(make_record: MakeRecord) -> None:
-    record = make_record(
-        rank=12,
-        trial=99,
-        val_auc_ci=(0.801, 0.987),
-        tied_with_best=True,
-        params=3_433_549,
-        latency_ms=123.4,
-        seconds=1234,
-    )
+def test_nothing_is_cut_off_at_a_hundred_characters(make_row: MakeRow) -> None:
+    row: dict[str, Any] = {
+        "rank": 12,
+        "trial": 99,
+        "val_auc_ci": (0.801, 0.987),
+        "tied_with_best": True,
+        "params": 3_433_549,
+        "latency_ms": 123.4,
+        "seconds": 1234,
+    }
     cases = {
-        "1234": record,
-        "0.750": dataclasses.replace(record, objective=0.75),
-        "a-run-of": dataclasses.replace(record, run="a-run-of-which-the-name-is-long"),
+        "1234": row,
+        "0.750": row | {"objective": 0.75},
+        "a-run-of": row | {"run": "a-run-of-which-the-name-is-long"},
     }
     for beside, case in cases.items():
-        text = _text([case], width=100)
+        text = _text([make_row(**case)], width=100)
         assert "…" not in text
         first = ("12 =", "architecture 99", "complete", "0.912 [0.80, 0.99]", "3.4M", "123.4")
         assert all(f" {shown} " in text for shown in first)
@@ -127,18 +127,18 @@ def test_nothing_is_cut_off_at_a_hundred_characters(make_record: MakeRecord) -> 
 
 
 def test_the_score_has_a_column_where_ranks_follow_more_than_the_auc(
-    make_record: MakeRecord, records: list[TrialRecord]
+    make_row: MakeRow, rows: list[Row]
 ) -> None:
-    assert "score" not in _text(records)
-    scored = make_record(objective=0.654321, val_pseudo_auc=0.5, val_pair_ranking=0.6)
+    assert "score" not in _text(rows)
+    scored = make_row(objective=0.654321, val_pseudo_auc=0.5, val_pair_ranking=0.6)
     assert "score" in _text([scored])
     assert "0.654" in _text([scored])
 
 
-def test_a_sheet_shows_every_epoch_as_it_is(records: list[TrialRecord]) -> None:
+def test_a_sheet_shows_every_epoch_as_it_is(rows: list[Row]) -> None:
     history = "without,epoch,loss,val_auc\n[bold]Drawn[/],1,1.2345678901e-05,0.912345678901\n"
     console = Console(file=io.StringIO(), width=160)
-    console.print(leaderboard.to_sheet(records[0], history))
+    console.print(leaderboard.to_sheet(rows[0], history))
     assert isinstance(console.file, io.StringIO)
     (line,) = (line for line in console.file.getvalue().splitlines() if "Drawn" in line)
     assert line.split() == ["[bold]Drawn[/]", "1", "1.23e-05", "0.912345"]

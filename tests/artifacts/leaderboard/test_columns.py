@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 from collections.abc import Callable
 
@@ -11,19 +10,19 @@ from rich.console import Console
 
 from artifacts.leaderboard import board as leaderboard
 from artifacts.leaderboard import columns
-from artifacts.records import TrialRecord
+from artifacts.leaderboard.rows import FIELDS, Row
 from data_prep.errors import UserError
 
-MakeRecord = Callable[..., TrialRecord]
+MakeRow = Callable[..., Row]
 
 
 def test_chosen_columns_are_shown_in_their_order_and_unknown_ones_refused(
-    make_record: MakeRecord,
+    make_row: MakeRow,
 ) -> None:
     chosen = columns.columns(["trial", "epochs", "lineage"])
-    record = make_record(epochs=3, epochs_asked=6, lineage="architecture/1", what="small")
+    row = make_row(epochs=3, epochs_asked=6, lineage="architecture/1", what="small")
     console = Console(file=io.StringIO(), width=80)
-    console.print(leaderboard.to_table([record], "run", chosen))
+    console.print(leaderboard.to_table([row], "run", chosen))
     head, _, row = console.file.getvalue().splitlines()[2:5]  # type: ignore[attr-defined]
     assert head.split() == ["trial", "epochs", "made", "from"]
     assert row.split() == ["architecture", "4", "3", "of", "6", "architecture/1"]
@@ -31,15 +30,14 @@ def test_chosen_columns_are_shown_in_their_order_and_unknown_ones_refused(
         columns.columns(["trial", "speed"])
 
 
-def test_every_column_has_words_for_every_record(records: list[TrialRecord]) -> None:
+def test_every_column_has_words_for_every_row(rows: list[Row]) -> None:
     for column in columns.COLUMNS.values():
-        assert all(isinstance(column.cell(record), str) for record in records)
-    fields = {field.name for field in dataclasses.fields(TrialRecord)}
-    assert set(columns.COLUMNS) <= fields
+        assert all(isinstance(column.cell(row), str) for row in rows)
+    assert set(columns.COLUMNS) <= set(FIELDS)
 
 
-def test_all_columns_are_those_that_have_something_to_say(records: list[TrialRecord]) -> None:
-    names = [column.name for column in columns.columns(["all"], records)]
+def test_all_columns_are_those_that_have_something_to_say(rows: list[Row]) -> None:
+    names = [column.name for column in columns.columns(["all"], rows)]
     assert {"rank", "trial", "val_auc", "kid", "reason"} < set(names)
     assert not {"run", "peak_mb", "latency_ms"} & set(names)
     assert columns.columns(["all"], []) == []
@@ -54,7 +52,7 @@ def test_counts_are_short(count: int | None, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("record", "said"),
+    ("row", "said"),
     [
         ({"epochs": 6, "epochs_asked": 6}, "6"),
         ({"epochs": 3, "epochs_asked": 6}, "3 of 6"),
@@ -62,30 +60,29 @@ def test_counts_are_short(count: int | None, shown: str) -> None:
     ],
 )
 def test_epochs_are_told_beside_what_was_asked_only_where_they_differ(
-    make_record: MakeRecord, record: dict[str, int | None], said: str
+    make_row: MakeRow, row: dict[str, int | None], said: str
 ) -> None:
-    assert columns.COLUMNS["epochs"].cell(make_record(**record)) == said
+    assert columns.COLUMNS["epochs"].cell(make_row(**row)) == said
 
 
-def test_the_method_that_was_hardest_to_do_without_is_told_first(make_record: MakeRecord) -> None:
-    record = make_record(what="small", method_auc={"FaceSwap": 0.9, "Deepfakes": 0.6125})
-    said = columns.COLUMNS["what"].cell(record)
+def test_the_method_that_was_hardest_to_do_without_is_told_first(make_row: MakeRow) -> None:
+    row = make_row(what="small", method_auc={"FaceSwap": 0.9, "Deepfakes": 0.6125})
+    said = columns.COLUMNS["what"].cell(row)
     assert said == "small; left out: Deepfakes 0.613, FaceSwap 0.900"
     (column,) = columns.columns(["method_auc"])
-    assert column.cell(record) == "Deepfakes 0.613, FaceSwap 0.900"
+    assert column.cell(row) == "Deepfakes 0.613, FaceSwap 0.900"
 
 
-def _names(*records: TrialRecord) -> list[str]:
-    return [column.name for column in columns.usual(records)]
+def _names(*rows: Row) -> list[str]:
+    return [column.name for column in columns.usual(rows)]
 
 
-def test_what_is_usual_depends_on_what_was_searched_for(make_record: MakeRecord) -> None:
-    plain = make_record()
-    assert _names(plain) == ["rank", "trial", "state", "val_auc", "params", "seconds", "what"]
-    other = _names(dataclasses.replace(plain, objective=0.7))
+def test_what_is_usual_depends_on_what_was_searched_for(make_row: MakeRow) -> None:
+    assert _names(make_row()) == ["rank", "trial", "state", "val_auc", "params", "seconds", "what"]
+    other = _names(make_row(objective=0.7))
     assert other[3:5] == ["objective", "val_auc"]
-    fronted = _names(dataclasses.replace(plain, cost="latency_ms", latency_ms=12.0))
+    fronted = _names(make_row(cost="latency_ms", latency_ms=12.0))
     assert fronted[4:6] == ["latency_ms", "on_front"]
     assert fronted.count("latency_ms") == 1
-    assert _names(dataclasses.replace(plain, run="a"))[1] == "run"
+    assert _names(make_row(run="a"))[1] == "run"
     assert "seconds" not in fronted

@@ -13,11 +13,10 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from artifacts.ensemble_record import EnsembleRecord, Member
-from artifacts.leaderboard import load as loading
 from artifacts.leaderboard.comparison import check_same_store, compare
-from artifacts.leaderboard.load import Leaderboard
+from artifacts.leaderboard.load import Leaderboard, load
+from artifacts.leaderboard.rows import Row
 from artifacts.leaderboard.validation_split import SCORES, Untrained, ValidationSplit, write_scores
-from artifacts.records import TrialRecord
 from artifacts.run_directory import RunDirectory, write_json
 from data_prep.errors import UserError
 
@@ -98,34 +97,34 @@ def make_run(tmp_path: Path) -> Callable[..., RunDirectory]:
     return make
 
 
-def _by_name(board: Leaderboard) -> dict[str, TrialRecord]:
-    return {record.name: record for record in board.records}
+def _by_name(board: Leaderboard) -> dict[str, Row]:
+    return {row.name: row for row in board.rows}
 
 
 def test_rows_have_intervals_ties_and_scores_without_training_among_them(
     make_run: Callable[..., RunDirectory], trials: Trials
 ) -> None:
-    board = loading.load(make_run("run"), trials)
+    board = load(make_run("run"), trials)
     rows = _by_name(board)
     best, close, far = (rows[name] for name in ("training/0", "architecture/1", "architecture/0"))
     assert (best.rank, close.rank, far.rank) == (1, 2, 3)
-    assert (best.tied_with_best, close.tied_with_best, far.tied_with_best) == (True, True, False)
+    assert (best.is_tied, close.is_tied, far.is_tied) == (True, True, False)
     for row in (best, close, far):
-        assert row.val_auc is not None
-        assert row.val_auc_ci is not None
-        assert row.val_auc_ci[0] < row.val_auc < row.val_auc_ci[1]
-        assert row.val_eer is not None
-    untrained = [record for record in board.records if record.stage == "untrained"]
-    assert [record.hyperparameters["quantity"] for record in untrained] == [
+        assert row.field("val_auc") is not None
+        assert row.field("val_auc_ci") is not None
+        assert row.field("val_auc_ci")[0] < row.field("val_auc") < row.field("val_auc_ci")[1]
+        assert row.field("val_eer") is not None
+    untrained = [row for row in board.rows if row.stage == "untrained"]
+    assert [row.record.hyperparameters["quantity"] for row in untrained] == [
         "sharpness",
         "file_size",
         "width",
     ]
     sharpness, file_size, _ = untrained
-    assert sharpness.val_auc == _auc(SPLIT.untrained[1].scores)
-    assert sharpness.what == "sharpness alone: lower is fake"
-    assert (sharpness.rank, sharpness.tied_with_best) == (None, True)
-    places = {record.name: place for place, record in enumerate(board.records)}
+    assert sharpness.field("val_auc") == _auc(SPLIT.untrained[1].scores)
+    assert sharpness.field("what") == "sharpness alone: lower is fake"
+    assert (sharpness.rank, sharpness.is_tied) == (None, True)
+    places = {row.name: place for place, row in enumerate(board.rows)}
     assert places["untrained/0"] < places["training/0"] < places["architecture/1"]
     assert places["architecture/1"] < places[file_size.name] < places["architecture/0"]
     assert set(board.scores) == {*(f"{s}/{n}" for s, n in SCORES_OF), *map(_name, untrained)}
@@ -134,20 +133,20 @@ def test_rows_have_intervals_ties_and_scores_without_training_among_them(
     assert without.endswith("as far as it shows: sharpness")
 
 
-def _name(record: TrialRecord) -> str:
-    return record.name
+def _name(row: Row) -> str:
+    return row.name
 
 
 def test_lineage_streams_and_words_are_told_and_the_pruned_has_no_interval(
     make_run: Callable[..., RunDirectory], trials: Trials
 ) -> None:
-    rows = _by_name(loading.load(make_run("run"), trials))
-    assert rows["training/0"].lineage == "architecture/1"
-    assert rows["training/0"].backbone == "small_cnn mean"
-    assert rows["training/0"].what.startswith("spatial small_cnn mean (trial 1): adam")
+    rows = _by_name(load(make_run("run"), trials))
+    assert rows["training/0"].field("lineage") == "architecture/1"
+    assert rows["training/0"].field("backbone") == "small_cnn mean"
+    assert rows["training/0"].field("what").startswith("spatial small_cnn mean (trial 1): adam")
     pruned = rows["architecture/2"]
-    assert (pruned.epochs, pruned.val_auc_ci, pruned.tied_with_best) == (2, None, None)
-    assert rows["gan/0"].kid == 0.4
+    assert (pruned.field("epochs"), pruned.field("val_auc_ci"), pruned.is_tied) == (2, None, None)
+    assert rows["gan/0"].field("kid") == 0.4
 
 
 def test_latencies_measured_at_the_end_stand_by_their_rows(
@@ -157,14 +156,14 @@ def test_latencies_measured_at_the_end_stand_by_their_rows(
     measured = trials["architecture"][0]
     measured.set_user_attr("latency_ms", 7.5)
     write_json(run.latencies, {"architecture/0": 99.0, "training/0": 12.5})
-    rows = _by_name(loading.load(run, trials))
-    assert rows["architecture/0"].latency_ms == 7.5
-    assert rows["training/0"].latency_ms == 12.5
-    assert rows["architecture/1"].latency_ms is None
+    rows = _by_name(load(run, trials))
+    assert rows["architecture/0"].field("latency_ms") == 7.5
+    assert rows["training/0"].field("latency_ms") == 12.5
+    assert rows["architecture/1"].field("latency_ms") is None
     damaged = ("", "[]", '{"training/0": "fast"}', '{"training/0": NaN}', "\x00", "[" * 100_000)
     for damage in damaged:
         run.latencies.write_text(damage)
-        assert _by_name(loading.load(run, trials))["training/0"].latency_ms is None
+        assert _by_name(load(run, trials))["training/0"].field("latency_ms") is None
 
 
 def test_an_ensemble_is_held_against_the_best_as_well(
@@ -182,17 +181,17 @@ def test_an_ensemble_is_held_against_the_best_as_well(
     ).write(run)
     run.trial("ensemble", 0).mkdir(parents=True)
     write_scores(run.trial("ensemble", 0), mean)
-    best = loading.load(run, trials).records[0]
-    assert (best.stage, best.rank, best.tied_with_best) == ("ensemble", 1, True)
-    assert best.lineage == "training/0"
+    best = load(run, trials).rows[0]
+    assert (best.stage, best.rank, best.is_tied) == ("ensemble", 1, True)
+    assert best.field("lineage") == "training/0"
 
 
 def test_an_older_run_lacks_the_cells_and_says_why(
     make_run: Callable[..., RunDirectory], trials: Trials
 ) -> None:
-    board = loading.load(make_run("run", kept=False), trials)
-    assert [record.rank for record in board.records] == [1, 2, 3, None, None]
-    assert all(record.val_auc_ci is None for record in board.records)
+    board = load(make_run("run", kept=False), trials)
+    assert [row.rank for row in board.rows] == [1, 2, 3, None, None]
+    assert all(row.field("val_auc_ci") is None for row in board.rows)
     (note,) = board.notes
     assert "no store at" in note
     assert (board.split, board.scores) == (None, {})
@@ -203,21 +202,21 @@ def test_a_trial_that_kept_no_scores_is_counted(
 ) -> None:
     run = make_run("run")
     (run.trial("training", 0) / SCORES).unlink()
-    board = loading.load(run, trials)
+    board = load(run, trials)
     rows = _by_name(board)
     # The best of all is unknown to the bootstrap, so no one is held against another.
-    assert rows["training/0"].val_auc_ci is None
-    assert rows["architecture/1"].val_auc_ci is not None
-    assert rows["architecture/1"].tied_with_best is None
+    assert rows["training/0"].field("val_auc_ci") is None
+    assert rows["architecture/1"].field("val_auc_ci") is not None
+    assert rows["architecture/1"].is_tied is None
     assert board.notes[-1].startswith("1 complete trial kept no scores")
 
 
 def test_a_run_that_has_just_begun_shows_what_needs_no_training(
     make_run: Callable[..., RunDirectory],
 ) -> None:
-    board = loading.load(make_run("run"), {})
-    assert [record.stage for record in board.records] == ["untrained"] * 3
-    assert all(record.tied_with_best is None for record in board.records)
+    board = load(make_run("run"), {})
+    assert [row.stage for row in board.rows] == ["untrained"] * 3
+    assert all(row.is_tied is None for row in board.rows)
     assert board.notes == ()
 
 
@@ -227,36 +226,38 @@ def test_with_few_people_nothing_is_called_a_tie(
     run = make_run("run")
     few = dataclasses.replace(SPLIT, groups=np.repeat(["a", "b", "c", "d"], len(LABELS) // 4))
     few.write(run)
-    board = loading.load(run, trials)
-    assert all(record.tied_with_best is None for record in board.records)
+    board = load(run, trials)
+    assert all(row.is_tied is None for row in board.rows)
     assert board.notes == (
         "validation has 4 people of a label: too few for intervals and ties, which need 5",
     )
 
 
+def _with_scores(row: Row, auc: float, objective: float) -> Row:
+    """The row with values added to its scores, where it has them."""
+    old = row.record.validation
+    validation = dataclasses.replace(
+        old, auc=old.auc and old.auc + auc, objective=old.objective and old.objective + objective
+    )
+    return dataclasses.replace(row, record=dataclasses.replace(row.record, validation=validation))
+
+
 def test_runs_on_one_store_are_ranked_together_by_auc(
     make_run: Callable[..., RunDirectory], trials: Trials
 ) -> None:
-    boards = {name: loading.load(make_run(name), trials) for name in ("a", "b")}
-    # Of another objective, whose values are higher and say nothing beside those of the first.
-    worse = [
-        dataclasses.replace(
-            record,
-            val_auc=record.val_auc and record.val_auc - 0.01,
-            objective=record.objective and record.objective + 10,
-        )
-        for record in boards["b"].records
-    ]
-    boards["b"] = dataclasses.replace(boards["b"], records=tuple(worse))
+    boards = {name: load(make_run(name), trials) for name in ("a", "b")}
+    # Another objective has higher values, which cannot be compared with those of the first run.
+    worse = [_with_scores(row, auc=-0.01, objective=10) for row in boards["b"].rows]
+    boards["b"] = dataclasses.replace(boards["b"], rows=tuple(worse))
     found = compare(boards)
-    ranked = [(record.run, record.name) for record in found.records if record.rank is not None]
+    ranked = [(row.run, row.name) for row in found.rows if row.rank is not None]
     assert ranked[:2] == [("a", "training/0"), ("b", "training/0")]
     assert len(ranked) == 6
-    assert sum(record.stage == "untrained" for record in found.records) == 3
-    assert all(record.run == "" for record in found.records if record.stage == "untrained")
-    second = next(record for record in found.records if record.rank == 2)
-    assert second.tied_with_best
-    assert second.val_auc_ci == _by_name(boards["a"])["training/0"].val_auc_ci
+    assert sum(row.stage == "untrained" for row in found.rows) == 3
+    assert all(row.run == "" for row in found.rows if row.stage == "untrained")
+    second = next(row for row in found.rows if row.rank == 2)
+    assert second.is_tied
+    assert second.field("val_auc_ci") == _by_name(boards["a"])["training/0"].field("val_auc_ci")
 
 
 def test_runs_on_other_clips_are_not_compared(make_run: Callable[..., RunDirectory]) -> None:
@@ -271,9 +272,9 @@ def test_a_run_without_intervals_does_not_keep_others_from_theirs(
     make_run: Callable[..., RunDirectory], trials: Trials
 ) -> None:
     boards = {
-        "old": loading.load(make_run("old", kept=False), trials),
-        "new": loading.load(make_run("new"), trials),
+        "old": load(make_run("old", kept=False), trials),
+        "new": load(make_run("new"), trials),
     }
     found = compare(boards)
-    assert {record.run for record in found.records if record.val_auc_ci} == {"new", ""}
+    assert {row.run for row in found.rows if row.field("val_auc_ci")} == {"new", ""}
     assert any("no store at" in note for note in found.notes)

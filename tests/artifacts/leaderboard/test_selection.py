@@ -2,43 +2,37 @@
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from artifacts.leaderboard.rows import Row
 from artifacts.leaderboard.selection import Condition, check_fields, selected
-from artifacts.records import TrialRecord
 from data_prep.errors import UserError
 
-
-def _record(trial: int, **changes: Any) -> TrialRecord:
-    record = TrialRecord(
-        rank=None,
-        stage="architecture",
-        trial=trial,
-        state="complete",
-        val_auc=None,
-        val_log_loss=None,
-        kid=None,
-        params=None,
-        seconds=None,
-        reason="",
-        hyperparameters={},
-    )
-    return dataclasses.replace(record, **changes)
+Choose = Callable[..., list[int]]
 
 
-RECORDS = [
-    _record(0, val_auc=0.9, params=100, streams=("spatial", "gan"), tied_with_best=True),
-    _record(1, val_auc=0.8, params=50, streams=("spatial",), tied_with_best=False),
-    _record(2, val_auc=0.7, params=200, state="pruned", reason="val_auc 0.7 after 2 epochs"),
-    _record(3, state="failed", reason="out of memory"),
-]
+@pytest.fixture
+def four_rows(build_row: Callable[..., Row]) -> list[Row]:
+    plain = {"stage": "architecture", "state": "complete"}
+    values: list[dict[str, Any]] = [
+        {"val_auc": 0.9, "params": 100, "streams": ("spatial", "gan"), "tied_with_best": True},
+        {"val_auc": 0.8, "params": 50, "streams": ("spatial",), "tied_with_best": False},
+        {"val_auc": 0.7, "params": 200, "state": "pruned", "reason": "val_auc 0.7 after 2 epochs"},
+        {"state": "failed", "reason": "out of memory"},
+    ]
+    return [build_row(**plain | {"trial": number} | row) for number, row in enumerate(values)]
 
 
-def _chosen(*conditions: str) -> list[int]:
-    return [record.trial for record in selected(RECORDS, list(map(Condition.parse, conditions)))]
+@pytest.fixture
+def choose(four_rows: list[Row]) -> Choose:
+    def _choose(*conditions: str, **how: Any) -> list[int]:
+        found = selected(four_rows, list(map(Condition.parse, conditions)), **how)
+        return [row.record.trial for row in found]
+
+    return _choose
 
 
 @pytest.mark.parametrize(
@@ -60,13 +54,15 @@ def _chosen(*conditions: str) -> list[int]:
         ("trial>2", [3]),
     ],
 )
-def test_conditions_leave_the_rows_that_meet_them(condition: str, expected: list[int]) -> None:
-    assert _chosen(condition) == expected
+def test_conditions_leave_the_rows_that_meet_them(
+    choose: Choose, condition: str, expected: list[int]
+) -> None:
+    assert choose(condition) == expected
 
 
-def test_all_conditions_must_be_met() -> None:
-    assert _chosen("state=complete", "params<100") == [1]
-    assert _chosen() == [0, 1, 2, 3]
+def test_all_conditions_must_be_met(choose: Choose) -> None:
+    assert choose("state=complete", "params<100") == [1]
+    assert choose() == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize(
@@ -86,9 +82,9 @@ def test_what_is_no_condition_is_refused(text: str, said: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["state>3", "val_auc=high"])
-def test_text_and_numbers_are_not_compared(text: str) -> None:
+def test_text_and_numbers_are_not_compared(choose: Choose, text: str) -> None:
     with pytest.raises(UserError, match="not a number"):
-        _chosen(text)
+        choose(text)
 
 
 @pytest.mark.parametrize(
@@ -104,22 +100,20 @@ def test_text_and_numbers_are_not_compared(text: str) -> None:
     ],
 )
 def test_sorting_puts_the_better_first_and_the_unknown_last(
-    sort: str, backwards: bool, expected: list[int]
+    choose: Choose, sort: str, backwards: bool, expected: list[int]
 ) -> None:
-    found = selected(RECORDS, sort=sort, backwards=backwards)
-    assert [record.trial for record in found] == expected
+    assert choose(sort=sort, backwards=backwards) == expected
 
 
-def test_the_first_are_those_of_the_rows_left() -> None:
-    conditions = [Condition.parse("state=complete")]
-    assert [record.trial for record in selected(RECORDS, conditions, "params", 1)] == [1]
-    assert len(selected(RECORDS, top=10)) == 4
+def test_the_first_are_those_of_the_rows_left(choose: Choose) -> None:
+    assert choose("state=complete", sort="params", top=1) == [1]
+    assert len(choose(top=10)) == 4
 
 
-def test_fields_are_those_of_rows() -> None:
+def test_fields_are_those_of_rows(four_rows: list[Row]) -> None:
     assert check_fields(["trial", "hyperparameters"]) == ("trial", "hyperparameters")
     assert "reason" in check_fields(["all"])
     with pytest.raises(UserError, match="no field speed"):
         check_fields(["speed"])
     with pytest.raises(UserError, match="no order"):
-        selected(RECORDS, sort="hyperparameters")
+        selected(four_rows, sort="hyperparameters")

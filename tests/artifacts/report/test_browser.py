@@ -22,7 +22,7 @@ from selenium.webdriver.common.keys import Keys
 
 from artifacts.certificate import Certificate
 from artifacts.evaluation.request import recorded
-from artifacts.leaderboard import load as loading
+from artifacts.leaderboard.load import load
 from artifacts.metrics.per_video import ScoredClips
 from artifacts.report.curves import Scored
 from artifacts.report.model import LookedAt
@@ -77,7 +77,7 @@ def report(
     material = Material(
         run=run,
         trials=searched,
-        board=loading.load(run, searched),
+        board=load(run, searched),
         certificate=Certificate.read(run),
         scores={"test": _scored(), "val": _scored()},
         tested=recorded(run),

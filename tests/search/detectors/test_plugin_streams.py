@@ -10,7 +10,7 @@ import keras
 import keras_tuner
 import pytest
 
-from artifacts.leaderboard.descriptions import streams_of
+from artifacts.leaderboard.descriptions import active_streams
 from data_prep import plugins
 from data_prep.errors import UserError
 from data_prep.store.store import Store
@@ -61,14 +61,14 @@ def test_a_stream_is_searched_beside_ours(space: Callable[..., keras.Model]) -> 
     model = space(WORKS)
     assert model.chosen["detector/mine"] is True
     assert model.chosen["detector/mine/units"] == 4
-    assert streams_of(model.chosen) == ("noise-residual", "mine")
+    assert active_streams(model.chosen) == ("noise-residual", "mine")
     assert model.get_layer("fusion_project_mine")
 
 
 def test_a_stream_may_be_the_only_one(space: Callable[..., keras.Model]) -> None:
     model = space(WORKS, ("mine",))
     assert "detector/mine" not in model.chosen
-    assert streams_of(model.chosen) == ("mine",)
+    assert active_streams(model.chosen) == ("mine",)
 
 
 @pytest.mark.parametrize(

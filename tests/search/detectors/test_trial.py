@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from artifacts import records
+from artifacts.leaderboard.trials import trial_rows
 from artifacts.leaderboard.validation_split import read_scores
 from artifacts.run_directory import RunDirectory
 from artifacts.stages import ARCHITECTURE, DETECTOR_STAGES
@@ -70,9 +71,10 @@ def test_a_pruned_trial_tells_how_many_epochs_it_had(
     chosen |= {"detector/temporal/kind": "mean"}
     studies.open_study(run.journal, ARCHITECTURE).enqueue_trial(chosen)
     assert architecture.run(config).state == "pruned"
-    (record,) = (
-        record for record in records.ranked(studies.trials(run.journal)) if record.state == "pruned"
+    (row,) = (
+        row for row in trial_rows(studies.trials(run.journal)) if row.record.state == "pruned"
     )
-    assert (record.epochs, record.epochs_asked) == (1, 3)
+    record = row.record
+    assert (record.effort.epochs, record.effort.epochs_asked) == (1, 3)
     assert record.reason.endswith("after 1 epochs")
     assert read_scores(run.trial("architecture", record.trial), 8) is None

@@ -134,7 +134,7 @@ def test_without_a_kept_model_there_is_none(
     model, record = ensembles.better_ensemble(config, run, store, WORST)
     assert model is None
     assert "no model of a trial is kept" in record.reason
-    assert record.row().state == "failed"
+    assert record.trial_record().state == "failed"
 
 
 def test_a_damaged_model_costs_the_ensemble_and_not_the_run(
@@ -143,7 +143,7 @@ def test_a_damaged_model_costs_the_ensemble_and_not_the_run(
     (run.trial("architecture", 0) / MODEL_FILE).write_bytes(b"no model")
     model, record = ensembles.better_ensemble(config, run, store, WORST)
     assert model is None
-    assert record.row().state == "failed"
+    assert record.trial_record().state == "failed"
     assert record.reason
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import optuna
@@ -11,8 +11,15 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from artifacts import records
-from artifacts.records import TrialRecord, ranked
+from artifacts.leaderboard.rows import Row, rank_rows
+from artifacts.leaderboard.trials import trial_rows
+from artifacts.records import (
+    GanFigures,
+    ModelCost,
+    TrainingEffort,
+    TrialRecord,
+    ValidationFigures,
+)
 from artifacts.stages import DETECTOR_STAGES
 
 
@@ -60,22 +67,26 @@ def trials(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, list[Fro
     return {stage: study.get_trials() for stage, study in studies.items()}
 
 
-def _names(found: list[TrialRecord]) -> list[tuple[str, int]]:
-    return [(record.stage, record.trial) for record in found]
+def ranked(trials: Mapping[str, Iterable[FrozenTrial]]) -> list[Row]:
+    return rank_rows(trial_rows(trials))
+
+
+def _names(rows: list[Row]) -> list[tuple[str, int]]:
+    return [(row.stage, row.record.trial) for row in rows]
 
 
 def test_detectors_come_by_auc_then_log_loss_across_stages(
     trials: dict[str, list[FrozenTrial]],
 ) -> None:
-    found = [record for record in ranked(trials) if record.rank is not None]
+    found = [row for row in ranked(trials) if row.rank is not None]
     assert _names(found) == [
         ("architecture", 2),
         ("architecture", 1),
         ("training", 0),
         ("architecture", 0),
     ]
-    assert [record.rank for record in found] == [1, 2, 3, 4]
-    assert [record.val_auc for record in found] == [0.9, 0.9, 0.85, 0.8]
+    assert [row.rank for row in found] == [1, 2, 3, 4]
+    assert [row.field("val_auc") for row in found] == [0.9, 0.9, 0.85, 0.8]
 
 
 def test_gan_trials_come_next_by_kid_and_have_no_rank(
@@ -83,38 +94,38 @@ def test_gan_trials_come_next_by_kid_and_have_no_rank(
 ) -> None:
     found = ranked(trials)
     assert _names(found)[4:6] == [("gan", 1), ("gan", 0)]
-    for record in found:
-        if record.stage == "gan":
-            assert record.rank is None
-            assert record.val_auc is None
-            assert record.kid is not None
+    for row in found:
+        if row.stage == "gan":
+            assert row.rank is None
+            assert row.field("val_auc") is None
+            assert row.field("kid") is not None
 
 
 def test_what_did_not_complete_comes_last_with_its_state_and_reason(
     trials: dict[str, list[FrozenTrial]],
 ) -> None:
     found = ranked(trials)
-    rest = {(record.stage, record.trial): record for record in found[6:]}
-    assert {name: record.state for name, record in rest.items()} == {
+    rest = {(row.stage, row.record.trial): row for row in found[6:]}
+    assert {name: row.record.state for name, row in rest.items()} == {
         ("architecture", 3): "pruned",
         ("architecture", 4): "failed",
         ("architecture", 5): "running",
         ("architecture", 6): "waiting",
         ("gan", 2): "pruned",
     }
-    assert all(record.rank is None for record in rest.values())
-    assert rest["architecture", 3].reason == "val_auc 0.700"
-    assert rest["architecture", 4].reason == "out of memory"
-    assert rest["architecture", 4].val_auc is None
+    assert all(row.rank is None for row in rest.values())
+    assert rest["architecture", 3].record.reason == "val_auc 0.700"
+    assert rest["architecture", 4].record.reason == "out of memory"
+    assert rest["architecture", 4].field("val_auc") is None
 
 
 def test_a_trial_that_was_stopped_shows_the_last_it_reported(
     trials: dict[str, list[FrozenTrial]],
 ) -> None:
-    found = {(record.stage, record.trial): record for record in ranked(trials)}
-    assert found["architecture", 3].val_auc == 0.7
-    assert found["architecture", 5].val_auc == 0.55
-    assert found["gan", 2].kid == 0.5
+    found = {(row.stage, row.record.trial): row for row in ranked(trials)}
+    assert found["architecture", 3].field("val_auc") == 0.7
+    assert found["architecture", 5].field("val_auc") == 0.55
+    assert found["gan", 2].field("kid") == 0.5
 
 
 def test_a_trial_stopped_while_methods_were_left_out_has_no_auc_of_all() -> None:
@@ -122,40 +133,37 @@ def test_a_trial_stopped_while_methods_were_left_out_has_no_auc_of_all() -> None
     _add(study, None, TrialState.PRUNED, (0.6,), method_auc={"Drawn": 0.6})
     _add(study, None, TrialState.PRUNED, (0.7,), method_auc={"Drawn": 0.7}, val_auc=0.9)
     first, second = ranked({"training": study.get_trials()})
-    assert [(one.objective, one.val_auc) for one in (first, second)] == [(0.7, 0.9), (0.6, None)]
+    figures = [row.record.validation for row in (first, second)]
+    assert [(one.objective, one.auc) for one in figures] == [(0.7, 0.9), (0.6, None)]
 
 
 def test_a_record_holds_what_the_trial_left(trials: dict[str, list[FrozenTrial]]) -> None:
-    assert ranked(trials)[3] == TrialRecord(
-        rank=4,
+    record = TrialRecord(
         stage="architecture",
         trial=0,
         state="complete",
-        val_auc=0.8,
-        val_log_loss=0.5,
-        kid=None,
-        params=10,
-        seconds=1.5,
-        reason="",
         hyperparameters={"a": 1},
-        objective=0.8,
+        validation=ValidationFigures(objective=0.8, auc=0.8, log_loss=0.5),
+        cost=ModelCost(params=10),
+        effort=TrainingEffort(seconds=1.5),
     )
+    assert ranked(trials)[3] == Row(record, rank=4)
 
 
-def test_epochs_are_those_told_or_else_the_last_reported(
+def test_epochs_are_those_recorded_or_else_the_last_reported(
     trials: dict[str, list[FrozenTrial]],
 ) -> None:
-    found = {(record.stage, record.trial): record for record in ranked(trials)}
-    assert found["architecture", 3].epochs == 2
-    assert found["architecture", 0].epochs is None
-    assert found["gan", 2].epochs is None
+    found = {(row.stage, row.record.trial): row for row in ranked(trials)}
+    assert found["architecture", 3].field("epochs") == 2
+    assert found["architecture", 0].field("epochs") is None
+    assert found["gan", 2].field("epochs") is None
     study = optuna.create_study(direction="maximize")
     _add(study, 0.8, epochs=4, epochs_asked=6, best_epoch=3, peak_mb=900.5)
     # Where methods are left out, the reports are of these.
     _add(study, 0.7, reported=(0.7, 0.6), method_auc={"Drawn": 0.6})
-    told, left_out = ranked({"architecture": study.get_trials()})
-    assert (told.epochs, told.epochs_asked, told.best_epoch, told.peak_mb) == (4, 6, 3, 900.5)
-    assert left_out.epochs is None
+    recorded, left_out = ranked({"architecture": study.get_trials()})
+    assert recorded.record.effort == TrainingEffort(None, 4, 6, 3, 900.5)
+    assert left_out.field("epochs") is None
 
 
 def test_a_record_knows_which_column_is_the_second_objective() -> None:
@@ -166,7 +174,7 @@ def test_a_record_knows_which_column_is_the_second_objective() -> None:
         trial.set_user_attr("latency_ms", 20.25)
         study.tell(trial, values)
     first, second = ranked({"architecture": study.get_trials()})
-    assert (first.cost, second.cost) == ("file_mb", "latency_ms")
+    assert (first.field("cost"), second.field("cost")) == ("file_mb", "latency_ms")
     assert ranked({"architecture": []}) == []
 
 
@@ -174,12 +182,11 @@ def test_what_needs_no_training_stands_by_its_auc_without_a_rank(
     trials: dict[str, list[FrozenTrial]],
 ) -> None:
     found = ranked(trials)
-    plain = dataclasses.replace(found[0], stage="untrained", rank=None, objective=None)
     others = [
-        dataclasses.replace(plain, trial=number, val_auc=auc)
+        Row(TrialRecord("untrained", number, "complete", validation=ValidationFigures(auc=auc)))
         for number, auc in enumerate((0.95, 0.87, 0.1))
     ]
-    together = records.placed([*others, *found])
+    together = rank_rows([*others, *found])
     assert _names(together)[:7] == [
         ("untrained", 0),
         ("architecture", 2),
@@ -189,7 +196,7 @@ def test_what_needs_no_training_stands_by_its_auc_without_a_rank(
         ("architecture", 0),
         ("untrained", 2),
     ]
-    assert [record.rank for record in together[:7]] == [None, 1, 2, None, 3, 4, None]
+    assert [row.rank for row in together[:7]] == [None, 1, 2, None, 3, 4, None]
 
 
 def test_ranks_may_follow_the_auc_whatever_was_optimised() -> None:
@@ -197,9 +204,9 @@ def test_ranks_may_follow_the_auc_whatever_was_optimised() -> None:
     _add(study, 0.9, val_auc=0.6)
     _add(study, 0.5, val_auc=0.8)
     by_objective = ranked({"architecture": study.get_trials()})
-    by_auc = records.placed(by_objective, by_auc=True)
-    assert [record.trial for record in by_objective] == [0, 1]
-    assert [(record.trial, record.rank) for record in by_auc] == [(1, 1), (0, 2)]
+    by_auc = rank_rows(by_objective, by_auc=True)
+    assert [row.record.trial for row in by_objective] == [0, 1]
+    assert [(row.record.trial, row.rank) for row in by_auc] == [(1, 1), (0, 2)]
 
 
 def test_a_gan_leaves_the_error_of_its_kid_and_its_discriminators_auc() -> None:
@@ -207,8 +214,8 @@ def test_a_gan_leaves_the_error_of_its_kid_and_its_discriminators_auc() -> None:
     _add(study, 0.3, kid_error=0.02, kid_features="random", detector_auc=0.6)
     _add(study, 0.4, kid_error=float("nan"), kid_features="random")
     sure, unsure = ranked({"gan": study.get_trials()})
-    assert (sure.kid_error, sure.kid_features, sure.detector_auc) == (0.02, "random", 0.6)
-    assert (unsure.kid_error, unsure.detector_auc) == (None, None)
+    assert sure.record.gan == GanFigures(0.3, 0.02, "random", 0.6)
+    assert (unsure.field("kid_error"), unsure.field("detector_auc")) == (None, None)
 
 
 def test_a_run_that_has_just_begun_has_no_records() -> None:
@@ -227,10 +234,10 @@ def test_ranks_follow_the_objective_and_the_auc_stands_beside_it() -> None:
         trial.set_user_attr("val_auc", auc)
         trial.set_user_attr("val_pair_ranking", 0.75)
         study.tell(trial, value)
-    found = records.ranked({"training": study.get_trials()})
-    assert [(record.rank, record.objective, record.val_auc) for record in found] == [
+    found = ranked({"training": study.get_trials()})
+    assert [(row.rank, row.field("objective"), row.field("val_auc")) for row in found] == [
         (1, 0.8, 0.6),
         (2, 0.7, 0.95),
     ]
-    assert found[0].val_pair_ranking == 0.75
-    assert found[0].val_pseudo_auc is None
+    assert found[0].field("val_pair_ranking") == 0.75
+    assert found[0].field("val_pseudo_auc") is None
