@@ -107,10 +107,10 @@ def _panel(verdict: Mapping[str, Any], top: int) -> list[str]:
     ]
     for face in verdict["tracks"]:
         for clip in face["timeline"]:
-            y = down(clip["probability"])
+            y = down(clip["fake_probability"])
             parts.append(
                 f'<line x1="{across(clip["start"])}" x2="{across(clip["end"])}" y1="{y}" y2="{y}" '
-                f'stroke="{COLOURS[clip["label"]]}" stroke-width="5" stroke-linecap="round"/>'
+                f'stroke="{COLOURS[clip["verdict"]]}" stroke-width="5" stroke-linecap="round"/>'
             )
     for seconds, anchor in ((0.0, "start"), (duration, "end")):
         parts.append(

@@ -13,7 +13,7 @@ BAND = {"error_rate": 0.1, "fake_from": 0.7, "real_up_to": 0.4}
 
 def _verdict(label: str, probability: float, **values: Any) -> dict[str, Any]:
     clips = [
-        {"start": start, "end": start + 1.0, "probability": probability, "label": label}
+        {"start": start, "end": start + 1.0, "fake_probability": probability, "verdict": label}
         for start in (0.0, 0.5, 1.0)
     ]
     found = {"verdict": label, "fake_probability": probability, "threshold": 0.5, "band": BAND}
