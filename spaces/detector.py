@@ -28,7 +28,7 @@ from spaces.streams.noise_residual import NoiseResidualBlock
 from spaces.streams.spatial import SpatialBlock
 from spaces.streams.temporal import TemporalBlock
 
-# What code that is wrong raises; no memory is left for another reason.
+# Errors of wrong code. A lack of memory has another cause and is not among them.
 _MISTAKES = (
     *(ArithmeticError, AssertionError, AttributeError, LookupError, NameError),
     *(RuntimeError, TypeError, ValueError),
@@ -38,22 +38,22 @@ _BLOCKS = ("spatial", "temporal", "micro_expression", "noise_residual", "gan", "
 
 @keras.saving.register_keras_serializable(package="dfsearch")
 class DetectorBlock(ak.Block):
-    """Streams switched on and off by the search, and their fusion: clip to float (F).
+    """Streams that the search switches on and off, and their fusion: clip to float (F).
 
-    Every stream is a Boolean hyperparameter, so a leaderboard shows what each is worth. The first
-    stream is on without being asked when all others are off: no trial is spent on an empty graph.
-    A stream that cannot be built on the clips is left out: see
+    Every stream is a Boolean hyperparameter, so a leaderboard shows the contribution of each. If
+    all other streams are off, the first one is on: no trial is spent on an empty graph. A stream
+    that cannot be built on the clips is left out: see
     :func:`spaces.streams.names.obstacle`.
 
     Args:
-        streams: streams the search may use, of :data:`spaces.streams.names.STREAMS`.
-        searched: ``False`` keeps all of them on.
-        modalities: what is given beside the frames, of :data:`spaces.streams.names.MODALITIES`.
-        spatial, temporal, micro_expression, noise_residual, audio, fusion: the blocks, each of
-            which may come with choices pinned.
-        gan: the block of a kept discriminator; without it there is no such stream.
-        added: streams of other make, behind the others: blocks under the names of their streams,
-            each from uint8 (T, H, W, 4) to float (F).
+        streams: Streams the search may use, of :data:`spaces.streams.names.STREAMS`.
+        searched: Whether streams may be switched off.
+        modalities: Inputs besides the frames, of :data:`spaces.streams.names.MODALITIES`.
+        spatial, temporal, micro_expression, noise_residual, audio, fusion: Blocks, which may
+            have fixed choices.
+        gan: Block of a kept discriminator; without it there is no such stream.
+        added: Streams of plug-in packages, after the others: blocks by the names of their
+            streams, each from uint8 (T, H, W, 4) to float (F).
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class DetectorBlock(ak.Block):
             float (batch, F).
 
         Raises:
-            ValueError: none of the streams can be built on such clips, or one of them fails.
+            ValueError: No stream can be built on such clips, or one of them fails.
         """
         tensors = dict(zip((FRAMES, *self.modalities), keras.tree.flatten(inputs), strict=True))
         embeddings: dict[str, keras.KerasTensor] = {}
@@ -129,7 +129,7 @@ class DetectorBlock(ak.Block):
             if forced:
                 embeddings[stream] = self._stream(stream, hp, tensors)
             elif hp.Boolean(stream, default=True):
-                # The first stream's choices are also asked where it is on without being asked, and
+                # The first stream's choices are also searched where it is on by default, and
                 # KerasTuner's oracles mix up values of one name under two conditions.
                 always = stream == streams[0]
                 with nullcontext() if always else hp.conditional_scope(stream, [True]):
@@ -170,10 +170,10 @@ class DetectorBlock(ak.Block):
 
 
 def _built(block: ak.Block, hp: Any, frames: keras.KerasTensor) -> keras.KerasTensor:
-    """The embedding of a stream of other make.
+    """Return the embedding of a plug-in stream.
 
     Raises:
-        ValueError: it fails, or gives something else.
+        ValueError: It fails, or returns another shape.
     """
     called = f"the stream {block.name} ({type(block).__module__}.{type(block).__name__})"
     try:
@@ -192,7 +192,7 @@ class FakeProbabilityHead(Head):
     """One probability that the clip is fake: float (F) to float (1,), sigmoid.
 
     Args:
-        dropout: before the last layer; ``None`` searches 0 to 0.5.
+        dropout: Dropout before the last layer; ``None`` searches 0 to 0.5.
     """
 
     def __init__(
@@ -217,18 +217,18 @@ class FakeProbabilityHead(Head):
         return keras.layers.Dense(1, activation="sigmoid", dtype="float32", name=self.name)(x)
 
     def get_adapter(self) -> Any:
-        """For ``ak.AutoModel``: labels are a numpy array."""
+        """Return the adapter of ``ak.AutoModel``: labels are a numpy array."""
         return ClassificationAdapter(name=self.name)
 
     def get_analyser(self) -> Any:
-        """For ``ak.AutoModel``: of two classes."""
+        """Return the analyser of ``ak.AutoModel``: two classes."""
         return ClassificationAnalyser(name=self.name, num_classes=2)
 
     def config_from_analyser(self, analyser: Any) -> None:
-        """For ``ak.AutoModel``: labels must say 0 for real and 1 for fake.
+        """Check labels for ``ak.AutoModel``: they must be 0 for real and 1 for fake.
 
         Raises:
-            ValueError: they say something else.
+            ValueError: They are something else.
         """
         if not analyser.encoded_for_sigmoid:
             raise ValueError(
@@ -238,19 +238,18 @@ class FakeProbabilityHead(Head):
         super().config_from_analyser(analyser)
 
     def get_hyper_preprocessors(self) -> list[Any]:
-        """For ``ak.AutoModel``: labels (N,) become (N, 1)."""
+        """Return the preprocessor of ``ak.AutoModel``: labels (N,) become (N, 1)."""
         flat = len(self.data_shape) == 1
         return [DefaultHyperPreprocessor(AddOneDimension())] if flat else []
 
 
 class DetectorGraph(Graph):
-    """An AutoKeras graph that builds the model and searches nothing but the model.
+    """An AutoKeras graph that searches the model alone.
 
     AutoKeras's own graph adds its optimizer and a coarse learning rate to the space; here they
     belong to the training space. Models are compiled with Adam and binary cross-entropy, so that a
-    plain KerasTuner tuner trains them as they are; whoever trains otherwise compiles them anew. A
-    model takes ``frames``, whether a stream looks at them or not, and those
-    modalities that one does.
+    plain KerasTuner tuner trains them unchanged; other trainings compile them again. A model takes
+    ``frames``, even if no stream uses them, and the modalities that a stream uses.
     """
 
     def _compile_keras_model(self, hp: Any, model: keras.Model) -> keras.Model:
@@ -269,15 +268,16 @@ def detector_space(
     searched: bool = True,
     **blocks: Any,
 ) -> DetectorGraph:
-    """The searchable detector as a ``HyperModel``: ``build(hp)`` gives a Keras model.
+    """Return the searchable detector, a ``HyperModel``: ``build(hp)`` returns a Keras model.
 
     Args:
         clip_shape: (T, H, W, 4) of the frames.
-        modalities: shape of each modality that lies beside the frames: ``flow``
+        modalities: Shape of each modality besides the frames: ``flow``
             (T - 1, H / 2, W / 2, 3), ``audio`` (T, mels, steps).
-        streams: streams the search may use.
-        searched: whether streams may be switched off.
-        blocks: of :class:`DetectorBlock`, with choices pinned: ``spatial=SpatialBlock(...)``.
+        streams: Streams the search may use.
+        searched: Whether streams may be switched off.
+        blocks: Arguments of :class:`DetectorBlock`, blocks with fixed choices:
+            ``spatial=SpatialBlock(...)``.
 
     Returns:
         A graph whose models take uint8 ``frames`` (T, H, W, 4), and float16 ``flow`` and

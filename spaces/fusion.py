@@ -16,7 +16,7 @@ KINDS = ("attention", "gated", "concatenation")
 
 @keras.saving.register_keras_serializable(package="dfsearch")
 class FusionBlock(ak.Block):
-    """Weigh the streams against each other, or lay them side by side.
+    """Fusion of streams: weighted sum or concatenation.
 
     Every stream is projected to one width. Attention sums them by one weight a stream, which
     :func:`stream_weights` reads for each clip. Gated sums them by one sigmoid gate a stream and
@@ -24,16 +24,16 @@ class FusionBlock(ak.Block):
     Fusion, 2017). Concatenation leaves the weighing to the head.
 
     In training whole embeddings are dropped clip by clip, so that a stream that learns fast does
-    not starve the others and each is worth something alone (ModDrop; Neverova et al., ModDrop:
+    not starve the others and each contributes alone (ModDrop; Neverova et al., ModDrop:
     Adaptive Multi-modal Gesture Recognition, 2016). At the default of 0.2 every second clip of
     three streams lacks one, and one in 125 lacks all.
 
     A single stream is projected and nothing else.
 
     Args:
-        kind: of :data:`KINDS`; ``None`` searches.
-        units: common width of the projected streams; ``None`` searches 16, 32, 64.
-        stream_dropout: share of embeddings dropped; ``None`` searches 0 to 0.5.
+        kind: One of :data:`KINDS`; ``None`` searches.
+        units: Common width of the projected streams; ``None`` searches 16, 32, 64.
+        stream_dropout: Share of embeddings dropped; ``None`` searches 0 to 0.5.
     """
 
     def __init__(
@@ -64,15 +64,15 @@ class FusionBlock(ak.Block):
         """Build on the embeddings of S streams.
 
         Args:
-            hp: answers what is not pinned.
-            inputs: one float (batch, F_i) a stream.
-            names: of the streams, in their order; 1 to S if not given. Layers are called by them.
+            hp: Hyperparameters for every choice that is not fixed.
+            inputs: One float tensor (batch, F_i) a stream.
+            names: Names of the streams in their order, used in layer names; default 1 to S.
 
         Returns:
             float (batch, F).
 
         Raises:
-            ValueError: there is not one name a stream, or two are the same.
+            ValueError: The number of names differs from the streams, or two are equal.
         """
         streams = keras.tree.flatten(inputs)
         if names is None:
@@ -110,7 +110,7 @@ class FusionBlock(ak.Block):
         return keras.layers.Flatten(name=f"{self.name}_embedding")(x)
 
     def _gated(self, x: keras.KerasTensor) -> keras.KerasTensor:
-        """One gate a stream and unit: float (batch, S, F) to (batch, F).
+        """Apply one gate a stream and unit: float (batch, S, F) to (batch, F).
 
         The mean instead of the paper's sum keeps the scale whatever the number of streams.
         """
@@ -125,14 +125,14 @@ class FusionBlock(ak.Block):
 
 
 def fused_streams(model: keras.Model, *, name: str = "fusion") -> list[str]:
-    """Names of the streams that a model fuses, in the order of :func:`stream_weights`.
+    """Return the names of the streams that a model fuses, in the order of :func:`stream_weights`.
 
     Args:
-        model: a detector, built or loaded from a file.
-        name: of the fusion block.
+        model: Detector, built or loaded from a file.
+        name: Name of the fusion block.
 
     Raises:
-        ValueError: the model fuses no streams.
+        ValueError: The model fuses no streams.
     """
     stack = _layer(model, f"{name}_streams", "it has a single stream, or no fusion")
     rows = [operation_of(tensor).name for tensor in stack.input]
@@ -140,18 +140,18 @@ def fused_streams(model: keras.Model, *, name: str = "fusion") -> list[str]:
 
 
 def stream_weights(model: keras.Model, *, name: str = "fusion") -> keras.Model:
-    """The part of a model that says how much each stream counts in each clip.
+    """Return the part of a model that computes the weight of each stream in each clip.
 
     Args:
-        model: a detector with fusion by attention, built or loaded from a file.
-        name: of the fusion block.
+        model: Detector with fusion by attention, built or loaded from a file.
+        name: Name of the fusion block.
 
     Returns:
         A model on the same inputs, with float32 (batch, S) that sum to one, in the order of
         :func:`fused_streams`.
 
     Raises:
-        ValueError: the model does not weigh streams.
+        ValueError: The model does not weight streams.
     """
     weights = _layer(model, f"{name}_weights", "only fusion by attention gives streams weights")
     return keras.Model(model.input, weights.output, name=f"{name}_stream_weights")

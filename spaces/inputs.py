@@ -1,4 +1,4 @@
-"""The inputs of a detector: a clip as the store holds it."""
+"""Inputs of a detector: arrays of a clip as the store holds them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ DTYPES = {"frames": "uint8", "flow": "float16", "audio": "float16"}
 class ClipInput(ak.Input):
     """AutoKeras input node for one array of a clip.
 
-    AutoKeras's own input adds a casting layer that stock Keras cannot load; this one hands the
-    tensor on unchanged, since every normalisation is a stock layer inside the blocks.
+    AutoKeras's own input adds a casting layer that stock Keras cannot load; this one returns the
+    tensor unchanged, since every normalisation is a stock layer inside the blocks.
 
     Args:
-        clip_shape: of one clip: ``frames`` (T, H, W, 4), R, G, B and grey; ``flow``
+        clip_shape: Shape of one clip: ``frames`` (T, H, W, 4), R, G, B and grey; ``flow``
             (T - 1, H / 2, W / 2, 3); ``audio`` (T, mels, steps).
-        name: of :data:`DTYPES`, which says how the store holds it.
+        name: Key of :data:`DTYPES`, the dtypes of the store.
     """
 
     def __init__(self, clip_shape: Sequence[int], name: str = "frames", **kwargs: Any) -> None:
@@ -38,9 +38,9 @@ class ClipInput(ak.Input):
         return super().get_config() | {"clip_shape": list(self.clip_shape)}
 
     def build_node(self, hp: Any) -> keras.KerasTensor:
-        """The Keras input, (batch, *clip_shape)."""
+        """Return the Keras input, (batch, *clip_shape)."""
         return keras.Input(shape=self.clip_shape, dtype=DTYPES[self.name], name=self.name)
 
     def build(self, hp: Any, inputs: Any = None) -> keras.KerasTensor:
-        """The input tensor itself."""
+        """Return the input tensor unchanged."""
         return inputs

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from spaces.backbones.names import TEMPORAL_EXTENT
-from spaces.backbones.stages import stages
+from spaces.backbones.resolution_levels import resolution_levels
 
 
 def inflate(
@@ -82,7 +82,7 @@ def inflatable(model: keras.Model, count: int) -> set[str]:
     """
     return {
         layer.name
-        for stage in stages(model)[-count:]
+        for stage in resolution_levels(model)[-count:]
         for layer in stage
         if count
         and type(layer) is keras.layers.Conv2D
@@ -154,9 +154,9 @@ def _is_over_time(layer: keras.Layer) -> bool:
 
 
 def _of_picture(layer: keras.layers.TimeDistributed, x: keras.KerasTensor) -> keras.KerasTensor:
-    """What a distributed layer does to clips of one frame, without the slices it makes of time.
+    """Apply a distributed layer to clips of one frame, without slicing time.
 
-    The slow part of those is their gradient.
+    The gradient of these slices is slow.
     """
     x = keras.layers.Reshape(x.shape[2:], name=f"{layer.name}_picture")(x)
     x = layer.layer(x)
@@ -164,7 +164,7 @@ def _of_picture(layer: keras.layers.TimeDistributed, x: keras.KerasTensor) -> ke
 
 
 def _depthwise(layer: keras.Layer, config: dict[str, Any]) -> keras.Layer:
-    """A convolution of as many groups as channels, as the layer made for it."""
+    """Return a grouped convolution, one group a channel, as a depthwise layer."""
     renamed = {key: value for key, value in config.items() if not key.startswith("kernel_")}
     for key in ("initializer", "regularizer", "constraint"):
         renamed[f"depthwise_{key}"] = config[f"kernel_{key}"]
@@ -191,7 +191,7 @@ def _pool(layer: keras.Layer, config: dict[str, Any], extent: int) -> keras.Laye
 def _global_pool(layer: keras.Layer, config: dict[str, Any], extent: int) -> keras.Layer:
     """The mean of each frame, (T, 1, 1, F) also where the 2-D layer gave (F): a Reshape follows.
 
-    No stride, since it begins no stage.
+    It has no stride, since no resolution level begins here.
     """
     size = (1, *layer.input.shape[1:3])
     pool = keras.layers.AveragePooling3D
@@ -229,12 +229,12 @@ def _dropout(layer: keras.Layer, config: dict[str, Any], extent: int) -> keras.L
 
 
 def _rescaling(layer: keras.Layer, config: dict[str, Any], extent: int) -> keras.Layer:
-    """Of pixels, which no mixed precision may round."""
+    """Return a rescaling of pixels in float32: mixed precision would round them."""
     return keras.layers.Rescaling.from_config(config | {"dtype": "float32"})
 
 
 def _normalization(layer: keras.Layer, config: dict[str, Any], extent: int) -> keras.Layer:
-    """Mean and variance as constants: as weights, a nested layer would lose them in an ``.h5``."""
+    """Return mean and variance as constants: a nested layer would lose weights in an ``.h5``."""
     layer.finalize_state()
     mean, variance = (np.ravel(np.asarray(of, np.float64)) for of in (layer.mean, layer.variance))
     scale = 1 / np.maximum(np.sqrt(variance), keras.config.epsilon())
@@ -244,7 +244,7 @@ def _normalization(layer: keras.Layer, config: dict[str, Any], extent: int) -> k
 
 
 def _layer_scale(layer: keras.Layer, config: dict[str, Any], extent: int) -> keras.Layer:
-    """One factor a channel, as ConvNeXt has it."""
+    """Return one factor a channel, as in ConvNeXt."""
     return keras.layers.EinsumDense(
         "bthwc,c->bthwc",
         output_shape=(None, None, None, layer.projection_dim),

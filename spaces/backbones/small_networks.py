@@ -1,6 +1,6 @@
 """Small networks that are trained from scratch, frame by frame: (T, H, W, C) to (T, F).
 
-Every choice is a hyperparameter unless it is given.
+Every choice is a hyperparameter unless an argument fixes it.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ def small_cnn(
     filters: int | None = None,
     stages: int | None = None,
 ) -> keras.KerasTensor:
-    """Strided 3x3 convolutions.
+    """Apply strided 3x3 convolutions.
 
     Args:
-        hp: asked for what is ``None``.
+        hp: Hyperparameters; every argument that is ``None`` is searched.
         x: float (batch, T, H, W, C).
-        name: prefix of the layers.
-        filters: of the first stage, doubled twice; ``None`` searches 8, 16, 24.
-        stages: halvings of resolution; ``None`` searches 3 to 5.
+        name: Prefix of the layers.
+        filters: Filters of the first level, doubled twice; ``None`` searches 8, 16, 24.
+        stages: Number of halvings of the resolution; ``None`` searches 3 to 5.
 
     Returns:
         float (batch, T, F).
@@ -36,7 +36,7 @@ def small_cnn(
     if stages is None:
         stages = hp.Int("stages", 3, 5, default=4)
     for stage in range(stages):
-        x = conv_stage(x, filters * min(2**stage, 4), name=f"{name}_stage{stage + 1}")
+        x = strided_conv(x, filters * min(2**stage, 4), name=f"{name}_stage{stage + 1}")
     return pool_frames(x, name=name)
 
 
@@ -48,18 +48,18 @@ def small_resnet(
     resnet_filters: int | None = None,
     resnet_blocks: int | None = None,
 ) -> keras.KerasTensor:
-    """Residual blocks of two 3x3 convolutions in three stages of doubling width.
+    """Apply residual blocks of two 3x3 convolutions at three levels of doubling width.
 
     The plan is that of the networks for small pictures in He et al., Deep Residual Learning for
-    Image Recognition, 2016, with 16, 32 and 64 filters; a strided stem and first stage are added,
-    since crops are larger than theirs.
+    Image Recognition, 2016, with 16, 32 and 64 filters; a strided stem and first level are added,
+    since crops are larger than the pictures of the paper.
 
     Args:
-        hp: asked for what is ``None``.
+        hp: Hyperparameters; every argument that is ``None`` is searched.
         x: float (batch, T, H, W, C).
-        name: prefix of the layers.
-        resnet_filters: of the first stage; ``None`` searches 8, 16, 24.
-        resnet_blocks: a stage; ``None`` searches 1 to 3, which is their smallest.
+        name: Prefix of the layers.
+        resnet_filters: Filters of the first level; ``None`` searches 8, 16, 24.
+        resnet_blocks: Blocks a level; ``None`` searches 1 to 3, the smallest of the paper.
 
     Returns:
         float (batch, T, F).
@@ -68,7 +68,7 @@ def small_resnet(
         resnet_filters = hp.Choice("resnet_filters", [8, 16, 24], default=16)
     if resnet_blocks is None:
         resnet_blocks = hp.Int("resnet_blocks", 1, 3, default=1)
-    x = conv_stage(x, resnet_filters, name=f"{name}_stem")
+    x = strided_conv(x, resnet_filters, name=f"{name}_stem")
     for stage in range(3):
         for block in range(resnet_blocks):
             called = f"{name}_stage{stage + 1}_block{block + 1}"
@@ -85,18 +85,19 @@ def meso(
     meso_units: int | None = None,
     meso_dropout: float | None = None,
 ) -> keras.KerasTensor:
-    """Meso4 (Afchar et al., MesoNet: a Compact Facial Video Forgery Detection Network, 2018).
+    """Apply Meso4 (Afchar et al., MesoNet: a Compact Facial Video Forgery Detection Network, 2018).
 
     Four convolutions with batch norm and pooling, of 8, 8, 16 and 16 filters, then 16 units on the
-    flattened map. Its second dropout and its answer are left to the detector.
+    flattened map. The detector supplies its second dropout and its output.
 
     Args:
-        hp: asked for what is ``None``.
+        hp: Hyperparameters; every argument that is ``None`` is searched.
         x: float (batch, T, H, W, C) in 0..1.
-        name: prefix of the layers.
-        meso_filters: of the first two convolutions, 8 in the paper; ``None`` searches 8 and 16.
-        meso_units: 16 in the paper; ``None`` searches 16, 32, 64.
-        meso_dropout: before the units, 0.5 in the paper; ``None`` searches 0 to 0.5.
+        name: Prefix of the layers.
+        meso_filters: Filters of the first two convolutions, 8 in the paper; ``None``
+            searches 8 and 16.
+        meso_units: Units, 16 in the paper; ``None`` searches 16, 32, 64.
+        meso_dropout: Dropout before the units, 0.5 in the paper; ``None`` searches 0 to 0.5.
 
     Returns:
         float (batch, T, F).
@@ -135,18 +136,19 @@ def small_xception(
     xception_filters: int | None = None,
     xception_blocks: int | None = None,
 ) -> keras.KerasTensor:
-    """The entry flow of Xception (Chollet, Xception: Deep Learning with Depthwise Separable
+    """Apply the entry flow of Xception (Chollet, Xception: Deep Learning with Depthwise Separable
     Convolutions, 2017) at small width.
 
-    Two convolutions, then residual blocks of two separable convolutions and a pooling, each twice
-    as wide as the one before.
+    Two convolutions, then residual blocks of two separable convolutions and a pooling. Each
+    block doubles the width.
 
     Args:
-        hp: asked for what is ``None``.
+        hp: Hyperparameters; every argument that is ``None`` is searched.
         x: float (batch, T, H, W, C).
-        name: prefix of the layers.
-        xception_filters: of the first convolution, 32 in the paper; ``None`` searches 8 and 16.
-        xception_blocks: 3 in the paper; ``None`` searches 1 to 3.
+        name: Prefix of the layers.
+        xception_filters: Filters of the first convolution, 32 in the paper; ``None``
+            searches 8 and 16.
+        xception_blocks: Blocks, 3 in the paper; ``None`` searches 1 to 3.
 
     Returns:
         float (batch, T, F).
@@ -155,8 +157,8 @@ def small_xception(
         xception_filters = hp.Choice("xception_filters", [8, 16], default=8)
     if xception_blocks is None:
         xception_blocks = hp.Int("xception_blocks", 1, 3, default=3)
-    x = conv_stage(x, xception_filters, name=f"{name}_stem1")
-    x = conv_stage(x, 2 * xception_filters, stride=1, name=f"{name}_stem2")
+    x = strided_conv(x, xception_filters, name=f"{name}_stem1")
+    x = strided_conv(x, 2 * xception_filters, stride=1, name=f"{name}_stem2")
     for block in range(xception_blocks):
         filters, called = 4 * xception_filters * 2**block, f"{name}_block{block + 1}"
         shortcut = _project(x, filters, name=f"{called}_shortcut")
@@ -173,7 +175,7 @@ def small_xception(
     return pool_frames(x, name=name)
 
 
-def conv_stage(
+def strided_conv(
     x: keras.KerasTensor, filters: int, *, stride: int = 2, name: str
 ) -> keras.KerasTensor:
     """Halve the resolution of every frame: 3x3 convolution, batch norm, ReLU.
@@ -186,14 +188,14 @@ def conv_stage(
 
 
 def pool_frames(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
-    """Mean over the pixels of each frame: (batch, T, h, w, F) to (batch, T, F)."""
+    """Average the pixels of each frame: (batch, T, h, w, F) to (batch, T, F)."""
     _, time, height, width, features = x.shape
     x = keras.layers.AveragePooling3D((1, height, width), name=f"{name}_pool")(x)
     return keras.layers.Reshape((time, features), name=f"{name}_sequence")(x)
 
 
 def _residual(x: keras.KerasTensor, filters: int, stride: int, *, name: str) -> keras.KerasTensor:
-    y = conv_stage(x, filters, stride=stride, name=f"{name}_first")
+    y = strided_conv(x, filters, stride=stride, name=f"{name}_first")
     y = _norm(_conv(y, filters, 1, name=f"{name}_second_conv"), name=f"{name}_second_norm")
     if stride > 1:
         x = _project(x, filters, name=f"{name}_shortcut")
@@ -202,7 +204,7 @@ def _residual(x: keras.KerasTensor, filters: int, stride: int, *, name: str) -> 
 
 
 def _project(x: keras.KerasTensor, filters: int, *, name: str) -> keras.KerasTensor:
-    """A shortcut of half the resolution: 1x1 convolution and batch norm."""
+    """Apply a shortcut that halves the resolution: 1x1 convolution and batch norm."""
     x = keras.layers.Conv3D(
         filters, 1, strides=(1, 2, 2), padding="same", use_bias=False, name=f"{name}_conv"
     )(x)
@@ -210,7 +212,7 @@ def _project(x: keras.KerasTensor, filters: int, *, name: str) -> keras.KerasTen
 
 
 def _separable(x: keras.KerasTensor, filters: int, *, name: str) -> keras.KerasTensor:
-    """A 3x3 convolution of each channel, a 1x1 convolution over channels, batch norm."""
+    """Apply a 3x3 convolution of each channel, a 1x1 convolution over channels, batch norm."""
     depthwise = keras.layers.DepthwiseConv2D(
         3, padding="same", use_bias=False, name=f"{name}_frame"
     )

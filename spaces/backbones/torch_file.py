@@ -1,4 +1,4 @@
-"""Weights out of a file of PyTorch's, read without PyTorch and without running what is in it."""
+"""Weights of a PyTorch file, read without PyTorch and without running code from the file."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _PROTOCOL = 1001
 
 
 def read_tensors(path: Path) -> dict[str, npt.NDArray[Any]]:
-    """The tensors of a state dictionary as ``torch.save`` wrote it before PyTorch 1.6.
+    """Return the tensors of a state dictionary that ``torch.save`` wrote before PyTorch 1.6.
 
-    Such a file is five pickles, then the numbers of each storage. A pickle can name any code to
-    run; here it may name an ordered dictionary, storages of float32 and int64, and the function
-    that makes a tensor of one, and nothing else.
+    The file holds five pickles, then the numbers of each storage. A pickle can name any code to
+    run. Here it may name four things: an ordered dictionary, storages of float32 and int64, and
+    the function that makes a tensor of a storage.
 
     Args:
-        path: a ``.pth`` file.
+        path: A ``.pth`` file.
 
     Raises:
-        ValueError: it is no such file, is damaged, or names anything else.
+        ValueError: The file is of another kind, is damaged, or names anything else.
     """
     try:
         with path.open("rb") as file:
@@ -34,16 +34,16 @@ def read_tensors(path: Path) -> dict[str, npt.NDArray[Any]]:
                 raise ValueError(f"its protocol is {protocol}, not {_PROTOCOL}")
             kinds = {tensor.key: tensor.dtype for tensor in tensors.values()}
             storages = {key: _storage(file, kinds[key]) for key in keys}
-        return {name: tensor.of(storages[tensor.key]) for name, tensor in tensors.items()}
+        return {name: tensor.copy_from(storages[tensor.key]) for name, tensor in tensors.items()}
     except OSError:
         raise
-    # What a damaged pickle makes Python raise is of many kinds.
+    # A damaged pickle makes Python raise errors of many kinds.
     except Exception as error:
         raise ValueError(f"{path} is not a state dictionary of PyTorch 1.5: {error}") from error
 
 
 class _Tensor:
-    """Where in which storage a tensor lies; offset, shape and strides count numbers."""
+    """Position of a tensor in a storage; offset, shape and strides count numbers."""
 
     def __init__(
         self,
@@ -56,11 +56,11 @@ class _Tensor:
         self.dtype, self.key = storage[1:]
         self._offset, self._shape, self._strides = offset, shape, strides
 
-    def of(self, storage: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """A copy of the tensor.
+    def copy_from(self, storage: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return a copy of the tensor.
 
         Raises:
-            ValueError: it reaches beyond its storage.
+            ValueError: The tensor reaches beyond its storage.
         """
         reach = sum((n - 1) * step for n, step in zip(self._shape, self._strides, strict=True))
         if min((*self._shape, *self._strides, self._offset), default=0) < 0 or (
@@ -73,7 +73,7 @@ class _Tensor:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Of a dictionary of tensors, and nothing else."""
+    """Unpickler of a dictionary of tensors alone."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("collections", "OrderedDict"):
@@ -90,7 +90,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _storage(file: IO[bytes], dtype: str) -> npt.NDArray[Any]:
-    """The next storage of the file: a count, then so many numbers."""
+    """Read the next storage of the file: a count, then the numbers."""
     count = int(np.frombuffer(file.read(8), "<i8")[0])
     size = count * np.dtype(dtype).itemsize
     content = file.read(size) if 0 <= count < 1 << 32 else b""

@@ -1,4 +1,4 @@
-"""How blocks ask the search, so that KerasTuner understands it and nothing is asked in vain."""
+"""Conditions of hyperparameters, so that no trial spends a choice without an effect."""
 
 from __future__ import annotations
 
@@ -7,27 +7,26 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 
-def only_of(
-    hp: Any, choice: str, known: Collection[str], those: Collection[str]
+def active_for(
+    hp: Any, choice: str, known: Collection[str], active: Collection[str]
 ) -> AbstractContextManager[None]:
-    """Ask what follows of some answers to a choice alone.
+    """Return a scope whose hyperparameters are active for some values of a choice alone.
 
-    What is asked must always be asked under the same condition, so ``those`` are all the answers
-    that ask it: where it has two conditions, KerasTuner forgets the answer under one when the
-    other does not hold.
+    A hyperparameter needs the same condition everywhere. If it has two, KerasTuner forgets its
+    value under one when the other does not hold. ``active`` therefore lists every value.
 
     Args:
-        hp: the hyperparameters.
-        choice: what was asked before.
-        known: all answers it can have; with one alone it was never asked.
-        those: answers under which the rest is asked.
+        hp: Hyperparameters.
+        choice: Name of the choice.
+        known: All values of the choice; a single value was not searched, and needs no scope.
+        active: Values under which the hyperparameters of the scope are active.
     """
     if len(known) == 1:
         return nullcontext()
-    scope: AbstractContextManager[None] = hp.conditional_scope(choice, list(those))
+    scope: AbstractContextManager[None] = hp.conditional_scope(choice, list(active))
     return scope
 
 
 def strides_for(frames: int, strides: Sequence[int]) -> list[int]:
-    """Strides that leave clips of so many frames at least two; the first where none does."""
+    """Return the strides that leave at least two frames; if none does, the first."""
     return [stride for stride in strides if stride < frames] or [strides[0]]

@@ -30,8 +30,8 @@ def fixed_conv(
         x: float (batch, T, H, W, C).
         kernel: (kT, kH, kW, C, C').
         bias: (C',), or none.
-        name: layer name, unique in the model.
-        strides: over T, H and W.
+        name: Layer name, unique in the model.
+        strides: Strides over T, H and W.
         padding: ``valid`` or ``same``.
 
     Returns:
@@ -53,7 +53,7 @@ def fixed_conv(
 
 
 def rgb(frames: keras.KerasTensor, *, frame_stride: int = 1, name: str) -> keras.KerasTensor:
-    """Colour in 0..1 of every ``frame_stride``-th frame: float (batch, T', H, W, 3)."""
+    """Return colour in 0..1 of every ``frame_stride``-th frame: float (batch, T', H, W, 3)."""
     kernel = np.zeros((1, 1, 1, 4, 3), np.float32)
     kernel[0, 0, 0, [0, 1, 2], [0, 1, 2]] = 1.0
     x = keras.layers.Rescaling(1 / 255, dtype=EXACT, name=f"{name}_unit")(frames)
@@ -61,7 +61,7 @@ def rgb(frames: keras.KerasTensor, *, frame_stride: int = 1, name: str) -> keras
 
 
 def grey(frames: keras.KerasTensor, *, frame_stride: int = 1, name: str) -> keras.KerasTensor:
-    """Grey in 0..255 of every ``frame_stride``-th frame: float (batch, T', H, W, 1)."""
+    """Return grey in 0..255 of every ``frame_stride``-th frame: float (batch, T', H, W, 1)."""
     kernel = np.zeros((1, 1, 1, 4, 1), np.float32)
     kernel[0, 0, 0, GREY_CHANNEL, 0] = 1.0
     x = keras.layers.Rescaling(1.0, dtype=EXACT, name=f"{name}_float")(frames)

@@ -1,4 +1,4 @@
-"""Attention pooling: a few vectors to one, weighed by what they say."""
+"""Attention pooling: a weighted sum of vectors, with learned weights."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import keras
 
 
 def attention_pool(x: keras.KerasTensor, *, units: int, name: str) -> keras.KerasTensor:
-    """Sum vectors by weights that a small network reads off each of them.
+    """Sum vectors by weights that a small network computes from each of them.
 
     A score is ``v . tanh(W x + b)``, and the scores' softmax weighs the sum (Yang et al.,
     Hierarchical Attention Networks for Document Classification, 2016). The layer
@@ -15,8 +15,8 @@ def attention_pool(x: keras.KerasTensor, *, units: int, name: str) -> keras.Kera
 
     Args:
         x: float (batch, N, F), N known.
-        units: width of the hidden layer that scores.
-        name: prefix of the layers.
+        units: Width of the hidden layer that scores.
+        name: Prefix of the layers.
 
     Returns:
         float (batch, F).

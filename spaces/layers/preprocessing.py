@@ -1,4 +1,4 @@
-"""Pixels as each ImageNet network expects them, in fixed layers of the graph."""
+"""Preprocessing of pixels for ImageNet networks, in fixed layers of the graph."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ MODES = ("caffe", "tf", "torch", "none")
 def preprocess(
     frames: keras.KerasTensor, mode: str, *, frame_stride: int = 1, name: str
 ) -> keras.KerasTensor:
-    """Colour of every ``frame_stride``-th frame, scaled as a network was trained on it.
+    """Return the colours of every ``frame_stride``-th frame, scaled as in a network's training.
 
-    ``caffe`` is B, G, R in 0..255 less the ImageNet mean; ``tf`` R, G, B in -1..1; ``torch`` R, G,
-    B in 0..1 less the ImageNet mean and divided by its deviation; ``none`` R, G, B in 0..255.
+    ``caffe`` is B, G, R in 0..255 minus the ImageNet mean; ``tf`` R, G, B in -1..1; ``torch`` R, G,
+    B in 0..1 minus the ImageNet mean, divided by its deviation; ``none`` R, G, B in 0..255.
 
     Args:
         frames: uint8 (batch, T, H, W, 4): R, G, B and grey.
-        mode: of :data:`MODES`, which are those of ``keras.applications``.
-        frame_stride: take every n-th frame.
-        name: prefix of the layers.
+        mode: One of :data:`MODES`, the modes of ``keras.applications``.
+        frame_stride: Take every n-th frame.
+        name: Prefix of the layers.
 
     Returns:
         float (batch, T', H, W, 3).
 
     Raises:
-        ValueError: there is no such mode.
+        ValueError: The mode is unknown.
     """
     if mode not in MODES:
         raise ValueError(f"mode must be of {MODES}. Received: {mode!r}")

@@ -7,7 +7,7 @@ from typing import Any
 import autokeras as ak
 import keras
 
-from spaces.backbones.small_networks import conv_stage
+from spaces.backbones.small_networks import strided_conv
 from spaces.layers.pooling import attention_pool
 
 LOG_MEL_MEAN = -4.27
@@ -79,7 +79,7 @@ class AudioBlock(ak.Block):
 
         x = scaled_log_mel(x, name=self.name)
         for stage in range(stages):
-            x = conv_stage(x, filters * min(2**stage, 4), name=f"{self.name}_stage{stage + 1}")
+            x = strided_conv(x, filters * min(2**stage, 4), name=f"{self.name}_stage{stage + 1}")
         _, time, mels, steps, features = x.shape
         x = keras.layers.AveragePooling3D((1, 1, steps), name=f"{self.name}_over_steps")(x)
         x = keras.layers.Reshape((time, mels * features), name=f"{self.name}_sequence")(x)

@@ -17,7 +17,7 @@ from spaces.streams.high_pass import (
     srm3_kernels,
     srm30_kernels,
 )
-from spaces.streams.spatial import conv_stage
+from spaces.streams.spatial import strided_conv
 
 KERNELS = ("srm3", "srm30", "learned")
 READINGS = ("truncated", "energy")
@@ -31,9 +31,9 @@ _MIDDLE_GREY = 127.5
 class NoiseResidualBlock(ak.Block):
     """High-pass residuals of grey, seen by a small network: uint8 (T, H, W, 4) to float (F).
 
-    A camera leaves its noise everywhere; a pasted face brings another noise or none. How much noise
-    there is differs from camera to camera, so what tells is where in the crop there is less: the
-    embedding keeps places apart.
+    A camera leaves its noise everywhere; a pasted face brings another noise or none. The amount
+    of noise differs from camera to camera. The evidence is therefore the region of the crop with
+    less noise, and the embedding keeps regions apart.
 
     Args:
         kernels: of :data:`KERNELS`; ``None`` searches. ``srm3`` and ``srm30`` are fixed
@@ -47,8 +47,8 @@ class NoiseResidualBlock(ak.Block):
             :func:`local_energy`; ``None`` searches.
         statistics: add the frequency statistics of grey, see :func:`frequency_statistics`;
             ``None`` searches.
-        filters: first-stage width; ``None`` searches 8, 16, 24.
-        stages: halvings of resolution; ``None`` searches 2 to 4.
+        filters: Width of the first level; ``None`` searches 8, 16, 24.
+        stages: Number of halvings of the resolution; ``None`` searches 2 to 4.
         frame_stride: take every n-th frame, since noise needs no neighbours; ``None`` searches
             2 and 4.
         grid: cells along each side of the crop in which features are averaged, at most; 1 keeps
@@ -122,7 +122,7 @@ class NoiseResidualBlock(ak.Block):
         seen = grey(frames, frame_stride=stride, name=self.name)
         x = self._residual(hp, seen, reading)
         for stage in range(stages):
-            x = conv_stage(x, filters * min(2**stage, 4), name=f"{self.name}_stage{stage + 1}")
+            x = strided_conv(x, filters * min(2**stage, 4), name=f"{self.name}_stage{stage + 1}")
         x = in_cells(x, grid, name=self.name)
         if not statistics:
             return x
@@ -172,8 +172,9 @@ def local_energy(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
 
     Spliced regions show in the local variance of noise (Lyu et al., Exposing Region Splicing
     Forgeries with Blind Local Noise Estimation, 2014). The mean square E of 4 x 4 pixels goes
-    through softsign: E / (1 + E) tells apart levels of noise that truncation would make alike. It
-    is float32, and with fixed kernels a frozen prefix sixteen times smaller than the residuals.
+    through softsign: E / (1 + E) distinguishes levels of noise that truncation would make equal.
+    The result is float32. With fixed kernels it is a frozen prefix sixteen times smaller than the
+    residuals.
     """
     x = keras.layers.Multiply(dtype=EXACT, name=f"{name}_squared")([x, x])
     cell = (1, ENERGY_CELL, ENERGY_CELL)

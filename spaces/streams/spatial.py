@@ -11,10 +11,10 @@ import keras
 
 from spaces.backbones.names import BACKBONES, NO_WEIGHTS, TEMPORAL_EXTENT
 from spaces.backbones.pretrained import APPLICATIONS, backbone
+from spaces.backbones.resolution_levels import ALL_LEVELS, train_last_levels
 from spaces.backbones.small_networks import SMALL_NETWORKS, pool_frames
-from spaces.backbones.small_networks import conv_stage as conv_stage
-from spaces.backbones.stages import ALL_STAGES, train_last_stages
-from spaces.layers.conditional_scope import only_of, strides_for
+from spaces.backbones.small_networks import strided_conv as strided_conv
+from spaces.layers.conditional_scope import active_for, strides_for
 from spaces.layers.fixed_kernels import rgb
 from spaces.layers.preprocessing import preprocess
 
@@ -79,9 +79,9 @@ class SpatialBlock(ak.Block):
         unknown = set(backbones) - set(BACKBONES)
         if unknown or not backbones:
             raise ValueError(f"backbones must be of {BACKBONES}. Received: {tuple(backbones)}")
-        if isinstance(trainable_stages, str) and trainable_stages != ALL_STAGES:
+        if isinstance(trainable_stages, str) and trainable_stages != ALL_LEVELS:
             raise ValueError(
-                f"trainable_stages must be a number or {ALL_STAGES!r}. "
+                f"trainable_stages must be a number or {ALL_LEVELS!r}. "
                 f"Received: {trainable_stages!r}"
             )
         self.backbones = list(backbones)
@@ -111,11 +111,11 @@ class SpatialBlock(ak.Block):
             chosen = hp.Choice("backbone", self.backbones, default=chosen)
         if chosen in APPLICATIONS:
             return self._application(hp, chosen, frames, stride)
-        with self._only_of(hp, [chosen]):
+        with self._active_for(hp, [chosen]):
             return self._small(hp, chosen, rgb(frames, frame_stride=stride, name=self.name))
 
-    def _only_of(self, hp: Any, backbones: Sequence[str]) -> AbstractContextManager[None]:
-        return only_of(hp, "backbone", self.backbones, backbones)
+    def _active_for(self, hp: Any, backbones: Sequence[str]) -> AbstractContextManager[None]:
+        return active_for(hp, "backbone", self.backbones, backbones)
 
     def _stride(self, hp: Any, frames: int) -> int:
         if self.frame_stride is not None:
@@ -140,16 +140,16 @@ class SpatialBlock(ak.Block):
         network = backbone(
             chosen, tuple(frame_shape), self.weights, frames=time, inflated_stages=inflated
         )
-        train_last_stages(network, trained)
+        train_last_levels(network, trained)
         return pool_frames(network(x), name=self.name)
 
     def _trained(self, hp: Any) -> int | str:
         if self.weights == NO_WEIGHTS:
-            return ALL_STAGES
+            return ALL_LEVELS
         if self.trainable_stages is not None:
             return self.trainable_stages
-        with self._only_of(hp, [one for one in self.backbones if one in APPLICATIONS]):
-            return str(hp.Choice("trainable_stages", ["0", "1", "2", ALL_STAGES], default="0"))
+        with self._active_for(hp, [one for one in self.backbones if one in APPLICATIONS]):
+            return str(hp.Choice("trainable_stages", ["0", "1", "2", ALL_LEVELS], default="0"))
 
     def _inflated(self, hp: Any, chosen: str, frames: int) -> int:
         if frames < TEMPORAL_EXTENT:
@@ -160,5 +160,5 @@ class SpatialBlock(ak.Block):
         possible = [one for one in known if APPLICATIONS[one].inflatable]
         if chosen not in possible:
             return 0
-        with self._only_of(hp, possible):
+        with self._active_for(hp, possible):
             return int(hp.Int("inflated_stages", 0, 2, default=0))

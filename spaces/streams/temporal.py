@@ -9,7 +9,7 @@ from typing import Any
 import autokeras as ak
 import keras
 
-from spaces.layers.conditional_scope import only_of
+from spaces.layers.conditional_scope import active_for
 from spaces.layers.pooling import attention_pool
 
 KINDS = ("bilstm", "bigru", "transformer", "convolution", "attention", "mean")
@@ -147,8 +147,8 @@ class TemporalBlock(ak.Block):
             return self._of_kind(candidates[0], hp, x)
         return self._of_kind(hp.Choice("kind", candidates, default=candidates[0]), hp, x)
 
-    def _only_of(self, hp: Any, kinds: Collection[str]) -> AbstractContextManager[None]:
-        return only_of(hp, "kind", self.kinds if self.kind is None else [self.kind], kinds)
+    def _active_for(self, hp: Any, kinds: Collection[str]) -> AbstractContextManager[None]:
+        return active_for(hp, "kind", self.kinds if self.kind is None else [self.kind], kinds)
 
     def _of_kind(self, kind: str, hp: Any, x: keras.KerasTensor) -> keras.KerasTensor:
         if kind == "mean":
@@ -156,7 +156,7 @@ class TemporalBlock(ak.Block):
         if kind == "attention":
             return self._attention(x)
         change = self._change(x)
-        with self._only_of(hp, RECURRENT_KINDS if kind in RECURRENT_KINDS else [kind]):
+        with self._active_for(hp, RECURRENT_KINDS if kind in RECURRENT_KINDS else [kind]):
             if kind == "transformer":
                 summary = self._transformer(hp, change)
             elif kind == "convolution":
@@ -164,7 +164,7 @@ class TemporalBlock(ak.Block):
             else:
                 cell = keras.layers.LSTM if kind == "bilstm" else keras.layers.GRU
                 summary = self._recurrent(hp, change, cell)
-        with self._only_of(hp, [one for one in self.kinds if one not in _CONTROLS]):
+        with self._active_for(hp, [one for one in self.kinds if one not in _CONTROLS]):
             dropout = self._choose(hp, "change_dropout")
         if dropout:
             summary = keras.layers.Dropout(

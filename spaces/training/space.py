@@ -74,9 +74,11 @@ class TrainingChoices:
 
     def __post_init__(self) -> None:
         if self.mixup and self.loss == PAIRWISE:
-            raise ValueError("a blend of two clips is nobody's pair: leave out mixup or pairwise")
+            raise ValueError(
+                "mixup and the pairwise loss exclude each other: a blend of two clips has no pair"
+            )
         if not self.balanced and (self.pseudo_fakes or self.gan_fakes or self.loss == PAIRWISE):
-            raise ValueError("fakes that are made, and pairs, are shares of a balanced epoch")
+            raise ValueError("pseudo-fakes, GAN fakes and the pairwise loss need balanced = true")
         if self.gan_fakes and self.pseudo_fakes == 1:
             raise ValueError("pseudo-fakes are to be the only fakes: leave out GAN fakes or others")
 

@@ -13,7 +13,7 @@ import pytest
 from artifacts.models.trust import check_model_file
 from spaces.backbones.inflation import inflatable, inflate
 from spaces.backbones.pretrained import APPLICATIONS
-from spaces.backbones.stages import stages
+from spaces.backbones.resolution_levels import resolution_levels
 
 # One of each family; the others are slow.
 QUICK = (
@@ -108,7 +108,7 @@ def test_an_inflated_network_sees_each_frame_as_the_original_does(name: str) -> 
     assert np.abs(expected[0] - expected[1]).max() > 0.05 * np.abs(expected).max()
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
     assert all(type(layer).__module__.startswith("keras.src.layers") for layer in deep.layers[1:])
-    assert len(stages(deep)) == (4 if name.startswith("convnext") else 5)
+    assert len(resolution_levels(deep)) == (4 if name.startswith("convnext") else 5)
     assert bool(inflatable(flat, 1)) == application.inflatable
 
 
@@ -130,7 +130,7 @@ def _structure(name: str) -> tuple[set[tuple[Any, ...]], int, bool]:
         for operation in model.operations
         if not isinstance(operation, keras.layers.ZeroPadding2D | keras.layers.Cropping2D)
     }
-    return kinds, len(stages(model)), bool(inflatable(model, 1))
+    return kinds, len(resolution_levels(model)), bool(inflatable(model, 1))
 
 
 @pytest.fixture
@@ -210,7 +210,9 @@ def test_a_network_of_one_frame_is_that_of_many_without_the_slices(name: str) ->
     nothing = 1e-4 * np.abs(expected).max()
     np.testing.assert_allclose(found, expected[:, :1], rtol=1e-4, atol=nothing)
     np.testing.assert_allclose(found[:, 0], flat(picture[:, 0]), rtol=1e-4, atol=nothing)
-    assert [len(stage) > 0 for stage in stages(one)] == [len(stage) > 0 for stage in stages(two)]
+    assert [len(stage) > 0 for stage in resolution_levels(one)] == [
+        len(stage) > 0 for stage in resolution_levels(two)
+    ]
 
 
 @pytest.mark.parametrize("axis", [3, -1])

@@ -14,7 +14,7 @@ import pytest
 
 from artifacts.models.trust import check_model_file
 from spaces.backbones import small_networks
-from spaces.backbones.small_networks import SMALL_NETWORKS, conv_stage
+from spaces.backbones.small_networks import SMALL_NETWORKS, strided_conv
 
 Network = Callable[..., keras.KerasTensor]
 SHAPE = (3, 32, 32, 3)
@@ -152,5 +152,5 @@ def test_a_residual_network_passes_on_what_came_in() -> None:
 
 def test_a_stage_halves_each_frame() -> None:
     x = keras.Input((3, 8, 12, 2))
-    assert conv_stage(x, 5, name="a").shape == (None, 3, 4, 6, 5)
-    assert conv_stage(x, 5, stride=1, name="b").shape == (None, 3, 8, 12, 5)
+    assert strided_conv(x, 5, name="a").shape == (None, 3, 4, 6, 5)
+    assert strided_conv(x, 5, stride=1, name="b").shape == (None, 3, 8, 12, 5)

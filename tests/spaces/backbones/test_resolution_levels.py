@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from spaces.backbones.inflation import inflate
-from spaces.backbones.stages import stages, train_last_stages
+from spaces.backbones.resolution_levels import resolution_levels, train_last_levels
 
 SHAPE = (32, 32, 3)
 
@@ -40,7 +40,7 @@ def _block(*numbers: int) -> set[str]:
 
 
 def test_a_stage_is_the_layers_of_one_resolution(vgg16: keras.Model) -> None:
-    names = [[layer.name for layer in stage] for stage in stages(vgg16)]
+    names = [[layer.name for layer in stage] for stage in resolution_levels(vgg16)]
     assert names[0] == ["block1_conv1", "block1_conv2"]
     assert names[1] == ["block1_pool", "block2_conv1", "block2_conv2"]
     assert names[4][-2:] == ["block5_conv3", "block5_pool"]
@@ -50,7 +50,9 @@ def test_a_stage_is_the_layers_of_one_resolution(vgg16: keras.Model) -> None:
 def test_squeeze_and_excitation_belongs_to_the_stage_it_excites(
     efficientnet: keras.Model,
 ) -> None:
-    by_name = {layer.name: n for n, stage in enumerate(stages(efficientnet)) for layer in stage}
+    by_name = {
+        layer.name: n for n, stage in enumerate(resolution_levels(efficientnet)) for layer in stage
+    }
     for block, stage in (("1a", 0), ("2b", 1), ("4b", 3), ("6a", 4)):
         inside = {name: n for name, n in by_name.items() if name.startswith(f"block{block}_se")}
         assert len(inside) == 5
@@ -74,9 +76,9 @@ def test_squeeze_and_excitation_belongs_to_the_stage_it_excites(
 def test_the_last_stages_train(
     vgg16: keras.Model, count: int | str, blocks: tuple[int, ...]
 ) -> None:
-    train_last_stages(vgg16, count)
+    train_last_levels(vgg16, count)
     assert _trained(vgg16) == _block(*blocks)
-    train_last_stages(vgg16, "all")
+    train_last_levels(vgg16, "all")
     assert _trained(vgg16) == _block(1, 2, 3, 4, 5)
 
 
@@ -89,7 +91,7 @@ def test_a_file_remembers_which_stages_train(tmp_path: Path, ending: str) -> Non
         y = keras.layers.BatchNormalization(name=f"norm{place}")(y)
         y = keras.layers.DepthwiseConv2D(3, padding="same", name=f"depthwise{place}")(y)
     network = inflate(keras.Model(x, y), name="network", frames=2)
-    train_last_stages(network, 1)
+    train_last_levels(network, 1)
     assert _trained(network) == {"conv2", "norm2", "depthwise2"}
     clip = keras.Input((2, 16, 16, 3))
     model = keras.Model(clip, network(clip))
@@ -107,8 +109,8 @@ def test_a_file_remembers_which_stages_train(tmp_path: Path, ending: str) -> Non
 def test_batch_norms_learn_their_statistics_in_trained_stages_alone(
     efficientnet: keras.Model,
 ) -> None:
-    train_last_stages(efficientnet, 2)
-    trained = {layer.name for stage in stages(efficientnet)[-2:] for layer in stage}
+    train_last_levels(efficientnet, 2)
+    trained = {layer.name for stage in resolution_levels(efficientnet)[-2:] for layer in stage}
     norms = [
         layer for layer in efficientnet.layers if isinstance(layer, keras.layers.BatchNormalization)
     ]
@@ -121,10 +123,10 @@ def test_batch_norms_learn_their_statistics_in_trained_stages_alone(
 
 def test_frozen_stages_drop_nothing(efficientnet: keras.Model) -> None:
     clip = np.random.default_rng(0).uniform(0, 255, (2, 2, *SHAPE))
-    train_last_stages(efficientnet, 1)
+    train_last_levels(efficientnet, 1)
     rates = {layer.name: layer.rate for layer in efficientnet.layers if hasattr(layer, "rate")}
     assert rates["block4b_drop"] == 0
     assert rates["block6b_drop"] > 0
-    train_last_stages(efficientnet, 0)
+    train_last_levels(efficientnet, 0)
     training, answering = (np.asarray(efficientnet(clip, training=t)) for t in (True, False))
     np.testing.assert_array_equal(training, answering)

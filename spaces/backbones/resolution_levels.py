@@ -1,4 +1,4 @@
-"""The stages of an image network, and how many of them train."""
+"""Resolution levels of an image network, and the number of them that train."""
 
 from __future__ import annotations
 
@@ -9,18 +9,17 @@ import keras
 
 from spaces.keras_internals import operation_of
 
-ALL_STAGES = "all"
+ALL_LEVELS = "all"
 MOMENTUM = 0.9
 
 
-def stages(model: keras.Model) -> list[list[keras.Layer]]:
-    """The layers of a network by stage, in the order of its graph.
+def resolution_levels(model: keras.Model) -> list[list[keras.Layer]]:
+    """Return the layers of a network by resolution level, in the order of its graph.
 
-    A stage is all layers of one output resolution: those with equally many strided convolutions and
-    poolings between the input and themselves, themselves counted. So squeeze-and-excitation, whose
-    pooling over the whole frame is no stride, belongs to the stage it excites. Layers without
-    weights, such as the last pooling of VGG16, make no stage of their own: they are counted to the
-    one before them, or the one after where there is none.
+    A level holds the layers of one output resolution. They have the same number of strided
+    convolutions and poolings between the input and their own output. Squeeze-and-excitation pools
+    the whole frame without a stride and belongs to the level it excites. Layers without weights,
+    such as the last pooling of VGG16, make no level: they join the one before, else the one after.
     """
     strides: dict[int, int] = {}
     by_strides: dict[int, list[keras.Layer]] = collections.defaultdict(list)
@@ -43,22 +42,22 @@ def stages(model: keras.Model) -> list[list[keras.Layer]]:
     return found
 
 
-def train_last_stages(network: keras.Model, count: int | str) -> None:
-    """Leave only the last stages of a network trainable.
+def train_last_levels(network: keras.Model, count: int | str) -> None:
+    """Make only the last resolution levels of a network trainable.
 
-    In frozen stages batch norms keep their statistics, and dropout is off, so that they give one
-    output for one clip. In the others the statistics follow within tens of steps: trials are short.
+    Frozen levels keep the statistics of their batch norms and have no dropout, so that a clip has
+    one output. In trainable levels the statistics adapt within tens of steps: trials are short.
 
     Args:
-        network: made by :func:`spaces.backbones.inflation.inflate`.
-        count: of stages as :func:`stages` counts them, as many as there are at most; ``"all"``.
+        network: Network made by :func:`spaces.backbones.inflation.inflate`.
+        count: Number of last levels of :func:`resolution_levels`, or ``"all"``.
     """
     network.trainable = True
-    parts = stages(network)
-    trained = len(parts) if count == ALL_STAGES else min(int(count), len(parts))
-    for number, stage in enumerate(parts):
-        for layer in stage:
-            layer.trainable = number >= len(parts) - trained
+    levels = resolution_levels(network)
+    trained = len(levels) if count == ALL_LEVELS else min(int(count), len(levels))
+    for number, level in enumerate(levels):
+        for layer in level:
+            layer.trainable = number >= len(levels) - trained
             if isinstance(layer, keras.layers.Dropout) and not layer.trainable:
                 layer.rate = 0.0
             if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
