@@ -62,10 +62,13 @@ STORE_CLIPS, BATCH, PASSES = 256, 8, 5
 PREPARE_TWICE = """
 import sys, time
 from pathlib import Path
-from data_prep.preparation.prepare import prepare
+from data_prep.preparation.prepare import Execution, prepare
+from data_prep.splits.splits import SplitRequest
+execution, split = Execution(jobs=2), SplitRequest(policy="test")
 for _ in range(2):
     began = time.perf_counter()
-    prepare(Path(sys.argv[1]), Path(sys.argv[2]), jobs=2, split_policy="test", overwrite=True)
+    source, store = Path(sys.argv[1]), Path(sys.argv[2])
+    prepare(source, store, overwrite=True, execution=execution, split=split)
 print(time.perf_counter() - began)
 """
 

@@ -116,7 +116,7 @@ def make_direct_reader(dataset: h5py.Dataset) -> Read:
     def read(rows: npt.NDArray[np.int64]) -> Clips:
         batch = np.empty((len(rows), *dataset.shape[1:]), dataset.dtype)
         for position, row in enumerate(rows):
-            dataset.make_direct_reader(batch, np.s_[row], np.s_[position])
+            dataset.read_direct(batch, np.s_[row], np.s_[position])
         return batch
 
     return read

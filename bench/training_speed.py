@@ -7,6 +7,7 @@ training take turns. The first step is traced and, with XLA, compiled; every tri
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import statistics
@@ -23,6 +24,7 @@ import_tensorflow()
 
 import keras  # noqa: E402
 
+from data_prep.errors import UserError  # noqa: E402
 from search.cli.console import log, tables  # noqa: E402
 from search.detectors.precision import Precision, mixed_policy  # noqa: E402
 from search.detectors.space import build_detector  # noqa: E402
@@ -73,13 +75,14 @@ def measure(rounds: int) -> Iterator[StepTiming]:
     rng = np.random.default_rng(0)
     clips = rng.integers(0, 256, (BATCH, *CLIP), np.uint8)
     labels = np.arange(BATCH, dtype=np.float32)[:, None] % 2
-    log.print(f"mixed is {mixed_policy()} here")
+    with contextlib.suppress(UserError):
+        log.print(f"mixed precision on this machine: {mixed_policy()}")
     for detector, (network, temporal) in DETECTORS.items():
         models, first = {}, {}
         for way, (precision, compiled) in WAYS.items():
-            model = _build_model(network, temporal, precision, compiled)
-            began = time.perf_counter()
             try:
+                model = _build_model(network, temporal, precision, compiled)
+                began = time.perf_counter()
                 model.train_on_batch(clips, labels)
             except Exception as error:
                 yield StepTiming(detector, way, error=str(error).strip().splitlines()[0])
@@ -128,7 +131,7 @@ def build_table(rows: list[StepTiming]) -> Table:
             detector,
             *(
                 row.error[:40] or f"{1000 * row.step:.0f} ({base / row.step:.2f}); {row.first:.1f}"
-                for row in ours.values()
+                for row in (ours[way] for way in WAYS)
             ),
         )
     return shown
