@@ -45,12 +45,12 @@ class Condition:
 
     Attributes:
         name: in tables and files.
-        told: in words.
+        description: in words.
         change: from RGB frames, uint8 (T, S, S, 3), to such frames.
     """
 
     name: str
-    told: str
+    description: str
     change: Change
 
 
@@ -101,7 +101,7 @@ class UnderCondition:
     """Figures of the clips in one condition, a video each.
 
     Attributes:
-        name, told: of the condition; ``clean`` is the clips as they are.
+        name, description: of the condition; ``clean`` is the clips as they are.
         auc, recall, false_alarm_rate: the latter two at the frozen threshold; None where a label
             lacks.
         auc_ci, recall_ci, false_alarm_rate_ci: 95%, over identity groups.
@@ -111,7 +111,7 @@ class UnderCondition:
     """
 
     name: str
-    told: str
+    description: str
     auc: float | None
     auc_ci: Interval
     auc_drop: float | None
@@ -204,14 +204,14 @@ def robustness(
     for condition in conditions:
         videos = dataclasses.replace(clean, probabilities=scored[condition.name])
         changed = Measure(videos.labels, videos.probabilities, threshold)
-        told = condition.name, condition.told
-        grid.append(_row(*told, changed, measure, videos, threshold, seed))
+        description = condition.name, condition.description
+        grid.append(_row(*description, changed, measure, videos, threshold, seed))
     return tuple(grid)
 
 
 def _row(
     name: str,
-    told: str,
+    description: str,
     measure: Measure,
     clean: Measure | None,
     videos: ScoredClips,
@@ -234,4 +234,4 @@ def _row(
     for figure in (*_FIGURES, _AUC_DROP):
         cells[figure] = values.get(figure)
         cells[f"{figure}_ci"] = intervals.get(figure)
-    return UnderCondition(name=name, told=told, bounds=bounds, **cells)
+    return UnderCondition(name=name, description=description, bounds=bounds, **cells)

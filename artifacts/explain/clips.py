@@ -1,4 +1,4 @@
-"""Clips of a store with where a detector finds what speaks for a fake, for people to look at."""
+"""Clips of a store with Grad-CAM heat maps of their fake scores, as pictures."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _BATCH = 8
 
 @dataclasses.dataclass(frozen=True)
 class ExplainedClip:
-    """One clip of a store with where its detector found what speaks for a fake.
+    """One clip of a store with the heat maps of its fake score.
 
     Attributes:
         key: of the clip.
         label: 1 is fake.
         method: manipulation method, ``real`` for reals.
         probability: of fake.
-        heated: whether anything in it speaks for a fake.
+        heated: Whether any region raised the fake score.
         png: frames in a row, and below each the same with its heat.
     """
 
@@ -41,10 +41,10 @@ class ExplainedClip:
 
     @property
     def caption(self) -> str:
-        """What it is and what the detector says: one line."""
+        """Return its label, method and fake probability in one line."""
         kind = self.method if self.label == FAKE else LABEL_NAMES[self.label]
         told = f"{kind}, fake probability {self.probability:.2f}"
-        return told if self.heated else f"{told}; nothing in it speaks for a fake"
+        return told if self.heated else f"{told}; no region raised it"
 
 
 def explain_clips(

@@ -1,4 +1,4 @@
-"""Where in its frames a detector finds what speaks for a fake."""
+"""Heat maps: the regions of a clip that raised its fake score."""
 
 from __future__ import annotations
 
@@ -48,20 +48,21 @@ class Explainer:
         )
 
     def heat_maps(self, arrays: Arrays) -> Heat:
-        """Where what speaks for a fake is, in every frame of each clip.
+        """Return the regions that raised the fake score, in every frame of each clip.
 
         Grad-CAM (Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks via
         Gradient-based Localization, 2017): the last feature maps of every stream, weighed by the
-        gradient of the logit of fake and summed over their channels; what is negative speaks for
-        real and is left out. The gradient of each place weighs that place, as some streams keep
+        gradient of the logit of fake and summed over their channels; negative values are
+        evidence of real and are left out. The gradient of each place weighs that place, as some
+        streams keep
         places apart to the end (HiResCAM; Draelos and Carin, Use HiResCAM instead of Grad-CAM for
         Faithful Explanations of Convolutional Neural Networks, 2020); where a network ends in the
         mean of each frame, as all backbones do, this is Grad-CAM itself. The maps of several
-        streams are added, each place with its share of the logit, so that a stream shows as much as
-        it contributes.
+        streams are added, each place with its share of the logit, so that a stream shows its
+        contribution.
 
-        Maps of fewer steps than frames are spread over all of them. A clip in which nothing
-        speaks for a fake has a map of zeros.
+        Maps of fewer steps than frames are spread over all of them. A clip in which no
+        region raised the fake score has a map of zeros.
 
         Args:
             arrays: of n clips, by the names of the model's inputs, and maybe more.

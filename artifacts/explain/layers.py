@@ -1,4 +1,4 @@
-"""A detector run layer by layer, so that what goes on inside can be looked at.
+"""A detector run layer by layer, so that inner tensors can be inspected.
 
 The very layers of the model are called: ``keras.Model`` on tensors inside a graph would rewrite
 that graph's nodes, after which the model may no longer save.

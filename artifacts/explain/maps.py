@@ -33,8 +33,8 @@ def feature_maps(model: keras.Model) -> list[FeatureMap]:
     """The last feature maps of all streams of a detector that look at its frames or their flow.
 
     On every way from the output back to the inputs it is the first tensor with time, height, width
-    and channels. An average over places is linear and told apart by what it averages, so what it
-    is taken of is the map. The pictures of an audio stream are not of the face and are left out.
+    and channels. An average over places is linear, so the tensor it averages is the map. The
+    pictures of an audio stream are not of the face and are left out.
 
     Args:
         model: a detector, or several as one.

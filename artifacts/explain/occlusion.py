@@ -20,7 +20,8 @@ def occlusion(model: keras.Model, arrays: Arrays, patch: int = 16) -> Heat:
 
     The check of a heat map: it takes no gradient, only answers (Zeiler and Fergus, Visualizing and
     Understanding Convolutional Networks, 2014). The squares lie side by side, and every pixel has
-    the drop of the square that covers it; above 0 what was covered spoke for a fake. Optical flow
+    the drop of the square that covers it; above 0 the covered region raised the fake score.
+    Optical flow
     is still where frames are covered. One pass a square: 64 of them for 128 px.
 
     Args:
@@ -57,7 +58,7 @@ def _filled(
     frame: tuple[int, int],
     value: float,
 ) -> npt.NDArray[np.generic]:
-    """A copy (n, T, h, w, C) with one value at a place, which is told in pixels of a frame."""
+    """Return a copy (n, T, h, w, C) with one value in a region, given in pixels of a frame."""
     copy = array.copy()
     rows, columns = (
         slice(at.start * here // whole, -(-at.stop * here // whole))

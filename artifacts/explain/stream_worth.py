@@ -1,4 +1,4 @@
-"""What each stream is worth to a finished detector."""
+"""Contribution of each stream to a finished detector."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class StreamWorth:
 
     Attributes:
         stream: of :data:`spaces.streams.names.STREAMS`.
-        weight_real, weight_fake: what :class:`artifacts.explain.streams.StreamWeights` says, mean
+        weight_real, weight_fake: weight by :class:`artifacts.explain.streams.StreamWeights`, mean
             over real and over fake clips.
         auc_without: AUC when the embedding of the stream is the same for all clips, their mean.
         loss: by how much the whole detector's AUC is above that, on the same clips; below 0 the
@@ -97,7 +97,7 @@ class StreamWorths:
 def stream_worths(
     run: RunDirectory, model: keras.Model, store: Store, split: str = "val"
 ) -> StreamWorths:
-    """What the streams of a run's detector are worth, measured once and kept in ``streams.json``.
+    """Return the contribution of each stream, measured once and kept in ``streams.json``.
 
     Kept figures of another model, store or split are measured anew; where the folder cannot be
     written they are not kept.

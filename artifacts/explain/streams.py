@@ -53,7 +53,7 @@ def projections(member: keras.Model) -> Iterator[tuple[str, keras.Layer]]:
 
 
 def fusion_of(model: keras.Model) -> str:
-    """How a detector joins its streams, which says what :class:`StreamWeights` reads.
+    """Return the kind of fusion of a detector, which :class:`StreamWeights` needs.
 
     Of :data:`spaces.fusion.KINDS`, ``single`` where there is one stream or none, and ``several``
     where the members of an ensemble do it in different ways.
@@ -83,7 +83,7 @@ class StreamWeights:
     as a share of all mean gates. Concatenation has no weights; the logit is a sum of one term a
     stream, and this is the size of each as a share of all, whichever way it speaks. A single
     stream counts 1. An ensemble has the mean of its members, each with its weight. None of them
-    says what would be missing without the stream: :mod:`artifacts.explain.stream_worth` does.
+    measures the loss without the stream: :mod:`artifacts.explain.stream_worth` does.
 
     Args:
         model: a detector, or several as one (:mod:`artifacts.models.ensemble`).

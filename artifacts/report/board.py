@@ -39,15 +39,15 @@ def board_parts(rows: Sequence[BoardRow], notes: Sequence[str] = ()) -> list[Par
     ]
     shown = [Row(tuple(cell(row) for _, cell in columns), _mark(row)) for row in rows]
     told = (
-        "All scores are of the validation split. Trials marked as tied with the best cannot be "
-        "told from it on these people (paired bootstrap over identity groups)."
+        "All scores are of the validation split. Trials marked as tied with the best are not "
+        "significantly worse on these people (paired bootstrap over identity groups)."
     )
     if scored:
         told += f" Ranks follow the {_SCORE} that the search optimised, which is more than the AUC."
     if any(row.is_baseline for row in rows):
         told += (
-            " Rows named untrained are quantities of the clips, such as sharpness, that tell fakes "
-            "from reals without any training: a model below them is not worth its training."
+            " Rows named untrained are baselines: quantities of the clips, such as sharpness, that "
+            "separate fakes from reals without training. A useful model scores above them."
         )
     return [
         Paragraph(told),

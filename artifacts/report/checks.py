@@ -55,11 +55,11 @@ def _condition(row: Mapping[str, Any]) -> Row:
         with_interval(row[figure], row[f"{figure}_ci"], exact=figure in bounds)
         for figure in figures
     )
-    return Row((Cell(str(row["told"])), *cells))
+    return Row((Cell(str(row.get("description", row["name"]))), *cells))
 
 
 def matched_part(found: Mapping[str, Any] | None) -> Part:
-    """Pairs of a fake and its real, made equal in what tells most fakes.
+    """Pairs of a fake and its real, made equal in the baseline that separates most fakes.
 
     Args:
         found: as ``matched.json`` has it, of the model as it is now.
@@ -125,7 +125,7 @@ def untrained_part(found: Mapping[str, Any] | None) -> Part:
 
 
 def openings_part(openings: Sequence[Opening]) -> Part:
-    """Every time the test split was opened: whoever looks often, chooses by it."""
+    """Return every opening of the test split: repeated looks turn it into validation."""
     if not openings:
         return Missing("Openings of the test split", "none is on record.")
     times = "once" if len(openings) == 1 else f"{len(openings)} times"

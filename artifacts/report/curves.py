@@ -119,7 +119,7 @@ class _Curves:
         self._order = order
         self._last_of_ties = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
         self._fake = scored.labels == 1
-        # Half an error among the reals is the least that a rate of theirs can tell.
+        # Half an error among the reals is the smallest rate that can be measured.
         least = 0.5 / max(int((~self._fake).sum()), 1)
         straight = np.linspace(0, 1, _GRID)
         fine = np.geomspace(min(least, 0.01), 1, _GRID)
@@ -132,7 +132,7 @@ class _Curves:
     def __call__(self, weights: npt.NDArray[np.integer]) -> dict[str, Floats]:
         """All points, (B,) each, where in row b clip i counts ``weights[b, i]`` times.
 
-        Both labels must count in every row. A bin of which no clip counts has NaN.
+        Both labels must count in every row. An empty bin has NaN.
         """
         fakes, reals = weights * self._fake, weights * ~self._fake
         found, alarms = self._counted(fakes), self._counted(reals)

@@ -18,7 +18,7 @@ from data_prep.store.store import SPLITS
 
 
 def audit_parts(audit: Audit) -> list[Part]:
-    """Clips and people, findings with the gravest first, and what tells fakes without training."""
+    """Clips and people, findings with the gravest first, and baselines without training."""
     return [
         Paragraph(
             f"{audit.clips:,} {'SYNTHETIC ' if audit.synthetic else ''}clips of {audit.people:,} "
@@ -56,8 +56,8 @@ def _shortcuts(audit: Audit) -> Table:
         rows.append(Row((Cell(row.name.replace("_", " ")), *medians, *told)))
     columns = ("median of reals", "median of fakes", "AUC", "95% interval", "held out")
     return Table(
-        "What tells fake from real without any training. AUC in the direction that is better on "
-        "all clips; held out: in the direction of train, on the rest.",
+        "Baselines without training. AUC: in the better direction on all clips. Held out: in the "
+        "direction that is better on train, on the other splits.",
         (Column("quantity", number=False), *map(Column, columns)),
         tuple(rows),
         sortable=True,

@@ -1,4 +1,4 @@
-"""What a report needs the model itself for: sample clips with heat, and what streams are worth."""
+"""Parts of a report that need the model: clips with heat maps, contributions of streams."""
 
 from __future__ import annotations
 
@@ -117,10 +117,10 @@ def _ask(
         return streams, []
     parts: list[Part] = [
         Paragraph(
-            "Validation clips: of reals and of fakes those about which the model is surest and "
-            "right, and surest and wrong. Above, frames of the clip; below, where what speaks for "
-            "a fake was found in them (Grad-CAM; Selvaraju et al., 2017). Heat says where the "
-            "model looked, not that something was changed there."
+            "Validation clips: the most certain correct and the most certain wrong scores, real "
+            "and fake. Above: frames of the clip. Below: regions that raised the fake score (Grad-CAM; "
+            "Selvaraju et al., 2017). Heat shows the evidence of the model. It does not show that "
+            "a region was manipulated."
         ),
         Paragraph(
             "Faces are personal data: show this report only to whom these people or the law "

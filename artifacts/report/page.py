@@ -14,8 +14,8 @@ from markupsafe import Markup
 
 from artifacts.report.parts import Figure, Section
 
-# Colours that people who see few of them can tell apart (Okabe and Ito, 2008), dark enough on
-# white and light enough on black.
+# Colours that colour-blind readers can distinguish (Okabe and Ito, 2008), with contrast on white
+# and on black.
 _ON_LIGHT = ("#0072b2", "#b34700", "#00785a", "#a34a80", "#7a5c00", "#3f6f91", "#555555")
 _ON_DARK = ("#56b4e9", "#e69f00", "#2fc79a", "#e08cbb", "#f0e442", "#9cc3de", "#bbbbbb")
 
@@ -27,7 +27,7 @@ class Page:
     Attributes:
         title: of the page.
         subtitle: below it: when and with what it was made.
-        synthetic: whether the data were drawn by a program, which is said before all else.
+        synthetic: Whether a program drew the data; the page states it first.
         sections: in their order.
     """
 
@@ -64,7 +64,7 @@ def render(page: Page) -> str:
 
 
 def _policy(scripts: tuple[str, ...]) -> str:
-    """What a browser may do with the page: run these scripts, ask nobody for anything."""
+    """Return the content policy: run these scripts, load nothing from elsewhere."""
     digests = (hashlib.sha256(script.encode()).digest() for script in scripts)
     named = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
     return (

@@ -47,8 +47,8 @@ class Figure:
         alternative: what it shows, for who cannot see it.
         figure: of Plotly.
         height: in pixels.
-        size: ``half`` stands beside another where there is room; ``wide`` is scrolled on a narrow
-            screen, as it cannot be made narrow.
+        size: ``half``: next to another figure on a wide screen. ``wide``: scrolled on a narrow
+            screen.
     """
 
     caption: str

@@ -1,4 +1,4 @@
-"""What a detector's scores are worth, in a report: curves with bands, errors, methods."""
+"""Scores of a detector in a report: curves with bands, errors, methods."""
 
 from __future__ import annotations
 
@@ -121,8 +121,8 @@ def _det(shown: Curves, other: Curves | None, scored: ScoredClips) -> Figure:
     figure.update_yaxes(title="fakes missed", **ticks)
     return Figure(
         "DET: both errors against each other on the scale of normal deviates (Martin et al., "
-        f"1997). It begins at {rarest:.1%}, half an error: what is rarer cannot be "
-        "told from so few videos.",
+        f"1997). It begins at {rarest:.1%}, half an error: so few videos "
+        "cannot measure rarer errors.",
         "DET curve. "
         + _told(
             Band(shown.roc.x, 1 - shown.roc.y, 1 - shown.roc.high, 1 - shown.roc.low),
@@ -159,12 +159,12 @@ def _calibration(shown: Curves, scored: ScoredClips) -> Figure:
     figure.update_yaxes(title="fakes among them", range=[-0.02, 1.05], tickformat=".0%")
     bins = len(band.x)
     told = "; ".join(
-        f"{share:.0%} where {given:.0%} is said"
+        f"{share:.0%} at a probability of {given:.0%}"
         for given, share in zip(band.x, band.y, strict=True)
     )
     return Figure(
-        f"Calibration: the videos in {bins} bins of equal number, how probable a fake the model "
-        "says there is, and how many there are. On the dotted line it means what it says.",
+        f"Calibration: the videos in {bins} bins of equal number, with the probability that the "
+        "model gives and the share of fakes. On the dotted line both are equal.",
         f"Calibration of {len(scored.labels)} videos. Share of fakes: {told}.",
         figure,
         size="half",

@@ -1,4 +1,4 @@
-"""What each stream of a detector is worth, in a report."""
+"""Contributions of the streams of a detector, in a report."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _parts(found: Mapping[str, Any]) -> list[Part]:
             height=120 + 50 * len(names),
         ),
         Table(
-            "What each stream is worth.",
+            "Contribution of each stream.",
             (Column("stream", number=False), *map(Column, columns)),
             tuple(rows),
         ),

@@ -1,4 +1,4 @@
-"""What a reader in a hurry should know of a run, and how somebody else repeats it."""
+"""Summary of a run: is the model good, what to be careful about, how to repeat it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _WITHOUT = "best score without training"
 _SPLITS = {"val": "validation"}
 _FEW_PEOPLE = 30
 _MOST_NAMED = 4
-# How the audit begins what it says of one quantity.
+# First words of an audit finding about one quantity.
 _SHORTCUT = "shortcut:"
 _UNEVEN_COVERAGE = 0.05
 
@@ -91,8 +91,8 @@ def _what_it_is(certificate: Certificate, best: Row | None) -> str:
         what += f" ({words})" if words else ""
     beside = "".join(f" and {name}" for name in certificate.modalities)
     return (
-        f"A detector that looks at {frames} frames of {height} by {width} pixels{beside} and says "
-        f"how probable it is that the face in them is a fake: {what}, {certificate.params:,} "
+        f"A detector that takes {frames} frames of {height} by {width} pixels{beside} and returns "
+        f"the probability that the face in them is a fake: {what}, {certificate.params:,} "
         f"weights, calibrated and with its threshold of {certificate.threshold:.3f} frozen on "
         "validation."
     )
@@ -153,26 +153,26 @@ def _beside(certificate: Certificate, judged: Evaluation, untrained: Row | None)
 def _on_tested(found: Mapping[str, Any]) -> _Beside:
     name = str(found["name"]).replace("_", " ")
     ahead, edges = found["ahead"], found["ahead_ci"]
-    word = f"{name}, on the same clips; AUC of the model less that: {interval_text(ahead, edges)}"
+    word = f"{name}, on the same clips; margin of the model: {interval_text(ahead, edges)}"
     clearly = None if edges is None else edges[0] > 0
     return _Beside((_WITHOUT, f"{found['auc']:.3f}", word), _against(name, ahead, clearly))
 
 
 def _against(name: str, ahead: float, clearly: bool | None) -> str:
     if ahead <= 0:
-        return f"It does not beat {name}, which needs no training."
+        return f"It is not better than {name}, the best baseline without training."
     if clearly is None:
-        return f"It is above {name}, the best without training; by luck or not is not known."
+        return f"It scores above {name}, the best baseline; with so few people that may be chance."
     if clearly:
-        return f"It beats {name}, the best without training."
-    return f"It is not shown to beat {name}, which needs no training."
+        return f"It is significantly better than {name}, the best baseline without training."
+    return f"It is not significantly better than {name}, the best baseline without training."
 
 
 def _is_it_good(certificate: Certificate, judged: Evaluation, beside: _Beside | None) -> str:
     """The verdict on the model in a few sentences."""
     told = []
     if certificate.synthetic:
-        told.append("On synthetic clips nothing can be said of real deepfakes.")
+        told.append("Synthetic clips show nothing about real deepfakes.")
     if certificate.test is None:
         told.append(
             "It was not tested: there is no test split with both labels. The figures are of the "
@@ -181,11 +181,11 @@ def _is_it_good(certificate: Certificate, judged: Evaluation, beside: _Beside | 
     elif certificate.synthetic:
         pass
     elif judged.auc_ci is None:
-        told.append("With so few people nobody can say how much of this is chance.")
+        told.append("With so few people the role of chance is unknown.")
     elif judged.auc_ci[0] <= 0.5:
-        told.append("On these people it cannot be told from guessing.")
+        told.append("On these people it is not significantly better than guessing.")
     else:
-        told.append("It tells fakes from reals better than guessing, on people it has not seen.")
+        told.append("On people it has not seen it is significantly better than guessing.")
     if beside is not None:
         told.append(beside.verdict)
     return " ".join(told)
@@ -198,11 +198,13 @@ def _warnings(
     ties = sum(row.is_tied is True and row.rank != 1 for row in rows)
     if ties:
         told.append(
-            f"{ties} rows of the leaderboard are tied with the best: which is first is luck."
+            f"{ties} rows of the leaderboard are tied with the best: their order is chance."
         )
     if judged is not None:
         if abs(judged.coverage_real - judged.coverage_fake) > _UNEVEN_COVERAGE:
-            told.append("Faces were found unevenly in reals and fakes; that alone can tell them.")
+            told.append(
+                "Face coverage differs between reals and fakes, which alone can separate them."
+            )
         if judged.quarantined:
             told.append(f"{judged.quarantined} videos could not be prepared and were not scored.")
         methods = ", ".join(judged.by_method)
@@ -219,7 +221,7 @@ def _warnings(
 
 
 def _on_data(audit: Audit) -> list[str]:
-    """What is wrong with the data, the quantities that tell fakes in one sentence."""
+    """Return faults of the data; baselines that separate fakes are one sentence."""
     told = [
         finding.text
         for finding in audit.findings
@@ -233,11 +235,11 @@ def _on_data(audit: Audit) -> list[str]:
     if telling:
         more = f" and {len(telling) - _MOST_NAMED} more" if len(telling) > _MOST_NAMED else ""
         told.append(
-            "Fakes can be told from reals here without any training, by "
-            f"{', '.join(telling[:_MOST_NAMED])}{more}: a model may have learnt no more than that."
+            "These baselines separate fakes from reals without training: "
+            f"{', '.join(telling[:_MOST_NAMED])}{more}. A model may have learnt no more than that."
         )
     if audit.people < _FEW_PEOPLE:
-        told.append(f"The store has {audit.people} identity groups: scores swing by luck.")
+        told.append(f"The store has {audit.people} identity groups: scores vary by chance.")
     return told
 
 
@@ -249,7 +251,7 @@ def reproduction_parts(run: RunDirectory, certificate: Certificate | str) -> lis
             "Commands",
             "\n".join(
                 (
-                    f"dfsearch run {folder}/config.toml      # goes on with this run",
+                    f"dfsearch run {folder}/config.toml      # resumes this run",
                     "dfsearch run COPY/config.toml      # repeats it in another folder",
                     f"dfsearch evaluate {folder}",
                     f"dfsearch predict {folder} VIDEO",
@@ -295,5 +297,5 @@ def _settings(values: dict[str, object]) -> str:
 
 
 def _without_secrets(text: str) -> str:
-    """A configuration without the password that somebody may have written into an address."""
+    """Return a configuration without the password of a database address."""
     return re.sub(r"(://[^\s:/@\"']+):[^\s@\"']+@", r"\1:...@", text)

@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 @dataclasses.dataclass(frozen=True)
 class Material:
-    """What a report is made of; what could not be had is the line that says why.
+    """Material of a report; a part that is missing is a line with the reason.
 
     Attributes:
         run: the run.
@@ -169,7 +169,7 @@ def page_of(material: Material) -> Page:
         section("leaderboard", "Leaderboard", _board(material)),
         section("search", "Search", search_parts(material.trials)),
         section("learning", "Learning curves", learning_parts(run, material.trials)),
-        section("streams", "What each stream is worth", _streams(material)),
+        section("streams", "Contribution of each stream", _streams(material)),
         section("scores", "Scores", _scores(material)),
         section("checks", "Put to the test", _checks(material)),
         section("data", "Data", _data(material)),

@@ -19,7 +19,7 @@ function drawForScreen() {
 drawForScreen();
 dark.addEventListener("change", drawForScreen);
 
-// Paper is white, and as wide as it is.
+// Paper is white and has a fixed width.
 window.addEventListener("beforeprint", () => {
   draw("light");
   for (const place of places) {

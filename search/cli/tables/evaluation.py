@@ -124,7 +124,7 @@ def _degraded(console: Console, found: Mapping[str, Any]) -> None:
         interval = row["auc_drop_ci"]
         drop = "" if row["auc_drop"] is None else f"{row['auc_drop']:+.3f}"
         table.add_row(
-            str(row["told"]),
+            str(row.get("description", row["name"])),
             _value(row["auc"]),
             _edges(row["auc_ci"], _is_bound(row, "auc")),
             drop,

@@ -33,4 +33,4 @@ def test_clips_are_scored_and_drawn(
 
 def test_a_caption_says_when_there_is_no_heat() -> None:
     clip = ExplainedClip("a/real/c23/b", 0, "real", 0.0312, False, b"")
-    assert clip.caption == "real, fake probability 0.03; nothing in it speaks for a fake"
+    assert clip.caption == "real, fake probability 0.03; no region raised it"

@@ -13,7 +13,12 @@ from artifacts.report.streams import stream_parts
 
 
 def _condition(name: str, auc: float, drop: float | None) -> dict[str, Any]:
-    row: dict[str, Any] = {"name": name, "told": f"{name} in words", "auc": auc, "auc_drop": drop}
+    row: dict[str, Any] = {
+        "name": name,
+        "description": f"{name} in words",
+        "auc": auc,
+        "auc_drop": drop,
+    }
     row |= {"recall": 0.5, "false_alarm_rate": None}
     return (
         row

@@ -219,10 +219,18 @@ def test_the_command_writes_the_report_also_where_the_studies_cannot_be_read(
 @pytest.mark.parametrize(
     ("ahead", "interval", "verdict"),
     [
-        (-0.1, None, "It does not beat crop size, which needs no training."),
-        (0.1, None, "It is above crop size, the best without training; by luck or not"),
-        (0.1, (-0.1, 0.3), "It is not shown to beat crop size, which needs no training."),
-        (0.1, (0.05, 0.2), "It beats crop size, the best without training."),
+        (-0.1, None, "It is not better than crop size, the best baseline without training."),
+        (0.1, None, "It scores above crop size, the best baseline; with so few"),
+        (
+            0.1,
+            (-0.1, 0.3),
+            "It is not significantly better than crop size, the best baseline without training.",
+        ),
+        (
+            0.1,
+            (0.05, 0.2),
+            "It is significantly better than crop size, the best baseline without training.",
+        ),
     ],
 )
 def test_a_model_is_said_to_beat_no_training_only_where_it_does(

@@ -38,7 +38,7 @@ def test_an_exact_bound_of_a_method_is_marked(show: Show) -> None:
 
 
 def test_what_is_damaged_costs_its_table_alone(show: Show) -> None:
-    shown = show(robustness={"conditions": [{"told": "blur"}]}, matched={"pairs": 3})
+    shown = show(robustness={"conditions": [{"description": "blur"}]}, matched={"pairs": 3})
     assert "robustness.json is damaged" in shown
     assert "matched.json is damaged" in shown
     assert "TPR at 1% FPR" in shown
