@@ -118,9 +118,9 @@ def _ask(
     parts: list[Part] = [
         Paragraph(
             "Validation clips: the most certain correct and the most certain wrong scores, real "
-            "and fake. Above: frames of the clip. Below: regions that raised the fake score (Grad-CAM; "
-            "Selvaraju et al., 2017). Heat shows the evidence of the model. It does not show that "
-            "a region was manipulated."
+            "and fake. Above: frames of the clip. Below: regions that raised the fake score "
+            "(Grad-CAM; Selvaraju et al., 2017). Heat shows the evidence of the model. It does "
+            "not show that a region was manipulated."
         ),
         Paragraph(
             "Faces are personal data: show this report only to whom these people or the law "
