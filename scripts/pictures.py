@@ -1,7 +1,8 @@
-"""Pictures of README.md: the leaderboard and two verdicts of the demo, ``make pictures``.
+"""Pictures of README.md, drawn from a finished demo: ``make pictures``.
 
-Both show what ``dfsearch leaderboard`` and ``dfsearch predict --json`` print for a finished demo.
-The demo's data are SYNTHETIC, and both pictures state it.
+The leaderboard is the output of ``dfsearch leaderboard``. The verdict is that of ``dfsearch
+predict`` on a video whose face is swapped in its middle third. All data are SYNTHETIC, and the
+pictures state it.
 """
 
 from __future__ import annotations
@@ -13,39 +14,74 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
 
+from moviepy import VideoFileClip, concatenate_videoclips
 from rich.console import Console
 from rich.text import Text
 
-IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
-COLUMNS = "rank,trial,val_auc,file_mb,latency_ms,seconds,what"
-COLOURS = {"real": "#009e73", "fake": "#d55e00", "undecided": "#b8a000"}
+from data_prep.synthetic.synthesize import synthesize_clip
 
-_WIDTH, _LEFT, _PLOT, _PANEL = 800, 60, 96, 160
+IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
+COLOURS = {"real": "#009e73", "undecided": "#8a7a00", "fake": "#d55e00"}
+SWAP = (4.0, 8.0)
+"""Start and end of the swapped face in seconds."""
+
+_FRAMES, _SEED = 300, 1
+_WIDTH, _LEFT, _RIGHT, _TOP, _PLOT = 800, 90, 780, 70, 170
 _FONT_FACES = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 
 
 def main() -> None:
-    """Write both pictures to ``docs/images``."""
+    """Write both pictures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path, help="folder of a finished demo, such as runs/demo")
     parser.add_argument("--out", type=Path, default=IMAGES, help="folder of the pictures")
     options = parser.parse_args()
-    data = options.run.with_name(f"{options.run.name}-data")
-    videos = [data / f"unseen_{name}.mp4" for name in ("real", "fake")]
-    board = _dfsearch("leaderboard", options.run, "--top", "10", "--columns", COLUMNS)
-    shown = f"dfsearch leaderboard {options.run.name} --top 10 --columns {COLUMNS}"
-    judged = _dfsearch("predict", options.run, *videos, "--json").splitlines()
+    command = ["leaderboard", str(options.run), "--top", "8"]
+    board = terminal(" ".join(["dfsearch", *command]), _dfsearch(*command))
+    with tempfile.TemporaryDirectory() as folder:
+        video = partly_fake(Path(folder), _FRAMES, SWAP)
+        verdict = json.loads(_dfsearch("predict", str(options.run), str(video), "--json"))
     options.out.mkdir(parents=True, exist_ok=True)
-    for name, picture in (
-        ("leaderboard", terminal(shown, board)),
-        ("verdict", timelines([json.loads(line) for line in judged])),
-    ):
-        (options.out / f"{name}.svg").write_text(picture, encoding="utf-8")
+    (options.out / "leaderboard.svg").write_text(board, encoding="utf-8")
+    (options.out / "verdict.svg").write_text(timeline(verdict, SWAP), encoding="utf-8")
+
+
+def partly_fake(folder: Path, frames: int, swap: tuple[float, float]) -> Path:
+    """Write a synthetic video with a swapped face, and return its path.
+
+    Args:
+        folder: Folder of the video.
+        frames: Number of frames, 25 per second.
+        swap: Start and end of the swapped face in seconds.
+    """
+    start, end = swap
+    real, fake = (
+        VideoFileClip(
+            str(
+                synthesize_clip(
+                    folder / f"{name}.mp4", fake=name == "fake", seed=_SEED, frames=frames
+                )
+            )
+        )
+        for name in ("real", "fake")
+    )
+    parts = [real.subclipped(0, start), fake.subclipped(start, end), real.subclipped(end)]
+    path = folder / "VIDEO.mp4"
+    with real, fake, concatenate_videoclips(parts) as joined:
+        joined.write_videofile(
+            str(path),
+            codec="libx264",
+            audio=False,
+            logger=None,
+            ffmpeg_params=["-crf", "12", "-tune", "grain", "-pix_fmt", "yuv420p"],
+        )
+    return path
 
 
 def terminal(command: str, printed: str) -> str:
@@ -59,70 +95,66 @@ def terminal(command: str, printed: str) -> str:
     return _FONT_FACES.sub("", svg)
 
 
-def timelines(verdicts: Sequence[Mapping[str, Any]]) -> str:
-    """Return an SVG with one panel per video: the probability of its clips over time.
+def timeline(verdict: Mapping[str, Any], swap: tuple[float, float]) -> str:
+    """Return an SVG of the fake probability of each clip over time.
 
     Args:
-        verdicts: Objects that ``dfsearch predict --json`` prints.
+        verdict: Object that ``dfsearch predict --json`` prints for a video.
+        swap: Start and end of the swapped face in seconds.
     """
-    height = 40 + _PANEL * len(verdicts)
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
-        'font-family="sans-serif" font-size="13" fill="#222">',
-        f'<rect width="{_WIDTH}" height="{height}" rx="8" fill="#fff" stroke="#bbb"/>',
-        '<text x="20" y="26" font-weight="bold">SYNTHETIC data of the demo: '
-        "fake probability over time</text>",
-    ]
-    for at, verdict in enumerate(verdicts):
-        parts += _panel(verdict, 40 + _PANEL * at)
-    return "\n".join([*parts, "</svg>\n"])
-
-
-def _panel(verdict: Mapping[str, Any], top: int) -> list[str]:
-    label, duration = verdict["verdict"], verdict["duration"]
-    left, right, upper = _LEFT, _WIDTH - 20, top + 30
-    threshold = verdict["threshold"]
+    label, duration, threshold = verdict["verdict"], verdict["duration"], verdict["threshold"]
     band = verdict["band"] or {"fake_from": threshold, "real_up_to": threshold}
     low, high = sorted((band["fake_from"], band["real_up_to"]))
+    bottom = _TOP + _PLOT
+    height = bottom + 60
 
     def across(seconds: float) -> float:
-        return round(left + (right - left) * min(seconds / duration, 1), 1)
+        return round(_LEFT + (_RIGHT - _LEFT) * min(seconds / duration, 1), 1)
 
     def down(probability: float) -> float:
-        return round(upper + _PLOT * (1 - probability), 1)
+        return round(bottom - _PLOT * probability, 1)
 
     parts = [
-        f'<text x="20" y="{top + 18}">{escape(Path(verdict["path"]).name)}: '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
+        'font-family="sans-serif" font-size="14" fill="#222">',
+        f'<rect width="{_WIDTH}" height="{height}" rx="8" fill="#fff" stroke="#bbb"/>',
+        f'<text x="20" y="28" font-size="16">{escape(Path(verdict["path"]).name)}: '
         f'<tspan font-weight="bold" fill="{COLOURS[label]}">{label}</tspan>, '
-        f"fake probability {verdict['fake_probability']:.3f}</text>"
+        f"fake probability {verdict['fake_probability']:.3f}</text>",
+        f'<text x="{_RIGHT}" y="28" text-anchor="end">SYNTHETIC video</text>',
+        '<text x="20" y="54">fake probability of each clip, and the verdict it leads to</text>',
     ]
-    for name, lower, higher in (("real", 0.0, low), ("undecided", low, high), ("fake", high, 1.0)):
+    for name, lower, upper in (("real", 0.0, low), ("undecided", low, high), ("fake", high, 1.0)):
         parts.append(
-            f'<rect x="{left}" y="{down(higher)}" width="{right - left}" '
-            f'height="{round(_PLOT * (higher - lower), 1)}" fill="{COLOURS[name]}" opacity="0.15"/>'
+            f'<rect x="{_LEFT}" y="{down(upper)}" width="{_RIGHT - _LEFT}" '
+            f'height="{round(_PLOT * (upper - lower), 1)}" fill="{COLOURS[name]}" opacity="0.15"/>'
         )
-    parts += [
-        f'<text x="{left - 8}" y="{down(value) + 4}" text-anchor="end">{value}</text>'
-        for value in (0, 1)
-    ]
+        parts.append(
+            f'<text x="{_LEFT - 8}" y="{down((lower + upper) / 2) + 5}" text-anchor="end" '
+            f'fill="{COLOURS[name]}">{name}</text>'
+        )
     for face in verdict["tracks"]:
         for clip in face["timeline"]:
             y = down(clip["fake_probability"])
             parts.append(
                 f'<line x1="{across(clip["start"])}" x2="{across(clip["end"])}" y1="{y}" y2="{y}" '
-                f'stroke="{COLOURS[clip["verdict"]]}" stroke-width="5" stroke-linecap="round"/>'
+                f'stroke="{COLOURS[clip["verdict"]]}" stroke-width="4" stroke-linecap="round"/>'
             )
-    for seconds, anchor in ((0.0, "start"), (duration, "end")):
-        parts.append(
-            f'<text x="{across(seconds)}" y="{upper + _PLOT + 18}" text-anchor="{anchor}">'
-            f"{seconds:.1f} s</text>"
-        )
-    return parts
+    start, end = map(across, swap)
+    parts += [
+        f'<path d="M{start} {bottom + 6}v8H{end}v-8" fill="none" stroke="#222" stroke-width="2"/>',
+        f'<text x="{(start + end) / 2}" y="{bottom + 34}" text-anchor="middle">'
+        f"face swapped, {swap[0]:g} to {swap[1]:g} s</text>",
+        f'<text x="{_LEFT}" y="{bottom + 34}">0 s</text>',
+        f'<text x="{_RIGHT}" y="{bottom + 34}" text-anchor="end">{duration:.0f} s</text>',
+        "</svg>\n",
+    ]
+    return "\n".join(parts)
 
 
-def _dfsearch(*arguments: str | Path) -> str:
+def _dfsearch(*arguments: str) -> str:
     """Return the standard output of a command, with the styles of a terminal."""
-    command = [sys.executable, "-m", "search.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "search.cli", *arguments]
     env = os.environ | {"FORCE_COLOR": "1"}
     return subprocess.run(command, env=env, stdout=subprocess.PIPE, text=True, check=True).stdout
 
