@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 import time
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -145,9 +146,26 @@ class RunDirectory:
             )
         return self
 
-    def write_fingerprint(self, fingerprint: str) -> None:
-        """Record the content fingerprint of the store this run belongs to."""
-        write_json(self.state, {"store_fingerprint": fingerprint})
+    def setting(self, name: str) -> Any:
+        """Return one top-level setting of ``config.toml``.
+
+        The file of a run holds every setting. A run that has not begun has no file yet.
+
+        Args:
+            name: Key of the setting.
+
+        Returns:
+            Value of the setting; ``None`` without the file or the key.
+
+        Raises:
+            UserError: The file is not TOML.
+        """
+        try:
+            return tomllib.loads(self.config.read_text(encoding="utf-8")).get(name)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise UserError(f"{self.config} is not a TOML file: {error}") from None
 
     def read_fingerprint(self) -> str:
         """The content fingerprint of the store this run belongs to.

@@ -56,10 +56,10 @@ def run(config: RunConfig, progress: Progress) -> RunDirectory:
         raise UserError(f"{directory.root} cannot be made: {error.strerror}") from None
     if config.tensorboard:
         require_tensorboard()
-    storage.lend_password(config.storage)
-    with directory.locked(), storage.server_told(directory.journal):
+    storage.export_password(config.storage)
+    with directory.locked(), storage.translate_server_errors(directory):
         directory.sweep()
-        storage.recover(directory.journal)
+        storage.recover(directory)
         said += _claim(directory, config, fingerprint)
         if directory.certificate.is_file() and Certificate.read(directory).is_intact(directory):
             progress.message(f"{directory.root} is finished; nothing to do")
@@ -122,7 +122,7 @@ def _claim(directory: RunDirectory, config: RunConfig, fingerprint: str) -> list
                 "use another run directory"
             )
         # What cannot be reached at all must not become what the run goes on with.
-        storage.Place(directory.journal, config.storage).reach()
+        storage.StorageLocation(directory, config.storage).reach()
         _write_config(directory, config)
         RunState.begin(directory, fingerprint)
         return said
@@ -136,12 +136,15 @@ def _claim(directory: RunDirectory, config: RunConfig, fingerprint: str) -> list
     if not state.name:
         state = RunState.begin(directory, fingerprint)
     differences = configuration.differences(before, config)
-    here = storage.Place(directory.journal, config.storage, state.name)
-    if not studies.begun(here):
+    here = storage.StorageLocation(directory, config.storage, state.name)
+    if not studies.stages_with_study(here):
         # Not where they are to be, so they must be nowhere.
-        here = storage.Place.of(directory.journal)
+        here = storage.StorageLocation.read(directory)
         differences += _moved(before, config)
-    begun = any(studies.has_begun(studies.at(here, stage)) for stage in studies.begun(here))
+    begun = any(
+        studies.has_begun(studies.open_study_at(here, stage))
+        for stage in studies.stages_with_study(here)
+    )
     if differences and begun:
         raise UserError(
             f"{directory.root} was started with other settings ({'; '.join(differences)}); "
@@ -149,7 +152,7 @@ def _claim(directory: RunDirectory, config: RunConfig, fingerprint: str) -> list
         )
     if differences:
         # What was queued under the old settings may not fit the new space.
-        studies.forget(here)
+        studies.delete_studies(here)
     _write_config(directory, config)
     if state.other_versions:
         said.append(f"this run was begun with {', '.join(state.other_versions)}")
@@ -205,8 +208,10 @@ class _Search:
         Raises:
             UserError: they cannot begin.
         """
-        root, journal = self._directory.root, self._directory.journal
-        if stage == ARCHITECTURE and not studies.best(studies.open_study(journal, stage), 1):
+        root = self._directory.root
+        if stage == ARCHITECTURE and not studies.best(
+            studies.open_study(self._directory, stage), 1
+        ):
             raise UserError(
                 f"no architecture trial of {root} completed; see why with: "
                 f"dfsearch leaderboard {root}"

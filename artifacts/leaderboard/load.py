@@ -41,7 +41,7 @@ class Leaderboard:
 def load(run: RunDirectory, trials: Mapping[str, Iterable[FrozenTrial]]) -> Leaderboard:
     """Return the leaderboard of a run, finished or not. Nothing is written.
 
-    ``load(run, search.studies.study.trials(run.journal))``
+    ``load(run, search.studies.study.read_trials(run))``
 
     Args:
         run: Open run directory.

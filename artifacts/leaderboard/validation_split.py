@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import tokenize
-import tomllib
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -117,7 +116,7 @@ class ValidationSplit:
 
     @staticmethod
     def _of_store_of(run: RunDirectory) -> ValidationSplit:
-        with Store(_store_named_in(run.config)) as store:
+        with Store(_store_of(run)) as store:
             if store.fingerprint != run.read_fingerprint():
                 raise UserError(f"{store.path} is no longer the store {run.root} was made on")
             try:
@@ -141,9 +140,9 @@ def read_scores(folder: Path, count: int) -> Scores | None:
     return scores if scores.shape == (count,) and np.isfinite(scores).all() else None
 
 
-def _store_named_in(config: Path) -> Path:
-    """The store of a run; relative paths start at the folder of its configuration."""
-    try:
-        return config.parent / str(tomllib.loads(config.read_text(encoding="utf-8"))["store"])
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{config} names no store: {error}") from None
+def _store_of(run: RunDirectory) -> Path:
+    """Return the path of the store of a run; relative paths start at the run directory."""
+    store = run.setting("store")
+    if not isinstance(store, str):
+        raise UserError(f"{run.config} names no store")
+    return run.root / store

@@ -33,16 +33,18 @@ def dashboard(
         from artifacts.dashboard.serving import HOST, application, bound
         from artifacts.run_directory import RunDirectory
         from search.studies import study as studies
-        from search.studies.storage import Place
+        from search.studies.storage import StorageLocation
 
         # What it computes of few trials, it says of each hyperparameter on standard error.
         warnings.filterwarnings("ignore", category=UserWarning, module="optuna")
         directory = RunDirectory(run_dir).open()
-        place = Place.of(directory.journal)
-        names = {stage.name: place.study_name(stage) for stage in studies.begun(place)}
+        location = StorageLocation.read(directory)
+        names = {
+            stage.name: location.study_name(stage) for stage in studies.stages_with_study(location)
+        }
         if not names:
             raise UserError(f"{run_dir} has no trials yet; open its dashboard when one has begun")
-        page = application(directory, place.open(), names)
+        page = application(directory, location.open(), names)
         with bound(page, port) as server:
             address = f"http://{HOST}:{server.server_port}/"
             print(f"{run_dir}: {address} (Ctrl-C ends it)", flush=True)

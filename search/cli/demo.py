@@ -64,7 +64,7 @@ def run_demo(run_dir: Path, seed: int) -> None:
         run(configuration.resolve(settings), progress_of_run)
 
     directory = RunDirectory(run_dir)
-    board = load(directory, studies.trials(directory.journal))
+    board = load(directory, studies.read_trials(directory))
     console.print(leaderboard.to_table(board.rows, f"{run_dir} (SYNTHETIC data)"))
     for note in board.notes:
         console.print(note, markup=False)

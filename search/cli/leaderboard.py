@@ -114,7 +114,7 @@ def _loaded(runs: Mapping[str, RunDirectory]) -> Leaderboard:
     from artifacts.leaderboard.load import load
     from search.studies import study as studies
 
-    boards = {name: load(run, studies.trials(run.journal)) for name, run in runs.items()}
+    boards = {name: load(run, studies.read_trials(run)) for name, run in runs.items()}
     return compare(boards) if len(boards) > 1 else next(iter(boards.values()))
 
 

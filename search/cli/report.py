@@ -59,7 +59,7 @@ def _trials_of(directory: RunDirectory) -> dict[str, list[FrozenTrial]] | str:
     from search.studies import study as studies
 
     try:
-        return studies.trials(directory.journal)
+        return studies.read_trials(directory)
     except UserError as error:
         return str(error)
 

@@ -35,7 +35,7 @@ def best_gan(run: RunDirectory) -> KeptGan | None:
     """Return the kept pair of lowest KID, or ``None`` if the stage has completed no trial."""
     if not run.root.is_dir():
         return None
-    for trial in studies.best(studies.open_study(run.journal, GAN)):
+    for trial in studies.best(studies.open_study(run, GAN)):
         generator, discriminator = (run.trial(GAN, trial.number) / name for name in GAN_FILES)
         if generator.is_file() and discriminator.is_file():
             return KeptGan(trial.number, generator, discriminator)

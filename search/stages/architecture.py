@@ -24,7 +24,7 @@ def enqueue(config: RunConfig) -> None:
     Raises:
         UserError: the space cannot be built: weights that cannot be had, clips too small.
     """
-    study = studies.open_study(RunDirectory(config.run_dir).journal, ARCHITECTURE)
+    study = studies.open_study(RunDirectory(config.run_dir), ARCHITECTURE)
     with Store(config.store) as store:
         try:
             known = warm_start.taken(config).get(ARCHITECTURE, [])

@@ -115,7 +115,7 @@ def _candidates(config: RunConfig, run: RunDirectory) -> list[Candidate]:
     return [
         (stage, trial)
         for stage in DETECTOR_STAGES
-        for trial in studies.best(studies.open_study(run.journal, stage), config.kept)
+        for trial in studies.best(studies.open_study(run, stage), config.kept)
         if (run.trial(stage, trial.number) / MODEL_FILE).is_file()
     ]
 

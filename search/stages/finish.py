@@ -165,7 +165,7 @@ def choose(config: RunConfig) -> Winner:
     found = [
         (stage, trial)
         for stage in DETECTOR_STAGES
-        for trial in studies.best(studies.open_study(run.journal, stage), 1)
+        for trial in studies.best(studies.open_study(run, stage), 1)
     ]
     if not found:
         raise UserError(
@@ -175,7 +175,7 @@ def choose(config: RunConfig) -> Winner:
     chosen = trial.user_attrs[records.HYPERPARAMETERS]
     if stage == ARCHITECTURE:
         return Winner(stage, trial, chosen, architecture.training_choices(config))
-    study = studies.open_study(run.journal, ARCHITECTURE)
+    study = studies.open_study(run, ARCHITECTURE)
     number = int(chosen[training.CHOSEN_ARCHITECTURE])
     ground = study.trials[number].user_attrs[records.HYPERPARAMETERS]
     choices = training.training_choices(config, fixed(chosen))
@@ -184,7 +184,7 @@ def choose(config: RunConfig) -> Winner:
 
 def write_leaderboard(run: RunDirectory) -> None:
     """Write ``leaderboard.csv`` from all that is known of the trials and the ensemble."""
-    write_text(run.leaderboard, to_csv(load(run, studies.trials(run.journal)).rows))
+    write_text(run.leaderboard, to_csv(load(run, studies.read_trials(run)).rows))
 
 
 def _better_of_trial_and_refit(

@@ -51,7 +51,7 @@ def enqueue(config: RunConfig) -> None:
         face_features(config.gan.features, config.gan.side)
     except BackboneError as error:
         raise UserError(f"gan.features = {config.gan.features!r}: {error}") from None
-    study = studies.open_study(RunDirectory(config.run_dir).journal, GAN)
+    study = studies.open_study(RunDirectory(config.run_dir), GAN)
     for values in _FIRST[: config.gan.trials]:
         hp = fixed(dict(values))
         gan_space(hp, config.gan.side)

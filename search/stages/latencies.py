@@ -54,7 +54,7 @@ def measure(config: RunConfig, run: RunDirectory, store: Store) -> None:
 
 def _kept(config: RunConfig, run: RunDirectory) -> Iterator[tuple[Stage, FrozenTrial]]:
     for stage in DETECTOR_STAGES:
-        for trial in studies.best(studies.open_study(run.journal, stage), config.kept):
+        for trial in studies.best(studies.open_study(run, stage), config.kept):
             if (run.trial(stage, trial.number) / MODEL_FILE).is_file():
                 yield stage, trial
 

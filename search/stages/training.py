@@ -29,7 +29,7 @@ CHOSEN_ARCHITECTURE = "architecture"
 
 def best_architectures(config: RunConfig) -> dict[str, dict[str, Value]]:
     """Hyperparameters of the architectures this stage chooses from, by trial number, best first."""
-    study = studies.open_study(RunDirectory(config.run_dir).journal, ARCHITECTURE)
+    study = studies.open_study(RunDirectory(config.run_dir), ARCHITECTURE)
     return {
         str(trial.number): trial.user_attrs[records.HYPERPARAMETERS]
         for trial in studies.best(study, config.training.architectures)
@@ -41,7 +41,7 @@ def enqueue(config: RunConfig) -> None:
 
     What a warm start knows comes next, then the original recipe.
     """
-    study = studies.open_study(RunDirectory(config.run_dir).journal, TRAINING)
+    study = studies.open_study(RunDirectory(config.run_dir), TRAINING)
     best = list(best_architectures(config))
     longer = dataclasses.asdict(architecture.training_choices(config))
     longer["epochs"] = config.training.max_epochs

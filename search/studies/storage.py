@@ -8,7 +8,6 @@ import functools
 import json
 import os
 import time
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -42,116 +41,116 @@ _CONNECT = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Place:
-    """Where the studies of one run are.
+class StorageLocation:
+    """The storage location of the studies of one run.
 
     Attributes:
-        journal: the journal file; absolute.
-        server: URL of the server that is used instead, or nothing.
-        run: name of the run among others on the server.
+        run: Directory of the run, which holds the journal file.
+        server: URL of the server that is used instead; empty for the journal file.
+        name: Name of the run on that server.
     """
 
-    journal: Path
+    run: RunDirectory
     server: str = ""
-    run: str = ""
+    name: str = ""
 
     @staticmethod
-    def of(journal: Path) -> Place:
-        """The place that ``config.toml`` beside the journal names.
+    def read(run: RunDirectory) -> StorageLocation:
+        """Read the storage location from the configuration of a run.
 
         Raises:
-            UserError: the configuration or ``run.json`` is damaged.
+            UserError: The configuration or ``run.json`` is damaged.
         """
-        run = RunDirectory(journal.parent)
-        server = _server_named_in(run.config)
-        return Place(journal, server, RunState.read(run).name if server else "")
+        server = _read_server(run)
+        return StorageLocation(run, server, RunState.read(run).name if server else "")
 
     @property
-    def shown(self) -> str:
-        """For messages; without a password."""
-        return without_password(self.server) if self.server else str(self.journal)
+    def address(self) -> str:
+        """Address for messages, without a password."""
+        return without_password(self.server) if self.server else str(self.run.journal)
 
     def study_name(self, stage: Stage) -> str:
-        """What the study of a stage is called there."""
-        return f"{self.run}/{stage}" if self.server else stage.name
+        """Return the name of the study of a stage."""
+        return f"{self.name}/{stage}" if self.server else stage.name
 
     def reach(self) -> None:
-        """Check that a server answers and lets us in.
+        """Check that a server answers and accepts the login.
 
         Raises:
-            UserError: it does not.
+            UserError: The server cannot be used.
         """
         if self.server:
             self.open()
 
     def open(self) -> BaseStorage:
-        """The storage, made where it is missing; safe for several processes and hosts.
+        """Open the storage, or create it; several processes and hosts may use it at once.
 
         Raises:
-            UserError: the journal is damaged, or the server cannot be used.
+            UserError: The journal is damaged, or the server cannot be used.
         """
-        with told(self):
+        with translate_storage_errors(self):
             if self.server:
                 return _on_server(self.server)
-            return JournalStorage(_Journal(self.journal))
+            return JournalStorage(_Journal(self.run.journal))
 
 
 @contextlib.contextmanager
-def told(place: Place) -> Iterator[None]:
-    """Turn what a storage can meet into one clear line.
+def translate_storage_errors(location: StorageLocation) -> Iterator[None]:
+    """Turn errors of a storage into one clear line.
 
     Raises:
-        UserError: the journal is damaged, or the server is gone or refuses.
+        UserError: The journal is damaged, or the server is gone or refuses.
     """
     try:
         yield
     except Exception as error:
-        if is_of_server(error):
-            raise UserError(_server_said(place, error)) from None
+        if is_server_error(error):
+            raise UserError(_server_message(location, error)) from None
         damage = ValueError | KeyError | TypeError | UnicodeDecodeError
-        if isinstance(error, damage) and not place.server:
+        if isinstance(error, damage) and not location.server:
             raise UserError(
-                f"{place.journal} is damaged ({type(error).__name__}: {error}); restore it from a "
-                "copy or start a new run"
+                f"{location.run.journal} is damaged ({type(error).__name__}: {error}); restore it "
+                "from a copy or start a new run"
             ) from None
         raise
 
 
 @contextlib.contextmanager
-def server_told(journal: Path) -> Iterator[None]:
-    """Turn what a server can do in the middle of work into one clear line.
+def translate_server_errors(run: RunDirectory) -> Iterator[None]:
+    """Turn errors of a server in the middle of work into one clear line.
 
     Raises:
-        UserError: it is gone or refuses.
+        UserError: The server is gone or refuses.
     """
     try:
         yield
     except Exception as error:
-        if is_of_server(error):
-            raise UserError(_server_said(Place.of(journal), error)) from None
+        if is_server_error(error):
+            raise UserError(_server_message(StorageLocation.read(run), error)) from None
         raise
 
 
-def is_of_server(error: BaseException) -> bool:
-    """Whether an error is of a storage that is a server, not of what was asked of it."""
+def is_server_error(error: BaseException) -> bool:
+    """Return whether an error comes from a storage server and not from a wrong request."""
     if isinstance(error, optuna.exceptions.StorageInternalError):
         return True
     return any(kind.__module__ == "sqlalchemy.exc" for kind in type(error).__mro__)
 
 
-def lend_password(url: str) -> None:
-    """Let this process and those it starts use the password of a URL, which no file keeps."""
+def export_password(url: str) -> None:
+    """Put the password of a URL into the environment of this process and of those it starts."""
     password = password_in(url)
     if password:
         os.environ[_PASSWORD] = password
 
 
-def recover(journal: Path) -> None:
-    """Make a journal usable again after a kill, also while workers of other hosts use it.
+def recover(run: RunDirectory) -> None:
+    """Make the journal of a run usable again after a kill, also while other hosts use it.
 
-    A line cut in the middle of a write is dropped (its writer never saw it succeed), and a lock
-    whose owner is dead is removed: the living hold it for a moment.
+    A line cut in the middle of a write is dropped: its writer never saw it succeed. A lock that
+    stays unchanged for seconds is removed: processes that live hold it for a moment only.
     """
+    journal = run.journal
     lock = Path(f"{journal}.lock")
     held, since = _stamp(lock), time.monotonic()
     while held and _stamp(lock) == held:
@@ -236,8 +235,8 @@ def _connected(url: str) -> BaseStorage:
         ) from None
 
 
-def _server_said(place: Place, error: BaseException) -> str:
-    """One line of what a server, or the lack of it, did."""
+def _server_message(location: StorageLocation, error: BaseException) -> str:
+    """Return one line about a server that is gone or refuses."""
     origin: BaseException | None = error
     while origin is not None and getattr(origin, "orig", None) is None:
         origin = origin.__cause__
@@ -245,20 +244,15 @@ def _server_said(place: Place, error: BaseException) -> str:
     if "password" in said:
         advice = f"give the password by {_PASSWORD} or ~/.pgpass"
     elif "does not exist" in said and "database" in said:
-        advice = f"make it with: createdb {database(place.server)}"
+        advice = f"make it with: createdb {database(location.server)}"
     else:
         advice = _GO_ON
-    return f"storage {place.shown}: {said}; {advice}"
+    return f"storage {location.address}: {said}; {advice}"
 
 
-def _server_named_in(config: Path) -> str:
-    """The server that a configuration file names; empty where there is none."""
-    try:
-        server = tomllib.loads(config.read_text(encoding="utf-8")).get("storage", "")
-    except FileNotFoundError:
-        return ""
-    except (OSError, ValueError) as error:
-        raise UserError(f"{config} is not a TOML file: {error}") from None
+def _read_server(run: RunDirectory) -> str:
+    """Return the server that the configuration of a run names; empty for none."""
+    server, config = run.setting("storage") or "", run.config
     if not isinstance(server, str):
         raise UserError(f"{config}: storage must be text, got {server!r}")
     try:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import tomllib
 from collections.abc import Iterable
-from pathlib import Path
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -14,7 +12,7 @@ from artifacts.records import REASON, VAL_LOG_LOSS
 from artifacts.run_directory import RunDirectory
 from artifacts.stages import SEARCH_STAGES, STAGE_OF, Direction, Stage
 from search.config.names import PARETO
-from search.studies.storage import Place, told
+from search.studies.storage import StorageLocation, translate_storage_errors
 
 INTERRUPTED = "interrupted; retried"
 RETRY_OF = "retry_of"
@@ -23,63 +21,50 @@ DRAW = "draw"
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
-def open_study(journal: Path, stage: Stage) -> optuna.Study:
-    """Open or make the study of a stage, for asking questions about it.
-
-    Args:
-        journal: of the run; the studies are on a server where its configuration names one.
-        stage: of the run.
+def open_study(run: RunDirectory, stage: Stage) -> optuna.Study:
+    """Open or create the study of a stage at the storage location that the run is configured for.
 
     Raises:
-        UserError: the journal is damaged, or the server cannot be used.
+        UserError: The journal is damaged, or the server cannot be used.
     """
-    return at(Place.of(journal), stage)
+    return open_study_at(StorageLocation.read(run), stage)
 
 
-def at(place: Place, stage: Stage) -> optuna.Study:
-    """Open or make the study of a stage at a place.
+def open_study_at(location: StorageLocation, stage: Stage) -> optuna.Study:
+    """Open or create the study of a stage.
 
     Raises:
-        UserError: the journal is damaged, or the server cannot be used.
+        UserError: The journal is damaged, or the server cannot be used.
     """
-    opened = place.open()
-    name = place.study_name(stage)
-    with told(place):
-        # Making one that is there would write to the journal, also where one only looks.
+    opened = location.open()
+    name = location.study_name(stage)
+    with translate_storage_errors(location):
+        # Creating a study that exists would write to the journal, also for a reader.
         with contextlib.suppress(KeyError):
             return optuna.load_study(study_name=name, storage=opened)
         return optuna.create_study(
             study_name=name,
             storage=opened,
-            directions=directions(place, stage),
+            directions=_directions(location.run, stage),
             load_if_exists=True,
         )
 
 
-def directions(place: Place, stage: Stage) -> list[Direction]:
-    """Which way the values of a stage are better: one, or two where the objective is two."""
+def _directions(run: RunDirectory, stage: Stage) -> list[Direction]:
+    """Return the direction of each value of a trial: one, or two if the objective has two."""
     ours = [stage.direction]
-    if stage.builds_detectors and objective_named_in(place.journal) in PARETO:
+    if stage.builds_detectors and run.setting("objective") in PARETO:
         return [*ours, "minimize"]
     return ours
 
 
-def objective_named_in(journal: Path) -> str:
-    """The objective that ``config.toml`` beside a journal names; empty where it names none."""
-    try:
-        text = RunDirectory(journal.parent).config.read_text(encoding="utf-8")
-        return str(tomllib.loads(text).get("objective", ""))
-    except (OSError, ValueError):
-        return ""
-
-
-def forget(place: Place) -> None:
-    """Remove what is queued of a run that has not begun."""
-    if not place.server:
-        place.journal.unlink(missing_ok=True)
+def delete_studies(location: StorageLocation) -> None:
+    """Delete the studies of a run of which no trial has started."""
+    if not location.server:
+        location.run.journal.unlink(missing_ok=True)
         return
-    for stage in begun(place):
-        optuna.delete_study(study_name=place.study_name(stage), storage=place.open())
+    for stage in stages_with_study(location):
+        optuna.delete_study(study_name=location.study_name(stage), storage=location.open())
 
 
 def stage_of(study: optuna.Study) -> Stage:
@@ -92,24 +77,24 @@ def name_in_run(study: optuna.Study) -> str:
     return study.study_name.rpartition("/")[2]
 
 
-def begun(place: Place) -> list[Stage]:
-    """The stages of a run that have a study at a place; also while the run is going on.
+def stages_with_study(location: StorageLocation) -> list[Stage]:
+    """Return the stages of a run that have a study; the run may be in progress.
 
     Raises:
-        UserError: the journal is damaged, or the server cannot be used.
+        UserError: The journal is damaged, or the server cannot be used.
     """
-    return list(_ids(place))
+    return list(_ids(location))
 
 
-def trials(journal: Path) -> dict[str, list[FrozenTrial]]:
+def read_trials(run: RunDirectory) -> dict[str, list[FrozenTrial]]:
     """Return all trials of a run by the name of their stage; the run may be in progress.
 
     Nothing is written, so that read access to the run is enough.
     """
-    place = Place.of(journal)
-    found = _ids(place)
-    opened = place.open() if found else None
-    with told(place):
+    location = StorageLocation.read(run)
+    found = _ids(location)
+    opened = location.open() if found else None
+    with translate_storage_errors(location):
         return {
             stage.name: opened.get_all_trials(number, deepcopy=False)
             for stage, number in found.items()
@@ -117,14 +102,14 @@ def trials(journal: Path) -> dict[str, list[FrozenTrial]]:
         }
 
 
-def _ids(place: Place) -> dict[Stage, int]:
-    """The studies of a run by stage, as the storage numbers them."""
-    if not place.server and not place.journal.exists():
+def _ids(location: StorageLocation) -> dict[Stage, int]:
+    """Return the number of each study in the storage."""
+    if not location.server and not location.run.journal.exists():
         return {}
-    opened = place.open()
-    with told(place):
+    opened = location.open()
+    with translate_storage_errors(location):
         ids = {study.study_name: study._study_id for study in opened.get_all_studies()}
-    names = {stage: place.study_name(stage) for stage in SEARCH_STAGES}
+    names = {stage: location.study_name(stage) for stage in SEARCH_STAGES}
     return {stage: ids[name] for stage, name in names.items() if name in ids}
 
 

@@ -28,7 +28,7 @@ def taken(config: RunConfig) -> dict[Stage, list[dict[str, Value]]]:
     if not config.warm_start:
         return {}
     run = RunDirectory(Path(config.warm_start)).open()
-    trials = studies.trials(run.journal)
+    trials = studies.read_trials(run)
     wanted = trials_by_stage(config)
     found = {
         stage: [

@@ -25,7 +25,7 @@ from search.config.run_config import RunConfig
 from search.studies import study as studies
 from search.studies.pruners import pruner
 from search.studies.samplers import RepeatableSampler
-from search.studies.storage import is_of_server
+from search.studies.storage import is_server_error
 from search.trials import peak_memory, queue
 from search.trials.checkpoint_folder import CHECKPOINT
 from search.trials.heartbeat import BEAT_SECONDS, HEARTBEAT, keep_heartbeat
@@ -127,7 +127,7 @@ def run_trial(
             retry.
     """
     run = RunDirectory(config.run_dir)
-    study = studies.open_study(run.journal, stage)
+    study = studies.open_study(run, stage)
     study.sampler = RepeatableSampler(config.sampler, config.seed)
     study.pruner = pruner(config.pruner, steps)
     started = time.monotonic()
@@ -184,7 +184,7 @@ def _run(
     except (UserError, optuna.exceptions.UpdateFinishedTrialError):
         raise
     except Exception as error:
-        if is_of_server(error) or is_full_disk(error):
+        if is_server_error(error) or is_full_disk(error):
             raise
         reason = failure_reason(error)
         write_text(folder / ERROR, traceback.format_exc())

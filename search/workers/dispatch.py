@@ -77,7 +77,7 @@ class Dispatch:
         self._config = config
         self._stage = stage
         self._directory = RunDirectory(config.run_dir)
-        self._study = studies.open_study(self._directory.journal, stage)
+        self._study = studies.open_study(self._directory, stage)
         self._crew = crew
         self._progress = progress
         self._call = call
@@ -122,7 +122,7 @@ class Dispatch:
         """Whether the run went on to a later stage, which was built on what this one had."""
         order = list(trials_by_stage(self._config))
         later = order[order.index(self._stage) + 1 :]
-        begun = studies.trials(self._directory.journal)
+        begun = studies.read_trials(self._directory)
         return any(
             trial.state != TrialState.WAITING
             for stage in later

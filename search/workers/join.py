@@ -15,7 +15,7 @@ from search.config import run_config as configuration
 from search.config.run_config import RunConfig
 from search.studies import study as studies
 from search.studies.run_state import check_worker
-from search.studies.storage import Place, server_told
+from search.studies.storage import StorageLocation, translate_server_errors
 from search.trials import heartbeat, queue
 from search.trials.time_limit import fail_dead_trial
 from search.workers import worker
@@ -57,7 +57,7 @@ def work(
     config = configuration.load(directory.config, given)
     check_worker(directory, config.store)
     beats = min(heartbeat.BEAT_SECONDS, config.limits.silence_seconds / 4)
-    with server_told(directory.journal), presented(directory, beats):
+    with translate_server_errors(directory), presented(directory, beats):
         return _Member(directory, config, say).work()
 
 
@@ -96,9 +96,9 @@ class _Member:
 
     def _open_stage(self) -> Stage | None:
         """A stage with a trial that may be claimed."""
-        place = Place.of(self._directory.journal)
-        for stage in studies.begun(place):
-            study = studies.at(place, stage)
+        location = StorageLocation.read(self._directory)
+        for stage in studies.stages_with_study(location):
+            study = studies.open_study_at(location, stage)
             if study.user_attrs.get(queue.OPEN) and queue.waiting_trials(study):
                 return stage
         return None
@@ -122,7 +122,7 @@ class _Member:
 
     def _bury(self, stage: Stage, said: str) -> None:
         """Fail the trial that our process died of."""
-        study = studies.open_study(self._directory.journal, stage)
+        study = studies.open_study(self._directory, stage)
         ours = [t for t in queue.running_trials(study) if heartbeat.is_child(t.user_attrs)]
         self._idle_deaths = 0 if ours else self._idle_deaths + 1
         if self._idle_deaths == MAX_IDLE_DEATHS:
@@ -135,10 +135,10 @@ class _Member:
     def _give_back(self) -> None:
         """Have the run repeat what this worker was in the middle of."""
         # With the storage gone, the run sees that this worker is silent.
-        with contextlib.suppress(UserError), server_told(self._directory.journal):
+        with contextlib.suppress(UserError), translate_server_errors(self._directory):
             if not self._stage:
                 return
-            study = studies.open_study(self._directory.journal, self._stage)
+            study = studies.open_study(self._directory, self._stage)
             for trial in queue.running_trials(study):
                 if heartbeat.is_child(trial.user_attrs) and queue.give_back(study, trial):
                     self._say(f"{self._stage} {trial.number}: given back")

@@ -19,7 +19,7 @@ from search.config.addresses import visible_devices
 from search.config.run_config import RunConfig
 from search.stages import MODULES
 from search.studies.run_state import check_worker
-from search.studies.storage import lend_password, server_told
+from search.studies.storage import export_password, translate_server_errors
 from search.trials.trial import NoWaitingTrialError, TrialOutcome
 
 # Trials this process has run.
@@ -74,11 +74,11 @@ def finish(config: RunConfig) -> None:
 
 def _call(stage: Stage, function: str, config: RunConfig) -> Any:
     os.environ.update(visible_devices(config.device))
-    lend_password(config.storage)
+    export_password(config.storage)
     import_tensorflow()
     _check_device(config.device)
     try:
-        with server_told(RunDirectory(config.run_dir).journal):
+        with translate_server_errors(RunDirectory(config.run_dir)):
             return getattr(importlib.import_module(MODULES[stage]), function)(config)
     except UserError as error:
         message = str(error)

@@ -31,6 +31,7 @@ from artifacts.run_directory import RunDirectory, write_json
 from data_prep.preparation.clip import Preparation
 from data_prep.store.store import Clip, Store, write_store
 from data_prep.video.grey import with_grey
+from search.studies.run_state import RunState
 from spaces.detector import detector_space
 
 CLIP_SHAPE = (4, 32, 32, 4)
@@ -50,7 +51,7 @@ def detector() -> keras.Model:
 def _run_template(tmp_path_factory: pytest.TempPathFactory, detector: keras.Model) -> Path:
     run = RunDirectory(tmp_path_factory.mktemp("template"))
     run.config.write_text('store = "store.h5"\n')
-    run.write_fingerprint("0" * 64)
+    RunState.begin(run, "0" * 64)
     save_model(detector, run)
     preparation = Preparation(frames=CLIP_SHAPE[0], size=CLIP_SHAPE[1])
     labels = np.array([0, 1, 0, 1], np.uint8)
@@ -185,6 +186,6 @@ def labelled_store(
 def own_run(finished_run: RunDirectory, labelled_store: Path) -> RunDirectory:
     """A finished run that was made on the labelled store."""
     with Store(labelled_store) as store:
-        finished_run.write_fingerprint(store.fingerprint)
+        RunState.begin(finished_run, store.fingerprint)
     finished_run.config.write_text(f'store = "{labelled_store}"\n')
     return finished_run

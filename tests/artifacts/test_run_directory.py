@@ -12,6 +12,7 @@ import pytest
 
 from artifacts.run_directory import RunDirectory, read_json, replacing, write_json, write_text
 from data_prep.errors import UserError
+from search.studies.run_state import RunState
 
 HOLD = (
     "import sys\n"
@@ -80,7 +81,7 @@ def test_opening_a_folder_without_a_run_says_how_to_start_one(tmp_path: Path) ->
 def test_opening_a_run_gives_the_run(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path)
     run.config.write_text("")
-    run.write_fingerprint("0" * 64)
+    RunState.begin(run, "0" * 64)
     assert run.open() is run
 
 
@@ -134,3 +135,14 @@ def test_what_is_being_written_is_not_swept_away(tmp_path: Path) -> None:
     os.utime(old, (0, 0))
     RunDirectory(tmp_path).sweep()
     assert list(trial.iterdir()) == [new]
+
+
+def test_a_setting_is_read_from_the_configuration_of_the_run(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    assert run.setting("objective") is None
+    run.config.write_text('objective = "auc"\n')
+    assert run.setting("objective") == "auc"
+    assert run.setting("storage") is None
+    run.config.write_text("objective = ")
+    with pytest.raises(UserError, match=r"config\.toml is not a TOML file"):
+        run.setting("objective")

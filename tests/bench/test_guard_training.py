@@ -72,7 +72,7 @@ def trials(tmp_path_factory: pytest.TempPathFactory) -> list[Work]:
     with pytest.MonkeyPatch.context() as patched:
         now = count_work(patched)
         architecture.enqueue(ours)
-        study = studies.open_study(RunDirectory(ours.run_dir).journal, ARCHITECTURE)
+        study = studies.open_study(RunDirectory(ours.run_dir), ARCHITECTURE)
         queue.queue_trials(study, TRIALS, TRIALS)
         for _ in range(TRIALS):
             vars(now).update(vars(Work()))

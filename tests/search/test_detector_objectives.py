@@ -88,7 +88,7 @@ def configured(methods_store: Path, tmp_path: Path) -> Callable[..., RunConfig]:
 
 def queued(config: RunConfig, number: int) -> optuna.Study:
     """The study of the architecture stage, with a trial waiting of what is quickly built."""
-    study = studies.open_study(RunDirectory(config.run_dir).journal, ARCHITECTURE)
+    study = studies.open_study(RunDirectory(config.run_dir), ARCHITECTURE)
     params = {"filters": 0, "stages": 3, "frame_stride": 1}
     small = {f"detector/spatial/{name}": value for name, value in params.items()}
     small |= {"detector/temporal/kind": "mean"}
@@ -160,7 +160,7 @@ def test_two_objectives_make_a_front_and_are_pruned_by_the_first(
     front = {row.record.trial for row in ranked if row.on_front}
     best = {
         trial.number
-        for trial in studies.open_study(config.run_dir / "studies.log", ARCHITECTURE).best_trials
+        for trial in studies.open_study(RunDirectory(config.run_dir), ARCHITECTURE).best_trials
     }
     assert front == best
     assert ranked[0].rank == 1
@@ -170,7 +170,7 @@ def test_two_objectives_make_a_front_and_are_pruned_by_the_first(
     assert json.loads(json.dumps(leaderboard.to_dicts(ranked)))[0]["on_front"] in (True, False)
     # The reports went to a study beside, which prunes.
     storage = optuna.storages.JournalStorage(
-        optuna.storages.journal.JournalFileBackend(str(config.run_dir.resolve() / "studies.log"))
+        optuna.storages.journal.JournalFileBackend(str(RunDirectory(config.run_dir).journal))
     )
     beside = optuna.load_study(study_name="architecture proxy", storage=storage)
     assert [trial.value for trial in beside.trials] == [trial.values[0] for trial in trials]

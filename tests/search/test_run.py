@@ -24,6 +24,7 @@ from artifacts.stages import ARCHITECTURE
 from data_prep.store.store import Store
 from search.config import run_config as configuration
 from search.studies import study as studies
+from search.studies.run_state import RunState
 from search.trials import heartbeat
 
 Dfsearch = Callable[..., subprocess.CompletedProcess[str]]
@@ -32,7 +33,7 @@ WAIT_SECONDS = 180
 
 def trials(run_dir: Path, stage: str = "architecture") -> list[FrozenTrial]:
     try:
-        return studies.trials(run_dir.resolve() / "studies.log").get(stage, [])
+        return studies.read_trials(RunDirectory(run_dir)).get(stage, [])
     except (ValueError, FileNotFoundError):
         return []
 
@@ -297,8 +298,8 @@ def test_a_search_whose_architectures_all_failed_ends_in_one_line_each_time(
     run = RunDirectory(tmp_path / "run")
     run.root.mkdir()
     run.config.write_text(configuration.dump(settings))
-    run.write_fingerprint(store.fingerprint)
-    study = studies.open_study(run.journal, ARCHITECTURE)
+    RunState.begin(run, store.fingerprint)
+    study = studies.open_study(run, ARCHITECTURE)
     for _ in range(2):
         study.tell(study.ask(), state=TrialState.FAIL)
     for _ in range(2):

@@ -19,6 +19,7 @@ from artifacts.leaderboard.rows import Row
 from artifacts.leaderboard.validation_split import SCORES, Untrained, ValidationSplit, write_scores
 from artifacts.run_directory import RunDirectory, write_json
 from data_prep.errors import UserError
+from search.studies.run_state import RunState
 
 PEOPLE = 30
 LABELS = np.tile(np.array([0, 1], np.uint8), PEOPLE)
@@ -85,7 +86,7 @@ def make_run(tmp_path: Path) -> Callable[..., RunDirectory]:
         run = RunDirectory(tmp_path / name)
         run.root.mkdir()
         run.config.write_text('store = "gone.h5"\n')
-        run.write_fingerprint("0" * 64)
+        RunState.begin(run, "0" * 64)
         if kept:
             SPLIT.write(run)
             for (stage, number), scores in SCORES_OF.items():
@@ -263,7 +264,7 @@ def test_runs_on_one_store_are_ranked_together_by_auc(
 def test_runs_on_other_clips_are_not_compared(make_run: Callable[..., RunDirectory]) -> None:
     runs = {name: make_run(name, kept=False) for name in ("a", "b")}
     check_same_store(runs)
-    runs["b"].write_fingerprint("1" * 64)
+    RunState.begin(runs["b"], "1" * 64)
     with pytest.raises(UserError, match="a and b are runs on different stores"):
         check_same_store(runs)
 

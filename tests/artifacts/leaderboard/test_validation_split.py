@@ -17,6 +17,7 @@ from artifacts.leaderboard.validation_split import (
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
 from data_prep.store.store import Clip, Store, write_store
+from search.studies.run_state import RunState
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def run(store_path: Path, tmp_path: Path) -> RunDirectory:
     run = RunDirectory(tmp_path)
     run.config.write_text(f'store = "{store_path}"\n')
     with Store(store_path) as store:
-        run.write_fingerprint(store.fingerprint)
+        RunState.begin(run, store.fingerprint)
     return run
 
 
@@ -111,7 +112,7 @@ def test_arrays_that_do_not_fit_each_other_are_not_believed(
 
 
 def test_a_run_without_its_store_says_so(run: RunDirectory, tmp_path: Path) -> None:
-    run.write_fingerprint("another")
+    RunState.begin(run, "another")
     with pytest.raises(UserError, match="is no longer the store"):
         ValidationSplit.read(run)
     run.config.write_text('store = "gone.h5"\n')

@@ -22,6 +22,7 @@ from artifacts.report.writing import write_report
 from artifacts.run_directory import RunDirectory, write_json
 from data_prep.errors import UserError
 from data_prep.store.store import Clip, write_store
+from search.studies.run_state import RunState
 
 Trials = dict[str, list[FrozenTrial]]
 
@@ -39,7 +40,7 @@ def begun_run(tmp_path: Path) -> RunDirectory:
     run = RunDirectory(tmp_path / "begun")
     run.root.mkdir()
     run.config.write_text('store = "store.h5"\nstorage = "postgresql://me:secret@host/studies"\n')
-    run.write_fingerprint("0" * 64)
+    RunState.begin(run, "0" * 64)
     return run
 
 
@@ -155,7 +156,7 @@ def own_store(tmp_path: Path, make_clip: Callable[..., Clip], finished_run: RunD
             clips.append(dataclasses.replace(clip, frames=small, key=key))
             lines.append(f"{key},val,{clip.label},{kind},person{number},1.0,0.{3 + number}")
     fingerprint = write_store(path, clips, [], {"synthetic": True})
-    finished_run.write_fingerprint(fingerprint)
+    RunState.begin(finished_run, fingerprint)
     finished_run.scores.write_text("\n".join(lines) + "\n")
     model = ModelFile.of(finished_run.h5).sha256
     streams = {"model": model, "store": fingerprint, "split": "val", "streams": []}
@@ -191,7 +192,7 @@ def test_faces_are_left_out_where_they_are_not_wanted(
 def test_another_store_is_not_taken_for_the_runs_own(
     finished_run: RunDirectory, own_store: Path
 ) -> None:
-    finished_run.write_fingerprint("1" * 64)
+    RunState.begin(finished_run, "1" * 64)
     page = _report(finished_run, store=own_store)
     assert "is not the store the run was made on: its fingerprint differs" in page
     assert "Frames of" not in page

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from artifacts.run_directory import RunDirectory
 from search.cli.__main__ import app
+from search.studies.run_state import RunState
 
 pytest.importorskip("optuna_dashboard")
 
@@ -30,7 +31,7 @@ def run(tmp_path: Path) -> RunDirectory:
     run.trial("architecture", 0).mkdir(parents=True)
     (run.trial("architecture", 0) / "history.csv").write_text("epoch,val_auc\n1,0.5\n2,0.8\n")
     run.config.write_text('store = "store.h5"\n')
-    run.write_fingerprint("0" * 64)
+    RunState.begin(run, "0" * 64)
     storage = JournalStorage(JournalFileBackend(str(run.journal)))
     study = optuna.create_study(study_name="architecture", storage=storage, direction="maximize")
     study.tell(study.ask(), 0.8)

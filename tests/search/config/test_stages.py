@@ -24,7 +24,7 @@ def config_of(store: Store, folder: Path, streams: list[str], trials: int = 1) -
 
 def keep_a_gan(folder: Path) -> None:
     run = RunDirectory(folder)
-    study = studies.open_study(run.journal, GAN)
+    study = studies.open_study(run, GAN)
     trial = study.ask()
     study.tell(trial, 0.1)
     run.trial(GAN, trial.number).mkdir(parents=True)

@@ -97,7 +97,7 @@ def test_the_best_discriminator_is_a_frozen_stream_whose_features_are_kept(
 ) -> None:
     run = RunDirectory(tmp_path / "run")
     run.root.mkdir()
-    study = studies.open_study(run.journal, GAN)
+    study = studies.open_study(run, GAN)
     for value in (0.2, 0.1):
         trial = study.ask()
         folder = run.trial("gan", trial.number)

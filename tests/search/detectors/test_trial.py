@@ -21,7 +21,7 @@ PARTS = (records.VAL_AUC, records.VAL_PSEUDO_AUC, records.VAL_PAIR_RANKING)
 
 def test_a_trial_is_worth_the_mean_of_its_parts_and_keeps_each(finished_run: Path) -> None:
     run = RunDirectory(finished_run)
-    found = studies.trials(run.journal)
+    found = studies.read_trials(run)
     complete = [trial for stage in DETECTOR_STAGES for trial in found[stage.name] if trial.values]
     assert complete
     for trial in complete:
@@ -46,7 +46,7 @@ def test_the_certificate_says_how_the_winner_was_trained_and_has_its_plain_auc(
     assert certificate["training"]["pseudo_fakes"] == 0.5
     assert certificate["training"]["augmentation"] == "strong"
     origin = certificate["origin"]
-    trial = studies.trials(RunDirectory(finished_run).journal)[origin["stage"]][origin["trial"]]
+    trial = studies.read_trials(RunDirectory(finished_run))[origin["stage"]][origin["trial"]]
     assert origin["trial_validation"]["auc"] == trial.user_attrs[records.VAL_AUC]
 
 
@@ -69,11 +69,9 @@ def test_a_pruned_trial_tells_how_many_epochs_it_had(
     small = {"filters": 0, "stages": 3, "frame_stride": 1}
     chosen = {f"detector/spatial/{name}": value for name, value in small.items()}
     chosen |= {"detector/temporal/kind": "mean"}
-    studies.open_study(run.journal, ARCHITECTURE).enqueue_trial(chosen)
+    studies.open_study(run, ARCHITECTURE).enqueue_trial(chosen)
     assert architecture.run(config).state == "pruned"
-    (row,) = (
-        row for row in trial_rows(studies.trials(run.journal)) if row.record.state == "pruned"
-    )
+    (row,) = (row for row in trial_rows(studies.read_trials(run)) if row.record.state == "pruned")
     record = row.record
     assert (record.effort.epochs, record.effort.epochs_asked) == (1, 3)
     assert record.reason.endswith("after 1 epochs")

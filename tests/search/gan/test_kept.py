@@ -14,7 +14,7 @@ from search.trials.trial import GAN_FILES
 def test_the_lowest_distance_whose_files_are_there_is_best(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path)
     assert best_gan(run) is None
-    study = studies.open_study(run.journal, GAN)
+    study = studies.open_study(run, GAN)
     for value, files in ((0.3, GAN_FILES), (0.1, GAN_FILES[:1]), (0.2, GAN_FILES), (0.4, ())):
         trial = study.ask()
         study.tell(trial, value)

@@ -59,7 +59,7 @@ def run(config: RunConfig, store: Store) -> RunDirectory:
     directory.root.mkdir()
     directory.config.write_text(configuration.dump(config))
     RunState.begin(directory, store.fingerprint)
-    study = studies.open_study(directory.journal, ARCHITECTURE)
+    study = studies.open_study(directory, ARCHITECTURE)
     values = {"detector/temporal/kind": "mean", "detector/spatial/backbone": "small_cnn"}
     for number, bias in enumerate((2.0, -2.0)):
         model = build_detector(build_space(config, store), fixed(dict(values)), seed=number)

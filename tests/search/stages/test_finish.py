@@ -37,7 +37,7 @@ def test_the_winner_is_the_best_trial_of_both_detector_stages(
     run: RunDirectory, config: RunConfig
 ) -> None:
     winner = finish.choose(config)
-    trials = studies.trials(run.journal)
+    trials = studies.read_trials(run)
     complete = [t for stage in ("architecture", "training") for t in trials[stage] if t.values]
     assert studies.ranking(winner.trial) == min(map(studies.ranking, complete))
     certificate = json.loads(run.certificate.read_text())

@@ -13,6 +13,7 @@ from artifacts.stages import ARCHITECTURE
 from search.config.run_config import resolve
 from search.stages import latencies
 from search.studies import study as studies
+from search.studies.run_state import RunState
 from search.trials.trial import MODEL_FILE
 
 
@@ -20,8 +21,8 @@ def test_a_model_that_does_not_load_is_named_and_costs_its_figure_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = RunDirectory(tmp_path)
-    run.write_fingerprint("0" * 64)
-    study = studies.open_study(run.journal, ARCHITECTURE)
+    RunState.begin(run, "0" * 64)
+    study = studies.open_study(run, ARCHITECTURE)
     study.add_trial(
         optuna.trial.create_trial(value=0.8, user_attrs={"val_auc": 0.8, "val_log_loss": 0.3})
     )

@@ -20,7 +20,7 @@ from search.studies.hyperparameters import OptunaHyperParameters
 def config_of(folder: Path, **settings: object) -> RunConfig:
     """Of a run whose architecture stage has one finished trial."""
     config = resolve({"store": "store.h5", "run_dir": folder, **settings})
-    study = studies.open_study(RunDirectory(folder).journal, ARCHITECTURE)
+    study = studies.open_study(RunDirectory(folder), ARCHITECTURE)
     trial = study.ask()
     trial.set_user_attr(records.HYPERPARAMETERS, {"detector/spatial": True})
     study.tell(trial, 0.7)
@@ -29,7 +29,7 @@ def config_of(folder: Path, **settings: object) -> RunConfig:
 
 def choices_tried(config: RunConfig) -> list[dict[str, object]]:
     training.enqueue(config)
-    study = studies.open_study(RunDirectory(config.run_dir).journal, TRAINING)
+    study = studies.open_study(RunDirectory(config.run_dir), TRAINING)
     found = []
     for waiting in study.get_trials(deepcopy=False):
         fixed = optuna.trial.FixedTrial(waiting.system_attrs["fixed_params"])

@@ -7,6 +7,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from artifacts.run_directory import RunDirectory
 from artifacts.stages import ARCHITECTURE
 from data_prep.errors import UserError
 from search.config.names import Sampler
@@ -26,18 +27,20 @@ def interrupt(study: optuna.Study) -> None:
     queue.queue_trials(study, TRIALS, slots=0)
 
 
-def ask(journal: Path, name: Sampler, seed: int = 0) -> tuple[optuna.Study, optuna.Trial]:
+def ask(run: RunDirectory, name: Sampler, seed: int = 0) -> tuple[optuna.Study, optuna.Trial]:
     """One trial, as a process of its own would ask for it."""
-    study = studies.open_study(journal, ARCHITECTURE)
+    study = studies.open_study(run, ARCHITECTURE)
     study.sampler = RepeatableSampler(name, seed)
     return study, study.ask()
 
 
-def draws(journal: Path, name: Sampler, seed: int = 0, interrupted_at: int = -1) -> list[object]:
+def draws(
+    run: RunDirectory, name: Sampler, seed: int = 0, interrupted_at: int = -1
+) -> list[object]:
     """What a conditional space is answered in a search, of which one trial may be interrupted."""
     values: list[object] = []
     while len(values) < TRIALS:
-        study, trial = ask(journal, name, seed)
+        study, trial = ask(run, name, seed)
         x = trial.suggest_float("x", 0, 1)
         n = trial.suggest_int("n", 0, 9)
         if trial.number == interrupted_at:
@@ -47,7 +50,7 @@ def draws(journal: Path, name: Sampler, seed: int = 0, interrupted_at: int = -1)
         y = trial.suggest_float("y", 0, 1) if kind == "a" else 0.0
         values.append((x, n, kind, y))
         study.tell(trial, x + n / 9 - y)
-    journal.unlink()
+    run.journal.unlink()
     return values
 
 
@@ -55,12 +58,12 @@ def draws(journal: Path, name: Sampler, seed: int = 0, interrupted_at: int = -1)
 def test_a_search_is_repeated_also_where_a_trial_was_interrupted(
     tmp_path: Path, name: Sampler
 ) -> None:
-    journal = tmp_path / "studies.log"
-    first = draws(journal, name)
+    run = RunDirectory(tmp_path)
+    first = draws(run, name)
     assert len(set(first)) == TRIALS
-    assert draws(journal, name) == first
-    assert draws(journal, name, interrupted_at=9) == first
-    assert draws(journal, name, seed=1) != first
+    assert draws(run, name) == first
+    assert draws(run, name, interrupted_at=9) == first
+    assert draws(run, name, seed=1) != first
 
 
 def test_samplers_follow_what_was_found() -> None:
@@ -81,7 +84,7 @@ def test_a_grid_tries_every_point_of_a_conditional_space_once_and_then_says_so(
 ) -> None:
     points = []
     for number in range(8):
-        study, trial = ask(tmp_path / "studies.log", "grid")
+        study, trial = ask(RunDirectory(tmp_path), "grid")
         assert not samplers.exhausted(study)
         kind = trial.suggest_categorical("kind", ["a", "b"])
         if number == 2:
@@ -105,7 +108,7 @@ def test_a_point_of_a_grid_that_failed_in_the_middle_of_its_questions_is_no_end(
 ) -> None:
     tried = set()
     for number in range(5):
-        study, trial = ask(tmp_path / "studies.log", "grid")
+        study, trial = ask(RunDirectory(tmp_path), "grid")
         kind = trial.suggest_categorical("kind", ["a", "b"])
         if number == 1:
             study.tell(trial, state=TrialState.FAIL)
@@ -117,7 +120,7 @@ def test_a_point_of_a_grid_that_failed_in_the_middle_of_its_questions_is_no_end(
 
 
 def test_the_end_of_a_grid_is_marked_under_hyperband_too(tmp_path: Path) -> None:
-    study = studies.open_study(tmp_path / "studies.log", ARCHITECTURE)
+    study = studies.open_study(RunDirectory(tmp_path), ARCHITECTURE)
     study.sampler = RepeatableSampler("grid", 0)
     study.pruner = optuna.pruners.HyperbandPruner(min_resource=1, max_resource=4)
     trial = study.ask()
@@ -127,7 +130,7 @@ def test_the_end_of_a_grid_is_marked_under_hyperband_too(tmp_path: Path) -> None
 
 
 def test_a_grid_of_a_continuous_range_is_one_line(tmp_path: Path) -> None:
-    study, trial = ask(tmp_path / "studies.log", "grid")
+    study, trial = ask(RunDirectory(tmp_path), "grid")
     with pytest.raises(UserError, match="x of the architecture stage is any number"):
         trial.suggest_float("x", 0, 1)
     assert study.trials[0].state == TrialState.RUNNING
@@ -145,7 +148,7 @@ def test_gaussian_processes_draw_where_torch_is(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("torch")
-    journal = tmp_path / "studies.log"
-    assert draws(journal, "gp") == draws(journal, "gp", interrupted_at=9)
+    run = RunDirectory(tmp_path)
+    assert draws(run, "gp") == draws(run, "gp", interrupted_at=9)
     # What every trial is not asked is drawn by chance, as documented; each time is too often.
     assert "sampled independently" not in capfd.readouterr().err

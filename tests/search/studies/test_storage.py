@@ -26,8 +26,8 @@ Dfsearch = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Path:
-    return tmp_path / "studies.log"
+def run(tmp_path: Path) -> RunDirectory:
+    return RunDirectory(tmp_path)
 
 
 @pytest.fixture(autouse=True)
@@ -36,91 +36,94 @@ def no_password(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def on_server(postgresql: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The journal path of a run whose studies are on the server."""
+def on_server(postgresql: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunDirectory:
+    """A run whose studies are on the server."""
     monkeypatch.setenv("PGPASSWORD", postgresql.PASSWORD)
     return begin(tmp_path / "run", postgresql.url)
 
 
-def begin(folder: Path, url: str) -> Path:
+def begin(folder: Path, url: str) -> RunDirectory:
     """A run directory as a run leaves it at its beginning."""
     folder.mkdir()
     config = configuration.resolve({"store": "s.h5", "run_dir": folder, "storage": url})
     directory = RunDirectory(folder)
     directory.config.write_text(configuration.dump(config))
     RunState.begin(directory, "0" * 64)
-    return directory.journal
+    return directory
 
 
-def test_a_line_cut_by_a_kill_is_dropped_and_the_rest_stays(journal: Path) -> None:
-    study = studies.open_study(journal, ARCHITECTURE)
+def test_a_line_cut_by_a_kill_is_dropped_and_the_rest_stays(run: RunDirectory) -> None:
+    study = studies.open_study(run, ARCHITECTURE)
     study.tell(study.ask(), 0.5)
-    before = journal.read_bytes()
-    journal.write_bytes(before + b'{"op_code":4,"worker_id":"abc')
-    storage.recover(journal)
-    assert journal.read_bytes() == before
+    before = run.journal.read_bytes()
+    run.journal.write_bytes(before + b'{"op_code":4,"worker_id":"abc')
+    storage.recover(run)
+    assert run.journal.read_bytes() == before
 
 
-def test_a_line_cut_by_a_kill_harms_nobody_who_goes_on(journal: Path) -> None:
-    study = studies.open_study(journal, ARCHITECTURE)
+def test_a_line_cut_by_a_kill_harms_nobody_who_goes_on(run: RunDirectory) -> None:
+    study = studies.open_study(run, ARCHITECTURE)
     study.tell(study.ask(), 0.5)
-    with journal.open("ab") as file:
+    with run.journal.open("ab") as file:
         file.write(b'{"op_code":4,"worker_id":"' + b"a" * 10_000)
     study.tell(study.ask(), 0.7)
-    values = [trial.value for trial in studies.open_study(journal, ARCHITECTURE).trials]
+    values = [trial.value for trial in studies.open_study(run, ARCHITECTURE).trials]
     assert values == [0.5, 0.7]
-    for line in journal.read_text().splitlines():
+    for line in run.journal.read_text().splitlines():
         json.loads(line)
 
 
 def test_the_lock_of_a_dead_writer_is_removed_and_that_of_a_living_one_waited_for(
-    journal: Path,
+    run: RunDirectory,
 ) -> None:
-    studies.open_study(journal, GAN)
-    lock = Path(f"{journal}.lock")
+    studies.open_study(run, GAN)
+    lock = Path(f"{run.journal}.lock")
     lock.touch()
-    storage.recover(journal)
-    study = studies.open_study(journal, GAN)
+    storage.recover(run)
+    study = studies.open_study(run, GAN)
     study.tell(study.ask(), 0.1)
     assert len(study.trials) == 1
 
 
-def test_a_disk_that_is_full_leaves_the_journal_whole_and_names_it(journal: Path) -> None:
+def test_a_disk_that_is_full_leaves_the_journal_whole_and_names_it(run: RunDirectory) -> None:
     """A limit on the size of files stands for the disk."""
-    study = studies.open_study(journal, ARCHITECTURE)
+    study = studies.open_study(run, ARCHITECTURE)
     study.tell(study.ask(), 0.5)
-    before, limits = journal.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    before, limits = run.journal.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 40, limits[1]))
     try:
         with pytest.raises(OSError, match="File too large") as full:
             study.set_user_attr("much", "x" * 1000)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert full.value.filename == str(journal)
-    assert journal.read_bytes() == before
-    again = studies.open_study(journal, ARCHITECTURE)
+    assert full.value.filename == str(run.journal)
+    assert run.journal.read_bytes() == before
+    again = studies.open_study(run, ARCHITECTURE)
     again.tell(again.ask(), 0.7)
     assert len(again.trials) == 2
 
 
-def test_tickets_on_a_server_are_claimed_by_one_each(on_server: Path) -> None:
+def test_tickets_on_a_server_are_claimed_by_one_each(on_server: RunDirectory) -> None:
     study = studies.open_study(on_server, ARCHITECTURE)
     queue.queue_trials(study, 6, 6)
     code = (
         "import sys, pathlib; from artifacts.stages import ARCHITECTURE\n"
+        "from artifacts.run_directory import RunDirectory\n"
         "from search.studies import study as studies; from search.trials import queue\n"
-        "study = studies.open_study(pathlib.Path(sys.argv[1]), ARCHITECTURE)\n"
+        "study = studies.open_study(RunDirectory(pathlib.Path(sys.argv[1])), ARCHITECTURE)\n"
         "while (trial := queue.claim_trial(study)) is not None:\n"
         "    study.tell(trial, trial.suggest_float('x', 0, 1))"
     )
-    both = [subprocess.Popen([sys.executable, "-c", code, str(on_server)]) for _ in range(2)]
+    both = [subprocess.Popen([sys.executable, "-c", code, str(on_server.root)]) for _ in range(2)]
     assert [process.wait(timeout=120) for process in both] == [0, 0]
-    found = studies.trials(on_server)["architecture"]
+    found = studies.read_trials(on_server)["architecture"]
     assert [trial.state for trial in found] == [TrialState.COMPLETE] * 6
-    assert not on_server.exists(), "nothing goes to the journal"
+    assert not on_server.journal.exists(), "nothing goes to the journal"
 
 
-def test_an_interrupted_trial_on_a_server_is_repeated_with_its_draw(on_server: Path) -> None:
+def test_an_interrupted_trial_on_a_server_is_repeated_with_its_draw(
+    on_server: RunDirectory,
+) -> None:
     study = studies.open_study(on_server, GAN)
     queue.queue_trials(study, 2, 1)
     trial = queue.claim_trial(study)
@@ -136,24 +139,24 @@ def test_an_interrupted_trial_on_a_server_is_repeated_with_its_draw(on_server: P
     assert studies.draw(again, retry) == 0
 
 
-def test_runs_share_a_server_without_meeting(postgresql: Any, on_server: Path) -> None:
-    other = begin(on_server.parent.with_name("other"), postgresql.url)
-    for journal, value in ((on_server, 0.1), (other, 0.2)):
-        study = studies.open_study(journal, GAN)
+def test_runs_share_a_server_without_meeting(postgresql: Any, on_server: RunDirectory) -> None:
+    other = begin(on_server.root.with_name("other"), postgresql.url)
+    for run, value in ((on_server, 0.1), (other, 0.2)):
+        study = studies.open_study(run, GAN)
         study.tell(study.ask(), value)
-    assert [trial.value for trial in studies.trials(on_server)["gan"]] == [0.1]
-    assert [trial.value for trial in studies.trials(other)["gan"]] == [0.2]
+    assert [trial.value for trial in studies.read_trials(on_server)["gan"]] == [0.1]
+    assert [trial.value for trial in studies.read_trials(other)["gan"]] == [0.2]
     study = studies.open_study(other, GAN)
     assert study.study_name.startswith("other-")
     assert studies.stage_of(study) == GAN
 
 
 def test_the_leaderboard_reads_the_server_that_the_run_names(
-    on_server: Path, dfsearch: Dfsearch
+    on_server: RunDirectory, dfsearch: Dfsearch
 ) -> None:
     study = studies.open_study(on_server, ARCHITECTURE)
     study.tell(study.ask(), 0.625)
-    shown = dfsearch("leaderboard", on_server.parent, "--json")
+    shown = dfsearch("leaderboard", on_server.root, "--json")
     assert [row["objective"] for row in json.loads(shown.stdout)] == [0.625]
 
 
@@ -187,13 +190,13 @@ def test_a_server_that_cannot_be_used_is_one_line_and_can_be_corrected(
     assert not (tmp_path / "run" / "config.toml").exists()
 
 
-def test_a_server_that_went_away_is_one_line(postgresql: Any, on_server: Path) -> None:
+def test_a_server_that_went_away_is_one_line(postgresql: Any, on_server: RunDirectory) -> None:
     study = studies.open_study(on_server, GAN)
     trial = study.ask()
     postgresql.stop()
     try:
         gone = pytest.raises(UserError, match="the same command goes on")
-        with gone as said, storage.server_told(on_server):
+        with gone as said, storage.translate_server_errors(on_server):
             trial.report(0.5, 1)
         assert postgresql.PASSWORD not in str(said.value)
         assert "127.0.0.1" in str(said.value)
@@ -206,17 +209,17 @@ def test_a_server_that_went_away_is_one_line(postgresql: Any, on_server: Path) -
 def test_a_password_in_the_url_is_lent_to_this_call_and_not_written(
     postgresql: Any, tmp_path: Path
 ) -> None:
-    journal = begin(tmp_path / "run", postgresql.url)
+    run = begin(tmp_path / "run", postgresql.url)
     text = (tmp_path / "run" / "config.toml").read_text()
     assert tomllib.loads(text)["storage"].endswith(f"search@127.0.0.1:{postgresql.port}/postgres")
-    storage.lend_password(postgresql.url)
+    storage.export_password(postgresql.url)
     try:
-        assert studies.trials(journal) == {}
+        assert studies.read_trials(run) == {}
     finally:
         del os.environ["PGPASSWORD"]
 
 
-def test_a_configuration_that_is_no_toml_is_one_line(journal: Path) -> None:
-    (journal.parent / "config.toml").write_text("storage = ")
+def test_a_configuration_that_is_no_toml_is_one_line(run: RunDirectory) -> None:
+    run.config.write_text("storage = ")
     with pytest.raises(UserError, match="not a TOML file"):
-        studies.open_study(journal, GAN)
+        studies.open_study(run, GAN)

@@ -6,23 +6,24 @@ import pytest
 from optuna.trial import TrialState
 
 from artifacts.records import REASON
+from artifacts.run_directory import RunDirectory
 from artifacts.stages import ARCHITECTURE, GAN
 from data_prep.errors import UserError
 from search.studies import study as studies
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Path:
-    return tmp_path / "studies.log"
+def run(tmp_path: Path) -> RunDirectory:
+    return RunDirectory(tmp_path)
 
 
-def test_looking_at_nothing_leaves_nothing(journal: Path) -> None:
-    assert studies.trials(journal) == {}
-    assert not journal.exists()
+def test_looking_at_nothing_leaves_nothing(run: RunDirectory) -> None:
+    assert studies.read_trials(run) == {}
+    assert not run.journal.exists()
 
 
-def test_a_trial_that_was_interrupted_does_not_count(journal: Path) -> None:
-    study = studies.open_study(journal, ARCHITECTURE)
+def test_a_trial_that_was_interrupted_does_not_count(run: RunDirectory) -> None:
+    study = studies.open_study(run, ARCHITECTURE)
     for reason in (studies.INTERRUPTED, "out of memory"):
         trial = study.ask()
         trial.set_user_attr(REASON, reason)
@@ -33,16 +34,16 @@ def test_a_trial_that_was_interrupted_does_not_count(journal: Path) -> None:
     assert [trial.number for trial in studies.finished(study)] == [1, 2]
 
 
-def test_a_damaged_journal_is_one_line(journal: Path) -> None:
-    studies.open_study(journal, ARCHITECTURE)
-    journal.write_bytes(b"{}\nnonsense\n" + journal.read_bytes())
-    for look in (studies.trials, lambda path: studies.open_study(path, GAN)):
+def test_a_damaged_journal_is_one_line(run: RunDirectory) -> None:
+    studies.open_study(run, ARCHITECTURE)
+    run.journal.write_bytes(b"{}\nnonsense\n" + run.journal.read_bytes())
+    for look in (studies.read_trials, lambda run: studies.open_study(run, GAN)):
         with pytest.raises(UserError, match="is damaged"):
-            look(journal)
+            look(run)
 
 
-def test_trials_are_listed_by_stage_for_the_stages_begun(journal: Path) -> None:
-    study = studies.open_study(journal, GAN)
+def test_trials_are_listed_by_stage_for_the_stages_begun(run: RunDirectory) -> None:
+    study = studies.open_study(run, GAN)
     study.tell(study.ask(), 0.2)
-    assert list(studies.trials(journal)) == ["gan"]
-    assert studies.trials(journal)["gan"][0].value == 0.2
+    assert list(studies.read_trials(run)) == ["gan"]
+    assert studies.read_trials(run)["gan"][0].value == 0.2

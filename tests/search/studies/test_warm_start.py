@@ -27,7 +27,7 @@ def earlier(tmp_path: Path) -> Path:
     run.root.mkdir()
     run.config.write_text('store = "s.h5"\nrun_dir = "."\n')
     RunState.begin(run, "0" * 64)
-    study = studies.open_study(run.journal, ARCHITECTURE)
+    study = studies.open_study(run, ARCHITECTURE)
     for number, value in enumerate((0.5, 0.7, 0.6, 0.9, 0.0)):
         trial = study.ask()
         trial.set_user_attr(HYPERPARAMETERS, {"n": number})

@@ -11,6 +11,7 @@ import pytest
 from optuna.trial import TrialState
 
 from artifacts.records import REASON
+from artifacts.run_directory import RunDirectory
 from artifacts.stages import ARCHITECTURE
 from search.studies import study as studies
 from search.trials import heartbeat, queue
@@ -20,12 +21,12 @@ WANTED = 6
 
 @pytest.fixture
 def study(tmp_path: Path) -> optuna.Study:
-    return studies.open_study(tmp_path / "studies.log", ARCHITECTURE)
+    return studies.open_study(RunDirectory(tmp_path), ARCHITECTURE)
 
 
 def again(study: optuna.Study, tmp_path: Path) -> optuna.Study:
     """The same study, as another process would open it."""
-    return studies.open_study(tmp_path / "studies.log", studies.stage_of(study))
+    return studies.open_study(RunDirectory(tmp_path), studies.stage_of(study))
 
 
 def take(study: optuna.Study) -> optuna.Trial:
@@ -173,11 +174,12 @@ def test_workers_of_two_processes_share_the_tickets(study: optuna.Study, tmp_pat
     queue.queue_trials(study, WANTED, WANTED)
     code = (
         "import sys, pathlib; from artifacts.stages import ARCHITECTURE\n"
+        "from artifacts.run_directory import RunDirectory\n"
         "from search.studies import study as studies; from search.trials import queue\n"
-        "study = studies.open_study(pathlib.Path(sys.argv[1]), ARCHITECTURE)\n"
+        "study = studies.open_study(RunDirectory(pathlib.Path(sys.argv[1])), ARCHITECTURE)\n"
         "while (trial := queue.claim_trial(study)) is not None: study.tell(trial, 0.5)"
     )
-    command = [sys.executable, "-c", code, str(tmp_path / "studies.log")]
+    command = [sys.executable, "-c", code, str(tmp_path)]
     both = [subprocess.Popen(command) for _ in range(2)]
     assert [process.wait(timeout=120) for process in both] == [0, 0]
     assert [t.state for t in study.trials] == [TrialState.COMPLETE] * WANTED

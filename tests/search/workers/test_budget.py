@@ -8,6 +8,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from artifacts.run_directory import RunDirectory
 from artifacts.stages import ARCHITECTURE, GAN, TRAINING, Stage
 from data_prep.errors import UserError
 from search.config.run_config import RunConfig, resolve
@@ -40,7 +41,7 @@ def config(folder: Path, **settings: Any) -> RunConfig:
 
 def study(folder: Path, stage: Stage, *values: float | None) -> optuna.Study:
     """A study with trials of these values, pruned ones for ``None``."""
-    made = studies.open_study(folder.resolve() / "studies.log", stage)
+    made = studies.open_study(RunDirectory(folder), stage)
     for value in values:
         state = TrialState.PRUNED if value is None else TrialState.COMPLETE
         made.tell(made.ask(), value, state)

@@ -122,7 +122,7 @@ def config(tmp_path: Path) -> RunConfig:
 
 
 def study_of(config: RunConfig) -> optuna.Study:
-    return studies.open_study(RunDirectory(config.run_dir).journal, STAGE)
+    return studies.open_study(RunDirectory(config.run_dir), STAGE)
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ from data_prep.errors import UserError
 from search.config.run_config import RunConfig, resolve
 from search.config.stages import trials_by_stage
 from search.studies import study as studies
-from search.studies.storage import lend_password, server_told
+from search.studies.storage import export_password, translate_server_errors
 from search.trials import heartbeat, queue
 from search.trials.trial import OpenTrial, TrialOutcome, TrialResult, run_trial
 from search.workers import dispatch, worker
@@ -38,8 +38,8 @@ WAIT_SECONDS = 120
 
 def tiny(config: RunConfig, stage: str) -> worker.Ran:
     """Run a trial that does what ``plan.json`` in the run directory says of its draw, once."""
-    lend_password(config.storage)
-    with server_told(RunDirectory(config.run_dir).journal):
+    export_password(config.storage)
+    with translate_server_errors(RunDirectory(config.run_dir)):
         return worker.run_waiting(lambda: run_trial(config, stage, 3, objective))
 
 
@@ -121,7 +121,7 @@ def plan(config: RunConfig, **what: str) -> None:
 
 
 def study_of(config: RunConfig) -> optuna.Study:
-    return studies.open_study(RunDirectory(config.run_dir).journal, STAGE)
+    return studies.open_study(RunDirectory(config.run_dir), STAGE)
 
 
 def hand_out(config: RunConfig, crew: LocalWorkers, wanted: int) -> Told:
@@ -265,9 +265,10 @@ def joined(config: RunConfig) -> Iterator[Callable[[], subprocess.Popen[bytes]]]
     begun: list[subprocess.Popen[bytes]] = []
     code = (
         "import sys, time, pathlib; from artifacts.stages import ARCHITECTURE\n"
+        "from artifacts.run_directory import RunDirectory\n"
         "from search.studies import study as studies; from search.trials import queue\n"
         "from search.trials import heartbeat\n"
-        "study = studies.open_study(pathlib.Path(sys.argv[1]) / 'studies.log', ARCHITECTURE)\n"
+        "study = studies.open_study(RunDirectory(pathlib.Path(sys.argv[1])), ARCHITECTURE)\n"
         "while (trial := queue.claim_trial(study)) is None: time.sleep(0.05)\n"
         "trial.set_user_attr('host', sys.argv[2])\n"
         "folder = pathlib.Path(sys.argv[1]) / 'trials' / 'architecture' / str(trial.number)\n"
@@ -300,7 +301,7 @@ def test_a_stage_that_another_was_built_on_is_not_taken_up_again(
     hand_out(config, workers(1), 2)
     order = list(trials_by_stage(config))
     later = order[order.index(STAGE) + 1]
-    studies.open_study(RunDirectory(config.run_dir).journal, later).ask()
+    studies.open_study(RunDirectory(config.run_dir), later).ask()
     told = hand_out(config, workers(1), 6)
     assert told.lines[-1] == f"{STAGE} 2/6"
     assert len(trials(config)) == 2
@@ -356,14 +357,17 @@ def test_a_server_that_goes_away_ends_the_run_and_the_next_one_goes_on(
         json.dumps({"store_fingerprint": "0" * 64, "name": "gone-1"})
     )
     plan(config, d1="a moment")
-    crew, journal = workers(1), RunDirectory(config.run_dir).journal
+    crew, run = workers(1), RunDirectory(config.run_dir)
 
     class StopsTheServer(Told):
         def running(self, numbers: Sequence[int]) -> None:
             if 1 in numbers:
                 postgresql.stop()
 
-    with pytest.raises(UserError, match="the same command goes on"), server_told(journal):
+    with (
+        pytest.raises(UserError, match="the same command goes on"),
+        translate_server_errors(run),
+    ):
         Dispatch(config, STAGE, crew, StopsTheServer(), tiny).run(3, lambda: None)
     crew.close(kill=True)
     postgresql.start()

@@ -18,6 +18,7 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from artifacts.records import REASON
+from artifacts.run_directory import RunDirectory
 from data_prep.store.store import Store
 from search.studies import study as studies
 from search.trials import heartbeat
@@ -54,7 +55,7 @@ def begin() -> Iterator[Begin]:
 def trials(run_dir: Path) -> list[FrozenTrial]:
     if not (run_dir / "run.json").exists():
         return []
-    return studies.trials(run_dir.resolve() / "studies.log").get("architecture", [])
+    return studies.read_trials(RunDirectory(run_dir)).get("architecture", [])
 
 
 def wait_for(condition: Callable[[], Any]) -> Any:
