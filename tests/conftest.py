@@ -21,6 +21,7 @@ import skimage.data
 from filelock import FileLock
 
 from artifacts.metrics.metrics import Evaluation, evaluate
+from artifacts.metrics.per_video import ScoredClips
 from data_prep.preparation.shortcuts import measure
 from data_prep.store.store import Clip
 from data_prep.video.grey import with_grey
@@ -214,11 +215,13 @@ def make_clip() -> Callable[..., Clip]:
 def exactly_bounded() -> Evaluation:
     """Of three reals, two fakes of one method found and, of another, one missed and one not."""
     found = evaluate(
-        np.array([0, 0, 0, 1, 1, 1, 1]),
-        np.array([0.1, 0.3, 0.6, 0.9, 0.8, 0.2, 0.5]),
-        np.arange(7).astype(str),
-        np.array([*["real"] * 3, "swap", "swap", "paint", "paint"]),
-        np.ones(7),
+        ScoredClips(
+            np.array([0, 0, 0, 1, 1, 1, 1]),
+            np.array([0.1, 0.3, 0.6, 0.9, 0.8, 0.2, 0.5]),
+            np.arange(7).astype(str),
+            np.array([*["real"] * 3, "swap", "swap", "paint", "paint"]),
+            np.ones(7),
+        ),
         split="test",
         threshold=0.5,
         quarantined=0,

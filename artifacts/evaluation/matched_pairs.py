@@ -14,8 +14,17 @@ from sklearn import metrics
 from artifacts.evaluation.matching import ClipReader, matched_pair, pairs_among
 from artifacts.evaluation.request import SHARPNESS
 from artifacts.metrics.per_video import video_names
-from artifacts.metrics.ranking import AUC, AUC_AHEAD, PAIRS, PAIRS_AHEAD, Figure, Scores, figures
-from artifacts.metrics.untrained import Compared, Orientation, compare
+from artifacts.metrics.ranking import (
+    AUC,
+    AUC_AHEAD,
+    PAIRS,
+    PAIRS_AHEAD,
+    Figure,
+    RankedClips,
+    Scores,
+    compute_figures,
+)
+from artifacts.metrics.untrained import Orientation, compare
 from artifacts.models.inference import scores_of
 from data_prep.bootstrap import Interval
 from data_prep.errors import UserError
@@ -124,10 +133,10 @@ def evaluate_matched(
     videos = video_names(store.keys[ours], store.paths[ours])
     place = {int(row): at for at, row in enumerate(rows)}
     before = as_they_are[[place[int(row)] for row in ours]]
-    told = figures(
-        found.scores, labels, groups, sources, methods, against=before, videos=videos, seed=seed
-    )
-    then = figures(before, labels, groups, sources, videos=videos, intervals=False)
+    clips = RankedClips(labels, groups, sources, videos=videos)
+    by_method = dataclasses.replace(clips, methods=methods)
+    told = compute_figures(found.scores, by_method, against=before, seed=seed)
+    then = compute_figures(before, clips, intervals=False)
     alone = _of_quantity(found, store, labels, directions)
     called = found.scores >= threshold
     return MatchedPairs(
@@ -149,7 +158,7 @@ def evaluate_matched(
         recall=float(called[labels == 1].mean()),
         false_alarm_rate=float(called[labels == 0].mean()),
         by_method=_by_method(told, methods[labels == 1]),
-        untrained=_beside(found, directions, labels, groups, sources, videos, seed),
+        untrained=_beside(found, directions, clips, seed),
     )
 
 
@@ -221,10 +230,7 @@ def _by_method(told: dict[str, Figure], methods: npt.NDArray[np.str_]) -> dict[s
 def _beside(
     found: _Rows,
     directions: Orientation | None,
-    labels: npt.NDArray[np.integer],
-    groups: npt.NDArray[np.str_],
-    sources: npt.NDArray[np.int64],
-    videos: npt.NDArray[np.str_],
+    clips: RankedClips,
     seed: int,
 ) -> dict[str, Any] | None:
     known = {} if directions is None else directions.signs
@@ -233,14 +239,4 @@ def _beside(
     }
     if directions is None or not scores:
         return None
-    beside: Compared = compare(
-        found.scores,
-        scores,
-        directions,
-        labels=labels,
-        groups=groups,
-        sources=sources,
-        videos=videos,
-        seed=seed,
-    )
-    return beside.to_json()
+    return compare(found.scores, scores, directions, clips, seed).to_json()

@@ -157,15 +157,10 @@ def _with_all_figures(run: RunDirectory, certificate: Certificate, test: Evaluat
     if len(keys) != test.videos or len(np.unique(clips.labels)) < 2:
         return test
     found = evaluate(
-        clips.labels,
-        clips.probabilities,
-        clips.groups,
-        clips.methods,
-        clips.coverage,
+        clips,
         split=TEST,
         threshold=test.threshold,
         quarantined=test.quarantined,
-        kinds=clips.kinds,
         videos=video_names(keys),
         seed=certificate.seed,
     )

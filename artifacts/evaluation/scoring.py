@@ -42,15 +42,10 @@ def score_split(
     """
     clips = _clips_of(probabilities, store, rows)
     return evaluate(
-        clips.labels,
-        clips.probabilities,
-        clips.groups,
-        clips.methods,
-        clips.coverage,
+        clips,
         split=split,
         threshold=threshold,
         quarantined=len(store.quarantine),
-        kinds=clips.kinds,
         videos=video_names(store.keys[rows], store.paths[rows]),
         untrained=None if untrained is None else untrained.to_json(),
         seed=seed,

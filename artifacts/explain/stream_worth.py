@@ -15,7 +15,7 @@ import tensorflow as tf
 from artifacts.certificate import ModelFile
 from artifacts.explain.layers import logits
 from artifacts.explain.streams import StreamWeights, fusion_of, members, projections, streams_of
-from artifacts.metrics.ranking import AUC, AUC_AHEAD, figures
+from artifacts.metrics.ranking import AUC, AUC_AHEAD, RankedClips, compute_figures
 from artifacts.models.inference import read_inputs
 from artifacts.run_directory import RunDirectory, read_json, write_json
 from data_prep.bootstrap import Interval
@@ -153,9 +153,9 @@ def measure(
     layers = [pair for member, _ in members(model) for pair in projections(member)]
     whole, embeddings, weights = _scored(model, store, rows, [layer for _, layer in layers])
     behind = _behind(model, [layer for _, layer in layers])
-    sources = np.full(len(rows), -1, np.int64)
+    clips = RankedClips(labels, store.groups[rows], np.full(len(rows), -1, np.int64))
     scores = whole.astype(np.float64)
-    auc = figures(scores, labels, store.groups[rows], sources, intervals=False)[AUC].value
+    auc = compute_figures(scores, clips, intervals=False)[AUC].value
     found = []
     for stream in streams_of(model):
         changed = [
@@ -163,7 +163,7 @@ def measure(
             for (name, _), values in zip(layers, embeddings, strict=True)
         ]
         without = behind(changed).astype(np.float64)
-        told = figures(scores, labels, store.groups[rows], sources, against=without)
+        told = compute_figures(scores, clips, against=without)
         found.append(
             StreamWorth(
                 stream=stream,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -94,42 +93,31 @@ class Evaluation:
 
 
 def evaluate(
-    labels: Labels,
-    probabilities: Scores,
-    groups: npt.NDArray[np.str_],
-    methods: npt.NDArray[np.str_],
-    coverage: Scores,
+    clips: ScoredClips,
     *,
     split: str,
     threshold: float,
     quarantined: int,
-    kinds: Mapping[str, npt.NDArray[np.str_]] | None = None,
     videos: npt.NDArray[np.str_] | None = None,
     untrained: dict[str, Any] | None = None,
     seed: int = 0,
 ) -> Evaluation:
-    """Score probabilities (N,) of clips against labels (N,) that hold both classes.
+    """Return the metrics of scored clips of both labels.
 
     Args:
-        labels: 1 is fake.
-        probabilities: of fake.
-        groups: identity group of each clip; the bootstrap draws whole groups.
-        methods: manipulation method of each clip.
-        coverage: of each clip.
-        split: name for the record.
-        threshold: frozen from validation.
-        quarantined: videos that could not be scored.
-        kinds: ``quality`` and ``codec`` of each clip, what is known of them.
-        videos: name of each clip's video; None where each is of a video of its own.
-        untrained: for the record.
-        seed: of the bootstrap.
+        clips: N clips; the bootstrap draws whole identity groups.
+        split: Name for the record.
+        threshold: Threshold frozen on validation.
+        quarantined: Number of videos that could not be scored.
+        videos: (N,) name of each clip's video; None if every clip has its own.
+        untrained: Comparison with the best baseline, for the record.
+        seed: Seed of the bootstrap.
     """
-    clips = ScoredClips(labels, probabilities, groups, methods, coverage, kinds or {})
     scored = clips if videos is None else of_videos(clips, videos)
     found = measured(scored.labels, scored.probabilities, scored.groups, threshold, seed)
     per_clip = None
-    if len(scored.labels) < len(labels):
-        alone = measured(labels, probabilities, groups, threshold, seed)
+    if len(scored.labels) < len(clips.labels):
+        alone = measured(clips.labels, clips.probabilities, clips.groups, threshold, seed)
         per_clip = dataclasses.asdict(alone)
     real = scored.labels == 0
     return Evaluation(
@@ -146,7 +134,7 @@ def evaluate(
         intervals=found.intervals,
         by_method=by_method(scored, threshold, found, seed),
         ece_bins=bins_of(len(real)),
-        clips=len(labels),
+        clips=len(clips.labels),
         by_quality=by_kind(scored, "quality", threshold, seed),
         by_codec=by_kind(scored, "codec", threshold, seed),
         per_clip=per_clip,

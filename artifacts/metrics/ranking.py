@@ -74,45 +74,58 @@ def pair_ranking(
     return None if not found else float(np.mean([np.mean(wins) for wins in found.values()]))
 
 
-def figures(
+@dataclasses.dataclass(frozen=True)
+class RankedClips:
+    """Clips whose scores are compared; arrays of (N,).
+
+    Attributes:
+        labels: 1 is fake; both labels occur.
+        groups: Identity group.
+        sources: Result of :func:`source_places`.
+        methods: Manipulation method; None where it is unknown.
+        folds: Fold whose detector scored the clip; None with one detector. Every identity group
+            lies in one fold.
+        videos: Video of the clip, where a video occurs more than once, as in matched pairs; None
+            where each clip has its own.
+    """
+
+    labels: npt.NDArray[np.integer]
+    groups: npt.NDArray[np.str_]
+    sources: Places
+    methods: npt.NDArray[np.str_] | None = None
+    folds: npt.NDArray[np.integer] | None = None
+    videos: npt.NDArray[np.str_] | None = None
+
+
+def compute_figures(
     scores: Scores,
-    labels: npt.NDArray[np.integer],
-    groups: npt.NDArray[np.str_],
-    sources: Places,
-    methods: npt.NDArray[np.str_] | None = None,
+    clips: RankedClips,
     *,
     against: Scores | None = None,
-    folds: npt.NDArray[np.integer] | None = None,
-    videos: npt.NDArray[np.str_] | None = None,
     intervals: bool = True,
     seed: int = 0,
 ) -> dict[str, Figure]:
-    """AUC and pair ranking of scored clips, and what they have over other scores of the same.
+    """Return AUC and pair ranking of scored clips, and their difference from other scores.
 
-    Every draw of the bootstrap takes whole identity groups and, of several trainings, as many with
-    repetition; a difference is taken within each draw, of the same people.
+    Every draw of the bootstrap takes whole identity groups. With several trainings it also draws
+    trainings with repetition. A difference is computed within each draw, on the same people. With
+    folds, the AUC compares clips of one fold only, each fold weighted by its comparisons.
 
     Args:
-        scores: (N,), or (trainings, N), higher for fakes, finite.
-        labels: (N,), 1 is fake; both must be there.
-        groups: (N,), identity group of each clip.
-        sources: (N,), from :func:`source_places`.
-        methods: (N,), of the fakes; adds ``auc of METHOD`` of each against all reals.
-        against: (N,) or (trainings, N), such as a score that needs no training; adds ``auc
-            ahead`` and ``pairs ahead``, what ``scores`` have over it.
-        folds: (N,), where clips of several folds were scored by a detector each: the AUC then
-            compares clips of one fold alone, each fold with the weight of its comparisons. A group
-            lies in one fold.
-        videos: (N,), as in :func:`pair_ranking`.
-        intervals: whether to draw for them, which takes a thousand times as long.
-        seed: of the bootstrap.
+        scores: (N,) or (trainings, N), higher for fakes, finite.
+        clips: Clips of these scores. With methods, ``auc of METHOD`` against all reals is added.
+        against: (N,) or (trainings, N) scores to compare with, such as a baseline; adds
+            ``auc ahead`` and ``pairs ahead``, the differences of ``scores`` from them.
+        intervals: Whether to compute intervals, which takes a thousand times as long.
+        seed: Seed of the bootstrap.
 
     Returns:
-        Figures by name: ``auc``, and where there are pairs ``pairs``, and the others asked for.
+        Figures by name: ``auc``, with pairs also ``pairs``, and the others asked for.
 
     Raises:
-        ValueError: a score is not finite, or a label is missing.
+        ValueError: A score is not finite, or a label is missing.
     """
+    labels = clips.labels
     ours = np.atleast_2d(np.asarray(scores, np.float64))
     theirs = None if against is None else np.atleast_2d(np.asarray(against, np.float64))
     for values in (ours, *([] if theirs is None else [theirs])):
@@ -120,32 +133,40 @@ def figures(
             raise ValueError(f"scores must be finite, one a clip. Received: {values.shape}")
     if len(np.unique(labels)) < 2:
         raise ValueError("figures need real and fake clips. Received: one label")
-    folds = np.zeros(len(labels), np.int64) if folds is None else folds
-    clips = _Clips(labels, groups, sources, folds, _numbered(videos, len(labels)))
+    known = _Clips.number(clips)
     drawn = seed if intervals else None
-    found = _compared(_Auc, AUC, AUC_AHEAD, ours, theirs, clips, drawn)
-    paired = clips.in_pairs()
+    found = _compared(_Auc, AUC, AUC_AHEAD, ours, theirs, known, drawn)
+    paired = known.in_pairs()
     if paired.any():
-        # Whoever is in no pair is no one to draw.
+        # People without a pair are not drawn.
         rivals = None if theirs is None else theirs[:, paired]
         chosen = ours[:, paired]
-        found |= _compared(_Pairs, PAIRS, PAIRS_AHEAD, chosen, rivals, clips.only(paired), drawn)
+        found |= _compared(_Pairs, PAIRS, PAIRS_AHEAD, chosen, rivals, known.only(paired), drawn)
+    methods = clips.methods
     for method in [] if methods is None else np.unique(methods[labels == 1]).tolist():
         rows = (labels == 0) | ((methods == method) & (labels == 1))
-        of_method = _compared(_Auc, AUC, AUC_AHEAD, ours[:, rows], None, clips.only(rows), drawn)
+        of_method = _compared(_Auc, AUC, AUC_AHEAD, ours[:, rows], None, known.only(rows), drawn)
         found[f"auc of {method}"] = of_method[AUC]
     return found
 
 
 @dataclasses.dataclass(frozen=True)
 class _Clips:
-    """What is known of the clips, (N,) each; every group lies in one fold."""
+    """Ranked clips with a number for every fold and video."""
 
     labels: npt.NDArray[np.integer]
     groups: npt.NDArray[np.str_]
     sources: Places
     folds: npt.NDArray[np.integer]
     videos: Places
+
+    @staticmethod
+    def number(clips: RankedClips) -> _Clips:
+        """Return the clips with numbers, one fold and a video each by default."""
+        count = len(clips.labels)
+        folds = np.zeros(count, np.int64) if clips.folds is None else clips.folds
+        videos = _numbered(clips.videos, count)
+        return _Clips(clips.labels, clips.groups, clips.sources, folds, videos)
 
     def in_pairs(self) -> npt.NDArray[np.bool_]:
         """Fakes whose original is there, and these originals."""

@@ -22,8 +22,9 @@ from artifacts.metrics.ranking import (
     AUC_AHEAD,
     PAIRS,
     PAIRS_AHEAD,
+    RankedClips,
     Scores,
-    figures,
+    compute_figures,
     source_places,
 )
 from data_prep.store.store import Store
@@ -131,11 +132,13 @@ def compared(
         probabilities,
         scores,
         directions,
-        labels=store.labels[rows],
-        groups=store.groups[rows],
-        sources=source_places(store.keys[rows], store.crop_sources[rows]),
-        videos=video_names(store.keys[rows], store.paths[rows]),
-        seed=seed,
+        RankedClips(
+            store.labels[rows],
+            store.groups[rows],
+            source_places(store.keys[rows], store.crop_sources[rows]),
+            videos=video_names(store.keys[rows], store.paths[rows]),
+        ),
+        seed,
     )
 
 
@@ -143,11 +146,7 @@ def compare(
     probabilities: Scores,
     untrained: Mapping[str, Scores],
     directions: Orientation,
-    *,
-    labels: npt.NDArray[np.integer],
-    groups: npt.NDArray[np.str_],
-    sources: npt.NDArray[np.int64],
-    videos: npt.NDArray[np.str_],
+    clips: RankedClips,
     seed: int = 0,
 ) -> Compared:
     """A detector's scores beside the best of others of the same clips, (n,) each.
@@ -156,18 +155,14 @@ def compare(
         probabilities: of the detector.
         untrained: by name, higher for fakes, at least one.
         directions: how they were turned.
-        labels: 1 is fake; both are there.
-        groups: identity group of each clip.
-        sources: place of the real that each fake was made from, -1 elsewhere.
-        videos: which video each clip is of.
-        seed: of the bootstrap.
+        clips: Clips of these scores.
+        seed: Seed of the bootstrap.
     """
-    aucs = {name: metrics.roc_auc_score(labels, values) for name, values in untrained.items()}
+    aucs = {name: metrics.roc_auc_score(clips.labels, values) for name, values in untrained.items()}
     name = max(aucs, key=lambda quantity: (aucs[quantity], quantity))
     best = untrained[name]
-    known = labels, groups, sources
-    ours = figures(probabilities, *known, against=best, videos=videos, seed=seed)
-    theirs = figures(best, *known, videos=videos, seed=seed)
+    ours = compute_figures(probabilities, clips, against=best, seed=seed)
+    theirs = compute_figures(best, clips, seed=seed)
     found = Compared(
         name=name,
         higher_is_fake=directions.signs[name] > 0,
@@ -181,7 +176,7 @@ def compare(
         return found
     return dataclasses.replace(
         found,
-        pairs=int((sources >= 0).sum()),
+        pairs=int((clips.sources >= 0).sum()),
         pair_ranking=ours[PAIRS].value,
         pair_ranking_ci=ours[PAIRS].interval,
         untrained_pair_ranking=theirs[PAIRS].value,

@@ -11,9 +11,11 @@ import numpy as np
 
 from artifacts.certificate import Certificate, ModelFile
 from artifacts.metrics.metrics import Calibration
+from artifacts.models.inference import probabilities, read_inputs
 from artifacts.models.trust import open_model
 from artifacts.run_directory import RunDirectory, replacing
 from data_prep.errors import UserError
+from data_prep.store.store import Store
 
 VERSIONED = (
     "deepfake-model-search",
@@ -27,6 +29,8 @@ VERSIONED = (
     "opencv-python",
 )
 
+AGREEMENT = 1e-5
+"""Largest difference of probabilities between a model and its reloaded file."""
 
 _CONSTRAINTS = frozenset({"kernel_constraint", "bias_constraint", "depthwise_constraint"})
 
@@ -83,6 +87,29 @@ def save_model(model: keras.Model, run: RunDirectory) -> None:
     for path in (run.keras, run.h5):
         with replacing(path) as temporary:
             inference.save(temporary, include_optimizer=False)
+
+
+def check_saved_files(run: RunDirectory, model: keras.Model, store: Store) -> None:
+    """Check that both files reload as stock Keras models that give the same probabilities.
+
+    Args:
+        run: Run with both model files.
+        model: Model that was saved.
+        store: Store whose validation clips are scored.
+
+    Raises:
+        RuntimeError: A file does not reload to the same model.
+    """
+    clips = read_inputs(model, store, store.rows("val")[:4])
+    expected = probabilities(model, clips)
+    for path in (run.h5, run.keras):
+        found = probabilities(keras.models.load_model(path, compile=False), clips)
+        difference = float(np.abs(found - expected).max())
+        if not difference <= AGREEMENT:
+            raise RuntimeError(
+                f"{path.name} reloads to another model: its probabilities differ by "
+                f"{difference:.2g}, at most {AGREEMENT:g} is allowed"
+            )
 
 
 def versions() -> dict[str, str]:

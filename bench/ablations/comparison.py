@@ -9,7 +9,16 @@ import numpy as np
 from rich.table import Table
 from scipy.special import expit, logit
 
-from artifacts.metrics.ranking import AUC, AUC_AHEAD, PAIRS, PAIRS_AHEAD, Figure, Scores, figures
+from artifacts.metrics.ranking import (
+    AUC,
+    AUC_AHEAD,
+    PAIRS,
+    PAIRS_AHEAD,
+    Figure,
+    RankedClips,
+    Scores,
+    compute_figures,
+)
 from bench.accuracy.table import ScoredClips
 from bench.shared.cells import format_figure
 
@@ -110,16 +119,14 @@ def _compute_figures(
     """Return figures of all clips, or of selected clips without pairs."""
     rows = slice(None) if shown is None else shown
     labels = clips.labels[rows]
-    return figures(
-        ours,
+    ranked = RankedClips(
         labels,
         clips.groups[rows],
         clips.sources if shown is None else np.full(len(labels), -1),
-        against=theirs,
         folds=clips.folds[rows],
         videos=clips.videos[rows],
-        intervals=intervals,
     )
+    return compute_figures(ours, ranked, against=theirs, intervals=intervals)
 
 
 def _compare_auc(clips: ScoredClips, ours: Scores, theirs: Scores) -> float:

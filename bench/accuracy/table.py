@@ -17,8 +17,9 @@ from artifacts.metrics.ranking import (
     PAIRS,
     PAIRS_AHEAD,
     Figure,
+    RankedClips,
     Scores,
-    figures,
+    compute_figures,
     source_places,
 )
 from bench.accuracy import people
@@ -39,7 +40,7 @@ class ScoredClips:
     Attributes:
         title: Name in the table.
         labels, groups, sources, methods, folds, videos: (N,), as in
-            :func:`artifacts.metrics.ranking.figures`.
+            :class:`artifacts.metrics.ranking.RankedClips`.
         baselines: Scores without training, (N,) each, by name.
         trained: Scores (N,) of each detector, by name and seed.
         synthetic: Whether the clips are synthetic.
@@ -147,21 +148,17 @@ def compute_results(clips: ScoredClips) -> Results:
 
     The margin is the detector minus the best baseline on these clips, by the same figure.
     """
-    compute = partial(
-        figures,
-        labels=clips.labels,
-        groups=clips.groups,
-        sources=clips.sources,
-        folds=clips.folds,
-        videos=clips.videos,
+    ranked = RankedClips(
+        clips.labels, clips.groups, clips.sources, folds=clips.folds, videos=clips.videos
     )
+    compute = partial(compute_figures, clips=ranked)
     baselines = {BASELINE + name: scores for name, scores in clips.baselines.items()}
     found: Results = {name: compute(scores, intervals=False) for name, scores in baselines.items()}
     best = _find_best_baselines(found)
     found |= {name: compute(baselines[name]) for name in _select_baselines(found)}
     for name, of_seeds in clips.trained.items():
         scores = np.stack(list(of_seeds.values()))
-        found[name] = compute(scores, methods=clips.methods)
+        found[name] = compute(scores, clips=dataclasses.replace(ranked, methods=clips.methods))
         for what, margin in ((AUC, AUC_AHEAD), (PAIRS, PAIRS_AHEAD)):
             if what in best:
                 compared = compute(scores, against=baselines[best[what]])

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.table import Table
 
-from artifacts.metrics.ranking import AUC, AUC_AHEAD, Figure, Scores, figures
+from artifacts.metrics.ranking import AUC, AUC_AHEAD, Figure, RankedClips, Scores, compute_figures
 from bench.leak.clips import APART, RANDOM, WAYS
 from bench.shared.cells import format_figure
 from data_prep.store.store import Store
@@ -60,13 +60,11 @@ def compare_splits(
         scores: Scores by way of splitting, (seeds, n).
         seconds: Mean duration of a training.
     """
-    labels, groups = store.labels[rows], store.groups[rows]
-    unpaired = np.full(len(rows), -1)
+    groups = store.groups[rows]
+    clips = RankedClips(store.labels[rows], groups, np.full(len(rows), -1), folds=folds)
 
     def compute(ours: Scores, against: Scores | None = None, *, intervals: bool = True) -> Any:
-        return figures(
-            ours, labels, groups, unpaired, against=against, folds=folds, intervals=intervals
-        )
+        return compute_figures(ours, clips, against=against, intervals=intervals)
 
     return SplitComparison(
         name,

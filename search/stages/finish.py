@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,23 +12,16 @@ import numpy.typing as npt
 from optuna.trial import FrozenTrial
 
 from artifacts import records
-from artifacts.certificate import (
-    Certificate,
-    InputContract,
-    ModalityContract,
-    ModelFile,
-    ModelFiles,
-    Origin,
-    Scored,
-)
+from artifacts.certificate import Origin, Scored
 from artifacts.evaluation.final_test import open_test_split
 from artifacts.evaluation.scoring import score_split, videos_of
 from artifacts.leaderboard.board import to_csv
 from artifacts.leaderboard.load import load
 from artifacts.metrics.metrics import best_threshold, calibrate
-from artifacts.models.inference import probabilities, read_inputs, score_clips
+from artifacts.models.certify import Judgement, Provenance, certify
+from artifacts.models.inference import score_clips
 from artifacts.models.picture import draw_model
-from artifacts.models.saved import fold_calibration, plain_copy, save_model, versions
+from artifacts.models.saved import check_saved_files, fold_calibration, plain_copy, save_model
 from artifacts.run_directory import RunDirectory, write_text
 from artifacts.stages import ARCHITECTURE, DETECTOR_STAGES, Stage
 from data_prep.errors import UserError
@@ -50,7 +42,6 @@ from search.trials.trial import MODEL_FILE, failure_reason
 from spaces.training.space import TrainingChoices
 
 REFIT_SEED = 1_000_003
-AGREEMENT = 1e-5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,36 +91,29 @@ def finish(config: RunConfig) -> None:
         )
 
         save_model(model, run)
-        _check_export(run, model, store)
+        check_saved_files(run, model, store)
         draw_model(model, run.picture)
         tested = open_test_split(run, model, store, on_val, threshold=threshold, seed=config.seed)
         latencies.measure(config, run, store)
         write_leaderboard(run)
-        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        Certificate(
-            files=ModelFiles(h5=ModelFile.of(run.h5), keras=ModelFile.of(run.keras)),
-            input=InputContract(shape=store.clip_shape),
-            other_inputs=tuple(
-                ModalityContract(name=tensor.name, shape=tensor.shape[1:])
-                for tensor in model.inputs[1:]
+        certify(
+            run,
+            model,
+            store,
+            Provenance(
+                single.origin,
+                ensemble,
+                dict(winner.architecture),
+                dataclasses.asdict(winner.choices),
+                config.seed,
             ),
-            params=model.count_params(),
-            threshold=threshold,
-            calibration=calibration,
-            origin=single.origin,
-            ensemble=ensemble,
-            architecture=dict(winner.architecture),
-            training=dataclasses.asdict(winner.choices),
-            validation=validation,
-            test=None if tested is None else tested.evaluation,
-            test_opened=None if tested is None else tested.opened,
-            synthetic=store.is_synthetic,
-            preparation=store.preparation,
-            trained_on=_trained_on(store),
-            store={"path": str(store.path), "fingerprint": store.fingerprint},
-            seed=config.seed,
-            versions=versions(),
-            created=now,
+            Judgement(
+                threshold,
+                calibration,
+                validation,
+                test=None if tested is None else tested.evaluation,
+                test_opened=None if tested is None else tested.opened,
+            ),
         ).write(run.certificate)
 
 
@@ -145,14 +129,6 @@ def threshold_of_videos(
     """
     videos = videos_of(probabilities, store, rows)
     return best_threshold(videos.labels, videos.probabilities)
-
-
-def _trained_on(store: Store) -> tuple[float, float] | None:
-    """Median and greatest length of the training videos in seconds; ``None`` of pictures."""
-    seconds = store.media["duration"][store.rows("train")]
-    if not (seconds > 0).all():
-        return None
-    return round(float(np.median(seconds)), 3), round(float(seconds.max()), 3)
 
 
 def choose(config: RunConfig) -> Winner:
@@ -252,18 +228,3 @@ def trial_score(trial: FrozenTrial, objective: Objective) -> ValidationScore:
 
 def _scored(score: ValidationScore) -> Scored:
     return Scored(auc=score.auc, log_loss=score.log_loss)
-
-
-def _check_export(run: RunDirectory, model: keras.Model, store: Store) -> None:
-    """Reload both files as stock Keras would and compare them with the model in memory.
-
-    Raises:
-        RuntimeError: a file does not reload to the same model.
-    """
-    clips = read_inputs(model, store, store.rows("val")[:4])
-    expected = probabilities(model, clips)
-    for path in (run.h5, run.keras):
-        found = probabilities(keras.models.load_model(path, compile=False), clips)
-        difference = float(np.abs(found - expected).max())
-        if not difference <= AGREEMENT:
-            raise RuntimeError(f"{path.name} reloads to another model: off by {difference:.2g}")

@@ -26,6 +26,7 @@ from artifacts.certificate import (
     Scored,
 )
 from artifacts.metrics.metrics import Calibration, evaluate
+from artifacts.metrics.per_video import ScoredClips
 from artifacts.models.saved import save_model, versions
 from artifacts.run_directory import RunDirectory, write_json
 from data_prep.preparation.clip import Preparation
@@ -56,11 +57,13 @@ def _run_template(tmp_path_factory: pytest.TempPathFactory, detector: keras.Mode
     preparation = Preparation(frames=CLIP_SHAPE[0], size=CLIP_SHAPE[1])
     labels = np.array([0, 1, 0, 1], np.uint8)
     evaluation = evaluate(
-        labels,
-        np.array([0.1, 0.9, 0.2, 0.8]),
-        np.array(["a", "a", "b", "b"]),
-        np.where(labels, "Drawn", "real"),
-        np.ones(4),
+        ScoredClips(
+            labels,
+            np.array([0.1, 0.9, 0.2, 0.8]),
+            np.array(["a", "a", "b", "b"]),
+            np.where(labels, "Drawn", "real"),
+            np.ones(4),
+        ),
         split="val",
         threshold=THRESHOLD,
         quarantined=0,

@@ -11,7 +11,7 @@ import pytest
 
 from artifacts.evaluation.matched_pairs import evaluate_matched
 from artifacts.evaluation.matching import ClipReader, matched_pair, pairs_among
-from artifacts.metrics.ranking import figures
+from artifacts.metrics.ranking import RankedClips, compute_figures
 from artifacts.metrics.untrained import orientation
 from artifacts.models.inference import score_clips
 from data_prep.errors import UserError
@@ -43,7 +43,8 @@ def test_pairs_are_scored_as_equally_sharp_clips(
     assert found.recall == pytest.approx((fakes >= 0.5).mean())
     assert found.false_alarm_rate == pytest.approx((reals >= 0.5).mean())
     assert found.by_method["paint"]["pairs"] + found.by_method["swap"]["pairs"] == 6
-    then = figures(before, store.labels[rows], store.groups[rows], np.full(len(rows), -1))
+    clips = RankedClips(store.labels[rows], store.groups[rows], np.full(len(rows), -1))
+    then = compute_figures(before, clips)
     assert found.auc_as_they_are == pytest.approx(then["auc"].value)
     assert found.auc_gain == pytest.approx(found.auc - found.auc_as_they_are)
     # Sharpness told all fakes; between equals it tells nothing much.

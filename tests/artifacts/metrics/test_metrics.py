@@ -14,6 +14,7 @@ from scipy.optimize import brentq
 from sklearn import metrics
 
 from artifacts.metrics.metrics import Calibration, Evaluation, best_threshold, calibrate, evaluate
+from artifacts.metrics.per_video import ScoredClips
 
 Array = npt.NDArray[Any]
 HALVES = {"auc", "eer", "average_precision", "accuracy", "precision", "recall", "f1"}
@@ -25,11 +26,14 @@ def _evaluate(
     count = len(labels)
     settings: dict[str, Any] = {"split": "val", "threshold": 0.5, "quarantined": 0}
     return evaluate(
-        labels,
-        probabilities,
-        np.arange(count).astype(str) if groups is None else groups,
-        np.where(labels == 1, "Deepfakes", "real"),
-        np.ones(count),
+        ScoredClips(
+            labels,
+            probabilities,
+            np.arange(count).astype(str) if groups is None else groups,
+            np.where(labels == 1, "Deepfakes", "real"),
+            np.ones(count),
+            options.pop("kinds", {}),
+        ),
         **settings | options,
     )
 
@@ -266,11 +270,13 @@ def test_each_method_is_scored_against_all_reals() -> None:
     labels = np.array([0, 0, 1, 1, 1])
     probabilities = np.array([0.2, 0.6, 0.9, 0.7, 0.4])
     found = evaluate(
-        labels,
-        probabilities,
-        np.arange(5).astype(str),
-        np.array(["real", "real", "Deepfakes", "Deepfakes", "FaceSwap"]),
-        np.array([1.0, 0.5, 0.8, 0.6, 1.0]),
+        ScoredClips(
+            labels,
+            probabilities,
+            np.arange(5).astype(str),
+            np.array(["real", "real", "Deepfakes", "Deepfakes", "FaceSwap"]),
+            np.array([1.0, 0.5, 0.8, 0.6, 1.0]),
+        ),
         split="test",
         threshold=0.5,
         quarantined=3,

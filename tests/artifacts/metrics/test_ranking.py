@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from artifacts.metrics.ranking import Figure, _Auc, _Clips, figures, pair_ranking, source_places
+from artifacts.metrics.ranking import (
+    Figure,
+    RankedClips,
+    _Auc,
+    _Clips,
+    compute_figures,
+    pair_ranking,
+    source_places,
+)
 
 # Real 0 has fakes 2 and 3, real 1 has fake 4; fake 5 is of nobody here.
 SOURCES = np.array([-1, -1, 0, 0, 1, -1])
@@ -30,14 +38,14 @@ def test_sources_are_found_by_key() -> None:
 )
 def test_pair_ranking_is_the_mean_over_source_videos(scores: list[float], expected: float) -> None:
     assert pair_ranking(np.array(scores), SOURCES) == pytest.approx(expected)
-    found = figures(np.array(scores), LABELS, GROUPS, SOURCES)
+    found = compute_figures(np.array(scores), RankedClips(LABELS, GROUPS, SOURCES))
     assert found["pairs"].value == pytest.approx(expected)
 
 
 def test_no_pair_has_no_ranking() -> None:
     none = np.full(6, -1)
     assert pair_ranking(np.arange(6.0), none) is None
-    assert "pairs" not in figures(np.arange(6.0), LABELS, GROUPS, none)
+    assert "pairs" not in compute_figures(np.arange(6.0), RankedClips(LABELS, GROUPS, none))
 
 
 def test_a_video_that_comes_for_each_of_its_fakes_counts_once() -> None:
@@ -48,7 +56,10 @@ def test_a_video_that_comes_for_each_of_its_fakes_counts_once() -> None:
     assert pair_ranking(scores, sources) == 0.75
     assert pair_ranking(scores, sources, videos) == 0.5
     labels, groups = np.tile([1, 0], 4), np.array(list("aaaaaabb"))
-    assert figures(scores, labels, groups, sources, videos=videos)["pairs"].value == 0.5
+    assert (
+        compute_figures(scores, RankedClips(labels, groups, sources, videos=videos))["pairs"].value
+        == 0.5
+    )
 
 
 def many(seed: int = 0) -> tuple[np.ndarray, ...]:
@@ -64,7 +75,7 @@ def many(seed: int = 0) -> tuple[np.ndarray, ...]:
 
 def test_the_auc_is_scikit_learns_with_ties_and_over_trainings() -> None:
     labels, groups, sources, good, poor = many()
-    found = figures(np.stack([good, poor]), labels, groups, sources)
+    found = compute_figures(np.stack([good, poor]), RankedClips(labels, groups, sources))
     expected = [metrics.roc_auc_score(labels, scores) for scores in (good, poor)]
     assert found["auc"].value == pytest.approx(np.mean(expected))
 
@@ -81,23 +92,27 @@ def test_weights_of_people_are_as_good_as_repeated_clips() -> None:
 
 def test_a_difference_is_paired() -> None:
     labels, groups, sources, good, poor = many()
-    found = figures(good, labels, groups, sources, against=poor)
-    alone = figures(poor, labels, groups, sources)
+    found = compute_figures(good, RankedClips(labels, groups, sources), against=poor)
+    alone = compute_figures(poor, RankedClips(labels, groups, sources))
     for name in ("auc", "pairs"):
         ahead = found[f"{name} ahead"]
         assert ahead.value == pytest.approx(found[name].value - alone[name].value)
         low, high = ahead.interval
         assert low < ahead.value < high
         assert low > 0
-    same = figures(good, labels, groups, sources, against=good)
+    same = compute_figures(good, RankedClips(labels, groups, sources), against=good)
     # No draw tells scores from themselves, so none tells how far apart they may be.
     assert same["auc ahead"] == Figure(0.0, None)
 
 
 def test_trainings_that_differ_widen_the_interval() -> None:
     labels, groups, sources, good, poor = many()
-    alike = figures(np.stack([good, good]), labels, groups, sources)["auc"].interval
-    apart = figures(np.stack([good, poor]), labels, groups, sources)["auc"].interval
+    alike = compute_figures(np.stack([good, good]), RankedClips(labels, groups, sources))[
+        "auc"
+    ].interval
+    apart = compute_figures(np.stack([good, poor]), RankedClips(labels, groups, sources))[
+        "auc"
+    ].interval
     assert apart[1] - apart[0] > 1.5 * (alike[1] - alike[0])
 
 
@@ -105,7 +120,9 @@ def test_few_people_have_no_interval() -> None:
     labels, groups, sources, good, poor = many()
     for people, known in ((4, False), (5, True)):
         rows = np.arange(5 * people)
-        found = figures(good[rows], labels[rows], groups[rows], sources[rows], against=poor[rows])
+        found = compute_figures(
+            good[rows], RankedClips(labels[rows], groups[rows], sources[rows]), against=poor[rows]
+        )
         assert {figure.interval is not None for figure in found.values()} == {known}
 
 
@@ -114,24 +131,26 @@ def test_folds_are_compared_within_themselves() -> None:
     folds = np.arange(200) // 100
     # One detector calls everything more fake than the other does.
     shifted = good + 10 * folds
-    found = figures(shifted, labels, groups, sources, folds=folds)
+    found = compute_figures(shifted, RankedClips(labels, groups, sources, folds=folds))
     expected = np.mean(
         [metrics.roc_auc_score(labels[folds == fold], good[folds == fold]) for fold in (0, 1)]
     )
     assert found["auc"].value == pytest.approx(expected)
-    assert figures(shifted, labels, groups, sources)["auc"].value < expected - 0.1
+    assert (
+        compute_figures(shifted, RankedClips(labels, groups, sources))["auc"].value < expected - 0.1
+    )
 
 
 def test_each_method_has_its_auc_against_all_reals() -> None:
     methods = np.array(["real", "real", "swap", "swap", "paint", "paint"])
     scores = np.array([0.1, 0.5, 0.6, 0.7, 0.2, 0.0])
-    found = figures(scores, LABELS, GROUPS, SOURCES, methods)
+    found = compute_figures(scores, RankedClips(LABELS, GROUPS, SOURCES, methods))
     assert found["auc of swap"].value == 1.0
     assert found["auc of paint"].value == 0.25
 
 
 def test_scores_that_cannot_be_judged_are_refused() -> None:
     with pytest.raises(ValueError, match="finite"):
-        figures(np.array([0, 0, 1, 1, 1, np.nan]), LABELS, GROUPS, SOURCES)
+        compute_figures(np.array([0, 0, 1, 1, 1, np.nan]), RankedClips(LABELS, GROUPS, SOURCES))
     with pytest.raises(ValueError, match="one label"):
-        figures(np.arange(2.0), LABELS[:2], GROUPS[:2], SOURCES[:2])
+        compute_figures(np.arange(2.0), RankedClips(LABELS[:2], GROUPS[:2], SOURCES[:2]))

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from artifacts.metrics.ranking import RankedClips
 from artifacts.metrics.untrained import Orientation, compare, compared, orientation
 from data_prep.store.store import Store
 
@@ -47,10 +48,7 @@ def test_a_direction_that_does_not_hold_is_not_turned() -> None:
         good,
         {"size": -good, "rate": good * 0},
         Orientation({"size": -1, "rate": 1}, "elsewhere"),
-        labels=labels,
-        groups=np.arange(12).astype(str),
-        sources=np.full(12, -1),
-        videos=np.arange(12).astype(str),
+        RankedClips(labels, np.arange(12).astype(str), np.full(12, -1)),
     )
     assert (found.name, found.auc, found.ahead) == ("rate", 0.5, 0.5)
     assert found.pair_ranking is None
