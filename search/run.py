@@ -20,8 +20,15 @@ from search.config.stages import trials_by_stage
 from search.gan.kept import missing_gan_note
 from search.preflight import remarks
 from search.studies import storage
-from search.studies import study as studies
 from search.studies.run_state import RunState, versions_here
+from search.studies.study import (
+    best_trials,
+    delete_studies,
+    has_started,
+    open_study,
+    open_study_at,
+    stages_with_study,
+)
 from search.trials.tensorboard import require_tensorboard
 from search.workers import worker
 from search.workers.budget import Budget
@@ -137,14 +144,11 @@ def _claim(directory: RunDirectory, config: RunConfig, fingerprint: str) -> list
         state = RunState.begin(directory, fingerprint)
     differences = configuration.differences(before, config)
     here = storage.StorageLocation(directory, config.storage, state.name)
-    if not studies.stages_with_study(here):
+    if not stages_with_study(here):
         # Not where they are to be, so they must be nowhere.
         here = storage.StorageLocation.read(directory)
         differences += _moved(before, config)
-    begun = any(
-        studies.has_begun(studies.open_study_at(here, stage))
-        for stage in studies.stages_with_study(here)
-    )
+    begun = any(has_started(open_study_at(here, stage)) for stage in stages_with_study(here))
     if differences and begun:
         raise UserError(
             f"{directory.root} was started with other settings ({'; '.join(differences)}); "
@@ -152,7 +156,7 @@ def _claim(directory: RunDirectory, config: RunConfig, fingerprint: str) -> list
         )
     if differences:
         # What was queued under the old settings may not fit the new space.
-        studies.delete_studies(here)
+        delete_studies(here)
     _write_config(directory, config)
     if state.other_versions:
         said.append(f"this run was begun with {', '.join(state.other_versions)}")
@@ -209,9 +213,7 @@ class _Search:
             UserError: they cannot begin.
         """
         root = self._directory.root
-        if stage == ARCHITECTURE and not studies.best(
-            studies.open_study(self._directory, stage), 1
-        ):
+        if stage == ARCHITECTURE and not best_trials(open_study(self._directory, stage), 1):
             raise UserError(
                 f"no architecture trial of {root} completed; see why with: "
                 f"dfsearch leaderboard {root}"

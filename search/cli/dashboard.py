@@ -32,16 +32,16 @@ def dashboard(
     with reported():
         from artifacts.dashboard.serving import HOST, application, bound
         from artifacts.run_directory import RunDirectory
-        from search.studies import study as studies
         from search.studies.storage import StorageLocation
+        from search.studies.study import (
+            stages_with_study,
+        )
 
         # What it computes of few trials, it says of each hyperparameter on standard error.
         warnings.filterwarnings("ignore", category=UserWarning, module="optuna")
         directory = RunDirectory(run_dir).open()
         location = StorageLocation.read(directory)
-        names = {
-            stage.name: location.study_name(stage) for stage in studies.stages_with_study(location)
-        }
+        names = {stage.name: location.study_name(stage) for stage in stages_with_study(location)}
         if not names:
             raise UserError(f"{run_dir} has no trials yet; open its dashboard when one has begun")
         page = application(directory, location.open(), names)

@@ -17,7 +17,9 @@ from data_prep.synthetic.synthesize import finished_seed, synthesize, synthesize
 from search.cli.console import bars, log, run_progress, tables
 from search.config import run_config as configuration
 from search.run import run
-from search.studies import study as studies
+from search.studies.study import (
+    read_trials,
+)
 
 IDENTITIES = 60
 UNSEEN_SEED = 1
@@ -64,7 +66,7 @@ def run_demo(run_dir: Path, seed: int) -> None:
         run(configuration.resolve(settings), progress_of_run)
 
     directory = RunDirectory(run_dir)
-    board = load(directory, studies.read_trials(directory))
+    board = load(directory, read_trials(directory))
     console.print(leaderboard.to_table(board.rows, f"{run_dir} (SYNTHETIC data)"))
     for note in board.notes:
         console.print(note, markup=False)

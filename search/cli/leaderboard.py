@@ -112,9 +112,11 @@ def _opened(run_dirs: Sequence[Path]) -> dict[str, RunDirectory]:
 def _loaded(runs: Mapping[str, RunDirectory]) -> Leaderboard:
     from artifacts.leaderboard.comparison import compare
     from artifacts.leaderboard.load import load
-    from search.studies import study as studies
+    from search.studies.study import (
+        read_trials,
+    )
 
-    boards = {name: load(run, studies.read_trials(run)) for name, run in runs.items()}
+    boards = {name: load(run, read_trials(run)) for name, run in runs.items()}
     return compare(boards) if len(boards) > 1 else next(iter(boards.values()))
 
 

@@ -56,10 +56,12 @@ def report(
 
 def _trials_of(directory: RunDirectory) -> dict[str, list[FrozenTrial]] | str:
     """The trials of a run, or why its studies cannot be read."""
-    from search.studies import study as studies
+    from search.studies.study import (
+        read_trials,
+    )
 
     try:
-        return studies.read_trials(directory)
+        return read_trials(directory)
     except UserError as error:
         return str(error)
 

@@ -12,7 +12,10 @@ from data_prep.store.store import Store
 from search.config.feasible import obstacle_to, possible_streams
 from search.config.run_config import RunConfig
 from search.samples.samples import Walks
-from search.studies import study as studies
+from search.studies.study import (
+    best_trials,
+    open_study,
+)
 from search.trials.trial import GAN_FILES
 from spaces.streams.names import GAN as GAN_STREAM
 
@@ -35,7 +38,7 @@ def best_gan(run: RunDirectory) -> KeptGan | None:
     """Return the kept pair of lowest KID, or ``None`` if the stage has completed no trial."""
     if not run.root.is_dir():
         return None
-    for trial in studies.best(studies.open_study(run, GAN)):
+    for trial in best_trials(open_study(run, GAN)):
         generator, discriminator = (run.trial(GAN, trial.number) / name for name in GAN_FILES)
         if generator.is_file() and discriminator.is_file():
             return KeptGan(trial.number, generator, discriminator)

@@ -9,9 +9,11 @@ from data_prep.store.store import Store
 from search.config.run_config import RunConfig
 from search.detectors.space import build_space, first_points
 from search.detectors.trial import run_detector_trial
-from search.studies import study as studies
 from search.studies import warm_start
 from search.studies.hyperparameters import OptunaHyperParameters
+from search.studies.study import (
+    open_study,
+)
 from search.trials.trial import TrialOutcome
 from spaces.backbones.pretrained import BackboneError
 from spaces.training.space import TrainingChoices
@@ -24,7 +26,7 @@ def enqueue(config: RunConfig) -> None:
     Raises:
         UserError: the space cannot be built: weights that cannot be had, clips too small.
     """
-    study = studies.open_study(RunDirectory(config.run_dir), ARCHITECTURE)
+    study = open_study(RunDirectory(config.run_dir), ARCHITECTURE)
     with Store(config.store) as store:
         try:
             known = warm_start.taken(config).get(ARCHITECTURE, [])

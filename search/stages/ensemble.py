@@ -23,7 +23,10 @@ from search.features.cache import FeatureCache
 from search.features.suffix import cut_prefix
 from search.samples.samples import Samples, validation_samples
 from search.stages.ensemble_selection import select
-from search.studies import study as studies
+from search.studies.study import (
+    best_trials,
+    open_study,
+)
 from search.training.objectives import ValidationScore
 from search.training.predictions import Probabilities, predict_samples, score_samples
 from search.trials.trial import MODEL_FILE, failure_reason
@@ -115,7 +118,7 @@ def _candidates(config: RunConfig, run: RunDirectory) -> list[Candidate]:
     return [
         (stage, trial)
         for stage in DETECTOR_STAGES
-        for trial in studies.best(studies.open_study(run, stage), config.kept)
+        for trial in best_trials(open_study(run, stage), config.kept)
         if (run.trial(stage, trial.number) / MODEL_FILE).is_file()
     ]
 

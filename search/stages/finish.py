@@ -34,8 +34,13 @@ from search.features.cache import FeatureCache
 from search.gan.kept import load_walks
 from search.stages import architecture, latencies, training
 from search.stages.ensemble import better_ensemble
-from search.studies import study as studies
 from search.studies.hyperparameters import fixed
+from search.studies.study import (
+    best_trials,
+    open_study,
+    rank_key,
+    read_trials,
+)
 from search.training.fit import TrainingTask, fit
 from search.training.objectives import ValidationScore
 from search.trials.trial import MODEL_FILE, failure_reason
@@ -141,17 +146,17 @@ def choose(config: RunConfig) -> Winner:
     found = [
         (stage, trial)
         for stage in DETECTOR_STAGES
-        for trial in studies.best(studies.open_study(run, stage), 1)
+        for trial in best_trials(open_study(run, stage), 1)
     ]
     if not found:
         raise UserError(
             f"no trial of {run.root} finished; see why with: dfsearch leaderboard {run.root}"
         )
-    stage, trial = min(found, key=lambda entry: studies.ranking(entry[1]))
+    stage, trial = min(found, key=lambda entry: rank_key(entry[1]))
     chosen = trial.user_attrs[records.HYPERPARAMETERS]
     if stage == ARCHITECTURE:
         return Winner(stage, trial, chosen, architecture.training_choices(config))
-    study = studies.open_study(run, ARCHITECTURE)
+    study = open_study(run, ARCHITECTURE)
     number = int(chosen[training.CHOSEN_ARCHITECTURE])
     ground = study.trials[number].user_attrs[records.HYPERPARAMETERS]
     choices = training.training_choices(config, fixed(chosen))
@@ -160,7 +165,7 @@ def choose(config: RunConfig) -> Winner:
 
 def write_leaderboard(run: RunDirectory) -> None:
     """Write ``leaderboard.csv`` from all that is known of the trials and the ensemble."""
-    write_text(run.leaderboard, to_csv(load(run, studies.read_trials(run)).rows))
+    write_text(run.leaderboard, to_csv(load(run, read_trials(run)).rows))
 
 
 def _better_of_trial_and_refit(

@@ -18,8 +18,10 @@ from search.gan.discriminator import detector_auc, real_accuracy
 from search.gan.faces import real_faces, to_pixels, to_unit, write_grid
 from search.gan.measures import MOST_COMPARED, CollapseCheck, FaceMeasure
 from search.gan.training import GanTraining
-from search.studies import study as studies
 from search.studies.hyperparameters import OptunaHyperParameters, fixed, optuna_params
+from search.studies.study import (
+    open_study,
+)
 from search.trials.trial import GAN_FILES, GAN_GRID, OpenTrial, TrialOutcome, TrialResult, run_trial
 from spaces.backbones.pretrained import BackboneError
 from spaces.gan.choices import GanChoices, gan_space
@@ -51,7 +53,7 @@ def enqueue(config: RunConfig) -> None:
         face_features(config.gan.features, config.gan.side)
     except BackboneError as error:
         raise UserError(f"gan.features = {config.gan.features!r}: {error}") from None
-    study = studies.open_study(RunDirectory(config.run_dir), GAN)
+    study = open_study(RunDirectory(config.run_dir), GAN)
     for values in _FIRST[: config.gan.trials]:
         hp = fixed(dict(values))
         gan_space(hp, config.gan.side)

@@ -19,7 +19,10 @@ from data_prep.store.store import Store
 from search.config.run_config import RunConfig
 from search.detectors.limits import latency_ms
 from search.stages import training
-from search.studies import study as studies
+from search.studies.study import (
+    best_trials,
+    open_study,
+)
 from search.trials.trial import MODEL_FILE, failure_reason
 
 
@@ -54,7 +57,7 @@ def measure(config: RunConfig, run: RunDirectory, store: Store) -> None:
 
 def _kept(config: RunConfig, run: RunDirectory) -> Iterator[tuple[Stage, FrozenTrial]]:
     for stage in DETECTOR_STAGES:
-        for trial in studies.best(studies.open_study(run, stage), config.kept):
+        for trial in best_trials(open_study(run, stage), config.kept):
             if (run.trial(stage, trial.number) / MODEL_FILE).is_file():
                 yield stage, trial
 

@@ -15,10 +15,13 @@ from search.config.run_config import RunConfig
 from search.detectors.trial import run_detector_trial
 from search.gan.kept import kept_generator
 from search.stages import architecture
-from search.studies import study as studies
 from search.studies import warm_start
 from search.studies.hyperparameters import OptunaHyperParameters, Value, fixed, optuna_params
 from search.studies.known_answers import KnownAnswers
+from search.studies.study import (
+    best_trials,
+    open_study,
+)
 from search.trials.trial import TrialOutcome
 from spaces.training.names import BATCH_SIZES, LEARNING_RATES
 from spaces.training.space import TrainingChoices, training_space
@@ -29,10 +32,10 @@ CHOSEN_ARCHITECTURE = "architecture"
 
 def best_architectures(config: RunConfig) -> dict[str, dict[str, Value]]:
     """Hyperparameters of the architectures this stage chooses from, by trial number, best first."""
-    study = studies.open_study(RunDirectory(config.run_dir), ARCHITECTURE)
+    study = open_study(RunDirectory(config.run_dir), ARCHITECTURE)
     return {
         str(trial.number): trial.user_attrs[records.HYPERPARAMETERS]
-        for trial in studies.best(study, config.training.architectures)
+        for trial in best_trials(study, config.training.architectures)
     }
 
 
@@ -41,7 +44,7 @@ def enqueue(config: RunConfig) -> None:
 
     What a warm start knows comes next, then the original recipe.
     """
-    study = studies.open_study(RunDirectory(config.run_dir), TRAINING)
+    study = open_study(RunDirectory(config.run_dir), TRAINING)
     best = list(best_architectures(config))
     longer = dataclasses.asdict(architecture.training_choices(config))
     longer["epochs"] = config.training.max_epochs

@@ -12,7 +12,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 from artifacts.records import REASON
 from search.config.names import Pruner
-from search.studies import study as studies
+from search.studies.study import (
+    INTERRUPTED,
+    name_in_run,
+    sequence_number,
+)
 
 # The first rung of halving in reports, and which share of the trials passes each.
 _FIRST_RUNG = 2
@@ -76,7 +80,7 @@ class _Hyperband(HyperbandPruner):
             return -1
         if not self._pruners:
             return 0
-        key = f"{studies.name_in_run(study)}_{studies.draw(study, trial)}"
+        key = f"{name_in_run(study)}_{sequence_number(study, trial)}"
         left = binascii.crc32(key.encode()) % self._total_trial_allocation_budget
         for bracket, budget in enumerate(self._trial_allocation_budgets):
             left -= budget
@@ -86,4 +90,4 @@ class _Hyperband(HyperbandPruner):
 
 
 def _is_interrupted(trial: FrozenTrial) -> bool:
-    return trial.user_attrs.get(REASON) == studies.INTERRUPTED
+    return trial.user_attrs.get(REASON) == INTERRUPTED

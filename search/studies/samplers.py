@@ -18,7 +18,11 @@ from optuna.trial import FrozenTrial, TrialState
 from artifacts.records import HYPERPARAMETERS, REASON
 from data_prep.errors import UserError
 from search.config.names import GRID, Sampler
-from search.studies import study as studies
+from search.studies.study import (
+    INTERRUPTED,
+    name_in_run,
+    sequence_number,
+)
 
 EXHAUSTED = "exhausted"
 """Attribute of a study whose grid has no point left."""
@@ -35,9 +39,9 @@ class RepeatableSampler(BaseSampler):
     """An Optuna sampler seeded anew for each trial.
 
     Trials run in processes that come and go, so a sampler seeded once would draw the same numbers
-    again in each of them. Seeded by the trial's draw (see :func:`search.studies.study.draw`), a
-    trial
-    that was interrupted is drawn again as it was, and so is all that follows it.
+    again in each of them. The seed follows from the sequence number of the trial, see
+    :func:`search.studies.study.sequence_number`. So a retry draws what the interrupted trial drew,
+    and so do all trials after it.
 
     Args:
         name: of the sampler.
@@ -70,7 +74,7 @@ class RepeatableSampler(BaseSampler):
         if self._name == "cmaes":
             # It seeds itself by the number, which an interruption shifts.
             trial = copy.copy(trial)
-            trial.number = studies.draw(study, trial)
+            trial.number = sequence_number(study, trial)
         return self._inner.sample_relative(study, trial, search_space)
 
     def sample_independent(
@@ -88,7 +92,7 @@ class RepeatableSampler(BaseSampler):
         if self._name == GRID and _is_continuous(param_distribution):
             raise UserError(
                 f"the grid sampler needs finite choices, and {param_name} of the "
-                f"{studies.name_in_run(study)} stage is any number in its range: take another "
+                f"{name_in_run(study)} stage is any number in its range: take another "
                 "sampler, or leave the stage out with trials = 0"
             )
         # By name, since a trial that is repeated is not asked again for what it knows.
@@ -116,7 +120,7 @@ class RepeatableSampler(BaseSampler):
 
     def _seeded(self, study: optuna.Study, trial: FrozenTrial, question: str = "") -> BaseSampler:
         """The sampler of a trial, or of one question in it."""
-        key = f"{self._seed}/{studies.name_in_run(study)}/{studies.draw(study, trial)}/{question}"
+        key = f"{self._seed}/{name_in_run(study)}/{sequence_number(study, trial)}/{question}"
         sampler = self._make(int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big"))
         sampler.before_trial(study, trial)
         return sampler
@@ -143,7 +147,7 @@ class _Grid(optuna.samplers.BruteForceSampler):
 
 def _unanswered(trial: FrozenTrial) -> bool:
     """Whether a trial may have ended before it was asked everything."""
-    if trial.user_attrs.get(REASON) == studies.INTERRUPTED:
+    if trial.user_attrs.get(REASON) == INTERRUPTED:
         return True
     return trial.state == TrialState.FAIL and HYPERPARAMETERS not in trial.user_attrs
 

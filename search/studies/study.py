@@ -16,7 +16,7 @@ from search.studies.storage import StorageLocation, translate_storage_errors
 
 INTERRUPTED = "interrupted; retried"
 RETRY_OF = "retry_of"
-DRAW = "draw"
+SEQUENCE_NUMBER = "draw"
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -113,39 +113,39 @@ def _ids(location: StorageLocation) -> dict[Stage, int]:
     return {stage: ids[name] for stage, name in names.items() if name in ids}
 
 
-def draw(study: optuna.Study, trial: FrozenTrial | optuna.Trial) -> int:
+def sequence_number(study: optuna.Study, trial: FrozenTrial | optuna.Trial) -> int:
     """The number a trial would have in a run that was never interrupted; it seeds the trial.
 
     A retry has the draw of the trial it repeats; others are counted without retries.
     """
-    if DRAW in trial.user_attrs:
-        return int(trial.user_attrs[DRAW])
+    if SEQUENCE_NUMBER in trial.user_attrs:
+        return int(trial.user_attrs[SEQUENCE_NUMBER])
     # Of the storage: a pruner may show a sampler a part of the study.
     earlier = study._storage.get_all_trials(study._study_id, deepcopy=False)[: trial.number]
     return trial.number - sum(RETRY_OF in other.user_attrs for other in earlier)
 
 
-def ranking(trial: FrozenTrial) -> tuple[float, float]:
+def rank_key(trial: FrozenTrial) -> tuple[float, float]:
     """Sort key of complete detector trials: highest first value, then lowest log-loss."""
     assert trial.values
     return (-trial.values[0], trial.user_attrs.get(VAL_LOG_LOSS, float("inf")))
 
 
-def best(study: optuna.Study, count: int | None = None) -> list[FrozenTrial]:
+def best_trials(study: optuna.Study, count: int | None = None) -> list[FrozenTrial]:
     """The best complete trials, best first, ties by number; all of them without a count."""
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if study.directions == [optuna.study.StudyDirection.MINIMIZE]:
         return sorted(complete, key=lambda trial: (trial.value or 0.0, trial.number))[:count]
-    return ranked(complete)[:count]
+    return rank_trials(complete)[:count]
 
 
-def ranked(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
+def rank_trials(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
     """The complete ones of a detector stage, best first, ties by number."""
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    return sorted(complete, key=lambda trial: (*ranking(trial), trial.number))
+    return sorted(complete, key=lambda trial: (*rank_key(trial), trial.number))
 
 
-def finished(study: optuna.Study) -> list[FrozenTrial]:
+def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
     """Trials that count towards the asked number: all that ended but those interrupted."""
     return [
         trial
@@ -159,6 +159,6 @@ def is_interrupted(trial: FrozenTrial) -> bool:
     return trial.state == TrialState.FAIL and trial.user_attrs.get(REASON) == INTERRUPTED
 
 
-def has_begun(study: optuna.Study) -> bool:
+def has_started(study: optuna.Study) -> bool:
     """Whether any trial was ever started."""
     return any(trial.state != TrialState.WAITING for trial in study.get_trials(deepcopy=False))

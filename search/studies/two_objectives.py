@@ -13,7 +13,11 @@ import optuna
 from optuna.trial import TrialState
 
 from artifacts.records import REASON
-from search.studies import study as studies
+from search.studies.study import (
+    INTERRUPTED,
+    SEQUENCE_NUMBER,
+    sequence_number,
+)
 
 
 class Reports:
@@ -58,12 +62,12 @@ def _twin(trial: optuna.Trial) -> optuna.Trial:
     )
     beside.sampler = optuna.samplers.RandomSampler(seed=0)
     beside.pruner = study.pruner
-    draw = studies.draw(study, trial)
+    draw = sequence_number(study, trial)
     for other in beside.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if other.user_attrs.get(studies.DRAW) == draw:
+        if other.user_attrs.get(SEQUENCE_NUMBER) == draw:
             # Of the trial that this one repeats.
-            beside._storage.set_trial_user_attr(other._trial_id, REASON, studies.INTERRUPTED)
+            beside._storage.set_trial_user_attr(other._trial_id, REASON, INTERRUPTED)
             beside.tell(other.number, state=TrialState.FAIL)
     twin = beside.ask()
-    twin.set_user_attr(studies.DRAW, draw)
+    twin.set_user_attr(SEQUENCE_NUMBER, draw)
     return twin

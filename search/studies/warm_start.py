@@ -11,7 +11,10 @@ from artifacts.stages import ARCHITECTURE, DETECTOR_STAGES, Stage
 from data_prep.errors import UserError
 from search.config.run_config import RunConfig
 from search.config.stages import trials_by_stage
-from search.studies import study as studies
+from search.studies.study import (
+    rank_trials,
+    read_trials,
+)
 
 if TYPE_CHECKING:
     from search.studies.hyperparameters import Value
@@ -28,12 +31,12 @@ def taken(config: RunConfig) -> dict[Stage, list[dict[str, Value]]]:
     if not config.warm_start:
         return {}
     run = RunDirectory(Path(config.warm_start)).open()
-    trials = studies.read_trials(run)
+    trials = read_trials(run)
     wanted = trials_by_stage(config)
     found = {
         stage: [
             dict(trial.user_attrs[HYPERPARAMETERS])
-            for trial in studies.ranked(trials.get(stage.name, []))[: -(-wanted[stage] // 2)]
+            for trial in rank_trials(trials.get(stage.name, []))[: -(-wanted[stage] // 2)]
         ]
         for stage in DETECTOR_STAGES
     }

@@ -7,7 +7,10 @@ from pathlib import Path
 import optuna
 
 from artifacts.run_directory import RunDirectory
-from search.studies import study as studies
+from search.studies.study import (
+    RETRY_OF,
+    stage_of,
+)
 
 CHECKPOINT = "checkpoint"
 """Name of the folder in the folder of a running trial; removed at its end."""
@@ -18,11 +21,11 @@ def checkpoint_folder(run: RunDirectory, trial: optuna.Trial) -> Path:
 
     The checkpoints are moved, so that only the later of two trials has them.
     """
-    stage = studies.stage_of(trial.study)
+    stage = stage_of(trial.study)
     ours = run.trial(stage, trial.number) / CHECKPOINT
     attributes = trial.user_attrs
-    while not ours.is_dir() and studies.RETRY_OF in attributes:
-        number = attributes[studies.RETRY_OF]
+    while not ours.is_dir() and RETRY_OF in attributes:
+        number = attributes[RETRY_OF]
         theirs = run.trial(stage, number) / CHECKPOINT
         if theirs.is_dir():
             theirs.rename(ours)

@@ -12,7 +12,14 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from artifacts.records import REASON
-from search.studies import study as studies
+from search.studies.study import (
+    INTERRUPTED,
+    RETRY_OF,
+    SEQUENCE_NUMBER,
+    finished_trials,
+    is_interrupted,
+    sequence_number,
+)
 from search.trials import heartbeat
 
 OPEN = "open"
@@ -33,7 +40,7 @@ def open_for_claims(study: optuna.Study, is_open: bool) -> None:
 def waiting_trials(study: optuna.Study) -> list[FrozenTrial]:
     """Return the trials that can be claimed, in the order of their claims."""
     queued = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-    return sorted(queued, key=lambda trial: (studies.draw(study, trial), trial.number))
+    return sorted(queued, key=lambda trial: (sequence_number(study, trial), trial.number))
 
 
 def running_trials(study: optuna.Study) -> list[FrozenTrial]:
@@ -56,20 +63,20 @@ def queue_trials(study: optuna.Study, wanted: int, slots: int) -> None:
     """
     trials = study.get_trials(deepcopy=False)
     under_way = [t for t in trials if t.state in (TrialState.RUNNING, TrialState.WAITING)]
-    lacking = wanted - len(studies.finished(study)) - len(under_way)
-    held = {studies.draw(study, t) for t in trials if not studies.is_interrupted(t)}
-    due = {studies.draw(study, t): t for t in trials if studies.is_interrupted(t)}
+    lacking = wanted - len(finished_trials(study)) - len(under_way)
+    held = {sequence_number(study, t) for t in trials if not is_interrupted(t)}
+    due = {sequence_number(study, t): t for t in trials if is_interrupted(t)}
     retried = [number for number in sorted(due) if number not in held][: max(0, lacking)]
     for number in retried:
         trial = due[number]
         params = trial.system_attrs.get("fixed_params", {}) | trial.params
-        attributes = {studies.RETRY_OF: trial.number, studies.DRAW: number}
+        attributes = {RETRY_OF: trial.number, SEQUENCE_NUMBER: number}
         study.enqueue_trial(params, user_attrs=attributes)
     lacking -= len(retried)
     slots -= len(under_way) + len(retried)
-    following = sum(studies.RETRY_OF not in trial.user_attrs for trial in trials)
+    following = sum(RETRY_OF not in trial.user_attrs for trial in trials)
     for number in range(following, following + min(lacking, slots)):
-        study.enqueue_trial({}, user_attrs={studies.DRAW: number})
+        study.enqueue_trial({}, user_attrs={SEQUENCE_NUMBER: number})
 
 
 def claim_trial(study: optuna.Study) -> optuna.Trial | None:
@@ -101,16 +108,16 @@ def give_back(study: optuna.Study, trial: FrozenTrial, *, died: bool = False) ->
             failed.
     """
     if died:
-        number = studies.draw(study, trial)
+        number = sequence_number(study, trial)
         deaths = 1 + sum(
-            DIED in other.user_attrs and studies.draw(study, other) == number
+            DIED in other.user_attrs and sequence_number(study, other) == number
             for other in study.get_trials(deepcopy=False)
         )
         if deaths >= MOST_DEATHS:
             return fail_trial(study, trial, f"its worker died or fell silent, {deaths} times")
         with contextlib.suppress(_ENDED):
             study._storage.set_trial_user_attr(trial._trial_id, DIED, True)
-    return fail_trial(study, trial, studies.INTERRUPTED)
+    return fail_trial(study, trial, INTERRUPTED)
 
 
 def fail_trial(study: optuna.Study, trial: FrozenTrial, reason: str) -> bool:

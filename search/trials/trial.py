@@ -22,10 +22,16 @@ from artifacts.run_directory import RunDirectory, write_json, write_text
 from artifacts.stages import Stage
 from data_prep.errors import DfsearchError, UserError
 from search.config.run_config import RunConfig
-from search.studies import study as studies
 from search.studies.pruners import pruner
 from search.studies.samplers import RepeatableSampler
 from search.studies.storage import is_server_error
+from search.studies.study import (
+    INTERRUPTED,
+    best_trials,
+    open_study,
+    sequence_number,
+    stage_of,
+)
 from search.trials import peak_memory, queue
 from search.trials.checkpoint_folder import CHECKPOINT
 from search.trials.heartbeat import BEAT_SECONDS, HEARTBEAT, keep_heartbeat
@@ -127,7 +133,7 @@ def run_trial(
             retry.
     """
     run = RunDirectory(config.run_dir)
-    study = studies.open_study(run, stage)
+    study = open_study(run, stage)
     study.sampler = RepeatableSampler(config.sampler, config.seed)
     study.pruner = pruner(config.pruner, steps)
     started = time.monotonic()
@@ -148,7 +154,7 @@ def run_trial(
     except optuna.exceptions.UpdateFinishedTrialError:
         # The run had counted this silent worker as dead and queued the trial again.
         seconds = round(time.monotonic() - started, 2)
-        return TrialOutcome(stage, trial.number, "failed", None, seconds, studies.INTERRUPTED)
+        return TrialOutcome(stage, trial.number, "failed", None, seconds, INTERRUPTED)
     except OSError as error:
         raise _full(error, run) or error from None
     _keep_best(run, study, config.kept)
@@ -172,7 +178,7 @@ def _run(
     state, value, values, reason = TrialState.FAIL, None, None, ""
     measured = peak_memory.reset_peak()
     try:
-        result = objective(OpenTrial(trial, folder, seed + studies.draw(study, trial), events))
+        result = objective(OpenTrial(trial, folder, seed + sequence_number(study, trial), events))
         if not math.isfinite(result.value):
             raise FloatingPointError(f"the objective is {result.value}")
         for name, attribute in result.attributes.items():
@@ -194,7 +200,7 @@ def _run(
         trial.set_user_attr(records.PEAK_MB, peak)
     if reason:
         trial.set_user_attr(records.REASON, reason)
-    stage = studies.stage_of(study)
+    stage = stage_of(study)
     outcome = TrialOutcome(stage, trial.number, records.STATES[state], value, seconds, reason)
     hyperparameters = trial.user_attrs.get(records.HYPERPARAMETERS, {})
     facts = dataclasses.asdict(outcome) | {
@@ -234,10 +240,10 @@ def failure_reason(error: BaseException) -> str:
 
 def _keep_best(run: RunDirectory, study: optuna.Study, count: int) -> None:
     """Remove the models and pictures of all ended trials except the best ``count``."""
-    stage = studies.stage_of(study)
+    stage = stage_of(study)
     # Listed first, so that trials that another worker completes meanwhile are not removed.
     trials = study.get_trials(deepcopy=False)
-    kept = {trial.number for trial in studies.best(study, count)}
+    kept = {trial.number for trial in best_trials(study, count)}
     for trial in trials:
         if trial.state.is_finished() and trial.number not in kept:
             for name in (MODEL_FILE, *GAN_FILES, GAN_GRID):

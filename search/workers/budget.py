@@ -12,7 +12,9 @@ from optuna.trial import FrozenTrial, TrialState
 from artifacts.stages import ARCHITECTURE, Stage
 from search.config.run_config import RunConfig
 from search.config.stages import trials_by_stage
-from search.studies import study as studies
+from search.studies.study import (
+    stage_of,
+)
 
 
 class Budget:
@@ -51,7 +53,7 @@ class Budget:
         """Why no further trial of the stage may begin; empty where one may."""
         trials = study.get_trials(deepcopy=False)
         complete = any(trial.state == TrialState.COMPLETE for trial in trials)
-        may_end = complete or studies.stage_of(study) != ARCHITECTURE
+        may_end = complete or stage_of(study) != ARCHITECTURE
         if may_end and self._stage_end is not None and self._clock() >= self._stage_end:
             return "its share of the time is up"
         if may_end and self._patience and len(study.directions) == 1:

@@ -18,8 +18,13 @@ from artifacts.stages import Stage
 from data_prep.errors import UserError
 from search.config.run_config import RunConfig
 from search.config.stages import trials_by_stage
-from search.studies import study as studies
 from search.studies.samplers import exhausted
+from search.studies.study import (
+    finished_trials,
+    has_started,
+    open_study,
+    read_trials,
+)
 from search.trials import heartbeat, queue
 from search.trials.time_limit import fail_dead_trial, has_hung
 from search.trials.trial import TrialOutcome
@@ -77,7 +82,7 @@ class Dispatch:
         self._config = config
         self._stage = stage
         self._directory = RunDirectory(config.run_dir)
-        self._study = studies.open_study(self._directory, stage)
+        self._study = open_study(self._directory, stage)
         self._crew = crew
         self._progress = progress
         self._call = call
@@ -99,12 +104,12 @@ class Dispatch:
         Raises:
             UserError: what every trial would meet, or workers die before they begin one.
         """
-        done = studies.finished(self._study)
+        done = finished_trials(self._study)
         self._told = {trial.number for trial in done}
         self._progress.stage(self._stage, self._ended(), wanted)
         self._budget.begin(self._stage)
         self._is_spent = self._has_been_left()
-        if len(done) < wanted and self._is_open() and not studies.has_begun(self._study):
+        if len(done) < wanted and self._is_open() and not has_started(self._study):
             enqueue()
         queue.open_for_claims(self._study, not self._is_spent)
         while self._is_under_way(wanted):
@@ -122,7 +127,7 @@ class Dispatch:
         """Whether the run went on to a later stage, which was built on what this one had."""
         order = list(trials_by_stage(self._config))
         later = order[order.index(self._stage) + 1 :]
-        begun = studies.read_trials(self._directory)
+        begun = read_trials(self._directory)
         return any(
             trial.state != TrialState.WAITING
             for stage in later
@@ -141,7 +146,7 @@ class Dispatch:
         """Whether trials are lacking, or still run."""
         if self._calls or queue.running_trials(self._study):
             return True
-        return self._is_open() and len(studies.finished(self._study)) < wanted
+        return self._is_open() and len(finished_trials(self._study)) < wanted
 
     def _call_upon(self, joined: set[str]) -> None:
         """Call upon workers of the crew that are free, as far as there are tickets for them."""
@@ -215,14 +220,14 @@ class Dispatch:
 
     def _tell(self) -> None:
         """Tell of every trial that ended since, and which run."""
-        for trial in studies.finished(self._study):
+        for trial in finished_trials(self._study):
             if trial.number not in self._told:
                 self._told.add(trial.number)
                 self._progress.trial(_outcome(self._stage, trial))
         self._progress.running([trial.number for trial in queue.running_trials(self._study)])
 
     def _ended(self) -> list[TrialOutcome]:
-        return [_outcome(self._stage, trial) for trial in studies.finished(self._study)]
+        return [_outcome(self._stage, trial) for trial in finished_trials(self._study)]
 
     def _folder(self, trial: FrozenTrial) -> Path:
         return self._directory.trial(self._stage, trial.number)

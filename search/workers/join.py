@@ -13,9 +13,13 @@ from artifacts.stages import Stage
 from data_prep.errors import UserError
 from search.config import run_config as configuration
 from search.config.run_config import RunConfig
-from search.studies import study as studies
 from search.studies.run_state import check_worker
 from search.studies.storage import StorageLocation, translate_server_errors
+from search.studies.study import (
+    open_study,
+    open_study_at,
+    stages_with_study,
+)
 from search.trials import heartbeat, queue
 from search.trials.time_limit import fail_dead_trial
 from search.workers import worker
@@ -97,8 +101,8 @@ class _Member:
     def _open_stage(self) -> Stage | None:
         """A stage with a trial that may be claimed."""
         location = StorageLocation.read(self._directory)
-        for stage in studies.stages_with_study(location):
-            study = studies.open_study_at(location, stage)
+        for stage in stages_with_study(location):
+            study = open_study_at(location, stage)
             if study.user_attrs.get(queue.OPEN) and queue.waiting_trials(study):
                 return stage
         return None
@@ -122,7 +126,7 @@ class _Member:
 
     def _bury(self, stage: Stage, said: str) -> None:
         """Fail the trial that our process died of."""
-        study = studies.open_study(self._directory, stage)
+        study = open_study(self._directory, stage)
         ours = [t for t in queue.running_trials(study) if heartbeat.is_child(t.user_attrs)]
         self._idle_deaths = 0 if ours else self._idle_deaths + 1
         if self._idle_deaths == MAX_IDLE_DEATHS:
@@ -138,7 +142,7 @@ class _Member:
         with contextlib.suppress(UserError), translate_server_errors(self._directory):
             if not self._stage:
                 return
-            study = studies.open_study(self._directory, self._stage)
+            study = open_study(self._directory, self._stage)
             for trial in queue.running_trials(study):
                 if heartbeat.is_child(trial.user_attrs) and queue.give_back(study, trial):
                     self._say(f"{self._stage} {trial.number}: given back")

@@ -27,8 +27,10 @@ from search.detectors.space import build_detector
 from search.samples.batches import ClipBatches, Sampling
 from search.samples.samples import clips_of
 from search.stages import architecture
-from search.studies import study as studies
 from search.studies.hyperparameters import fixed
+from search.studies.study import (
+    open_study,
+)
 from search.trials import queue
 from spaces.detector import detector_space
 from spaces.streams.spatial import SpatialBlock
@@ -72,7 +74,7 @@ def trials(tmp_path_factory: pytest.TempPathFactory) -> list[Work]:
     with pytest.MonkeyPatch.context() as patched:
         now = count_work(patched)
         architecture.enqueue(ours)
-        study = studies.open_study(RunDirectory(ours.run_dir), ARCHITECTURE)
+        study = open_study(RunDirectory(ours.run_dir), ARCHITECTURE)
         queue.queue_trials(study, TRIALS, TRIALS)
         for _ in range(TRIALS):
             vars(now).update(vars(Work()))

@@ -26,7 +26,11 @@ from data_prep.store.store import Clip, Store, write_store
 from search.config.run_config import RunConfig, dump, resolve
 from search.detectors import leave_one_method_out
 from search.stages import architecture
-from search.studies import study as studies
+from search.studies.study import (
+    SEQUENCE_NUMBER,
+    is_interrupted,
+    open_study,
+)
 from search.training import fit
 from search.training.validation import EpochCallback
 from search.trials import queue
@@ -88,11 +92,11 @@ def configured(methods_store: Path, tmp_path: Path) -> Callable[..., RunConfig]:
 
 def queued(config: RunConfig, number: int) -> optuna.Study:
     """The study of the architecture stage, with a trial waiting of what is quickly built."""
-    study = studies.open_study(RunDirectory(config.run_dir), ARCHITECTURE)
+    study = open_study(RunDirectory(config.run_dir), ARCHITECTURE)
     params = {"filters": 0, "stages": 3, "frame_stride": 1}
     small = {f"detector/spatial/{name}": value for name, value in params.items()}
     small |= {"detector/temporal/kind": "mean"}
-    study.enqueue_trial(small, user_attrs={studies.DRAW: number})
+    study.enqueue_trial(small, user_attrs={SEQUENCE_NUMBER: number})
     return study
 
 
@@ -159,8 +163,7 @@ def test_two_objectives_make_a_front_and_are_pruned_by_the_first(
     ranked = rank_rows(trial_rows({"architecture": trials}))
     front = {row.record.trial for row in ranked if row.on_front}
     best = {
-        trial.number
-        for trial in studies.open_study(RunDirectory(config.run_dir), ARCHITECTURE).best_trials
+        trial.number for trial in open_study(RunDirectory(config.run_dir), ARCHITECTURE).best_trials
     }
     assert front == best
     assert ranked[0].rank == 1
@@ -253,7 +256,7 @@ def test_a_trial_that_is_killed_resumes_where_it_was(
     queue.queue_trials(study, 1, slots=1)
     architecture.run(config)
     first, again = study.get_trials()
-    assert studies.is_interrupted(first)
+    assert is_interrupted(first)
     assert again.state == TrialState.COMPLETE
     # Three methods and the whole, three epochs each, none twice.
     assert trained == [0, 1, 2] * 4

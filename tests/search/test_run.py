@@ -23,8 +23,13 @@ from artifacts.run_directory import RunDirectory
 from artifacts.stages import ARCHITECTURE
 from data_prep.store.store import Store
 from search.config import run_config as configuration
-from search.studies import study as studies
 from search.studies.run_state import RunState
+from search.studies.study import (
+    INTERRUPTED,
+    RETRY_OF,
+    open_study,
+    read_trials,
+)
 from search.trials import heartbeat
 
 Dfsearch = Callable[..., subprocess.CompletedProcess[str]]
@@ -33,7 +38,7 @@ WAIT_SECONDS = 180
 
 def trials(run_dir: Path, stage: str = "architecture") -> list[FrozenTrial]:
     try:
-        return studies.read_trials(RunDirectory(run_dir)).get(stage, [])
+        return read_trials(RunDirectory(run_dir)).get(stage, [])
     except (ValueError, FileNotFoundError):
         return []
 
@@ -74,7 +79,7 @@ def test_a_run_leaves_every_artifact(finished_run: Path) -> None:
         "best_model.json",
         "leaderboard.csv",
         "config.toml",
-        "studies.log",
+        "log",
         "evaluation.json",
         "scores.csv",
     ):
@@ -159,12 +164,12 @@ def test_a_killed_run_goes_on_without_losing_or_repeating_a_trial(
     assert again.returncode == 0, again.stderr
     after = trials(run_dir)
     assert after[0] == first
-    interrupted = [t for t in after if t.user_attrs.get(REASON) == studies.INTERRUPTED]
+    interrupted = [t for t in after if t.user_attrs.get(REASON) == INTERRUPTED]
     assert len(interrupted) == 1
     counted = [t for t in after if t not in interrupted]
     assert len(counted) == 3
     assert all(t.state.is_finished() for t in counted)
-    retried = [t for t in counted if t.user_attrs.get(studies.RETRY_OF) == interrupted[0].number]
+    retried = [t for t in counted if t.user_attrs.get(RETRY_OF) == interrupted[0].number]
     assert len(retried) == 1
     assert retried[0].params == interrupted[0].params
     assert (run_dir / "best_model.h5").exists()
@@ -299,7 +304,7 @@ def test_a_search_whose_architectures_all_failed_ends_in_one_line_each_time(
     run.root.mkdir()
     run.config.write_text(configuration.dump(settings))
     RunState.begin(run, store.fingerprint)
-    study = studies.open_study(run, ARCHITECTURE)
+    study = open_study(run, ARCHITECTURE)
     for _ in range(2):
         study.tell(study.ask(), state=TrialState.FAIL)
     for _ in range(2):
@@ -342,7 +347,7 @@ def test_the_leaderboard_of_a_damaged_journal_is_one_line(
 ) -> None:
     run_dir = tmp_path / "run"
     shutil.copytree(finished_run, run_dir)
-    (run_dir / "studies.log").write_text("{}\nnonsense\n{}\n")
+    (run_dir / "log").write_text("{}\nnonsense\n{}\n")
     refused = in_process("leaderboard", run_dir)
     assert refused.returncode == 2
     assert "is damaged" in refused.stderr

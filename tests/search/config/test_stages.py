@@ -13,7 +13,9 @@ from data_prep.store.store import Store
 from search.config.run_config import RunConfig, resolve
 from search.config.stages import trials_by_stage
 from search.gan.kept import missing_gan_note
-from search.studies import study as studies
+from search.studies.study import (
+    open_study,
+)
 from search.trials.trial import GAN_FILES
 
 
@@ -24,7 +26,7 @@ def config_of(store: Store, folder: Path, streams: list[str], trials: int = 1) -
 
 def keep_a_gan(folder: Path) -> None:
     run = RunDirectory(folder)
-    study = studies.open_study(run, GAN)
+    study = open_study(run, GAN)
     trial = study.ask()
     study.tell(trial, 0.1)
     run.trial(GAN, trial.number).mkdir(parents=True)

@@ -22,8 +22,10 @@ from search.detectors.space import (
     starting_points,
 )
 from search.features.cache import FeatureCache
-from search.studies import study as studies
 from search.studies.hyperparameters import fixed
+from search.studies.study import (
+    open_study,
+)
 from search.training.fit import TrainingTask, fit
 from search.trials.trial import GAN_FILES
 from spaces.backbones.pretrained import BackboneError
@@ -97,7 +99,7 @@ def test_the_best_discriminator_is_a_frozen_stream_whose_features_are_kept(
 ) -> None:
     run = RunDirectory(tmp_path / "run")
     run.root.mkdir()
-    study = studies.open_study(run, GAN)
+    study = open_study(run, GAN)
     for value in (0.2, 0.1):
         trial = study.ask()
         folder = run.trial("gan", trial.number)

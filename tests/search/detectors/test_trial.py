@@ -13,7 +13,10 @@ from artifacts.run_directory import RunDirectory
 from artifacts.stages import ARCHITECTURE, DETECTOR_STAGES
 from search.config.run_config import dump, resolve
 from search.stages import architecture
-from search.studies import study as studies
+from search.studies.study import (
+    open_study,
+    read_trials,
+)
 from search.studies.two_objectives import Reports
 
 PARTS = (records.VAL_AUC, records.VAL_PSEUDO_AUC, records.VAL_PAIR_RANKING)
@@ -21,7 +24,7 @@ PARTS = (records.VAL_AUC, records.VAL_PSEUDO_AUC, records.VAL_PAIR_RANKING)
 
 def test_a_trial_is_worth_the_mean_of_its_parts_and_keeps_each(finished_run: Path) -> None:
     run = RunDirectory(finished_run)
-    found = studies.read_trials(run)
+    found = read_trials(run)
     complete = [trial for stage in DETECTOR_STAGES for trial in found[stage.name] if trial.values]
     assert complete
     for trial in complete:
@@ -46,7 +49,7 @@ def test_the_certificate_says_how_the_winner_was_trained_and_has_its_plain_auc(
     assert certificate["training"]["pseudo_fakes"] == 0.5
     assert certificate["training"]["augmentation"] == "strong"
     origin = certificate["origin"]
-    trial = studies.read_trials(RunDirectory(finished_run))[origin["stage"]][origin["trial"]]
+    trial = read_trials(RunDirectory(finished_run))[origin["stage"]][origin["trial"]]
     assert origin["trial_validation"]["auc"] == trial.user_attrs[records.VAL_AUC]
 
 
@@ -69,9 +72,9 @@ def test_a_pruned_trial_tells_how_many_epochs_it_had(
     small = {"filters": 0, "stages": 3, "frame_stride": 1}
     chosen = {f"detector/spatial/{name}": value for name, value in small.items()}
     chosen |= {"detector/temporal/kind": "mean"}
-    studies.open_study(run, ARCHITECTURE).enqueue_trial(chosen)
+    open_study(run, ARCHITECTURE).enqueue_trial(chosen)
     assert architecture.run(config).state == "pruned"
-    (row,) = (row for row in trial_rows(studies.read_trials(run)) if row.record.state == "pruned")
+    (row,) = (row for row in trial_rows(read_trials(run)) if row.record.state == "pruned")
     record = row.record
     assert (record.effort.epochs, record.effort.epochs_asked) == (1, 3)
     assert record.reason.endswith("after 1 epochs")

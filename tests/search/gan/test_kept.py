@@ -7,14 +7,16 @@ from pathlib import Path
 from artifacts.run_directory import RunDirectory
 from artifacts.stages import GAN
 from search.gan.kept import best_gan
-from search.studies import study as studies
+from search.studies.study import (
+    open_study,
+)
 from search.trials.trial import GAN_FILES
 
 
 def test_the_lowest_distance_whose_files_are_there_is_best(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path)
     assert best_gan(run) is None
-    study = studies.open_study(run, GAN)
+    study = open_study(run, GAN)
     for value, files in ((0.3, GAN_FILES), (0.1, GAN_FILES[:1]), (0.2, GAN_FILES), (0.4, ())):
         trial = study.ask()
         study.tell(trial, value)

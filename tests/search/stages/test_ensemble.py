@@ -25,9 +25,11 @@ from search.config.run_config import RunConfig, resolve
 from search.detectors.space import build_detector, build_space
 from search.stages import ensemble as ensembles
 from search.stages import finish
-from search.studies import study as studies
 from search.studies.hyperparameters import fixed
 from search.studies.run_state import RunState
+from search.studies.study import (
+    open_study,
+)
 from search.training.objectives import ValidationScore
 from search.trials.trial import MODEL_FILE
 
@@ -59,7 +61,7 @@ def run(config: RunConfig, store: Store) -> RunDirectory:
     directory.root.mkdir()
     directory.config.write_text(configuration.dump(config))
     RunState.begin(directory, store.fingerprint)
-    study = studies.open_study(directory, ARCHITECTURE)
+    study = open_study(directory, ARCHITECTURE)
     values = {"detector/temporal/kind": "mean", "detector/spatial/backbone": "small_cnn"}
     for number, bias in enumerate((2.0, -2.0)):
         model = build_detector(build_space(config, store), fixed(dict(values)), seed=number)

@@ -17,7 +17,10 @@ from data_prep.store.store import Clip, Store, write_store
 from search.config import run_config as configuration
 from search.config.run_config import RunConfig
 from search.stages import finish
-from search.studies import study as studies
+from search.studies.study import (
+    rank_key,
+    read_trials,
+)
 from search.trials.trial import MODEL_FILE
 
 
@@ -37,9 +40,9 @@ def test_the_winner_is_the_best_trial_of_both_detector_stages(
     run: RunDirectory, config: RunConfig
 ) -> None:
     winner = finish.choose(config)
-    trials = studies.read_trials(run)
+    trials = read_trials(run)
     complete = [t for stage in ("architecture", "training") for t in trials[stage] if t.values]
-    assert studies.ranking(winner.trial) == min(map(studies.ranking, complete))
+    assert rank_key(winner.trial) == min(map(rank_key, complete))
     certificate = json.loads(run.certificate.read_text())
     assert certificate["origin"]["stage"] == winner.stage
     assert certificate["origin"]["trial"] == winner.trial.number

@@ -22,7 +22,11 @@ from search.config.run_config import RunConfig, resolve
 from search.gan.measures import PATIENCE
 from search.stages import gan
 from search.stages.gan import enqueue
-from search.studies import study as studies
+from search.studies.study import (
+    finished_trials,
+    open_study,
+    read_trials,
+)
 from search.trials import queue
 from search.trials.trial import TrialOutcome
 from spaces.backbones.pretrained import BackboneError
@@ -41,13 +45,13 @@ def _config(store: Path, folder: Path, **changes: Any) -> RunConfig:
 
 def run(config: RunConfig) -> TrialOutcome:
     """Run the trial that waits, or a new one."""
-    study = studies.open_study(RunDirectory(config.run_dir), GAN)
-    queue.queue_trials(study, len(studies.finished(study)) + 1, slots=1)
+    study = open_study(RunDirectory(config.run_dir), GAN)
+    queue.queue_trials(study, len(finished_trials(study)) + 1, slots=1)
     return gan.run(config)
 
 
 def _trial(config: RunConfig, number: int) -> FrozenTrial:
-    return studies.read_trials(RunDirectory(config.run_dir))["gan"][number]
+    return read_trials(RunDirectory(config.run_dir))["gan"][number]
 
 
 def _folder(config: RunConfig, number: int) -> Path:
@@ -94,7 +98,7 @@ def test_the_first_pairs_train_and_the_best_is_kept_with_its_picture(config: Run
     assert faces.shape == (2, FACE_SIDE, FACE_SIDE, 3)
     assert discriminator.predict(faces, verbose=0).shape == (2, 1)
     assert cv2.imread(str(kept / "faces.png")).shape == (540, 1040, 3)
-    assert len(studies.read_trials(RunDirectory(config.run_dir))["gan"]) == 3
+    assert len(read_trials(RunDirectory(config.run_dir))["gan"]) == 3
 
 
 def test_what_is_kept_gives_the_kid_that_was_reported(store: Store, config: RunConfig) -> None:
@@ -147,7 +151,7 @@ def test_a_collapse_fails_the_trial_as_soon_as_it_lasts(config: RunConfig) -> No
 
 
 def test_an_absurd_rate_fails_its_trial_by_name_and_no_other(config: RunConfig) -> None:
-    study = studies.open_study(RunDirectory(config.run_dir), GAN)
+    study = open_study(RunDirectory(config.run_dir), GAN)
     rates = {"generator_rate": 1e4, "discriminator_rate": 1e4}
     with pytest.warns(UserWarning, match="out of range"):
         study.enqueue_trial({"kind": "dense", "loss": "hinge"} | rates)

@@ -12,8 +12,10 @@ from artifacts.run_directory import RunDirectory
 from artifacts.stages import ARCHITECTURE
 from search.config.run_config import resolve
 from search.stages import latencies
-from search.studies import study as studies
 from search.studies.run_state import RunState
+from search.studies.study import (
+    open_study,
+)
 from search.trials.trial import MODEL_FILE
 
 
@@ -22,7 +24,7 @@ def test_a_model_that_does_not_load_is_named_and_costs_its_figure_alone(
 ) -> None:
     run = RunDirectory(tmp_path)
     RunState.begin(run, "0" * 64)
-    study = studies.open_study(run, ARCHITECTURE)
+    study = open_study(run, ARCHITECTURE)
     study.add_trial(
         optuna.trial.create_trial(value=0.8, user_attrs={"val_auc": 0.8, "val_log_loss": 0.3})
     )

@@ -13,14 +13,16 @@ from artifacts.run_directory import RunDirectory
 from artifacts.stages import ARCHITECTURE, TRAINING
 from search.config.run_config import RunConfig, resolve
 from search.stages import architecture, training
-from search.studies import study as studies
 from search.studies.hyperparameters import OptunaHyperParameters
+from search.studies.study import (
+    open_study,
+)
 
 
 def config_of(folder: Path, **settings: object) -> RunConfig:
     """Of a run whose architecture stage has one finished trial."""
     config = resolve({"store": "store.h5", "run_dir": folder, **settings})
-    study = studies.open_study(RunDirectory(folder), ARCHITECTURE)
+    study = open_study(RunDirectory(folder), ARCHITECTURE)
     trial = study.ask()
     trial.set_user_attr(records.HYPERPARAMETERS, {"detector/spatial": True})
     study.tell(trial, 0.7)
@@ -29,7 +31,7 @@ def config_of(folder: Path, **settings: object) -> RunConfig:
 
 def choices_tried(config: RunConfig) -> list[dict[str, object]]:
     training.enqueue(config)
-    study = studies.open_study(RunDirectory(config.run_dir), TRAINING)
+    study = open_study(RunDirectory(config.run_dir), TRAINING)
     found = []
     for waiting in study.get_trials(deepcopy=False):
         fixed = optuna.trial.FixedTrial(waiting.system_attrs["fixed_params"])

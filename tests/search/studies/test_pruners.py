@@ -8,8 +8,10 @@ import pytest
 from artifacts.run_directory import RunDirectory
 from artifacts.stages import ARCHITECTURE
 from search.config.names import Pruner
-from search.studies import study as studies
 from search.studies.pruners import pruner
+from search.studies.study import (
+    open_study,
+)
 from search.trials import queue
 
 EPOCHS = 12
@@ -30,7 +32,7 @@ def pruned_at(
     """
     ended: list[int] = []
     while len(ended) < len(curves):
-        study = studies.open_study(run, ARCHITECTURE)
+        study = open_study(run, ARCHITECTURE)
         study.sampler = optuna.samplers.RandomSampler(seed=0)
         study.pruner = pruner(name, EPOCHS)
         trial = study.ask()
@@ -93,7 +95,7 @@ def test_an_interruption_changes_no_decision(tmp_path: Path, name: Pruner, cut: 
 
 @pytest.mark.parametrize("name", ["median", "halving", "hyperband", "none"])
 def test_stages_of_one_epoch_have_pruners_too(tmp_path: Path, name: Pruner) -> None:
-    study = studies.open_study(RunDirectory(tmp_path), ARCHITECTURE)
+    study = open_study(RunDirectory(tmp_path), ARCHITECTURE)
     study.pruner = pruner(name, 1)
     trial = study.ask()
     trial.report(0.5, 1)

@@ -12,8 +12,10 @@ from artifacts.stages import ARCHITECTURE
 from data_prep.errors import UserError
 from search.config.names import Sampler
 from search.studies import samplers
-from search.studies import study as studies
 from search.studies.samplers import RepeatableSampler
+from search.studies.study import (
+    open_study,
+)
 from search.trials import queue
 
 HERE: list[Sampler] = ["tpe", "cmaes", "nsgaii", "random"]
@@ -29,7 +31,7 @@ def interrupt(study: optuna.Study) -> None:
 
 def ask(run: RunDirectory, name: Sampler, seed: int = 0) -> tuple[optuna.Study, optuna.Trial]:
     """One trial, as a process of its own would ask for it."""
-    study = studies.open_study(run, ARCHITECTURE)
+    study = open_study(run, ARCHITECTURE)
     study.sampler = RepeatableSampler(name, seed)
     return study, study.ask()
 
@@ -120,7 +122,7 @@ def test_a_point_of_a_grid_that_failed_in_the_middle_of_its_questions_is_no_end(
 
 
 def test_the_end_of_a_grid_is_marked_under_hyperband_too(tmp_path: Path) -> None:
-    study = studies.open_study(RunDirectory(tmp_path), ARCHITECTURE)
+    study = open_study(RunDirectory(tmp_path), ARCHITECTURE)
     study.sampler = RepeatableSampler("grid", 0)
     study.pruner = optuna.pruners.HyperbandPruner(min_resource=1, max_resource=4)
     trial = study.ask()

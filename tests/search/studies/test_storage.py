@@ -18,8 +18,13 @@ from artifacts.stages import ARCHITECTURE, GAN
 from data_prep.errors import UserError
 from search.config import run_config as configuration
 from search.studies import storage
-from search.studies import study as studies
 from search.studies.run_state import RunState
+from search.studies.study import (
+    open_study,
+    read_trials,
+    sequence_number,
+    stage_of,
+)
 from search.trials import queue
 
 Dfsearch = Callable[..., subprocess.CompletedProcess[str]]
@@ -53,7 +58,7 @@ def begin(folder: Path, url: str) -> RunDirectory:
 
 
 def test_a_line_cut_by_a_kill_is_dropped_and_the_rest_stays(run: RunDirectory) -> None:
-    study = studies.open_study(run, ARCHITECTURE)
+    study = open_study(run, ARCHITECTURE)
     study.tell(study.ask(), 0.5)
     before = run.journal.read_bytes()
     run.journal.write_bytes(before + b'{"op_code":4,"worker_id":"abc')
@@ -62,12 +67,12 @@ def test_a_line_cut_by_a_kill_is_dropped_and_the_rest_stays(run: RunDirectory) -
 
 
 def test_a_line_cut_by_a_kill_harms_nobody_who_goes_on(run: RunDirectory) -> None:
-    study = studies.open_study(run, ARCHITECTURE)
+    study = open_study(run, ARCHITECTURE)
     study.tell(study.ask(), 0.5)
     with run.journal.open("ab") as file:
         file.write(b'{"op_code":4,"worker_id":"' + b"a" * 10_000)
     study.tell(study.ask(), 0.7)
-    values = [trial.value for trial in studies.open_study(run, ARCHITECTURE).trials]
+    values = [trial.value for trial in open_study(run, ARCHITECTURE).trials]
     assert values == [0.5, 0.7]
     for line in run.journal.read_text().splitlines():
         json.loads(line)
@@ -76,18 +81,18 @@ def test_a_line_cut_by_a_kill_harms_nobody_who_goes_on(run: RunDirectory) -> Non
 def test_the_lock_of_a_dead_writer_is_removed_and_that_of_a_living_one_waited_for(
     run: RunDirectory,
 ) -> None:
-    studies.open_study(run, GAN)
+    open_study(run, GAN)
     lock = Path(f"{run.journal}.lock")
     lock.touch()
     storage.recover(run)
-    study = studies.open_study(run, GAN)
+    study = open_study(run, GAN)
     study.tell(study.ask(), 0.1)
     assert len(study.trials) == 1
 
 
 def test_a_disk_that_is_full_leaves_the_journal_whole_and_names_it(run: RunDirectory) -> None:
     """A limit on the size of files stands for the disk."""
-    study = studies.open_study(run, ARCHITECTURE)
+    study = open_study(run, ARCHITECTURE)
     study.tell(study.ask(), 0.5)
     before, limits = run.journal.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 40, limits[1]))
@@ -98,25 +103,25 @@ def test_a_disk_that_is_full_leaves_the_journal_whole_and_names_it(run: RunDirec
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert full.value.filename == str(run.journal)
     assert run.journal.read_bytes() == before
-    again = studies.open_study(run, ARCHITECTURE)
+    again = open_study(run, ARCHITECTURE)
     again.tell(again.ask(), 0.7)
     assert len(again.trials) == 2
 
 
 def test_tickets_on_a_server_are_claimed_by_one_each(on_server: RunDirectory) -> None:
-    study = studies.open_study(on_server, ARCHITECTURE)
+    study = open_study(on_server, ARCHITECTURE)
     queue.queue_trials(study, 6, 6)
     code = (
         "import sys, pathlib; from artifacts.stages import ARCHITECTURE\n"
         "from artifacts.run_directory import RunDirectory\n"
-        "from search.studies import study as studies; from search.trials import queue\n"
-        "study = studies.open_study(RunDirectory(pathlib.Path(sys.argv[1])), ARCHITECTURE)\n"
+        "from search.studies.study import open_study; from search.trials import queue\n"
+        "study = open_study(RunDirectory(pathlib.Path(sys.argv[1])), ARCHITECTURE)\n"
         "while (trial := queue.claim_trial(study)) is not None:\n"
         "    study.tell(trial, trial.suggest_float('x', 0, 1))"
     )
     both = [subprocess.Popen([sys.executable, "-c", code, str(on_server.root)]) for _ in range(2)]
     assert [process.wait(timeout=120) for process in both] == [0, 0]
-    found = studies.read_trials(on_server)["architecture"]
+    found = read_trials(on_server)["architecture"]
     assert [trial.state for trial in found] == [TrialState.COMPLETE] * 6
     assert not on_server.journal.exists(), "nothing goes to the journal"
 
@@ -124,37 +129,37 @@ def test_tickets_on_a_server_are_claimed_by_one_each(on_server: RunDirectory) ->
 def test_an_interrupted_trial_on_a_server_is_repeated_with_its_draw(
     on_server: RunDirectory,
 ) -> None:
-    study = studies.open_study(on_server, GAN)
+    study = open_study(on_server, GAN)
     queue.queue_trials(study, 2, 1)
     trial = queue.claim_trial(study)
     assert trial is not None
     drawn = trial.suggest_float("x", 0, 1)
     assert queue.give_back(study, study.trials[0])
     assert not queue.give_back(study, study.trials[0])
-    again = studies.open_study(on_server, GAN)
+    again = open_study(on_server, GAN)
     queue.queue_trials(again, 2, 1)
     retry = queue.claim_trial(again)
     assert retry is not None
     assert retry.suggest_float("x", 0, 1) == drawn
-    assert studies.draw(again, retry) == 0
+    assert sequence_number(again, retry) == 0
 
 
 def test_runs_share_a_server_without_meeting(postgresql: Any, on_server: RunDirectory) -> None:
     other = begin(on_server.root.with_name("other"), postgresql.url)
     for run, value in ((on_server, 0.1), (other, 0.2)):
-        study = studies.open_study(run, GAN)
+        study = open_study(run, GAN)
         study.tell(study.ask(), value)
-    assert [trial.value for trial in studies.read_trials(on_server)["gan"]] == [0.1]
-    assert [trial.value for trial in studies.read_trials(other)["gan"]] == [0.2]
-    study = studies.open_study(other, GAN)
+    assert [trial.value for trial in read_trials(on_server)["gan"]] == [0.1]
+    assert [trial.value for trial in read_trials(other)["gan"]] == [0.2]
+    study = open_study(other, GAN)
     assert study.study_name.startswith("other-")
-    assert studies.stage_of(study) == GAN
+    assert stage_of(study) == GAN
 
 
 def test_the_leaderboard_reads_the_server_that_the_run_names(
     on_server: RunDirectory, dfsearch: Dfsearch
 ) -> None:
-    study = studies.open_study(on_server, ARCHITECTURE)
+    study = open_study(on_server, ARCHITECTURE)
     study.tell(study.ask(), 0.625)
     shown = dfsearch("leaderboard", on_server.root, "--json")
     assert [row["objective"] for row in json.loads(shown.stdout)] == [0.625]
@@ -191,7 +196,7 @@ def test_a_server_that_cannot_be_used_is_one_line_and_can_be_corrected(
 
 
 def test_a_server_that_went_away_is_one_line(postgresql: Any, on_server: RunDirectory) -> None:
-    study = studies.open_study(on_server, GAN)
+    study = open_study(on_server, GAN)
     trial = study.ask()
     postgresql.stop()
     try:
@@ -202,7 +207,7 @@ def test_a_server_that_went_away_is_one_line(postgresql: Any, on_server: RunDire
         assert "127.0.0.1" in str(said.value)
     finally:
         postgresql.start()
-    study = studies.open_study(on_server, GAN)
+    study = open_study(on_server, GAN)
     assert [t.state for t in study.trials] == [TrialState.RUNNING]
 
 
@@ -214,7 +219,7 @@ def test_a_password_in_the_url_is_lent_to_this_call_and_not_written(
     assert tomllib.loads(text)["storage"].endswith(f"search@127.0.0.1:{postgresql.port}/postgres")
     storage.export_password(postgresql.url)
     try:
-        assert studies.read_trials(run) == {}
+        assert read_trials(run) == {}
     finally:
         del os.environ["PGPASSWORD"]
 
@@ -222,4 +227,4 @@ def test_a_password_in_the_url_is_lent_to_this_call_and_not_written(
 def test_a_configuration_that_is_no_toml_is_one_line(run: RunDirectory) -> None:
     run.config.write_text("storage = ")
     with pytest.raises(UserError, match="not a TOML file"):
-        studies.open_study(run, GAN)
+        open_study(run, GAN)

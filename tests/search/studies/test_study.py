@@ -9,7 +9,12 @@ from artifacts.records import REASON
 from artifacts.run_directory import RunDirectory
 from artifacts.stages import ARCHITECTURE, GAN
 from data_prep.errors import UserError
-from search.studies import study as studies
+from search.studies.study import (
+    INTERRUPTED,
+    finished_trials,
+    open_study,
+    read_trials,
+)
 
 
 @pytest.fixture
@@ -18,32 +23,32 @@ def run(tmp_path: Path) -> RunDirectory:
 
 
 def test_looking_at_nothing_leaves_nothing(run: RunDirectory) -> None:
-    assert studies.read_trials(run) == {}
+    assert read_trials(run) == {}
     assert not run.journal.exists()
 
 
 def test_a_trial_that_was_interrupted_does_not_count(run: RunDirectory) -> None:
-    study = studies.open_study(run, ARCHITECTURE)
-    for reason in (studies.INTERRUPTED, "out of memory"):
+    study = open_study(run, ARCHITECTURE)
+    for reason in (INTERRUPTED, "out of memory"):
         trial = study.ask()
         trial.set_user_attr(REASON, reason)
         study.tell(trial, state=TrialState.FAIL)
     kept = study.ask()
-    kept.set_user_attr(REASON, studies.INTERRUPTED)
+    kept.set_user_attr(REASON, INTERRUPTED)
     study.tell(kept, 0.5)
-    assert [trial.number for trial in studies.finished(study)] == [1, 2]
+    assert [trial.number for trial in finished_trials(study)] == [1, 2]
 
 
 def test_a_damaged_journal_is_one_line(run: RunDirectory) -> None:
-    studies.open_study(run, ARCHITECTURE)
+    open_study(run, ARCHITECTURE)
     run.journal.write_bytes(b"{}\nnonsense\n" + run.journal.read_bytes())
-    for look in (studies.read_trials, lambda run: studies.open_study(run, GAN)):
+    for look in (read_trials, lambda run: open_study(run, GAN)):
         with pytest.raises(UserError, match="is damaged"):
             look(run)
 
 
 def test_trials_are_listed_by_stage_for_the_stages_begun(run: RunDirectory) -> None:
-    study = studies.open_study(run, GAN)
+    study = open_study(run, GAN)
     study.tell(study.ask(), 0.2)
-    assert list(studies.read_trials(run)) == ["gan"]
-    assert studies.read_trials(run)["gan"][0].value == 0.2
+    assert list(read_trials(run)) == ["gan"]
+    assert read_trials(run)["gan"][0].value == 0.2

@@ -9,10 +9,12 @@ from artifacts.run_directory import RunDirectory
 from artifacts.stages import ARCHITECTURE, TRAINING
 from data_prep.errors import UserError
 from search.config.run_config import RunConfig, load, resolve
-from search.studies import study as studies
 from search.studies import warm_start
 from search.studies.known_answers import KnownAnswers
 from search.studies.run_state import RunState
+from search.studies.study import (
+    open_study,
+)
 
 
 def config_of(earlier: Path) -> RunConfig:
@@ -27,7 +29,7 @@ def earlier(tmp_path: Path) -> Path:
     run.root.mkdir()
     run.config.write_text('store = "s.h5"\nrun_dir = "."\n')
     RunState.begin(run, "0" * 64)
-    study = studies.open_study(run, ARCHITECTURE)
+    study = open_study(run, ARCHITECTURE)
     for number, value in enumerate((0.5, 0.7, 0.6, 0.9, 0.0)):
         trial = study.ask()
         trial.set_user_attr(HYPERPARAMETERS, {"n": number})
@@ -44,9 +46,9 @@ def test_the_best_are_taken_and_no_more_than_half_of_the_trials(earlier: Path) -
 
 
 def test_looking_leaves_the_earlier_run_as_it_was(earlier: Path) -> None:
-    before = (earlier / "studies.log").read_bytes()
+    before = (earlier / "log").read_bytes()
     warm_start.taken(config_of(earlier))
-    assert (earlier / "studies.log").read_bytes() == before
+    assert (earlier / "log").read_bytes() == before
 
 
 def test_without_an_earlier_run_nothing_is_taken_nor_said() -> None:
@@ -58,7 +60,7 @@ def test_without_an_earlier_run_nothing_is_taken_nor_said() -> None:
 def test_what_is_no_run_or_has_no_trials_is_one_line(earlier: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no run at"):
         warm_start.taken(config_of(tmp_path / "nothing"))
-    (earlier / "studies.log").unlink()
+    (earlier / "log").unlink()
     with pytest.raises(UserError, match="nothing to start from"):
         warm_start.taken(config_of(earlier))
 

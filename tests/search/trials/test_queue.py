@@ -13,7 +13,13 @@ from optuna.trial import TrialState
 from artifacts.records import REASON
 from artifacts.run_directory import RunDirectory
 from artifacts.stages import ARCHITECTURE
-from search.studies import study as studies
+from search.studies.study import (
+    RETRY_OF,
+    finished_trials,
+    open_study,
+    sequence_number,
+    stage_of,
+)
 from search.trials import heartbeat, queue
 
 WANTED = 6
@@ -21,12 +27,12 @@ WANTED = 6
 
 @pytest.fixture
 def study(tmp_path: Path) -> optuna.Study:
-    return studies.open_study(RunDirectory(tmp_path), ARCHITECTURE)
+    return open_study(RunDirectory(tmp_path), ARCHITECTURE)
 
 
 def again(study: optuna.Study, tmp_path: Path) -> optuna.Study:
     """The same study, as another process would open it."""
-    return studies.open_study(RunDirectory(tmp_path), studies.stage_of(study))
+    return open_study(RunDirectory(tmp_path), stage_of(study))
 
 
 def take(study: optuna.Study) -> optuna.Trial:
@@ -41,7 +47,7 @@ def test_no_more_are_queued_than_there_are_slots_and_never_more_than_are_wanted(
     for slots in (2, 2, 4, 100, 100):
         queue.queue_trials(study, WANTED, slots)
         assert len(queue.waiting_trials(study)) == min(slots, WANTED)
-    drawn = [studies.draw(study, trial) for trial in queue.waiting_trials(study)]
+    drawn = [sequence_number(study, trial) for trial in queue.waiting_trials(study)]
     assert drawn == list(range(WANTED))
 
 
@@ -82,10 +88,10 @@ def test_what_was_given_back_is_queued_again_once_with_its_parameters_and_its_dr
         queue.queue_trials(study, WANTED, 2)
     assert [t.state for t in study.trials].count(TrialState.WAITING) == 2
     retry = take(study)
-    assert retry.user_attrs[studies.RETRY_OF] == first.number
-    assert studies.draw(study, retry) == 0
+    assert retry.user_attrs[RETRY_OF] == first.number
+    assert sequence_number(study, retry) == 0
     assert retry.suggest_int("n", 0, 9) == drawn
-    assert studies.draw(study, take(study)) == 2
+    assert sequence_number(study, take(study)) == 2
 
 
 def test_one_that_is_interrupted_again_is_repeated_from_where_it_was_last(
@@ -98,7 +104,7 @@ def test_one_that_is_interrupted_again_is_repeated_from_where_it_was_last(
         queue.give_back(study, study.trials[trial.number])
         queue.queue_trials(study, 1, 1)
     retry = take(study)
-    assert retry.user_attrs[studies.RETRY_OF] == 1
+    assert retry.user_attrs[RETRY_OF] == 1
     params = study.trials[retry.number].system_attrs["fixed_params"]
     assert sorted(params) == ["a", "b"]
 
@@ -125,19 +131,19 @@ def test_interruptions_and_kills_at_any_moment_leave_the_asked_number(
             queue.give_back(study, study.trials[trial.number])
         else:
             study.tell(trial, 0.5)
-    counted = studies.finished(study)
-    assert sorted(studies.draw(study, trial) for trial in counted) == list(range(WANTED))
+    counted = finished_trials(study)
+    assert sorted(sequence_number(study, trial) for trial in counted) == list(range(WANTED))
     assert not queue.waiting_trials(study)
     assert not queue.running_trials(study)
 
 
 def test_a_trial_that_takes_its_workers_along_is_given_up_after_some(study: optuna.Study) -> None:
     for deaths in range(1, queue.MOST_DEATHS + 1):
-        assert studies.finished(study) == []
+        assert finished_trials(study) == []
         queue.queue_trials(study, 1, 1)
         queue.give_back(study, study.trials[take(study).number], died=True)
         assert len(study.trials) == deaths
-    (counted,) = studies.finished(study)
+    (counted,) = finished_trials(study)
     assert counted.user_attrs[REASON] == "its worker died or fell silent, 3 times"
     queue.queue_trials(study, 1, 1)
     assert not queue.waiting_trials(study)
@@ -150,7 +156,7 @@ def test_a_trial_that_ended_by_itself_is_left_as_it_is(study: optuna.Study) -> N
     study.tell(trial, 0.5)
     assert not queue.fail_trial(study, seen, "the worker died")
     assert study.trials[0].state == TrialState.COMPLETE
-    assert [t.number for t in studies.finished(study)] == [0]
+    assert [t.number for t in finished_trials(study)] == [0]
 
 
 def test_a_study_is_open_for_claims_when_it_is_said_to_be(
@@ -175,8 +181,8 @@ def test_workers_of_two_processes_share_the_tickets(study: optuna.Study, tmp_pat
     code = (
         "import sys, pathlib; from artifacts.stages import ARCHITECTURE\n"
         "from artifacts.run_directory import RunDirectory\n"
-        "from search.studies import study as studies; from search.trials import queue\n"
-        "study = studies.open_study(RunDirectory(pathlib.Path(sys.argv[1])), ARCHITECTURE)\n"
+        "from search.studies.study import open_study; from search.trials import queue\n"
+        "study = open_study(RunDirectory(pathlib.Path(sys.argv[1])), ARCHITECTURE)\n"
         "while (trial := queue.claim_trial(study)) is not None: study.tell(trial, 0.5)"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]

@@ -10,7 +10,9 @@ from artifacts.run_directory import RunDirectory
 from artifacts.stages import ARCHITECTURE
 from data_prep.errors import UserError
 from search.config.run_config import resolve
-from search.studies import study as studies
+from search.studies.study import (
+    open_study,
+)
 from search.trials import queue
 from search.trials.tensorboard import EventLog, require_tensorboard
 from search.trials.trial import OpenTrial, TrialResult, run_trial
@@ -79,7 +81,7 @@ def test_what_is_no_number_is_left_out_and_curves_beside_have_tags_of_their_own(
 def test_a_trial_writes_its_events_while_it_runs_and_how_it_ended(tmp_path: Path) -> None:
     config = resolve({"store": "s.h5", "run_dir": tmp_path, "tensorboard": True})
     run = RunDirectory(tmp_path)
-    study = studies.open_study(run, ARCHITECTURE)
+    study = open_study(run, ARCHITECTURE)
 
     def objective(trial: OpenTrial) -> TrialResult:
         trial.record({"epoch": 1, "val_auc": 0.25})
@@ -102,7 +104,7 @@ def test_a_trial_writes_its_events_while_it_runs_and_how_it_ended(tmp_path: Path
 
 def test_a_run_without_the_flag_writes_none(tmp_path: Path) -> None:
     config = resolve({"store": "s.h5", "run_dir": tmp_path})
-    study = studies.open_study(RunDirectory(tmp_path), ARCHITECTURE)
+    study = open_study(RunDirectory(tmp_path), ARCHITECTURE)
     queue.queue_trials(study, 1, slots=1)
     run_trial(config, ARCHITECTURE, 3, lambda trial: TrialResult(0.5, {}))
     assert not (tmp_path / "tensorboard").exists()
@@ -113,7 +115,7 @@ def test_a_worker_without_tensorboard_still_does_its_trials(
 ) -> None:
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     config = resolve({"store": "s.h5", "run_dir": tmp_path, "tensorboard": True})
-    study = studies.open_study(RunDirectory(tmp_path), ARCHITECTURE)
+    study = open_study(RunDirectory(tmp_path), ARCHITECTURE)
     queue.queue_trials(study, 1, slots=1)
     outcome = run_trial(config, ARCHITECTURE, 3, lambda trial: TrialResult(0.5, {}))
     assert outcome.state == "complete"

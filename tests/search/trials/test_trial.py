@@ -15,7 +15,12 @@ from artifacts.run_directory import RunDirectory
 from artifacts.stages import ARCHITECTURE
 from data_prep.errors import UserError
 from search.config.run_config import RunConfig, resolve
-from search.studies import study as studies
+from search.studies.study import (
+    INTERRUPTED,
+    finished_trials,
+    open_study,
+    read_trials,
+)
 from search.trials import queue
 from search.trials.heartbeat import HEARTBEAT
 from search.trials.trial import (
@@ -42,15 +47,15 @@ def run(config: RunConfig) -> Run:
     """Queue a trial, and run it."""
 
     def queue_and_run(objective: Callable[[OpenTrial], TrialResult]) -> TrialOutcome:
-        study = studies.open_study(RunDirectory(config.run_dir), STAGE)
-        queue.queue_trials(study, len(studies.finished(study)) + 1, slots=1)
+        study = open_study(RunDirectory(config.run_dir), STAGE)
+        queue.queue_trials(study, len(finished_trials(study)) + 1, slots=1)
         return run_trial(config, STAGE, 5, objective)
 
     return queue_and_run
 
 
 def ended(config: RunConfig) -> optuna.trial.FrozenTrial:
-    return studies.read_trials(RunDirectory(config.run_dir))[STAGE.name][-1]
+    return read_trials(RunDirectory(config.run_dir))[STAGE.name][-1]
 
 
 def folder(config: RunConfig, number: int = 0) -> Path:
@@ -159,7 +164,7 @@ def test_an_interrupted_trial_is_repeated_with_its_numbers_and_its_seed(
             try:
                 run(objective)
             except KeyboardInterrupt:
-                study = studies.open_study(RunDirectory(config.run_dir), STAGE)
+                study = open_study(RunDirectory(config.run_dir), STAGE)
                 for trial in queue.running_trials(study):
                     queue.give_back(study, trial)
         RunDirectory(config.run_dir).journal.unlink()
@@ -173,20 +178,20 @@ def test_an_interrupted_trial_is_repeated_with_its_numbers_and_its_seed(
 def test_without_a_ticket_nothing_is_run(config: RunConfig) -> None:
     with pytest.raises(NoWaitingTrialError):
         run_trial(config, STAGE, 5, lambda trial: TrialResult(0.5, {}))
-    assert studies.read_trials(RunDirectory(config.run_dir))[STAGE.name] == []
+    assert read_trials(RunDirectory(config.run_dir))[STAGE.name] == []
 
 
 def test_a_trial_that_was_given_up_meanwhile_ends_without_being_counted_again(
     config: RunConfig, run: Run
 ) -> None:
     def objective(trial: OpenTrial) -> TrialResult:
-        study = studies.open_study(RunDirectory(config.run_dir), STAGE)
+        study = open_study(RunDirectory(config.run_dir), STAGE)
         assert queue.give_back(study, queue.running_trials(study)[0], died=True)
         return TrialResult(0.5, {})
 
-    assert run(objective).reason == studies.INTERRUPTED
+    assert run(objective).reason == INTERRUPTED
     assert ended(config).state == TrialState.FAIL
-    assert studies.finished(studies.open_study(RunDirectory(config.run_dir), STAGE)) == []
+    assert finished_trials(open_study(RunDirectory(config.run_dir), STAGE)) == []
 
 
 @pytest.mark.parametrize("kind", ["history.csv", "a model"])

@@ -12,7 +12,9 @@ from artifacts.run_directory import RunDirectory
 from artifacts.stages import ARCHITECTURE, GAN, TRAINING, Stage
 from data_prep.errors import UserError
 from search.config.run_config import RunConfig, resolve
-from search.studies import study as studies
+from search.studies.study import (
+    open_study,
+)
 from search.trials.trial import OpenTrial, TrialOutcome, TrialResult, run_trial
 from search.workers import worker
 from search.workers.budget import Budget, trials_without_progress
@@ -41,7 +43,7 @@ def config(folder: Path, **settings: Any) -> RunConfig:
 
 def study(folder: Path, stage: Stage, *values: float | None) -> optuna.Study:
     """A study with trials of these values, pruned ones for ``None``."""
-    made = studies.open_study(RunDirectory(folder), stage)
+    made = open_study(RunDirectory(folder), stage)
     for value in values:
         state = TrialState.PRUNED if value is None else TrialState.COMPLETE
         made.tell(made.ask(), value, state)

@@ -21,7 +21,13 @@ from artifacts.run_directory import RunDirectory
 from artifacts.stages import ARCHITECTURE, Stage
 from data_prep.errors import UserError
 from search.config.run_config import RunConfig, resolve
-from search.studies import study as studies
+from search.studies.study import (
+    INTERRUPTED,
+    RETRY_OF,
+    finished_trials,
+    open_study,
+    sequence_number,
+)
 from search.trials import heartbeat, queue
 from search.trials.trial import OpenTrial, TrialOutcome, TrialResult, run_trial
 from search.workers import worker
@@ -41,7 +47,7 @@ def tiny(config: RunConfig, stage: str) -> worker.Ran:
 
 def objective(trial: OpenTrial) -> TrialResult:
     x = trial.optuna.suggest_float("x", 0, 1)
-    slow = trial.folder.parents[2] / f"{studies.draw(trial.optuna.study, trial.optuna)}.slow"
+    slow = trial.folder.parents[2] / f"{sequence_number(trial.optuna.study, trial.optuna)}.slow"
     if slow.exists():
         slow.unlink()
         time.sleep(600)
@@ -122,7 +128,7 @@ def config(tmp_path: Path) -> RunConfig:
 
 
 def study_of(config: RunConfig) -> optuna.Study:
-    return studies.open_study(RunDirectory(config.run_dir), STAGE)
+    return open_study(RunDirectory(config.run_dir), STAGE)
 
 
 @pytest.mark.slow
@@ -140,18 +146,18 @@ def test_two_workers_share_the_trials_and_one_killed_in_the_middle_costs_at_most
             if (config.run_dir / "1.slow").exists():
                 return
             for trial in queue.running_trials(study_of(config)):
-                repeated = studies.RETRY_OF in trial.user_attrs
-                if studies.draw(study_of(config), trial) == 1 and not repeated:
+                repeated = RETRY_OF in trial.user_attrs
+                if sequence_number(study_of(config), trial) == 1 and not repeated:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(trial.user_attrs[heartbeat.PID], signal.SIGKILL)
 
     with contextlib.closing(crew):
         Dispatch(config, STAGE, crew, KillsTheSlow(), tiny).run(6, lambda: None)
-    counted = studies.finished(study_of(config))
+    counted = finished_trials(study_of(config))
     assert [trial.state for trial in counted] == [TrialState.COMPLETE] * 6
-    assert sorted(studies.draw(study_of(config), trial) for trial in counted) == list(range(6))
-    lost = [t for t in study_of(config).trials if t.user_attrs.get(REASON) == studies.INTERRUPTED]
-    assert [studies.draw(study_of(config), trial) for trial in lost] == [1]
+    assert sorted(sequence_number(study_of(config), trial) for trial in counted) == list(range(6))
+    lost = [t for t in study_of(config).trials if t.user_attrs.get(REASON) == INTERRUPTED]
+    assert [sequence_number(study_of(config), trial) for trial in lost] == [1]
     processes = {trial.user_attrs["process"] for trial in counted}
     assert processes <= {process.pid for process in cluster.processes}
 
@@ -183,7 +189,7 @@ def test_a_cluster_that_goes_away_is_one_line_and_another_goes_on(
             Dispatch(config, STAGE, crew, Silent(), tiny).run(2, lambda: None)
     finally:
         another.end()
-    assert len(studies.finished(study_of(config))) == 2
+    assert len(finished_trials(study_of(config))) == 2
 
 
 def test_nobody_at_the_address_is_one_line() -> None:

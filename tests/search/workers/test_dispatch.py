@@ -24,8 +24,14 @@ from artifacts.stages import ARCHITECTURE, Stage
 from data_prep.errors import UserError
 from search.config.run_config import RunConfig, resolve
 from search.config.stages import trials_by_stage
-from search.studies import study as studies
 from search.studies.storage import export_password, translate_server_errors
+from search.studies.study import (
+    INTERRUPTED,
+    RETRY_OF,
+    finished_trials,
+    open_study,
+    sequence_number,
+)
 from search.trials import heartbeat, queue
 from search.trials.trial import OpenTrial, TrialOutcome, TrialResult, run_trial
 from search.workers import dispatch, worker
@@ -46,7 +52,7 @@ def tiny(config: RunConfig, stage: str) -> worker.Ran:
 def objective(trial: OpenTrial) -> TrialResult:
     x = trial.optuna.suggest_float("x", 0, 1)
     run_dir = trial.folder.parents[2]
-    draw = studies.draw(trial.optuna.study, trial.optuna)
+    draw = sequence_number(trial.optuna.study, trial.optuna)
     plan = json.loads((run_dir / "plan.json").read_text())
     done = run_dir / f"{draw}.done"
     if not done.exists():
@@ -121,7 +127,7 @@ def plan(config: RunConfig, **what: str) -> None:
 
 
 def study_of(config: RunConfig) -> optuna.Study:
-    return studies.open_study(RunDirectory(config.run_dir), STAGE)
+    return open_study(RunDirectory(config.run_dir), STAGE)
 
 
 def hand_out(config: RunConfig, crew: LocalWorkers, wanted: int) -> Told:
@@ -170,8 +176,8 @@ def test_one_worker_and_one_seed_repeat_a_search_also_where_it_was_interrupted(
             crew.close(kill=True)
             crew = workers(1)
         hand_out(ours, crew, 11)
-        counted = studies.finished(study_of(ours))
-        counted.sort(key=lambda trial: studies.draw(study_of(ours), trial))
+        counted = finished_trials(study_of(ours))
+        counted.sort(key=lambda trial: sequence_number(study_of(ours), trial))
         return [trial.params["x"] for trial in counted]
 
     whole = drawn("whole")
@@ -266,9 +272,9 @@ def joined(config: RunConfig) -> Iterator[Callable[[], subprocess.Popen[bytes]]]
     code = (
         "import sys, time, pathlib; from artifacts.stages import ARCHITECTURE\n"
         "from artifacts.run_directory import RunDirectory\n"
-        "from search.studies import study as studies; from search.trials import queue\n"
+        "from search.studies.study import open_study; from search.trials import queue\n"
         "from search.trials import heartbeat\n"
-        "study = studies.open_study(RunDirectory(pathlib.Path(sys.argv[1])), ARCHITECTURE)\n"
+        "study = open_study(RunDirectory(pathlib.Path(sys.argv[1])), ARCHITECTURE)\n"
         "while (trial := queue.claim_trial(study)) is None: time.sleep(0.05)\n"
         "trial.set_user_attr('host', sys.argv[2])\n"
         "folder = pathlib.Path(sys.argv[1]) / 'trials' / 'architecture' / str(trial.number)\n"
@@ -301,7 +307,7 @@ def test_a_stage_that_another_was_built_on_is_not_taken_up_again(
     hand_out(config, workers(1), 2)
     order = list(trials_by_stage(config))
     later = order[order.index(STAGE) + 1]
-    studies.open_study(RunDirectory(config.run_dir), later).ask()
+    open_study(RunDirectory(config.run_dir), later).ask()
     told = hand_out(config, workers(1), 6)
     assert told.lines[-1] == f"{STAGE} 2/6"
     assert len(trials(config)) == 2
@@ -338,11 +344,11 @@ def test_the_trial_of_a_worker_elsewhere_that_died_is_repeated_once(
     process.wait()
     hand_out(config, workers(1), 3)
     found = trials(config)
-    assert found[0].user_attrs[REASON] == studies.INTERRUPTED
-    assert [t.user_attrs.get(studies.RETRY_OF) for t in found].count(0) == 1
-    counted = studies.finished(study_of(config))
+    assert found[0].user_attrs[REASON] == INTERRUPTED
+    assert [t.user_attrs.get(RETRY_OF) for t in found].count(0) == 1
+    counted = finished_trials(study_of(config))
     assert len(counted) == 3
-    assert sorted(studies.draw(study_of(config), trial) for trial in counted) == [0, 1, 2]
+    assert sorted(sequence_number(study_of(config), trial) for trial in counted) == [0, 1, 2]
 
 
 def test_a_server_that_goes_away_ends_the_run_and_the_next_one_goes_on(
@@ -372,6 +378,6 @@ def test_a_server_that_goes_away_ends_the_run_and_the_next_one_goes_on(
     crew.close(kill=True)
     postgresql.start()
     hand_out(config, workers(1), 3)
-    found = studies.finished(study_of(config))
+    found = finished_trials(study_of(config))
     assert [trial.state for trial in found] == [TrialState.COMPLETE] * 3
-    assert sorted(studies.draw(study_of(config), trial) for trial in found) == [0, 1, 2]
+    assert sorted(sequence_number(study_of(config), trial) for trial in found) == [0, 1, 2]

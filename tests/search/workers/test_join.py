@@ -20,7 +20,11 @@ from optuna.trial import FrozenTrial, TrialState
 from artifacts.records import REASON
 from artifacts.run_directory import RunDirectory
 from data_prep.store.store import Store
-from search.studies import study as studies
+from search.studies.study import (
+    INTERRUPTED,
+    RETRY_OF,
+    read_trials,
+)
 from search.trials import heartbeat
 
 Dfsearch = Callable[..., subprocess.CompletedProcess[str]]
@@ -55,7 +59,7 @@ def begin() -> Iterator[Begin]:
 def trials(run_dir: Path) -> list[FrozenTrial]:
     if not (run_dir / "run.json").exists():
         return []
-    return studies.read_trials(RunDirectory(run_dir)).get("architecture", [])
+    return read_trials(RunDirectory(run_dir)).get("architecture", [])
 
 
 def wait_for(condition: Callable[[], Any]) -> Any:
@@ -103,19 +107,19 @@ def test_workers_join_and_leave_a_run_whose_number_of_trials_stays_exact(
     assert second.wait(timeout=WAIT_SECONDS) == 0
 
     found = trials(run_dir)
-    counted = [trial for trial in found if trial.user_attrs.get(REASON) != studies.INTERRUPTED]
+    counted = [trial for trial in found if trial.user_attrs.get(REASON) != INTERRUPTED]
     assert len(counted) == 6
     assert all(trial.state.is_finished() for trial in found)
     lost = found[lost.number]
-    if lost.user_attrs.get(REASON) == studies.INTERRUPTED:
-        (retry,) = [t for t in found if t.user_attrs.get(studies.RETRY_OF) == lost.number]
+    if lost.user_attrs.get(REASON) == INTERRUPTED:
+        (retry,) = [t for t in found if t.user_attrs.get(RETRY_OF) == lost.number]
         assert lost.params.items() <= retry.params.items()
     hosts = {trial.user_attrs[heartbeat.PARENT] for trial in counted}
     assert run.pid in hosts
     assert second.pid in hosts
     assert (run_dir / "best_model.json").exists()
     if storage == "postgresql":
-        assert not (run_dir / "studies.log").exists()
+        assert not (run_dir / "log").exists()
         assert server.PASSWORD not in (run_dir / "config.toml").read_text()
 
 
