@@ -77,7 +77,7 @@ class Origin(_Part):
     """The trial the model comes from, and whether its refit took its place.
 
     A refit is another model than the trial that earned the rank: the better of both on
-    validation is exported, and ``kept`` says which. A refit that failed leaves its reason.
+    validation is exported, and ``kept`` names it. A failed refit leaves its reason.
     """
 
     stage: str

@@ -16,7 +16,7 @@ def import_tensorflow() -> None:
 
     On processors without AVX-512 or AMX TensorFlow leaves the kernels of oneDNN off, and takes
     twenty times as long for a training step of 3-D convolutions. Here they are on, unless the
-    environment says otherwise.
+    environment sets it.
     """
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -18,7 +18,7 @@ from artifacts.stages import Stage
 from data_prep.errors import UserError
 
 _ABANDONED_SECONDS = 600.0
-"""A file half written that nobody has written to for so long is given up."""
+"""Age at which an unfinished file without new bytes is abandoned, in seconds."""
 
 
 @dataclasses.dataclass(frozen=True)

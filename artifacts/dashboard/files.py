@@ -89,7 +89,7 @@ class RunArtifacts:
         return found
 
     def open_reader(self, artifact_id: str) -> BinaryIO:
-        """The content of an artifact that was told of.
+        """Open the content of a listed artifact.
 
         Raises:
             ArtifactNotFound: there is none of this identity, or its file is gone.
@@ -104,7 +104,7 @@ class RunArtifacts:
         raise PermissionError("a run is looked at, not changed")
 
     def remove(self, artifact_id: str) -> None:
-        """Refuse likewise."""
+        """Refuse to remove an artifact."""
         raise PermissionError("a run is looked at, not changed")
 
     def _artifact(self, place: str, name: str, read: Callable[[], bytes]) -> Artifact:

@@ -23,7 +23,7 @@ from artifacts.stages import ARCHITECTURE, TRAINING
 from data_prep.errors import UserError
 
 HOST = "127.0.0.1"
-"""Of this machine alone: whoever reaches the page reads the run."""
+"""This machine alone: every reader of the page can read the run."""
 
 _NAMES = frozenset({HOST, "localhost", "::1"})
 
@@ -82,7 +82,7 @@ def bound(app: Application, port: int) -> Iterator[Server]:
 
     Args:
         app: WSGI application.
-        port: to listen on; 0 for a free one, which ``server_port`` tells.
+        port: Port to listen on; 0 takes a free one, see ``server_port``.
 
     Raises:
         UserError: the port cannot be had.

@@ -1,9 +1,9 @@
 """The studies of one run as a storage that can be looked at and not changed.
 
-The dashboard lets whoever sits before it rename and delete studies, add trials and write notes, and
-would keep all of that in the storage that a run resumes from. So it is shown a view: reading goes
-through to the run's own storage, also while it is going on; artifacts and notes are added to what
-is read; writing is refused.
+The dashboard lets its users rename and delete studies, add trials and write notes. All of that
+would change the storage that a run resumes from. It therefore gets a view: reads pass through to
+the storage of the run, also while the run works; artifacts and notes are added to the answers;
+writes are refused.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ def _check_places(file: int, entries: list[zipfile.ZipInfo], end: int) -> None:
             or (flags, method) != (entry.flag_bits, entry.compress_type)
             or sizes - {entry.file_size}
         ):
-            raise RefusalError(f"says two things of its member {entry.filename}")
+            raise RefusalError(f"has two entries that disagree about its member {entry.filename}")
         place += _LOCAL.size + name_length + extra_length + entry.file_size
     if place != end:
         raise RefusalError("has bytes that belong to no member")

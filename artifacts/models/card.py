@@ -21,7 +21,7 @@ _SYNTHETIC = """\
 > video.
 """
 _USE = """\
-Telling whether the face in a video was manipulated by a method like those the model was trained
+Detection of faces in videos that were manipulated by a method like those the model was trained
 on: research, triage before a person looks, comparison of detectors. It takes one clip of a face
 and gives one calibrated probability.
 
@@ -62,7 +62,7 @@ def write_model_card(run: RunDirectory, folder: Path | None = None) -> Path:
 
 
 def model_card(certificate: Certificate) -> str:
-    """The card as Markdown, from what the certificate of a model says."""
+    """Return the card as Markdown, from the certificate of a model."""
     parts: list[str] = ["# Model card: deepfake detector"]
     if certificate.synthetic:
         parts.append(_SYNTHETIC)

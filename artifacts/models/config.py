@@ -1,4 +1,4 @@
-"""What a model file says it is made of, checked before Keras makes any of it."""
+"""Configuration of a model file, checked before Keras builds any layer of it."""
 
 from __future__ import annotations
 

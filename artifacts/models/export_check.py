@@ -53,7 +53,7 @@ class Clips:
 
 @dataclasses.dataclass(frozen=True)
 class Exported:
-    """One exported file and what was measured of it; ``error`` says why there is none.
+    """One exported file and its measurements, or ``error``, the reason for its absence.
 
     Attributes:
         format, precision: which.
@@ -63,7 +63,7 @@ class Exported:
         difference: the largest of its probabilities from the detector's.
         milliseconds: median time of one clip.
         auc, original_auc: on the clips of validation; None where these are random.
-        auc_change: interval of the AUC less the original's, over identity groups.
+        auc_change: interval of the difference in AUC from the original, over identity groups.
     """
 
     format: str
@@ -115,7 +115,7 @@ def export_all(
     precisions: Sequence[str],
     clips: Clips,
     folder: Path,
-    told: Callable[[Exported], None] = lambda row: None,
+    on_row: Callable[[Exported], None] = lambda row: None,
 ) -> list[Exported]:
     """Export a detector to every format and certify each file; one that fails stops no other.
 
@@ -125,7 +125,7 @@ def export_all(
         precisions: beside float32; passed over where the format does not offer them.
         clips: to run every file on.
         folder: to write to.
-        told: called with every row as it is done.
+        on_row: Called with every finished row.
     """
     size = len(next(iter(clips.arrays.values())))
     batches = (
@@ -145,7 +145,7 @@ def export_all(
                     continue
                 row = _exported(model, wanted, precision, folder, paths, clips, original)
                 rows.append(row)
-                told(row)
+                on_row(row)
     return rows
 
 
@@ -210,7 +210,7 @@ def run_alone(
         Probabilities (n,), and what else :mod:`artifacts.models.runtimes` writes.
 
     Raises:
-        RuntimeError: it does not load, or stops; the last line that it said.
+        RuntimeError: It does not load, or stops; with the last line of its output.
     """
     with tempfile.TemporaryDirectory(prefix="dfsearch-") as name:
         request = Path(name) / "request.json"
@@ -244,7 +244,7 @@ def auc_change(
     answers: npt.NDArray[np.float32],
     original: npt.NDArray[np.float32],
 ) -> Interval:
-    """95% interval of the AUC of answers less the AUC of the original's, over the same draws."""
+    """Return the 95% interval of the difference in AUC from the original, paired draws."""
 
     ours, theirs = _Auc(labels, answers), _Auc(labels, original)
 

@@ -61,7 +61,7 @@ def export_run(
     precisions: Sequence[str],
     clips: Clips,
     folder: Path | None = None,
-    told: Callable[[Exported], None] = lambda row: None,
+    on_row: Callable[[Exported], None] = lambda row: None,
 ) -> Exports:
     """Export the detector of a run, certify every file, and write ``exports.json`` beside them.
 
@@ -73,14 +73,14 @@ def export_run(
         formats, precisions: which; float32 is always written.
         clips: to compare on.
         folder: to write to; ``exports`` in the run by default.
-        told: called with every row as it is done.
+        on_row: Called with every finished row.
 
     Raises:
         UserError: no chosen format offers a precision.
     """
     check_precisions(formats, precisions)
     target = folder or run.root / FOLDER
-    rows = export_all(model, formats, precisions, clips, target, told)
+    rows = export_all(model, formats, precisions, clips, target, on_row)
     result = Exports(target, clips.source, tuple(rows))
     target.mkdir(parents=True, exist_ok=True)
     write_json(target / RECORD, result.to_json())

@@ -200,7 +200,7 @@ def _replace_folder(path: Path, write: Callable[[Path], None]) -> None:
 
 @contextlib.contextmanager
 def _silent() -> Iterator[None]:
-    """Converters tell of every step, and of optimisations they leave out."""
+    """Silence converters, which log every step and every skipped optimisation."""
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     logging.getLogger("tf2onnx.optimizer").setLevel(logging.CRITICAL)
     with silent_stderr(), contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():

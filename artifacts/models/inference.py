@@ -30,8 +30,8 @@ def score_clips(
         model: a detector.
         store: of clips it takes.
         rows: which.
-        mirror: average the logits of every clip and its mirror image, at twice the time. What a
-            certificate says was scored without.
+        mirror: Average the logits of every clip and its mirror image, at twice the time. Scores
+            in a certificate are without it.
         progress: called with clips done and how many there are.
     """
     parts = []

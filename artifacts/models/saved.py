@@ -150,7 +150,7 @@ def load_detector(run: RunDirectory, *, untrusted: bool = False) -> tuple[keras.
 
 
 def _check_contract(model: keras.Model, certificate: Certificate, run: RunDirectory) -> None:
-    """Refuse a model that takes or gives anything but what the certificate says."""
+    """Refuse a model whose inputs or outputs differ from its certificate."""
     frames = certificate.input
     expected: list[tuple[str, str, tuple[int, ...]]] = [(frames.name, frames.dtype, frames.shape)]
     expected += [(each.name, each.dtype, each.shape) for each in certificate.other_inputs]
@@ -158,6 +158,6 @@ def _check_contract(model: keras.Model, certificate: Certificate, run: RunDirect
     gives = [tuple(each.shape[1:]) for each in model.outputs]
     if takes != expected or gives != [certificate.output.shape]:
         raise UserError(
-            f"{run.h5} takes {takes} and gives {gives}, its certificate says {expected} and "
+            f"{run.h5} takes {takes} and gives {gives}, its certificate has {expected} and "
             f"{[certificate.output.shape]}; it is not a model of this run"
         )

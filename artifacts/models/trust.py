@@ -87,13 +87,13 @@ def _refusing(path: Path) -> Iterator[None]:
 
 
 def _check_is_file(path: Path) -> None:
-    # Opening a pipe would wait for whoever writes it; a folder and a device cannot be a model.
+    # Opening a pipe would wait for its writer; a folder and a device cannot be a model.
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
         raise RefusalError("is not a file")
     if found.st_size > LARGEST_FILE:
         raise RefusalError(f"has {found.st_size} bytes, more than {LARGEST_FILE}")
-    with path.open("rb"):  # whether it may be read, which the copying process does not tell
+    with path.open("rb"):  # permission to read, which the copying process does not report
         pass
 
 

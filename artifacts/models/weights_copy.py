@@ -1,13 +1,13 @@
-"""Copy what a model needs of an untrusted HDF5 file; a program of its own, as files can kill it.
+"""Copy the weights of an untrusted HDF5 file; a program of its own, since files can crash it.
 
 A damaged file can crash the HDF5 library, keep it busy for ever or make it ask for all memory. So
-this runs in a process of its own, with limits, and writes a new file: whoever started it never
+this runs in a process of its own, with limits, and writes a new file: its caller never
 opens the old one. It imports neither this project nor Keras::
 
     python weights_copy.py SOURCE TARGET
 
-Exit code 0: TARGET is written. 1: refused, with the reason on standard output; without one it could
-not begin, as standard error says. Another: it crashed.
+Exit code 0: TARGET is written. 1: refused, with the reason on standard output; without a
+reason it could not start, and standard error has the cause. Another: it crashed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MOST_OBJECTS = 200_000
 DEEPEST = 32
 LONGEST_ATTRIBUTE = 1 << 26
 SPARE_MEMORY = 2 << 30
-# All that Keras reads; long lists of names go on in attributes that are numbered.
+# All that Keras reads; long lists of names continue in numbered attributes.
 _ATTRIBUTES = re.compile(r"(model_config|backend|keras_version|name|(layer|weight)_names\d*)\Z")
 
 

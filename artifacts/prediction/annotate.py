@@ -50,8 +50,8 @@ def annotate(
     Args:
         path: the video or picture.
         out: the file to write, whole or not at all.
-        judged: what a :class:`~artifacts.prediction.predict.Predictor` said of it; heat is drawn
-            where that was made ``looking``.
+        judged: Verdict of a :class:`~artifacts.prediction.predict.Predictor`; heat is drawn if the
+            predictor was ``looking``.
         preparation: how its faces were cut out.
         decide: the verdict on a probability.
 

@@ -37,9 +37,9 @@ class _Face:
 class FacesSeen:
     """Numbers the faces of a video, clip by clip.
 
-    Clips that overlap show a face at the same places; of clips that do not, a track goes on with
-    the face that was last, or is next, seen near its place, not more than three seconds away.
-    People are not told apart by their looks: who takes another's place at once has its number.
+    Clips that overlap show a face at the same places; of clips that do not, a track continues
+    with the last or next face near its position, at most three seconds away.
+    Looks do not distinguish people: a person who takes another's position at once has its number.
     """
 
     def __init__(self) -> None:

@@ -21,7 +21,7 @@ def is_blind_to_order(model: keras.Model) -> bool:
     A model that was trained on pictures, or that averages what it sees in each frame, does: how far
     apart frames are in time then means nothing to it. It is asked: frames that its answer depends
     on, which are not all where frames are skipped, are put into other orders. One that takes more
-    than frames, or is too sure of the drawn clip to tell, is taken to look at motion.
+    than frames, or is too certain of the drawn clip to decide, is assumed to use motion.
 
     Args:
         model: a detector on uint8 clips (T, H, W, 4).

@@ -18,7 +18,7 @@ from data_prep.preparation.clip import Preparation
 
 Picture = npt.NDArray[np.uint8]
 
-# Told apart by people who see no red or green, too; the verdict is also written out.
+# Distinct for red-green colour-blind readers; the verdict is also written out.
 COLOURS = {FAKE_VERDICT: (213, 94, 0), UNDECIDED: (240, 228, 66), REAL_VERDICT: (0, 158, 115)}
 _GREY = (160, 160, 160)
 _INK = (0, 0, 0)
@@ -36,7 +36,7 @@ class FacePath:
     """A face over time, as it is drawn.
 
     Attributes:
-        verdict: what is said of it.
+        verdict: Verdict on the face.
         scores: its running score, by time.
         times: float64 (n,), ascending, when it was found, in seconds.
         places: float64 (n, 14), box and landmarks then, in pixels of the video.

@@ -46,7 +46,7 @@ class Predictor:
         error_rate: of verdicts; see :func:`artifacts.prediction.verdicts.band_of`.
         detector_model: model file of the face detector, where it is no longer where it was when
             the store was prepared.
-        looking: also tell where the model looked, for annotation.
+        looking: Compute heat maps as well, for annotation.
         untrusted: take a model file that is not the one of the certificate.
 
     Attributes:
@@ -54,7 +54,7 @@ class Predictor:
         watcher: watches the videos.
 
     Raises:
-        UserError: the run has no model, its files are not what its certificate says, the face
+        UserError: The run has no model, its files differ from its certificate, the face
             detector's model file is missing, or a value is out of range.
     """
 
@@ -143,7 +143,7 @@ class Predictor:
         return Judged(verdict, watched, faces, numbers)
 
     def _faces(self, watched: Watched) -> list[FaceVerdict]:
-        """What is said of every face, those judged first; numbered as they were seen."""
+        """Return the verdict on every face, judged faces first, numbered in order of appearance."""
         by_face: dict[int, list[FaceClip]] = {}
         for clip in watched.clips:
             by_face.setdefault(clip.face, []).append(clip)

@@ -13,7 +13,7 @@ from data_prep.video.video import sample_indices
 
 # Of a model that frames alone decide, whatever their order: samples a second.
 DENSITY = 8.0
-# Clips as long as those trained on follow each other at this part of their length.
+# Clips of the training length follow each other at this part of their length.
 _HOP_AS_TRAINED = 4
 _HOP = 2
 
@@ -43,7 +43,7 @@ def pace_of(
     """The pace that is nearest to training.
 
     A model that asks nothing of the order and the distances of frames is shown short sliding
-    clips, of eight frames a second; another is shown them as long as most that it was trained on.
+    clips, of eight frames a second; another is shown clips of the usual training length.
 
     Args:
         frames: of a clip, T.
@@ -85,7 +85,7 @@ def clips_of(total: int, seconds: float, pace: Pace) -> list[Clip]:
     """
     stretches = max(1, min(math.ceil(seconds / pace.longest), total // pace.frames))
     windows = pace.windows
-    # As short as a clip of so many frames may be.
+    # The shortest clip of this number of frames.
     if total < math.ceil(stretches * windows * pace.frames / 2):
         windows = 1
     dealt = sample_indices(total, stretches * windows * pace.frames)

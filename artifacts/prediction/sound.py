@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 # What MP4 players expect; other sound is encoded anew.
 _COPIED = frozenset({"aac", "ac3", "alac", "eac3", "flac", "mp3", "opus"})
-# Sound may end so many seconds before the file says without being called damaged.
+# Sound that ends at most this many seconds before the length in the file is not damaged.
 _SLACK = 0.5
 
 
 class Sound:
     """The first sound track of a video, on its way into an MP4.
 
-    It is copied as it is, or encoded as AAC where its codec is none that MP4 players expect. Where
-    it is damaged, the picture goes on without it.
+    It is copied as it is, or encoded as AAC where its codec is none that MP4 players expect. If
+    it is damaged, the picture continues without sound.
 
     Args:
         path: the video.
@@ -66,7 +66,7 @@ class Sound:
         self._input.close()
 
     def end(self) -> None:
-        """Write what is left, and see whether it is as much as the file says."""
+        """Write the rest, and check its length against the file."""
         self.until(math.inf)
         heard = max(0.0, self._end)
         if not self.remark and self._length - heard > _SLACK:

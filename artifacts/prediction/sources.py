@@ -22,8 +22,8 @@ def find_sources(paths: Iterable[Path]) -> list[Path]:
 
     A folder stands for the videos and pictures in it and in its folders, by their endings, sorted,
     hidden ones left out; a name that no file has and that has ``*``, ``?`` or ``[`` for all that it
-    means, sorted, where ``**`` means folders of any depth. What stands for nothing stays as it is,
-    so that whoever judges it can say so.
+    means, sorted, where ``**`` means folders of any depth. A pattern without a match stays
+    unchanged, so that the verdict can report it.
     """
     found: list[Path] = []
     for path in paths:

@@ -15,7 +15,7 @@ from artifacts.prediction.verdicts import FAKE_VERDICT
 
 @dataclasses.dataclass(frozen=True)
 class Moment:
-    """A stretch of a video and what is said of it.
+    """Stretch of a video with its verdict.
 
     Attributes:
         start, end: in seconds.
@@ -92,7 +92,7 @@ def running(moments: Sequence[Moment], decide: Callable[[float], str]) -> list[M
 
 
 def fake_segments(moments: Sequence[Moment]) -> tuple[Segment, ...]:
-    """Stretches called fake, joined where one goes on where another ends.
+    """Return the stretches called fake, joined where one follows another.
 
     Args:
         moments: from :func:`running`.

@@ -41,7 +41,7 @@ class Band:
     left_undecided: float
 
     def verdict(self, probability: float) -> str:
-        """What may be said of a video: one of the labels, or ``undecided``.
+        """Return the verdict on a video: one of the labels, or ``undecided``.
 
         Undecided is what may be both, and what may be neither, since it is less likely than any
         validation clip of one label and of the other.

@@ -47,7 +47,7 @@ class FaceClip:
         times: float64 (T,), when they are shown, in seconds.
         track: where the face is, in pixels of the video.
         probability: of being fake; None where the face is too small.
-        heat: uint8 (T, h, w), where the model looked in the crops; None where nobody asked.
+        heat: uint8 (T, h, w), heat map of the crops; None if not requested.
     """
 
     face: int
@@ -96,7 +96,7 @@ class Watcher:
         pace: how clips are taken.
         any_order: whether the model is blind to the order of frames, so that a picture can be shown
             to it as a clip that stands still.
-        look: where the model looks, if anybody wants to know.
+        look: Function that computes heat maps, or None.
 
     Attributes:
         spent: seconds spent on :data:`FACES` and :data:`MODEL` so far.

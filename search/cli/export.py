@@ -65,7 +65,7 @@ def export(
             listed(precision),
             clips,
             out,
-            told=lambda row: say(f"{row.format} {row.precision}: {row.error or 'done'}"),
+            on_row=lambda row: say(f"{row.format} {row.precision}: {row.error or 'done'}"),
         )
         if as_json:
             print_json(result.to_json())

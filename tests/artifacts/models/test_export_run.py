@@ -60,7 +60,7 @@ def test_every_format_and_precision_runs_alone_and_agrees(
         chosen(("all",)),
         ("float16", "int8"),
         clips,
-        told=lambda row: told.append(row.format),
+        on_row=lambda row: told.append(row.format),
     )
     assert [row.error for row in result.rows] == [""] * 9
     assert told == [row.format for row in result.rows]

@@ -202,5 +202,5 @@ def test_a_changed_file_is_opened_on_demand_when_its_structure_is_sound(
 
 def test_a_sound_model_of_something_else_is_refused(finished_run: RunDirectory) -> None:
     _head().save(finished_run.h5, include_optimizer=False)
-    with pytest.raises(UserError, match=r"takes .*float32.*, its certificate says .*uint8"):
+    with pytest.raises(UserError, match=r"takes .*float32.*, its certificate has .*uint8"):
         load_detector(finished_run, untrusted=True)

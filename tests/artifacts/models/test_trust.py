@@ -321,7 +321,7 @@ def test_an_archive_with_anything_beside_its_members_is_refused(archive: Path) -
     archive.write_bytes(sound + b"more")
     assert "is not a Keras archive or is cut off" in _refusal(archive)
     archive.write_bytes(sound.replace(b"config.json", b"konfig.json", 1))
-    assert "says two things of its member config.json" in _refusal(archive)
+    assert "has two entries that disagree about its member config.json" in _refusal(archive)
     encrypted = bytearray(sound)
     for place in (6, sound.rindex(b"PK\1\2") + 8):
         encrypted[place] |= 1
