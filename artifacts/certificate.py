@@ -27,7 +27,7 @@ class ModelFile(_Part):
     sha256: str
 
     @classmethod
-    def of(cls, path: Path) -> ModelFile:
+    def from_path(cls, path: Path) -> ModelFile:
         """The facts of a file as it is now."""
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -164,7 +164,7 @@ class Certificate(_Part):
     def is_intact(self, run: RunDirectory) -> bool:
         """Whether both model files are there as they were certified."""
         return all(
-            path.is_file() and ModelFile.of(path) == certified
+            path.is_file() and ModelFile.from_path(path) == certified
             for path, certified in ((run.h5, self.files.h5), (run.keras, self.files.keras))
         )
 

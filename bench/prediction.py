@@ -28,9 +28,9 @@ import_tensorflow()
 
 import keras  # noqa: E402
 
+from artifacts.prediction.clip_windows import choose_pace  # noqa: E402
 from artifacts.prediction.frame_order import is_blind_to_order  # noqa: E402
 from artifacts.prediction.predict import TRAINED_ON  # noqa: E402
-from artifacts.prediction.sliding import pace_of  # noqa: E402
 from artifacts.prediction.video_frames import FACES, MODEL, Watcher  # noqa: E402
 from data_prep.preparation.clip import Preparation, make_detector  # noqa: E402
 from data_prep.video.video import scan_frames  # noqa: E402
@@ -74,7 +74,7 @@ class VideoTiming:
 def measure(video: str, path: Path, watcher: Watcher, rounds: int) -> VideoTiming:
     """Decode and predict a video in turns, and return the row."""
     none = np.zeros(1, np.int64)
-    watcher.watch(path)
+    watcher.read(path)
     decoding, judging, cores, others, spent = [], [], [], [], {FACES: 0.0, MODEL: 0.0}
     duration = 0.0
     for _ in range(rounds):
@@ -83,7 +83,7 @@ def measure(video: str, path: Path, watcher: Watcher, rounds: int) -> VideoTimin
         )
         before = dict(watcher.spent)
         seen = []
-        time = time_run(lambda: seen.append(watcher.watch(path)))  # noqa: B023
+        time = time_run(lambda: seen.append(watcher.read(path)))  # noqa: B023
         judging.append(time.wall)
         cores.append(time.cpu / time.wall)
         others.append(time.others / time.wall)
@@ -114,7 +114,7 @@ def build_watcher(frames: int) -> Watcher:
     model: keras.Model = build_detector(graph, fixed({}), 0)
     preparation = Preparation(frames=frames, size=SIZE)
     blind = is_blind_to_order(model)
-    pace = pace_of(frames, TRAINED_ON, by_frames_alone=blind)
+    pace = choose_pace(frames, TRAINED_ON, by_frames_alone=blind)
     return Watcher(model, preparation, make_detector(preparation), pace, any_order=blind)
 
 

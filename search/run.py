@@ -75,7 +75,7 @@ def run(config: RunConfig, progress: Progress) -> RunDirectory:
             progress.message(line)
         if not directory.validation.is_file():
             with Store(config.store) as store:
-                ValidationSplit.of(store).write(directory)
+                ValidationSplit.from_store(store).write(directory)
         _Search(config, directory, progress).run()
     return directory
 

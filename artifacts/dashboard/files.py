@@ -40,8 +40,7 @@ class Artifact:
     name: str
     read: Callable[[], bytes]
 
-    @property
-    def told(self) -> str:
+    def to_json(self) -> str:
         """The JSON that Optuna keeps of an artifact."""
         mimetype, encoding = mimetypes.guess_type(self.name)
         return json.dumps(
@@ -65,7 +64,7 @@ class RunArtifacts:
         self._run = run
         self._known: dict[str, Artifact] = {}
 
-    def of_stage(self, stage: str, numbers: Iterable[int]) -> dict[int, list[Artifact]]:
+    def list_by_trial(self, stage: str, numbers: Iterable[int]) -> dict[int, list[Artifact]]:
         """What there is of these trials by now: history, curves, error, faces of a GAN, network."""
         origin = self._origin() if self._run.picture.is_file() else None
         found = {number: self._of_trial(stage, number) for number in numbers}

@@ -43,7 +43,9 @@ class _Quiet(wsgiref.simple_server.WSGIRequestHandler):
         """Say nothing of every file that a page asks for."""
 
 
-def application(run: RunDirectory, storage: BaseStorage, studies: Mapping[str, str]) -> Application:
+def build_application(
+    run: RunDirectory, storage: BaseStorage, studies: Mapping[str, str]
+) -> Application:
     """The dashboard of a run as a WSGI application; it changes nothing.
 
     Args:
@@ -77,7 +79,7 @@ def application(run: RunDirectory, storage: BaseStorage, studies: Mapping[str, s
 
 
 @contextlib.contextmanager
-def bound(app: Application, port: int) -> Iterator[Server]:
+def open_server(app: Application, port: int) -> Iterator[Server]:
     """A server of an application on this machine; ``serve_forever`` makes it answer.
 
     Args:
@@ -130,11 +132,11 @@ def _added(
 ) -> dict[str, Any]:
     """Artifacts and notes of trials, under the keys by which the dashboard looks for them."""
     found: dict[str, Any] = {}
-    artifacts = files.of_stage(stage, [trial.number for trial in trials])
+    artifacts = files.list_by_trial(stage, [trial.number for trial in trials])
     for trial in trials:
         number = trial._trial_id
         for artifact in artifacts[trial.number]:
-            found[f"dashboard:artifacts:{number}:{artifact.id}"] = artifact.told
+            found[f"dashboard:artifacts:{number}:{artifact.id}"] = artifact.to_json()
         record = record_trial(stage, trial, architectures)
         words = record.description
         origin = f"made from {words.lineage}" if words.lineage else ""

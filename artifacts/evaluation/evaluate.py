@@ -18,9 +18,9 @@ from artifacts.evaluation import openings
 from artifacts.evaluation.matched_pairs import evaluate_matched
 from artifacts.evaluation.request import ALL, TEST, Assessment, Request
 from artifacts.evaluation.robustness import CONDITIONS, robustness, score_conditions
-from artifacts.evaluation.scoring import rows_to_score, score_either, videos_of
+from artifacts.evaluation.scoring import join_videos, rows_to_score, score_either
+from artifacts.metrics.baselines import Orientation, compare_with_baseline, find_orientation
 from artifacts.metrics.scores_table import scores_csv
-from artifacts.metrics.untrained import Orientation, compared, orientation
 from artifacts.models.inference import score_clips
 from artifacts.models.saved import load_detector
 from artifacts.run_directory import RunDirectory, write_json
@@ -61,7 +61,7 @@ def assess(
     """
     request.check()
     model, certificate = load_detector(run, untrusted=request.untrusted)
-    tested = ModelFile.of(run.h5).sha256
+    tested = ModelFile.from_path(run.h5).sha256
     with Store(path) as store:
         rows = rows_to_score(store, certificate, request.split)
         mine = store.fingerprint == run.read_fingerprint()
@@ -107,7 +107,7 @@ class _Work:
             rows,
             split=request.split,
             threshold=threshold,
-            untrained=compared(scores, store, rows, directions, seed),
+            untrained=compare_with_baseline(scores, store, rows, directions, seed),
             seed=seed,
         )
         return Assessment(
@@ -146,10 +146,10 @@ class _Work:
             progress=partial(self.progress, "degraded clips"),
         )
         videos = {
-            name: videos_of(values, self.store, self.rows).probabilities
+            name: join_videos(values, self.store, self.rows).probabilities
             for name, values in degraded.items()
         }
-        clean = videos_of(scores, self.store, self.rows)
+        clean = join_videos(scores, self.store, self.rows)
         settings = self.certificate.threshold, CONDITIONS, self.certificate.seed
         grid = robustness(clean, videos, *settings)
         return self._header() | {
@@ -179,8 +179,8 @@ def _directions(
     found = None if own is None else _of_the_run(run, own)
     train = store.rows("train")
     if found is None and not np.isin(train, rows).any():
-        found = orientation(store, train, f"the training split of {store.path.name}")
-    return found or orientation(store, rows, "the very clips tested")
+        found = find_orientation(store, train, f"the training split of {store.path.name}")
+    return found or find_orientation(store, rows, "the very clips tested")
 
 
 def _of_the_run(run: RunDirectory, own: Path) -> Orientation | None:
@@ -188,7 +188,7 @@ def _of_the_run(run: RunDirectory, own: Path) -> Orientation | None:
         with Store(own) as made_on:
             if made_on.fingerprint == run.read_fingerprint():
                 clips = "the training split of the run's store"
-                return orientation(made_on, made_on.rows("train"), clips)
+                return find_orientation(made_on, made_on.rows("train"), clips)
     except UserError:
         pass
     return None

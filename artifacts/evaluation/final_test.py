@@ -11,9 +11,9 @@ import numpy.typing as npt
 from artifacts.certificate import ModelFile
 from artifacts.evaluation import openings
 from artifacts.evaluation.scoring import score_split
+from artifacts.metrics.baselines import compare_with_baseline, find_orientation
 from artifacts.metrics.metrics import Evaluation
 from artifacts.metrics.scores_table import read_scores, scores_csv
-from artifacts.metrics.untrained import compared, orientation
 from artifacts.models.inference import score_clips
 from artifacts.run_directory import RunDirectory, read_json, write_json, write_text
 from data_prep.errors import UserError
@@ -61,20 +61,22 @@ def open_test_split(
     if len(np.unique(store.labels[rows])) < 2:
         write_text(run.scores, scores_csv(store, scored))
         return None
-    of_model = ModelFile.of(run.h5).sha256
+    of_model = ModelFile.from_path(run.h5).sha256
     known = scores_on_record(run, store, of_model)
     if known is None:
         openings.record(run, openings.BY_RUN, {}, of_model)
         known = score_clips(model, store, rows)
     write_text(run.scores, scores_csv(store, scored | {TEST: (rows, known)}))
-    directions = orientation(store, store.rows("train"), "the training split of the run's store")
+    directions = find_orientation(
+        store, store.rows("train"), "the training split of the run's store"
+    )
     evaluation = score_split(
         known,
         store,
         rows,
         split=TEST,
         threshold=threshold,
-        untrained=compared(known, store, rows, directions, seed),
+        untrained=compare_with_baseline(known, store, rows, directions, seed),
         seed=seed,
     )
     of_what = {"model": of_model, "store_fingerprint": store.fingerprint}

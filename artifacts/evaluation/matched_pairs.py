@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from sklearn import metrics
 
-from artifacts.evaluation.matching import ClipReader, matched_pair, pairs_among
+from artifacts.evaluation.matching import ClipReader, match_pair, pairs_among
 from artifacts.evaluation.request import SHARPNESS
+from artifacts.metrics.baselines import Orientation, compare_scores
 from artifacts.metrics.per_video import video_names
 from artifacts.metrics.ranking import (
     AUC,
@@ -24,8 +25,7 @@ from artifacts.metrics.ranking import (
     Scores,
     compute_figures,
 )
-from artifacts.metrics.untrained import Orientation, compare
-from artifacts.models.inference import scores_of
+from artifacts.models.inference import score_arrays
 from data_prep.bootstrap import Interval
 from data_prep.errors import UserError
 from data_prep.store.store import Clip, Store
@@ -177,14 +177,14 @@ def _score_pairs(
     for start in range(0, len(pairs), _PAIRS_AT_ONCE):
         clips: list[Clip] = []
         for fake_row, real_row in pairs[start : start + _PAIRS_AT_ONCE]:
-            matched = matched_pair(read(fake_row), read(real_row))
+            matched = match_pair(read(fake_row), read(real_row))
             if matched is None:
                 left_out.append(str(store.keys[fake_row]))
                 continue
             clips += matched
             rows += [fake_row, real_row]
         if clips:
-            scores.append(scores_of(model, _arrays(clips), mirror=mirror))
+            scores.append(score_arrays(model, _arrays(clips), mirror=mirror))
             quantities += [dict(clip.shortcuts) for clip in clips]
         progress(min(start + _PAIRS_AT_ONCE, len(pairs)), len(pairs))
     return _Rows(
@@ -239,4 +239,4 @@ def _beside(
     }
     if directions is None or not scores:
         return None
-    return compare(found.scores, scores, directions, clips, seed).to_json()
+    return compare_scores(found.scores, scores, directions, clips, seed).to_json()

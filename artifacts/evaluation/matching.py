@@ -45,7 +45,7 @@ _FIRST, _LARGEST = 0.005, 0.5
 Frames = npt.NDArray[np.uint8]
 
 
-def blurred(frames: Frames, sigma: float) -> Frames:
+def blur(frames: Frames, sigma: float) -> Frames:
     """Every frame under a Gaussian of ``sigma`` pixels, at least 0; grey follows colour."""
     if sigma <= 0:
         return frames.copy()
@@ -60,7 +60,7 @@ def blurred(frames: Frames, sigma: float) -> Frames:
     return with_grey(np.rint(colour).clip(0, 255).astype(np.uint8))
 
 
-def equally_sharp(first: Frames, second: Frames) -> tuple[Frames, Frames]:
+def equalise_sharpness(first: Frames, second: Frames) -> tuple[Frames, Frames]:
     """Two clips of which the sharper is blurred to the sharpness of the other.
 
     One Gaussian for all frames of a clip, its deviation found by bisection. A clip that cannot be
@@ -83,13 +83,13 @@ def _blurred_to(frames: Frames, wanted: float) -> Frames:
     best, distance = frames, _apart(sharpness(frames), wanted)
     low, high = 0.0, _FIRST * frames.shape[1]
     largest = _LARGEST * frames.shape[1]
-    while sharpness(blurred(frames, high)) > wanted and high < largest:
+    while sharpness(blur(frames, high)) > wanted and high < largest:
         low, high = high, 2 * high
     for _ in range(_STEPS):
         if distance <= _CLOSE_ENOUGH:
             break
         middle = (low + high) / 2
-        trial = blurred(frames, middle)
+        trial = blur(frames, middle)
         found = sharpness(trial)
         if _apart(found, wanted) < distance:
             best, distance = trial, _apart(found, wanted)
@@ -144,9 +144,9 @@ def pairs_among(store: Store, rows: npt.NDArray[np.integer]) -> list[tuple[int, 
     return [(int(rows[fake]), int(rows[places[fake]])) for fake in fakes]
 
 
-def matched_pair(fake: Clip, real: Clip) -> tuple[Clip, Clip] | None:
+def match_pair(fake: Clip, real: Clip) -> tuple[Clip, Clip] | None:
     """Both made equally sharp, and measured anew; None where one is flat or nearly so."""
-    fake_frames, real_frames = equally_sharp(fake.frames, real.frames)
+    fake_frames, real_frames = equalise_sharpness(fake.frames, real.frames)
     if _apart(sharpness(fake_frames), sharpness(real_frames)) > TOLERANCE:
         return None
     return _with_frames(fake, fake_frames), _with_frames(real, real_frames)
@@ -155,7 +155,7 @@ def matched_pair(fake: Clip, real: Clip) -> tuple[Clip, Clip] | None:
 def _matched_clips(store: Store, pairs: list[tuple[int, int]]) -> Iterator[Clip]:
     read = ClipReader(store)
     for number, (fake_row, real_row) in enumerate(pairs):
-        matched = matched_pair(read(fake_row), read(real_row))
+        matched = match_pair(read(fake_row), read(real_row))
         if matched is None:
             raise UserError(
                 f"{store.keys[fake_row]} and {store.keys[real_row]} cannot be made equally sharp: "

@@ -13,7 +13,7 @@ from artifacts.evaluation import openings
 from artifacts.evaluation.openings import Opening
 from artifacts.metrics.metrics import Evaluation, evaluate
 from artifacts.metrics.per_video import video_names
-from artifacts.metrics.scores_table import lines_of, read_scores
+from artifacts.metrics.scores_table import read_lines, read_scores
 from artifacts.metrics.single_label import SingleLabel
 from artifacts.run_directory import RunDirectory, read_json
 from data_prep.errors import UserError
@@ -104,7 +104,7 @@ class Assessment:
         }
 
 
-def recorded(run: RunDirectory) -> Assessment | None:
+def read_assessment(run: RunDirectory) -> Assessment | None:
     """What the run wrote down of its test split; nothing is opened or scored.
 
     Figures that an earlier version did not have are computed from its scores.
@@ -124,13 +124,13 @@ def recorded(run: RunDirectory) -> Assessment | None:
         synthetic=certificate.synthetic,
         own_test=True,
         openings=tuple(openings.openings(run)),
-        matched=kept(run.matched, certificate),
-        robustness=kept(run.robustness, certificate),
+        matched=read_certified(run.matched, certificate),
+        robustness=read_certified(run.robustness, certificate),
         scores=_scores(run),
     )
 
 
-def kept(path: Path, certificate: Certificate) -> dict[str, Any] | None:
+def read_certified(path: Path, certificate: Certificate) -> dict[str, Any] | None:
     """What an evaluation left in a file of the run, if it is of the model as it is now."""
     try:
         found = read_json(path)
@@ -142,7 +142,7 @@ def kept(path: Path, certificate: Certificate) -> dict[str, Any] | None:
 
 def _scores(run: RunDirectory) -> str:
     try:
-        return lines_of(run.scores, TEST)
+        return read_lines(run.scores, TEST)
     except UserError:
         return ""
 

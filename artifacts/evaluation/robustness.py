@@ -18,10 +18,10 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from artifacts.metrics.bounds import settled
+from artifacts.metrics.bounds import apply_bounds
 from artifacts.metrics.measures import Measure
 from artifacts.metrics.per_video import ScoredClips
-from artifacts.models.inference import BATCH, read_inputs, scores_of
+from artifacts.models.inference import BATCH, read_inputs, score_arrays
 from data_prep.bootstrap import Interval, batch_intervals
 from data_prep.store.store import Store
 from data_prep.video import degradation as steps
@@ -127,7 +127,7 @@ class UnderCondition:
         return dataclasses.asdict(self)
 
 
-def degraded(frames: Frames, condition: Condition, key: str) -> Frames:
+def degrade(frames: Frames, condition: Condition, key: str) -> Frames:
     """Stored frames in a condition.
 
     Args:
@@ -172,13 +172,13 @@ def score_conditions(
             changed = dict(batch)
             changed["frames"] = np.stack(
                 [
-                    degraded(clip, condition, str(store.keys[row]))
+                    degrade(clip, condition, str(store.keys[row]))
                     for clip, row in zip(frames, chosen, strict=True)
                 ]
             )
             if "flow" in batch:
                 changed["flow"] = np.stack([flow_and_strain(clip) for clip in changed["frames"]])
-            found[condition.name].append(scores_of(model, changed, mirror=mirror))
+            found[condition.name].append(score_arrays(model, changed, mirror=mirror))
         progress(min(start + BATCH, len(rows)), len(rows))
     return {name: np.concatenate(parts).astype(np.float64) for name, parts in found.items()}
 
@@ -229,7 +229,7 @@ def _row(
     values = {figure: float(found[0]) for figure, found in figures(once).items()}
     drawn = batch_intervals(figures, videos.labels, videos.groups, seed)
     called = videos.probabilities >= threshold
-    intervals, bounds = settled(values, drawn, videos.labels, videos.groups, called)
+    intervals, bounds = apply_bounds(values, drawn, videos.labels, videos.groups, called)
     cells: dict[str, Any] = {}
     for figure in (*_FIGURES, _AUC_DROP):
         cells[figure] = values.get(figure)

@@ -7,10 +7,10 @@ import numpy.typing as npt
 
 from artifacts.certificate import Certificate
 from artifacts.evaluation.request import ALL
+from artifacts.metrics.baselines import BaselineComparison
 from artifacts.metrics.metrics import Evaluation, evaluate
-from artifacts.metrics.per_video import ScoredClips, of_videos, video_names
+from artifacts.metrics.per_video import ScoredClips, average_by_video, video_names
 from artifacts.metrics.single_label import SingleLabel, evaluate_single_label
-from artifacts.metrics.untrained import Compared
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
 from data_prep.store.store import Store
@@ -26,7 +26,7 @@ def score_split(
     *,
     split: str,
     threshold: float,
-    untrained: Compared | None = None,
+    untrained: BaselineComparison | None = None,
     seed: int = 0,
 ) -> Evaluation:
     """Evaluate the probabilities of these rows, of both labels, at a frozen threshold.
@@ -59,7 +59,7 @@ def score_either(
     *,
     split: str,
     threshold: float,
-    untrained: Compared | None = None,
+    untrained: BaselineComparison | None = None,
     seed: int = 0,
 ) -> Evaluation | SingleLabel:
     """The same as :func:`score_split`, and of one label alone what there is to say of it."""
@@ -74,7 +74,7 @@ def score_either(
             seed=seed,
         )
     return evaluate_single_label(
-        videos_of(probabilities, store, rows),
+        join_videos(probabilities, store, rows),
         clips=len(rows),
         split=split,
         threshold=threshold,
@@ -83,12 +83,12 @@ def score_either(
     )
 
 
-def videos_of(
+def join_videos(
     probabilities: npt.NDArray[np.float64], store: Store, rows: npt.NDArray[np.int64]
 ) -> ScoredClips:
-    """The videos of these rows with their scores, by :func:`of_videos`."""
+    """The videos of these rows with their scores, by :func:`average_by_video`."""
     names = video_names(store.keys[rows], store.paths[rows])
-    return of_videos(_clips_of(probabilities, store, rows), names)
+    return average_by_video(_clips_of(probabilities, store, rows), names)
 
 
 def _clips_of(

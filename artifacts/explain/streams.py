@@ -37,7 +37,7 @@ def members(model: keras.Model) -> list[tuple[keras.Model, float]]:
     return [(one, math.exp(offset)) for one, offset in zip(inner, offsets, strict=True)]
 
 
-def streams_of(model: keras.Model) -> list[str]:
+def stream_names(model: keras.Model) -> list[str]:
     """Names of the streams of a detector, or of all members of an ensemble, in their order."""
     found: dict[str, None] = {}
     for member, _ in members(model):
@@ -52,7 +52,7 @@ def projections(member: keras.Model) -> Iterator[tuple[str, keras.Layer]]:
             yield layer.name.removeprefix(_PROJECTION), layer
 
 
-def fusion_of(model: keras.Model) -> str:
+def fusion_kind(model: keras.Model) -> str:
     """Return the kind of fusion of a detector, which :class:`StreamWeights` needs.
 
     Of :data:`spaces.fusion.KINDS`, ``single`` where there is one stream or none, and ``several``
@@ -73,7 +73,7 @@ def _kind(member: keras.Model) -> str:
 
 def stream_weights(model: keras.Model, arrays: Arrays) -> Weights:
     """How much each stream counts in each clip: see :class:`StreamWeights`."""
-    return StreamWeights(model).of(arrays)
+    return StreamWeights(model).compute(arrays)
 
 
 class StreamWeights:
@@ -83,7 +83,7 @@ class StreamWeights:
     as a share of all mean gates. Concatenation has no weights; the logit is a sum of one term a
     stream, and this is the size of each as a share of all, whichever way it speaks. A single
     stream counts 1. An ensemble has the mean of its members, each with its weight. None of them
-    measures the loss without the stream: :mod:`artifacts.explain.stream_worth` does.
+    measures the loss without the stream: :mod:`artifacts.explain.stream_contributions` does.
 
     Args:
         model: a detector, or several as one (:mod:`artifacts.models.ensemble`).
@@ -94,7 +94,7 @@ class StreamWeights:
 
     def __init__(self, model: keras.Model) -> None:
         self._input = model.inputs[0].name
-        self._streams = streams_of(model)
+        self._streams = stream_names(model)
         self._members = [(_reader(member), share) for member, share in members(model)]
         joined = {name for (names, _), _ in self._members for name in names}
         if unknown := sorted(joined.difference(self._streams)):
@@ -103,7 +103,7 @@ class StreamWeights:
                 f"makes what it joins as {', '.join(unknown)}"
             )
 
-    def of(self, arrays: Arrays) -> Weights:
+    def compute(self, arrays: Arrays) -> Weights:
         """By stream float32 (n,), of all streams the sum 1; nothing where a model has no streams.
 
         Args:

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from artifacts.leaderboard.columns import Column, usual
+from artifacts.leaderboard.columns import Column, default_columns
 from artifacts.leaderboard.rows import FIELDS, Row
 from data_prep.errors import UserError
 
@@ -57,9 +57,9 @@ def to_table(rows: Sequence[Row], title: str, shown: Sequence[Column] | None = N
     Args:
         rows: Rows in their order.
         title: Heading of the table.
-        shown: Columns; by default those of :func:`artifacts.leaderboard.columns.usual`.
+        shown: Columns; by default those of :func:`artifacts.leaderboard.columns.default_columns`.
     """
-    shown = shown or usual(rows)
+    shown = shown or default_columns(rows)
     # A table may be narrower than its title.
     heading = Text(title, no_wrap=True, overflow="ignore")
     table = Table(title=heading, title_justify="left", box=box.SIMPLE_HEAD)
@@ -78,7 +78,7 @@ def to_table(rows: Sequence[Row], title: str, shown: Sequence[Column] | None = N
 
 def to_markdown(rows: Sequence[Row], shown: Sequence[Column] | None = None) -> str:
     """Return the rows as a Markdown table; see :func:`to_table`."""
-    shown = shown or usual(rows)
+    shown = shown or default_columns(rows)
     sides = {"left": ":--", "right": "--:"}
     lines = [
         [column.head for column in shown],

@@ -34,7 +34,7 @@ class Column:
     least: int = 0
 
 
-def columns(wanted: Sequence[str], rows: Sequence[Row] = ()) -> list[Column]:
+def choose_columns(wanted: Sequence[str], rows: Sequence[Row] = ()) -> list[Column]:
     """The columns of these names, in this order.
 
     Args:
@@ -52,7 +52,7 @@ def columns(wanted: Sequence[str], rows: Sequence[Row] = ()) -> list[Column]:
     return [COLUMNS[name] for name in wanted]
 
 
-def usual(rows: Sequence[Row]) -> list[Column]:
+def default_columns(rows: Sequence[Row]) -> list[Column]:
     """The columns that answer most questions and fit a terminal of 100 characters.
 
     Where ranks do not follow the AUC alone, one has the score that they follow; where a search had
@@ -74,15 +74,15 @@ def usual(rows: Sequence[Row]) -> list[Column]:
         names.append("latency_ms")
     if len(names) <= _ROOM:
         names.append("seconds")
-    return columns([*names, "what"])
+    return choose_columns([*names, "what"])
 
 
-def number(value: float | None, digits: int) -> str:
+def format_number(value: float | None, digits: int) -> str:
     """With so many decimals; nothing for ``None``."""
     return "" if value is None else f"{value:.{digits}f}"
 
 
-def counted(value: int | None) -> str:
+def format_count(value: int | None) -> str:
     """A count in at most four characters and a letter: 950, 12.3k, 3.4M."""
     if value is None:
         return ""
@@ -93,13 +93,13 @@ def counted(value: int | None) -> str:
     return str(value)
 
 
-def told_auc(row: Row) -> str:
+def format_auc(row: Row) -> str:
     """The AUC with its interval: ``0.912 [0.80, 0.98]``; of a GAN its KID."""
     auc, kid = row.record.validation.auc, row.record.gan.kid
     if auc is None:
         return "" if kid is None else f"KID {kid:.3f}"
     edges = None if row.standing is None else row.standing.interval
-    return number(auc, 3) + (f" [{edges[0]:.2f}, {edges[1]:.2f}]" if edges else "")
+    return format_number(auc, 3) + (f" [{edges[0]:.2f}, {edges[1]:.2f}]" if edges else "")
 
 
 def _rank(row: Row) -> str:
@@ -141,7 +141,7 @@ def _what(row: Row) -> str:
 
 
 def _field(name: str, digits: int) -> Callable[[Row], str]:
-    return lambda row: number(row.field(name), digits)
+    return lambda row: format_number(row.field(name), digits)
 
 
 def _text(name: str) -> Callable[[Row], str]:
@@ -158,7 +158,7 @@ _COLUMNS = (
     Column("trial", "trial", _trial, "left"),
     Column("state", "state", _state, "left"),
     Column("objective", "score", _field("objective", 3)),
-    Column("val_auc", "val AUC", told_auc, "left"),
+    Column("val_auc", "val AUC", format_auc, "left"),
     Column("val_eer", "EER", _field("val_eer", 3)),
     Column("val_log_loss", "log-loss", _field("val_log_loss", 3)),
     Column("val_pseudo_auc", "pseudo AUC", _field("val_pseudo_auc", 3)),
@@ -166,7 +166,7 @@ _COLUMNS = (
     Column("method_auc", "left out", _methods, "left", least=20),
     Column("kid", "KID", _field("kid", 3)),
     Column("detector_auc", "discriminator AUC", _field("detector_auc", 3)),
-    Column("params", "params", lambda row: counted(row.record.cost.params)),
+    Column("params", "params", lambda row: format_count(row.record.cost.params)),
     Column("file_mb", "MB", _field("file_mb", 2)),
     Column("latency_ms", "ms", _field("latency_ms", 1)),
     Column("peak_mb", "peak MB", _field("peak_mb", 0)),

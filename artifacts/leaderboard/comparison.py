@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from artifacts.leaderboard.load import Leaderboard, notes_on
+from artifacts.leaderboard.load import Leaderboard, compose_notes
 from artifacts.leaderboard.rows import Row, rank_rows
 from artifacts.leaderboard.validation_split import Scores
 from artifacts.run_directory import RunDirectory
@@ -55,5 +55,5 @@ def compare(boards: Mapping[str, Leaderboard]) -> Leaderboard:
     rows = rank_rows(rows, split, scores, by_auc=True)
     notes = [note for board in boards.values() if board.split is None for note in board.notes]
     if split is not None:
-        notes += notes_on(rows, split)
+        notes += compose_notes(rows, split)
     return Leaderboard(tuple(rows), tuple(dict.fromkeys(notes)), split, scores)

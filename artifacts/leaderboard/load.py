@@ -12,7 +12,7 @@ from artifacts.ensemble_record import read_ensembles
 from artifacts.leaderboard.rows import Row, rank_rows
 from artifacts.leaderboard.ties import FEWEST_PEOPLE, aucs, people
 from artifacts.leaderboard.trials import trial_rows
-from artifacts.leaderboard.validation_split import Scores, Untrained, ValidationSplit, read_scores
+from artifacts.leaderboard.validation_split import Baseline, Scores, ValidationSplit, read_scores
 from artifacts.records import BASELINE, Description, TrialRecord, ValidationFigures
 from artifacts.run_directory import RunDirectory, read_json
 from data_prep.errors import UserError
@@ -62,7 +62,7 @@ def load(run: RunDirectory, trials: Mapping[str, Iterable[FrozenTrial]]) -> Lead
         rows.append(Row(record))
         scores[record.name] = baseline.scores
     rows = rank_rows(rows, split, scores)
-    return Leaderboard(tuple(rows), tuple(notes_on(rows, split)), split, scores)
+    return Leaderboard(tuple(rows), tuple(compose_notes(rows, split)), split, scores)
 
 
 def _trial_scores(run: RunDirectory, rows: Sequence[Row], count: int) -> dict[str, Scores]:
@@ -77,9 +77,9 @@ def _trial_scores(run: RunDirectory, rows: Sequence[Row], count: int) -> dict[st
     return found
 
 
-def _best_baselines(split: ValidationSplit) -> list[tuple[TrialRecord, Untrained]]:
+def _best_baselines(split: ValidationSplit) -> list[tuple[TrialRecord, Baseline]]:
     """Return the baselines with the highest AUC on the validation clips, as records."""
-    found = [(float(aucs(one.scores[None], split.labels)[0]), one) for one in split.untrained]
+    found = [(float(aucs(one.scores[None], split.labels)[0]), one) for one in split.baselines]
     found.sort(key=lambda pair: (-pair[0], pair[1].quantity))
     rows = []
     for number, (auc, baseline) in enumerate(found[:SHOWN_BASELINES]):
@@ -109,7 +109,7 @@ def _latencies(run: RunDirectory) -> dict[str, float]:
     return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
-def notes_on(rows: Sequence[Row], split: ValidationSplit) -> list[str]:
+def compose_notes(rows: Sequence[Row], split: ValidationSplit) -> list[str]:
     """What the intervals rest on, and who is not told from the best."""
     fewest = people(split.labels, split.groups)
     if fewest < FEWEST_PEOPLE:

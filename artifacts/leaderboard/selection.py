@@ -114,7 +114,7 @@ def check_field(name: str) -> None:
         raise UserError(f"no field {name}; rows have {', '.join(FIELDS)}")
 
 
-def selected(
+def select_rows(
     rows: Sequence[Row],
     conditions: Sequence[Condition] = (),
     sort: str = "",

@@ -13,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from artifacts.metrics.bounds import settled
+from artifacts.metrics.bounds import apply_bounds
 from data_prep.bootstrap import Interval, group_intervals
 
 FEWEST_PEOPLE = 5
@@ -113,7 +113,7 @@ def _settled(
     auc: float, interval: Interval, labels: Labels, groups: npt.NDArray[np.str_]
 ) -> Interval:
     called = np.zeros(len(labels), bool)
-    return settled({"auc": auc}, {"auc": interval}, labels, groups, called)[0]["auc"]
+    return apply_bounds({"auc": auc}, {"auc": interval}, labels, groups, called)[0]["auc"]
 
 
 def _behind(name: str) -> str:

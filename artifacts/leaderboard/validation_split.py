@@ -34,7 +34,7 @@ _DAMAGE = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Untrained:
+class Baseline:
     """A quantity of :data:`data_prep.preparation.shortcuts.QUANTITIES` as a score.
 
     Attributes:
@@ -60,10 +60,10 @@ class ValidationSplit:
 
     labels: npt.NDArray[np.uint8]
     groups: npt.NDArray[np.str_]
-    untrained: tuple[Untrained, ...]
+    baselines: tuple[Baseline, ...]
 
     @staticmethod
-    def of(store: Store) -> ValidationSplit:
+    def from_store(store: Store) -> ValidationSplit:
         """Read it from an open store, which has both labels in training and validation."""
         train, val = store.rows("train"), store.rows("val")
         untrained = []
@@ -71,7 +71,7 @@ class ValidationSplit:
             if np.ptp(values[train]) == 0 and np.ptp(values[val]) == 0:
                 continue
             higher = bool(aucs(values[None, train], store.labels[train])[0] >= 0.5)
-            untrained.append(Untrained(name, higher, values[val] if higher else -values[val]))
+            untrained.append(Baseline(name, higher, values[val] if higher else -values[val]))
         return ValidationSplit(store.labels[val], store.groups[val], tuple(untrained))
 
     def write(self, run: RunDirectory) -> None:
@@ -81,9 +81,9 @@ class ValidationSplit:
                 temporary,
                 label=self.labels,
                 group=self.groups.astype(np.str_),
-                quantity=np.array([one.quantity for one in self.untrained], np.str_),
-                higher_is_fake=np.array([one.higher_is_fake for one in self.untrained], bool),
-                score=np.array([one.scores for one in self.untrained]).reshape(
+                quantity=np.array([one.quantity for one in self.baselines], np.str_),
+                higher_is_fake=np.array([one.higher_is_fake for one in self.baselines], bool),
+                score=np.array([one.scores for one in self.baselines]).reshape(
                     -1, len(self.labels)
                 ),
             )
@@ -99,7 +99,7 @@ class ValidationSplit:
             with np.load(run.validation, allow_pickle=False) as held:
                 return ValidationSplit._checked(dict(held))
         except _DAMAGE:
-            return ValidationSplit._of_store_of(run)
+            return ValidationSplit._from_store_of_run(run)
 
     @staticmethod
     def _checked(held: Mapping[str, npt.NDArray[Any]]) -> ValidationSplit:
@@ -111,16 +111,16 @@ class ValidationSplit:
         if set(labels.tolist()) != {0, 1} or not np.isfinite(scores).all():
             raise ValueError("its values are none that a run writes")
         rows = zip(names, higher, scores, strict=True)
-        untrained = tuple(Untrained(str(name), bool(up), row) for name, up, row in rows)
+        untrained = tuple(Baseline(str(name), bool(up), row) for name, up, row in rows)
         return ValidationSplit(labels.astype(np.uint8), groups.astype(np.str_), untrained)
 
     @staticmethod
-    def _of_store_of(run: RunDirectory) -> ValidationSplit:
+    def _from_store_of_run(run: RunDirectory) -> ValidationSplit:
         with Store(_store_of(run)) as store:
             if store.fingerprint != run.read_fingerprint():
                 raise UserError(f"{store.path} is no longer the store {run.root} was made on")
             try:
-                return ValidationSplit.of(store)
+                return ValidationSplit.from_store(store)
             except ValueError as error:
                 raise UserError(f"{store.path}: {error}") from None
 

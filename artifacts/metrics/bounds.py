@@ -20,7 +20,7 @@ _TAIL = (1 - CONFIDENCE) / 2
 _NEAR = 1e-9
 
 
-def settled(
+def apply_bounds(
     values: Mapping[str, float],
     intervals: Mapping[str, Interval],
     labels: npt.NDArray[np.integer],
@@ -47,7 +47,7 @@ def settled(
     bounds: dict[str, int] = {}
     people = _independent(labels, groups, called)
     for name, interval in intervals.items():
-        bound = widened(interval, values[name], people.get(name, 0))
+        bound = widen_interval(interval, values[name], people.get(name, 0))
         if bound is interval:
             continue
         if bound is not None:
@@ -59,7 +59,7 @@ def settled(
     return found, bounds
 
 
-def widened(interval: Interval, value: float, people: int) -> Interval:
+def widen_interval(interval: Interval, value: float, people: int) -> Interval:
     """An interval as it is, but where it has no width the exact bound of a share, or None.
 
     Args:

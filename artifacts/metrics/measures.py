@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from artifacts.metrics.bounds import settled
+from artifacts.metrics.bounds import apply_bounds
 from data_prep.bootstrap import Interval, batch_intervals
 
 Labels: TypeAlias = "npt.NDArray[np.integer]"
@@ -34,7 +34,7 @@ class Measured:
     bounds: dict[str, int]
 
 
-def measured(
+def compute_measures(
     labels: Labels,
     probabilities: Scores,
     groups: npt.NDArray[np.str_],
@@ -57,11 +57,11 @@ def measured(
         # Noise adds to this error, and draws have more of it than the clips themselves.
         low, high = drawn["ece"] or (0.0, 0.0)
         drawn["ece"] = min(low, values["ece"]), max(high, values["ece"])
-    intervals, bounds = settled(values, drawn, labels, groups, probabilities >= threshold)
+    intervals, bounds = apply_bounds(values, drawn, labels, groups, probabilities >= threshold)
     return Measured(values, intervals, bounds)
 
 
-def bins_of(count: int) -> int:
+def bin_count(count: int) -> int:
     """How many bins the calibration error of so many clips has: at most 15, ten clips in each."""
     return min(MOST_BINS, max(1, count // FEWEST_IN_A_BIN))
 
@@ -117,7 +117,7 @@ class Measure:
             axis=1,
         )
         # Equal scores lie in one bin, that of the first of them.
-        bins = np.searchsorted(-ranked, -ranked) * bins_of(len(labels)) // len(labels)
+        bins = np.searchsorted(-ranked, -ranked) * bin_count(len(labels)) // len(labels)
         self._bin_starts = np.flatnonzero(np.diff(bins, prepend=-1))
 
     def __call__(self, weights: npt.NDArray[np.integer]) -> dict[str, Scores]:

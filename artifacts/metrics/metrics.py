@@ -10,9 +10,9 @@ import numpy.typing as npt
 from sklearn import metrics
 from sklearn.linear_model import LogisticRegression
 
-from artifacts.metrics.measures import Labels, Measured, Scores, bins_of, measured
-from artifacts.metrics.parts import by_kind, by_method
-from artifacts.metrics.per_video import ScoredClips, of_videos
+from artifacts.metrics.measures import Labels, Measured, Scores, bin_count, compute_measures
+from artifacts.metrics.parts import measure_kinds, measure_methods
+from artifacts.metrics.per_video import ScoredClips, average_by_video
 from data_prep.audit.separation import FEWEST_PEOPLE
 from data_prep.bootstrap import Interval
 
@@ -49,7 +49,7 @@ class Evaluation:
         bounds: metrics whose interval is an exact bound, as no draw of people differs from
             another, with the number of independent people it speaks of.
         untrained: the best score without training on the same clips, and how far the detector is
-            ahead; see :mod:`artifacts.metrics.untrained`.
+            ahead; see :mod:`artifacts.metrics.baselines`.
         notes: what a reader of the figures must know.
     """
 
@@ -113,11 +113,11 @@ def evaluate(
         untrained: Comparison with the best baseline, for the record.
         seed: Seed of the bootstrap.
     """
-    scored = clips if videos is None else of_videos(clips, videos)
-    found = measured(scored.labels, scored.probabilities, scored.groups, threshold, seed)
+    scored = clips if videos is None else average_by_video(clips, videos)
+    found = compute_measures(scored.labels, scored.probabilities, scored.groups, threshold, seed)
     per_clip = None
     if len(scored.labels) < len(clips.labels):
-        alone = measured(clips.labels, clips.probabilities, clips.groups, threshold, seed)
+        alone = compute_measures(clips.labels, clips.probabilities, clips.groups, threshold, seed)
         per_clip = dataclasses.asdict(alone)
     real = scored.labels == 0
     return Evaluation(
@@ -132,11 +132,11 @@ def evaluate(
         threshold=threshold,
         auc_ci=found.intervals["auc"],
         intervals=found.intervals,
-        by_method=by_method(scored, threshold, found, seed),
-        ece_bins=bins_of(len(real)),
+        by_method=measure_methods(scored, threshold, found, seed),
+        ece_bins=bin_count(len(real)),
         clips=len(clips.labels),
-        by_quality=by_kind(scored, "quality", threshold, seed),
-        by_codec=by_kind(scored, "codec", threshold, seed),
+        by_quality=measure_kinds(scored, "quality", threshold, seed),
+        by_codec=measure_kinds(scored, "codec", threshold, seed),
         per_clip=per_clip,
         bounds=found.bounds,
         untrained=untrained,

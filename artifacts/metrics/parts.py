@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from artifacts.metrics.measures import Measured, measured
+from artifacts.metrics.measures import Measured, compute_measures
 from artifacts.metrics.per_video import ScoredClips
 
 _OF_A_METHOD = ("auc", "recall")
 _OF_A_KIND = ("auc", "recall", "false_alarm_rate")
 
 
-def by_method(
+def measure_methods(
     scored: ScoredClips, threshold: float, whole: Measured, seed: int = 0
 ) -> dict[str, dict[str, Any]]:
     """Of each method of the fakes: videos, AUC against all reals, recall, intervals, and bounds.
@@ -29,12 +29,12 @@ def by_method(
     for method in sorted(set(scored.methods[fake].tolist())):
         ours = (scored.methods == method) & fake
         chosen = ours | ~fake
-        figures = whole if chosen.all() else _figures(scored.only(chosen), threshold, seed)
+        figures = whole if chosen.all() else _figures(scored.select(chosen), threshold, seed)
         found[method] = {"videos": int(ours.sum())} | _named(figures, _OF_A_METHOD)
     return found
 
 
-def by_kind(
+def measure_kinds(
     scored: ScoredClips, kind: str, threshold: float, seed: int = 0
 ) -> dict[str, dict[str, Any]]:
     """Of each quality, codec or what else is known: counts and figures.
@@ -55,7 +55,7 @@ def by_kind(
         return {}
     found = {}
     for value in np.unique(values).tolist():
-        chosen = scored.only(values == value)
+        chosen = scored.select(values == value)
         figures = _figures(chosen, threshold, seed)
         fakes = int((chosen.labels == 1).sum())
         counts = {"videos": len(chosen.labels), "reals": len(chosen.labels) - fakes}
@@ -64,7 +64,7 @@ def by_kind(
 
 
 def _figures(scored: ScoredClips, threshold: float, seed: int) -> Measured:
-    return measured(scored.labels, scored.probabilities, scored.groups, threshold, seed)
+    return compute_measures(scored.labels, scored.probabilities, scored.groups, threshold, seed)
 
 
 def _named(figures: Measured, names: tuple[str, ...]) -> dict[str, Any]:

@@ -35,7 +35,7 @@ class ScoredClips:
     coverage: npt.NDArray[np.float64]
     kinds: Mapping[str, npt.NDArray[np.str_]] = dataclasses.field(default_factory=dict)
 
-    def only(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.integer]) -> ScoredClips:
+    def select(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.integer]) -> ScoredClips:
         """Some of them."""
         return ScoredClips(
             self.labels[rows],
@@ -66,7 +66,7 @@ def video_names(
     return np.array(names, np.str_)
 
 
-def of_videos(clips: ScoredClips, videos: npt.NDArray[np.str_]) -> ScoredClips:
+def average_by_video(clips: ScoredClips, videos: npt.NDArray[np.str_]) -> ScoredClips:
     """One score a video: the mean logit of its clips; coverage is their mean.
 
     A video of one clip keeps that clip's score to the last bit.
@@ -78,7 +78,7 @@ def of_videos(clips: ScoredClips, videos: npt.NDArray[np.str_]) -> ScoredClips:
     _, first, video, counts = np.unique(
         videos, return_index=True, return_inverse=True, return_counts=True
     )
-    kept = clips.only(first)
+    kept = clips.select(first)
     scores, coverage = kept.probabilities.copy(), kept.coverage.copy()
     for at in np.flatnonzero(counts > 1):
         rows = video == at
@@ -86,4 +86,4 @@ def of_videos(clips: ScoredClips, videos: npt.NDArray[np.str_]) -> ScoredClips:
         coverage[at] = clips.coverage[rows].mean()
     joined = dataclasses.replace(kept, probabilities=scores, coverage=coverage)
     in_order: npt.NDArray[np.int64] = np.argsort(first)
-    return joined.only(in_order)
+    return joined.select(in_order)

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from artifacts.metrics.bounds import independent_pairs, widened
+from artifacts.metrics.bounds import independent_pairs, widen_interval
 from data_prep.audit.separation import FEWEST_PEOPLE
 from data_prep.bootstrap import Interval, group_intervals
 
@@ -141,11 +141,11 @@ def compute_figures(
         # People without a pair are not drawn.
         rivals = None if theirs is None else theirs[:, paired]
         chosen = ours[:, paired]
-        found |= _compared(_Pairs, PAIRS, PAIRS_AHEAD, chosen, rivals, known.only(paired), drawn)
+        found |= _compared(_Pairs, PAIRS, PAIRS_AHEAD, chosen, rivals, known.select(paired), drawn)
     methods = clips.methods
     for method in [] if methods is None else np.unique(methods[labels == 1]).tolist():
         rows = (labels == 0) | ((methods == method) & (labels == 1))
-        of_method = _compared(_Auc, AUC, AUC_AHEAD, ours[:, rows], None, known.only(rows), drawn)
+        of_method = _compared(_Auc, AUC, AUC_AHEAD, ours[:, rows], None, known.select(rows), drawn)
         found[f"auc of {method}"] = of_method[AUC]
     return found
 
@@ -174,7 +174,7 @@ class _Clips:
         inside[self.sources[inside]] = True
         return inside
 
-    def only(self, rows: npt.NDArray[np.bool_]) -> _Clips:
+    def select(self, rows: npt.NDArray[np.bool_]) -> _Clips:
         """Some of the clips."""
         places = np.cumsum(rows) - 1
         kept = (self.sources >= 0) & rows[self.sources]
@@ -285,7 +285,7 @@ def _compared(
         intervals = group_intervals(drawn, clips.labels, clips.groups, seed)
     behind = {name: clips.independent(name)}
     return {
-        key: Figure(value, widened(intervals[key], value, behind.get(key, 0)))
+        key: Figure(value, widen_interval(intervals[key], value, behind.get(key, 0)))
         for key, value in point.items()
     }
 

@@ -80,7 +80,7 @@ def read_scores(path: Path, split: str) -> tuple[npt.NDArray[np.str_], ScoredCli
     )
 
 
-def lines_of(path: Path, split: str) -> str:
+def read_lines(path: Path, split: str) -> str:
     """The table with the clips of one split alone, CSV.
 
     Raises:

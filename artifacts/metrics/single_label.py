@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from artifacts.metrics.measures import measured
-from artifacts.metrics.parts import by_kind, by_method
+from artifacts.metrics.measures import compute_measures
+from artifacts.metrics.parts import measure_kinds, measure_methods
 from artifacts.metrics.per_video import ScoredClips
 from data_prep.bootstrap import Interval
 
@@ -74,7 +74,7 @@ def evaluate_single_label(
         quarantined: videos that could not be scored.
         seed: of the bootstrap.
     """
-    found = measured(scored.labels, scored.probabilities, scored.groups, threshold, seed)
+    found = compute_measures(scored.labels, scored.probabilities, scored.groups, threshold, seed)
     fakes = int((scored.labels == 1).sum())
     label, lacking = ("fake", "real") if fakes else ("real", "fake")
     # Of one label, accuracy is the recall or what the false alarms leave.
@@ -94,9 +94,9 @@ def evaluate_single_label(
         brier=found.values["brier"],
         intervals={name: found.intervals[name] for name in names if name in found.intervals},
         bounds={name: found.bounds[name] for name in names if name in found.bounds},
-        by_method=by_method(scored, threshold, found, seed),
-        by_quality=by_kind(scored, "quality", threshold, seed),
-        by_codec=by_kind(scored, "codec", threshold, seed),
+        by_method=measure_methods(scored, threshold, found, seed),
+        by_quality=measure_kinds(scored, "quality", threshold, seed),
+        by_codec=measure_kinds(scored, "codec", threshold, seed),
         notes=(
             f"all videos are {label}: without {lacking}s there is no AUC, and nothing else "
             "that compares the two",

@@ -79,7 +79,7 @@ def certify(
         judgement: Threshold, calibration and scores.
     """
     return Certificate(
-        files=ModelFiles(h5=ModelFile.of(run.h5), keras=ModelFile.of(run.keras)),
+        files=ModelFiles(h5=ModelFile.from_path(run.h5), keras=ModelFile.from_path(run.keras)),
         input=InputContract(shape=store.clip_shape),
         other_inputs=tuple(
             ModalityContract(name=tensor.name, shape=tensor.shape[1:])

@@ -13,7 +13,7 @@ from spaces.streams.names import FRAMES, MODALITIES
 _OUTPUT = "fake_probability"
 
 
-def merged(members: Mapping[str, keras.Model], weights: Sequence[float]) -> keras.Model:
+def merge_models(members: Mapping[str, keras.Model], weights: Sequence[float]) -> keras.Model:
     """One model of stock layers on the inputs of all members: the weighted mean of probabilities.
 
     The mean is taken of probabilities and computed from logits, so that sure members lose no digit

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from artifacts.certificate import ModelFile
 from artifacts.models import runtimes
-from artifacts.models.formats import FLOAT32, Format, bytes_of, export_to, missing_packages
+from artifacts.models.formats import FLOAT32, Format, export_to, missing_packages, size_in_bytes
 from artifacts.models.inference import probabilities, read_inputs
 from data_prep.bootstrap import Interval, group_intervals
 from data_prep.store.store import Store
@@ -170,8 +170,8 @@ def _exported(
     row = dataclasses.replace(
         row,
         file=path.name,
-        bytes=bytes_of(path),
-        sha256="" if path.is_dir() else ModelFile.of(path).sha256,
+        bytes=size_in_bytes(path),
+        sha256="" if path.is_dir() else ModelFile.from_path(path).sha256,
     )
     try:
         answers, facts = run_alone(wanted.name, path, paths)

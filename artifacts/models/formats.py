@@ -59,7 +59,7 @@ FORMATS = {
 }
 
 
-def chosen(names: tuple[str, ...]) -> list[Format]:
+def select_formats(names: tuple[str, ...]) -> list[Format]:
     """The formats of these names in their own order; ``all`` is every one.
 
     Raises:
@@ -104,7 +104,7 @@ def export_to(model: keras.Model, wanted: Format, precision: str, folder: Path) 
     return path
 
 
-def bytes_of(path: Path) -> int:
+def size_in_bytes(path: Path) -> int:
     """The size of an exported model, with all its files."""
     if path.is_dir():
         return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())

@@ -37,12 +37,12 @@ def score_clips(
     parts = []
     for start in range(0, len(rows), BATCH):
         batch = read_inputs(model, store, rows[start : start + BATCH])
-        parts.append(scores_of(model, batch, mirror=mirror))
+        parts.append(score_arrays(model, batch, mirror=mirror))
         progress(min(start + BATCH, len(rows)), len(rows))
     return np.concatenate(parts).astype(np.float64)
 
 
-def scores_of(
+def score_arrays(
     model: keras.Model, arrays: Mapping[str, npt.NDArray[Any]], *, mirror: bool = False
 ) -> npt.NDArray[np.floating]:
     """Fake probability of a batch of clips, (n,).

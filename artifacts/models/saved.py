@@ -61,7 +61,7 @@ def plain_copy(model: keras.Model) -> keras.Model:
     return copy
 
 
-def as_used(model: keras.Model) -> keras.Model:
+def inference_copy(model: keras.Model) -> keras.Model:
     """The model itself where it is plain and was not compiled, a plain copy where it is not."""
     config = model.get_config()
     return plain_copy(model) if model.compiled or _plain(config) != config else model
@@ -137,7 +137,7 @@ def load_detector(run: RunDirectory, *, untrusted: bool = False) -> tuple[keras.
     expected = certificate.files.h5.sha256
     if not run.h5.is_file():
         raise UserError(f"{run.h5} is missing; run again to export it")
-    found = expected if untrusted else ModelFile.of(run.h5).sha256
+    found = expected if untrusted else ModelFile.from_path(run.h5).sha256
     if found != expected:
         raise UserError(
             f"{run.h5} is not the file its certificate describes (SHA-256 {found[:12]}, "

@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 from av.video.reformatter import ColorRange, Colorspace
 
-from artifacts.prediction.answers import Judged, NoVerdict
 from artifacts.prediction.overlay import FacePath, Overlay
 from artifacts.prediction.sound import Sound
 from artifacts.prediction.sources import MARK
 from artifacts.prediction.timeline import running
+from artifacts.prediction.verdict import Judged, NoVerdict
 from artifacts.prediction.video_frames import Watched
 from artifacts.run_directory import replacing
 from data_prep.errors import DfsearchError, UserError, VideoError
@@ -90,7 +90,7 @@ class _SoundError(DfsearchError):
 def _paths(judged: Judged, watched: Watched, decide: Callable[[float], str]) -> list[FacePath]:
     numbers = {number: face for face, number in judged.numbers.items()}
     return [
-        FacePath.of(
+        FacePath.from_face(
             verdict,
             running(verdict.timeline, decide),
             [clip for clip in watched.clips if clip.face == numbers[verdict.number]],

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from artifacts.prediction.answers import FaceVerdict, Verdict
 from artifacts.prediction.timeline import Moment
-from artifacts.prediction.verdicts import FAKE_VERDICT, REAL_VERDICT, UNDECIDED
+from artifacts.prediction.undecided_band import FAKE_VERDICT, REAL_VERDICT, UNDECIDED
+from artifacts.prediction.verdict import FaceVerdict, Verdict
 from artifacts.prediction.video_frames import FaceClip
 from data_prep.faces.crops import TEMPLATE, side_of, similarity
 from data_prep.preparation.clip import Preparation
@@ -52,7 +52,7 @@ class FacePath:
     heat: tuple[Picture, ...]
 
     @classmethod
-    def of(
+    def from_face(
         cls, verdict: FaceVerdict, scores: Sequence[Moment], clips: Sequence[FaceClip]
     ) -> FacePath:
         """The path of a face through its clips; sliding ones come first where both saw it."""

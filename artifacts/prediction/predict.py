@@ -12,11 +12,11 @@ import numpy as np
 
 from artifacts.metrics.averaging import average
 from artifacts.models.saved import load_detector
-from artifacts.prediction.answers import FaceVerdict, Judged, NoVerdict, Verdict
+from artifacts.prediction.clip_windows import choose_pace
 from artifacts.prediction.frame_order import is_blind_to_order
-from artifacts.prediction.sliding import pace_of
 from artifacts.prediction.timeline import Moment, fake_segments, running, spans
-from artifacts.prediction.verdicts import ERROR_RATE, FAKE_VERDICT, REAL_VERDICT, read_band
+from artifacts.prediction.undecided_band import ERROR_RATE, FAKE_VERDICT, REAL_VERDICT, read_band
+from artifacts.prediction.verdict import FaceVerdict, Judged, NoVerdict, Verdict
 from artifacts.prediction.video_frames import FaceClip, Look, Watched, Watcher
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError, VideoError
@@ -37,13 +37,13 @@ class Predictor:
 
     A video no longer than those trained on is judged by the very clip that a store would hold of
     it; a longer one by several, whose logits are averaged. Shorter clips that slide over it give
-    the timeline of each face. See :mod:`artifacts.prediction.sliding`.
+    the timeline of each face. See :mod:`artifacts.prediction.clip_windows`.
 
     Args:
         run: a finished run.
         windows: clips dealt out to every stretch of a video, each over the whole of it; 1 for the
             one that a store would hold.
-        error_rate: of verdicts; see :func:`artifacts.prediction.verdicts.band_of`.
+        error_rate: of verdicts; see :func:`artifacts.prediction.undecided_band.fit_band`.
         detector_model: model file of the face detector, where it is no longer where it was when
             the store was prepared.
         looking: Compute heat maps as well, for annotation.
@@ -81,7 +81,7 @@ class Predictor:
         preparation = dataclasses.replace(preparation, **changes)
         self._threshold = certificate.threshold
         any_order = is_blind_to_order(model)
-        pace = pace_of(
+        pace = choose_pace(
             preparation.frames,
             certificate.trained_on or TRAINED_ON,
             by_frames_alone=any_order,
@@ -116,7 +116,7 @@ class Predictor:
         if not path.exists():
             return Judged(NoVerdict(name, "there is no such file"))
         try:
-            watched = self.watcher.watch(path)
+            watched = self.watcher.read(path)
         except VideoError as error:
             return Judged(NoVerdict(name, str(error)))
         found = self._faces(watched)

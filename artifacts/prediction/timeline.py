@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from artifacts.metrics.averaging import average
-from artifacts.prediction.verdicts import FAKE_VERDICT
+from artifacts.prediction.undecided_band import FAKE_VERDICT
 
 
 @dataclasses.dataclass(frozen=True)

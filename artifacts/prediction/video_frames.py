@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from artifacts.models.inference import probabilities
-from artifacts.prediction.faces_seen import FacesSeen
-from artifacts.prediction.sliding import Clip, Gatherer, Pace
+from artifacts.prediction.clip_windows import Clip, Gatherer, Pace
+from artifacts.prediction.face_numbers import FacesSeen
 from data_prep.errors import VideoError
 from data_prep.faces.crops import side_of
 from data_prep.faces.detection import Detection, FaceDetector
@@ -125,7 +125,7 @@ class Watcher:
         """The least side of a face that is scored, in pixels of the video."""
         return self.preparation.size * _SMALLEST
 
-    def watch(self, path: Path) -> Watched:
+    def read(self, path: Path) -> Watched:
         """Watch a video or a picture.
 
         Raises:

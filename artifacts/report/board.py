@@ -61,14 +61,14 @@ def board_parts(rows: Sequence[BoardRow], notes: Sequence[str] = ()) -> list[Par
     ]
 
 
-def name_of(row: BoardRow) -> str:
+def row_name(row: BoardRow) -> str:
     """Such as ``training 3``, or ``untrained: sharpness``."""
     if row.is_baseline:
-        return f"{BASELINE}: {quantity_of(row)}"
+        return f"{BASELINE}: {baseline_name(row)}"
     return f"{row.stage} {row.record.trial}"
 
 
-def quantity_of(row: BoardRow) -> str:
+def baseline_name(row: BoardRow) -> str:
     """Which quantity an untrained row is."""
     return str(row.record.hyperparameters.get("quantity", row.record.trial)).replace("_", " ")
 
@@ -102,7 +102,7 @@ def _what(row: BoardRow) -> Cell:
 
 _SCORE = "score"
 _COLUMNS: tuple[tuple[Column, Callable[[BoardRow], Cell]], ...] = (
-    (Column("trial", number=False), lambda row: Cell(name_of(row))),
+    (Column("trial", number=False), lambda row: Cell(row_name(row))),
     (Column("rank"), lambda row: count(row.rank)),
     (Column("state", number=False), lambda row: Cell(row.record.state)),
     (Column(_SCORE), lambda row: number(row.field("objective"))),

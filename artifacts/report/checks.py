@@ -103,7 +103,7 @@ def untrained_part(found: Mapping[str, Any] | None) -> Part:
     """The best score without training on the clips that were tested.
 
     Args:
-        found: as :class:`artifacts.metrics.untrained.Compared` has it.
+        found: as :class:`artifacts.metrics.baselines.BaselineComparison` has it.
     """
     what = "Against no training"
     if found is None:

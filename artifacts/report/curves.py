@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from artifacts.metrics import scores_table
-from artifacts.metrics.per_video import ScoredClips, of_videos, video_names
+from artifacts.metrics.per_video import ScoredClips, average_by_video, video_names
 from data_prep.bootstrap import batch_intervals
 from data_prep.errors import UserError
 from data_prep.store.store import SPLITS
@@ -78,7 +78,7 @@ def read_scores(path: Path) -> dict[str, Scored]:
         except UserError as error:
             why = error
         else:
-            found[split] = Scored(keys, clips, of_videos(clips, video_names(keys)))
+            found[split] = Scored(keys, clips, average_by_video(clips, video_names(keys)))
     if not found:
         raise why
     return found

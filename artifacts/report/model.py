@@ -21,7 +21,7 @@ _STREAMS = "streams.json"
 
 
 @dataclasses.dataclass(frozen=True)
-class LookedAt:
+class Inspection:
     """What the model showed.
 
     Attributes:
@@ -33,14 +33,14 @@ class LookedAt:
     faces: tuple[Part, ...]
 
 
-def look(
+def inspect_model(
     run: RunDirectory,
     certificate: Certificate,
     store: Store | str,
     scores: Mapping[str, Scored] | str,
     *,
     faces: bool,
-) -> LookedAt:
+) -> Inspection:
     """Ask the model of a run; it is opened only where something is wanted of it.
 
     Args:
@@ -56,18 +56,18 @@ def look(
     missing = Missing("Sample clips", why)
     kept = _kept_streams(run, certificate)
     if isinstance(store, str):
-        return LookedAt(kept or store, (missing,))
+        return Inspection(kept or store, (missing,))
     if kept is not None and not rows:
-        return LookedAt(kept, (missing,))
+        return Inspection(kept, (missing,))
     try:
         found, shown = _ask(run, store, rows, wants_streams=kept is None)
     except UserError as error:
-        return LookedAt(kept or str(error), (Missing("Sample clips", why or str(error)),))
+        return Inspection(kept or str(error), (Missing("Sample clips", why or str(error)),))
     except (KeyError, ValueError) as error:
         # A model of an earlier version, or of another maker, need not have the parts looked for.
         told = f"the model cannot be taken apart: {error}"
-        return LookedAt(kept or told, (Missing("Sample clips", why or told),))
-    return LookedAt(kept or found, tuple(shown) or (missing,))
+        return Inspection(kept or told, (Missing("Sample clips", why or told),))
+    return Inspection(kept or found, tuple(shown) or (missing,))
 
 
 def _wanted(
@@ -78,7 +78,7 @@ def _wanted(
         return [], store
     if isinstance(scores, str):
         return [], scores
-    rows = telling(scores.get("val"), store, threshold)
+    rows = select_clear_clips(scores.get("val"), store, threshold)
     return rows, "" if rows else "no validation clip has both a score and a place in the store."
 
 
@@ -103,14 +103,14 @@ def _ask(
 
     quiet.import_tensorflow()
     from artifacts.explain.clips import explain_clips
-    from artifacts.explain.stream_worth import stream_worths
+    from artifacts.explain.stream_contributions import read_or_measure_contributions
     from artifacts.models.saved import load_detector
 
     model, _ = load_detector(run)
     streams: Mapping[str, Any] | str = ""
     if wants_streams:
         try:
-            streams = stream_worths(run, model, store).to_json()
+            streams = read_or_measure_contributions(run, model, store).to_json()
         except (UserError, ValueError) as error:
             streams = str(error)
     if not rows:
@@ -138,7 +138,7 @@ def _ask(
     return streams, parts
 
 
-def telling(scored: Scored | None, store: Store, threshold: float) -> list[int]:
+def select_clear_clips(scored: Scored | None, store: Store, threshold: float) -> list[int]:
     """Rows of clips to show: of each label the surest that are right, then the surest wrong.
 
     Args:

@@ -57,7 +57,7 @@ def search_parts(trials: Trials | str) -> list[Part]:
 
 
 def _stage_parts(stage: Stage, trials: Sequence[FrozenTrial]) -> list[Part]:
-    study = as_it_was(stage, trials)
+    study = history_parts(stage, trials)
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if not complete:
         return [Missing("History", "no trial of this stage is complete yet.")]
@@ -216,7 +216,7 @@ def _drawn(
     return Figure(caption, alternative, figure, height, size)
 
 
-def as_it_was(stage: Stage, trials: Sequence[FrozenTrial]) -> optuna.Study:
+def history_parts(stage: Stage, trials: Sequence[FrozenTrial]) -> optuna.Study:
     """A study in memory of the same trials, its hyperparameters under short names and as they were.
 
     What the search suggested as an index stands there as the number it meant, and what only this

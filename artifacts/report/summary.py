@@ -11,7 +11,7 @@ from typing import Any
 from artifacts.certificate import Certificate
 from artifacts.leaderboard.rows import Row
 from artifacts.metrics.metrics import Evaluation
-from artifacts.report.board import name_of, quantity_of
+from artifacts.report.board import baseline_name, row_name
 from artifacts.report.parts import (
     Code,
     Facts,
@@ -73,7 +73,7 @@ def _so_far(rows: Sequence[Row], best: Row | None) -> list[Part]:
     told = f"{complete} trials are complete so far."
     if best is not None and best.record.validation.auc is not None:
         told += (
-            f" The best is {name_of(best)} with a validation AUC of "
+            f" The best is {row_name(best)} with a validation AUC of "
             f"{interval_text(best.record.validation.auc, best.field('val_auc_ci'))}: "
             f"{best.record.description.what}."
         )
@@ -120,7 +120,7 @@ def _edges(judged: Evaluation) -> str:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Beside:
+class _BaselineCard:
     """The best score without training, and whether the model is above it.
 
     Attributes:
@@ -132,7 +132,9 @@ class _Beside:
     verdict: str
 
 
-def _beside(certificate: Certificate, judged: Evaluation, untrained: Row | None) -> _Beside | None:
+def _beside(
+    certificate: Certificate, judged: Evaluation, untrained: Row | None
+) -> _BaselineCard | None:
     """On the clips that were tested, where that was measured, else on validation."""
     if judged.untrained is not None:
         # Of a damaged certificate these may be anything.
@@ -141,21 +143,21 @@ def _beside(certificate: Certificate, judged: Evaluation, untrained: Row | None)
     auc = None if untrained is None else untrained.record.validation.auc
     if untrained is None or auc is None:
         return None
-    name, ours = quantity_of(untrained), certificate.validation.auc
+    name, ours = baseline_name(untrained), certificate.validation.auc
     word = f"{name}, AUC on validation; the model has {ours:.3f} there"
     tied = untrained.is_tied
-    return _Beside(
+    return _BaselineCard(
         (_WITHOUT, f"{auc:.3f}", word),
         _against(name, ours - auc, None if tied is None else not tied),
     )
 
 
-def _on_tested(found: Mapping[str, Any]) -> _Beside:
+def _on_tested(found: Mapping[str, Any]) -> _BaselineCard:
     name = str(found["name"]).replace("_", " ")
     ahead, edges = found["ahead"], found["ahead_ci"]
     word = f"{name}, on the same clips; margin of the model: {interval_text(ahead, edges)}"
     clearly = None if edges is None else edges[0] > 0
-    return _Beside((_WITHOUT, f"{found['auc']:.3f}", word), _against(name, ahead, clearly))
+    return _BaselineCard((_WITHOUT, f"{found['auc']:.3f}", word), _against(name, ahead, clearly))
 
 
 def _against(name: str, ahead: float, clearly: bool | None) -> str:
@@ -168,7 +170,7 @@ def _against(name: str, ahead: float, clearly: bool | None) -> str:
     return f"It is not significantly better than {name}, the best baseline without training."
 
 
-def _is_it_good(certificate: Certificate, judged: Evaluation, beside: _Beside | None) -> str:
+def _is_it_good(certificate: Certificate, judged: Evaluation, beside: _BaselineCard | None) -> str:
     """The verdict on the model in a few sentences."""
     told = []
     if certificate.synthetic:

@@ -30,7 +30,7 @@ def dashboard(
     Only this machine can reach the page, and nothing on it changes the run.
     """
     with reported():
-        from artifacts.dashboard.serving import HOST, application, bound
+        from artifacts.dashboard.serving import HOST, build_application, open_server
         from artifacts.run_directory import RunDirectory
         from search.studies.storage import StorageLocation
         from search.studies.study import (
@@ -44,8 +44,8 @@ def dashboard(
         names = {stage.name: location.study_name(stage) for stage in stages_with_study(location)}
         if not names:
             raise UserError(f"{run_dir} has no trials yet; open its dashboard when one has begun")
-        page = application(directory, location.open(), names)
-        with bound(page, port) as server:
+        page = build_application(directory, location.open(), names)
+        with open_server(page, port) as server:
             address = f"http://{HOST}:{server.server_port}/"
             print(f"{run_dir}: {address} (Ctrl-C ends it)", flush=True)
             if browser:

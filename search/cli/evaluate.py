@@ -85,10 +85,10 @@ def evaluate(
 
 def _assess(directory: RunDirectory, store: Path | None, request: Request) -> Assessment:
     from artifacts.certificate import Certificate
-    from artifacts.evaluation.request import recorded
+    from artifacts.evaluation.request import read_assessment
 
     Certificate.read(directory)
-    if store is None and request.is_plain and (found := recorded(directory)):
+    if store is None and request.is_plain and (found := read_assessment(directory)):
         return found
     from artifacts import quiet
 

@@ -50,11 +50,11 @@ def export(
         directory = RunDirectory(run_dir).open()
         quiet.import_tensorflow()
         from artifacts.models import export_run
-        from artifacts.models.formats import chosen
+        from artifacts.models.formats import select_formats
         from artifacts.models.saved import load_detector
         from search.cli.tables.export import print_exports
 
-        wanted = chosen(listed(formats))
+        wanted = select_formats(listed(formats))
         export_run.check_precisions(wanted, listed(precision))
         model, _ = load_detector(directory, untrusted=untrusted)
         clips = _clips(model, directory)

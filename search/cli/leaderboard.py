@@ -60,9 +60,9 @@ def leaderboard(
     """Show every trial, best first, beside scores without training; also of a run going on."""
     with reported():
         from artifacts.leaderboard import board
-        from artifacts.leaderboard import columns as headed
+        from artifacts.leaderboard.columns import choose_columns
         from artifacts.leaderboard.rows import FIELDS
-        from artifacts.leaderboard.selection import Condition, check_fields, selected
+        from artifacts.leaderboard.selection import Condition, check_fields, select_rows
 
         if as_json + as_csv + as_markdown > 1:
             raise UserError("choose one of --json, --csv and --markdown")
@@ -76,8 +76,8 @@ def leaderboard(
             if len(runs) > 1:
                 raise UserError("--trial shows one trial of one run; name one run")
             rows = [board.find_row(rows, trial)]
-        rows = selected(rows, wanted, sort, top, backwards=reverse)
-        shown = headed.columns(names, rows) if names and not for_programs else None
+        rows = select_rows(rows, wanted, sort, top, backwards=reverse)
+        shown = choose_columns(names, rows) if names and not for_programs else None
         title = ", ".join(map(str, run_dirs))
         if as_json:
             print_json(board.to_dicts(rows, fields))

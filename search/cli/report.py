@@ -39,7 +39,7 @@ def report(
     going on.
     """
     with reported():
-        from artifacts.report.writing import write_report
+        from artifacts.report.report import write_report
         from artifacts.run_directory import RunDirectory
 
         directory = RunDirectory(run_dir).open()

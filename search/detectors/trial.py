@@ -15,7 +15,7 @@ import optuna
 from artifacts import records
 from artifacts.histories import WITHOUT
 from artifacts.leaderboard.validation_split import write_scores
-from artifacts.models.saved import as_used
+from artifacts.models.saved import inference_copy
 from artifacts.run_directory import RunDirectory, replacing
 from artifacts.stages import Stage
 from data_prep.store.store import Store
@@ -140,7 +140,7 @@ class _DetectorTrial:
         trained = self._fit(model, kept=self._folder / _WHOLE, report=self._reporter(not found))
         path = self._trial.folder / MODEL_FILE
         with replacing(path) as temporary:
-            as_used(model).save(temporary)
+            inference_copy(model).save(temporary)
         write_scores(self._trial.folder, trained.probabilities)
         costs = self._costs(path)
         value = over_methods(config.objective, found) if found else trained.best.value

@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial
 from artifacts import records
 from artifacts.ensemble_record import STAGE, EnsembleRecord, Member
 from artifacts.leaderboard.validation_split import write_scores
-from artifacts.models.ensemble import merged
+from artifacts.models.ensemble import merge_models
 from artifacts.run_directory import RunDirectory
 from artifacts.stages import DETECTOR_STAGES, Stage
 from data_prep.store.store import Store
@@ -103,7 +103,7 @@ def _try(
         params = ours[0][1].user_attrs.get(records.PARAMS)
         return None, record.model_copy(update={"reason": reason, "params": params})
     models = {f"{stage}_{trial.number}": _load(run, (stage, trial)) for stage, trial in ours}
-    model = merged(models, list(chosen.values()))
+    model = merge_models(models, list(chosen.values()))
     beyond = _beyond(config, model, store)
     exported = not beyond and score.order < single.order
     reason = "exported"

@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial
 from artifacts import records
 from artifacts.certificate import Origin, Scored
 from artifacts.evaluation.final_test import open_test_split
-from artifacts.evaluation.scoring import score_split, videos_of
+from artifacts.evaluation.scoring import join_videos, score_split
 from artifacts.leaderboard.board import to_csv
 from artifacts.leaderboard.load import load
 from artifacts.metrics.metrics import best_threshold, calibrate
@@ -132,7 +132,7 @@ def threshold_of_videos(
         store: of these.
         rows: (n,), which.
     """
-    videos = videos_of(probabilities, store, rows)
+    videos = join_videos(probabilities, store, rows)
     return best_threshold(videos.labels, videos.probabilities)
 
 

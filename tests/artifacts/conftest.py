@@ -70,7 +70,7 @@ def _run_template(tmp_path_factory: pytest.TempPathFactory, detector: keras.Mode
     )
     score = Scored(auc=1.0, log_loss=0.2)
     Certificate(
-        files=ModelFiles(h5=ModelFile.of(run.h5), keras=ModelFile.of(run.keras)),
+        files=ModelFiles(h5=ModelFile.from_path(run.h5), keras=ModelFile.from_path(run.keras)),
         input=InputContract(shape=CLIP_SHAPE),
         params=detector.count_params(),
         threshold=THRESHOLD,
@@ -110,7 +110,7 @@ def certify() -> Callable[[RunDirectory], None]:
 
     def rewrite(run: RunDirectory) -> None:
         certificate = json.loads(run.certificate.read_text())
-        certificate["files"]["h5"] = ModelFile.of(run.h5).model_dump()
+        certificate["files"]["h5"] = ModelFile.from_path(run.h5).model_dump()
         write_json(run.certificate, certificate)
 
     return rewrite

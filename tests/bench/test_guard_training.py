@@ -14,8 +14,8 @@ import pytest
 import tensorflow as tf
 from keras.src.backend.tensorflow.trainer import TensorFlowTrainer
 
+from artifacts.prediction.clip_windows import choose_pace
 from artifacts.prediction.predict import TRAINED_ON
-from artifacts.prediction.sliding import pace_of
 from artifacts.prediction.video_frames import Watcher
 from artifacts.run_directory import RunDirectory
 from artifacts.stages import ARCHITECTURE
@@ -170,7 +170,7 @@ def watcher() -> Watcher:
     )
     preparation = Preparation(frames=8, size=32)
     model = build_detector(graph, fixed({}), 0)
-    pace = pace_of(8, TRAINED_ON, by_frames_alone=True)
+    pace = choose_pace(8, TRAINED_ON, by_frames_alone=True)
     return Watcher(model, preparation, make_detector(preparation), pace, any_order=True)
 
 
@@ -191,6 +191,6 @@ def test_a_prediction_decodes_a_video_once(
         return walked
 
     monkeypatch.setattr(decoding.Video, "walk", walk_counted)
-    seen = watcher.watch(path)
+    seen = watcher.read(path)
     assert seen.media.frames == 48
     assert decoded == [48]

@@ -164,15 +164,15 @@ def test_the_exported_model_is_drawn_beside_the_trial_it_comes_from(
 ) -> None:
     finished_run.picture.write_bytes(PNG + b"layers")
     files = RunArtifacts(finished_run)
-    found = files.of_stage("architecture", [0, 1])
+    found = files.list_by_trial("architecture", [0, 1])
     (picture,) = found[0]
     assert picture.name == "best_model.png"
     assert files.open_reader(picture.id).read() == PNG + b"layers"
     assert found[1] == []
-    assert files.of_stage("training", [0]) == {0: []}
+    assert files.list_by_trial("training", [0]) == {0: []}
     for damage in ("{}", "[]", '{"origin": {"stage": "architecture"}}', "none"):
         finished_run.certificate.write_text(damage)
-        assert files.of_stage("architecture", [0]) == {0: []}
+        assert files.list_by_trial("architecture", [0]) == {0: []}
     finished_run.picture.unlink()
     with pytest.raises(ArtifactNotFound):
         files.open_reader(picture.id)

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from artifacts.evaluation.matched_pairs import evaluate_matched
-from artifacts.evaluation.matching import ClipReader, matched_pair, pairs_among
+from artifacts.evaluation.matching import ClipReader, match_pair, pairs_among
+from artifacts.metrics.baselines import find_orientation
 from artifacts.metrics.ranking import RankedClips, compute_figures
-from artifacts.metrics.untrained import orientation
 from artifacts.models.inference import score_clips
 from data_prep.errors import UserError
 from data_prep.store.store import Clip, Store, write_store
@@ -30,10 +30,10 @@ def test_pairs_are_scored_as_equally_sharp_clips(
             rows,
             before,
             threshold=0.5,
-            directions=orientation(store, store.rows("train"), "train"),
+            directions=find_orientation(store, store.rows("train"), "train"),
         )
         read = ClipReader(store)
-        pairs = [matched_pair(read(fake), read(real)) for fake, real in pairs_among(store, rows)]
+        pairs = [match_pair(read(fake), read(real)) for fake, real in pairs_among(store, rows)]
         clips = [clip for pair in pairs for clip in pair or ()]
         scores = np.asarray(detector.predict_on_batch(np.stack([c.frames for c in clips])))[:, 0]
     assert found.pairs == 6

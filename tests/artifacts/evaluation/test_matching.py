@@ -13,8 +13,8 @@ import skimage.data
 from artifacts.evaluation.matching import (
     PIXEL_QUANTITIES,
     ClipReader,
-    blurred,
-    equally_sharp,
+    blur,
+    equalise_sharpness,
     write_matched,
 )
 from data_prep.errors import UserError
@@ -33,7 +33,7 @@ def portrait() -> npt.NDArray[np.uint8]:
 
 
 def frames_of(portrait: npt.NDArray[np.uint8], sigma: float) -> npt.NDArray[np.uint8]:
-    return blurred(portrait, sigma)
+    return blur(portrait, sigma)
 
 
 def test_sharpness_is_the_quantity_that_audits_measure(make_clip: MakeClip) -> None:
@@ -48,20 +48,20 @@ def test_the_sharper_of_two_clips_becomes_as_sharp_as_the_other(
     soft = frames_of(portrait, sigma)
     assert sharpness(portrait) > 1.05 * sharpness(soft)
     for first, second in ((portrait, soft), (soft, portrait)):
-        one, other = equally_sharp(first, second)
+        one, other = equalise_sharpness(first, second)
         assert sharpness(one) == pytest.approx(sharpness(other), rel=0.02)
         untouched = other if first is portrait else one
         np.testing.assert_array_equal(untouched, soft)
 
 
 def test_equally_sharp_clips_are_left_as_they_are(portrait: npt.NDArray[np.uint8]) -> None:
-    one, other = equally_sharp(portrait, portrait)
+    one, other = equalise_sharpness(portrait, portrait)
     np.testing.assert_array_equal(one, portrait)
     np.testing.assert_array_equal(other, portrait)
 
 
 def test_grey_follows_colour_under_a_blur(portrait: npt.NDArray[np.uint8]) -> None:
-    soft = blurred(portrait, 1.5)
+    soft = blur(portrait, 1.5)
     np.testing.assert_array_equal(soft, with_grey(soft[..., :3]))
 
 
@@ -73,7 +73,7 @@ def store(tmp_path: Path, make_clip: MakeClip) -> Store:
     for number, (person, sigma) in enumerate([("anna", 0.7), ("anna", 1.2), ("ben", 0.9)]):
         real = next(clip for clip in reals if clip.group == person)
         fake = make_clip(person, f"swap{number}", split="test", crop_source=real.key)
-        fakes.append(dataclasses.replace(fake, frames=blurred(real.frames, sigma)))
+        fakes.append(dataclasses.replace(fake, frames=blur(real.frames, sigma)))
     fakes.append(make_clip("carl", "swap", split="test", crop_source="set/real/c23/carl"))
     write_store(tmp_path / "store.h5", [*reals, *fakes], [], {"clip": {}})
     with Store(tmp_path / "store.h5") as opened:

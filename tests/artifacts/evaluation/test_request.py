@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from artifacts.certificate import Certificate
-from artifacts.evaluation.request import Request, kept, recorded
+from artifacts.evaluation.request import Request, read_assessment, read_certified
 from artifacts.run_directory import RunDirectory, write_json
 from data_prep.errors import UserError
 
@@ -37,18 +37,18 @@ def test_what_an_evaluation_left_counts_as_long_as_the_model_is_the_same(
 ) -> None:
     certificate = Certificate.read(finished_run)
     path = tmp_path / "matched.json"
-    assert kept(path, certificate) is None
+    assert read_certified(path, certificate) is None
     write_json(path, {"model": certificate.files.h5.sha256, "pairs": 3})
-    assert kept(path, certificate) == {"model": certificate.files.h5.sha256, "pairs": 3}
+    assert read_certified(path, certificate) == {"model": certificate.files.h5.sha256, "pairs": 3}
     for other in ({"model": "0" * 64}, {}, []):
         write_json(path, other)
-        assert kept(path, certificate) is None
+        assert read_certified(path, certificate) is None
     path.write_text("{")
-    assert kept(path, certificate) is None
+    assert read_certified(path, certificate) is None
 
 
 def test_a_run_answers_from_what_it_wrote_down(finished_run: RunDirectory) -> None:
-    found = recorded(finished_run)
+    found = read_assessment(finished_run)
     assert found is not None
     assert (found.own_test, found.synthetic) == (True, True)
     assert found.store == {"path": "store.h5", "fingerprint": "0"}

@@ -15,7 +15,7 @@ from artifacts.evaluation.robustness import (
     CONDITIONS,
     DARK,
     Condition,
-    degraded,
+    degrade,
     robustness,
     score_conditions,
 )
@@ -41,17 +41,17 @@ def test_a_degraded_clip_is_another_clip_of_the_same_face(
     portrait: npt.NDArray[np.uint8], condition: Condition
 ) -> None:
     before = portrait.copy()
-    found = degraded(portrait, condition, "key")
+    found = degrade(portrait, condition, "key")
     assert (portrait == before).all()
     assert (found.shape, found.dtype) == (portrait.shape, np.uint8)
     np.testing.assert_array_equal(found, with_grey(found[..., :3]))
-    np.testing.assert_array_equal(found, degraded(portrait, condition, "key"))
+    np.testing.assert_array_equal(found, degrade(portrait, condition, "key"))
     assert (found != portrait).mean() > 0.2
     assert np.corrcoef(found[..., 3].ravel(), portrait[..., 3].ravel())[0, 1] > 0.9
 
 
 def test_each_condition_takes_away_what_it_says(portrait: npt.NDArray[np.uint8]) -> None:
-    clips = {name: degraded(portrait, condition, "key") for name, condition in BY_NAME.items()}
+    clips = {name: degrade(portrait, condition, "key") for name, condition in BY_NAME.items()}
 
     def away(name: str) -> float:
         return float(np.abs(clips[name].astype(int) - portrait).mean())
@@ -65,7 +65,7 @@ def test_each_condition_takes_away_what_it_says(portrait: npt.NDArray[np.uint8])
 
 def test_noise_differs_from_clip_to_clip(portrait: npt.NDArray[np.uint8]) -> None:
     noise = BY_NAME["noise"]
-    assert (degraded(portrait, noise, "one") != degraded(portrait, noise, "other")).any()
+    assert (degrade(portrait, noise, "one") != degrade(portrait, noise, "other")).any()
 
 
 @pytest.mark.parametrize("condition", CONDITIONS, ids=lambda condition: condition.name)
@@ -73,7 +73,7 @@ def test_a_clip_of_an_odd_side_is_degraded_too(
     portrait: npt.NDArray[np.uint8], condition: Condition
 ) -> None:
     odd = np.ascontiguousarray(portrait[:1, :33, :33])
-    assert degraded(odd, condition, "key").shape == odd.shape
+    assert degrade(odd, condition, "key").shape == odd.shape
 
 
 def test_every_clip_is_scored_in_every_condition(
@@ -88,7 +88,7 @@ def test_every_clip_is_scored_in_every_condition(
         )
         clean = score_clips(detector, store, rows)
         frames = np.stack(
-            [degraded(store.read([row])[0], BY_NAME["dark"], store.keys[row]) for row in rows]
+            [degrade(store.read([row])[0], BY_NAME["dark"], store.keys[row]) for row in rows]
         )
     np.testing.assert_array_equal(found["unchanged"], clean)
     expected = np.asarray(detector.predict_on_batch(frames))[:, 0]
@@ -130,7 +130,7 @@ def test_the_grid_has_what_is_lost_of_the_same_videos() -> None:
 
 
 def test_of_reals_alone_the_grid_has_false_alarms() -> None:
-    clean = _videos([0.1, 0.9] * 8).only(np.arange(0, 16, 2))
+    clean = _videos([0.1, 0.9] * 8).select(np.arange(0, 16, 2))
     scored = {"unchanged": clean.probabilities + 0.5}
     grid = robustness(clean, scored, 0.5, (UNCHANGED,))
     assert [row.false_alarm_rate for row in grid] == [0, 1]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from artifacts.explain.heat import Explainer, heat_maps
-from artifacts.models.ensemble import merged
+from artifacts.models.ensemble import merge_models
 from artifacts.models.inference import probabilities
 from spaces.detector import detector_space
 from spaces.streams.gan import GanStreamBlock
@@ -170,7 +170,7 @@ def test_sound_has_no_place_in_the_picture(clips: Clips) -> None:
 def test_an_ensemble_shows_what_its_members_see(clips: Clips) -> None:
     first, second = detector("spatial", seed=1), detector("noise_residual", seed=2)
     maps = [Explainer(model).evidence(clips) for model in (first, second)]
-    both = Explainer(merged({"a": first, "b": second}, [0.7, 0.3]))
+    both = Explainer(merge_models({"a": first, "b": second}, [0.7, 0.3]))
     # Of the mean P of probabilities p by weights w: d logit P / d logit p = w p (1 - p) / P (1 - P)
     p = np.stack([probabilities(model, clips) for model in (first, second)])
     mean = np.average(p, axis=0, weights=[0.7, 0.3])

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pytest
 
 from artifacts.explain.heat import stream_weights
-from artifacts.explain.streams import members, streams_of
-from artifacts.models.ensemble import merged
+from artifacts.explain.streams import members, stream_names
+from artifacts.models.ensemble import merge_models
 from spaces.detector import detector_space
 
 CLIP_SHAPE = (4, 32, 32, 4)
@@ -80,8 +80,8 @@ def test_a_single_stream_counts_all(clips: dict[str, npt.NDArray[np.uint8]]) -> 
 
 def test_an_ensemble_has_the_mean_of_its_members(clips: dict[str, npt.NDArray[np.uint8]]) -> None:
     first, second = detector(*BOTH, seed=1), detector("spatial", seed=2)
-    both = merged({"a": first, "b": second}, [0.75, 0.25])
-    assert streams_of(both) == list(BOTH)
+    both = merge_models({"a": first, "b": second}, [0.75, 0.25])
+    assert stream_names(both) == list(BOTH)
     assert [share for _, share in members(both)] == pytest.approx([0.75, 0.25])
     found, of_first = stream_weights(both, clips), stream_weights(first, clips)
     np.testing.assert_allclose(found["noise_residual"], 0.75 * of_first["noise_residual"])

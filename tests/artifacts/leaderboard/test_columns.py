@@ -19,7 +19,7 @@ MakeRow = Callable[..., Row]
 def test_chosen_columns_are_shown_in_their_order_and_unknown_ones_refused(
     make_row: MakeRow,
 ) -> None:
-    chosen = columns.columns(["trial", "epochs", "lineage"])
+    chosen = columns.choose_columns(["trial", "epochs", "lineage"])
     row = make_row(epochs=3, epochs_asked=6, lineage="architecture/1", what="small")
     console = Console(file=io.StringIO(), width=80)
     console.print(leaderboard.to_table([row], "run", chosen))
@@ -27,7 +27,7 @@ def test_chosen_columns_are_shown_in_their_order_and_unknown_ones_refused(
     assert head.split() == ["trial", "epochs", "made", "from"]
     assert row.split() == ["architecture", "4", "3", "of", "6", "architecture/1"]
     with pytest.raises(UserError, match="no column speed; there are run, rank, trial"):
-        columns.columns(["trial", "speed"])
+        columns.choose_columns(["trial", "speed"])
 
 
 def test_every_column_has_words_for_every_row(rows: list[Row]) -> None:
@@ -37,10 +37,10 @@ def test_every_column_has_words_for_every_row(rows: list[Row]) -> None:
 
 
 def test_all_columns_are_those_that_have_something_to_say(rows: list[Row]) -> None:
-    names = [column.name for column in columns.columns(["all"], rows)]
+    names = [column.name for column in columns.choose_columns(["all"], rows)]
     assert {"rank", "trial", "val_auc", "kid", "reason"} < set(names)
     assert not {"run", "peak_mb", "latency_ms"} & set(names)
-    assert columns.columns(["all"], []) == []
+    assert columns.choose_columns(["all"], []) == []
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_all_columns_are_those_that_have_something_to_say(rows: list[Row]) -> No
     [(None, ""), (0, "0"), (999, "999"), (12_345, "12.3k"), (3_433_549, "3.4M"), (143_970, "144k")],
 )
 def test_counts_are_short(count: int | None, shown: str) -> None:
-    assert columns.counted(count) == shown
+    assert columns.format_count(count) == shown
 
 
 @pytest.mark.parametrize(
@@ -69,12 +69,12 @@ def test_the_method_that_was_hardest_to_do_without_is_told_first(make_row: MakeR
     row = make_row(what="small", method_auc={"FaceSwap": 0.9, "Deepfakes": 0.6125})
     said = columns.COLUMNS["what"].cell(row)
     assert said == "small; left out: Deepfakes 0.613, FaceSwap 0.900"
-    (column,) = columns.columns(["method_auc"])
+    (column,) = columns.choose_columns(["method_auc"])
     assert column.cell(row) == "Deepfakes 0.613, FaceSwap 0.900"
 
 
 def _names(*rows: Row) -> list[str]:
-    return [column.name for column in columns.usual(rows)]
+    return [column.name for column in columns.default_columns(rows)]
 
 
 def test_what_is_usual_depends_on_what_was_searched_for(make_row: MakeRow) -> None:

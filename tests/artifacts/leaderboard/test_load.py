@@ -16,7 +16,7 @@ from artifacts.ensemble_record import EnsembleRecord, Member
 from artifacts.leaderboard.comparison import check_same_store, compare
 from artifacts.leaderboard.load import Leaderboard, load
 from artifacts.leaderboard.rows import Row
-from artifacts.leaderboard.validation_split import SCORES, Untrained, ValidationSplit, write_scores
+from artifacts.leaderboard.validation_split import SCORES, Baseline, ValidationSplit, write_scores
 from artifacts.run_directory import RunDirectory, write_json
 from data_prep.errors import UserError
 from search.studies.run_state import RunState
@@ -29,8 +29,8 @@ NOISE = np.random.default_rng(0).normal(size=(4, len(LABELS)))
 Trials = dict[str, list[FrozenTrial]]
 
 
-def _quantity(name: str, strength: float) -> Untrained:
-    return Untrained(name, strength > 0, abs(strength) * LABELS + NOISE[3])
+def _quantity(name: str, strength: float) -> Baseline:
+    return Baseline(name, strength > 0, abs(strength) * LABELS + NOISE[3])
 
 
 SPLIT = ValidationSplit(
@@ -122,7 +122,7 @@ def test_rows_have_intervals_ties_and_scores_without_training_among_them(
         "width",
     ]
     sharpness, file_size, _ = untrained
-    assert sharpness.field("val_auc") == _auc(SPLIT.untrained[1].scores)
+    assert sharpness.field("val_auc") == _auc(SPLIT.baselines[1].scores)
     assert sharpness.field("what") == "sharpness alone: lower is fake"
     assert (sharpness.rank, sharpness.is_tied) == (None, True)
     places = {row.name: place for place, row in enumerate(board.rows)}

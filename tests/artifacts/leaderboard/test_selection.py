@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from artifacts.leaderboard.rows import Row
-from artifacts.leaderboard.selection import Condition, check_fields, selected
+from artifacts.leaderboard.selection import Condition, check_fields, select_rows
 from data_prep.errors import UserError
 
 Choose = Callable[..., list[int]]
@@ -29,7 +29,7 @@ def four_rows(build_row: Callable[..., Row]) -> list[Row]:
 @pytest.fixture
 def choose(four_rows: list[Row]) -> Choose:
     def _choose(*conditions: str, **how: Any) -> list[int]:
-        found = selected(four_rows, list(map(Condition.parse, conditions)), **how)
+        found = select_rows(four_rows, list(map(Condition.parse, conditions)), **how)
         return [row.record.trial for row in found]
 
     return _choose
@@ -116,4 +116,4 @@ def test_fields_are_those_of_rows(four_rows: list[Row]) -> None:
     with pytest.raises(UserError, match="no field speed"):
         check_fields(["speed"])
     with pytest.raises(UserError, match="no order"):
-        selected(four_rows, sort="hyperparameters")
+        select_rows(four_rows, sort="hyperparameters")

@@ -50,28 +50,28 @@ def run(store_path: Path, tmp_path: Path) -> RunDirectory:
 
 def _same(one: ValidationSplit, other: ValidationSplit) -> bool:
     arrays = [(one.labels, other.labels), (one.groups, other.groups)]
-    arrays += [(a.scores, b.scores) for a, b in zip(one.untrained, other.untrained, strict=True)]
-    names = [(a.quantity, a.higher_is_fake) for a in one.untrained]
-    return names == [(b.quantity, b.higher_is_fake) for b in other.untrained] and all(
+    arrays += [(a.scores, b.scores) for a, b in zip(one.baselines, other.baselines, strict=True)]
+    names = [(a.quantity, a.higher_is_fake) for a in one.baselines]
+    return names == [(b.quantity, b.higher_is_fake) for b in other.baselines] and all(
         np.array_equal(a, b) for a, b in arrays
     )
 
 
 def test_which_way_round_a_quantity_is_follows_from_the_training_split(store_path: Path) -> None:
     with Store(store_path) as store:
-        split = ValidationSplit.of(store)
+        split = ValidationSplit.from_store(store)
         val = store.rows("val")
-        assert {one.quantity: one.higher_is_fake for one in split.untrained} == {
+        assert {one.quantity: one.higher_is_fake for one in split.baselines} == {
             "file_size": False,
             "width": True,
         }
-        (size,) = (one for one in split.untrained if one.quantity == "file_size")
+        (size,) = (one for one in split.baselines if one.quantity == "file_size")
         np.testing.assert_array_equal(size.scores, -store.shortcuts["file_size"][val])
 
 
 def test_a_run_reads_what_it_wrote_without_its_store(store_path: Path, run: RunDirectory) -> None:
     with Store(store_path) as store:
-        split = ValidationSplit.of(store)
+        split = ValidationSplit.from_store(store)
     split.write(run)
     run.config.write_text('store = "gone.h5"\n')
     assert _same(ValidationSplit.read(run), split)
@@ -86,7 +86,7 @@ def test_a_run_that_has_not_written_it_or_lost_it_asks_its_store(
     if content is not None:
         run.validation.write_bytes(content)
     with Store(store_path) as store:
-        assert _same(ValidationSplit.read(run), ValidationSplit.of(store))
+        assert _same(ValidationSplit.read(run), ValidationSplit.from_store(store))
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_arrays_that_do_not_fit_each_other_are_not_believed(
     store_path: Path, run: RunDirectory, changed: dict[str, np.ndarray]
 ) -> None:
     with Store(store_path) as store:
-        split = ValidationSplit.of(store)
+        split = ValidationSplit.from_store(store)
     split.write(run)
     with np.load(run.validation) as held:
         arrays = dict(held)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics
 
-from artifacts.metrics.bounds import independent_pairs, settled, widened
+from artifacts.metrics.bounds import apply_bounds, independent_pairs, widen_interval
 
 Array = npt.NDArray[np.int64]
 
@@ -28,19 +28,21 @@ def _columns(clips: list[tuple[int, bool]]) -> tuple[Array, npt.NDArray[np.str_]
 def test_of_people_all_judged_alike_it_is_the_interval_of_clopper_and_pearson(people: int) -> None:
     for right, value in ((people, 1.0), (0, 0.0)):
         exact = stats.binomtest(right, people).proportion_ci(0.95, method="exact")
-        assert widened((value, value), value, people) == pytest.approx((exact.low, exact.high))
+        assert widen_interval((value, value), value, people) == pytest.approx(
+            (exact.low, exact.high)
+        )
 
 
 @given(st.floats(0, 1), st.floats(1e-6, 1), st.integers(0, 100))
 def test_an_interval_that_has_a_width_stays(low: float, width: float, people: int) -> None:
     interval = low, low + width
-    assert widened(interval, low, people) is interval
-    assert widened(None, low, people) is None
+    assert widen_interval(interval, low, people) is interval
+    assert widen_interval(None, low, people) is None
 
 
 @pytest.mark.parametrize(("value", "people"), [(0.5, 10), (0.99, 10), (1.0, 0), (0.0, 0)])
 def test_what_is_no_share_or_was_wrong_somewhere_has_none(value: float, people: int) -> None:
-    assert widened((value, value), value, people) is None
+    assert widen_interval((value, value), value, people) is None
 
 
 @given(CLIPS)
@@ -63,7 +65,7 @@ def test_a_person_counts_once_however_many_clips_there_are(people: int, clips: i
     labels = np.tile([0, 1], people * clips)
     values = {"recall": 1.0, "false_alarm_rate": 0.0, "precision": 1.0, "brier": 0.01}
     given_intervals = {name: (value, value) for name, value in values.items()}
-    found, bounds = settled(values, given_intervals, labels, groups, labels == 1)
+    found, bounds = apply_bounds(values, given_intervals, labels, groups, labels == 1)
     least = 0.025 ** (1 / people)
     assert found["recall"] == found["precision"] == pytest.approx((least, 1))
     assert found["false_alarm_rate"] == pytest.approx((0, 1 - least))
@@ -73,14 +75,14 @@ def test_a_person_counts_once_however_many_clips_there_are(people: int, clips: i
 
 def test_a_figure_whose_draws_differ_keeps_its_interval_and_is_told_as_no_bound() -> None:
     labels, groups = np.array([0, 1, 0, 1]), np.array(list("aabb"))
-    found, bounds = settled({"auc": 0.8}, {"auc": (0.7, 0.9)}, labels, groups, labels == 1)
+    found, bounds = apply_bounds({"auc": 0.8}, {"auc": (0.7, 0.9)}, labels, groups, labels == 1)
     assert (found, bounds) == ({"auc": (0.7, 0.9)}, {})
 
 
 def test_the_bound_of_f1_is_that_of_the_share_of_right_calls_it_follows_from() -> None:
     # Ten people, each a fake and called so: F1 follows from right calls among fakes and calls.
     labels, groups = np.ones(10, np.int64), np.array(list("abcdefghij"))
-    found, bounds = settled({"f1": 1.0}, {"f1": (1.0, 1.0)}, labels, groups, labels == 1)
+    found, bounds = apply_bounds({"f1": 1.0}, {"f1": (1.0, 1.0)}, labels, groups, labels == 1)
     assert bounds == {"f1": 10}
     share, interval = 0.025**0.1, found["f1"]
     assert interval == pytest.approx((2 * share / (1 + share), 1))

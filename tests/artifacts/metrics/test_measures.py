@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq
 from sklearn import metrics
 
-from artifacts.metrics.measures import Measure, bins_of, measured
+from artifacts.metrics.measures import Measure, bin_count, compute_measures
 
 Array = npt.NDArray[Any]
 
@@ -89,7 +89,7 @@ def test_the_calibration_error_compares_each_bin_with_its_share_of_fakes() -> No
 
 @pytest.mark.parametrize(("clips", "bins"), [(1, 1), (19, 1), (20, 2), (149, 14), (10_000, 15)])
 def test_a_bin_has_ten_clips_and_there_are_at_most_fifteen(clips: int, bins: int) -> None:
-    assert bins_of(clips) == bins
+    assert bin_count(clips) == bins
 
 
 @pytest.mark.parametrize(("label", "own"), [(1, "recall"), (0, "false_alarm_rate")])
@@ -105,7 +105,7 @@ def test_the_interval_of_the_calibration_error_holds_it() -> None:
     groups = np.array([f"person {number}" for number in range(20)]).repeat(4)
     # As sure as it is right, so that every draw is further off than the clips themselves.
     scores = np.clip(0.5 + (labels - 0.5) * 0.2 + rng.normal(size=80) * 0.2, 0.01, 0.99)
-    found = measured(labels, scores, groups, THRESHOLD)
+    found = compute_measures(labels, scores, groups, THRESHOLD)
     interval = found.intervals["ece"]
     assert interval is not None
     assert interval[0] <= found.values["ece"] <= interval[1]

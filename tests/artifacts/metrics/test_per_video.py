@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from artifacts.metrics.per_video import ScoredClips, of_videos, video_names
+from artifacts.metrics.per_video import ScoredClips, average_by_video, video_names
 
 
 def test_further_faces_are_of_their_video() -> None:
@@ -26,7 +26,7 @@ def test_clips_of_a_video_have_the_mean_logit_and_keep_their_order() -> None:
         coverage=np.array([1.0, 0.5, 0.0]),
         kinds={"quality": np.array(["c23", "raw", "c23"])},
     )
-    found = of_videos(clips, np.array(["z", "a", "z"]))
+    found = average_by_video(clips, np.array(["z", "a", "z"]))
     assert found.labels.tolist() == [1, 0]
     assert found.probabilities[0] == pytest.approx(0.75)
     assert found.probabilities[1] == 0.123456789

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from artifacts.metrics.scores_table import lines_of, read_scores, scores_csv
+from artifacts.metrics.scores_table import read_lines, read_scores, scores_csv
 from data_prep.errors import UserError
 from data_prep.store.store import Store
 
@@ -22,7 +22,7 @@ def test_what_is_written_is_read_to_the_last_bit(labelled_store: Path, tmp_path:
         assert (clips.labels == store.labels[rows["test"]]).all()
         assert set(clips.kinds["quality"].tolist()) == {"c23", "c40"}
         assert set(clips.kinds["codec"].tolist()) == {"h264"}
-    only = lines_of(path, "test").splitlines()
+    only = read_lines(path, "test").splitlines()
     assert len(only) == 1 + len(rows["test"])
     assert all(",test," in line for line in only[1:])
 
@@ -59,7 +59,7 @@ def test_a_damaged_table_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(UserError):
         read_scores(path, "test")
     with pytest.raises(UserError):
-        lines_of(path, "test")
+        read_lines(path, "test")
     path.unlink()
     with pytest.raises(UserError, match="is missing"):
         read_scores(path, "test")

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from artifacts.metrics.metrics import Calibration
-from artifacts.models.ensemble import merged
+from artifacts.models.ensemble import merge_models
 from artifacts.models.picture import draw_model
 from artifacts.models.saved import fold_calibration, save_model
 from artifacts.models.trust import check_model_file
@@ -70,7 +70,7 @@ def with_bias(model: keras.Model, bias: float) -> keras.Model:
 def test_the_answer_is_the_weighted_mean_of_the_members(
     members: dict[str, keras.Model], clips: Clips
 ) -> None:
-    both = merged(members, WEIGHTS)
+    both = merge_models(members, WEIGHTS)
     expected = np.average([answers(m, clips) for m in members.values()], axis=0, weights=WEIGHTS)
     assert np.ptp(expected) > 1e-4
     np.testing.assert_allclose(answers(both, clips), expected, atol=1e-6)
@@ -83,14 +83,14 @@ def test_sure_members_keep_their_say(
     members: dict[str, keras.Model], clips: Clips, bias: float
 ) -> None:
     first, second, _ = members.values()
-    both = merged({"sure": with_bias(first, bias), "unsure": second}, (0.5, 0.5))
+    both = merge_models({"sure": with_bias(first, bias), "unsure": second}, (0.5, 0.5))
     expected = (float(bias > 0) + answers(second, clips)) / 2
     np.testing.assert_allclose(answers(both, clips), expected, atol=1e-6)
 
 
 def test_the_members_stay_as_they_are(members: dict[str, keras.Model], clips: Clips) -> None:
     before = [answers(model, clips) for model in members.values()]
-    both = merged(members, WEIGHTS)
+    both = merge_models(members, WEIGHTS)
     both.set_weights([np.zeros_like(weight) for weight in both.get_weights()])
     for model, expected in zip(members.values(), before, strict=True):
         np.testing.assert_array_equal(answers(model, clips), expected)
@@ -99,7 +99,7 @@ def test_the_members_stay_as_they_are(members: dict[str, keras.Model], clips: Cl
 def test_calibration_scales_the_logit_of_the_mean(
     members: dict[str, keras.Model], clips: Clips
 ) -> None:
-    both = merged(members, WEIGHTS)
+    both = merge_models(members, WEIGHTS)
     before = answers(both, clips)
     fold_calibration(both, Calibration(slope=2.0, intercept=-0.5))
     logit = np.log(before / (1 - before))
@@ -109,7 +109,7 @@ def test_calibration_scales_the_logit_of_the_mean(
 def test_the_files_open_where_nothing_but_keras_is(
     members: dict[str, keras.Model], clips: Clips, tmp_path: Path
 ) -> None:
-    both = merged(members, WEIGHTS)
+    both = merge_models(members, WEIGHTS)
     run = RunDirectory(tmp_path)
     save_model(both, run)
     check_model_file(run.h5)
@@ -130,7 +130,7 @@ def test_the_files_open_where_nothing_but_keras_is(
 
 
 def test_it_can_be_drawn(members: dict[str, keras.Model], tmp_path: Path) -> None:
-    draw_model(merged(members, WEIGHTS), tmp_path / "ensemble.png")
+    draw_model(merge_models(members, WEIGHTS), tmp_path / "ensemble.png")
     assert (tmp_path / "ensemble.png").stat().st_size > 0
 
 
@@ -139,7 +139,7 @@ def test_weights_that_do_not_fit_are_refused(
     members: dict[str, keras.Model], weights: tuple[float, ...]
 ) -> None:
     with pytest.raises(ValueError, match="weight"):
-        merged(members, weights)
+        merge_models(members, weights)
 
 
 def test_members_take_clips_of_one_shape(members: dict[str, keras.Model]) -> None:
@@ -148,4 +148,4 @@ def test_members_take_clips_of_one_shape(members: dict[str, keras.Model]) -> Non
         keras_tuner.HyperParameters()
     )
     with pytest.raises(ValueError, match=r"other takes frames of \(8, 32, 32, 4\)"):
-        merged({**members, "other": other}, (0.25,) * 4)
+        merge_models({**members, "other": other}, (0.25,) * 4)

@@ -14,7 +14,7 @@ from sklearn import metrics
 from artifacts.models import export_check, formats
 from artifacts.models.export_check import Clips, auc_change, export_all, random_clips, run_alone
 from artifacts.models.export_run import check_precisions, export_run
-from artifacts.models.formats import FORMATS, chosen, export_to
+from artifacts.models.formats import FORMATS, export_to, select_formats
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
 
@@ -57,7 +57,7 @@ def test_every_format_and_precision_runs_alone_and_agrees(
     result = export_run(
         finished_run,
         tiny,
-        chosen(("all",)),
+        select_formats(("all",)),
         ("float16", "int8"),
         clips,
         on_row=lambda row: told.append(row.format),
@@ -167,16 +167,16 @@ def test_noise_is_as_different_as_clips_are(tiny: keras.Model) -> None:
 
 
 def test_formats_and_precisions_are_checked_first() -> None:
-    assert [entry.name for entry in chosen(("onnx", "h5"))] == ["h5", "onnx"]
+    assert [entry.name for entry in select_formats(("onnx", "h5"))] == ["h5", "onnx"]
     with pytest.raises(UserError, match="--format must be all or of h5, keras"):
-        chosen(("h5", "tflite"))
+        select_formats(("h5", "tflite"))
     with pytest.raises(UserError, match="names no format"):
-        chosen(())
-    check_precisions(chosen(("all",)), ("float16", "int8"))
+        select_formats(())
+    check_precisions(select_formats(("all",)), ("float16", "int8"))
     with pytest.raises(UserError, match="int8: no chosen format can; only litert can"):
-        check_precisions(chosen(("openvino",)), ("int8",))
+        check_precisions(select_formats(("openvino",)), ("int8",))
     with pytest.raises(UserError, match="int4: no chosen format can; it is float16 or int8"):
-        check_precisions(chosen(("all",)), ("int4",))
+        check_precisions(select_formats(("all",)), ("int4",))
 
 
 def test_the_change_of_an_auc_is_paired() -> None:

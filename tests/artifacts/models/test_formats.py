@@ -12,9 +12,9 @@ from artifacts.models.formats import (
     FLOAT16,
     FLOAT32,
     FORMATS,
-    bytes_of,
     export_to,
     missing_packages,
+    size_in_bytes,
 )
 
 
@@ -40,12 +40,12 @@ def test_the_size_is_that_of_all_files_of_a_model(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "variables.data").write_bytes(b"x" * 70)
     (folder.parent / "saved_model.pb").write_bytes(b"x" * 30)
-    assert bytes_of(folder.parent) == 100
+    assert size_in_bytes(folder.parent) == 100
     (tmp_path / "model.xml").write_bytes(b"x" * 10)
     (tmp_path / "model.bin").write_bytes(b"x" * 5)
     (tmp_path / "model.onnx").write_bytes(b"x" * 7)
-    assert bytes_of(tmp_path / "model.xml") == 15
-    assert bytes_of(tmp_path / "model.onnx") == 7
+    assert size_in_bytes(tmp_path / "model.xml") == 15
+    assert size_in_bytes(tmp_path / "model.onnx") == 7
 
 
 def test_erfc_is_written_to_onnx_as_what_every_runtime_has(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ import pytest
 from artifacts.certificate import ModelFile
 from artifacts.metrics.metrics import Calibration
 from artifacts.models.saved import (
-    as_used,
     fold_calibration,
+    inference_copy,
     load_detector,
     plain_copy,
     save_model,
@@ -89,13 +89,13 @@ def test_a_plain_copy_is_float32_keeps_what_is_frozen_and_drops_constraints(
 def test_a_model_is_copied_only_where_something_of_it_is_for_training() -> None:
     frames = keras.Input((5,), name="frames")
     plain = keras.Model(frames, keras.layers.Dense(1)(frames))
-    assert as_used(plain) is plain
+    assert inference_copy(plain) is plain
     held = keras.layers.Dense(1, kernel_constraint="non_neg")(frames)
-    assert as_used(keras.Model(frames, held)).layers[-1].kernel_constraint is None
+    assert inference_copy(keras.Model(frames, held)).layers[-1].kernel_constraint is None
     half = keras.layers.Dense(1, dtype="mixed_bfloat16")(frames)
-    assert as_used(keras.Model(frames, half)).layers[-1].compute_dtype == "float32"
+    assert inference_copy(keras.Model(frames, half)).layers[-1].compute_dtype == "float32"
     plain.compile("adam", "binary_crossentropy")
-    assert not as_used(plain).compiled
+    assert not inference_copy(plain).compiled
 
 
 def test_both_files_hold_the_whole_model_and_no_optimizer(
@@ -121,7 +121,7 @@ def test_facts_of_a_file_are_its_size_and_digest(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     path.write_bytes(b"abc")
     digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    assert ModelFile.of(path).model_dump() == {"file": "a.bin", "bytes": 3, "sha256": digest}
+    assert ModelFile.from_path(path).model_dump() == {"file": "a.bin", "bytes": 3, "sha256": digest}
 
 
 def test_versions_name_what_a_result_depends_on() -> None:

@@ -16,11 +16,11 @@ import pytest
 from imageio_ffmpeg import get_ffmpeg_exe
 
 from artifacts.prediction.annotate import annotate
-from artifacts.prediction.answers import FaceVerdict, Judged, NoVerdict, Verdict
+from artifacts.prediction.clip_windows import Clip
 from artifacts.prediction.overlay import COLOURS
-from artifacts.prediction.sliding import Clip
 from artifacts.prediction.sources import name_outputs
 from artifacts.prediction.timeline import Moment
+from artifacts.prediction.verdict import FaceVerdict, Judged, NoVerdict, Verdict
 from artifacts.prediction.video_frames import FaceClip, Watched
 from data_prep.errors import UserError
 from data_prep.faces.tracks import FaceTrack

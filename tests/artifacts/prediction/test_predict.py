@@ -17,8 +17,8 @@ import pytest
 from PIL import Image
 
 from artifacts.models.saved import load_detector
+from artifacts.prediction.clip_windows import choose_pace
 from artifacts.prediction.predict import TRAINED_ON, NoVerdict, Predictor, Verdict, predict
-from artifacts.prediction.sliding import pace_of
 from artifacts.run_directory import RunDirectory, write_json
 from data_prep.errors import UserError
 from data_prep.faces.tracks import find_tracks
@@ -237,7 +237,7 @@ def test_a_long_video_has_a_timeline_and_is_judged_as_its_stored_clip(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As if the model were blind to order, clips of half a second slide by a quarter."""
-    pace = pace_of(CLIP_FRAMES, TRAINED_ON, by_frames_alone=True)
+    pace = choose_pace(CLIP_FRAMES, TRAINED_ON, by_frames_alone=True)
     monkeypatch.setattr(predictor.watcher, "pace", pace)
     video = write_video(tmp_path / "long.mp4", face_frames(75))
     found = predictor.judge(video).answer

@@ -25,10 +25,10 @@ from artifacts.evaluation.request import recorded
 from artifacts.leaderboard.load import load
 from artifacts.metrics.per_video import ScoredClips
 from artifacts.report.curves import Scored
-from artifacts.report.model import LookedAt
+from artifacts.report.model import Inspection
 from artifacts.report.page import render
 from artifacts.report.parts import Picture
-from artifacts.report.writing import Material, page_of
+from artifacts.report.report import Material, build_page
 from artifacts.run_directory import RunDirectory
 
 PHONE, DESK = 375, 1280
@@ -82,10 +82,10 @@ def report(
         scores={"test": _scored(), "val": _scored()},
         tested=recorded(run),
         audit="the store is elsewhere",
-        looked=LookedAt(_streams(), (Picture(run.picture.read_bytes(), MISCHIEF, MISCHIEF),)),
+        inspection=Inspection(_streams(), (Picture(run.picture.read_bytes(), MISCHIEF, MISCHIEF),)),
     )
     path = folder / "report.html"
-    path.write_text(render(page_of(material)), encoding="utf-8")
+    path.write_text(render(build_page(material)), encoding="utf-8")
     return path
 
 

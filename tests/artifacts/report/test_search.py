@@ -7,7 +7,7 @@ from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from artifacts.report.parts import Figure, Missing, Part
-from artifacts.report.search import as_it_was, search_parts
+from artifacts.report.search import history_parts, search_parts
 from artifacts.stages import ARCHITECTURE
 
 
@@ -26,7 +26,7 @@ def test_a_choice_asked_for_as_an_index_stands_there_as_the_number_it_meant() ->
         )
         for index, filters in enumerate((8, 16, 32))
     ]
-    study = as_it_was(ARCHITECTURE, trials)
+    study = history_parts(ARCHITECTURE, trials)
     assert [trial.params for trial in study.trials] == [
         {"spatial/filters": 8},
         {"spatial/filters": 16},

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from artifacts.evaluation import openings
-from artifacts.evaluation.scoring import videos_of
+from artifacts.evaluation.scoring import join_videos
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
 from data_prep.store.store import Clip, Store, write_store
@@ -96,7 +96,7 @@ def test_the_threshold_is_of_videos_not_of_their_faces(
         score = {faces[0].key: 0.2, further[0].key: 0.6, faces[1].key: 0.9, further[1].key: 0.4}
         scores = np.array([score[key] for key in store.keys])
         threshold = finish.threshold_of_videos(scores, store, np.arange(4))
-        videos = videos_of(scores, store, np.arange(4))
+        videos = join_videos(scores, store, np.arange(4))
     real, fake = (videos.probabilities[videos.labels == label][0] for label in (0, 1))
     assert threshold == pytest.approx((real + fake) / 2)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from artifacts.prediction.faces_seen import FacesSeen
+from artifacts.prediction.face_numbers import FacesSeen
 from data_prep.faces.tracks import FaceTrack
 
 

@@ -44,7 +44,7 @@ class Orientation:
 
 
 @dataclasses.dataclass(frozen=True)
-class Compared:
+class BaselineComparison:
     """A detector beside the best score without training, on the same clips.
 
     The best is the one that is best on these very clips, which is more than the detector is given:
@@ -83,7 +83,7 @@ class Compared:
         return dataclasses.asdict(self)
 
 
-def orientation(store: Store, rows: npt.NDArray[np.integer], clips: str) -> Orientation | None:
+def find_orientation(store: Store, rows: npt.NDArray[np.integer], clips: str) -> Orientation | None:
     """The direction of every quantity of a store on some of its clips; None of one label alone.
 
     Args:
@@ -101,13 +101,13 @@ def orientation(store: Store, rows: npt.NDArray[np.integer], clips: str) -> Orie
     return Orientation(signs, clips)
 
 
-def compared(
+def compare_with_baseline(
     probabilities: Scores,
     store: Store,
     rows: npt.NDArray[np.integer],
     directions: Orientation | None,
     seed: int = 0,
-) -> Compared | None:
+) -> BaselineComparison | None:
     """A detector's scores of some clips beside the best quantity of these.
 
     Args:
@@ -128,7 +128,7 @@ def compared(
     }
     if directions is None or not scores:
         return None
-    return compare(
+    return compare_scores(
         probabilities,
         scores,
         directions,
@@ -142,13 +142,13 @@ def compared(
     )
 
 
-def compare(
+def compare_scores(
     probabilities: Scores,
     untrained: Mapping[str, Scores],
     directions: Orientation,
     clips: RankedClips,
     seed: int = 0,
-) -> Compared:
+) -> BaselineComparison:
     """A detector's scores beside the best of others of the same clips, (n,) each.
 
     Args:
@@ -163,7 +163,7 @@ def compare(
     best = untrained[name]
     ours = compute_figures(probabilities, clips, against=best, seed=seed)
     theirs = compute_figures(best, clips, seed=seed)
-    found = Compared(
+    found = BaselineComparison(
         name=name,
         higher_is_fake=directions.signs[name] > 0,
         oriented_on=directions.clips,

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from artifacts.prediction.verdicts import Band, band_of, least_clips, read_band
+from artifacts.prediction.undecided_band import Band, fit_band, least_clips, read_band
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
 
@@ -23,7 +23,7 @@ def _drawn(rng: np.random.Generator, reals: int, fakes: int, apart: float) -> Ar
 
 def _band(reals: list[float], fakes: list[float], rate: float = 0.1) -> Band | None:
     labels = np.repeat([0, 1], [len(reals), len(fakes)])
-    return band_of(labels, np.array(reals + fakes), rate)
+    return fit_band(labels, np.array(reals + fakes), rate)
 
 
 @pytest.mark.parametrize("rate", [0.05, 0.1, 0.2])
@@ -31,7 +31,7 @@ def test_no_label_is_mistaken_for_the_other_more_often_than_allowed(rate: float)
     rng = np.random.default_rng(0)
     wrong = {0: [], 1: []}
     for _ in range(400):
-        band = band_of(*_drawn(rng, 60, 25, apart=1.0), rate)
+        band = fit_band(*_drawn(rng, 60, 25, apart=1.0), rate)
         assert band is not None
         for label, value in zip(*_drawn(rng, 20, 20, apart=1.0), strict=True):
             opposite = ("fake", "real")[label]
@@ -66,7 +66,7 @@ def test_a_higher_rate_narrows_the_band() -> None:
     labels, values = _drawn(np.random.default_rng(1), 100, 100, apart=1.5)
     shares = []
     for rate in (0.01, 0.05, 0.1, 0.2):
-        band = band_of(labels, values, rate)
+        band = fit_band(labels, values, rate)
         assert band is not None
         shares.append(band.left_undecided)
     assert shares == sorted(shares, reverse=True)

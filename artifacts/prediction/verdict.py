@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from artifacts.prediction.timeline import Moment, Segment
-from artifacts.prediction.verdicts import Band
+from artifacts.prediction.undecided_band import Band
 
 if TYPE_CHECKING:
     from artifacts.prediction.video_frames import Watched

@@ -37,7 +37,7 @@ class Pace:
     windows: int = 1
 
 
-def pace_of(
+def choose_pace(
     frames: int, trained_on: tuple[float, float], *, by_frames_alone: bool, windows: int = 1
 ) -> Pace:
     """The pace that is nearest to training.
@@ -70,7 +70,7 @@ class Clip:
     judges: bool
 
 
-def clips_of(total: int, seconds: float, pace: Pace) -> list[Clip]:
+def place_clips(total: int, seconds: float, pace: Pace) -> list[Clip]:
     """The clips of a video, by their last frames.
 
     A video no longer than ``pace.longest`` is judged by the very clip that a store would hold of
@@ -120,7 +120,7 @@ class Gatherer:
     def begin(self, total: int, seconds: float) -> npt.NDArray[np.int64]:
         """See :func:`data_prep.video.video.scan_frames`."""
         self._begun()
-        clips = clips_of(total, seconds, self._pace)
+        clips = place_clips(total, seconds, self._pace)
         self._due: list[Clip] = clips[::-1]
         self._needed = _last_needed(clips)
         self._held: dict[int, tuple[npt.NDArray[np.uint8], float]] = {}

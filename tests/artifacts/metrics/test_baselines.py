@@ -5,26 +5,31 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from artifacts.metrics.baselines import (
+    Orientation,
+    compare_scores,
+    compare_with_baseline,
+    find_orientation,
+)
 from artifacts.metrics.ranking import RankedClips
-from artifacts.metrics.untrained import Orientation, compare, compared, orientation
 from data_prep.store.store import Store
 
 
 def test_the_direction_is_that_of_the_clips_it_is_asked_of(labelled_store: Path) -> None:
     with Store(labelled_store) as store:
-        found = orientation(store, store.rows("train"), "some clips")
+        found = find_orientation(store, store.rows("train"), "some clips")
         assert found is not None
         assert found.signs["sharpness"] == -1
         assert found.clips == "some clips"
-        assert orientation(store, store.rows("train", 0), "reals") is None
+        assert find_orientation(store, store.rows("train", 0), "reals") is None
 
 
 def test_a_detector_stands_beside_the_quantity_that_is_best(labelled_store: Path) -> None:
     with Store(labelled_store) as store:
         rows = store.rows("test")
-        directions = orientation(store, store.rows("train"), "train")
-        blind = compared(np.full(len(rows), 0.5), store, rows, directions)
-        perfect = compared(store.labels[rows].astype(float), store, rows, directions)
+        directions = find_orientation(store, store.rows("train"), "train")
+        blind = compare_with_baseline(np.full(len(rows), 0.5), store, rows, directions)
+        perfect = compare_with_baseline(store.labels[rows].astype(float), store, rows, directions)
     assert blind is not None
     assert perfect is not None
     # All fakes are their reals, blurrier.
@@ -44,7 +49,7 @@ def test_a_detector_stands_beside_the_quantity_that_is_best(labelled_store: Path
 def test_a_direction_that_does_not_hold_is_not_turned() -> None:
     labels = np.tile([0, 1], 6)
     good = labels + np.linspace(0, 0.1, 12)
-    found = compare(
+    found = compare_scores(
         good,
         {"size": -good, "rate": good * 0},
         Orientation({"size": -1, "rate": 1}, "elsewhere"),
@@ -58,6 +63,8 @@ def test_a_direction_that_does_not_hold_is_not_turned() -> None:
 def test_without_quantities_there_is_nothing_to_compare_with(labelled_store: Path) -> None:
     with Store(labelled_store) as store:
         rows = store.rows("test")
-        assert compared(np.zeros(len(rows)), store, rows, None) is None
+        assert compare_with_baseline(np.zeros(len(rows)), store, rows, None) is None
         store.shortcuts = {}
-        assert compared(np.zeros(len(rows)), store, rows, Orientation({}, "none")) is None
+        assert (
+            compare_with_baseline(np.zeros(len(rows)), store, rows, Orientation({}, "none")) is None
+        )

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from artifacts.certificate import ModelFile
 from artifacts.explain.layers import logits
-from artifacts.explain.streams import StreamWeights, fusion_of, members, projections, streams_of
+from artifacts.explain.streams import StreamWeights, fusion_kind, members, projections, stream_names
 from artifacts.metrics.ranking import AUC, AUC_AHEAD, RankedClips, compute_figures
 from artifacts.models.inference import read_inputs
 from artifacts.run_directory import RunDirectory, read_json, write_json
@@ -29,7 +29,7 @@ Array = npt.NDArray[np.float32]
 
 
 @dataclasses.dataclass(frozen=True)
-class StreamWorth:
+class StreamContribution:
     """One stream of a detector.
 
     Attributes:
@@ -51,7 +51,7 @@ class StreamWorth:
 
 
 @dataclasses.dataclass(frozen=True)
-class StreamWorths:
+class StreamContributions:
     """All streams of a detector.
 
     Attributes:
@@ -59,7 +59,7 @@ class StreamWorths:
         store: fingerprint of the store.
         split: whose clips were scored.
         clips: how many.
-        fusion: what the weights are, see :func:`artifacts.explain.streams.fusion_of`.
+        fusion: what the weights are, see :func:`artifacts.explain.streams.fusion_kind`.
         auc: of the whole detector.
         streams: in the order of the model; with a single one nothing is left without it.
     """
@@ -70,14 +70,14 @@ class StreamWorths:
     clips: int
     fusion: str
     auc: float
-    streams: tuple[StreamWorth, ...]
+    streams: tuple[StreamContribution, ...]
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         return dataclasses.asdict(self)
 
     @staticmethod
-    def from_json(value: Any) -> StreamWorths:
+    def from_json(value: Any) -> StreamContributions:
         """What :meth:`to_json` gave.
 
         Raises:
@@ -88,15 +88,15 @@ class StreamWorths:
             for stream in value["streams"]:
                 edges = stream["loss_interval"]
                 interval = None if edges is None else (float(edges[0]), float(edges[1]))
-                streams.append(StreamWorth(**stream | {"loss_interval": interval}))
-            return StreamWorths(**value | {"streams": tuple(streams)})
+                streams.append(StreamContribution(**stream | {"loss_interval": interval}))
+            return StreamContributions(**value | {"streams": tuple(streams)})
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise ValueError(f"these are no worths of streams: {error}") from None
 
 
-def stream_worths(
+def read_or_measure_contributions(
     run: RunDirectory, model: keras.Model, store: Store, split: str = "val"
-) -> StreamWorths:
+) -> StreamContributions:
     """Return the contribution of each stream, measured once and kept in ``streams.json``.
 
     Kept figures of another model, store or split are measured anew; where the folder cannot be
@@ -111,10 +111,10 @@ def stream_worths(
     Raises:
         UserError: the split lacks a label, or the store lacks what the model takes.
     """
-    expected = ModelFile.of(run.h5).sha256, store.fingerprint, split
+    expected = ModelFile.from_path(run.h5).sha256, store.fingerprint, split
     path = run.root / FILE
     with contextlib.suppress(UserError, ValueError):
-        kept = StreamWorths.from_json(read_json(path))
+        kept = StreamContributions.from_json(read_json(path))
         if (kept.model, kept.store, kept.split) == expected:
             return kept
     found = measure(model, store, split, sha256=expected[0])
@@ -125,7 +125,7 @@ def stream_worths(
 
 def measure(
     model: keras.Model, store: Store, split: str = "val", *, sha256: str = ""
-) -> StreamWorths:
+) -> StreamContributions:
     """Take one stream after another away from a detector, and score it each time.
 
     A stream is taken away by giving every clip the mean of its embeddings over all clips: the rest
@@ -148,7 +148,7 @@ def measure(
     if set(labels.tolist()) != {REAL, FAKE}:
         raise UserError(f"{store.path}: the {split} split needs real and fake clips")
     _check(model, store)
-    if not streams_of(model):
+    if not stream_names(model):
         raise UserError(f"the model {model.name} has no streams: it is not made of detector blocks")
     layers = [pair for member, _ in members(model) for pair in projections(member)]
     whole, embeddings, weights = _scored(model, store, rows, [layer for _, layer in layers])
@@ -157,7 +157,7 @@ def measure(
     scores = whole.astype(np.float64)
     auc = compute_figures(scores, clips, intervals=False)[AUC].value
     found = []
-    for stream in streams_of(model):
+    for stream in stream_names(model):
         changed = [
             np.broadcast_to(values.mean(axis=0), values.shape) if name == stream else values
             for (name, _), values in zip(layers, embeddings, strict=True)
@@ -165,7 +165,7 @@ def measure(
         without = behind(changed).astype(np.float64)
         told = compute_figures(scores, clips, against=without)
         found.append(
-            StreamWorth(
+            StreamContribution(
                 stream=stream,
                 weight_real=float(weights[stream][labels == REAL].mean()),
                 weight_fake=float(weights[stream][labels == FAKE].mean()),
@@ -174,12 +174,12 @@ def measure(
                 loss_interval=told[AUC_AHEAD].interval,
             )
         )
-    return StreamWorths(
+    return StreamContributions(
         model=sha256,
         store=store.fingerprint,
         split=split,
         clips=len(rows),
-        fusion=fusion_of(model),
+        fusion=fusion_kind(model),
         auc=auc,
         streams=tuple(found),
     )
@@ -220,7 +220,7 @@ def _scored(
     for start in range(0, len(rows), _BATCH):
         arrays = read_inputs(model, store, rows[start : start + _BATCH])
         answers.append([part.numpy() for part in traced(*map(tf.constant, arrays.values()))])
-        weights.append(weigher.of(arrays))
+        weights.append(weigher.compute(arrays))
     logit, *embeddings = (np.concatenate(parts) for parts in zip(*answers, strict=True))
     joined = {name: np.concatenate([one[name] for one in weights]) for name in weights[0]}
     return logit, embeddings, joined

@@ -17,8 +17,8 @@ from optuna.trial import FrozenTrial
 
 from artifacts.certificate import Certificate, ModelFile
 from artifacts.report.parts import Paragraph
+from artifacts.report.report import write_report
 from artifacts.report.summary import summary_parts
-from artifacts.report.writing import write_report
 from artifacts.run_directory import RunDirectory, write_json
 from data_prep.errors import UserError
 from data_prep.store.store import Clip, write_store
@@ -158,7 +158,7 @@ def own_store(tmp_path: Path, make_clip: Callable[..., Clip], finished_run: RunD
     fingerprint = write_store(path, clips, [], {"synthetic": True})
     RunState.begin(finished_run, fingerprint)
     finished_run.scores.write_text("\n".join(lines) + "\n")
-    model = ModelFile.of(finished_run.h5).sha256
+    model = ModelFile.from_path(finished_run.h5).sha256
     streams = {"model": model, "store": fingerprint, "split": "val", "streams": []}
     write_json(finished_run.root / "streams.json", streams | {"clips": 12, "auc": 0.5})
     return path

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from artifacts.certificate import Certificate
-from artifacts.evaluation.request import Assessment, recorded
+from artifacts.evaluation.request import Assessment, read_assessment
 from artifacts.leaderboard.load import Leaderboard, load
 from artifacts.leaderboard.rows import Row
 from artifacts.metrics.metrics import Evaluation
@@ -25,7 +25,7 @@ from artifacts.report.curves import Scored, read_scores
 from artifacts.report.data import audit_parts
 from artifacts.report.learning import learning_parts
 from artifacts.report.metrics import metric_parts
-from artifacts.report.model import LookedAt, look
+from artifacts.report.model import Inspection, inspect_model
 from artifacts.report.page import Page, render
 from artifacts.report.parts import Heading, Missing, Part, Picture, section
 from artifacts.report.scores import score_parts
@@ -52,7 +52,7 @@ class Material:
         scores: of validation and test clips, by split.
         tested: what is on record of the test split; None where it could not be tested.
         audit: of the store.
-        looked: what the model itself showed.
+        inspection: what the model itself showed.
     """
 
     run: RunDirectory
@@ -62,7 +62,7 @@ class Material:
     scores: Mapping[str, Scored] | str
     tested: Assessment | str | None
     audit: Audit | str
-    looked: LookedAt
+    inspection: Inspection
 
 
 def write_report(
@@ -86,7 +86,7 @@ def write_report(
         UserError: there is no run, or the file cannot be written.
     """
     material = gather(run.open(), trials=trials, store=store, faces=faces)
-    text = render(page_of(material))
+    text = render(build_page(material))
     try:
         write_text(out, text)
     except OSError as error:
@@ -122,11 +122,11 @@ def gather(
             board=trials if isinstance(trials, str) else _or_why(lambda: load(run, trials)),
             certificate=certificate,
             scores=scores,
-            tested=_or_why(lambda: recorded(run)),
+            tested=_or_why(lambda: read_assessment(run)),
             audit=opened if isinstance(opened, str) else _or_why(lambda: audit(opened)),
-            looked=LookedAt(certificate, (Missing("Sample clips", certificate),))
+            inspection=Inspection(certificate, (Missing("Sample clips", certificate),))
             if isinstance(certificate, str)
-            else look(run, certificate, opened, scores, faces=faces),
+            else inspect_model(run, certificate, opened, scores, faces=faces),
         )
 
 
@@ -153,7 +153,7 @@ def _or_why(get: Callable[[], T]) -> T | str:
         return str(error)
 
 
-def page_of(material: Material) -> Page:
+def build_page(material: Material) -> Page:
     """The sections of a report in the order they are read."""
     run, certificate = material.run, material.certificate
     synthetic = any(
@@ -173,7 +173,7 @@ def page_of(material: Material) -> Page:
         section("scores", "Scores", _scores(material)),
         section("checks", "Put to the test", _checks(material)),
         section("data", "Data", _data(material)),
-        section("clips", "Sample clips", material.looked.faces),
+        section("clips", "Sample clips", material.inspection.faces),
         section("network", "The network", _network(run)),
         section("reproduction", "How to reproduce it", reproduction_parts(run, certificate)),
     )
@@ -208,7 +208,7 @@ def _evaluation(material: Material) -> Evaluation | None:
 
 
 def _streams(material: Material) -> list[Part]:
-    streams = material.looked.streams
+    streams = material.inspection.streams
     return [Missing("Streams", streams)] if isinstance(streams, str) else stream_parts(streams)
 
 

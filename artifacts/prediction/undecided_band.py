@@ -53,7 +53,7 @@ class Band:
         return FAKE_VERDICT if may_be_fake else REAL_VERDICT
 
 
-def band_of(
+def fit_band(
     labels: npt.NDArray[np.integer], probabilities: npt.NDArray[np.floating], error_rate: float
 ) -> Band | None:
     """The band of a validation split: split conformal prediction, a label at a time.
@@ -128,7 +128,7 @@ def read_band(run: RunDirectory, error_rate: float = ERROR_RATE) -> tuple[Band |
     except UserError:
         return None, f"{run.scores} is missing or damaged; {threshold}"
     labels = clips.labels
-    band = band_of(labels, clips.probabilities, error_rate)
+    band = fit_band(labels, clips.probabilities, error_rate)
     if band is None:
         fakes = int(np.count_nonzero(labels == FAKE))
         return None, (

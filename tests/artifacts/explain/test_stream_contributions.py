@@ -10,9 +10,14 @@ import keras_tuner
 import numpy as np
 import pytest
 
-from artifacts.explain import stream_worth
-from artifacts.explain.stream_worth import FILE, StreamWorths, measure, stream_worths
-from artifacts.models.ensemble import merged
+from artifacts.explain import stream_contributions
+from artifacts.explain.stream_contributions import (
+    FILE,
+    StreamContributions,
+    measure,
+    read_or_measure_contributions,
+)
+from artifacts.models.ensemble import merge_models
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
 from data_prep.store.store import Clip, Store, write_store
@@ -81,7 +86,7 @@ def test_what_the_head_does_not_look_at_is_worth_nothing(store: Store) -> None:
 
 def test_in_an_ensemble_a_stream_is_taken_from_all_members(store: Store) -> None:
     first, second = deaf_to(1, detector(*STREAMS)), detector("spatial", seed=1)
-    found = measure(merged({"a": first, "b": second}, [0.6, 0.4]), store)
+    found = measure(merge_models({"a": first, "b": second}, [0.6, 0.4]), store)
     spatial, noise = found.streams
     assert found.fusion == "several"
     assert spatial.auc_without == 0.5
@@ -99,14 +104,14 @@ def test_figures_are_kept_until_the_model_changes(
     store: Store, finished_run: RunDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = detector("spatial")
-    found = stream_worths(finished_run, model, store)
+    found = read_or_measure_contributions(finished_run, model, store)
     kept = json.loads((finished_run.root / FILE).read_text())
-    assert StreamWorths.from_json(kept) == found
+    assert StreamContributions.from_json(kept) == found
     with monkeypatch.context() as patched:
-        patched.delattr(stream_worth, "measure")
-        assert stream_worths(finished_run, model, store) == found
+        patched.delattr(stream_contributions, "measure")
+        assert read_or_measure_contributions(finished_run, model, store) == found
     finished_run.h5.write_bytes(b"another")
-    assert stream_worths(finished_run, model, store).model != found.model
+    assert read_or_measure_contributions(finished_run, model, store).model != found.model
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"streams": 3}', '{"streams": [{"stream": "x"}]}'])
@@ -114,15 +119,17 @@ def test_a_damaged_file_is_measured_anew(
     text: str, store: Store, finished_run: RunDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (finished_run.root / FILE).write_text(text)
-    expected = StreamWorths("", store.fingerprint, "val", 24, "single", 0.5, ())
-    monkeypatch.setattr(stream_worth, "measure", lambda *_, **__: expected)
-    assert stream_worths(finished_run, detector("spatial"), store) == expected
+    expected = StreamContributions("", store.fingerprint, "val", 24, "single", 0.5, ())
+    monkeypatch.setattr(stream_contributions, "measure", lambda *_, **__: expected)
+    assert read_or_measure_contributions(finished_run, detector("spatial"), store) == expected
     assert json.loads((finished_run.root / FILE).read_text())["clips"] == 24
 
 
 def test_figures_that_cannot_be_kept_are_given(store: Store, finished_run: RunDirectory) -> None:
     (finished_run.root / FILE).mkdir()
-    assert stream_worths(finished_run, detector("spatial"), store).clips == 2 * PEOPLE
+    assert (
+        read_or_measure_contributions(finished_run, detector("spatial"), store).clips == 2 * PEOPLE
+    )
     assert [path.name for path in finished_run.root.iterdir() if path.suffix == ".tmp"] == []
 
 
