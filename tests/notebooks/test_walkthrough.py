@@ -13,7 +13,7 @@ from nbformat import NotebookNode
 from PIL import Image
 from sklearn import metrics
 
-from artifacts.metrics.measures import measured
+from artifacts.metrics.measures import compute_measures
 
 pytestmark = pytest.mark.minutes
 
@@ -84,7 +84,7 @@ def test_the_pictures_are_there(executed: NotebookNode) -> None:
             assert np.asarray(picture.convert("L")).std() > 10, name
 
 
-def test_every_picture_has_words_for_who_cannot_see_it(executed: NotebookNode) -> None:
+def test_every_picture_has_a_text_alternative(executed: NotebookNode) -> None:
     pictures = [
         output
         for cell in executed.cells
@@ -124,9 +124,9 @@ def test_the_intervals_are_those_over_people(
 ) -> None:
     labels, scores = np.array(answers["labels"]), np.array(answers["scores"])
     groups, threshold = np.array(answers["groups"]), answers["threshold"]
-    people = measured(labels, scores, groups, threshold, answers["seed"])
+    people = compute_measures(labels, scores, groups, threshold, answers["seed"])
     clips = np.arange(len(labels)).astype(str)
-    one_by_one = measured(labels, scores, clips, threshold, answers["seed"])
+    one_by_one = compute_measures(labels, scores, clips, threshold, answers["seed"])
     shown = _table(_cell(executed, "people"))
     low, high = people.intervals["brier"]
     assert shown["brier"][1] == f"{people.values['brier']:.3f} [{low:.2f}, {high:.2f}]"
@@ -134,7 +134,7 @@ def test_the_intervals_are_those_over_people(
     assert shown["brier"][0] == f"{people.values['brier']:.3f} [{low:.2f}, {high:.2f}]"
 
 
-def test_what_it_is_compared_with_is_measured(
+def test_baselines_and_matched_pairs_are_measured(
     executed: NotebookNode, answers: dict[str, Any]
 ) -> None:
     labels, scores = np.array(answers["labels"]), np.array(answers["scores"])
@@ -153,7 +153,7 @@ def test_what_it_is_compared_with_is_measured(
     assert float(matched["sharpness alone, AUC"][1]) == pytest.approx(0.5, abs=0.2)
 
 
-def test_nobody_tested_was_trained_on(answers: dict[str, Any]) -> None:
+def test_tested_people_are_in_no_other_split(answers: dict[str, Any]) -> None:
     assert set(answers["groups"])
     assert not set(answers["groups"]) & set(answers["people of others"])
 
