@@ -1,4 +1,4 @@
-"""Where everything of a run lies; one folder that can be moved as a whole."""
+"""The folder of a run, which can be moved as a whole."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class RunDirectory:
     """The paths of one run.
 
     Attributes:
-        root: the folder.
+        root: Path of the folder.
     """
 
     root: Path
@@ -38,7 +38,7 @@ class RunDirectory:
 
     @property
     def state(self) -> Path:
-        """Which store the run belongs to, JSON."""
+        """The store of the run, JSON."""
         return self.root / "run.json"
 
     @property
@@ -73,7 +73,7 @@ class RunDirectory:
 
     @property
     def ensemble(self) -> Path:
-        """Members and worth of the ensemble, JSON; where one was asked for."""
+        """Members and score of the ensemble, JSON; only with an ensemble."""
         return self.root / "ensemble.json"
 
     @property
@@ -88,12 +88,12 @@ class RunDirectory:
 
     @property
     def validation(self) -> Path:
-        """What is known of the validation clips without a model, NPZ."""
+        """Labels and baseline scores of the validation clips, NPZ."""
         return self.root / "validation.npz"
 
     @property
     def latencies(self) -> Path:
-        """How long kept models take for one clip, measured one after another, JSON."""
+        """Latency of the kept models for one clip, JSON."""
         return self.root / "latencies.json"
 
     @property
@@ -108,17 +108,17 @@ class RunDirectory:
 
     @property
     def robustness(self) -> Path:
-        """The test clips under degradation, JSON; where it was asked for."""
+        """Scores of the test clips under degradation, JSON; only on request."""
         return self.root / "robustness.json"
 
     @property
     def matched(self) -> Path:
-        """The test pairs made equally sharp, JSON; where it was asked for."""
+        """Scores of the test pairs made equally sharp, JSON; only on request."""
         return self.root / "matched.json"
 
     @property
     def evaluations(self) -> Path:
-        """A JSON file for each evaluation of other clips than the run's own test split."""
+        """A JSON file for each evaluation on clips outside the test split of the run."""
         return self.root / "evaluations"
 
     def events(self, stage: Stage, number: int) -> Path:
@@ -135,10 +135,10 @@ class RunDirectory:
         return self.root / "trials" / str(stage) / str(number)
 
     def open(self) -> RunDirectory:
-        """Check that a run lives here.
+        """Check that the folder holds a run.
 
         Raises:
-            UserError: there is no run in this folder.
+            UserError: There is no run in this folder.
         """
         if not (self.config.is_file() and self.state.is_file()):
             raise UserError(
@@ -168,7 +168,7 @@ class RunDirectory:
             raise UserError(f"{self.config} is not a TOML file: {error}") from None
 
     def read_fingerprint(self) -> str:
-        """The content fingerprint of the store this run belongs to.
+        """Return the content fingerprint of the store of this run.
 
         Raises:
             UserError: ``run.json`` is missing or damaged.
@@ -180,10 +180,10 @@ class RunDirectory:
         return fingerprint
 
     def sweep(self) -> None:
-        """Remove what writers that were killed left half written; call while locked.
+        """Remove half-written files of killed writers; call while locked.
 
-        The lock is not held by workers that have joined, so what was written to lately stays; the
-        cache of features looks after its own.
+        Joined workers do not hold the lock, so recent files stay. The feature cache removes its own
+        files.
         """
         latest = time.time() - _ABANDONED_SECONDS
         for folder in (self.root, *self.root.glob("trials/*/*")):
@@ -194,10 +194,10 @@ class RunDirectory:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder against a second run; the lock dies with the process.
+        """Lock the folder against a second run; the lock ends with the process.
 
         Raises:
-            UserError: another process runs here.
+            UserError: Another process runs here.
         """
         lock = filelock.FileLock(self.root / ".lock", timeout=0)
         try:
@@ -227,7 +227,7 @@ def write_json(path: Path, value: Any) -> None:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name with the same ending, renamed to ``path`` when the block succeeds."""
+    """Yield a temporary name with the same ending; rename it to ``path`` after the block."""
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
         yield temporary
@@ -240,7 +240,7 @@ def read_json(path: Path) -> Any:
     """Read a JSON file of a run.
 
     Raises:
-        UserError: it is missing or damaged.
+        UserError: The file is missing or damaged.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""What a run should know of its samples before it begins, a line each."""
+"""Remarks on the samples of a run before it starts."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from spaces.training.names import PAIRWISE
 
 
 def remarks(config: RunConfig, store: Store) -> list[str]:
-    """What cannot be as it should be on this store, and what is done instead.
+    """Return remarks on settings that this store cannot fully serve, one line each.
 
     Args:
-        config: of the run.
-        store: its store, with both labels in training and validation.
+        config: Run configuration.
+        store: Store of the run, with both labels in training and validation.
 
     Raises:
-        UserError: what the objective or a warm start needs is not there.
+        UserError: The objective or a warm start lacks data.
     """
-    said = warm_start.remark(config)
+    said = warm_start.describe_warm_start(config)
     _try_objective(config, store)
     if config.objective in LEAVING_OUT:
         said.append(f"left out of training in turn: {', '.join(methods_of(store))}")
@@ -34,7 +34,7 @@ def remarks(config: RunConfig, store: Store) -> list[str]:
     methods = np.unique(store.methods[store.rows("train", FAKE)])
     if len(methods) == 1:
         said.append(
-            f"all fakes of training are {methods[0]}: what tells other methods is learned from "
+            f"all training fakes are {methods[0]}: other methods are learned from "
             + ("pseudo-fakes alone" if makes_fakes else "nothing; set training.pseudo_fakes")
         )
     splits = {"train": makes_fakes, "val": config.objective == "generalisation"}
@@ -44,14 +44,14 @@ def remarks(config: RunConfig, store: Store) -> list[str]:
         if lacking:
             said.append(
                 f"{lacking} of {len(rows)} real clips have no landmarks: their pseudo-fakes are "
-                "blended in the oval where a face mostly is"
+                "blended in an oval at the usual position of a face"
             )
     if pinned.get("loss") == PAIRWISE and not makes_fakes:
         samples = training_samples(store)
         fakes = samples.sources[samples.labels == FAKE]
         if not np.isin(fakes, samples.sources[samples.labels == REAL]).any():
             said.append(
-                "no fake of training names the clip it was made from, so the pairwise loss is "
+                "no training fake names the clip it was made from, so the pairwise loss is "
                 "cross-entropy alone; set training.pseudo_fakes"
             )
     return said

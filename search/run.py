@@ -1,4 +1,4 @@
-"""A run: check, search stage by stage, finish; started again, it goes on where it was."""
+"""A run: checks, the search stage by stage, the finish. It resumes after an interruption."""
 
 from __future__ import annotations
 
@@ -38,29 +38,31 @@ from search.workers.local import LocalWorkers
 
 
 def run(config: RunConfig, progress: Progress) -> RunDirectory:
-    """Search, train, test and export; resumes what the run directory already holds.
+    """Search, train, test and export; resume a run that the directory already holds.
 
     Args:
-        config: the resolved configuration.
-        progress: is told of stages and trials.
+        config: Resolved configuration.
+        progress: Receiver of stages, trials and messages.
 
     Returns:
-        The run directory with every artifact.
+        Run directory with every artifact.
 
     Raises:
-        UserError: the store cannot be searched on, the directory belongs to another store or
+        UserError: The store cannot be searched on, the directory belongs to another store or
             configuration, another process runs in it, or no trial finished.
-        KeyboardInterrupt: passed on after the workers are ended; started again, the run goes on.
+        KeyboardInterrupt: Passed on after the workers have ended; the run can be resumed.
     """
     for path in (config.store, config.run_dir):
         if printable(str(path)) != str(path):
-            raise UserError(f"{printable(str(path))}: the path must be text; rename it or link it")
+            raise UserError(
+                f"{printable(str(path))}: the path must be valid text; rename it or make a link"
+            )
     fingerprint, said = _check_store(config)
     directory = RunDirectory(config.run_dir)
     try:
         directory.root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{directory.root} cannot be made: {error.strerror}") from None
+        raise UserError(f"{directory.root} cannot be created: {error.strerror}") from None
     if config.tensorboard:
         require_tensorboard()
     storage.export_password(config.storage)
@@ -81,10 +83,10 @@ def run(config: RunConfig, progress: Progress) -> RunDirectory:
 
 
 def _check_store(config: RunConfig) -> tuple[str, list[str]]:
-    """The fingerprint of a store that can be searched on, and what is worth saying of it.
+    """Return the fingerprint of a usable store, and the remarks on it.
 
     Raises:
-        UserError: a label lacks clips in training or validation, or no stream can be built.
+        UserError: A label lacks clips in training or validation, or no stream can be built.
     """
     path = config.store
     with Store(path) as store:
@@ -106,15 +108,15 @@ def _check_store(config: RunConfig) -> tuple[str, list[str]]:
 
 
 def _claim(directory: RunDirectory, config: RunConfig, fingerprint: str) -> list[str]:
-    """Make a new run directory ours, or check that an old one is of this store and settings.
+    """Start a run in a new directory, or check that an old one has this store and these settings.
 
     Returns:
-        What is worth saying of it.
+        Remarks to print.
     """
     said = []
     if password_in(config.storage):
         said.append(
-            "the password of the storage is not written to config.toml; for other commands give it "
+            "the password of the storage is not written to config.toml; give it to other commands "
             "by PGPASSWORD or ~/.pgpass"
         )
     if not directory.state.is_file():
@@ -128,7 +130,7 @@ def _claim(directory: RunDirectory, config: RunConfig, fingerprint: str) -> list
                 f"{directory.root} is not empty and not a run (it holds {foreign[0]}); "
                 "use another run directory"
             )
-        # What cannot be reached at all must not become what the run goes on with.
+        # A storage that cannot be reached must not become the storage of the run.
         storage.StorageLocation(directory, config.storage).reach()
         _write_config(directory, config)
         RunState.begin(directory, fingerprint)
@@ -136,7 +138,7 @@ def _claim(directory: RunDirectory, config: RunConfig, fingerprint: str) -> list
     theirs = directory.read_fingerprint()
     if theirs != fingerprint:
         raise UserError(
-            f"{directory.root} is a run of another store (fingerprint {theirs[:12]}, "
+            f"{directory.root} is a run on another store (fingerprint {theirs[:12]}, "
             f"{config.store} has {fingerprint[:12]}); use another run directory"
         )
     before, state = configuration.load(directory.config), RunState.read(directory)
@@ -145,7 +147,7 @@ def _claim(directory: RunDirectory, config: RunConfig, fingerprint: str) -> list
     differences = configuration.differences(before, config)
     here = storage.StorageLocation(directory, config.storage, state.name)
     if not stages_with_study(here):
-        # Not where they are to be, so they must be nowhere.
+        # No studies at the new location, so there must be none at the old one.
         here = storage.StorageLocation.read(directory)
         differences += _moved(before, config)
     begun = any(has_started(open_study_at(here, stage)) for stage in stages_with_study(here))
@@ -155,23 +157,23 @@ def _claim(directory: RunDirectory, config: RunConfig, fingerprint: str) -> list
             "use another run directory or the same settings"
         )
     if differences:
-        # What was queued under the old settings may not fit the new space.
+        # Trials queued under the old settings may not fit the new space.
         delete_studies(here)
     _write_config(directory, config)
     if state.other_versions:
-        said.append(f"this run was begun with {', '.join(state.other_versions)}")
+        said.append(f"this run was started with {', '.join(state.other_versions)}")
         dataclasses.replace(state, versions=versions_here()).write(directory)
     return said
 
 
 def _moved(before: RunConfig, config: RunConfig) -> list[str]:
-    """The storage, where it differs between what was and what is to be."""
+    """Return the old and the new storage, if they differ."""
     was, is_now = before.storage, without_password(config.storage)
     return [f"storage: {was or 'none'}, {is_now or 'none'}"] if was != is_now else []
 
 
 def _write_config(directory: RunDirectory, config: RunConfig) -> None:
-    """Write the resolved configuration, unless the file already says the same."""
+    """Write the resolved configuration, unless the file already holds it."""
     text = configuration.dump(config)
     if directory.config.is_file() and configuration.load(directory.config) == config:
         return
@@ -189,12 +191,12 @@ class _Search:
         self._budget = Budget(config)
 
     def run(self) -> None:
-        """Every stage, then the finish."""
+        """Run every stage, then the finish."""
         ended = False
         try:
             for stage, wanted in trials_by_stage(self._config).items():
                 self._stage(stage, wanted)
-                self._look_back(stage)
+                self._check_results(stage)
             self._progress.message("refitting, calibrating and testing the winner")
             if self._config.workers > 1 and not self._config.cluster:
                 # With every core.
@@ -203,14 +205,14 @@ class _Search:
             self._single(worker.finish)
             ended = True
         finally:
-            # Whatever ended the run, a trial must not go on without it.
+            # A trial must not continue without its run.
             self._crew.close(kill=not ended)
 
-    def _look_back(self, stage: Stage) -> None:
-        """Say what a stage has not left to those after it.
+    def _check_results(self, stage: Stage) -> None:
+        """Report a result that a stage lacks and later stages need.
 
         Raises:
-            UserError: they cannot begin.
+            UserError: The later stages cannot start.
         """
         root = self._directory.root
         if stage == ARCHITECTURE and not best_trials(open_study(self._directory, stage), 1):
@@ -235,12 +237,12 @@ class _Search:
             self._crew.collect(self._crew.submit(call, self._config, *arguments))
         except WorkerDiedError as death:
             raise UserError(
-                f"the worker died ({death}); is there enough memory? The same command goes on"
+                f"the worker died ({death}); is there enough memory? To resume, repeat the command"
             ) from None
 
 
 def _crew(config: RunConfig) -> Crew:
-    """The workers a configuration names."""
+    """Return the workers that a configuration names."""
     if not config.cluster:
         return LocalWorkers(config.workers)
     from search.workers.cluster import ClusterWorkers

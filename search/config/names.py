@@ -1,4 +1,4 @@
-"""Names that a configuration may give; what is behind them is elsewhere. Free of Optuna."""
+"""Names that a configuration may contain. Imports no Optuna."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BuiltInObjective: TypeAlias = Literal[
 OBJECTIVES: tuple[BuiltInObjective, ...] = typing.get_args(BuiltInObjective)
 
 Objective: TypeAlias = str
-"""One of these, or one that another package adds: see :mod:`search.training.plugin_objectives`."""
+"""A built-in objective, or one of a plugin: see :mod:`search.training.plugin_objectives`."""
 
 AUC: Objective = "auc"
 LOG_LOSS: Objective = "log_loss"
@@ -38,7 +38,7 @@ AUC_LATENCY: Objective = "auc+latency"
 AUC_SIZE: Objective = "auc+size"
 
 LEAVING_OUT = (LEAVE_ONE_OUT, LEAVE_ONE_OUT_MEAN)
-"""Objectives for which a trial is trained once without each manipulation method."""
+"""Objectives that train a trial once without each manipulation method."""
 
 PARETO = (AUC_LATENCY, AUC_SIZE)
-"""Objectives that are two, the second of which is a cost."""
+"""Objectives with two values: a score and a cost."""

@@ -1,4 +1,4 @@
-"""The configuration of a run: one TOML file, checked, with its defaults here and nowhere else."""
+"""The configuration of a run: one TOML file. All defaults stand here."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from spaces.streams.names import STREAMS
 Preset: TypeAlias = Literal["quick", "standard", "thorough"]
 Seed: TypeAlias = Annotated[int, pydantic.Field(ge=0, lt=2**31, strict=True)]
 
-# Where a search runs and what it may take, which may change from start to start.
+# Settings of location and resources, which may change from start to start.
 _APART = {
     *("store", "run_dir", "workers", "features_gb", "storage", "cluster", "device"),
     *("minutes", "patience", "tensorboard"),
@@ -52,36 +52,36 @@ class RunConfig(Section):
     """Everything a run depends on.
 
     Attributes:
-        store: the prepared store.
-        run_dir: where everything goes.
-        preset: which defaults the file started from.
-        seed: of samplers, weights and shuffling. One worker and one seed repeat a search.
-        workers: trials at a time on this machine.
-        storage: database that keeps the studies, as ``postgresql://USER@HOST/DATABASE``; empty
-            for a journal file in the run directory. A password is used, and not kept.
-        cluster: address of a Dask scheduler whose workers run the trials, as ``tcp://HOST:8786``;
+        store: Prepared store.
+        run_dir: Folder of the run.
+        preset: Preset that the defaults come from.
+        seed: Seed of samplers, weights and shuffling. One worker and one seed repeat a search.
+        workers: Number of trials at a time on this machine.
+        storage: Database that keeps the studies, as ``postgresql://USER@HOST/DATABASE``; empty
+            for a journal file in the run directory. A password is used but not kept.
+        cluster: Address of a Dask scheduler whose workers run the trials, as ``tcp://HOST:8786``;
             empty for processes of this machine.
-        device: of the workers: ``cpu``, ``gpu:N``, or ``any`` that TensorFlow finds.
-        warm_start: folder of an earlier run whose best trials are tried first; empty for none.
-        sampler: Optuna's, by name.
-        pruner: Optuna's, by name.
-        kept_models: how many of each stage's best trials keep their model file; an ensemble needs
-            at least as many as it may have members.
-        ensemble: most models that the exported one may average; 0 exports a single one. An
-            ensemble is exported where it validates better.
-        minutes: after which no further trial begins, in each start of the run: those that run end,
-            and the finish follows. 0 for no limit; an architecture trial is always completed.
-        patience: trials without a better value after which a stage ends; 0 for never.
-        tensorboard: whether trials write TensorBoard event files, to ``tensorboard`` in the run.
-        precision: of the arithmetic in training: ``mixed`` is bfloat16 on a CPU that has it and
+        device: Device of the workers: ``cpu``, ``gpu:N``, or ``any`` for all that TensorFlow finds.
+        warm_start: Folder of an earlier run, whose best trials come first; empty for none.
+        sampler: Name of the Optuna sampler.
+        pruner: Name of the Optuna pruner.
+        kept_models: Number of best trials of each stage that keep their model file. An ensemble
+            needs at least one for each of its members.
+        ensemble: Largest number of models that the exported one may average; 0 exports a single
+            model. An ensemble is exported if it validates better.
+        minutes: Minutes after each start of the run until no further trial starts. Running trials
+            end, and the finish follows. 0 for no limit. One architecture trial always completes.
+        patience: Number of trials without a better value after which a stage ends; 0 for never.
+        tensorboard: Whether trials write TensorBoard event files to ``tensorboard`` in the run.
+        precision: Precision of training: ``mixed`` is bfloat16 on a CPU that has it and
             float16 on a GPU. Exported models are float32.
-        jit_compile: compile training steps with XLA.
-        features_gb: most that computed outputs of frozen parts may take on disk.
-        objective: what is optimised on validation: ``auc`` of its clips, their ``log_loss``,
+        jit_compile: Whether training steps are compiled with XLA.
+        features_gb: Largest size on disk of the computed outputs of frozen parts.
+        objective: Value optimised on validation: ``auc`` of its clips, their ``log_loss``,
             ``generalisation``, the mean of the AUC, the AUC of its real clips against pseudo-fakes
             of them and their pair ranking; ``leave-one-method-out``, the worst AUC on a method
             that was left out of training, or ``leave-one-method-out-mean``; or two at once,
-            ``auc+latency`` or ``auc+size``. Or one that an installed package adds.
+            ``auc+latency`` or ``auc+size``. Installed packages may add others.
     """
 
     store: Path
@@ -178,12 +178,12 @@ class RunConfig(Section):
 
     @property
     def kept(self) -> int:
-        """How many of each stage's best trials keep their model file."""
+        """Number of best trials of each stage that keep their model file."""
         return max(self.kept_models, self.ensemble)
 
     @property
     def features_bytes(self) -> int:
-        """Most that computed outputs of frozen parts may take on disk."""
+        """Largest size on disk of the computed outputs of frozen parts."""
         return int(self.features_gb * 1e9)
 
 
@@ -191,7 +191,7 @@ PRESETS: Mapping[Preset, Mapping[str, Any]] = {
     "quick": {
         "architecture": {"trials": 3, "epochs": 8},
         "gan": {"trials": 1, "steps": 200},
-        # One trial: the training of the architectures, but for longer.
+        # One trial: the training of the architectures with more epochs.
         "training": {"trials": 1, "max_epochs": 14, "gan_fakes": False, "mixup": False},
     },
     "standard": {},
@@ -209,21 +209,21 @@ PRESETS: Mapping[Preset, Mapping[str, Any]] = {
 
 
 def resolve(settings: Mapping[str, Any]) -> RunConfig:
-    """Check settings and fill what they leave out from the preset, then from the defaults.
+    """Check settings and complete them from the preset, then from the defaults.
 
     Raises:
-        UserError: an unknown key, a wrong type or a value out of range, one line a fault.
+        UserError: An unknown key, a wrong type or a value out of range.
     """
     preset = settings.get("preset", RunConfig.model_fields["preset"].default)
     defaults = PRESETS[preset] if preset in list(PRESETS) else {}
     try:
         return RunConfig.model_validate(_merge(defaults, settings))
     except pydantic.ValidationError as error:
-        raise UserError(f"configuration: {'; '.join(map(_told, error.errors()))}") from None
+        raise UserError(f"configuration: {'; '.join(map(_fault_line, error.errors()))}") from None
 
 
-def _told(fault: Mapping[str, Any]) -> str:
-    """One fault: where, what, and what was found where that is not said already."""
+def _fault_line(fault: Mapping[str, Any]) -> str:
+    """Return one line about a fault: its key, the fault, and the value found."""
     where, what = ".".join(map(str, fault["loc"])), fault["msg"]
     if fault["type"] == "value_error":
         return f"{where}: {what.removeprefix('Value error, ')}"
@@ -235,11 +235,11 @@ def load(path: Path, over: Mapping[str, Any] | None = None) -> RunConfig:
     """Read and check a TOML configuration; relative paths in it start at its own folder.
 
     Args:
-        path: the file.
-        over: settings that take precedence.
+        path: Path of the file.
+        over: Settings that take precedence.
 
     Raises:
-        UserError: no such file, no TOML, or faults as in :func:`resolve`.
+        UserError: There is no such file, it is not TOML, or it has faults as in :func:`resolve`.
     """
     try:
         settings = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -260,7 +260,7 @@ def load(path: Path, over: Mapping[str, Any] | None = None) -> RunConfig:
 
 
 def dump(config: RunConfig) -> str:
-    """The configuration as TOML for ``config.toml`` inside the run directory itself."""
+    """Return the configuration as TOML, as ``config.toml`` of the run directory holds it."""
     settings = config.model_dump(mode="json")
     settings["store"] = str(config.store.resolve())
     settings["run_dir"] = "."
@@ -269,13 +269,13 @@ def dump(config: RunConfig) -> str:
 
 
 def differences(ours: RunConfig, theirs: RunConfig) -> list[str]:
-    """What changes a search and differs between two configurations: ``key: a, b``."""
+    """Return the settings that change a search and differ, as ``key: a, b``."""
     a, b = map(decisive, (ours, theirs))
     return [f"{key}: {a[key]}, {b[key]}" for key in a if a[key] != b[key]]
 
 
 def decisive(config: RunConfig) -> dict[str, Any]:
-    """What changes a search, by dotted key; where it runs and what it may take are left out."""
+    """Return the settings that change a search, by dotted key."""
     settings = _flatten(config.model_dump(mode="json"))
     return {key: value for key, value in settings.items() if key not in _APART}
 

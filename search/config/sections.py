@@ -1,4 +1,4 @@
-"""The sections of the configuration of a run: what each stage and each trial is given."""
+"""The sections of the configuration of a run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Share: TypeAlias = Annotated[float, pydantic.Field(ge=0, le=1, strict=True)]
 Search: TypeAlias = Literal["search"]
 
 SEARCH = "search"
-# How the architecture stage trains, as far as the training stage searches for it.
+# Training of the architecture stage for choices that only the training stage searches.
 FIRST: Mapping[str, Any] = {
     "pseudo_fakes": 0.5,
     "augmentation": "strong",
@@ -33,7 +33,7 @@ WEIGHTS = (IMAGENET, HED, NO_WEIGHTS)
 
 
 class Section(pydantic.BaseModel):
-    """Settings that cannot be changed, and no others than are named."""
+    """Frozen settings without unknown keys."""
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 
@@ -201,8 +201,8 @@ class Training(Section):
 
     @property
     def first(self) -> dict[str, Any]:
-        """Of the architecture stage: what is pinned, and what has proved good for the rest."""
-        # A blend of two clips is nobody's pair.
+        """Choices of the architecture stage: pinned values, then good defaults."""
+        # A blend of two clips has no pair.
         without = {"loss"} if self.mixup is True else set()
         good = {name: value for name, value in FIRST.items() if name not in without}
         return good | self.pinned | {"gan_fakes": False}

@@ -20,16 +20,15 @@ from spaces.training.space import TrainingChoices
 
 
 def enqueue(config: RunConfig) -> None:
-    """Queue the known good, so that it comes first: see
-    :func:`search.detectors.space.first_points`.
+    """Queue the known good detectors first: see :func:`search.detectors.space.first_points`.
 
     Raises:
-        UserError: the space cannot be built: weights that cannot be had, clips too small.
+        UserError: The space cannot be built: weights are missing, or clips are too small.
     """
     study = open_study(RunDirectory(config.run_dir), ARCHITECTURE)
     with Store(config.store) as store:
         try:
-            known = warm_start.taken(config).get(ARCHITECTURE, [])
+            known = warm_start.reused_hyperparameters(config).get(ARCHITECTURE, [])
             points = first_points(build_space(config, store), config, known)
         except (BackboneError, ValueError) as error:
             raise UserError(f"the detector space cannot be built: {error}") from None
@@ -38,7 +37,7 @@ def enqueue(config: RunConfig) -> None:
 
 
 def training_choices(config: RunConfig) -> TrainingChoices:
-    """The fixed training of this stage, but for what the training stage pins."""
+    """Return the fixed training of this stage, with the values that the training stage pins."""
     return TrainingChoices(
         **config.training.first,
         learning_rate=config.architecture.learning_rate,

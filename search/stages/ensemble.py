@@ -48,7 +48,7 @@ def better_ensemble(
     model does not load - costs the ensemble and not the run.
 
     Args:
-        config: of the run; ``ensemble`` says how many models at most.
+        config: Run configuration; ``ensemble`` is the largest number of models.
         run: its directory.
         store: its store, open.
         single: what the model scored that is exported otherwise.

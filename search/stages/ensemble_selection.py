@@ -30,7 +30,7 @@ def select(candidates: Sequence[Probabilities], order: Order, most: int) -> dict
     nothing; the same candidates always give the same choice.
 
     Args:
-        candidates: (S,) of each model, what it says of the same S validation samples.
+        candidates: Probabilities (S,) of each model on the same S validation samples.
         order: sort key of such probabilities, lowest best.
         most: different models at most, at least 1.
 

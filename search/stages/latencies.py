@@ -1,7 +1,7 @@
-"""How long the kept models take for one clip, measured when nothing else runs.
+"""Latency of the kept models for one clip, measured while nothing else runs.
 
-While trials run, some at a time, each would find another machine. So the run measures at its end,
-one model after another; and each architecture once, since training changes no latency.
+Trials that run side by side slow each other down. So the run measures at its end, one model after
+another. Each architecture is measured once, since training does not change latency.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from search.trials.trial import MODEL_FILE, failure_reason
 def measure(config: RunConfig, run: RunDirectory, store: Store) -> None:
     """Write ``latencies.json``: milliseconds by ``STAGE/TRIAL`` of every kept detector.
 
-    A model that does not load costs its figure and nothing else, and a line says so.
+    A model that does not load has no latency, and a line reports it.
 
     Args:
         config: of the run.
@@ -63,7 +63,7 @@ def _kept(config: RunConfig, run: RunDirectory) -> Iterator[tuple[Stage, FrozenT
 
 
 def _architecture(stage: Stage, trial: FrozenTrial) -> int:
-    """Number of the architecture that a trial trained."""
+    """Return the number of the architecture that a trial trained."""
     if stage == ARCHITECTURE:
         return trial.number
     return int(trial.user_attrs[records.HYPERPARAMETERS][training.CHOSEN_ARCHITECTURE])

@@ -31,7 +31,7 @@ CHOSEN_ARCHITECTURE = "architecture"
 
 
 def best_architectures(config: RunConfig) -> dict[str, dict[str, Value]]:
-    """Hyperparameters of the architectures this stage chooses from, by trial number, best first."""
+    """Return the hyperparameters of the best architectures by trial number, best first."""
     study = open_study(RunDirectory(config.run_dir), ARCHITECTURE)
     return {
         str(trial.number): trial.user_attrs[records.HYPERPARAMETERS]
@@ -40,9 +40,9 @@ def best_architectures(config: RunConfig) -> dict[str, dict[str, Value]]:
 
 
 def enqueue(config: RunConfig) -> None:
-    """Queue what others must beat on the best architecture: its own training, but for longer.
+    """Queue the baseline on the best architecture first: its own training with more epochs.
 
-    What a warm start knows comes next, then the original recipe.
+    Trials of a warm start come next, then the original recipe.
     """
     study = open_study(RunDirectory(config.run_dir), TRAINING)
     best = list(best_architectures(config))
@@ -52,7 +52,7 @@ def enqueue(config: RunConfig) -> None:
     longer["batch_size"] = min(
         BATCH_SIZES, key=lambda size: abs(size - config.architecture.batch_size)
     )
-    known = warm_start.taken(config).get(TRAINING, [])
+    known = warm_start.reused_hyperparameters(config).get(TRAINING, [])
     for values in known:
         # A number of the other run.
         values.pop(CHOSEN_ARCHITECTURE, None)
@@ -64,13 +64,13 @@ def enqueue(config: RunConfig) -> None:
 
 
 def training_choices(config: RunConfig, hp: keras_tuner.HyperParameters) -> TrainingChoices:
-    """One way to train, of the space and of the configuration."""
+    """Return one way to train, from the space and the configuration."""
     choices = training_space(hp, config.training.max_epochs, _pinned(config))
     return dataclasses.replace(choices, views=config.training.views, jit_compile=config.jit_compile)
 
 
 def _pinned(config: RunConfig) -> dict[str, Any]:
-    """Choices that are not searched, on this run: without a generator there are no GAN fakes."""
+    """Return the choices that are not searched; without a generator there are no GAN fakes."""
     without = {"gan_fakes": False} if kept_generator(config) is None else {}
     return config.training.pinned | without
 

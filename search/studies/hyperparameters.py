@@ -34,11 +34,11 @@ class OptunaHyperParameters(AnsweredHyperParameters):
     a step are suggested as the index into their values, which keeps their order; the values
     themselves are in :attr:`values`.
 
-    KerasTuner tells entries apart by name and conditions, Optuna by name alone: one name with
-    two different ranges raises ``ValueError``. ``copy()`` gives a plain container.
+    KerasTuner identifies entries by name and conditions, Optuna by name alone: one name with two
+    different ranges raises ``ValueError``. ``copy()`` gives a plain container.
 
     Args:
-        trial: the trial that answers; also ``optuna.trial.FixedTrial``.
+        trial: Trial that answers; also ``optuna.trial.FixedTrial``.
     """
 
     def __init__(self, trial: optuna.trial.BaseTrial) -> None:
@@ -54,7 +54,7 @@ class OptunaHyperParameters(AnsweredHyperParameters):
 
 
 def suggest(trial: optuna.trial.BaseTrial, hp: HyperParameter) -> Value:
-    """Ask the trial for one hyperparameter."""
+    """Suggest one hyperparameter by the trial."""
     ladder = _ladder(hp)
     if ladder is not None:
         return ladder[trial.suggest_int(hp.name, 0, len(ladder) - 1)]
@@ -73,7 +73,7 @@ def suggest(trial: optuna.trial.BaseTrial, hp: HyperParameter) -> Value:
 
 
 def optuna_params(hp: keras_tuner.HyperParameters) -> dict[str, Value]:
-    """The active values of a container as ``study.enqueue_trial`` takes them."""
+    """Return the active values of a container, as ``study.enqueue_trial`` takes them."""
     params: dict[str, Value] = {}
     for entry in hp.space:
         if isinstance(entry, Fixed) or not hp.is_active(entry):
@@ -85,14 +85,14 @@ def optuna_params(hp: keras_tuner.HyperParameters) -> dict[str, Value]:
 
 
 def fixed(values: dict[str, Value]) -> keras_tuner.HyperParameters:
-    """A container that answers with the given values, and with defaults where there is none."""
+    """Return a container that answers with the given values, and with defaults for the rest."""
     hp = keras_tuner.HyperParameters()
     hp.values.update(values)
     return hp
 
 
 def _ladder(hp: HyperParameter) -> Sequence[Any] | None:
-    """The ordered values of an entry that Optuna can only take as an index, else ``None``."""
+    """Return the ordered values of an entry that Optuna takes as an index, else ``None``."""
     if isinstance(hp, Choice) and hp.ordered:
         return list(hp.values)
     if isinstance(hp, Int | Float) and hp.sampling != "linear" and hp.step is not None:

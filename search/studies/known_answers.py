@@ -1,4 +1,4 @@
-"""Hyperparameters of one space that answer for another, as far as it has them."""
+"""Hyperparameters of one space that answer the questions of another."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from search.studies.keras_tuner_internals import (
 
 
 class KnownAnswers(AnsweredHyperParameters):
-    """Answers with given values where a space has them among its own, else with its defaults.
+    """Answers with given values that a space allows, and with its defaults for the rest.
 
     Args:
-        values: of another space, by name.
+        values: Values of another space, by name.
     """
 
     def __init__(self, values: dict[str, Value]) -> None:
@@ -33,7 +33,7 @@ class KnownAnswers(AnsweredHyperParameters):
 
 
 def _allows(hp: HyperParameter, value: Any) -> bool:
-    """Whether a value is one that a question may be answered with."""
+    """Return whether a value is a valid answer to a question."""
     if isinstance(hp, Choice):
         return value in hp.values
     if isinstance(hp, Boolean):

@@ -1,4 +1,4 @@
-"""Which run a folder is of: its name, its store, and the libraries it was begun with."""
+"""The state of a run: its name, its store, and the versions of the libraries at its start."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from data_prep import plugins
 from data_prep.errors import UserError
 from data_prep.store.store import Store
 
-# What the outcome of a trial or the reading of it depends on.
+# Packages that the outcome of a trial, or the reading of it, depends on.
 PACKAGES = (
     "deepfake-model-search",
     "tensorflow",
@@ -29,12 +29,12 @@ PACKAGES = (
 
 @dataclasses.dataclass(frozen=True)
 class RunState:
-    """What ``run.json`` says.
+    """The content of ``run.json``.
 
     Attributes:
-        store_fingerprint: of the content of its store.
-        name: of the run among others in one database: that of its folder and a random part.
-        versions: of what it was begun with, by package.
+        store_fingerprint: Fingerprint of the content of the store.
+        name: Name of the run in a database: the name of its folder and a random part.
+        versions: Versions at the start of the run, by package.
     """
 
     store_fingerprint: str
@@ -54,7 +54,7 @@ class RunState:
         """Read the state of a run.
 
         Raises:
-            UserError: it is missing or damaged.
+            UserError: It is missing or damaged.
         """
         fingerprint = directory.read_fingerprint()
         state = read_json(directory.state)
@@ -64,12 +64,12 @@ class RunState:
         return RunState(fingerprint, name, versions)
 
     def write(self, directory: RunDirectory) -> None:
-        """Write it, whole or not at all."""
+        """Write the state, whole or not at all."""
         write_json(directory.state, dataclasses.asdict(self))
 
     @property
     def other_versions(self) -> list[str]:
-        """Packages that are of another version here: ``keras 3.15.1 (here 3.14.0)``."""
+        """Packages with another version here: ``keras 3.15.1 (here 3.14.0)``."""
         return [
             f"{name} {version} (here {versions_here().get(name, 'none')})"
             for name, version in self.versions.items()
@@ -79,7 +79,7 @@ class RunState:
 
 @functools.cache
 def versions_here() -> dict[str, str]:
-    """Versions of what is installed here, by package; packages that add anything are among it."""
+    """Return the installed versions by package, those of plugins included."""
     found = {}
     for name in PACKAGES:
         try:
@@ -90,21 +90,22 @@ def versions_here() -> dict[str, str]:
 
 
 def check_worker(directory: RunDirectory, store: Path) -> None:
-    """Check that what is here would do as the run does.
+    """Check that a worker on this host has the versions and the store of the run.
 
     Raises:
-        UserError: other versions, or another store.
+        UserError: Versions or the store differ.
     """
     state = RunState.read(directory)
     if state.other_versions:
         raise UserError(
-            f"{directory.root} was begun with {', '.join(state.other_versions)}; a worker needs "
+            f"{directory.root} was started with {', '.join(state.other_versions)}; a worker needs "
             "the same versions"
         )
     with Store(store) as opened:
         found = opened.fingerprint
     if found != state.store_fingerprint:
         raise UserError(
-            f"{store} is not the store {directory.root} was begun on (fingerprint {found[:12]}, "
-            f"the run has {state.store_fingerprint[:12]}): it was changed or is another one"
+            f"{store} is not the store that {directory.root} was started on (fingerprint "
+            f"{found[:12]}, the run has {state.store_fingerprint[:12]}): it was changed or "
+            "replaced"
         )

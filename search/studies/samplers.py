@@ -1,4 +1,4 @@
-"""Samplers by name: how a search decides what to try next."""
+"""Samplers by name."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from search.studies.study import (
 EXHAUSTED = "exhausted"
 """Attribute of a study whose grid has no point left."""
 
-# Trials that are drawn by chance before a sampler follows what was found.
+# Random trials before a sampler follows the results.
 _STARTUP = 8
 # NSGA-II crosses the best of so many; a search has tens of trials, not thousands.
 _POPULATION = 12
@@ -44,11 +44,11 @@ class RepeatableSampler(BaseSampler):
     and so do all trials after it.
 
     Args:
-        name: of the sampler.
-        seed: of the run.
+        name: Name of the sampler.
+        seed: Seed of the run.
 
     Raises:
-        UserError: it needs a package that is not installed.
+        UserError: The sampler needs a package that is not installed.
     """
 
     def __init__(self, name: Sampler, seed: int) -> None:
@@ -87,7 +87,7 @@ class RepeatableSampler(BaseSampler):
         """Ask the sampler of this trial.
 
         Raises:
-            UserError: a grid of a continuous range.
+            UserError: A grid has a continuous range.
         """
         if self._name == GRID and _is_continuous(param_distribution):
             raise UserError(
@@ -106,7 +106,7 @@ class RepeatableSampler(BaseSampler):
         state: TrialState,
         values: Sequence[float] | None,
     ) -> None:
-        """Tell the sampler of this trial; where it was the last of a grid, mark the study."""
+        """Pass the result to the sampler; mark the study after the last point of a grid."""
         if self._name != GRID:
             self._inner.after_trial(study, trial, state, values)
             return
@@ -115,28 +115,28 @@ class RepeatableSampler(BaseSampler):
         try:
             self._inner.after_trial(study, trial, state, values)
         except RuntimeError:
-            # Optuna would stop the loop of its own, which there is none of here.
+            # Optuna would stop its own loop, which is not used here.
             study._storage.set_study_user_attr(study._study_id, EXHAUSTED, True)
 
     def _seeded(self, study: optuna.Study, trial: FrozenTrial, question: str = "") -> BaseSampler:
-        """The sampler of a trial, or of one question in it."""
+        """Return the sampler of a trial, or of one question in it."""
         key = f"{self._seed}/{name_in_run(study)}/{sequence_number(study, trial)}/{question}"
         sampler = self._make(int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big"))
         sampler.before_trial(study, trial)
         return sampler
 
 
-def exhausted(study: optuna.Study) -> bool:
-    """Whether every point of a grid has been tried."""
+def is_exhausted(study: optuna.Study) -> bool:
+    """Return whether every point of a grid has been tried."""
     return bool(study.user_attrs.get(EXHAUSTED))
 
 
 class _Grid(optuna.samplers.BruteForceSampler):
     """Every point of a space of finite choices, each once, in random order.
 
-    Optuna's ``GridSampler`` wants to know all choices beforehand, which a space that asks as it
-    builds cannot tell; this one learns them from the trials, but for those that may have stopped in
-    the middle of their questions.
+    Optuna's ``GridSampler`` needs all choices beforehand, and a define-by-run space does not know
+    them. This sampler learns them from the trials, except from trials that may have stopped between
+    two questions.
     """
 
     @staticmethod
@@ -146,14 +146,14 @@ class _Grid(optuna.samplers.BruteForceSampler):
 
 
 def _unanswered(trial: FrozenTrial) -> bool:
-    """Whether a trial may have ended before it was asked everything."""
+    """Return whether a trial may have ended before all its questions were answered."""
     if trial.user_attrs.get(REASON) == INTERRUPTED:
         return True
     return trial.state == TrialState.FAIL and HYPERPARAMETERS not in trial.user_attrs
 
 
 def _maker(name: Sampler) -> Callable[[int], BaseSampler]:
-    """What makes a sampler of a seed."""
+    """Return a function that makes a sampler from a seed."""
     missing = [package for package in _NEEDS.get(name, ()) if not _is_installed(package)]
     if missing:
         raise UserError(
@@ -181,13 +181,13 @@ def _maker(name: Sampler) -> Callable[[int], BaseSampler]:
 
 def _grid(seed: int) -> BaseSampler:
     with warnings.catch_warnings():
-        # That Optuna may change its interface concerns nobody but this file.
+        # A changed interface would concern this file alone.
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return _Grid(seed=seed)
 
 
 def _auto() -> Callable[[int], BaseSampler]:
-    """OptunaHub's AutoSampler, which picks one of the others by what is searched."""
+    """Load OptunaHub's AutoSampler, which chooses a sampler by the search space."""
     hub = importlib.import_module("optunahub")
     try:
         module = hub.load_module("samplers/auto_sampler")

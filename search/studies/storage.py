@@ -1,4 +1,4 @@
-"""Where the studies of a run are kept: a journal file in its folder, or a PostgreSQL server."""
+"""The storage location of studies: a journal file in the run, or a PostgreSQL server."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from search.config.addresses import SCHEME, database, password_in, plain, withou
 from search.studies.run_state import RunState
 
 _PASSWORD = "PGPASSWORD"
-_GO_ON = "what is finished is kept, and the same command goes on"
+_RESUME = "finished trials are kept; to resume, repeat the command"
 _LOCK_SECONDS = 2.0
-# A server that is gone is noticed within about half a minute, also in the middle of a question.
+# A server that is gone is noticed within about half a minute, also in the middle of a query.
 _CONNECT = {
     "connect_timeout": 10,
     "keepalives_idle": 10,
@@ -163,7 +163,7 @@ def recover(run: RunDirectory) -> None:
 
 
 def _stamp(file: Path) -> tuple[int, int] | None:
-    """What tells a file from the next of its name; ``None`` where there is none."""
+    """Return what distinguishes a file from the next of its name; ``None`` without a file."""
     try:
         found = file.stat()
     except FileNotFoundError:
@@ -172,10 +172,10 @@ def _stamp(file: Path) -> tuple[int, int] | None:
 
 
 class _Journal(JournalFileBackend):
-    """A journal that neither a kill nor a full disk in the middle of a line damages.
+    """A journal that survives a kill or a full disk in the middle of a line.
 
-    What is written behind a line that was cut off would make one line with it; so it is dropped
-    first: its writer never saw it succeed.
+    Text after a line that was cut off would join it. So the cut line is dropped first: its writer
+    never saw it succeed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -196,7 +196,7 @@ class _Journal(JournalFileBackend):
 
 
 def _drop_cut_line(file: Any) -> int:
-    """Truncate a binary file behind its last line end, go there, and say where that is."""
+    """Truncate a binary file after its last line end, and return that position."""
     end = size = file.seek(0, os.SEEK_END)
     while end:
         begin = max(0, end - 4096)
@@ -213,11 +213,11 @@ def _drop_cut_line(file: Any) -> int:
 
 @functools.lru_cache(maxsize=4)
 def _on_server(url: str) -> BaseStorage:
-    """One storage a process and server: connecting takes longer than most questions."""
+    """Return the one storage of this process for a server: connecting is slow."""
     try:
         return _connected(url)
     except Exception as error:
-        # Two runs that make the tables of a new database at once: the second finds them.
+        # Two runs create the tables of a new database at once: the second one finds them.
         if "already exists" not in str(error) and "duplicate key" not in str(error):
             raise
         return _connected(url)
@@ -244,9 +244,9 @@ def _server_message(location: StorageLocation, error: BaseException) -> str:
     if "password" in said:
         advice = f"give the password by {_PASSWORD} or ~/.pgpass"
     elif "does not exist" in said and "database" in said:
-        advice = f"make it with: createdb {database(location.server)}"
+        advice = f"create it with: createdb {database(location.server)}"
     else:
-        advice = _GO_ON
+        advice = _RESUME
     return f"storage {location.address}: {said}; {advice}"
 
 

@@ -1,4 +1,4 @@
-"""Optuna studies of a run: one a stage; which of their trials count, and which are best."""
+"""Optuna studies of a run, one a stage, and the order of their trials."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _directions(run: RunDirectory, stage: Stage) -> list[Direction]:
 
 
 def delete_studies(location: StorageLocation) -> None:
-    """Delete the studies of a run of which no trial has started."""
+    """Delete the studies of a run without any started trial."""
     if not location.server:
         location.run.journal.unlink(missing_ok=True)
         return
@@ -114,25 +114,25 @@ def _ids(location: StorageLocation) -> dict[Stage, int]:
 
 
 def sequence_number(study: optuna.Study, trial: FrozenTrial | optuna.Trial) -> int:
-    """The number a trial would have in a run that was never interrupted; it seeds the trial.
+    """Return the number that a trial would have in a run without interruptions; it is its seed.
 
-    A retry has the draw of the trial it repeats; others are counted without retries.
+    A retry has the number of the trial it repeats. Other trials are counted without retries.
     """
     if SEQUENCE_NUMBER in trial.user_attrs:
         return int(trial.user_attrs[SEQUENCE_NUMBER])
-    # Of the storage: a pruner may show a sampler a part of the study.
+    # From the storage: a pruner may show a sampler a part of the study.
     earlier = study._storage.get_all_trials(study._study_id, deepcopy=False)[: trial.number]
     return trial.number - sum(RETRY_OF in other.user_attrs for other in earlier)
 
 
 def rank_key(trial: FrozenTrial) -> tuple[float, float]:
-    """Sort key of complete detector trials: highest first value, then lowest log-loss."""
+    """Return the sort key of a complete detector trial: highest score, then lowest log-loss."""
     assert trial.values
     return (-trial.values[0], trial.user_attrs.get(VAL_LOG_LOSS, float("inf")))
 
 
 def best_trials(study: optuna.Study, count: int | None = None) -> list[FrozenTrial]:
-    """The best complete trials, best first, ties by number; all of them without a count."""
+    """Return the best complete trials, best first, ties by number; all without a count."""
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if study.directions == [optuna.study.StudyDirection.MINIMIZE]:
         return sorted(complete, key=lambda trial: (trial.value or 0.0, trial.number))[:count]
@@ -140,13 +140,13 @@ def best_trials(study: optuna.Study, count: int | None = None) -> list[FrozenTri
 
 
 def rank_trials(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
-    """The complete ones of a detector stage, best first, ties by number."""
+    """Return the complete trials of a detector stage, best first, ties by number."""
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     return sorted(complete, key=lambda trial: (*rank_key(trial), trial.number))
 
 
 def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
-    """Trials that count towards the asked number: all that ended but those interrupted."""
+    """Return the trials that count for a stage: all that ended, without interrupted ones."""
     return [
         trial
         for trial in study.get_trials(deepcopy=False)
@@ -155,10 +155,10 @@ def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
 
 
 def is_interrupted(trial: FrozenTrial) -> bool:
-    """Whether a trial ended through no fault of its own, and is repeated."""
+    """Return whether a trial was interrupted from outside, and so is repeated."""
     return trial.state == TrialState.FAIL and trial.user_attrs.get(REASON) == INTERRUPTED
 
 
 def has_started(study: optuna.Study) -> bool:
-    """Whether any trial was ever started."""
+    """Return whether any trial has started."""
     return any(trial.state != TrialState.WAITING for trial in study.get_trials(deepcopy=False))

@@ -1,7 +1,7 @@
-"""Pruning where a search has two objectives, which Optuna cannot do by itself.
+"""Pruning for a search with two objectives, which Optuna does not support.
 
-Beside the study of a stage stands another of one objective, the value that validation gives. A
-trial has a twin in it, which gets the reports and says when the trial is to be given up.
+A second study beside that of the stage has one objective, the validation value. Each trial has a
+twin in it, which receives the reports and decides about pruning.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from search.studies.study import (
 
 
 class Reports:
-    """Where a trial reports its value, and asks whether to go on.
+    """The reports of a trial, and the decision to prune it.
 
     Args:
-        trial: of a study of one objective or of several.
+        trial: Trial of a study with one objective or two.
     """
 
     def __init__(self, trial: optuna.Trial) -> None:
@@ -34,15 +34,15 @@ class Reports:
             self._twin = _twin(trial)
 
     def report(self, value: float, step: int) -> None:
-        """Tell the value after a step, counted from 1."""
+        """Report the value after a step, counted from 1."""
         (self._twin or self._trial).report(value, step)
 
     def should_prune(self) -> bool:
-        """Whether the trial is to be given up."""
+        """Return whether the trial is to be pruned."""
         return (self._twin or self._trial).should_prune()
 
     def end(self, value: float | None, attributes: Mapping[str, Any] | None = None) -> None:
-        """Tell the twin, if there is one, how the trial ended: complete with a value, or not."""
+        """End the twin, if there is one: complete with a value, pruned without."""
         if self._twin is None:
             return
         for name, attribute in (attributes or {}).items():
@@ -52,7 +52,7 @@ class Reports:
 
 
 def _twin(trial: optuna.Trial) -> optuna.Trial:
-    """The trial beside one, in a study without parameters and with the same pruner."""
+    """Return the twin of a trial, in a study without parameters and with the same pruner."""
     study = trial.study
     beside = optuna.create_study(
         study_name=f"{study.study_name} proxy",
@@ -65,7 +65,7 @@ def _twin(trial: optuna.Trial) -> optuna.Trial:
     draw = sequence_number(study, trial)
     for other in beside.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         if other.user_attrs.get(SEQUENCE_NUMBER) == draw:
-            # Of the trial that this one repeats.
+            # The twin of the trial that this one repeats.
             beside._storage.set_trial_user_attr(other._trial_id, REASON, INTERRUPTED)
             beside.tell(other.number, state=TrialState.FAIL)
     twin = beside.ask()

@@ -1,4 +1,4 @@
-"""The best trials of an earlier run, to be tried first in another."""
+"""The best trials of an earlier run, which come first in another."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from search.studies.hyperparameters import Value
 
 
-def taken(config: RunConfig) -> dict[Stage, list[dict[str, Value]]]:
-    """Hyperparameters of what each detector stage takes over, best first; nothing without a run.
+def reused_hyperparameters(config: RunConfig) -> dict[Stage, list[dict[str, Value]]]:
+    """Return the hyperparameters that each detector stage reuses, best first.
 
-    Half of a stage's trials at most, so that a search still looks for itself.
+    At most half of the trials of a stage, so that the search still explores.
 
     Raises:
-        UserError: there is no such run, or none of its trials completed.
+        UserError: There is no such run, or none of its trials completed.
     """
     if not config.warm_start:
         return {}
@@ -48,11 +48,15 @@ def taken(config: RunConfig) -> dict[Stage, list[dict[str, Value]]]:
     return found
 
 
-def remark(config: RunConfig) -> list[str]:
-    """What is taken over, in a line; nothing without an earlier run.
+def describe_warm_start(config: RunConfig) -> list[str]:
+    """Return a line about the reused trials; no line without an earlier run.
 
     Raises:
-        UserError: as :func:`taken`.
+        UserError: See :func:`reused_hyperparameters`.
     """
-    said = [f"{len(found)} {stage}" for stage, found in taken(config).items() if found]
-    return [f"tried first, of {config.warm_start}: {' and '.join(said)} trials"] if said else []
+    said = [
+        f"{len(found)} {stage}" for stage, found in reused_hyperparameters(config).items() if found
+    ]
+    return (
+        [f"first, from {config.warm_start}: the best {' and '.join(said)} trials"] if said else []
+    )

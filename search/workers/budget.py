@@ -1,4 +1,4 @@
-"""When a search stops before it has all its trials: no time is left, or nothing better comes."""
+"""The budget of a run: its time, and its patience without a better trial."""
 
 from __future__ import annotations
 
@@ -20,14 +20,13 @@ from search.studies.study import (
 class Budget:
     """Time and patience of a run, from its start on.
 
-    The time left is shared out among the stages to come by their numbers of trials, so that a long
-    first stage does not take that of the others, and what one stage leaves goes to those after it.
-    A stage that all depend on goes on until one of its trials is complete, whatever the time and
-    however many bring nothing.
+    The time left is shared among the stages to come by their numbers of trials. So a long first
+    stage does not use the time of the others, and unused time passes on to later stages. All
+    stages depend on the architecture stage: it continues until one of its trials is complete.
 
     Args:
-        config: ``minutes`` and ``patience``; 0 for no end.
-        clock: seconds from any start.
+        config: Configuration with ``minutes`` and ``patience``; 0 for no limit.
+        clock: Function that returns seconds.
     """
 
     def __init__(self, config: RunConfig, clock: Callable[[], float] = time.monotonic) -> None:
@@ -50,23 +49,23 @@ class Budget:
             self._stage_end = now + left * share
 
     def spent(self, study: optuna.Study) -> str:
-        """Why no further trial of the stage may begin; empty where one may."""
+        """Return why no further trial of the stage may start; empty if one may."""
         trials = study.get_trials(deepcopy=False)
         complete = any(trial.state == TrialState.COMPLETE for trial in trials)
         may_end = complete or stage_of(study) != ARCHITECTURE
         if may_end and self._stage_end is not None and self._clock() >= self._stage_end:
-            return "its share of the time is up"
+            return "its share of the time is used up"
         if may_end and self._patience and len(study.directions) == 1:
             fruitless = trials_without_progress(trials, study.direction)
             if fruitless >= self._patience:
-                return f"{fruitless} trials in a row have brought nothing better"
+                return f"{fruitless} trials in a row were not better"
         return ""
 
 
 def trials_without_progress(trials: Sequence[FrozenTrial], direction: StudyDirection) -> int:
-    """How many trials have ended since the best one so far, in their order.
+    """Count the trials that have ended since the best one so far, in their order.
 
-    Complete and pruned ones count; one that failed says nothing of the space.
+    Complete and pruned trials count. A failed trial does not: it gives no evidence about the space.
     """
     count, best = 0, None
     for trial in trials:

@@ -9,21 +9,21 @@ from typing import Any
 
 from data_prep.errors import UserError
 from data_prep.workers import dask_client, silent_dask_logs
-from search.workers.crew import IsWorn, WorkerDiedError, never
+from search.workers.crew import IsWorn, WorkerDiedError, never_worn
 
 
 class ClusterWorkers:
-    """The workers of a Dask cluster, as many as there are at the time.
+    """The current workers of a Dask cluster.
 
-    Calls are submitted to Dask's own client: joblib's backend for it wants to be given all calls at
-    once, and waits for ever when the scheduler goes away. A call whose worker dies is made again on
-    another by Dask, and then claims what waits by then; the trial it had is found silent.
+    Calls are submitted to Dask's own client. Joblib's backend for it needs all calls at once, and
+    waits for ever if the scheduler goes away. Dask repeats a call whose worker dies on another
+    worker, which claims a waiting trial. The trial of the dead worker falls silent.
 
     Args:
-        address: of the scheduler, such as ``tcp://10.0.0.1:8786``.
+        address: Address of the scheduler, such as ``tcp://10.0.0.1:8786``.
 
     Raises:
-        UserError: Dask is not installed, nobody answers at the address, there is no worker, or one
+        UserError: Dask is not installed, the address does not answer, there is no worker, or one
             of them runs several calls in one process.
     """
 
@@ -43,11 +43,11 @@ class ClusterWorkers:
             self._calls = self._client.get_executor(pure=False)
             self._held = opening.pop_all()
 
-    def places(self) -> int:
-        """How many workers there are now, and one where all have left, so that one may come.
+    def slots(self) -> int:
+        """Return the number of workers now, at least one, so that a new one may come.
 
         Raises:
-            UserError: the scheduler is gone.
+            UserError: The scheduler is gone.
         """
         try:
             return max(1, len(self._client.nthreads()))
@@ -55,15 +55,15 @@ class ClusterWorkers:
             raise self._gone() from None
 
     def submit(self, call: Callable[..., Any], *arguments: object) -> Future[Any]:
-        """Begin an importable call in a worker that is free."""
-        future: Future[Any] = self._calls.submit(_told, call, *arguments)
+        """Start an importable call in a free worker."""
+        future: Future[Any] = self._calls.submit(_call_with_address, call, *arguments)
         return future
 
-    def collect(self, future: Future[Any], is_worn: IsWorn = never) -> Any:
-        """What a call returned; see :meth:`search.workers.crew.Crew.collect`.
+    def collect(self, future: Future[Any], is_worn: IsWorn = never_worn) -> Any:
+        """Return the result of a call; see :meth:`search.workers.crew.Crew.collect`.
 
         Raises:
-            UserError: the scheduler is gone.
+            UserError: The scheduler is gone.
         """
         from distributed import CancelledError as Cancelled
         from distributed import KilledWorker
@@ -75,24 +75,24 @@ class ClusterWorkers:
         except (Cancelled, CancelledError):
             raise self._gone() from None
         if is_worn(result):
-            # Of a worker without a nanny there is nothing that could start another.
+            # A worker without a nanny cannot be restarted.
             with contextlib.suppress(Exception):
                 self._client.restart_workers([address], raise_for_error=False)
         return result
 
     def close(self, *, kill: bool = False) -> None:
-        """Leave the cluster, whose workers stay; what they are in the middle of, they finish."""
+        """Leave the cluster. Its workers stay and finish their calls."""
         self._held.close()
 
     def _gone(self) -> UserError:
         return UserError(
-            f"the cluster at {self._address} is gone; what is finished is kept, and the same "
-            "command goes on"
+            f"the cluster at {self._address} is gone; finished trials are kept; to resume, repeat "
+            "the command"
         )
 
 
-def _told(call: Callable[..., Any], *arguments: object) -> tuple[str, Any]:
-    """Make a call in a worker, and say which it was."""
+def _call_with_address(call: Callable[..., Any], *arguments: object) -> tuple[str, Any]:
+    """Make a call in a worker; return the address of the worker and the result."""
     from distributed import get_worker
 
     return get_worker().address, call(*arguments)

@@ -11,39 +11,39 @@ from data_prep.errors import DfsearchError
 IsWorn: TypeAlias = Callable[[Any], bool]
 
 
-def never(result: Any) -> bool:
-    """No worker is worn."""
+def never_worn(result: Any) -> bool:
+    """Never recycle workers."""
     return False
 
 
 class WorkerDiedError(DfsearchError):
-    """A worker process ended in the middle of its work: killed, or out of memory."""
+    """The end of a worker process in the middle of its work: killed, or out of memory."""
 
 
 class Crew(Protocol):
     """Workers, here or elsewhere, that each run one call at a time.
 
     Attributes:
-        is_here: whether they are processes that this one started, and it is told how each dies.
+        is_here: Whether they are processes of this one, which then learns how each one dies.
     """
 
     is_here: bool
 
-    def places(self) -> int:
-        """How many calls may run at a time, as far as is known now."""
+    def slots(self) -> int:
+        """Return the number of calls that may run at a time now."""
 
     def submit(self, call: Callable[..., Any], *arguments: object) -> Future[Any]:
-        """Begin a call in a worker that is free."""
+        """Start a call in a free worker."""
 
-    def collect(self, future: Future[Any], is_worn: IsWorn = never) -> Any:
-        """What a call returned; its worker is free again.
+    def collect(self, future: Future[Any], is_worn: IsWorn = never_worn) -> Any:
+        """Wait for a call and return its result; its worker is free again.
 
         Args:
-            future: of the call; waited for.
-            is_worn: whether the worker that returned this is to be replaced by a fresh one.
+            future: Future of the call.
+            is_worn: Whether the worker with this result is to be replaced by a fresh one.
 
         Raises:
-            WorkerDiedError: its worker was killed; another takes its place.
+            WorkerDiedError: The worker was killed; another one replaces it.
         """
 
     def close(self, *, kill: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""The trials of a stage, handed out until enough are done, whoever runs them and whoever dies."""
+"""The dispatch of the trials of a stage to workers, which may die at any time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from artifacts.stages import Stage
 from data_prep.errors import UserError
 from search.config.run_config import RunConfig
 from search.config.stages import trials_by_stage
-from search.studies.samplers import exhausted
+from search.studies.samplers import is_exhausted
 from search.studies.study import (
     finished_trials,
     has_started,
@@ -31,7 +31,7 @@ from search.trials.trial import TrialOutcome
 from search.workers import worker
 from search.workers.budget import Budget
 from search.workers.crew import Crew, WorkerDiedError
-from search.workers.presence import present
+from search.workers.presence import joined_workers
 
 TRIALS_A_WORKER = 25
 MAX_IDLE_DEATHS = 3
@@ -40,34 +40,34 @@ _TICK_SECONDS = 1.0
 
 
 class Progress(Protocol):
-    """Where a run tells how it goes."""
+    """The receiver of reports on a run."""
 
     def stage(self, stage: Stage, ended: Sequence[TrialOutcome], total: int) -> None:
-        """A stage begins or goes on, or is over, with these of ``total`` trials finished."""
+        """Report that a stage starts, resumes or has ended, with its finished trials."""
 
     def trial(self, outcome: TrialOutcome) -> None:
-        """A trial ended, here or elsewhere."""
+        """Report a trial that ended, here or on another host."""
 
     def running(self, numbers: Sequence[int]) -> None:
-        """Which trials of the stage run now, here or elsewhere."""
+        """Report the running trials of the stage, here or on other hosts."""
 
     def message(self, text: str) -> None:
-        """Something worth a line."""
+        """Report a line of text."""
 
 
 class Dispatch:
-    """Hands out one stage.
+    """The dispatch of one stage.
 
-    Trials are queued as tickets, and each worker claims one: those of the crew when they are called
-    upon, those that joined the run by themselves. What a trial did is read from its study alone.
+    Trials are queued, and each worker claims one: workers of the crew when they are called, joined
+    workers by themselves. Results of a trial are read from its study alone.
 
     Args:
-        config: of the run.
-        stage: to hand out.
-        crew: that this process calls upon.
-        progress: is told.
-        call: what a worker does for one trial.
-        budget: says when no further trial may begin.
+        config: Run configuration.
+        stage: Stage to dispatch.
+        crew: Workers that this process calls.
+        progress: Receiver of reports.
+        call: Call of a worker for one trial.
+        budget: Limit after which no further trial starts.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Dispatch:
         self._is_spent = False
         self._watch = heartbeat.HeartbeatMonitor(config.limits.silence_seconds)
         self._calls: set[Future[Any]] = set()
-        self._told: set[int] = set()
+        self._reported: set[int] = set()
         self._inherited = {trial.number for trial in queue.running_trials(self._study)}
         self._idle_deaths = 0
 
@@ -98,14 +98,14 @@ class Dispatch:
         """Run the trials the stage still lacks; a dead worker costs its trial, not the stage.
 
         Args:
-            wanted: trials the stage is to have.
-            enqueue: queues what is tried first; called where nothing has begun.
+            wanted: Number of trials the stage is to have.
+            enqueue: Function that queues the first trials; called before any trial has started.
 
         Raises:
-            UserError: what every trial would meet, or workers die before they begin one.
+            UserError: Every trial would fail in the same way, or workers die before their trial.
         """
         done = finished_trials(self._study)
-        self._told = {trial.number for trial in done}
+        self._reported = {trial.number for trial in done}
         self._progress.stage(self._stage, self._ended(), wanted)
         self._budget.begin(self._stage)
         self._is_spent = self._has_been_left()
@@ -114,17 +114,17 @@ class Dispatch:
         queue.open_for_claims(self._study, not self._is_spent)
         while self._is_under_way(wanted):
             self._give_up_the_dead()
-            joined = present(self._directory, self._watch)
+            joined = joined_workers(self._directory, self._watch)
             if self._is_open():
-                queue.queue_trials(self._study, wanted, self._crew.places() + len(joined))
-                self._call_upon(joined)
+                queue.queue_trials(self._study, wanted, self._crew.slots() + len(joined))
+                self._call_workers(joined)
             self._collect()
-            self._tell()
+            self._report()
         queue.open_for_claims(self._study, False)
         self._progress.stage(self._stage, self._ended(), wanted)
 
     def _has_been_left(self) -> bool:
-        """Whether the run went on to a later stage, which was built on what this one had."""
+        """Return whether a later stage has started, which uses the results of this one."""
         order = list(trials_by_stage(self._config))
         later = order[order.index(self._stage) + 1 :]
         begun = read_trials(self._directory)
@@ -135,32 +135,32 @@ class Dispatch:
         )
 
     def _is_open(self) -> bool:
-        """Whether further trials may begin."""
+        """Return whether further trials may start."""
         if not self._is_spent and (reason := self._budget.spent(self._study)):
             self._is_spent = True
             queue.open_for_claims(self._study, False)
             self._progress.message(f"the {self._stage} stage ends: {reason}")
-        return not self._is_spent and not exhausted(self._study)
+        return not self._is_spent and not is_exhausted(self._study)
 
     def _is_under_way(self, wanted: int) -> bool:
-        """Whether trials are lacking, or still run."""
+        """Return whether trials are lacking or still run."""
         if self._calls or queue.running_trials(self._study):
             return True
         return self._is_open() and len(finished_trials(self._study)) < wanted
 
-    def _call_upon(self, joined: set[str]) -> None:
-        """Call upon workers of the crew that are free, as far as there are tickets for them."""
+    def _call_workers(self, joined: set[str]) -> None:
+        """Call free workers of the crew, at most one for each unclaimed trial."""
         claimed = sum(
             heartbeat.starter_name(trial.user_attrs) not in joined
             for trial in queue.running_trials(self._study)
         )
         claiming = max(0, len(self._calls) - claimed)
         unclaimed = len(queue.waiting_trials(self._study)) - claiming
-        for _ in range(min(self._crew.places() - len(self._calls), unclaimed)):
+        for _ in range(min(self._crew.slots() - len(self._calls), unclaimed)):
             self._calls.add(self._crew.submit(self._call, self._config, self._stage))
 
     def _collect(self) -> None:
-        """Wait a moment for calls to return, and see what became of them."""
+        """Wait a moment for calls to return, and handle their ends."""
         if not self._calls:
             time.sleep(_TICK_SECONDS)
             return
@@ -175,7 +175,7 @@ class Dispatch:
                 self._bury(str(death))
 
     def _bury(self, said: str) -> None:
-        """Fail the trial of a worker of ours that is dead."""
+        """Fail the trial of a dead worker of the crew."""
         dead = [
             trial
             for trial in queue.running_trials(self._study)
@@ -184,7 +184,7 @@ class Dispatch:
         self._idle_deaths = 0 if dead else self._idle_deaths + 1
         if self._idle_deaths == MAX_IDLE_DEATHS:
             raise UserError(
-                f"workers of the {self._stage} stage die before they begin a trial ({said}); "
+                f"workers of the {self._stage} stage die before they start a trial ({said}); "
                 "is there enough memory?"
             )
         for trial in dead:
@@ -192,9 +192,9 @@ class Dispatch:
             fail_dead_trial(self._study, trial, self._folder(trial), minutes, said)
 
     def _give_up_the_dead(self) -> None:
-        """Have the trials of workers repeated that died elsewhere, or with an earlier process."""
+        """Return the trials of workers that died elsewhere, or with an earlier process."""
         for trial in queue.running_trials(self._study):
-            # Of those the crew tells.
+            # The crew reports the death of these workers.
             if self._is_ours(trial):
                 continue
             folder = self._folder(trial)
@@ -203,7 +203,7 @@ class Dispatch:
             if has_hung(folder):
                 fail_dead_trial(self._study, trial, folder, self._config.limits.trial_minutes, "")
                 continue
-            # One that was interrupted together with the run is not to blame for it.
+            # A trial that was interrupted with the run did not cause it.
             died = trial.number not in self._inherited
             (folder / heartbeat.HEARTBEAT).unlink(missing_ok=True)
             if queue.give_back(self._study, trial, died=died) and died:
@@ -213,16 +213,16 @@ class Dispatch:
                 )
 
     def _is_ours(self, trial: FrozenTrial) -> bool:
-        """Whether a worker of our crew claimed it; an earlier run may have had our process id."""
+        """Return whether a worker of the crew claimed a trial; process ids may repeat."""
         if not self._crew.is_here or trial.number in self._inherited:
             return False
         return heartbeat.is_child(trial.user_attrs)
 
-    def _tell(self) -> None:
-        """Tell of every trial that ended since, and which run."""
+    def _report(self) -> None:
+        """Report trials that have ended since the last report, and the running ones."""
         for trial in finished_trials(self._study):
-            if trial.number not in self._told:
-                self._told.add(trial.number)
+            if trial.number not in self._reported:
+                self._reported.add(trial.number)
                 self._progress.trial(_outcome(self._stage, trial))
         self._progress.running([trial.number for trial in queue.running_trials(self._study)])
 
@@ -234,12 +234,12 @@ class Dispatch:
 
 
 def is_worn(ran: worker.Ran, config: RunConfig) -> bool:
-    """Whether a worker has run so many trials, or holds so much memory, that it is replaced."""
+    """Return whether a worker is replaced, for its number of trials or its memory."""
     return ran.trials >= TRIALS_A_WORKER or 0 < config.limits.worker_gb * 1e9 < ran.resident
 
 
 def _outcome(stage: Stage, trial: FrozenTrial) -> TrialOutcome:
-    """How a trial ended, as its study knows it."""
+    """Return the outcome of a trial from its study."""
     known = trial.user_attrs
     complete = trial.state == optuna.trial.TrialState.COMPLETE
     return TrialOutcome(

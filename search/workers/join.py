@@ -1,4 +1,4 @@
-"""A worker that joins a run by itself, from any host that sees the run directory."""
+"""A worker that joins a run from any host with access to the run directory."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from search.workers import worker
 from search.workers.crew import WorkerDiedError
 from search.workers.dispatch import MAX_IDLE_DEATHS, is_worn
 from search.workers.local import LocalWorkers
-from search.workers.presence import presented
+from search.workers.presence import announce_worker
 
 _POLL_SECONDS = 1.0
 _SAID_SECONDS = 60.0
@@ -39,21 +39,21 @@ def work(
     store: Path | None = None,
     device: str | None = None,
 ) -> int:
-    """Claim and run trials of a run until it is finished; how many this worker has run.
+    """Claim and run trials of a run until it is finished; return the number of trials.
 
-    The run itself, ``dfsearch run``, queues what is to be claimed and counts what was done; this
-    worker takes nothing that it does not find there.
+    ``dfsearch run`` queues the trials and counts the finished ones. This worker only claims queued
+    trials.
 
     Args:
-        directory: of the run, on a file system that its hosts share.
-        say: is told a line at a time.
-        store: where the store of the run is on this host, if not where it was begun.
-        device: for this worker alone, instead of the one of the configuration.
+        directory: Run directory, on a file system that the hosts share.
+        say: Function that prints one line.
+        store: Path of the store on this host, if it differs from that of the run.
+        device: Device of this worker, instead of the configured one.
 
     Raises:
-        UserError: no run is there, its libraries or its store are others, the storage is gone, or
-            workers die before they begin a trial.
-        KeyboardInterrupt: passed on after the trial at hand was given back.
+        UserError: There is no run, its versions or its store differ, the storage is gone, or
+            workers die before they start a trial.
+        KeyboardInterrupt: Passed on after the current trial was returned to the queue.
     """
     directory.open()
     over = {"store": store and store.absolute(), "device": device}
@@ -61,12 +61,12 @@ def work(
     config = configuration.load(directory.config, given)
     check_worker(directory, config.store)
     beats = min(heartbeat.BEAT_SECONDS, config.limits.silence_seconds / 4)
-    with translate_server_errors(directory), presented(directory, beats):
+    with translate_server_errors(directory), announce_worker(directory, beats):
         return _Member(directory, config, say).work()
 
 
 class _Member:
-    """One worker among those of a run."""
+    """One joined worker of a run."""
 
     def __init__(
         self, directory: RunDirectory, config: RunConfig, say: Callable[[str], None]
@@ -80,8 +80,8 @@ class _Member:
         self._stage: Stage | None = None
 
     def work(self) -> int:
-        """Run trials until the run is finished."""
-        self._say(f"joined {self._directory.root}; Ctrl-C leaves it")
+        """Run trials until the run is finished; return their number."""
+        self._say(f"joined {self._directory.root}; Ctrl-C leaves the run")
         waiting_since, said = time.monotonic(), False
         try:
             while not self._directory.certificate.is_file():
@@ -91,7 +91,9 @@ class _Member:
                     continue
                 if not said and time.monotonic() - waiting_since > _SAID_SECONDS:
                     said = True
-                    self._say(f"no trial to run; is dfsearch run {self._directory.root} going on?")
+                    self._say(
+                        f"no trial is queued; is dfsearch run {self._directory.root} running?"
+                    )
                 time.sleep(_POLL_SECONDS)
         finally:
             self._crew.close(kill=True)
@@ -99,7 +101,7 @@ class _Member:
         return self._done
 
     def _open_stage(self) -> Stage | None:
-        """A stage with a trial that may be claimed."""
+        """Return a stage with a trial that may be claimed."""
         location = StorageLocation.read(self._directory)
         for stage in stages_with_study(location):
             study = open_study_at(location, stage)
@@ -108,7 +110,7 @@ class _Member:
         return None
 
     def _run_one(self, stage: Stage) -> bool:
-        """Run a trial in a process of its own; whether there was one."""
+        """Run a trial in a process of its own; return whether there was one."""
         self._stage = stage
         future = self._crew.submit(worker.run_trial, self._config, stage)
         concurrent.futures.wait([future])
@@ -125,24 +127,24 @@ class _Member:
         return True
 
     def _bury(self, stage: Stage, said: str) -> None:
-        """Fail the trial that our process died of."""
+        """Fail the trial that was running when the process died."""
         study = open_study(self._directory, stage)
         ours = [t for t in queue.running_trials(study) if heartbeat.is_child(t.user_attrs)]
         self._idle_deaths = 0 if ours else self._idle_deaths + 1
         if self._idle_deaths == MAX_IDLE_DEATHS:
-            raise UserError(f"workers die before they begin a trial ({said}); enough memory?")
+            raise UserError(f"workers die before they start a trial ({said}); enough memory?")
         for trial in ours:
             folder = self._directory.trial(stage, trial.number)
             fail_dead_trial(study, trial, folder, self._config.limits.trial_minutes, said)
             self._say(f"{stage} {trial.number}: failed, the worker died: {said}")
 
     def _give_back(self) -> None:
-        """Have the run repeat what this worker was in the middle of."""
-        # With the storage gone, the run sees that this worker is silent.
+        """Return the unfinished trial of this worker to the queue."""
+        # Without the storage, the run detects that this worker is silent.
         with contextlib.suppress(UserError), translate_server_errors(self._directory):
             if not self._stage:
                 return
             study = open_study(self._directory, self._stage)
             for trial in queue.running_trials(study):
                 if heartbeat.is_child(trial.user_attrs) and queue.give_back(study, trial):
-                    self._say(f"{self._stage} {trial.number}: given back")
+                    self._say(f"{self._stage} {trial.number}: returned to the queue")

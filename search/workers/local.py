@@ -1,4 +1,4 @@
-"""Work spread over processes of this machine, each on joblib's executor for itself."""
+"""Worker processes of this machine, each with an executor of its own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from joblib.externals.loky.backend import resource_tracker
 from joblib.externals.loky.process_executor import ProcessPoolExecutor
 
 from data_prep.workers import follow_parent
-from search.workers.crew import IsWorn, WorkerDiedError, never
+from search.workers.crew import IsWorn, WorkerDiedError, never_worn
 
 _IDLE_SECONDS = 600
 
@@ -25,12 +25,12 @@ _IDLE_SECONDS = 600
 class LocalWorkers:
     """Processes of this machine.
 
-    Each has an executor of its own, so that one that is killed takes no other along. One worker is
-    a process too: TensorFlow stays out of the caller, and what crashes there does not crash here.
-    Workers stay for the next call, with what they have imported, and end with this process.
+    Each has an executor of its own, so that a killed process does not end the others. A single
+    worker is a process too: TensorFlow stays out of the caller, and a crash does not end it.
+    Workers keep their imports for the next call and end with this process.
 
     Args:
-        count: of processes; the cores are shared out among them.
+        count: Number of processes, which share the cores.
     """
 
     is_here = True
@@ -47,12 +47,12 @@ class LocalWorkers:
         self._busy: dict[Future[Any], _Process] = {}
         self._count = count
 
-    def places(self) -> int:
-        """How many processes there are."""
+    def slots(self) -> int:
+        """Return the number of processes."""
         return self._count
 
     def submit(self, call: Callable[..., Any], *arguments: object) -> Future[Any]:
-        """Begin an importable call in a process that is free; the one last used comes first."""
+        """Start an importable call in a free process, the last used one first."""
         executor = self._idle.pop() or self._start()
         try:
             future: Future[Any] = executor.submit(call, *arguments)
@@ -64,8 +64,8 @@ class LocalWorkers:
         self._busy[future] = executor
         return future
 
-    def collect(self, future: Future[Any], is_worn: IsWorn = never) -> Any:
-        """What a call returned; see :meth:`Crew.collect`."""
+    def collect(self, future: Future[Any], is_worn: IsWorn = never_worn) -> Any:
+        """Return the result of a call; see :meth:`search.workers.crew.Crew.collect`."""
         concurrent.futures.wait([future])
         executor = self._busy.pop(future)
         try:
@@ -73,7 +73,7 @@ class LocalWorkers:
         except BrokenProcessPool as error:
             executor.kill()
             self._idle.append(None)
-            raise WorkerDiedError(_how(error)) from error
+            raise WorkerDiedError(_describe_end(error)) from error
         except Exception:
             self._idle.append(executor)
             raise
@@ -83,7 +83,7 @@ class LocalWorkers:
         return result
 
     def close(self, *, kill: bool = False) -> None:
-        """End the processes; those in the middle of a call at once if ``kill``."""
+        """End the processes; with ``kill`` also in the middle of a call."""
         for executor in self._busy.values():
             executor.kill() if kill else executor.shutdown(wait=True)
         for executor in filter(None, self._idle):
@@ -123,8 +123,8 @@ class _Process(ProcessPoolExecutor):
                 resource_tracker.unregister(lock.name.replace("sem.", "/", 1), "semlock")
 
 
-def _how(error: BrokenProcessPool) -> str:
-    """How a worker ended, in a few words."""
+def _describe_end(error: BrokenProcessPool) -> str:
+    """Describe how a worker ended."""
     codes = re.search(r"exit codes? of the workers? (?:is|are) \{([^}]*)\}", str(error))
     if codes is None:
         return str(error).splitlines()[0]

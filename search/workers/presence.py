@@ -1,4 +1,4 @@
-"""Workers that joined a run by themselves: each shows in the run directory that it is there."""
+"""Heartbeat files of workers that joined a run."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _FOLDER = "workers"
 
 
 @contextlib.contextmanager
-def presented(directory: RunDirectory, seconds: float) -> Iterator[None]:
-    """Show that a worker is there while the block runs.
+def announce_worker(directory: RunDirectory, seconds: float) -> Iterator[None]:
+    """Keep the heartbeat file of this worker in the run directory while the block runs.
 
     Args:
-        directory: of the run.
-        seconds: between two signs of life.
+        directory: Run directory.
+        seconds: Time between two heartbeats.
     """
     folder = directory.root / _FOLDER
     folder.mkdir(exist_ok=True)
@@ -25,6 +25,6 @@ def presented(directory: RunDirectory, seconds: float) -> Iterator[None]:
         yield
 
 
-def present(directory: RunDirectory, watch: HeartbeatMonitor) -> set[str]:
-    """Who is there, as :func:`search.trials.heartbeat.starter_name` calls them."""
-    return {path.name for path in watch.living(directory.root / _FOLDER)}
+def joined_workers(directory: RunDirectory, monitor: HeartbeatMonitor) -> set[str]:
+    """Return the joined workers, see :func:`search.trials.heartbeat.starter_name`."""
+    return {path.name for path in monitor.living(directory.root / _FOLDER)}

@@ -1,4 +1,4 @@
-"""What runs inside a worker process: the only door through which TensorFlow comes in."""
+"""The calls inside a worker process, the only ones that import TensorFlow."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from search.studies.run_state import check_worker
 from search.studies.storage import export_password, translate_server_errors
 from search.trials.trial import NoWaitingTrialError, TrialOutcome
 
-# Trials this process has run.
+# Number of trials that this process has run.
 _run = 0
 
 
 @dataclasses.dataclass(frozen=True)
 class Ran:
-    """What became of a call for a trial.
+    """The result of a call for a trial.
 
     Attributes:
-        outcome: ``None`` where no trial waited any more.
-        trials: that the process has run by now.
-        resident: bytes of memory that it holds.
+        outcome: Outcome of the trial; ``None`` if no trial was waiting.
+        trials: Number of trials that the process has run.
+        resident: Memory of the process in bytes.
     """
 
     outcome: TrialOutcome | None
@@ -42,7 +42,7 @@ class Ran:
 
 
 def enqueue(config: RunConfig, stage: Stage) -> None:
-    """Queue what a stage tries first; a stage is the module of its name."""
+    """Queue the first trials of a stage."""
     _call(stage, "enqueue", config)
 
 
@@ -50,15 +50,15 @@ def run_trial(config: RunConfig, stage: Stage) -> Ran:
     """Run one trial of a stage, if one waits.
 
     Raises:
-        UserError: this is no worker for the run: other versions, or another store; or what every
-            other trial would meet as well.
+        UserError: Versions or the store differ from those of the run, or every trial would fail in
+            the same way.
     """
     check_worker(RunDirectory(config.run_dir), config.store)
     return run_waiting(lambda: _call(stage, "run", config))
 
 
 def run_waiting(run: Callable[[], TrialOutcome]) -> Ran:
-    """Run a trial, if one waits, and say what it has made of this process."""
+    """Run a trial, if one waits, and report the state of this process."""
     global _run
     outcome = None
     with contextlib.suppress(NoWaitingTrialError):
@@ -82,12 +82,12 @@ def _call(stage: Stage, function: str, config: RunConfig) -> Any:
             return getattr(importlib.import_module(MODULES[stage]), function)(config)
     except UserError as error:
         message = str(error)
-    # Without its cause, which would bring TensorFlow into the process that it is passed on to.
+    # Without its cause, which would import TensorFlow into the receiving process.
     raise UserError(message)
 
 
 def _check_device(name: str) -> None:
-    """Refuse to train elsewhere than where one was told to.
+    """Check that the configured device exists.
 
     Raises:
         UserError: TensorFlow sees no GPU of that number.
@@ -96,6 +96,6 @@ def _check_device(name: str) -> None:
 
     if name.startswith("gpu:") and not tf.config.list_physical_devices("GPU"):
         raise UserError(
-            f"device {name}: TensorFlow sees no such GPU; --device any trains on what there is, "
-            f'and pip install "tensorflow[and-cuda]=={tf.__version__}" brings what GPUs need'
+            f"device {name}: TensorFlow sees no such GPU; --device any trains on any device, "
+            f'and pip install "tensorflow[and-cuda]=={tf.__version__}" adds GPU support'
         )

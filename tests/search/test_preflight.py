@@ -46,7 +46,7 @@ def test_one_method_alone_is_named_with_what_can_be_done(
         return dataclasses.replace(whole(clip), method="Drawn" if clip.label else "real")
 
     (with_pseudo,) = said_of(one)
-    assert "all fakes of training are Drawn" in with_pseudo
+    assert "all training fakes are Drawn" in with_pseudo
     assert "pseudo-fakes alone" in with_pseudo
     (without,) = said_of(one, training={"pseudo_fakes": 0})
     assert "set training.pseudo_fakes" in without

@@ -87,7 +87,7 @@ def test_a_grid_tries_every_point_of_a_conditional_space_once_and_then_says_so(
     points = []
     for number in range(8):
         study, trial = ask(RunDirectory(tmp_path), "grid")
-        assert not samplers.exhausted(study)
+        assert not samplers.is_exhausted(study)
         kind = trial.suggest_categorical("kind", ["a", "b"])
         if number == 2:
             # In the middle of its questions, and asked again.
@@ -102,7 +102,7 @@ def test_a_grid_tries_every_point_of_a_conditional_space_once_and_then_says_so(
         study.tell(trial, 0.5)
     assert len(points) == 7
     assert set(points) == {("a", n) for n in range(4)} | {("b", f) for f in (0.0, 0.5, 1.0)}
-    assert samplers.exhausted(study)
+    assert samplers.is_exhausted(study)
 
 
 def test_a_point_of_a_grid_that_failed_in_the_middle_of_its_questions_is_no_end(
@@ -118,7 +118,7 @@ def test_a_point_of_a_grid_that_failed_in_the_middle_of_its_questions_is_no_end(
         tried.add((kind, trial.suggest_int("n", 0, 1)))
         study.tell(trial, 0.5)
     assert tried == {("a", 0), ("a", 1), ("b", 0), ("b", 1)}
-    assert samplers.exhausted(study)
+    assert samplers.is_exhausted(study)
 
 
 def test_the_end_of_a_grid_is_marked_under_hyperband_too(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_the_end_of_a_grid_is_marked_under_hyperband_too(tmp_path: Path) -> None
     trial = study.ask()
     trial.suggest_categorical("kind", ["a"])
     study.tell(trial, 0.5)
-    assert samplers.exhausted(study)
+    assert samplers.is_exhausted(study)
 
 
 def test_a_grid_of_a_continuous_range_is_one_line(tmp_path: Path) -> None:

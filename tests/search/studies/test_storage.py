@@ -200,7 +200,7 @@ def test_a_server_that_went_away_is_one_line(postgresql: Any, on_server: RunDire
     trial = study.ask()
     postgresql.stop()
     try:
-        gone = pytest.raises(UserError, match="the same command goes on")
+        gone = pytest.raises(UserError, match="to resume, repeat the command")
         with gone as said, storage.translate_server_errors(on_server):
             trial.report(0.5, 1)
         assert postgresql.PASSWORD not in str(said.value)

@@ -40,29 +40,32 @@ def earlier(tmp_path: Path) -> Path:
 
 def test_the_best_are_taken_and_no_more_than_half_of_the_trials(earlier: Path) -> None:
     config = config_of(earlier)
-    assert warm_start.taken(config) == {ARCHITECTURE: [{"n": 3}, {"n": 1}], TRAINING: []}
-    (said,) = warm_start.remark(config)
-    assert said == f"tried first, of {earlier}: 2 architecture trials"
+    assert warm_start.reused_hyperparameters(config) == {
+        ARCHITECTURE: [{"n": 3}, {"n": 1}],
+        TRAINING: [],
+    }
+    (said,) = warm_start.describe_warm_start(config)
+    assert said == f"first, from {earlier}: the best 2 architecture trials"
 
 
 def test_looking_leaves_the_earlier_run_as_it_was(earlier: Path) -> None:
     before = (earlier / "log").read_bytes()
-    warm_start.taken(config_of(earlier))
+    warm_start.reused_hyperparameters(config_of(earlier))
     assert (earlier / "log").read_bytes() == before
 
 
 def test_without_an_earlier_run_nothing_is_taken_nor_said() -> None:
     config = resolve({"store": "s.h5", "run_dir": "run"})
-    assert warm_start.taken(config) == {}
-    assert warm_start.remark(config) == []
+    assert warm_start.reused_hyperparameters(config) == {}
+    assert warm_start.describe_warm_start(config) == []
 
 
 def test_what_is_no_run_or_has_no_trials_is_one_line(earlier: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no run at"):
-        warm_start.taken(config_of(tmp_path / "nothing"))
+        warm_start.reused_hyperparameters(config_of(tmp_path / "nothing"))
     (earlier / "log").unlink()
     with pytest.raises(UserError, match="nothing to start from"):
-        warm_start.taken(config_of(earlier))
+        warm_start.reused_hyperparameters(config_of(earlier))
 
 
 def test_a_path_starts_at_the_folder_of_its_file(tmp_path: Path) -> None:

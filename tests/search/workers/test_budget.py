@@ -167,8 +167,8 @@ class Told:
 @pytest.mark.parametrize(
     ("settings", "done", "reason"),
     [
-        ({"minutes": 8}, 4, "its share of the time is up"),
-        ({"patience": 2}, 3, "2 trials in a row have brought nothing better"),
+        ({"minutes": 8}, 4, "its share of the time is used up"),
+        ({"patience": 2}, 3, "2 trials in a row were not better"),
         ({}, 6, None),
     ],
 )

@@ -139,7 +139,7 @@ def test_two_workers_share_the_trials_and_one_killed_in_the_middle_costs_at_most
         cluster.add_worker()
     (config.run_dir / "1.slow").touch()
     crew = ClusterWorkers(cluster.address)
-    cluster.wait_for(lambda: crew.places() == 2)
+    cluster.wait_for(lambda: crew.slots() == 2)
 
     class KillsTheSlow(Silent):
         def running(self, numbers: Sequence[int]) -> None:

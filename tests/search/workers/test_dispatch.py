@@ -241,7 +241,7 @@ def die_at_once(config: RunConfig, stage: str) -> worker.Ran:
 def test_workers_that_die_before_they_begin_end_the_run_in_one_line(
     config: RunConfig, workers: Callable[[int], LocalWorkers]
 ) -> None:
-    with pytest.raises(UserError, match="die before they begin a trial"):
+    with pytest.raises(UserError, match="die before they start a trial"):
         Dispatch(config, STAGE, workers(1), Told(), die_at_once).run(3, lambda: None)
     assert [trial.state for trial in trials(config)] == [TrialState.WAITING]
 
@@ -371,7 +371,7 @@ def test_a_server_that_goes_away_ends_the_run_and_the_next_one_goes_on(
                 postgresql.stop()
 
     with (
-        pytest.raises(UserError, match="the same command goes on"),
+        pytest.raises(UserError, match="to resume, repeat the command"),
         translate_server_errors(run),
     ):
         Dispatch(config, STAGE, crew, StopsTheServer(), tiny).run(3, lambda: None)

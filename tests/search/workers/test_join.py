@@ -133,7 +133,7 @@ def test_a_worker_with_other_versions_is_refused_with_what_differs(
     (run_dir / "run.json").write_text(json.dumps(state))
     refused = in_process("work", run_dir)
     assert refused.returncode == 2
-    assert "was begun with keras 2.0.0 (here" in refused.stderr
+    assert "was started with keras 2.0.0 (here" in refused.stderr
     assert len(refused.stderr.strip().splitlines()) == 1
 
 

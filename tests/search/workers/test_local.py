@@ -60,7 +60,7 @@ def squares(workers: LocalWorkers, numbers: range) -> list[tuple[int, int]]:
     waiting, found = list(numbers), []
     running: set[concurrent.futures.Future[tuple[int, int]]] = set()
     while waiting or running:
-        while waiting and len(running) < workers.places():
+        while waiting and len(running) < workers.slots():
             running.add(workers.submit(square, waiting.pop()))
         done, running = concurrent.futures.wait(running, return_when="FIRST_COMPLETED")
         found += [workers.collect(future) for future in done]
