@@ -79,7 +79,7 @@ def test_a_run_leaves_every_artifact(finished_run: Path) -> None:
         "best_model.json",
         "leaderboard.csv",
         "config.toml",
-        "log",
+        "studies.log",
         "evaluation.json",
         "scores.csv",
     ):
@@ -347,7 +347,7 @@ def test_the_leaderboard_of_a_damaged_journal_is_one_line(
 ) -> None:
     run_dir = tmp_path / "run"
     shutil.copytree(finished_run, run_dir)
-    (run_dir / "log").write_text("{}\nnonsense\n{}\n")
+    (run_dir / "studies.log").write_text("{}\nnonsense\n{}\n")
     refused = in_process("leaderboard", run_dir)
     assert refused.returncode == 2
     assert "is damaged" in refused.stderr

@@ -49,9 +49,9 @@ def test_the_best_are_taken_and_no_more_than_half_of_the_trials(earlier: Path) -
 
 
 def test_looking_leaves_the_earlier_run_as_it_was(earlier: Path) -> None:
-    before = (earlier / "log").read_bytes()
+    before = (earlier / "studies.log").read_bytes()
     warm_start.reused_hyperparameters(config_of(earlier))
-    assert (earlier / "log").read_bytes() == before
+    assert (earlier / "studies.log").read_bytes() == before
 
 
 def test_without_an_earlier_run_nothing_is_taken_nor_said() -> None:
@@ -63,7 +63,7 @@ def test_without_an_earlier_run_nothing_is_taken_nor_said() -> None:
 def test_what_is_no_run_or_has_no_trials_is_one_line(earlier: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no run at"):
         warm_start.reused_hyperparameters(config_of(tmp_path / "nothing"))
-    (earlier / "log").unlink()
+    (earlier / "studies.log").unlink()
     with pytest.raises(UserError, match="nothing to start from"):
         warm_start.reused_hyperparameters(config_of(earlier))
 

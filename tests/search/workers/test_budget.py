@@ -64,13 +64,13 @@ def test_time_is_shared_by_trials_and_what_is_left_goes_on(tmp_path: Path, clock
     clock.now = 1000 + 359
     assert not budget.spent(architecture)
     clock.now = 1000 + 361
-    assert "time is up" in budget.spent(architecture)
+    assert "time is used up" in budget.spent(architecture)
     # The stage overshot: the training has what is left until the eighth minute.
     clock.now = 1000 + 420
     budget.begin(TRAINING)
     assert not budget.spent(training)
     clock.now = 1000 + 481
-    assert "time is up" in budget.spent(training)
+    assert "time is used up" in budget.spent(training)
 
 
 def test_time_that_a_stage_did_not_need_goes_to_the_next(tmp_path: Path, clock: Clock) -> None:

@@ -119,7 +119,7 @@ def test_workers_join_and_leave_a_run_whose_number_of_trials_stays_exact(
     assert second.pid in hosts
     assert (run_dir / "best_model.json").exists()
     if storage == "postgresql":
-        assert not (run_dir / "log").exists()
+        assert not (run_dir / "studies.log").exists()
         assert server.PASSWORD not in (run_dir / "config.toml").read_text()
 
 

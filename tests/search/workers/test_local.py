@@ -160,7 +160,7 @@ def lock_and_sleep(here: str) -> None:
 def test_the_locks_of_a_killed_worker_are_not_reported_as_leaked(tmp_path: Path) -> None:
     code = (
         "import sys, time, pathlib; sys.path.insert(0, sys.argv[1])\n"
-        "from search.workers.local import LocalWorkers; from test_fan_out import lock_and_sleep\n"
+        "from search.workers.local import LocalWorkers; from test_local import lock_and_sleep\n"
         "workers = LocalWorkers(1); workers.submit(lock_and_sleep, sys.argv[2])\n"
         "while not pathlib.Path(sys.argv[2]).exists(): time.sleep(0.05)\n"
         "workers.close(kill=True)"
