@@ -138,34 +138,23 @@ class Gan(Section):
     features: Features = "random"
 
 
-class Training(Section):
-    """The training stage: the best architectures under other training hyperparameters.
+class SampleChoices(Section):
+    """Choices of samples and loss. Values that are not searched hold for both detector stages.
+
+    They are keys of the section ``training``.
 
     Attributes:
-        trials: how many; 0 leaves the stage out.
-        architectures: how many of the best it may choose from.
-        max_epochs: upper end of the searched range.
-        frames: how many consecutive frames of a clip a sample shows, drawn anew for each of its
-            views; 0 for all. 1 trains on pictures: several times as fast, without the streams and
-            temporal stages that need more.
-        views: changed copies of each clip that frozen parts are computed for; 0 changes clips anew
-            every time, at the cost of the whole model.
-        pseudo_fakes: which share of the fakes trained on are pseudo-fakes, made of real clips: 0
-            for none, 1 for no others, or ``search``.
-        augmentation: what is done to clips besides, ``none``, ``light``, ``strong`` or ``search``.
-        gan_fakes: whether fakes with faces of the best GAN trial are a method beside those of the
-            store, or ``search``; the architecture stage has none, and so has a run without a GAN.
+        views: Number of changed copies of each clip that frozen parts are computed for. 0 changes
+            clips anew every time, at the cost of the whole model.
+        pseudo_fakes: Share of pseudo-fakes among the training fakes, from 0 to 1, or ``search``.
+        augmentation: Augmentation of clips: ``none``, ``light``, ``strong`` or ``search``.
+        gan_fakes: Whether fakes with faces of the best GAN trial are a method beside those of the
+            store, or ``search``. The architecture stage has none, and so has a run without a GAN.
         loss: ``binary_crossentropy``, ``focal``, ``pairwise`` or ``search``.
-        mixup: whether samples of a batch are blended, or ``search``.
-        weight_averaging: whether a moving average of the weights is kept, or ``search``.
-
-    From ``views`` on, what is not searched holds for the architecture stage, too.
+        mixup: Whether samples of a batch are blended, or ``search``.
+        weight_averaging: Whether a moving average of the weights is kept, or ``search``.
     """
 
-    trials: Count = 4
-    architectures: Positive = 2
-    max_epochs: Annotated[int, pydantic.Field(ge=10, strict=True)] = 20
-    frames: Count = 1
     views: Count = 8
     pseudo_fakes: Share | Search = 0.5
     augmentation: Augmentation | Search = "strong"
@@ -175,7 +164,7 @@ class Training(Section):
     weight_averaging: pydantic.StrictBool | Search = "search"
 
     @pydantic.model_validator(mode="after")
-    def _agrees_with_itself(self) -> Training:
+    def _agrees_with_itself(self) -> SampleChoices:
         if self.mixup is True and self.loss == PAIRWISE:
             raise ValueError(
                 "the pairwise loss needs pairs, and mixup blends them: set one of both"
@@ -206,6 +195,24 @@ class Training(Section):
         without = {"loss"} if self.mixup is True else set()
         good = {name: value for name, value in FIRST.items() if name not in without}
         return good | self.pinned | {"gan_fakes": False}
+
+
+class Training(SampleChoices):
+    """The training stage: the best architectures under other training hyperparameters.
+
+    Attributes:
+        trials: Number of trials; 0 skips the stage.
+        architectures: Number of best architectures to choose from.
+        max_epochs: Upper end of the searched range of epochs.
+        frames: Number of consecutive frames of a clip in a sample, drawn anew for each view; 0 for
+            all. 1 trains on pictures: several times as fast, without the streams and temporal
+            stages that need more.
+    """
+
+    trials: Count = 4
+    architectures: Positive = 2
+    max_epochs: Annotated[int, pydantic.Field(ge=10, strict=True)] = 20
+    frames: Count = 1
 
 
 class Limits(Section):
