@@ -1,4 +1,4 @@
-"""The leaderboard: a table to read, rows for programs, a CSV beside the model."""
+"""Formats of the leaderboard: a table for the terminal, JSON rows, CSV and Markdown."""
 
 from __future__ import annotations
 

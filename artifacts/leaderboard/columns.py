@@ -1,4 +1,4 @@
-"""The columns of the leaderboard: every field of a row by its name, with its heading and words."""
+"""Columns of the leaderboard: every field of a row by name, with its heading and text."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from data_prep.errors import UserError
 
 ALL = "all"
 
-# Columns that leave room for another one.
+# Number of columns that still leaves room for the seconds.
 _ROOM = 6
 
 
 @dataclasses.dataclass(frozen=True)
 class Column:
-    """One column of the table for people.
+    """One column of the table.
 
     Attributes:
-        name: of the field, as in JSON and CSV.
-        head: above the column.
-        cell: the words of a row; empty where there is nothing to say.
-        justify: which side they stand on.
-        least: where they may take several lines, how narrow these may be; 0 where they may not.
+        name: Name of the field, as in JSON and CSV.
+        head: Heading.
+        cell: Returns the text of a row; empty without a value.
+        justify: Alignment.
+        least: Smallest width of a column that may wrap; 0 if it may not.
     """
 
     name: str
@@ -35,14 +35,14 @@ class Column:
 
 
 def choose_columns(wanted: Sequence[str], rows: Sequence[Row] = ()) -> list[Column]:
-    """The columns of these names, in this order.
+    """Return the columns of these names, in this order.
 
     Args:
-        wanted: names; ``all`` alone is every column in which one of the rows has something.
-        rows: that are shown.
+        wanted: Names; ``all`` alone stands for every column with a value in one of the rows.
+        rows: Rows of the table.
 
     Raises:
-        UserError: there is none of a name.
+        UserError: A column does not exist.
     """
     if list(wanted) == [ALL]:
         return [one for one in COLUMNS.values() if any(map(one.cell, rows))]
@@ -53,17 +53,17 @@ def choose_columns(wanted: Sequence[str], rows: Sequence[Row] = ()) -> list[Colu
 
 
 def default_columns(rows: Sequence[Row]) -> list[Column]:
-    """The columns that answer most questions and fit a terminal of 100 characters.
+    """Return the columns that answer most questions and fit a terminal of 100 characters.
 
-    Where ranks do not follow the AUC alone, one has the score that they follow; where a search had
-    two objectives, the second and the front; where runs are compared, the run. These take the
-    place of the seconds.
+    The table shows the objective if ranks do not follow the AUC alone. It shows the second
+    objective and the front of a search with two, and the run if runs are compared. Any of these
+    replaces the seconds.
     """
     detectors = [row for row in rows if row.rank is not None]
     cost = next((row.record.cost.objective for row in detectors if row.record.cost.objective), "")
     names = ["rank", "trial", "state", "val_auc"]
     if any(row.run for row in rows):
-        # Their ranks follow the AUC.
+        # Ranks across runs follow the AUC, not the objective.
         names.insert(1, "run")
     elif any(row.field("objective") not in (None, row.field("val_auc")) for row in rows):
         names.insert(3, "objective")
@@ -78,12 +78,12 @@ def default_columns(rows: Sequence[Row]) -> list[Column]:
 
 
 def format_number(value: float | None, digits: int) -> str:
-    """With so many decimals; nothing for ``None``."""
+    """Return a number with so many decimals; nothing for ``None``."""
     return "" if value is None else f"{value:.{digits}f}"
 
 
 def format_count(value: int | None) -> str:
-    """A count in at most four characters and a letter: 950, 12.3k, 3.4M."""
+    """Return a count in at most four characters and a letter: 950, 12.3k, 3.4M."""
     if value is None:
         return ""
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
@@ -94,7 +94,7 @@ def format_count(value: int | None) -> str:
 
 
 def format_auc(row: Row) -> str:
-    """The AUC with its interval: ``0.912 [0.80, 0.98]``; of a GAN its KID."""
+    """Return the AUC with its interval, ``0.912 [0.80, 0.98]``; for a GAN its KID."""
     auc, kid = row.record.validation.auc, row.record.gan.kid
     if auc is None:
         return "" if kid is None else f"KID {kid:.3f}"
@@ -108,7 +108,7 @@ def _rank(row: Row) -> str:
 
 
 def _trial(row: Row) -> str:
-    return "no training" if row.is_baseline else f"{row.stage} {row.record.trial}"
+    return "baseline" if row.is_baseline else f"{row.stage} {row.record.trial}"
 
 
 def _state(row: Row) -> str:
@@ -116,7 +116,7 @@ def _state(row: Row) -> str:
 
 
 def _epochs(row: Row) -> str:
-    """How many, of how many where it had fewer than asked."""
+    """Return the number of epochs, and the number asked if it had fewer."""
     done, asked = row.record.effort.epochs, row.record.effort.epochs_asked
     if done is None or asked is None or done >= asked:
         return "" if done is None else str(done)
@@ -124,13 +124,13 @@ def _epochs(row: Row) -> str:
 
 
 def _methods(row: Row) -> str:
-    """The AUC of each method that was left out, the lowest first."""
+    """Return the AUC of each method that was left out, the lowest first."""
     methods = sorted((row.record.validation.method_auc or {}).items(), key=lambda found: found[1])
     return ", ".join(f"{method} {auc:.3f}" for method, auc in methods)
 
 
 def _what(row: Row) -> str:
-    """What it tried, what it scored on methods it was not trained on, and its reason."""
+    """Return the description, the AUC on methods left out, and the reason."""
     left_out = _methods(row)
     said = [
         row.record.description.what,

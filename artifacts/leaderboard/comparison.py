@@ -1,4 +1,4 @@
-"""Runs on the same store in one leaderboard."""
+"""One leaderboard of several runs on the same store."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def check_same_store(runs: Mapping[str, RunDirectory]) -> None:
     """Check that runs can be compared.
 
     Args:
-        runs: open run directories by their names.
+        runs: Open run directories by their names.
 
     Raises:
-        UserError: they are of different stores.
+        UserError: The runs are on different stores.
     """
     found = {name: run.read_fingerprint() for name, run in runs.items()}
     (first, of_first), *others = found.items()

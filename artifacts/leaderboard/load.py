@@ -55,7 +55,7 @@ def load(run: RunDirectory, trials: Mapping[str, Iterable[FrozenTrial]]) -> Lead
     try:
         split = ValidationSplit.read(run)
     except UserError as error:
-        note = f"no intervals, ties and scores without training: {error}"
+        note = f"no intervals, ties or baselines: {error}"
         return Leaderboard(tuple(rank_rows(rows)), (note,), None, {})
     scores = _trial_scores(run, rows, len(split.labels))
     for record, baseline in _best_baselines(split):
@@ -110,30 +110,30 @@ def _latencies(run: RunDirectory) -> dict[str, float]:
 
 
 def compose_notes(rows: Sequence[Row], split: ValidationSplit) -> list[str]:
-    """What the intervals rest on, and who is not told from the best."""
+    """Return what limits the intervals, and which baselines tie with the best row."""
     fewest = people(split.labels, split.groups)
     if fewest < FEWEST_PEOPLE:
         counted = "1 person" if fewest == 1 else f"{fewest} people"
         return [
-            f"validation has {counted} of a label: too few for intervals and ties, which need "
+            f"no intervals and ties: validation has {counted} with the rarer label, and they need "
             f"{FEWEST_PEOPLE}"
         ]
     notes = []
     if any(row.is_tied and row.rank != 1 for row in rows):
         groups = len(set(split.groups.tolist()))
         notes.append(
-            "= is not told from rank 1 by these validation clips (95% interval of the difference "
-            f"in AUC, paired bootstrap over {groups} identity groups)"
+            "= marks rows that are not significantly worse than rank 1 (difference in AUC, 95% CI "
+            f"from a paired bootstrap over {groups} identity groups)"
         )
-    ahead = [
+    tied = [
         str(row.record.hyperparameters["quantity"]).replace("_", " ")
         for row in rows
         if row.is_baseline and row.is_tied
     ]
-    if ahead:
-        notes.append(f"no better than without any training, as far as it shows: {', '.join(ahead)}")
+    if tied:
+        notes.append(f"rank 1 is not significantly better than these baselines: {', '.join(tied)}")
     lacking = sum(row.rank is not None and row.standing is None for row in rows)
     if lacking:
         trials = "trials" if lacking > 1 else "trial"
-        notes.append(f"{lacking} complete {trials} kept no scores of clips: no interval, no tie")
+        notes.append(f"{lacking} complete {trials} without stored scores: no interval, no tie")
     return notes

@@ -1,4 +1,4 @@
-"""Which rows of a leaderboard are shown, and in which order."""
+"""Selection of leaderboard rows: conditions, order and number."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 _CONDITION = re.compile(rf"\s*(\w+)\s*({'|'.join(_OPERATORS)})\s*(.*?)\s*", re.DOTALL)
 _OF_NUMBERS = ("<=", ">=", "<", ">")
 
-# Fields of which more is better: they are sorted from the highest down.
+# Fields where more is better are sorted from the highest down.
 _MORE_IS_BETTER = frozenset(
     {
         *("objective", "val_auc", "val_pseudo_auc", "val_pair_ranking", "detector_auc"),
@@ -35,12 +35,12 @@ _MORE_IS_BETTER = frozenset(
 
 @dataclasses.dataclass(frozen=True)
 class Condition:
-    """What a row must meet: ``state=complete``, ``val_auc>0.8``, ``what~bilstm``.
+    """A condition on rows: ``state=complete``, ``val_auc>0.8``, ``what~bilstm``.
 
     Attributes:
-        field: of the row.
-        operator: one of ``= != < <= > >= ~``, the last for text that holds another.
-        value: as it was written.
+        field: Name of the field.
+        operator: One of ``= != < <= > >= ~``; the last is for text that contains the value.
+        value: Value as it was written.
     """
 
     field: str
@@ -49,16 +49,16 @@ class Condition:
 
     @staticmethod
     def parse(text: str) -> Condition:
-        """Read a condition.
+        """Return the condition of a text.
 
         Raises:
-            UserError: it is none, or of no field.
+            UserError: The text is no condition, or names no field.
         """
         found = _CONDITION.fullmatch(text)
         if found is None:
             raise UserError(
-                f"--filter {text!r} is no condition; write NAME=VALUE, or with one of "
-                "!= < <= > >= and ~ for text that holds another"
+                f"--filter {text!r} is no condition; write NAME=VALUE, or use one of "
+                "!= < <= > >= or ~ (contains)"
             )
         condition = Condition(*found.groups())
         check_field(condition.field)
@@ -67,7 +67,7 @@ class Condition:
         return condition
 
     def is_met(self, row: Row) -> bool:
-        """Whether a row meets it; one without a value never does."""
+        """Return whether a row meets it; a row without a value never does."""
         value = row.field(self.field)
         if value is None or value == "":
             return False
@@ -92,10 +92,10 @@ class Condition:
 
 
 def check_fields(names: Sequence[str]) -> tuple[str, ...]:
-    """The fields of these names; every one for ``all``.
+    """Return the fields of these names; all fields for ``all``.
 
     Raises:
-        UserError: rows have none of a name.
+        UserError: A field does not exist.
     """
     if list(names) == [ALL]:
         return FIELDS
@@ -108,7 +108,7 @@ def check_field(name: str) -> None:
     """Check that rows have a field.
 
     Raises:
-        UserError: they have not.
+        UserError: The field does not exist.
     """
     if name not in FIELDS:
         raise UserError(f"no field {name}; rows have {', '.join(FIELDS)}")
@@ -144,7 +144,7 @@ def select_rows(
         try:
             known.sort(key=lambda row: row.field(sort), reverse=downwards)
         except TypeError:
-            raise UserError(f"--sort {sort}: its values have no order") from None
+            raise UserError(f"--sort {sort}: values of this column have no order") from None
         found = known + unknown
     elif backwards:
         found.reverse()

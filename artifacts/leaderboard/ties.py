@@ -1,7 +1,8 @@
-"""Which models are as good as the best, as far as the validation clips can tell.
+"""Ties with the best model on the validation clips.
 
-A model is tied with the best where the 95% interval of what the best is ahead reaches zero: a
-paired bootstrap, in which both are measured on the same draws of whole identity groups.
+A model ties with the best if it is not significantly worse: the 95% CI of the difference in AUC
+includes zero. The interval is from a paired bootstrap, which measures both models on the same draws
+of whole identity groups.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from artifacts.metrics.bounds import apply_bounds
 from data_prep.bootstrap import Interval, group_intervals
 
 FEWEST_PEOPLE = 5
-"""Of a label: fewer are drawn again and again, and an interval would be narrow for no reason."""
+"""Smallest number of people with a label; with fewer the bootstrap interval is too narrow."""
 
 Labels: TypeAlias = "npt.NDArray[np.integer]"
 Scores: TypeAlias = "npt.NDArray[np.float64]"
@@ -28,12 +29,11 @@ class Standing:
     """One model among others on the same clips.
 
     Attributes:
-        auc: area under the ROC curve.
-        interval: 95%, over identity groups; where every draw gives the same, the exact bound
-            of :mod:`artifacts.metrics.bounds`. None with fewer than
-            :data:`FEWEST_PEOPLE` of a label.
-        eer: equal error rate.
-        tied: whether it is not shown to be below the best; None where there is no interval or no
+        auc: Area under the ROC curve.
+        interval: 95% CI over identity groups; the exact bound of :mod:`artifacts.metrics.bounds`
+            if all draws agree. None with fewer than :data:`FEWEST_PEOPLE` of a label.
+        eer: Equal error rate.
+        tied: Whether it is not significantly worse than the best; None without an interval or a
             best.
     """
 
@@ -50,14 +50,14 @@ def standings(
     best: str | None,
     seed: int = 0,
 ) -> dict[str, Standing]:
-    """Measure models on the same clips, and each against the best.
+    """Measure models on the same clips, and compare each with the best.
 
     Args:
-        scores: float64 (N,) of each model by its name, higher for fakes, finite.
-        labels: (N,), 1 is fake; both are there.
+        scores: float64 (N,) scores of each model by its name, higher for fakes, finite.
+        labels: (N,), 1 is fake; both labels occur.
         groups: (N,), identity group of each clip; draws take whole groups.
-        best: name of the model the others are held against, if it is among them.
-        seed: of the draws: the same answers for the same scores.
+        best: Name of the model that the others are compared with, if it has scores.
+        seed: Seed of the draws; the same seed gives the same result.
     """
     if not scores:
         return {}
@@ -70,11 +70,11 @@ def standings(
 
         def drawn(weights: npt.NDArray[np.integer]) -> dict[str, float]:
             found = measure(weights)
-            told = dict(zip(names, found.tolist(), strict=True))
+            values = dict(zip(names, found.tolist(), strict=True))
             if top is None:
-                return told
-            behind = (found[top] - found).tolist()
-            return told | {_behind(name): by for name, by in zip(names, behind, strict=True)}
+                return values
+            gap = (found[top] - found).tolist()
+            return values | {_gap(name): by for name, by in zip(names, gap, strict=True)}
 
         intervals = group_intervals(drawn, labels, groups, seed)
     point = measure(np.ones(len(labels), np.int64)).tolist()
@@ -83,19 +83,19 @@ def standings(
             auc=auc,
             interval=_settled(auc, intervals.get(name), labels, groups),
             eer=equal_error_rate(row, labels),
-            tied=_reaches_zero(intervals.get(_behind(name))),
+            tied=_reaches_zero(intervals.get(_gap(name))),
         )
         for name, auc, row in zip(names, point, rows, strict=True)
     }
 
 
 def aucs(scores: Scores, labels: Labels) -> Scores:
-    """Area under the ROC curve of each row of scores (M, N), float64 (M,); ties count half."""
+    """Return the AUC of each row of scores (M, N), float64 (M,); ties count half."""
     return _Aucs(scores, labels)(np.ones(len(labels), np.int64))
 
 
 def equal_error_rate(scores: Scores, labels: Labels) -> float:
-    """The rate of false alarms where it is that of misses, between points of the ROC curve."""
+    """Return the rate where false alarms equal misses, interpolated on the ROC curve."""
     order = np.argsort(-scores, kind="stable")
     last_of_ties = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
     fake = labels[order] == 1
@@ -105,7 +105,7 @@ def equal_error_rate(scores: Scores, labels: Labels) -> float:
 
 
 def people(labels: Labels, groups: npt.NDArray[np.str_]) -> int:
-    """Identity groups of the label that has fewer."""
+    """Return the number of identity groups with the rarer label."""
     return min(len(np.unique(groups[labels == label])) for label in (0, 1))
 
 
@@ -116,18 +116,18 @@ def _settled(
     return apply_bounds({"auc": auc}, {"auc": interval}, labels, groups, called)[0]["auc"]
 
 
-def _behind(name: str) -> str:
-    return f"{name} behind"
+def _gap(name: str) -> str:
+    return f"{name} gap"
 
 
-def _reaches_zero(behind: Interval) -> bool | None:
-    return None if behind is None else behind[0] <= 0
+def _reaches_zero(gap: Interval) -> bool | None:
+    return None if gap is None else gap[0] <= 0
 
 
 class _Aucs:
     """AUC of several models under changing whole-number weights of the clips.
 
-    Each model's reals are sorted once, and a bootstrap asks a thousand times.
+    Each model's reals are sorted once for the thousand draws of a bootstrap.
     """
 
     def __init__(self, scores: Scores, labels: Labels) -> None:
@@ -141,7 +141,7 @@ class _Aucs:
             self._upto[model] = np.searchsorted(reals, row[self._fakes], "right")
 
     def __call__(self, weights: npt.NDArray[np.integer]) -> Scores:
-        """Of every model, where clip i counts ``weights[i]`` times; both labels must count."""
+        """Return the AUC of every model, where clip i counts ``weights[i]`` times."""
         reals, fakes = weights[self._reals], weights[self._fakes]
         counted = np.zeros((len(self._order), len(reals) + 1), np.int64)
         np.cumsum(reals[self._order], axis=1, out=counted[:, 1:])

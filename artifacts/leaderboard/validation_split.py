@@ -1,6 +1,6 @@
-"""The validation clips of a run as its leaderboard needs them, and what its models say of them.
+"""Validation clips of a run for its leaderboard, and the scores of its models on them.
 
-A run writes both, so that intervals, ties and what needs no training are told without its store.
+A run stores both, so that intervals, ties and baselines need no access to its store.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from data_prep.store.store import Store
 Scores: TypeAlias = "npt.NDArray[np.float64]"
 
 SCORES = "validation.npy"
-"""In the folder of a trial: float32 (N,), its probabilities for the validation clips."""
+"""File in the folder of a trial: float32 (N,) probabilities of the validation clips."""
 
-# What reading a file of arrays raises that is none, or of others.
+# Exceptions of reading a damaged file of arrays.
 _DAMAGE = (
     *(OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, MemoryError),
     *(RecursionError, SyntaxError, tokenize.TokenError, zipfile.BadZipFile, zlib.error),
@@ -38,9 +38,9 @@ class Baseline:
     """A quantity of :data:`data_prep.preparation.shortcuts.QUANTITIES` as a score.
 
     Attributes:
-        quantity: its name.
-        higher_is_fake: which way round it is, as the training split has it.
-        scores: float64 (N,) of the validation clips, higher for fakes.
+        quantity: Name of the quantity.
+        higher_is_fake: Direction, taken from the training split.
+        scores: float64 (N,) scores of the validation clips, higher for fakes.
     """
 
     quantity: str
@@ -53,9 +53,9 @@ class ValidationSplit:
     """The N validation clips in the order of the store.
 
     Attributes:
-        labels: uint8 (N,), 1 is fake; both are there.
-        groups: str (N,), identity group of each.
-        untrained: every quantity that the store has and that is not the same for all.
+        labels: uint8 (N,), 1 is fake; both labels occur.
+        groups: str (N,), identity group of each clip.
+        baselines: Every quantity of the store that is not constant.
     """
 
     labels: npt.NDArray[np.uint8]
@@ -64,7 +64,7 @@ class ValidationSplit:
 
     @staticmethod
     def from_store(store: Store) -> ValidationSplit:
-        """Read it from an open store, which has both labels in training and validation."""
+        """Return the split of an open store with both labels in training and validation."""
         train, val = store.rows("train"), store.rows("val")
         untrained = []
         for name, values in store.shortcuts.items():
@@ -90,10 +90,10 @@ class ValidationSplit:
 
     @staticmethod
     def read(run: RunDirectory) -> ValidationSplit:
-        """What a run wrote, or, of a run that did not, what its store says.
+        """Return the split that a run stored, else read it from the run's store.
 
         Raises:
-            UserError: there is neither.
+            UserError: Neither exists.
         """
         try:
             with np.load(run.validation, allow_pickle=False) as held:
@@ -107,9 +107,9 @@ class ValidationSplit:
         names, higher = held["quantity"], held["higher_is_fake"]
         shapes = labels.ndim == 1, groups.shape == labels.shape, names.shape == higher.shape
         if not all(shapes) or scores.shape != (len(names), len(labels)):
-            raise ValueError("its arrays are not of one length")
+            raise ValueError("its arrays differ in length")
         if set(labels.tolist()) != {0, 1} or not np.isfinite(scores).all():
-            raise ValueError("its values are none that a run writes")
+            raise ValueError("its values are out of range")
         rows = zip(names, higher, scores, strict=True)
         untrained = tuple(Baseline(str(name), bool(up), row) for name, up, row in rows)
         return ValidationSplit(labels.astype(np.uint8), groups.astype(np.str_), untrained)
@@ -118,7 +118,7 @@ class ValidationSplit:
     def _from_store_of_run(run: RunDirectory) -> ValidationSplit:
         with Store(_store_of(run)) as store:
             if store.fingerprint != run.read_fingerprint():
-                raise UserError(f"{store.path} is no longer the store {run.root} was made on")
+                raise UserError(f"{store.path} is no longer the store that {run.root} was made on")
             try:
                 return ValidationSplit.from_store(store)
             except ValueError as error:
@@ -126,13 +126,13 @@ class ValidationSplit:
 
 
 def write_scores(folder: Path, probabilities: npt.NDArray[np.floating]) -> None:
-    """Keep what a model says of the validation clips in the folder of its trial."""
+    """Write the validation scores of a model to the folder of its trial."""
     with replacing(folder / SCORES) as temporary:
         np.save(temporary, probabilities.astype(np.float32), allow_pickle=False)
 
 
 def read_scores(folder: Path, count: int) -> Scores | None:
-    """What a model says of the ``count`` validation clips; None where that was not kept."""
+    """Return the scores of the ``count`` validation clips; None if they were not stored."""
     try:
         scores = np.load(folder / SCORES, allow_pickle=False).astype(np.float64)
     except _DAMAGE:

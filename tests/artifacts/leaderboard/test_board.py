@@ -73,7 +73,7 @@ def test_what_is_tied_with_the_best_is_marked_and_a_score_without_training_has_n
     first, untrained, second, third = _text(rows).splitlines()[-5:-1]
     assert "0.912 [0.80, 0.99]" in first
     assert "=" not in first
-    assert untrained.split()[:3] == ["=", "no", "training"]
+    assert untrained.split()[:2] == ["=", "baseline"]
     assert "complete" not in untrained
     assert second.split()[:2] == ["2", "="]
     assert "12.3" in second

@@ -131,7 +131,7 @@ def test_rows_have_intervals_ties_and_scores_without_training_among_them(
     assert set(board.scores) == {*(f"{s}/{n}" for s, n in SCORES_OF), *map(_name, untrained)}
     equal, without = board.notes
     assert "over 30 identity groups" in equal
-    assert without.endswith("as far as it shows: sharpness")
+    assert without.endswith("these baselines: sharpness")
 
 
 def _name(row: Row) -> str:
@@ -209,7 +209,7 @@ def test_a_trial_that_kept_no_scores_is_counted(
     assert rows["training/0"].field("val_auc_ci") is None
     assert rows["architecture/1"].field("val_auc_ci") is not None
     assert rows["architecture/1"].is_tied is None
-    assert board.notes[-1].startswith("1 complete trial kept no scores")
+    assert board.notes[-1].startswith("1 complete trial without stored scores")
 
 
 def test_a_run_that_has_just_begun_shows_what_needs_no_training(
@@ -230,7 +230,7 @@ def test_with_few_people_nothing_is_called_a_tie(
     board = load(run, trials)
     assert all(row.is_tied is None for row in board.rows)
     assert board.notes == (
-        "validation has 4 people of a label: too few for intervals and ties, which need 5",
+        "no intervals and ties: validation has 4 people with the rarer label, and they need 5",
     )
 
 

@@ -105,7 +105,7 @@ def test_two_runs_on_one_store_are_one_table(finished_run: Path, tmp_path: Path)
         (("--columns", "speed"), "no column speed; there are run, rank"),
         (("--columns", "speed", "--json"), "no field speed; rows have rank"),
         (("--sort", "speed"), "no field speed"),
-        (("--sort", "hyperparameters"), "its values have no order"),
+        (("--sort", "hyperparameters"), "values of this column have no order"),
         (("--filter", "speed>1"), "no field speed"),
         (("--filter", "fast"), "is no condition; write NAME=VALUE"),
         (("--filter", "val_auc>high"), "'high' is not a number"),
@@ -132,7 +132,7 @@ def test_what_an_older_run_lacks_is_left_empty(finished_run: Path, tmp_path: Pat
     assert all(row["val_eer"] is None and row["tied_with_best"] is None for row in found)
     shown = dfsearch("leaderboard", older)
     assert shown.exit_code == 0, shown.stderr
-    assert "no intervals, ties and scores without training: no store at" in shown.stdout
+    assert "no intervals, ties or baselines: no store at" in shown.stdout
 
 
 def test_a_damaged_history_is_shown_as_it_is(finished_run: Path, tmp_path: Path) -> None:
