@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from artifacts.certificate import Certificate
-from artifacts.evaluation import evaluate as assessing
+from artifacts.evaluation import evaluate
 from artifacts.evaluation import openings
 from artifacts.evaluation.evaluate import assess
 from artifacts.evaluation.matching import ClipReader
 from artifacts.evaluation.openings import BY_EVALUATE, BY_RUN
-from artifacts.evaluation.request import Assessment, Request, recorded
+from artifacts.evaluation.request import Assessment, Request, read_assessment
 from artifacts.evaluation.robustness import CONDITIONS
 from artifacts.models.inference import score_clips
 from artifacts.run_directory import RunDirectory, write_json
@@ -31,7 +31,7 @@ def opened_detector(detector: keras.Model, monkeypatch: pytest.MonkeyPatch) -> N
     def opened(run: RunDirectory, *, untrusted: bool) -> tuple[keras.Model, Certificate]:
         return detector, Certificate.read(run)
 
-    monkeypatch.setattr(assessing, "load_detector", opened)
+    monkeypatch.setattr(evaluate, "load_detector", opened)
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_the_own_test_split_is_evaluated_in_every_way_and_on_record(
     assert json.loads(run.matched.read_text())["pairs"] == 6
     assert not run.evaluations.exists()
     # What was found is shown with the record from now on.
-    shown = recorded(run)
+    shown = read_assessment(run)
     assert shown is not None
     assert shown.robustness == grid
     assert shown.to_json()["matched"]["pairs"] == 6
@@ -203,7 +203,7 @@ def test_figures_that_an_earlier_version_lacked_are_computed_from_its_scores(
     finished_run: RunDirectory,
 ) -> None:
     _old_run(finished_run, [0, 1, 0, 1], [0.1, 0.9, 0.6, 0.5], 0.75)
-    found = recorded(finished_run)
+    found = read_assessment(finished_run)
     assert found is not None
     assert found.evaluation.auc == 0.75
     assert found.to_json()["tpr_at_1_percent_fpr"] == 0.5
@@ -212,7 +212,7 @@ def test_figures_that_an_earlier_version_lacked_are_computed_from_its_scores(
 
 def test_scores_of_another_model_do_not_replace_the_record(finished_run: RunDirectory) -> None:
     _old_run(finished_run, [0, 1, 0, 1], [0.1, 0.9, 0.6, 0.5], 1.0)
-    found = recorded(finished_run)
+    found = read_assessment(finished_run)
     assert found is not None
     assert found.evaluation.auc == 1.0
     assert found.to_json()["ece"] is None
@@ -226,7 +226,7 @@ def test_a_record_whose_scores_are_damaged_is_shown_without_them(
     finished_run.scores.unlink()
     if damage is not None:
         finished_run.scores.write_text(damage)
-    found = recorded(finished_run)
+    found = read_assessment(finished_run)
     assert found is not None
     assert found.evaluation.auc == 0.75
     assert "0.9" not in found.scores
@@ -238,7 +238,7 @@ def test_grids_are_shown_with_the_record_where_they_are_of_its_model(
     mine = json.loads(finished_run.certificate.read_text())["files"]["h5"]["sha256"]
     write_json(finished_run.robustness, {"model": mine, "conditions": []})
     write_json(finished_run.matched, {"model": "f" * 64, "pairs": 3})
-    shown = recorded(finished_run)
+    shown = read_assessment(finished_run)
     assert shown is not None
     assert shown.robustness == {"model": mine, "conditions": []}
     assert shown.matched is None
@@ -247,7 +247,7 @@ def test_grids_are_shown_with_the_record_where_they_are_of_its_model(
 def test_a_run_without_a_test_has_no_record(finished_run: RunDirectory) -> None:
     certificate = json.loads(finished_run.certificate.read_text())
     write_json(finished_run.certificate, certificate | {"test": None, "test_opened": None})
-    assert recorded(finished_run) is None
+    assert read_assessment(finished_run) is None
 
 
 def test_another_model_file_is_taken_only_when_it_may_be(

@@ -21,7 +21,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from artifacts.certificate import Certificate
-from artifacts.evaluation.request import recorded
+from artifacts.evaluation.request import read_assessment
 from artifacts.leaderboard.load import load
 from artifacts.metrics.per_video import ScoredClips
 from artifacts.report.curves import Scored
@@ -80,7 +80,7 @@ def report(
         board=load(run, searched),
         certificate=Certificate.read(run),
         scores={"test": _scored(), "val": _scored()},
-        tested=recorded(run),
+        tested=read_assessment(run),
         audit="the store is elsewhere",
         inspection=Inspection(_streams(), (Picture(run.picture.read_bytes(), MISCHIEF, MISCHIEF),)),
     )
