@@ -29,7 +29,7 @@ from data_prep.layouts.layout import DataSetIndex, Layout, Video
 
 __all__ = ["AUTO", "LAYOUTS", "SYNTHETIC_MARKER", "DataSetIndex", "Layout", "Video", "index"]
 
-# A data set that holds this file was made from nothing, and says so wherever its scores appear.
+# A data set that holds this file is synthetic; every page with its scores states it.
 SYNTHETIC_MARKER = "SYNTHETIC.json"
 
 AUTO = "auto"
@@ -59,12 +59,12 @@ def index(source: Path, layout: str = AUTO, label: int | None = None) -> DataSet
     Args:
         source: the folder of the data set.
         layout: name of a layout, in any case, or ``auto`` for the first that fits.
-        label: 0 if all is real, 1 if all is fake, None if the data set says what is which.
+        label: 0 if all is real, 1 if all is fake, None if the data set labels its files.
 
     Raises:
         UserError: there is no such folder or no such layout, the folder does not have it, it
-            holds no video, a list of labels or splits in it is damaged, the data set says
-            otherwise than the label, or a layout of another package fails.
+            holds no video, a list of labels or splits in it is damaged, the data set contradicts
+            the label, or a layout of another package fails.
     """
     source = source.absolute()
     candidates = _named(layout)
@@ -88,8 +88,8 @@ def index(source: Path, layout: str = AUTO, label: int | None = None) -> DataSet
         raise UserError(_nothing(source, found, fitting))
     if label is not None and any(video.label != label for video in found.videos):
         raise UserError(
-            f"{shown(source)} is read as {found.layout}, which says which videos are real and "
-            "which are fake, and not all are alike; name the folder of one kind, or give no label"
+            f"{shown(source)} is read as {found.layout}, which labels its videos itself, "
+            "and they are not all of one kind; name the folder of one kind, or give no label"
         )
     return found
 

@@ -10,13 +10,13 @@ class DfsearchError(Exception):
 class UserError(DfsearchError):
     """Bad input or bad usage.
 
-    The message is one line that names the thing, says what was expected and found, and what
-    to do. The command line prints it without a traceback and exits with code 2.
+    The message is one line: the thing, what was expected and found, and what to do. The command
+    line prints it without a traceback and exits with code 2.
     """
 
 
 class VideoError(DfsearchError):
-    """One video cannot be used; preparation quarantines it and goes on.
+    """Error of one video: preparation quarantines it and continues with the next.
 
     Args:
         step: where it failed: ``index``, ``decode``, ``faces`` or ``write``.

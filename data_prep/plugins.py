@@ -2,7 +2,7 @@
 
 A package declares each as an entry point of one of the groups below (PyPA, "Entry points
 specification", 2024). Names are read without importing anything; a package is imported where what
-it adds is used, and, known by its name alone, in every worker process likewise.
+it adds is used, and, by its name alone, in every worker process.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Plugin:
             ) from None
 
     def refusal(self, reason: str) -> UserError:
-        """The error that says what is wrong with it."""
+        """Return the error for a fault of the plug-in."""
         return UserError(f"{self} {reason}")
 
     @contextlib.contextmanager

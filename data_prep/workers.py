@@ -20,7 +20,7 @@ _CONNECT_SECONDS = 10
 # Calls that wait for every thread of a cluster, so that none is idle between two.
 _AHEAD = 3
 _NO_DASK = "a cluster needs Dask: pip install 'deepfake-model-search[cluster]'"
-_GO_ON = "what is finished is kept, and the same command goes on with the rest"
+_RESUME = "finished work is kept; repeat the command to resume"
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -29,7 +29,7 @@ Result = TypeVar("Result")
 def follow_parent(parent: int) -> None:
     """Call in a new worker: it leaves interrupts to its parent and ends when the parent ends.
 
-    Without this a worker outlives a killed run, holds its pipes open and works for nobody.
+    Without this a worker outlives a killed run, holds its pipes open and works without a purpose.
 
     Args:
         parent: process id of the process that started this one.
@@ -59,8 +59,8 @@ def on_cluster(
         items: arguments.
 
     Raises:
-        UserError: Dask is not installed, nobody answers at the address, there is no worker, or
-            the scheduler goes away, or workers die whatever they are given.
+        UserError: Dask is not installed, no scheduler answers, there is no worker, the scheduler
+            stops, or workers die with every task.
     """
     try:
         from distributed import CancelledError, KilledWorker, as_completed
@@ -80,10 +80,10 @@ def on_cluster(
                     running.add(client.submit(call, item, pure=False))
                 yield result
         except CancelledError:
-            raise UserError(f"the cluster at {address} is gone; {_GO_ON}") from None
+            raise UserError(f"the cluster at {address} is gone; {_RESUME}") from None
         except KilledWorker:
             raise UserError(
-                f"workers of {address} die whatever they are given; see their logs. {_GO_ON}"
+                f"workers of {address} die whatever they are given; see their logs. {_RESUME}"
             ) from None
 
 
@@ -92,7 +92,7 @@ def dask_client(address: str) -> Iterator[Any]:
     """A client of a Dask cluster, closed behind the block.
 
     Raises:
-        UserError: Dask is not installed, nobody answers at the address, or there is no worker.
+        UserError: Dask is not installed, no scheduler answers, or there is no worker.
     """
     try:
         from distributed import Client
@@ -115,7 +115,7 @@ def dask_client(address: str) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def silent_dask_logs() -> Iterator[None]:
-    """Dask logs with a traceback what is said here in a line."""
+    """Silence Dask, which logs a traceback for errors that are reported here in a line."""
     logger = logging.getLogger("distributed")
     level = logger.level
     logger.setLevel(logging.CRITICAL + 1)

@@ -19,12 +19,12 @@ from data_prep.store.store import SPLITS, Store
 LEAK, WARNING, NOTE = "leak", "warning", "note"
 SEVERITIES = (LEAK, WARNING, NOTE)
 
-# An AUC from here on is worth a word where its interval lies above chance; where there are too
+# An AUC from here on is reported if its interval lies above chance; where there are too
 # few people for an interval, chance alone reaches it, and more is asked for.
 _SHORTCUT = 0.7
 _SHORTCUT_WITHOUT_INTERVAL = 0.9
 
-# Differences between the labels, in fractions of clips or frames, that are worth a word.
+# Reported differences between the labels, in fractions of clips or frames.
 _DIFFERENCE = 0.05
 _IMBALANCE = 4
 
@@ -76,7 +76,7 @@ class Losses:
     """Videos of one label that were left out.
 
     Attributes:
-        label: ``real``, ``fake``, or ``unknown`` where the folder of the file does not tell.
+        label: ``real``, ``fake``, or ``unknown`` if the folder of the file does not show it.
         quarantined: videos left out.
         clips: videos kept, 0 for ``unknown``.
     """
@@ -101,8 +101,8 @@ class Audit:
         balance: clips by split, label and method.
         coverage: by split and label, and of all clips by label.
         losses: quarantined videos by label.
-        shortcuts: what single quantities tell of the label; empty with one label alone.
-        combined: what all of them together tell; None with one label alone.
+        shortcuts: Separation of the labels by single quantities; empty with one label alone.
+        combined: Separation by all of them together; None with one label alone.
     """
 
     store: str
@@ -124,7 +124,7 @@ class Audit:
 
 
 def audit(store: Store, *, seed: int = 0) -> Audit:
-    """Look for what would make a score on this store mean less than it says.
+    """Look for faults that would inflate a score on this store.
 
     Frames are read once, for the hashes of :func:`data_prep.audit.leaks.find_leaks`; the rest is
     metadata.
@@ -134,7 +134,7 @@ def audit(store: Store, *, seed: int = 0) -> Audit:
         seed: of folds and intervals.
 
     Raises:
-        UserError: a label, split or quantity is none, so that nothing can be said.
+        UserError: a label, split or quantity is none, so that nothing can be measured.
     """
     _check(store)
     both = len(set(store.labels.tolist())) == 2
@@ -322,7 +322,7 @@ def _on_losses(found: Audit) -> list[Finding]:
 
 def _on_shortcuts(found: Audit) -> list[Finding]:
     if found.combined is None:
-        return [Finding(NOTE, "one label alone: what tells it from the other cannot be measured")]
+        return [Finding(NOTE, "one label alone: its separation from the other cannot be measured")]
     findings = [
         Finding(WARNING, f"shortcut: {describe(quantity)}")
         for quantity in found.shortcuts
@@ -348,7 +348,7 @@ def _on_shortcuts(found: Audit) -> list[Finding]:
 
 
 def is_shortcut(auc: float, interval: Interval) -> bool:
-    """Whether an AUC is worth a warning: high, and not by chance as far as people tell."""
+    """Return whether an AUC needs a warning: high, and significantly above chance."""
     if interval is None:
         return auc >= _SHORTCUT_WITHOUT_INTERVAL
     return auc >= _SHORTCUT and interval[0] > 0.5

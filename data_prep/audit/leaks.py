@@ -71,7 +71,7 @@ class Leak:
     Attributes:
         kind: what is shared, :data:`GROUP`, :data:`FILE`, :data:`VIDEO`, :data:`NAME` or
             :data:`CONTENT`.
-        certain: whether the store itself says so; names and content are evidence.
+        certain: Whether the store itself states it; names and content are evidence.
         count: how many groups, files, videos, names or pairs of clips.
         examples: the first few.
     """
@@ -124,7 +124,7 @@ def _shared(
         kind: of the leak.
         values: (N,).
         certain: of the leak.
-        beyond: leave out values whose clips also have this in common: that is told elsewhere.
+        beyond: Leave out values whose clips also share this; another finding reports them.
     """
     rows_of: dict[str, list[int]] = collections.defaultdict(list)
     for row, value in enumerate(values.tolist()):
@@ -193,7 +193,7 @@ def _hash(grey: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
 def near_pairs(
     hashes: npt.NDArray[np.uint64], others: npt.NDArray[np.uint64]
 ) -> tuple[int, list[tuple[int, int, int]]]:
-    """Pairs of clips of which one frame is the same picture.
+    """Return pairs of clips that share a picture.
 
     Args:
         hashes: uint64 (M, frames, 4), from :func:`hash_clips`.

@@ -1,4 +1,4 @@
-"""How well quantities that need no training tell fake from real, with intervals over people."""
+"""Separation of fakes from reals by baselines without training, with intervals over people."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ FEWEST_PEOPLE = 5
 
 @dataclasses.dataclass(frozen=True)
 class Separation:
-    """What one quantity tells of the label.
+    """Separation of the labels by one quantity.
 
     The AUC is of calling a clip fake by this quantity alone, in the direction that is right more
-    often on the very clips it is measured on. That is optimistic: a quantity that tells nothing
+    often on the very clips it is measured on. That is optimistic: a useless quantity
     has 0.5 or a little more, and the fewer people there are the more. The interval keeps the
     direction fixed, so it may reach below 0.5. What was not chosen on the clips it is measured
     on is the held-out AUC: the direction comes from the training split, the clips from the
@@ -67,7 +67,7 @@ class Separation:
 
 @dataclasses.dataclass(frozen=True)
 class Combined:
-    """What all quantities together tell of people they were not fitted to.
+    """Separation by all quantities together, on people they were not fitted to.
 
     Attributes:
         auc: of the out-of-fold scores of all clips; None where it cannot be had.
@@ -180,8 +180,8 @@ class _WeightedAucs:
 def combined_separation(store: Store, seed: int = 0) -> Combined:
     """Cross-validated logistic regression on all quantities and the codec; needs both labels.
 
-    Five folds of whole identity groups: every clip is scored by a model that has seen nobody of
-    its group.
+    Five folds of whole identity groups: every clip is scored by a model that has seen no
+    other clip of its group.
 
     Args:
         store: whose clips.

@@ -51,8 +51,8 @@ def crop_track(
     """The face of a track, cut out of every frame.
 
     ``box`` cuts the squares of :func:`crop_boxes`. ``points`` turns, scales and shifts every
-    frame so that eyes, nose and mouth corners, smoothed as the boxes are, come to lie as near as
-    can be to fixed places (least squares: Umeyama, 1991); a frame whose landmarks do not fit
+    frame so that eyes, nose and mouth corners, smoothed as the boxes are, come closest to fixed
+    positions (least squares: Umeyama, 1991); a frame whose landmarks do not fit
     their box is cut as by ``box``.
 
     Args:

@@ -24,7 +24,7 @@ def look_between(
     frame: npt.NDArray[np.uint8],
     pairs: Sequence[tuple[Detection, Detection]],
 ) -> list[Detection]:
-    """The faces of a frame, each of which was seen before and after it.
+    """Return the faces of a frame that were seen both before and after it.
 
     Only the surroundings of these places are looked at. Where one of the faces is not there, or
     two places show the same, the whole frame is looked at instead.

@@ -26,7 +26,7 @@ _NO_MATCH = 1e6
 _STILL_SHIFT = 0.04
 # Below this coverage of the main track, frames without a face are looked at more closely.
 _HARD_COVERAGE = 0.5
-# Tracks nearly as long as the longest compete by size and place.
+# Tracks of nearly the greatest length compete by size and position.
 _RIVAL_LENGTH = 0.8
 
 

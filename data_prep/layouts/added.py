@@ -11,7 +11,7 @@ from data_prep.store.format import FAKE, REAL, SPLITS, Quarantined
 
 
 def layout(plugin: Plugin) -> Layout:
-    """The layout that a package adds; what it says of a folder is checked.
+    """Return the layout of a plug-in package; its index of a folder is checked.
 
     Raises:
         UserError: it cannot be imported or is no :class:`data_prep.layouts.layout.Layout` of its

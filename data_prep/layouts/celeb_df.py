@@ -49,8 +49,8 @@ def _read(source: Path) -> DataSetIndex:
             listed = tested.get((kind, path.name.casefold()))
             if listed is not None and listed != label:
                 raise UserError(
-                    f"{shown(source)}: the test list says {_word(listed)} of {shown(path)}, its "
-                    f"folder {_word(label)}; in the list 1 is real and 0 is fake; correct it"
+                    f"{shown(source)}: the test list has {shown(path)} as {_word(listed)}, its "
+                    f"folder as {_word(label)}; in the list 1 is real and 0 is fake; correct it"
                 )
             video = Video(
                 key=f"{NAME}/{method}/unknown/{printable(path.stem)}",
@@ -72,7 +72,7 @@ def _original(stem: str) -> str:
 
 
 def _identities(stem: str, kind: str) -> tuple[str, ...]:
-    """Original and donor of a fake, the person of a real; empty if the name tells none."""
+    """Original and donor of a fake, the person of a real; empty if the name has none."""
     if kind == _UNNAMED:
         return (f"YouTube {printable(stem)}",)
     people = r"(id\d+)_(id\d+)_\d+" if _FOLDERS[kind] == FAKE else r"(id\d+)_\d+"

@@ -73,7 +73,7 @@ def _reals(source: Path, official: dict[str, str], problems: list[Quarantined]) 
 
 
 def _people(stem: str) -> tuple[str, ...]:
-    """Target and actor of a fake; empty if the name tells none."""
+    """Target and actor of a fake; empty if the name has none."""
     named = re.fullmatch(r"(\d+)_([A-Z]\d+)", stem, flags=re.ASCII)
     return named.groups() if named else ()
 

@@ -2,8 +2,8 @@
 
 Folders ``dfdc_train_part_N`` or the data set's root hold videos and a ``metadata.json``:
 ``{"x.mp4": {"label": "FAKE", "split": "train", "original": "y.mp4"}}``. The test set has a table
-``labels.csv`` with the columns filename and label, in which 1 is fake. Neither says who is in a
-video; the parts were recorded with different people, so a part is one identity group.
+``labels.csv`` with the columns filename and label, in which 1 is fake. Neither names the people of
+a video; the parts were recorded with different people, so a part is one identity group.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 ``dataset.json`` maps paths such as ``original_videos/643049/643049_A_001.mp4`` and
 ``method_B/1260311/1260311_C/1255229_1260311_C_001.mp4`` to ``{"label": "fake", "set": "train",
 "target_id": "1260311", "swapped_id": "1255229"}``. Subjects are the two ids and the numbers a
-file name begins with. Which clip of the target a fake was made from no name tells for certain.
+file name begins with. No name identifies the clip of the target that a fake was made from.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ def _identities(name: str, label: int) -> tuple[str, ...]:
 def _original(name: str) -> str | None:
     """Name of the real a fake was made from: ``AAA`` of ``AAA_BBB``, ``24__scene`` of the actors.
 
-    None if the fake's name tells none.
+    None if the name of the fake has none.
     """
     actors = re.fullmatch(r"(\d+)_\d+__(.+)__[^_]+", name)
     if actors:

@@ -161,7 +161,7 @@ def differences(
     names = {source / name for name in listed}
     pictures = names and all(name.suffix.casefold() in IMAGE_SUFFIXES for name in names)
     suffixes = IMAGE_SUFFIXES if pictures else VIDEO_SUFFIXES
-    # Problems of folders are found here again; only what the list says of videos is wanted.
+    # Problems of folders are found here again; only the videos of the list are needed.
     there = set(files(source, [], recursive=True))
     wanted = {path for path in there if path.suffix.casefold() in suffixes}
     for found, what in (

@@ -29,7 +29,7 @@ _DEPTH = 3
 
 @dataclasses.dataclass(frozen=True)
 class _Labelled:
-    """A file, the folder that says what it is, and where it lies from there."""
+    """File, the folder that labels it, and its path below that folder."""
 
     path: Path
     folder: tuple[str, ...]
@@ -90,7 +90,7 @@ def read(source: Path, layout: str, *, stills: bool) -> DataSetIndex:
 
 
 def _unlabelled(source: Path, paths: list[Path], *, stills: bool) -> list[Quarantined]:
-    """A problem for every video, or one for all pictures, that no folder says the label of."""
+    """A problem for every video, or one for all pictures, without a labelling folder."""
     reason = "neither in a folder of reals (real/) nor of fakes (fake/)"
     if not stills:
         return [Quarantined(str(path), "index", reason) for path in paths if is_video(path)]

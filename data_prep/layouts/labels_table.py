@@ -1,4 +1,4 @@
-"""Any folder with a table ``labels.csv`` that says what each video is.
+"""Any folder with a table ``labels.csv`` of the label of each video.
 
 Columns: path and label (real or 0, fake or 1), and where known method, identity, split and
 original. What the folders are called does not matter.
@@ -97,7 +97,7 @@ def _problem(table: Path, line: int, name: str, reason: str) -> Quarantined:
 
 
 def _entry(row: Row, below: PurePath) -> _Entry | str:
-    """What a row says, or why it cannot be used."""
+    """Return the entry of a row, or the reason why it cannot be used."""
     values = row.values
     label = read_label(values["label"])
     if row.surplus:
@@ -157,15 +157,15 @@ def _unknown_originals(path: Path, entries: Iterable[_Entry]) -> list[Quarantine
 
 
 def _people(entries: Sequence[_Entry]) -> dict[PurePath, tuple[str, ...]]:
-    """Who is in each video: as the table says, else as names tell, as in plain folders.
+    """Return the people of each video: by the table, else by names, as in plain folders.
 
-    The people of its original are in a fake, whatever else is said of it.
+    The people of its original are always in a fake.
     """
     reals = [entry for entry in entries if entry.label == REAL]
     fakes = [entry for entry in entries if entry.label == FAKE]
     in_reals, in_fakes = people([_place(entry) for entry in reals], [_place(e) for e in fakes])
     found: dict[PurePath, tuple[str, ...]] = {}
-    # What the table calls whom the names tell.
+    # Identities of the table by the people of the file names.
     stated: dict[str, dict[str, None]] = collections.defaultdict(dict)
     for entry, told in zip(reals, in_reals, strict=True):
         if entry.people:

@@ -19,10 +19,10 @@ class Video:
         label: 0 real, 1 fake.
         method: manipulation method, ``real`` for reals.
         quality: compression level as the data set names it, or ``unknown``.
-        identities: the people in it as far as the data set tells: the target, then the donor.
+        identities: Known people in it: the target, then the donor.
         split: the official ``train``, ``val`` or ``test``, or None.
         original: of a fake the file of the real it was made from, in the same quality: always the
-            path of a real of the same index; None where the data set does not tell or lacks it.
+            path of a real of the same index; None if the data set does not name or lacks it.
     """
 
     key: str

@@ -1,4 +1,4 @@
-"""A folder whose files are all real, or all fake, as its user says."""
+"""A folder whose files are all real, or all fake, by the word of its user."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def read(source: Path, label: int) -> DataSetIndex:
     """Every video below a folder, or every picture where it holds no video.
 
     Raises:
-        UserError: a folder such as real/ or fake/ says otherwise of files in it.
+        UserError: A folder such as real/ or fake/ contradicts the label.
     """
     word = _WORDS[label]
     other = list(in_labels(source, FAKE if label == REAL else REAL))
     if other:
         raise UserError(
-            f"{shown(source)} cannot be all {word}: the folder of {shown(other[0])} says otherwise "
-            f"of {len(other)} files; name the folder of the {word} ones, or give no label"
+            f"{shown(source)} cannot be all {word}: the folder of {shown(other[0])} labels "
+            f"{len(other)} files otherwise; name the folder of the {word} ones, or give no label"
         )
     name = printable(source.resolve().name) or NAME
     problems: list[Quarantined] = []

@@ -16,7 +16,7 @@ def with_originals(named: Iterable[tuple[Video, Hashable | None]]) -> Iterator[V
 
     Args:
         named: videos, each with a name: of a real its own, of a fake its original's, None where
-            that is not known. A name that two reals bear tells nothing.
+            that is not known. A name of two reals identifies neither.
     """
     named = list(named)
     reals: dict[Hashable, list[Path]] = collections.defaultdict(list)

@@ -1,4 +1,4 @@
-"""Who is in a file of plain folders, as far as folders and names tell.
+"""People in a file of plain folders, by the names of folders and files.
 
 A detector must not be tested on people it was trained on, so where folders or names may mean one
 person they are taken to. Of reals, in this order:
@@ -75,9 +75,9 @@ def people(
     """The people in each real and each fake, in the order given.
 
     A fake shows the people whose names its folders, else its own name, are made of; those of its
-    own data set come before others. Where a folder names one person, others whom its own name
-    tells are in it, too. A fake that names nobody is told apart like a real, its folders counting
-    only where those of reals do: they may be methods.
+    own data set come before others. If a folder names one person, others in the name of the
+    file are in it, too. A fake without a known name is treated like a real. Its folders count only
+    if those of reals do: they may be methods.
     """
     rules, own = _rules(reals), _rules(fakes)
     if reals and rules.depth is None:
@@ -89,7 +89,7 @@ def people(
         name = rules.name(place)
         person = _person(place, name)
         in_reals.append((person,))
-        # In the folder of a person 0001.jpg is nobody's name.
+        # In the folder of a person 0001.jpg is no name of a person.
         names = {name} if rules.folder(place) else {name, place.stem}
         for called in names:
             known.setdefault(called.casefold(), {}).setdefault(_home(place), {})[person] = None
@@ -140,7 +140,7 @@ def _person(place: Place, name: str) -> str:
 def _sources(
     fake: Place, known: Mapping[str, Mapping[tuple[str, ...], Mapping[str, None]]]
 ) -> tuple[str, ...]:
-    """The people a fake was made of, told by its names; none if they tell none."""
+    """Return the people a fake was made of, by its names; none if they have none."""
     in_stem = _named_in(fake.stem, known)
     for folder in reversed(fake.below):
         runs = _named_in(folder, known)

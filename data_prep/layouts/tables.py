@@ -32,7 +32,7 @@ class Row:
 
 
 def read_json(path: Path) -> Any:
-    """What a JSON file says.
+    """Return the content of a JSON file.
 
     Raises:
         OSError: it cannot be read.

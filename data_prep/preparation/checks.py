@@ -20,7 +20,7 @@ _LONGEST = 86_400
 
 
 def resolve_jobs(jobs: int) -> int:
-    """How many worker processes: as many as asked for, -1 for one a core."""
+    """Return the number of worker processes; -1 is one a core."""
     if jobs == -1:
         return int(joblib.cpu_count())
     if jobs < 1:

@@ -23,7 +23,7 @@ THUMBNAIL = 32
 # Two frames of one moment differ inside the face and by compression: over FaceForensics++ c23 and
 # c40 and Celeb-DF their thumbnails correlate at 0.985 and more.
 _LEAST_CORRELATION = 0.9
-# A frame's own moment must be as near as any other sampled moment, but for this noise in grey
+# A frame's own moment must be the nearest of all sampled moments, within this noise in grey
 # levels: in a still picture every moment looks the same.
 _NOISE = 0.5
 # That must hold of this share of the frames.

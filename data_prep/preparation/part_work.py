@@ -64,7 +64,7 @@ class Task:
 
 
 def identity(path: Path) -> list[Any]:
-    """What tells a file from another, and from itself after a change."""
+    """Return values that identify a file and its state."""
     status = path.stat()
     return [os.fsencode(path).hex(), status.st_size, status.st_mtime_ns]
 
@@ -154,7 +154,7 @@ def _prepare(task: Task, mark: FileIO) -> Quarantined | None:
 
 @contextlib.contextmanager
 def _limited(seconds: float, mark: FileIO) -> Iterator[None]:
-    """End the process when it takes longer; what hangs need not cooperate. The mark says why."""
+    """End the process after a time, even if its code hangs. The mark holds the reason."""
     faulthandler.dump_traceback_later(seconds, exit=True, file=mark)
     try:
         yield

@@ -45,7 +45,7 @@ _PART_FORMAT = 2
 def parts_folder(store_path: Path) -> Iterator[Path]:
     """The folder for parts beside the store, locked against a second run.
 
-    It outlives a run that fails as long as there is a finished clip in it.
+    It outlives a failed run if it holds a finished clip.
     """
     folder = _folder(store_path)
     try:
@@ -71,7 +71,7 @@ def _folder(store_path: Path) -> Path:
 
 @contextlib.contextmanager
 def _locked(folder: Path, store_path: Path) -> Iterator[int]:
-    """Make the folder and hold its lock, a file that says who does; its handle."""
+    """Make the folder and hold its lock, a file that names its holder; yield its handle."""
     while True:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / _LOCK).open("a+", encoding="utf-8") as lock:
@@ -102,7 +102,7 @@ def _is_at(handle: int, path: Path) -> bool:
 
 
 def _why(error: OSError) -> str:
-    """One line; HDF5 says in several what the number alone tells."""
+    """Return one line; HDF5 has several for what the error number states."""
     reason = os.strerror(error.errno) if error.errno else one_line(str(error))
     if error.errno in _NO_ROOM:
         return f"{reason}; clips finished so far are kept: make room, then repeat the command"
@@ -121,7 +121,7 @@ def remove_parts(folder: Path) -> None:
 
 
 def mark_done(folder: Path) -> None:
-    """Say that the parts are of no use any more as soon as there is a store."""
+    """Mark the parts as superseded once the store exists."""
     (folder / _DONE).touch()
 
 
@@ -203,7 +203,7 @@ def run(
     """Do every task; None for a video made, else why it is left out, in the order of finishing.
 
     When a worker dies, the videos that were being worked on are done again one at a time: the
-    one that kills its worker alone is quarantined, and the rest goes on in parallel.
+    one that kills its worker alone is quarantined, and the others continue in parallel.
 
     Args:
         tasks: to do.
@@ -248,8 +248,8 @@ def _alone(task: Task) -> Quarantined | None:
 
 
 def _in_workers(tasks: Sequence[Task], jobs: int) -> Generator[tuple[Path, Quarantined | None]]:
-    # joblib runs a single job in this process, which a crash would take down: hence at least
-    # two workers, of which one is idle when one task is sent at a time.
+    # joblib runs a single job in this process, which a crash would take down. So there are at
+    # least two workers; one of them is idle when one task is sent at a time.
     with joblib.parallel_config(
         backend="loky",
         inner_max_num_threads=1,

@@ -1,7 +1,7 @@
 """The preparation job: a folder of labelled videos in, one store of face clips out.
 
 Videos are prepared in worker processes. A finished clip is a part file beside the store, so a
-run that was killed goes on where it stopped; the store is put together at the end.
+killed preparation resumes from its parts; the store is put together at the end.
 """
 
 from __future__ import annotations
@@ -141,15 +141,15 @@ def prepare(
 ) -> PreparationSummary:
     """Prepare every video of a data set and write the store.
 
-    A video that cannot be used is quarantined with its reason and the rest goes on. Finished
+    A video that cannot be used is quarantined with its reason; the others are prepared. Finished
     clips wait in ``<store>.parts/``; a run that is interrupted or killed takes them over next
     time and ends with the same store. The folder is removed when the store is written.
 
     Args:
         source: a folder in a layout of :data:`data_prep.datasets.LAYOUTS`.
         store_path: the store to write; its folder is made if missing.
-        preparation: how clips are made; the defaults if None. Pictures make clips of one frame
-            whatever it says.
+        preparation: how clips are made; the defaults if None. Pictures always make clips of
+            one frame.
         layout: name of the source's layout, ``auto`` to recognise it.
         label: of every video, where the source is a folder of one kind.
         paired_crops: crop a fake with its original's face track where the layout knows the
@@ -305,7 +305,7 @@ def _original(task: part_work.Task, keys: Mapping[Path, str]) -> str:
 
 
 class _Tally:
-    """What a summary says of clips, counted while they are written."""
+    """Counts of clips for the summary, made while they are written."""
 
     def __init__(self) -> None:
         self.clips = 0

@@ -1,7 +1,8 @@
-"""Quantities a detector could tell real from fake by without looking at the manipulation.
+"""Quantities that could separate real from fake without looking at the manipulation.
 
 None of them needs training, and each has separated a published data set: fakes are blurrier, a
-pixel narrower, smaller as files. An audit says how well each does; so should whoever reads a score.
+pixel narrower, smaller as files. An audit measures each of them; compare a score with these
+baselines.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def measure(
     ==============  ==========================================================================
 
     ==============  ==========================================================================
-    of the face     medians over the frames, but for crop_size without unit
+    of the face     medians over the frames; without unit, except crop_size
     ==============  ==========================================================================
     crop_size       larger side of the face box in source pixels
     crop_aspect     width of the face box over its height

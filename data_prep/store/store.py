@@ -1,6 +1,6 @@
 """The HDF5 store: every prepared clip, who is in it and which split it belongs to.
 
-What is in it is told in :mod:`data_prep.store.format`.
+:mod:`data_prep.store.format` lists its fields.
 """
 
 from __future__ import annotations

@@ -117,8 +117,8 @@ def read_texts(file: h5py.File, name: str, count: int, report: Report) -> list[s
 def _longest_text(dataset: h5py.Dataset) -> int:
     """Bytes of the longest text, as the references to the texts say.
 
-    HDF5 allocates what a reference says before it looks, so that one damaged byte would take
-    gigabytes. A reference is a length, the address of a heap and a number in it.
+    HDF5 allocates the length in a reference before it checks it, so that one damaged byte would
+    take gigabytes. A reference is a length, the address of a heap and a number in it.
     """
     start = dataset.id.get_offset()
     if start is None:

@@ -74,7 +74,7 @@ def write_store(
 def remove_unfinished(path: Path) -> None:
     """Remove what a writer that was killed left; a store that is there stays whole.
 
-    Nobody may be writing the store meanwhile.
+    No other process may write the store meanwhile.
     """
     _temporary(path).unlink(missing_ok=True)
     if path.is_dir():
@@ -92,7 +92,7 @@ def is_unfinished(folder: Path) -> bool:
 
 
 def _temporary(path: Path) -> Path:
-    """One name, whoever writes: what a killed writer left is overwritten."""
+    """Return one name for every writer: the rest of a killed writer is overwritten."""
     return path.with_name(f".{path.name}.tmp")
 
 
@@ -106,7 +106,7 @@ def _write_shards(
     """Shards under names never used before, then the index that makes them the store."""
     folder.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(folder / SHARD_INDEX)
-    # From now until it becomes the index it says that shards are being written.
+    # From now until it becomes the index it marks shards that are being written.
     temporary.touch()
     token = secrets.token_hex(4)
     digests: list[bytes] = []
@@ -116,7 +116,7 @@ def _write_shards(
             path = folder / f"shard-{len(shards):05d}-{token}.h5"
             shards.append({"file": path.name, "clips": 0})
             some = itertools.chain([first], itertools.islice(clips, shard_clips - 1))
-            # What was left out is said once.
+            # The quarantine is stored once.
             written = _write_file(path, some, quarantine if len(shards) == 1 else (), preparation)
             shards[-1] |= {"clips": len(written), "fingerprint": fingerprint_of(written)}
             digests += written
@@ -140,7 +140,7 @@ def _write_shards(
 def _remove_unnamed(folder: Path) -> None:
     """Remove shards that are no part of the store: of the one it replaced, or unfinished.
 
-    Where the index is lost or damaged, nothing tells which shards are worth keeping: all are.
+    If the index is lost or damaged, all shards are kept: none is known to be useless.
     It is not lost where a writer had not come to write it.
     """
     named: set[str] = set()
@@ -173,7 +173,7 @@ def _write_file(
         file.flush()
         file.close()
     except BaseException as error:
-        # A full disk fails once more when the file is closed; the first error says it.
+        # A full disk fails once more when the file is closed; the first error is the cause.
         with contextlib.suppress(Exception):
             file.close()
         # What h5py writes late it raises as an error of no kind.

@@ -1,7 +1,7 @@
 """Synthetic people: one public-domain portrait, reshaped and recoloured.
 
 Everything is drawn from the astronaut photograph that ships with scikit-image (NASA, public
-domain). Positions are in pixels of that photograph ("photo pixels") unless said otherwise, so
+domain). Positions are in pixels of that photograph ("photo pixels") unless stated otherwise, so
 nothing here depends on the size of the clip.
 """
 

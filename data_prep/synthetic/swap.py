@@ -2,8 +2,8 @@
 
 Four marks that real manipulations leave can be switched on one by one. A mark that is off is
 absent. A swap gives the target the shape of the donor's inner face and leaves them their own
-colours, skin, light and noise: shapes are drawn alike for everybody, so a fake without any mark is
-a clean swap, told from a real clip by chance alone.
+colours, skin, light and noise: shapes come from the same distribution for all people. A fake
+without a mark is therefore a clean swap, which only chance separates from a real clip.
 """
 
 from __future__ import annotations

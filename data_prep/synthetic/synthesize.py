@@ -1,7 +1,7 @@
 """A labelled SYNTHETIC deepfake data set made from nothing, in the FaceForensics++ layout.
 
 For demonstrations and tests: it needs no download and no consent form, and every mark in it is
-known. A score on it says that the pipeline works, not how it does on real manipulations.
+known. A score on it shows that the pipeline works, and nothing about real manipulations.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ DRAWING = 2
 _UNFINISHED = ".unfinished"
 _VERSIONED = ("deepfake-model-search", "numpy", "opencv-python", "scikit-image", "moviepy")
 _README = """\
-Everything in this folder is SYNTHETIC. Nobody in it exists and no real deepfake method was used.
+Everything in this folder is SYNTHETIC. No person in it exists and no real deepfake method was used.
 A program reshaped and recoloured one public-domain photograph (NASA's portrait of the astronaut
 Eileen Collins, skimage.data.astronaut) into different people and set them in motion. The "fakes"
 swap the inner face of one such person for that of another and carry marks whose kind and
 strength are listed in SYNTHETIC.json.
 
 The folders and splits follow FaceForensics++ (target_source.mp4); the content does not come from
-it. Use the set to try a pipeline. A score on it says nothing about real manipulations.
+it. Use the set to try a pipeline. A score on it means nothing for real manipulations.
 """
 
 
@@ -261,7 +261,7 @@ def _marker(parameters: dict[str, object], *, finished: bool) -> dict[str, objec
     return {
         "synthetic": True,
         "note": "Drawn by a program from one public-domain photograph; no real recording, no real "
-        "manipulation. A score on it says nothing about real deepfakes.",
+        "manipulation. A score on it means nothing for real deepfakes.",
         "finished": finished,
         "parameters": parameters,
         "encoding": {"codec": "libx264", "crf": CRF, "tune": "grain", "fps": FPS},

@@ -59,9 +59,9 @@ def log_mel(path: Path, times: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.
         times: float64 (T,), seconds from the start of the video, in any order.
 
     Returns:
-        float16 (T, MELS, STEPS), and whether any sound was decoded. Without a sound track, or
-        with one of which nothing can be decoded, it is silence and False: a network that hears
-        only the energies cannot tell a missing track from a silent one.
+        float16 (T, MELS, STEPS), and whether any sound was decoded. Without a sound track that
+        can be decoded, it is silence and False: a network that
+        hears only the energies cannot distinguish a missing track from a silent one.
 
     Raises:
         UserError: there is no ffmpeg program, or it cannot be started.
@@ -100,8 +100,8 @@ def _blocks(path: Path, until: int) -> Generator[tuple[int, npt.NDArray[np.int16
     """Stretches of the sound track with their places in it, up to sample ``until``.
 
     MoviePy's own reader calls the same program, but lets late sound begin at once, stops for
-    ever when a damaged track makes the program say more than a pipe holds, and fills up with
-    zeros so that nobody can tell whether there was sound.
+    ever when a damaged track makes the program print more than a pipe holds, and fills up with
+    zeros, which hide whether there was sound.
     """
     command = [
         _ffmpeg(),

@@ -1,7 +1,7 @@
 """One walk through a video file, from its first frame to its last.
 
-PyAV decodes: it tells a frame's time, turn and pixel shape, reads interlaced and AV1 video, and
-lets limits be set before memory is taken. Its pictures are those of OpenCV to the last bit.
+PyAV decodes: it reports a frame's time, rotation and pixel shape, reads interlaced and AV1 video,
+and lets limits be set before memory is taken. Its pictures are those of OpenCV to the last bit.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
 @dataclasses.dataclass(frozen=True)
 class Header:
-    """What a file says of its video before anything is decoded.
+    """Header of a file: its video stream before any decoding.
 
     Attributes:
         codec: name of the codec, such as ``h264``.
@@ -158,7 +158,7 @@ class Video:
 
     def _decode(self) -> Iterator[av.VideoFrame | None]:
         """The frames in the order they are shown; None for what cannot be decoded."""
-        # An error between packets ends the file; whether it was cut short, its length tells.
+        # An error between packets ends the file; its length shows whether it was cut short.
         with contextlib.suppress(av.FFmpegError):
             for packet in self._container.demux():
                 time = packet.dts if packet.pts is None else packet.pts
@@ -232,7 +232,7 @@ def check_size(width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
         raise VideoError(
             "decode",
-            f"the header says {width} x {height} pixels; at most {MAX_PIXELS} in all are read",
+            f"the header has {width} x {height} pixels; at most {MAX_PIXELS} in all are read",
         )
 
 

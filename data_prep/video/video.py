@@ -24,14 +24,14 @@ _SLACK = 0.1
 
 @dataclasses.dataclass(frozen=True)
 class Media:
-    """What a file is, as far as it was decoded.
+    """Properties of a video or picture file, from its header and the decoded frames.
 
     Attributes:
         codec: name of the codec in lower case, such as ``h264`` or ``vp9``; of a picture the
             format, such as ``jpeg``.
         width: as shown, turned upright and with square pixels.
         height: as shown.
-        fps: frames a second as the header says; 0 where it does not, and of a picture.
+        fps: Frames a second by the header; 0 if it has none, and for a picture.
         frames: frames decoded.
         duration: from the first frame shown to the end of the last, in seconds; 0 of a
             picture.
@@ -84,9 +84,9 @@ def read_frames(
     """Read ``count`` frames spread evenly over the whole video.
 
     The video is decoded once from start to end and only the frames wanted are converted:
-    seeking takes four times as long on H.264, and the walk tells the real length. Where the header
-    gave no frame count or a wrong one, a second walk samples the real length, unless positions
-    were given and met.
+    seeking takes four times as long on H.264, and the walk measures the real length. Where the
+    header gave no frame count or a wrong one, a second walk samples the real length, unless
+    positions were given and met.
 
     A video of fewer than ``count`` frames is accepted from ``count / 2`` frames on (but at
     least 2, unless ``count`` is 1); its frames are then repeated evenly. A file that holds a
@@ -99,7 +99,7 @@ def read_frames(
         threads: decoder threads, 0 lets the decoder choose. The frames do not depend on it.
         positions: int64 (T,), ascending; take these frames, say those of the original for its
             fake. Where the video ends before the last of them they are passed over and the
-            video is sampled by itself: ``indices`` of the result tells.
+            video is sampled by itself: ``indices`` of the result shows it.
 
     Raises:
         VideoError: step ``decode``; the file cannot be read, is empty, no video, cut short,
@@ -136,7 +136,7 @@ def scan_frames(
     held: int,
     threads: int = 0,
 ) -> Media:
-    """Hand over frames of a video one after the other, as many as one likes, in one walk.
+    """Pass frames of a video to a function one after the other, in one walk.
 
     What :func:`read_frames` refuses is refused, some of it only after frames were handed over.
 
@@ -231,7 +231,7 @@ def _why_nothing(header: Header) -> str:
 
 
 def _ends_early(walk: Walk, header: Header) -> bool:
-    """Whether the file ends before its header says; a wrong frame count alone is harmless."""
+    """Return whether the file ends before its stated length; a wrong count alone is harmless."""
     if header.seconds <= 0:
         return True
     frame = 1 / header.frame_rate if header.frame_rate else 0.0

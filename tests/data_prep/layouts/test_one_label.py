@@ -45,7 +45,7 @@ def test_a_folder_of_that_label_is_none_of_the_name(tmp_path: Path) -> None:
 
 def test_a_folder_of_the_other_label_is_not_overruled(tmp_path: Path) -> None:
     root = _touch(tmp_path, "real/a.mp4", "fake/b.mp4")
-    with pytest.raises(UserError, match=r"cannot be all real: the folder of .*b\.mp4 says otherw"):
+    with pytest.raises(UserError, match=r"cannot be all real: the folder of .*b\.mp4 labels 1 files otherw"):
         index(root, label=REAL)
 
 
@@ -53,7 +53,7 @@ def test_a_data_set_of_one_kind_keeps_its_people(tmp_path: Path) -> None:
     root = _touch(tmp_path, "Celeb-real/id0_0000.mp4", "Celeb-real/id0_0001.mp4")
     found = index(root, label=REAL)
     assert (found.layout, {v.identities for v in found.videos}) == ("Celeb-DF", {("id0",)})
-    with pytest.raises(UserError, match=r"read as Celeb-DF, .* not all are alike"):
+    with pytest.raises(UserError, match=r"read as Celeb-DF, .* not all of one kind"):
         index(root, label=FAKE)
 
 
