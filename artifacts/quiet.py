@@ -23,9 +23,15 @@ def import_tensorflow() -> None:
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     with silent_stderr():
         import absl.logging
-        import keras
+        import keras  # noqa: F401 - imported here, so that it is silent
         import tensorflow as tf
 
         absl.logging.set_verbosity(absl.logging.ERROR)
         tf.get_logger().setLevel(logging.ERROR)
-        keras.utils.disable_interactive_logging()
+
+
+def silence_keras() -> None:
+    """Keep Keras from printing progress, in a process that belongs to this project."""
+    import keras
+
+    keras.utils.disable_interactive_logging()

@@ -33,11 +33,12 @@ from search.trials.tensorboard import require_tensorboard
 from search.workers import worker
 from search.workers.budget import Budget
 from search.workers.crew import Crew, WorkerDiedError
-from search.workers.dispatch import Dispatch, Progress
+from search.workers.dispatch import Dispatch
 from search.workers.local import LocalWorkers
+from search.workers.progress import RunProgress
 
 
-def run(config: RunConfig, progress: Progress) -> RunDirectory:
+def run(config: RunConfig, progress: RunProgress) -> RunDirectory:
     """Search, train, test and export; resume a run that the directory already holds.
 
     Args:
@@ -183,7 +184,7 @@ def _write_config(directory: RunDirectory, config: RunConfig) -> None:
 class _Search:
     """The stages of one run, and its workers."""
 
-    def __init__(self, config: RunConfig, directory: RunDirectory, progress: Progress) -> None:
+    def __init__(self, config: RunConfig, directory: RunDirectory, progress: RunProgress) -> None:
         self._config = config
         self._directory = directory
         self._progress = progress

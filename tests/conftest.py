@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import os
 import shutil
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -22,12 +23,15 @@ from filelock import FileLock
 
 from artifacts.metrics.metrics import Evaluation, evaluate
 from artifacts.metrics.per_video import ScoredClips
+from data_prep.preparation.clip import Preparation
 from data_prep.preparation.shortcuts import measure
-from data_prep.store.store import Clip
+from data_prep.store.store import Clip, write_store
 from data_prep.video.grey import with_grey
 from data_prep.video.video import Media
 
 Frames = Iterator[npt.NDArray[np.uint8]]
+
+ROOT = Path(__file__).parents[1]
 
 # As artifacts.quiet.import_tensorflow has it, for tests that import TensorFlow by themselves.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
@@ -228,3 +232,72 @@ def exactly_bounded() -> Evaluation:
     )
     assert found.bounds == {}
     return found
+
+
+# As a reader may write it: without ``if __name__ == "__main__"``.
+SEARCH = """
+import dfsearch
+
+dfsearch.prepare("videos", "prepared.h5", frames=4, size=32, jobs=2)
+assert dfsearch.verify("ffpp.h5") == ()
+run = dfsearch.search(
+    "ffpp.h5",
+    "runs/ffpp",
+    preset="quick",
+    space={"streams": ["spatial", "noise_residual"], "backbones": ["small_cnn"]},
+    architecture={"trials": 1, "epochs": 1},
+    gan={"trials": 0},
+    training={"trials": 0},
+)
+print(run, run.is_finished)
+"""
+
+
+@pytest.fixture(scope="session")
+def example_folder(
+    make_once: MakeOnce,
+    make_clip: Callable[..., Clip],
+    face_video: bytes,
+    write_video: Callable[..., Path],
+    numbered_frames: Callable[[int], Frames],
+) -> Path:
+    """The files that examples in docs and docstrings name, made once for all test processes.
+
+    ``ffpp.h5`` and its finished run ``runs/ffpp``, ``runs/copy``, ``other.h5``, ``videos`` with
+    the folders ``real`` and ``fake``, ``video.mp4`` and ``no_face.mp4``.
+    """
+
+    def make(folder: Path) -> None:
+        for label in ("real", "fake"):
+            (folder / "videos" / label).mkdir(parents=True)
+            for person in range(4):
+                (folder / "videos" / label / f"{label}{person}.mp4").write_bytes(face_video)
+        (folder / "video.mp4").write_bytes(face_video)
+        write_video(folder / "no_face.mp4", numbered_frames(24))
+        description = {"clip": Preparation().to_dict(), "synthetic": True}
+        for name, people in (("ffpp.h5", "abcdef"), ("other.h5", "uvwxyz")):
+            clips = []
+            for number, person in enumerate(people):
+                split = ("train", "val", "test")[number // 2]
+                colour = np.random.default_rng(ord(person)).integers(0, 255, (16, 128, 128, 3))
+                frames = with_grey(colour.astype(np.uint8))
+                clips += [
+                    make_clip(person, kind, 16, split=split, frames=frames)
+                    for kind in ("real", "fake")
+                ]
+            write_store(folder / name, clips, [], description)
+        # Worker processes must not import the script; with -c there would be none to import.
+        (folder / "script.py").write_text(SEARCH)
+        done = subprocess.run(
+            [sys.executable, "script.py"],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        assert (done.stdout, done.stderr) == ("Run('runs/ffpp') True\n", "")
+        shutil.copytree(folder / "runs" / "ffpp", folder / "runs" / "copy")
+
+    return make_once("examples", make)

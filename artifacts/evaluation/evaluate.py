@@ -68,7 +68,7 @@ def assess(
         own_test = mine and request.split == TEST
         remarks = []
         if mine and not own_test:
-            say(f"note: the {request.split} split of this store was seen when the model was made")
+            say(f"the {request.split} split of this store was seen when the model was made")
         if mine and request.split in (TEST, ALL):
             opened = openings.record(run, openings.BY_EVALUATE, request.to_json(), tested)
             if not opened:

@@ -51,6 +51,7 @@ class Predictor:
 
     Attributes:
         remark: what to know of the verdicts, such as why none is ``undecided``; or empty.
+        certificate: of the model.
         watcher: watches the videos.
 
     Raises:
@@ -69,7 +70,8 @@ class Predictor:
         untrusted: bool = False,
     ) -> None:
         self._band, self.remark = read_band(run, error_rate)
-        model, certificate = load_detector(run, untrusted=untrusted)
+        model, self.certificate = load_detector(run, untrusted=untrusted)
+        certificate = self.certificate
         preparation = certificate.clip_preparation
         most = MOST_FRAMES // preparation.frames
         if not 1 <= windows <= most:

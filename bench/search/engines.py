@@ -44,13 +44,13 @@ def make_writer(path: Path) -> Write:
 
 def search_ours(case: Case, folder: Path, out: Path, chosen: argparse.Namespace) -> None:
     """Run our search like ``dfsearch run``; the start of its worker counts."""
-    from search.cli.console import LineProgress
     from search.run import run
     from search.trials.trial import TrialOutcome
+    from search.workers.progress import LogProgress
 
     write = make_writer(out)
 
-    class TrialLog(LineProgress):
+    class TrialLog(LogProgress):
         def trial(self, outcome: TrialOutcome) -> None:
             write(trial=outcome.number, state=outcome.state, auc=outcome.value, why=outcome.reason)
 

@@ -6,14 +6,15 @@ import collections
 import contextlib
 import dataclasses
 import json
-import multiprocessing
 from collections.abc import Sequence
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import numpy.typing as npt
+from joblib.externals.loky.process_executor import ProcessPoolExecutor
 
 from data_prep.errors import UserError
 from data_prep.store.format import (
@@ -101,13 +102,20 @@ def verify_in_time(path: str | Path) -> list[Problem]:
     path = Path(path)
     files = path.glob("*.h5") if path.is_dir() else [path]
     size = sum(file.stat().st_size for file in files if file.is_file())
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        try:
-            return pool.apply_async(verify, (path,)).get(_LEAST_SECONDS + size / _SLOWEST)
-        except multiprocessing.TimeoutError:
-            raise UserError(
-                f"{path} is damaged so that reading it does not end; prepare it again"
-            ) from None
+    # Unlike those of multiprocessing, its processes do not import the caller's script.
+    executor = ProcessPoolExecutor(1)
+    try:
+        return executor.submit(verify, path).result(_LEAST_SECONDS + size / _SLOWEST)
+    except TimeoutError:
+        raise UserError(
+            f"{path} is damaged so that reading it does not end; prepare it again"
+        ) from None
+    except BrokenProcessPool:
+        raise UserError(
+            f"{path} is damaged so that the HDF5 library crashes; prepare it again"
+        ) from None
+    finally:
+        executor.shutdown(kill_workers=True)
 
 
 @dataclasses.dataclass

@@ -1,9 +1,10 @@
-"""What every command of the command line shares."""
+"""The parts that all verbs of the command line share."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import signal
 import sys
 from collections.abc import Iterator
@@ -13,11 +14,13 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from data_prep.errors import UserError
+from data_prep.errors import DfsearchError
 
 USAGE, INTERRUPTED = 2, 130
 
-# As one needs them.
+RESUME = "to resume, repeat the command"
+
+# From data to results.
 _ORDER = (
     *("synthesize", "prepare", "audit", "verify", "pseudo-fakes"),
     *("run", "work", "leaderboard", "report", "dashboard"),
@@ -27,7 +30,7 @@ _ORDER = (
 
 class _InOrder(typer.core.TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
-        """The commands as ``--help`` shows them."""
+        """Return the commands in the order of ``--help``."""
         return sorted(super().list_commands(ctx), key=_ORDER.index)
 
 
@@ -44,21 +47,49 @@ app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
-Jobs = Annotated[int, typer.Option(help="Worker processes; -1 is one a core.")]
+Jobs = Annotated[int, typer.Option(help="Worker processes; -1 for one on each core.")]
 RunDir = Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Folder of the run.")]
+Untrusted = Annotated[
+    bool, typer.Option("--untrusted", help="Accept a model file that is not the certified one.")
+]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        import dfsearch
+
+        print(dfsearch.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", is_eager=True, callback=_print_version
+        ),
+    ] = False,
+) -> None:
+    """Hold the options of ``dfsearch`` itself."""
 
 
 @contextlib.contextmanager
-def reported(again: str = "") -> Iterator[None]:
-    """Turn what a user can cause into one clear line and an exit code."""
+def reported(hint: str = "") -> Iterator[None]:
+    """Turn errors that a user can cause into one line and an exit code; print the log.
+
+    Args:
+        hint: Advice after an interruption.
+    """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        yield
-    except UserError as error:
+        with printed_log():
+            yield
+    except DfsearchError as error:
         say(f"error: {error}")
         raise typer.Exit(USAGE) from None
     except KeyboardInterrupt:
-        say(f"stopped{'; ' + again if again else ''}")
+        say(f"stopped{'; ' + hint if hint else ''}")
         raise typer.Exit(INTERRUPTED) from None
     except BrokenPipeError:
         sys.stderr.close()
@@ -66,6 +97,31 @@ def reported(again: str = "") -> Iterator[None]:
     except OSError as error:
         say(f"error: {error.filename or 'system'}: {error.strerror or error}")
         raise typer.Exit(USAGE) from None
+
+
+class _Printer(logging.Handler):
+    """Handler that prints lines on standard error, warnings as notes."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        mark = "note: " if record.levelno >= logging.WARNING else ""
+        say(f"{mark}{record.getMessage()}")
+
+
+@contextlib.contextmanager
+def printed_log() -> Iterator[None]:
+    """Print the log of the library on standard error; inside another one, print it once."""
+    logger = logging.getLogger("dfsearch")
+    if any(isinstance(handler, _Printer) for handler in logger.handlers):
+        yield
+        return
+    printer, level = _Printer(), logger.level
+    logger.addHandler(printer)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(printer)
+        logger.setLevel(level)
 
 
 def say(text: str) -> None:
@@ -79,5 +135,5 @@ def print_json(value: Any) -> None:
 
 
 def listed(text: str) -> tuple[str, ...]:
-    """The names of a comma-separated option; none of an empty one."""
+    """Return the names in a comma-separated option."""
     return tuple(name.strip() for name in text.split(",") if name.strip())

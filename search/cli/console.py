@@ -1,10 +1,10 @@
-"""What a person sees while long work goes on: bars with time left, a table, a line a trial."""
+"""Progress on a terminal: bars with the time left, a live table, a line a trial."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -19,9 +19,9 @@ from rich.progress import (
 )
 
 from artifacts.run_directory import RunDirectory
-from artifacts.stages import Stage
-from search.cli.live_table import LiveProgress, told
-from search.trials.trial import TrialOutcome
+from search.cli.app import printed_log
+from search.cli.live_table import LiveProgress
+from search.workers.progress import LogProgress, RunProgress
 
 log = Console(stderr=True, highlight=False)
 
@@ -41,15 +41,15 @@ def _progress() -> Progress:
 
 
 def tables() -> Console:
-    """Standard output; into a file or a pipe, lines may be as long as tables need."""
+    """Return a console on standard output; in a file or a pipe its lines are 120 wide."""
     return Console(width=None if sys.stdout.isatty() else 120, highlight=False)
 
 
 @contextlib.contextmanager
 def bars(*descriptions: str) -> Iterator[list[Callable[[int, int], None]]]:
-    """Bars on standard error; yields for each what to call with (done, total).
+    """Show bars on standard error; yield a callback for each, called with (done, total).
 
-    A bar is seen, and its time runs, from the first call on.
+    A bar and its clock appear with the first call.
     """
     with _progress() as shown:
 
@@ -66,39 +66,24 @@ def bars(*descriptions: str) -> Iterator[list[Callable[[int, int], None]]]:
 
 
 @contextlib.contextmanager
-def run_progress(run_dir: Path | None = None) -> Iterator[LiveProgress | LineProgress]:
-    """How a search goes, on standard error: a line a trial, and a live table on a terminal.
+def work_bars(*works: str) -> Iterator[Callable[[str, int, int], None]]:
+    """Show bars on standard error; yield one callback, called with (work, done, total)."""
+    with bars(*works) as updates:
+        update = dict(zip(works, updates, strict=True))
+        yield lambda work, done, total: update[work](done, total)
+
+
+@contextlib.contextmanager
+def run_progress(run_dir: Path | None = None) -> Iterator[RunProgress]:
+    """Show the progress of a run on standard error: a line a trial; on a terminal, a live table.
 
     Args:
-        run_dir: of the run, for the table.
+        run_dir: Folder of the run, for the table.
     """
     if run_dir is None or not log.is_terminal:
-        yield LineProgress()
+        with printed_log():
+            yield LogProgress()
         return
     progress = LiveProgress(log, RunDirectory(run_dir))
     with Live(get_renderable=progress.render, console=log, refresh_per_second=2, transient=True):
         yield progress
-
-
-class LineProgress:
-    """Tells in plain lines how a run goes; see :class:`search.workers.dispatch.Progress`."""
-
-    def __init__(self) -> None:
-        self._stage: Stage | None = None
-
-    def stage(self, stage: Stage, ended: Sequence[TrialOutcome], total: int) -> None:
-        """Say once that a stage begins."""
-        if stage != self._stage:
-            self._stage = stage
-            log.print(f"{stage} search: {len(ended)} of {total} trials done", markup=False)
-
-    def trial(self, outcome: TrialOutcome) -> None:
-        """Print a line for a trial that ended."""
-        log.print(f"  {told(outcome)}", markup=False)
-
-    def running(self, numbers: Sequence[int]) -> None:
-        """Say nothing of trials before they end."""
-
-    def message(self, text: str) -> None:
-        """Print a line."""
-        log.print(f"  {text}", markup=False)

@@ -19,15 +19,15 @@ from search.cli.app import RunDir, app, reported
 def dashboard(
     run_dir: RunDir,
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="To listen on; 0 for a free one.")
+        int, typer.Option(min=0, max=65535, help="Port of the page; 0 for any free port.")
     ] = 8080,
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")
     ] = True,
 ) -> None:
-    """Open a run in optuna-dashboard, with its pictures and curves; also while it is going on.
+    """Open a run in optuna-dashboard, with its pictures and curves, also while it is in progress.
 
-    Only this machine can reach the page, and nothing on it changes the run.
+    The page is reachable from this machine only, and it cannot change the run.
     """
     with reported():
         from artifacts.dashboard.serving import HOST, build_application, open_server
@@ -37,17 +37,17 @@ def dashboard(
             stages_with_study,
         )
 
-        # What it computes of few trials, it says of each hyperparameter on standard error.
+        # It warns about each hyperparameter when there are few trials.
         warnings.filterwarnings("ignore", category=UserWarning, module="optuna")
         directory = RunDirectory(run_dir).open()
         location = StorageLocation.read(directory)
         names = {stage.name: location.study_name(stage) for stage in stages_with_study(location)}
         if not names:
-            raise UserError(f"{run_dir} has no trials yet; open its dashboard when one has begun")
+            raise UserError(f"{run_dir} has no trials yet; wait for the first one")
         page = build_application(directory, location.open(), names)
         with open_server(page, port) as server:
             address = f"http://{HOST}:{server.server_port}/"
-            print(f"{run_dir}: {address} (Ctrl-C ends it)", flush=True)
+            print(f"{run_dir}: {address} (stop it with Ctrl-C)", flush=True)
             if browser:
                 webbrowser.open(address)
             try:

@@ -1,4 +1,4 @@
-"""The commands that make data: synthesize and prepare."""
+"""``dfsearch synthesize`` and ``dfsearch prepare``: data sets and stores."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from data_prep.errors import UserError
-from search.cli.app import Jobs, Json, app, listed, print_json, reported
+from search.cli.app import RESUME, Jobs, Json, app, listed, print_json, reported
 
 
 @app.command(
@@ -17,31 +16,30 @@ from search.cli.app import Jobs, Json, app, listed, print_json, reported
 )
 def synthesize(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make.")],
-    identities: Annotated[int, typer.Option(help="People; even, at least 4.")] = 40,
-    frames: Annotated[int, typer.Option(help="Frames a clip, 25 a second.")] = 32,
+    identities: Annotated[int, typer.Option(help="People: an even number, at least 4.")] = 40,
+    frames: Annotated[int, typer.Option(help="Frames of a video, at 25 a second.")] = 32,
     size: Annotated[int, typer.Option(help="Side of a frame in pixels.")] = 256,
     cues: Annotated[
         str,
         typer.Option(
-            help="Marks the fakes carry, of spatial, temporal, micro, noise; comma-separated, "
-            "'all' or 'none'."
+            help="Marks of the fakes, comma-separated: spatial, temporal, micro, noise; 'all' or "
+            "'none'."
         ),
     ] = "all",
     per_cue: Annotated[
-        bool, typer.Option("--per-cue", help="One manipulation method a cue, each with it alone.")
+        bool, typer.Option("--per-cue", help="Make one manipulation method for each cue.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Same seed, same frames.")] = 0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same frames.")] = 0,
     jobs: Jobs = -1,
     as_json: Json = False,
 ) -> None:
-    """Make a labelled SYNTHETIC data set from nothing, in the FaceForensics++ layout."""
-    from data_prep.synthetic.swap import CUES
-    from data_prep.synthetic.synthesize import synthesize as make
-    from search.cli.console import bars
+    """Make a labelled SYNTHETIC data set in the folders of FaceForensics++."""
+    import dfsearch
+    from search.cli.console import work_bars
 
-    chosen = {"all": CUES, "none": ()}.get(cues, listed(cues))
-    with reported("the same command goes on where it was"), bars("synthesizing") as [progress]:
-        made = make(
+    chosen = cues if cues in ("all", "none") else listed(cues)
+    with reported(RESUME), work_bars("synthesizing") as progress:
+        made = dfsearch.synthesize(
             out,
             identities=identities,
             frames=frames,
@@ -66,8 +64,9 @@ def synthesize(
         )
     else:
         print(
-            f"{made.root}: SYNTHETIC set of {made.reals} real and {made.fakes} fake clips "
-            f"(cues: {', '.join(made.cues) or 'none'}) in {made.seconds:.0f} s"
+            f"{made.root}: SYNTHETIC set of {made.reals} real and {made.fakes} fake videos "
+            f"(cues: {', '.join(made.cues) or 'none'}) in {made.seconds:.0f} s\n"
+            f"next: dfsearch prepare {made.root} STORE.h5"
         )
 
 
@@ -82,15 +81,17 @@ def prepare(
     ],
     store: Annotated[
         Path,
-        typer.Argument(metavar="STORE.h5", help="Store to write, a folder with shards."),
+        typer.Argument(metavar="STORE.h5", help="Store to write; a folder with --shard-clips."),
     ],
     frames: Annotated[
-        int, typer.Option(help="Evenly spaced frames a clip; of pictures always 1.")
+        int, typer.Option(help="Evenly spaced frames of a clip; always 1 for pictures.")
     ] = 16,
     size: Annotated[int, typer.Option(help="Side of the face crop in pixels.")] = 128,
-    margin: Annotated[float, typer.Option(help="Crop side, in sides of the face box.")] = 1.3,
+    margin: Annotated[
+        float, typer.Option(help="Side of the crop, as a multiple of the face box.")
+    ] = 1.3,
     align: Annotated[
-        str, typer.Option(help="box: a square around the face; points: turned by its landmarks.")
+        str, typer.Option(help="box: an upright square; points: turned by the landmarks.")
     ] = "box",
     faces: Annotated[
         str, typer.Option(help="main: the person talking; all: a clip of every face.")
@@ -98,97 +99,98 @@ def prepare(
     paired_crops: Annotated[
         bool,
         typer.Option(
-            help="Crop a fake with its original's face track where both are there and their "
-            "frames correspond."
+            help="Crop a fake with the face track of its original, if both have the same frames."
         ),
     ] = True,
     modalities: Annotated[
-        str, typer.Option(help="Kept beside the frames: flow, audio; comma-separated.")
+        str, typer.Option(help="Stored beside the frames, comma-separated: flow, audio.")
     ] = "",
     detector: Annotated[
-        str, typer.Option(help="centerface, mtcnn, yunet, or one that a package adds.")
+        str, typer.Option(help="centerface, mtcnn, yunet, or the name of an installed plug-in.")
     ] = "centerface",
     detector_model: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Model file, for yunet.")
+        Path | None, typer.Option(metavar="PATH", help="Model file of yunet.")
     ] = None,
     detect_every: Annotated[
-        int, typer.Option(help="Look for faces in every so many frames, and where they move.")
+        int,
+        typer.Option(help="Search faces in every n-th frame, and in between where they move."),
     ] = 4,
     min_coverage: Annotated[
-        float, typer.Option(help="Quarantine a video whose face is found in fewer of its frames.")
+        float, typer.Option(help="Quarantine a video with a face in a smaller share of its frames.")
     ] = 0.5,
     layout: Annotated[
-        str, typer.Option(help="Layout of SOURCE as docs/data.md names it; auto recognises it.")
+        str, typer.Option(help="Layout of SOURCE by its name in docs/data.md; auto recognises it.")
     ] = "auto",
     label: Annotated[
-        str | None, typer.Option(help="real or fake: SOURCE is of this kind alone.")
+        str | None, typer.Option(help="real or fake, if all of SOURCE has this label.")
     ] = None,
     split_policy: Annotated[
         str,
         typer.Option(
-            help="auto (official lists that divide no person, else by identity), official, "
-            "identity, leave-one-method-out, or test (all in test, only to evaluate on)."
+            help="auto (official lists if they separate all people, else identity), official, "
+            "identity, leave-one-method-out, or test (everything in the test split)."
         ),
     ] = "auto",
     held_out: Annotated[
         str | None,
-        typer.Option(metavar="METHOD", help="What leave-one-method-out keeps for test."),
+        typer.Option(metavar="METHOD", help="Test method of leave-one-method-out."),
     ] = None,
     allow_overlap: Annotated[
         bool,
-        typer.Option("--allow-overlap", help="Keep official lists that divide people; recorded."),
+        typer.Option(
+            "--allow-overlap",
+            help="Accept official lists with one person in two splits; the store records it.",
+        ),
     ] = False,
-    seed: Annotated[int, typer.Option(help="Of the split, where there is no official one.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the split without official lists.")] = 0,
     jobs: Jobs = -1,
     cluster: Annotated[
         str | None,
-        typer.Option(metavar="ADDRESS", help="Dask scheduler to work on instead of --jobs."),
+        typer.Option(metavar="ADDRESS", help="Dask scheduler to use instead of --jobs."),
     ] = None,
     clip_timeout: Annotated[
-        float, typer.Option(metavar="SECONDS", help="Give a video up after this time.")
+        float, typer.Option(metavar="SECONDS", help="Quarantine a video after this time.")
     ] = 600.0,
     shard_clips: Annotated[
-        int | None, typer.Option(help="Write a folder of files with at most so many clips each.")
+        int | None, typer.Option(help="Write a folder of files with at most N clips each.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the store.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing store.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Find the faces in a folder of videos and write them into one store."""
-    from data_prep.preparation.clip import Preparation
-    from data_prep.preparation.prepare import Execution, PreparationProgress
-    from data_prep.preparation.prepare import prepare as run_preparation
-    from data_prep.splits.splits import SplitRequest
-    from search.cli.console import bars
+    """Find the faces in a folder of videos and write their clips to one store."""
+    import dfsearch
+    from search.cli.console import work_bars
     from search.cli.tables.preparation import print_preparation
 
-    with (
-        reported("the same command goes on where it was"),
-        bars("preparing", "writing") as [progress, writing],
-    ):
-        preparation = Preparation(
+    with reported(RESUME), work_bars("preparing", "writing") as progress:
+        summary = dfsearch.prepare(
+            source,
+            store,
             frames=frames,
             size=size,
             margin=margin,
             align=align,
             faces=faces,
+            paired_crops=paired_crops,
+            modalities=listed(modalities),
             detector=detector,
-            detector_model=None if detector_model is None else str(detector_model.absolute()),
+            detector_model=detector_model,
             detect_every=detect_every,
             min_coverage=min_coverage,
-            modalities=listed(modalities),
-        )
-        summary = run_preparation(
-            source,
-            store,
-            preparation,
             layout=layout,
-            label=_label(label),
-            paired_crops=paired_crops,
-            split=SplitRequest(split_policy, seed, held_out, allow_overlap),
-            execution=Execution(jobs, cluster, clip_timeout),
+            label=label,
+            split_policy=split_policy,
+            held_out=held_out,
+            allow_overlap=allow_overlap,
+            seed=seed,
+            jobs=jobs,
+            cluster=cluster,
+            clip_timeout=clip_timeout,
             shard_clips=shard_clips,
             overwrite=overwrite,
-            progress=PreparationProgress(progress, writing),
+            progress=progress,
         )
     if as_json:
         print_json(
@@ -211,14 +213,3 @@ def prepare(
         )
     else:
         print_preparation(summary)
-
-
-def _label(name: str | None) -> int | None:
-    if name is None:
-        return None
-    from data_prep.store.format import FAKE, REAL
-
-    labels = {"real": REAL, "fake": FAKE}
-    if name not in labels:
-        raise UserError(f"--label must be real or fake; received {name!r}")
-    return labels[name]

@@ -1,32 +1,24 @@
-"""The whole path on synthetic data, from nothing to verdicts on clips never seen."""
+"""The demo: the whole path on synthetic data, from nothing to verdicts on unseen people."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
-from artifacts import quiet
-from artifacts.certificate import Certificate
-from artifacts.leaderboard import board as leaderboard
-from artifacts.leaderboard.load import load
-from artifacts.run_directory import RunDirectory
+import dfsearch
+from artifacts.leaderboard import board
 from data_prep.errors import UserError
-from data_prep.preparation.prepare import Execution, PreparationProgress, prepare
-from data_prep.splits.splits import SplitRequest
-from data_prep.synthetic.synthesize import finished_seed, synthesize, synthesize_clip
-from search.cli.console import bars, log, run_progress, tables
-from search.config import run_config as configuration
-from search.run import run
-from search.studies.study import (
-    read_trials,
-)
+from data_prep.synthetic.synthesize import finished_seed, synthesize_clip
+from dfsearch.runs import read_leaderboard
+from search.cli.console import log, run_progress, tables, work_bars
 
 IDENTITIES = 60
 UNSEEN_SEED = 1
 
-# Whole clips and a small network from scratch: the fakes are marked in time as well, so that every
-# stream has something to find.
-SETTINGS = {
+# Whole clips and a small network from scratch: the fakes carry marks in time as well, so that every
+# stream can contribute.
+SETTINGS: dict[str, Any] = {
     "preset": "quick",
     "space": {"backbones": ["small_cnn"]},
     "architecture": {"trials": 6, "epochs": 6, "batch_size": 8, "learning_rate": 1e-3},
@@ -35,58 +27,46 @@ SETTINGS = {
 
 
 def run_demo(run_dir: Path, seed: int) -> None:
-    """Synthesize, prepare, search, evaluate and predict; goes on where it was stopped.
+    """Synthesize, prepare, search, evaluate and predict; resume after an interruption.
 
     Args:
-        run_dir: of the run; the data lie beside it in ``<run_dir>-data``.
-        seed: of data and search.
+        run_dir: Folder of the run; the data go to ``<run_dir>-data`` beside it.
+        seed: Seed of data and search.
     """
     started = time.monotonic()
     console = tables()
     data = run_dir.with_name(f"{run_dir.name}-data")
     videos, store = data / "videos", data / "store.h5"
-    log.print("All data of this demo are SYNTHETIC; its scores say that the machine runs.")
-    found = finished_seed(videos)
-    if found not in (None, seed):
-        raise UserError(f"{videos} was made from seed {found}, not {seed}; use another folder")
-    if found is None:
-        with bars("synthesizing") as [progress]:
-            synthesize(videos, identities=IDENTITIES, seed=seed, jobs=-1, progress=progress)
-    if not store.exists():
-        with bars("preparing", "writing") as [progress, writing]:
-            prepare(
-                videos,
-                store,
-                execution=Execution(jobs=-1),
-                split=SplitRequest(seed=seed),
-                progress=PreparationProgress(preparing=progress, writing=writing),
-            )
-    settings = {"store": store, "run_dir": run_dir, "seed": seed, **SETTINGS}
-    with run_progress(run_dir) as progress_of_run:
-        run(configuration.resolve(settings), progress_of_run)
+    log.print("All data of this demo are SYNTHETIC. Its scores show only that the software works.")
+    drawn = finished_seed(videos)
+    if drawn not in (None, seed):
+        raise UserError(f"{videos} was made from seed {drawn}, not {seed}; use another folder")
+    with work_bars("synthesizing", "preparing", "writing") as progress:
+        if drawn is None:
+            dfsearch.synthesize(videos, identities=IDENTITIES, seed=seed, progress=progress)
+        if not store.exists():
+            dfsearch.prepare(videos, store, seed=seed, progress=progress)
+    with run_progress(run_dir) as run_bars:
+        run = dfsearch.search(store, run_dir, seed=seed, progress=run_bars, **SETTINGS)
 
-    directory = RunDirectory(run_dir)
-    board = load(directory, read_trials(directory))
-    console.print(leaderboard.to_table(board.rows, f"{run_dir} (SYNTHETIC data)"))
-    for note in board.notes:
+    found = read_leaderboard([run])
+    console.print(board.to_table(found.rows, f"{run_dir} (SYNTHETIC data)"))
+    for note in found.notes:
         console.print(note, markup=False)
-    test = Certificate.read(directory).test
+    test = run.certificate.test
     if test is None or test.auc_ci is None:
         raise UserError(f"{store} is not the store of this demo; use another run directory")
     console.print(
-        f"test, {test.videos} SYNTHETIC clips of people never seen in training: "
-        f"AUC {test.auc:.3f} (95% interval {test.auc_ci[0]:.3f} to {test.auc_ci[1]:.3f}), "
+        f"test split, {test.videos} SYNTHETIC videos of people unseen in training: "
+        f"AUC {test.auc:.3f} (95% CI {test.auc_ci[0]:.3f} to {test.auc_ci[1]:.3f}), "
         f"accuracy {test.accuracy:.3f} at threshold {test.threshold:.3f}"
     )
     unseen = [
         synthesize_clip(data / f"unseen_{name}.mp4", fake=name == "fake", seed=UNSEEN_SEED + seed)
         for name in ("real", "fake")
     ]
-    quiet.import_tensorflow()
-    from artifacts.prediction import predict
-
-    for answer in predict.predict(directory, unseen):
-        if isinstance(answer, predict.NoVerdict):
+    for answer in run.predict(unseen):
+        if isinstance(answer, dfsearch.NoVerdict):
             console.print(f"{answer.path}: no verdict: {answer.error}")
         else:
             console.print(
@@ -96,7 +76,7 @@ def run_demo(run_dir: Path, seed: int) -> None:
         f"\n{run_dir} (in {time.monotonic() - started:.0f} s)\n"
         "  best_model.h5, best_model.keras   the detector; loads with stock Keras\n"
         "  best_model.png                    its layers\n"
-        "  best_model.json                   what it expects and what it scored\n"
+        "  best_model.json                   its input, origin and scores\n"
         "  leaderboard.csv, scores.csv       every trial, every clip\n"
         f"{data}\n"
         "  videos/, store.h5                 the SYNTHETIC data set and its store\n"

@@ -1,4 +1,4 @@
-"""``dfsearch leaderboard``: the trials of a run, or of several on the same store."""
+"""``dfsearch leaderboard``: the trials of one run, or of several on the same store."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from data_prep.errors import UserError
 from search.cli.app import Json, app, listed, print_json, reported
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from artifacts.leaderboard.columns import Column
-    from artifacts.leaderboard.load import Leaderboard
     from artifacts.leaderboard.rows import Row
     from artifacts.run_directory import RunDirectory
 
@@ -32,45 +31,47 @@ _WIDEST = 10_000
 def leaderboard(
     run_dirs: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN_DIR...", help="Folder of the run; of several, on one store."),
+        typer.Argument(metavar="RUN_DIR...", help="Folder of a run, or of several on one store."),
     ],
     trial: Annotated[
         str | None, typer.Option(metavar="STAGE/NUMBER", help="Show one trial in full.")
     ] = None,
     columns: Annotated[
-        str | None, typer.Option(help="Of the table, comma-separated, or all.")
+        str | None, typer.Option(help="Columns of the table, comma-separated, or all.")
     ] = None,
-    sort: Annotated[str, typer.Option(metavar="NAME", help="By a column, the best first.")] = "",
-    reverse: Annotated[bool, typer.Option("--reverse", help="The other way round.")] = False,
+    sort: Annotated[str, typer.Option(metavar="NAME", help="Column to sort by, best first.")] = "",
+    reverse: Annotated[bool, typer.Option("--reverse", help="Reverse the order.")] = False,
     conditions: Annotated[
         list[str] | None,
         typer.Option(
             "--filter",
             metavar="CONDITION",
-            help="Rows that meet it: state=complete, 'val_auc>0.8', what~bilstm. May be repeated.",
+            help="Condition on rows: state=complete, 'val_auc>0.8', what~bilstm; repeatable.",
         ),
     ] = None,
-    top: Annotated[int | None, typer.Option(min=1, help="So many rows at most.")] = None,
+    top: Annotated[int | None, typer.Option(min=1, help="Greatest number of rows.")] = None,
     as_json: Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     as_markdown: Annotated[
         bool, typer.Option("--markdown", help="Print a Markdown table.")
     ] = False,
 ) -> None:
-    """Show every trial, best first, beside scores without training; also of a run going on."""
+    """Print every trial, best first, beside baselines without training, also during a run."""
     with reported():
         from artifacts.leaderboard import board
         from artifacts.leaderboard.columns import choose_columns
         from artifacts.leaderboard.rows import FIELDS
         from artifacts.leaderboard.selection import Condition, check_fields, select_rows
+        from artifacts.run_directory import RunDirectory
+        from dfsearch.runs import Run, read_leaderboard
 
         if as_json + as_csv + as_markdown > 1:
             raise UserError("choose one of --json, --csv and --markdown")
         names, for_programs = listed(columns or ""), as_json or as_csv
         fields = check_fields(names) if names and for_programs else FIELDS
         wanted = [Condition.parse(text) for text in conditions or ()]
-        runs = _opened(run_dirs)
-        found = _loaded(runs)
+        runs = [Run(path) for path in run_dirs]
+        found = read_leaderboard(runs)
         rows: Sequence[Row] = found.rows
         if trial is not None:
             if len(runs) > 1:
@@ -78,7 +79,6 @@ def leaderboard(
             rows = [board.find_row(rows, trial)]
         rows = select_rows(rows, wanted, sort, top, backwards=reverse)
         shown = choose_columns(names, rows) if names and not for_programs else None
-        title = ", ".join(map(str, run_dirs))
         if as_json:
             print_json(board.to_dicts(rows, fields))
         elif as_csv:
@@ -86,42 +86,13 @@ def leaderboard(
         elif as_markdown:
             print(board.to_markdown(rows, shown), end="")
         elif trial is not None:
-            _print_sheet(next(iter(runs.values())), rows)
+            _print_sheet(RunDirectory(run_dirs[0]), rows)
         else:
-            _print_table(rows, title, shown, found.notes)
-
-
-def _opened(run_dirs: Sequence[Path]) -> dict[str, RunDirectory]:
-    """The runs by the names of their folders, or as they were given where these are alike."""
-    from artifacts.leaderboard.comparison import check_same_store
-    from artifacts.run_directory import RunDirectory
-
-    places = [path.resolve() for path in run_dirs]
-    if len(set(places)) < len(places):
-        raise UserError("a run is named twice; name each once")
-    names = [place.name for place in places]
-    if len(set(names)) < len(names):
-        names = [str(path) for path in run_dirs]
-    found = (RunDirectory(path).open() for path in run_dirs)
-    runs = dict(zip(names, found, strict=True))
-    if len(runs) > 1:
-        check_same_store(runs)
-    return runs
-
-
-def _loaded(runs: Mapping[str, RunDirectory]) -> Leaderboard:
-    from artifacts.leaderboard.comparison import compare
-    from artifacts.leaderboard.load import load
-    from search.studies.study import (
-        read_trials,
-    )
-
-    boards = {name: load(run, read_trials(run)) for name, run in runs.items()}
-    return compare(boards) if len(boards) > 1 else next(iter(boards.values()))
+            _print_table(rows, ", ".join(map(str, run_dirs)), shown, found.notes)
 
 
 def _print_sheet(run: RunDirectory, rows: Sequence[Row]) -> None:
-    """One trial in full, if the conditions have left it."""
+    """Print one trial in full, if it meets the conditions."""
     from artifacts.histories import HISTORY
     from artifacts.leaderboard import board
     from search.cli.console import tables
@@ -138,7 +109,7 @@ def _print_table(
     shown: Sequence[Column] | None,
     notes: Sequence[str],
 ) -> None:
-    """The table and what to know of it; columns that were asked for are never cut off."""
+    """Print the table and its notes; the columns of ``--columns`` are never cut off."""
     from artifacts.leaderboard import board
     from search.cli.console import tables
 

@@ -16,12 +16,13 @@ from artifacts.histories import HISTORY, read_history
 from artifacts.run_directory import RunDirectory
 from artifacts.stages import Stage
 from search.trials.trial import TrialOutcome
+from search.workers.progress import outcome_line
 
 _LEVELS = "▁▂▃▄▅▆▇█"
 
 
 class LiveProgress:
-    """Tells how a run goes; see :class:`search.workers.dispatch.Progress`.
+    """Tells how a run goes; see :class:`search.workers.progress.RunProgress`.
 
     Trials that ended are lines that stay; below them :meth:`render` gives what is going on now:
     the best so far, how many were pruned and failed, the time left, and of every running trial its
@@ -60,7 +61,7 @@ class LiveProgress:
 
     def trial(self, outcome: TrialOutcome) -> None:
         """Print a line for a trial that ended and count it."""
-        self._console.print(f"  {told(outcome)}", markup=False)
+        self._console.print(f"  {outcome_line(outcome)}", markup=False)
         self._done += 1
         self._running = tuple(number for number in self._running if number != outcome.number)
         self._count(outcome)
@@ -145,16 +146,6 @@ def sparkline(values: Sequence[float], width: int = 16) -> str:
         return _LEVELS[len(_LEVELS) // 2] * len(shown)
     top = len(_LEVELS) - 1
     return "".join(_LEVELS[round(top * (value - low) / (high - low))] for value in shown)
-
-
-def told(outcome: TrialOutcome) -> str:
-    """How a trial ended, in one line."""
-    text = f"{outcome.stage} {outcome.number}: {outcome.state}"
-    if outcome.value is not None:
-        text += f", {outcome.stage.value_name} {outcome.value:.3f}"
-    if outcome.reason:
-        text += f", {outcome.reason}"
-    return f"{text}, {outcome.seconds:.0f} s"
 
 
 def is_better(outcome: TrialOutcome, best: TrialOutcome | None) -> bool:

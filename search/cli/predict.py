@@ -1,4 +1,4 @@
-"""``dfsearch predict``: a finished run on videos nobody has labelled."""
+"""``dfsearch predict``: verdicts of a finished run on unlabelled videos."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from search.cli.app import USAGE, RunDir, app, reported, say
+from search.cli.app import USAGE, RunDir, Untrusted, app, reported, say
 
 if TYPE_CHECKING:
-    from artifacts.prediction.predict import Verdict
+    from dfsearch import NoVerdict, Verdict
 
-# Of so many files and more it is told how far one is, every so many seconds.
+# With this number of files and more, progress is printed at this interval in seconds.
 _MANY, _EVERY = 4, 5.0
 
 
 @app.command(
     epilog="Examples: dfsearch predict runs/demo a.mp4 b.mp4 --json; dfsearch predict runs/demo "
-    "'clips/**/*.mov'; dfsearch predict runs/demo a.mp4 --annotate seen.mp4"
+    "'clips/**/*.mov'; dfsearch predict runs/demo a.mp4 --annotate annotated.mp4"
 )
 def predict(
     run_dir: RunDir,
@@ -36,84 +36,67 @@ def predict(
     error_rate: Annotated[
         float,
         typer.Option(
-            help="Share of real videos that may be called fake, and of fake ones that may be "
-            "called real; what would be wrong more often is undecided."
+            help="Share of real videos that may be called fake, and of fake videos that may be "
+            "called real. Less certain videos are undecided."
         ),
     ] = 0.1,
     windows: Annotated[
-        int, typer.Option(help="Clips dealt out to each stretch of a video and averaged.")
+        int, typer.Option(help="Clips over each stretch of a video whose logits are averaged.")
     ] = 1,
     annotate: Annotated[
         Path | None,
         typer.Option(
             metavar="OUT",
             help="Write the video with boxes, running score, heat map and its sound: OUT.mp4, or "
-            "a folder for several.",
+            "a folder for several videos.",
         ),
     ] = None,
     heat: Annotated[
-        bool, typer.Option(help="Draw where the model looked, with --annotate.")
+        bool, typer.Option(help="Draw heat maps of the evidence, with --annotate.")
     ] = True,
     detector_model: Annotated[
-        Path | None,
-        typer.Option(metavar="PATH", help="Model file, for yunet, where it has been moved."),
+        Path | None, typer.Option(metavar="PATH", help="Model file of yunet, if it has moved.")
     ] = None,
-    untrusted: Annotated[
-        bool,
-        typer.Option(
-            "--untrusted", help="Take a model file that is not the one of the certificate."
-        ),
-    ] = False,
+    untrusted: Untrusted = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object a line, as each is ready.")
+        bool, typer.Option("--json", help="Print one line of JSON for each video, as it is ready.")
     ] = False,
 ) -> None:
     """Judge raw videos: find the faces, score each over time, give one verdict a video.
 
-    A video is fake where any of its faces is, else undecided where any is, else real. The exit
-    code is 2 if a video could not be judged.
+    A video is fake if any of its faces is fake, else undecided if any is undecided, else real. The
+    exit code is 2 if a video cannot be judged.
     """
     with reported():
-        from artifacts import quiet
+        import dfsearch
         from artifacts.prediction.sources import find_sources
-        from artifacts.run_directory import RunDirectory
-        from data_prep.errors import UserError
 
-        run = RunDirectory(run_dir).open()
+        run = dfsearch.Run(run_dir)
         files = find_sources(map(Path, paths))
         outputs = _outputs(annotate, files)
-        quiet.import_tensorflow()
-        from artifacts.prediction import predict as predictor
-
-        judge = predictor.Predictor(
-            run,
-            windows=windows,
+        detector = run.detector(
             error_rate=error_rate,
+            windows=windows,
+            heat_maps=annotate is not None and heat,
             detector_model=detector_model,
-            looking=annotate is not None and heat,
             untrusted=untrusted,
         )
-        if judge.remark:
-            say(f"note: {judge.remark}")
+        if detector.note:
+            say(f"note: {detector.note}")
         failed = False
         for path in _counted(files):
-            judged = judge.judge(path)
+            judged = detector.examine(path)
             answer = judged.answer
             if as_json:
                 print(json.dumps(answer.to_json(), allow_nan=False), flush=True)
-            elif isinstance(answer, predictor.NoVerdict):
-                print(f"{answer.path}: no verdict: {answer.error}", flush=True)
             else:
                 print("\n".join(_lines(answer)), flush=True)
-            failed = failed or isinstance(answer, predictor.NoVerdict)
+            failed = failed or isinstance(answer, dfsearch.NoVerdict)
             if path in outputs and judged.watched is not None:
-                from artifacts.prediction.annotate import annotate as draw
-
                 try:
-                    remarks = draw(path, outputs[path], judged, judge.preparation, judge.decide)
-                    for remark in remarks:
-                        say(f"note: {outputs[path]}: {remark}")
-                except UserError as error:
+                    for note in detector.annotate(path, outputs[path], judged=judged):
+                        say(f"note: {outputs[path]}: {note}")
+                except dfsearch.DfsearchError as error:
                     say(f"error: {error}")
                     failed = True
         if failed:
@@ -121,7 +104,7 @@ def predict(
 
 
 def _outputs(annotate: Path | None, files: list[Path]) -> dict[Path, Path]:
-    """Where the annotated video of each file goes, if anybody wants it."""
+    """Return the path of each annotated video."""
     if annotate is None:
         return {}
     from artifacts.prediction.sources import name_outputs
@@ -130,35 +113,39 @@ def _outputs(annotate: Path | None, files: list[Path]) -> dict[Path, Path]:
 
 
 def _counted(files: list[Path]) -> Iterator[Path]:
-    """The files, and of many how many are done and how long the rest will take."""
-    started = told = time.monotonic()
+    """Yield the files; of many, print the number judged and the time left."""
+    started = printed = time.monotonic()
     for done, path in enumerate(files, start=1):
         yield path
         now = time.monotonic()
-        if len(files) >= _MANY and (now - told >= _EVERY or done == len(files)):
-            told = now
+        if len(files) >= _MANY and (now - printed >= _EVERY or done == len(files)):
+            printed = now
             left = round((now - started) / done * (len(files) - done))
             say(f"{done} of {len(files)} judged, about {datetime.timedelta(seconds=left)} left")
 
 
-def _lines(verdict: Verdict) -> Iterator[str]:
-    """What a person is told of a video: one line, and more of its faces where there is more."""
-    band = verdict.band
-    between = ""
-    if band is not None:
-        low, high = sorted((band.fake_from, band.real_up_to))
-        between = f", undecided from {low:.3f} to {high:.3f}"
+def _lines(answer: Verdict | NoVerdict) -> Iterator[str]:
+    """Yield the line on a video, and lines on its faces where they add something."""
+    import dfsearch
+
+    if isinstance(answer, dfsearch.NoVerdict):
+        yield f"{answer.path}: no verdict: {answer.error}"
+        return
+    undecided = ""
+    if answer.band is not None:
+        low, high = sorted((answer.band.fake_from, answer.band.real_up_to))
+        undecided = f", undecided from {low:.3f} to {high:.3f}"
     yield (
-        f"{verdict.path}: {verdict.label}, fake probability {verdict.probability:.3f} "
-        f"(threshold {verdict.threshold:.3f}{between}), face in {verdict.coverage:.0%} of "
-        f"sampled frames, {verdict.seconds:.1f} s"
+        f"{answer.path}: {answer.label}, fake probability {answer.probability:.3f} "
+        f"(threshold {answer.threshold:.3f}{undecided}), face in {answer.coverage:.0%} of "
+        f"sampled frames, {answer.seconds:.1f} s"
     )
-    for face in verdict.faces:
-        if len(verdict.faces) > 1:
-            answer = face.reason
+    for face in answer.faces:
+        if len(answer.faces) > 1:
+            text = face.reason
             if face.probability is not None:
-                answer = f"{face.label}, fake probability {face.probability:.3f}"
-            yield f"  face {face.number}, {face.start:.1f} to {face.end:.1f} s: {answer}"
+                text = f"{face.label}, fake probability {face.probability:.3f}"
+            yield f"  face {face.number}, {face.start:.1f} to {face.end:.1f} s: {text}"
         if face.segments and len(face.timeline) > 1:
             stretches = [f"{one.start:.1f} to {one.end:.1f}" for one in face.segments]
             yield f"  face {face.number} looks fake from {', '.join(stretches)} s"

@@ -1,4 +1,4 @@
-"""The commands that look into a store: audit, verify and pseudo-fakes."""
+"""``dfsearch audit``, ``verify`` and ``pseudo-fakes``: the content of a store."""
 
 from __future__ import annotations
 
@@ -22,25 +22,21 @@ def audit(
     store: StorePath,
     picture: Annotated[
         Path | None,
-        typer.Option(metavar="PNG", help="Sample crops; default STORE.audit.png."),
+        typer.Option(metavar="PNG", help="Picture of sample crops; default STORE.audit.png."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of folds and intervals.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of folds and intervals.")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Find leaks between the splits, imbalance, and shortcuts that tell real from fake.
+    """Find leaks between splits, imbalance, and shortcuts that separate real from fake.
 
-    Draws sample crops of every method. The exit code is 1 if there is a leak.
+    Sample crops of every method are drawn. The exit code is 1 if there is a leak.
     """
     with reported():
-        from data_prep.audit.audit import audit as look
-        from data_prep.audit.sample_picture import draw_samples
-        from data_prep.store.store import Store
+        import dfsearch
         from search.cli.tables.audit import print_audit
 
         picture = picture or _beside(store, "audit.png")
-        with Store(store) as opened:
-            found = look(opened, seed=seed)
-            draw_samples(opened, picture, seed=seed)
+        found = dfsearch.audit(store, picture=picture, seed=seed)
         if as_json:
             print_json(found.to_json() | {"picture": str(picture)})
         else:
@@ -53,13 +49,13 @@ def audit(
 def verify(store: StorePath, as_json: Json = False) -> None:
     """Read a whole store and check it against its format and its fingerprint.
 
-    The exit code is 1 if something is wrong.
+    The exit code is 1 if there is a problem.
     """
     with reported():
-        from data_prep.store.verify import verify_in_time
+        import dfsearch
         from search.cli.tables.audit import print_problems
 
-        problems = verify_in_time(store)
+        problems = dfsearch.verify(store)
         if as_json:
             listed = [dataclasses.asdict(problem) for problem in problems]
             print_json({"store": str(store), "whole": not problems, "problems": listed})
@@ -74,12 +70,14 @@ def pseudo_fakes(
     store: StorePath,
     picture: Annotated[
         Path | None,
-        typer.Option("--picture", "-o", metavar="PNG", help="Default STORE.pseudo-fakes.png."),
+        typer.Option(
+            "--picture", "-o", metavar="PNG", help="Picture; default STORE.pseudo-fakes.png."
+        ),
     ] = None,
-    clips: Annotated[int, typer.Option(min=1, max=200, help="Pseudo-fakes to show.")] = 12,
-    seed: Annotated[int, typer.Option(help="Of the choice and of the pseudo-fakes.")] = 0,
+    clips: Annotated[int, typer.Option(min=1, max=200, help="Number of pseudo-fakes.")] = 12,
+    seed: Annotated[int, typer.Option(help="Seed of the choice and of the pseudo-fakes.")] = 0,
 ) -> None:
-    """Draw pseudo-fakes of real clips, with their masks, as training makes them."""
+    """Draw pseudo-fakes of real clips as training makes them, with their masks."""
     with reported():
         from data_prep.store.store import Store
         from search.samples.pseudo_fake_page import draw_pseudo_fakes
@@ -87,11 +85,11 @@ def pseudo_fakes(
         picture = picture or _beside(store, "pseudo-fakes.png")
         with Store(store) as opened:
             draw_pseudo_fakes(opened, picture, clips=clips, seed=seed)
-        say(f"pseudo-fakes drawn: {picture}")
+        say(f"pseudo-fakes: {picture}")
 
 
 def _beside(store: Path, ending: str) -> Path:
-    """A file named after a store."""
-    # "." and ".." are no names to make another of.
+    """Return the path of a file named after a store."""
+    # "." and ".." are not file names.
     named = store.resolve() if store.name in {"", ".."} else store
     return named.with_name(f"{named.name}.{ending}")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import concurrent.futures
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -32,27 +32,12 @@ from search.workers import worker
 from search.workers.budget import Budget
 from search.workers.crew import Crew, WorkerDiedError
 from search.workers.presence import joined_workers
+from search.workers.progress import RunProgress
 
 TRIALS_A_WORKER = 25
 MAX_IDLE_DEATHS = 3
 
 _TICK_SECONDS = 1.0
-
-
-class Progress(Protocol):
-    """The receiver of reports on a run."""
-
-    def stage(self, stage: Stage, ended: Sequence[TrialOutcome], total: int) -> None:
-        """Report that a stage starts, resumes or has ended, with its finished trials."""
-
-    def trial(self, outcome: TrialOutcome) -> None:
-        """Report a trial that ended, here or on another host."""
-
-    def running(self, numbers: Sequence[int]) -> None:
-        """Report the running trials of the stage, here or on other hosts."""
-
-    def message(self, text: str) -> None:
-        """Report a line of text."""
 
 
 class Dispatch:
@@ -75,7 +60,7 @@ class Dispatch:
         config: RunConfig,
         stage: Stage,
         crew: Crew,
-        progress: Progress,
+        progress: RunProgress,
         call: Callable[[RunConfig, Stage], worker.Ran] = worker.run_trial,
         budget: Budget | None = None,
     ) -> None:

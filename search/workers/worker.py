@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 
-from artifacts.quiet import import_tensorflow
+from artifacts.quiet import import_tensorflow, silence_keras
 from artifacts.run_directory import RunDirectory
 from artifacts.stages import FINISH, Stage
 from data_prep.errors import UserError
@@ -76,6 +76,7 @@ def _call(stage: Stage, function: str, config: RunConfig) -> Any:
     os.environ.update(visible_devices(config.device))
     export_password(config.storage)
     import_tensorflow()
+    silence_keras()
     _check_device(config.device)
     try:
         with translate_server_errors(RunDirectory(config.run_dir)):

@@ -1,4 +1,4 @@
-"""What is built holds the four rooms and nothing else, and works where there is no source tree."""
+"""What is built holds the rooms and nothing else, and works where there is no source tree."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 REPOSITORY = Path(__file__).parents[2]
-ROOMS = ("artifacts", "data_prep", "search", "spaces")
+ROOMS = ("artifacts", "data_prep", "dfsearch", "search", "spaces")
 BESIDE = ("MANIFEST.in", "README.md", "LICENSE", "setup.cfg", "pyproject.toml")
 BESIDE += ("CHANGELOG.md", "CONTRIBUTING.md", "requirements.txt")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc")

@@ -137,7 +137,7 @@ def test_splits_that_were_seen_are_told_and_all_of_the_store_opens_the_test_spli
 ) -> None:
     told: list[str] = []
     assess(own_run, labelled_store, Request("val"), say=told.append)
-    assert told == ["note: the val split of this store was seen when the model was made"]
+    assert told == ["the val split of this store was seen when the model was made"]
     assert not own_run.openings.exists()
     assess(own_run, labelled_store, Request("all"))
     assert openings.openings(own_run)[-1].options == {"split": "all"}

@@ -9,9 +9,11 @@ from rich.console import Console
 from artifacts.run_directory import RunDirectory
 from artifacts.stages import ARCHITECTURE, GAN, TRAINING, Stage
 from search.cli import console as shown_console
-from search.cli.console import LineProgress, run_progress
+from search.cli.app import printed_log
+from search.cli.console import run_progress
 from search.cli.live_table import LiveProgress, duration, sparkline
 from search.trials.trial import TrialOutcome
+from search.workers.progress import LogProgress
 
 
 class Clock:
@@ -151,18 +153,21 @@ def test_names_and_reasons_are_no_markup(live: LiveProgress, console: Console) -
 
 
 def test_away_from_a_terminal_there_are_plain_lines(
-    monkeypatch: pytest.MonkeyPatch, console: Console, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    console: Console,
+    tmp_path: Path,
 ) -> None:
     monkeypatch.setattr(shown_console, "log", console)
-    with run_progress(tmp_path) as progress:
-        assert isinstance(progress, LineProgress)
+    with printed_log(), run_progress(tmp_path) as progress:
+        assert isinstance(progress, LogProgress)
         progress.stage(ARCHITECTURE, [outcome(0)], 3)
         progress.stage(ARCHITECTURE, [outcome(number) for number in range(3)], 3)
         progress.running([1])
         progress.trial(outcome(1, value=0.75))
-    assert lines(console).splitlines() == [
+    assert capsys.readouterr().err.splitlines() == [
         "architecture search: 1 of 3 trials done",
-        "  architecture 1: complete, score 0.750, 12 s",
+        "architecture 1: complete, score 0.750, 12 s",
     ]
 
 

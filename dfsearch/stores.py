@@ -1,0 +1,250 @@
+"""Labelled videos in, one store of face clips out; and what an audit finds in it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from data_prep.audit.audit import Audit
+from data_prep.errors import UserError
+from data_prep.preparation.clip import Preparation
+from data_prep.preparation.prepare import Execution, PreparationProgress, PreparationSummary
+from data_prep.preparation.prepare import prepare as prepare_store
+from data_prep.splits.splits import SplitRequest
+from data_prep.store.store import FAKE, REAL, Store
+
+if TYPE_CHECKING:
+    from data_prep.store.verify_report import Problem
+    from data_prep.synthetic.synthesize import SyntheticSet
+
+__all__ = ["Audit", "PreparationSummary", "Store", "audit", "prepare", "synthesize", "verify"]
+
+StrPath: TypeAlias = "str | os.PathLike[str]"
+
+Progress: TypeAlias = "Callable[[str, int, int], None]"
+"""Called with the name of the work, the number done and the total."""
+
+_LABELS = {"real": REAL, "fake": FAKE}
+
+
+def _ignore(work: str, done: int, total: int) -> None:
+    """Show no progress."""
+
+
+def synthesize(
+    out: StrPath,
+    *,
+    identities: int = 40,
+    frames: int = 32,
+    size: int = 256,
+    cues: Sequence[str] | Literal["all", "none"] = "all",
+    per_cue: bool = False,
+    seed: int = 0,
+    jobs: int = -1,
+    progress: Progress = _ignore,
+) -> SyntheticSet:
+    """Make a labelled SYNTHETIC data set in the folders of FaceForensics++.
+
+    A score on it shows that the pipeline works. It says nothing about real deepfakes.
+
+    Args:
+        out: Folder to make. An interrupted call is completed by the same call.
+        identities: Number of people, even, at least 4. People swap faces in pairs.
+        frames: Frames of each video, at 25 a second.
+        size: Side of a frame in pixels.
+        cues: Marks of the fakes: ``spatial``, ``temporal``, ``micro``, ``noise``; ``all`` or
+            ``none``.
+        per_cue: Make one manipulation method for each cue, with that cue alone.
+        seed: The same seed gives the same frames.
+        jobs: Worker processes; -1 for one on each core.
+        progress: Called with ``"synthesizing"``, the videos done and the total.
+
+    Returns:
+        The finished set: ``root``, ``reals``, ``fakes``, ``cues``, ``seed`` and ``seconds``.
+
+    Raises:
+        DfsearchError: A value is out of range, or ``out`` holds something else.
+
+    Example:
+        >>> import dfsearch
+        >>> made = dfsearch.synthesize("four_people", identities=4, frames=4, size=96)
+        >>> made.reals, made.fakes
+        (4, 4)
+    """
+    from data_prep.synthetic.swap import CUES
+    from data_prep.synthetic.synthesize import synthesize as make_set
+
+    if isinstance(cues, str):
+        chosen: Sequence[str] = {"all": CUES, "none": ()}.get(cues, (cues,))
+    else:
+        chosen = cues
+    return make_set(
+        Path(out),
+        identities=identities,
+        frames=frames,
+        size=size,
+        seed=seed,
+        cues=chosen,
+        per_cue=per_cue,
+        jobs=jobs,
+        progress=partial(progress, "synthesizing"),
+    )
+
+
+def prepare(
+    source: StrPath,
+    store: StrPath,
+    *,
+    frames: int = Preparation.frames,
+    size: int = Preparation.size,
+    margin: float = Preparation.margin,
+    align: Literal["box", "points"] | str = Preparation.align,
+    faces: Literal["main", "all"] | str = Preparation.faces,
+    paired_crops: bool = True,
+    modalities: Sequence[str] = (),
+    detector: str = Preparation.detector,
+    detector_model: StrPath | None = None,
+    detect_every: int = Preparation.detect_every,
+    min_coverage: float = Preparation.min_coverage,
+    layout: str = "auto",
+    label: Literal["real", "fake"] | str | None = None,
+    split_policy: str = "auto",
+    held_out: str | None = None,
+    allow_overlap: bool = False,
+    seed: int = 0,
+    jobs: int = -1,
+    cluster: str | None = None,
+    clip_timeout: float = 600.0,
+    shard_clips: int | None = None,
+    overwrite: bool = False,
+    progress: Progress = _ignore,
+) -> PreparationSummary:
+    """Find the faces in a folder of labelled videos and write their clips to one store.
+
+    A video without a usable face is quarantined with its reason. To resume an interrupted call,
+    repeat it.
+
+    Args:
+        source: Folder of videos or pictures in a known layout, or with the folders ``real`` and
+            ``fake``.
+        store: HDF5 file to write, or a folder with ``shard_clips``.
+        frames: Frames of a clip, evenly spaced over the video. Pictures give clips of 1 frame.
+        size: Side of the face crop in pixels.
+        margin: Side of the crop, as a multiple of the face box.
+        align: ``box`` cuts out an upright square; ``points`` turns the face by its landmarks.
+        faces: ``main`` for the person talking, ``all`` for a clip of every face.
+        paired_crops: Crop a fake with the face track of its original.
+        modalities: Stored beside the frames: ``flow``, ``audio``.
+        detector: ``centerface``, ``mtcnn``, ``yunet``, or the name of an installed plug-in.
+        detector_model: Model file of ``yunet``.
+        detect_every: Faces are searched in every n-th frame, and in between where they move.
+        min_coverage: Fraction of the frames in which the face must be found, 0 to 1.
+        layout: Name of the layout of ``source``; ``auto`` recognises it.
+        label: ``real`` or ``fake`` where the whole folder has one label.
+        split_policy: ``auto``, ``official``, ``identity``, ``leave-one-method-out`` or ``test``.
+        held_out: Manipulation method that ``leave-one-method-out`` keeps for the test split.
+        allow_overlap: Accept official lists that put one person in two splits.
+        seed: Seed of the split where no official lists exist.
+        jobs: Worker processes; -1 for one on each core.
+        cluster: Address of a Dask scheduler to use instead of ``jobs``.
+        clip_timeout: Seconds after which a video is quarantined.
+        shard_clips: Write a folder of files with at most this number of clips each.
+        overwrite: Replace an existing store.
+        progress: Called with ``"preparing"`` or ``"writing"``, the videos done and the total.
+
+    Returns:
+        The summary. Its ``quarantined`` is a tuple of rows with ``path``, ``step`` and
+        ``reason``; ``counts`` is one of rows with ``split``, ``label``, ``method`` and ``clips``.
+
+    Raises:
+        DfsearchError: The source cannot be used, the store exists or cannot be written, or too
+            few videos are usable. No store is written.
+
+    Example:
+        >>> import dfsearch
+        >>> summary = dfsearch.prepare("videos", "small.h5", frames=4, size=32)
+        >>> summary.clips, summary.quarantined
+        (8, ())
+    """
+    if label is not None and label not in _LABELS:
+        raise UserError(f"label must be real or fake; received {label!r}")
+    preparation = Preparation(
+        frames=frames,
+        size=size,
+        margin=margin,
+        align=align,
+        faces=faces,
+        detector=detector,
+        detector_model=None if detector_model is None else str(Path(detector_model).absolute()),
+        detect_every=detect_every,
+        min_coverage=min_coverage,
+        modalities=tuple(modalities),
+    )
+    return prepare_store(
+        Path(source),
+        Path(store),
+        preparation,
+        layout=layout,
+        label=None if label is None else _LABELS[label],
+        paired_crops=paired_crops,
+        split=SplitRequest(split_policy, seed, held_out, allow_overlap),
+        execution=Execution(jobs, cluster, clip_timeout),
+        shard_clips=shard_clips,
+        overwrite=overwrite,
+        progress=PreparationProgress(partial(progress, "preparing"), partial(progress, "writing")),
+    )
+
+
+def audit(store: StrPath, *, picture: StrPath | None = None, seed: int = 0) -> Audit:
+    """Find leaks between splits, imbalance, and shortcuts that separate real from fake.
+
+    Args:
+        store: HDF5 file, or folder of shards.
+        picture: PNG file to draw sample crops to; None for no picture.
+        seed: Seed of folds and bootstrap intervals.
+
+    Returns:
+        The audit: ``findings`` with ``severity`` and ``text``, the gravest first; ``leaks``,
+        ``balance``, ``coverage``, ``shortcuts``; ``to_json()``.
+
+    Raises:
+        DfsearchError: There is no store at the path, or it is damaged.
+
+    Example:
+        >>> import dfsearch
+        >>> dfsearch.audit("ffpp.h5").leaks
+        ()
+    """
+    from data_prep.audit.audit import audit as audit_store
+    from data_prep.audit.sample_picture import draw_samples
+
+    with Store(Path(store)) as opened:
+        found = audit_store(opened, seed=seed)
+        if picture is not None:
+            draw_samples(opened, Path(picture), seed=seed)
+    return found
+
+
+def verify(store: StrPath) -> tuple[Problem, ...]:
+    """Read a whole store and check it against its format and its fingerprint.
+
+    Args:
+        store: HDF5 file, or folder of shards.
+
+    Returns:
+        The problems, with ``where`` and ``what``; none for an intact store.
+
+    Raises:
+        DfsearchError: There is no store at the path, or reading it does not end.
+
+    Example:
+        >>> import dfsearch
+        >>> dfsearch.verify("ffpp.h5")
+        ()
+    """
+    from data_prep.store.verify import verify_in_time
+
+    return tuple(verify_in_time(Path(store)))

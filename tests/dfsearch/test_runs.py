@@ -1,0 +1,110 @@
+"""Searches and runs from Python."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import dfsearch
+
+RUN = "runs/ffpp"
+
+
+def test_a_finished_run_is_returned_as_it_is(
+    here: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    certificate = (here / RUN / "best_model.json").read_bytes()
+    with caplog.at_level(logging.INFO, "dfsearch"):
+        run = dfsearch.search(here / "ffpp.h5", here / RUN)
+    assert run.is_finished
+    assert (here / RUN / "best_model.json").read_bytes() == certificate
+    assert caplog.messages == [f"{here / RUN} is finished; nothing to do"]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_configuration_is_a_file_or_a_value(here: Path) -> None:
+    run = dfsearch.search(f"{RUN}/config.toml")
+    assert run.path == here / RUN or run.path == Path(RUN)
+    config = run.config
+    assert isinstance(config, dfsearch.RunConfig)
+    assert config.architecture.trials == 1
+    assert dfsearch.search(config).path == config.run_dir
+    with pytest.raises(dfsearch.DfsearchError, match="a RunConfig holds every setting"):
+        dfsearch.search(config, seed=3)
+
+
+def test_the_leaderboard_is_a_data_frame_where_pandas_is_installed(here: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    run = dfsearch.Run(RUN)
+    frame = run.leaderboard(columns=["stage", "trial", "val_auc"])
+    assert isinstance(frame, pandas.DataFrame)
+    assert list(frame.columns) == ["stage", "trial", "val_auc"]
+    rows = run.leaderboard(as_rows=True)
+    assert len(frame) == len(rows)
+    assert frame.attrs["notes"]
+    assert list(run.leaderboard(where=["state=running"]).columns) == list(rows[0])
+
+
+def test_the_leaderboard_is_rows_where_pandas_is_missing(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    rows = dfsearch.Run(RUN).leaderboard(sort="val_auc", top=2)
+    assert isinstance(rows, list)
+    assert rows[0]["val_auc"] >= rows[1]["val_auc"]
+
+
+def test_the_recorded_test_is_not_scored_again(here: Path) -> None:
+    before = (here / RUN / "test_openings.jsonl").read_text()
+    found = dfsearch.Run(RUN).evaluate()
+    assert isinstance(found, dfsearch.Assessment)
+    assert found.evaluation.to_json()["auc"] == dfsearch.Run(RUN).certificate.test.auc
+    assert (here / RUN / "test_openings.jsonl").read_text() == before
+
+
+def test_progress_and_notes_come_by_callback_and_log(
+    here: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[tuple[str, int, int]] = []
+    dfsearch.Run(RUN).evaluate(split="val", progress=lambda *step: seen.append(step))
+    assert seen[-1] == ("clips", 4, 4)
+    assert caplog.messages == ["the val split of this store was seen when the model was made"]
+    assert capfd.readouterr() == ("", "")
+
+
+def _mistakes() -> dict[str, Callable[[], Any]]:
+    return {
+        "no run at nowhere; start one": lambda: dfsearch.Run("nowhere"),
+        "no run at there; start one": lambda: dfsearch.Detector.load(Path("there")),
+        "no store at nowhere.h5": lambda: dfsearch.audit("nowhere.h5"),
+        "label must be real or fake; received 'both'": lambda: dfsearch.prepare(
+            "videos", "new.h5", label="both"
+        ),
+        "size must be a whole number": lambda: dfsearch.prepare("videos", "new.h5", size=8),
+        "name a run directory": lambda: dfsearch.search("ffpp.h5"),
+        "sed": lambda: dfsearch.search("ffpp.h5", "runs/new", sed=1),
+        "split must be": lambda: dfsearch.Run(RUN).evaluate(split="all of it"),
+        "no field luck": lambda: dfsearch.Run(RUN).leaderboard(columns=["luck"]),
+        "must be all or of": lambda: dfsearch.Run(RUN).export("coreml"),
+        "a run is named twice": lambda: dfsearch.compare(RUN, RUN),
+        "name at least one run": dfsearch.compare,
+        "unknown cue sparkles": lambda: dfsearch.synthesize("new", cues="sparkles"),
+    }
+
+
+@pytest.mark.parametrize("said", _mistakes())
+def test_a_mistake_is_an_error_of_one_line(
+    here: Path, said: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(here.rglob("*"))
+    with pytest.raises(dfsearch.DfsearchError) as raised:
+        _mistakes()[said]()
+    (line,) = str(raised.value).splitlines()
+    assert said in line
+    assert sorted(here.rglob("*")) == before
+    assert capfd.readouterr() == ("", "")
