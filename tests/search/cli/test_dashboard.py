@@ -58,7 +58,7 @@ def test_it_serves_studies_and_artifacts_until_interrupted(run: RunDirectory) ->
         at_end.callback(served.kill)
         assert served.stdout is not None
         line = served.stdout.readline()
-        found = re.search(r"(http://127\.0\.0\.1:\d+)/ \(Ctrl-C ends it\)", line)
+        found = re.search(r"(http://127\.0\.0\.1:\d+)/ \(stop it with Ctrl-C\)", line)
         assert found, line
         address = found[1]
 
@@ -87,5 +87,5 @@ def test_a_run_that_has_not_begun_is_one_line_and_left_as_it_was(run: RunDirecto
     refused = CliRunner().invoke(app, ["dashboard", str(run.root), "--no-browser"])
     assert refused.exit_code == 2
     (line,) = refused.stderr.splitlines()
-    assert line.endswith("has no trials yet; open its dashboard when one has begun")
+    assert line.endswith("has no trials yet; wait for the first one")
     assert _content(run.root) == before
