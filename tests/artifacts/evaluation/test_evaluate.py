@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from artifacts.certificate import Certificate
-from artifacts.evaluation import evaluate
-from artifacts.evaluation import openings
+from artifacts.evaluation import evaluate, openings
 from artifacts.evaluation.evaluate import assess
 from artifacts.evaluation.matching import ClipReader
 from artifacts.evaluation.openings import BY_EVALUATE, BY_RUN
