@@ -48,7 +48,7 @@ def synthesize(
 ) -> SyntheticSet:
     """Make a labelled SYNTHETIC data set in the folders of FaceForensics++.
 
-    A score on it shows that the pipeline works. It says nothing about real deepfakes.
+    A score on it shows that the pipeline works. It means nothing for real deepfakes.
 
     Args:
         out: Folder to make. An interrupted call is completed by the same call.

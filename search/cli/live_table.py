@@ -22,9 +22,9 @@ _LEVELS = "▁▂▃▄▅▆▇█"
 
 
 class LiveProgress:
-    """Tells how a run goes; see :class:`search.workers.progress.RunProgress`.
+    """Live table of a run; see :class:`search.workers.progress.RunProgress`.
 
-    Trials that ended are lines that stay; below them :meth:`render` gives what is going on now:
+    Ended trials are permanent lines; below them :meth:`render` shows the present state:
     the best so far, how many were pruned and failed, the time left, and of every running trial its
     epoch, its last value and its curve, read from its ``history.csv``.
 
@@ -49,7 +49,7 @@ class LiveProgress:
         self._best: TrialOutcome | None = None
 
     def stage(self, stage: Stage, ended: Sequence[TrialOutcome], total: int) -> None:
-        """Begin a stage, with what an earlier start has done of it; told of it again, end it."""
+        """Begin a stage with the trials of earlier starts; a second call ends it."""
         self._is_on = stage != self._stage and len(ended) < total
         if stage != self._stage:
             self._stage, self._best, self._running = stage, None, ()
@@ -158,7 +158,7 @@ def is_better(outcome: TrialOutcome, best: TrialOutcome | None) -> bool:
 
 
 def duration(seconds: float) -> str:
-    """A length of time as a person says it."""
+    """Return a duration in words: seconds, minutes or hours."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

@@ -20,7 +20,7 @@ _LISTED = 50
 
 
 def print_audit(audit: Audit, picture: Path) -> None:
-    """Clips and coverage, what tells real from fake, then the findings, the gravest first.
+    """Print clips and coverage, baselines without training, then findings, gravest first.
 
     Args:
         audit: what was found.
@@ -58,7 +58,7 @@ def _print_shortcuts(console: Console, audit: Audit) -> None:
     if not audit.shortcuts:
         return
     table = _table(
-        "what tells fake from real without training",
+        "baselines without training",
         ("quantity",),
         ("real", "fake", "AUC", "95% interval", "held out"),
     )

@@ -167,8 +167,8 @@ def _matched(console: Console, found: Mapping[str, Any]) -> None:
 def _footnotes(console: Console, found: Assessment, result: Mapping[str, Any]) -> None:
     if result.get("ece_bins"):
         bins = result["ece_bins"]
-        fewer = f" (of {MOST_BINS}, for want of videos)" if bins < MOST_BINS else ""
-        console.print(f"ECE in {bins} bins{fewer} of equally many videos")
+        fewer = f" (of {MOST_BINS}: few videos)" if bins < MOST_BINS else ""
+        console.print(f"ECE in {bins} bins{fewer} of equal numbers of videos")
     parts = [row for kind in _PARTS for row in result[f"by_{kind}"].values()]
     bounds = [f"{_words(name)} {count}" for name, count in result.get("bounds", {}).items()]
     if any(row.get("bounds") for row in parts):
