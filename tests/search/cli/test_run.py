@@ -185,7 +185,11 @@ def test_predict_json_answers_each_path_in_order(
 
 
 def test_predict_of_good_videos_alone_succeeds(
-    finished_run: Path, face_video: bytes, dfsearch: Dfsearch, tmp_path: Path
+    finished_run: Path,
+    face_video: bytes,
+    dfsearch: Dfsearch,
+    in_process: Dfsearch,
+    tmp_path: Path,
 ) -> None:
     good = tmp_path / "clip.mp4"
     good.write_bytes(face_video)
@@ -196,13 +200,13 @@ def test_predict_of_good_videos_alone_succeeds(
     assert "I0000" not in shown.stderr
     with av.open(str(out)) as annotated:
         assert sum(1 for _ in annotated.decode(video=0)) == 24
-    refused = dfsearch("predict", finished_run, good, "--annotate", good)
+    refused = in_process("predict", finished_run, good, "--annotate", good)
     assert refused.returncode == 2
     assert f"error: --annotate {good} would replace {good}" in refused.stderr
 
 
 def test_prepare_json_is_alone_on_standard_output(
-    face_video: bytes, dfsearch: Dfsearch, tmp_path: Path
+    face_video: bytes, dfsearch: Dfsearch, in_process: Dfsearch, tmp_path: Path
 ) -> None:
     for label in ("real", "fake"):
         (tmp_path / "videos" / label).mkdir(parents=True)
@@ -216,7 +220,7 @@ def test_prepare_json_is_alone_on_standard_output(
     assert (summary["videos"], summary["clips"]) == (9, 8)
     (left_out,) = summary["quarantined"]
     assert set(left_out) == {"path", "step", "reason"}
-    refused = dfsearch("prepare", tmp_path / "videos", store)
+    refused = in_process("prepare", tmp_path / "videos", store)
     assert refused.returncode == 2
     assert "--overwrite" in refused.stderr
 

@@ -37,14 +37,15 @@ WORST = ValidationScore(auc=0.0, log_loss=99.0, objective=LOG_LOSS)
 BEST = ValidationScore(auc=1.0, log_loss=0.0, objective=LOG_LOSS)
 
 
-@pytest.fixture
-def config(store_path: Path, tmp_path: Path) -> RunConfig:
-    """A search by log-loss, under which two models that err to either side have a better mean."""
+VALUES = {"detector/temporal/kind": "mean", "detector/spatial/backbone": "small_cnn"}
+
+
+def _config(store_path: Path, run_dir: Path) -> RunConfig:
     space = {"streams": ["spatial"], "backbones": ["small_cnn"]}
     return resolve(
         {
             "store": store_path,
-            "run_dir": tmp_path / "run",
+            "run_dir": run_dir,
             "objective": LOG_LOSS,
             "ensemble": 3,
             "space": space,
@@ -55,23 +56,40 @@ def config(store_path: Path, tmp_path: Path) -> RunConfig:
 
 
 @pytest.fixture
-def run(config: RunConfig, store: Store) -> RunDirectory:
-    """A run of two untrained detectors: the first says fake too often, the second real."""
+def config(store_path: Path, tmp_path: Path) -> RunConfig:
+    """A search by log-loss, under which two models that err to either side have a better mean."""
+    return _config(store_path, tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def model_files(store_path: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two untrained detectors: the first answers fake too often, the second real."""
+    folder = tmp_path_factory.mktemp("models")
+    paths = [folder / "fake.keras", folder / "real.keras"]
+    with Store(store_path) as store:
+        space = build_space(_config(store_path, folder), store)
+    for number, (path, bias) in enumerate(zip(paths, (2.0, -2.0), strict=True)):
+        model = build_detector(space, fixed(dict(VALUES)), seed=number)
+        kernel, _ = model.get_layer("fake_probability").get_weights()
+        model.get_layer("fake_probability").set_weights([kernel, np.float32([bias])])
+        plain_copy(model).save(path)
+    return paths
+
+
+@pytest.fixture
+def run(config: RunConfig, store: Store, model_files: list[Path]) -> RunDirectory:
+    """A run whose two trials are those detectors."""
     directory = RunDirectory(config.run_dir)
     directory.root.mkdir()
     directory.config.write_text(configuration.dump(config))
     RunState.begin(directory, store.fingerprint)
     study = open_study(directory, ARCHITECTURE)
-    values = {"detector/temporal/kind": "mean", "detector/spatial/backbone": "small_cnn"}
-    for number, bias in enumerate((2.0, -2.0)):
-        model = build_detector(build_space(config, store), fixed(dict(values)), seed=number)
-        kernel, _ = model.get_layer("fake_probability").get_weights()
-        model.get_layer("fake_probability").set_weights([kernel, np.float32([bias])])
+    for number, file in enumerate(model_files):
         folder = directory.trial("architecture", number)
         folder.mkdir(parents=True)
-        plain_copy(model).save(folder / MODEL_FILE)
+        shutil.copy(file, folder / MODEL_FILE)
         trial = study.ask()
-        for name, value in ((HYPERPARAMETERS, values), (VAL_AUC, 0.5), (VAL_LOG_LOSS, 1.5)):
+        for name, value in ((HYPERPARAMETERS, VALUES), (VAL_AUC, 0.5), (VAL_LOG_LOSS, 1.5)):
             trial.set_user_attr(name, value)
         study.tell(trial, -1.5)
     return directory
