@@ -1,4 +1,4 @@
-"""The certificate of a model: what it expects, how it was made, what it scored."""
+"""The certificate of a model: its inputs, its origin and its scores."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ModelFile(_Part):
 
     @classmethod
     def from_path(cls, path: Path) -> ModelFile:
-        """The facts of a file as it is now."""
+        """Return name, size and hash of a file."""
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         return cls(file=path.name, bytes=path.stat().st_size, sha256=digest)
@@ -42,7 +42,7 @@ class ModelFiles(_Part):
 
 
 class InputContract(_Part):
-    """What the model takes: uint8 clips (T, H, W, 4)."""
+    """Input of the model: uint8 clips (T, H, W, 4)."""
 
     name: Literal["frames"] = "frames"
     dtype: Literal["uint8"] = "uint8"
@@ -51,7 +51,7 @@ class InputContract(_Part):
 
 
 class ModalityContract(_Part):
-    """What the model takes beside the frames, as a store holds it."""
+    """Further input of the model, in the format of a store."""
 
     name: Literal["flow", "audio"]
     dtype: Literal["float16"] = "float16"
@@ -59,7 +59,7 @@ class ModalityContract(_Part):
 
 
 class OutputContract(_Part):
-    """What the model gives: one probability."""
+    """Output of the model: one probability."""
 
     name: Literal["fake_probability"] = "fake_probability"
     shape: tuple[int] = (1,)
@@ -67,16 +67,16 @@ class OutputContract(_Part):
 
 
 class Scored(_Part):
-    """A model on the validation split."""
+    """Scores of a model on the validation split."""
 
     auc: float
     log_loss: float
 
 
 class Origin(_Part):
-    """The trial the model comes from, and whether its refit took its place.
+    """Trial of the model, and whether its refit replaced it.
 
-    A refit is another model than the trial that earned the rank: the better of both on
+    A refit is a different model from the trial that has the rank. The better of both on
     validation is exported, and ``kept`` names it. A failed refit leaves its reason.
     """
 
@@ -92,28 +92,28 @@ class Certificate(_Part):
     """Everything in ``best_model.json``.
 
     Attributes:
-        files: the model files it vouches for.
-        input, other_inputs, output: the contract.
-        params: weights of the model.
-        threshold: at and above it a video is called fake; frozen.
-        threshold_rule: how it was chosen.
+        files: Certified model files.
+        input, other_inputs, output: Inputs and output of the model.
+        params: Weights of the model.
+        threshold: At and above it a video is called fake; frozen.
+        threshold_rule: Rule by which the threshold was chosen.
         calibration: Platt scaling, already inside the model's last layer.
-        origin: the trial it comes from. Where an ensemble was exported this, ``architecture`` and
-            ``training`` are of the single model that it validated better than.
-        ensemble: of kept trials, with every member; ``None`` where none was asked for.
-        architecture: hyperparameters of the detector.
-        training: how it was trained.
-        validation: metrics the threshold was chosen on; optimistic.
-        test: metrics on the test split; ``None`` where the store has none with both labels.
-        test_opened: when the test split was read, ISO 8601.
-        synthetic: whether the clips were drawn by a program.
-        preparation: how the store was made; ``clip`` prepares another video the same way.
-        trained_on: median and greatest length of the training videos in seconds; ``None`` where
-            the certificate is older than this, or they were pictures.
-        store: path at the time and content fingerprint.
-        seed: of the run.
-        versions: of Python and libraries.
-        created: ISO 8601.
+        origin: Trial of the model. If an ensemble was exported, ``origin``, ``architecture`` and
+            ``training`` describe the best single model.
+        ensemble: Ensemble of kept trials with its members; ``None`` if none was asked for.
+        architecture: Hyperparameters of the detector.
+        training: Training choices.
+        validation: Metrics on the split that the threshold was chosen on; optimistic.
+        test: Metrics on the test split; ``None`` if the test split lacks a label.
+        test_opened: Time when the test split was read, ISO 8601.
+        synthetic: Whether the clips are synthetic.
+        preparation: Preparation of the store; ``clip`` prepares another video the same way.
+        trained_on: Median and greatest length of the training videos in seconds; ``None`` for
+            pictures and in older certificates.
+        store: Path at that time, and content fingerprint.
+        seed: Seed of the run.
+        versions: Versions of Python and libraries.
+        created: Time, ISO 8601.
     """
 
     format: Literal[1] = 1
@@ -142,42 +142,44 @@ class Certificate(_Part):
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        """Names of what the model takes beside the frames."""
+        """Names of the inputs other than frames."""
         return tuple(contract.name for contract in self.other_inputs)
 
     @property
     def clip_preparation(self) -> Preparation:
-        """How a video becomes a clip this model takes."""
+        """Preparation of a video for this model."""
         return Preparation.from_dict(self.preparation["clip"])
 
     @pydantic.model_validator(mode="after")
     def _fits(self) -> Certificate:
-        """The preparation must give clips of the model's shape."""
+        """Check that the preparation gives clips of the model's shape."""
         try:
             clip = self.clip_preparation
         except (KeyError, TypeError, UserError) as error:
             raise ValueError(f"preparation: {error}") from None
         if self.input.shape != (clip.frames, clip.size, clip.size, 4):
-            raise ValueError("the preparation gives clips of another shape than the model takes")
+            raise ValueError(
+                "the clip shape of the preparation differs from the input of the model"
+            )
         return self
 
     def is_intact(self, run: RunDirectory) -> bool:
-        """Whether both model files are there as they were certified."""
+        """Return whether both model files exist unchanged."""
         return all(
             path.is_file() and ModelFile.from_path(path) == certified
             for path, certified in ((run.h5, self.files.h5), (run.keras, self.files.keras))
         )
 
     def write(self, path: Path) -> None:
-        """Write it as JSON, whole or not at all."""
+        """Write the certificate as JSON, whole or not at all."""
         write_text(path, self.model_dump_json(indent=2) + "\n")
 
     @classmethod
     def read(cls, run: RunDirectory) -> Certificate:
-        """The certificate of a run.
+        """Return the certificate of a run.
 
         Raises:
-            UserError: the run has none yet, or the file is no certificate of this version.
+            UserError: The run has none yet, or the file is no certificate of this version.
         """
         path = run.open().certificate
         try:

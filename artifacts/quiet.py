@@ -1,4 +1,4 @@
-"""TensorFlow, Keras and Graphviz without their chatter, so that what a user reads is for users."""
+"""Import of TensorFlow and Keras without their log messages."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ def import_tensorflow() -> None:
     The C++ side writes to standard error before any log level applies, and no environment
     variable stops it.
 
-    On processors without AVX-512 or AMX TensorFlow leaves the kernels of oneDNN off, and takes
-    twenty times as long for a training step of 3-D convolutions. Here they are on, unless the
-    environment sets it.
+    On processors without AVX-512 or AMX, TensorFlow disables the kernels of oneDNN, which makes a
+    training step of 3-D convolutions twenty times slower. This function enables them unless the
+    environment sets the variable.
     """
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -1,4 +1,4 @@
-"""A finished run on labelled clips, in every way asked for, and on record."""
+"""Evaluation of a finished run on labelled clips, with every result stored."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from data_prep.errors import UserError
 from data_prep.store.store import Store
 
 Say = Callable[[str], None]
-# Told of long work: what it is, how much is done, of how much.
+# Called with the name of the work, the number done and the total.
 Progress = Callable[[str, int, int], None]
 
 
@@ -41,23 +41,22 @@ def assess(
     say: Say = lambda line: None,
     progress: Progress = lambda what, done, total: None,
 ) -> Assessment:
-    """Score the clips of a store with a run's exported model, and write down what was found.
+    """Score the clips of a store with a run's exported model, and store the results.
 
-    The threshold is the one frozen in the certificate. That the run's own test split is opened is
-    recorded before the first clip is read. What the certified model does on its matched pairs and
-    under degradation goes to ``matched.json`` and ``robustness.json``, all else to a file of its
-    own in ``evaluations``.
+    The threshold is the one frozen in the certificate. An opening of the run's own test split is
+    recorded before the first clip is read. Results of the certified model on matched and degraded
+    clips go to ``matched.json`` and ``robustness.json``, all others to a file in ``evaluations``.
 
     Args:
-        run: a finished run.
-        path: the store.
-        request: what to evaluate, and how.
-        own: the store the run was made on; which way round untrained scores are is from there.
-        say: told a line that a person should see before the work begins.
-        progress: told how far the work is.
+        run: Finished run.
+        path: Path of the store.
+        request: Options of the evaluation.
+        own: Store of the run; the directions of baselines come from its training split.
+        say: Called with a line to print before the work begins.
+        progress: Called with the progress of the work.
 
     Raises:
-        UserError: the request, the run or the store cannot be used.
+        UserError: The request, the run or the store cannot be used.
     """
     request.check()
     model, certificate = load_detector(run, untrusted=request.untrusted)
@@ -68,16 +67,16 @@ def assess(
         own_test = mine and request.split == TEST
         remarks = []
         if mine and not own_test:
-            say(f"the {request.split} split of this store was seen when the model was made")
+            say(f"the model was made with the {request.split} split of this store")
         if mine and request.split in (TEST, ALL):
             opened = openings.record(run, openings.BY_EVALUATE, request.to_json(), tested)
             if not opened:
-                remarks.append(f"{run.root} cannot be written: this opening is not on record")
+                remarks.append(f"{run.root} is not writable: this opening is not recorded")
         work = _Work(model, certificate, tested, store, rows, request, progress)
         found = dataclasses.replace(work(_directions(run, store, rows, own)), own_test=own_test)
     found = dataclasses.replace(found, openings=tuple(openings.openings(run)) if mine else ())
     if not _write(run, found, request):
-        remarks.append(f"{run.root} cannot be written: these figures are not kept")
+        remarks.append(f"{run.root} is not writable: these figures are not stored")
     return dataclasses.replace(found, remarks=tuple(remarks))
 
 
@@ -158,7 +157,7 @@ class _Work:
         }
 
     def _header(self) -> dict[str, Any]:
-        """What the figures are of."""
+        """Return the model, store and options of the figures."""
         return {
             "made": openings.now(),
             "model": self.tested,
@@ -173,14 +172,14 @@ class _Work:
 def _directions(
     run: RunDirectory, store: Store, rows: npt.NDArray[np.int64], own: Path | None
 ) -> Orientation | None:
-    """Which way round untrained scores are: from clips that are not tested, if there are any."""
+    """Return the directions of baselines, from clips that are not tested if there are any."""
     if len(np.unique(store.labels[rows])) < 2:
         return None
     found = None if own is None else _of_the_run(run, own)
     train = store.rows("train")
     if found is None and not np.isin(train, rows).any():
         found = find_orientation(store, train, f"the training split of {store.path.name}")
-    return found or find_orientation(store, rows, "the very clips tested")
+    return found or find_orientation(store, rows, "the tested clips")
 
 
 def _of_the_run(run: RunDirectory, own: Path) -> Orientation | None:
@@ -195,7 +194,7 @@ def _of_the_run(run: RunDirectory, own: Path) -> Orientation | None:
 
 
 def _write(run: RunDirectory, found: Assessment, request: Request) -> bool:
-    """Keep what was found where the report looks for it; whether that was possible."""
+    """Write the results where the report reads them; return whether that was possible."""
     try:
         if found.own_test and not request.mirror and not request.untrusted:
             for path, part in ((run.matched, found.matched), (run.robustness, found.robustness)):

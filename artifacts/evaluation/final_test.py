@@ -1,4 +1,4 @@
-"""The test split, opened once at the end of a run."""
+"""The test of a run: the test split is opened once, at the end."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TEST = "test"
 
 @dataclasses.dataclass(frozen=True)
 class FinalTest:
-    """The figures of the test split, and when it was opened."""
+    """Figures of the test split, and the time when it was opened."""
 
     evaluation: Evaluation
     opened: str
@@ -41,20 +41,19 @@ def open_test_split(
 ) -> FinalTest | None:
     """Evaluate the exported model on the test split; write ``scores.csv`` and ``evaluation.json``.
 
-    A run that was killed after this and comes here again with the very same model file does not
-    read the split again: its scores are those on record. The opening is recorded before the first
-    clip is read.
+    A run that was killed after this step and resumes with the same model file uses the stored
+    scores and does not read the split again. The opening is recorded before the first clip is read.
 
     Args:
-        run: with ``best_model.h5`` in its place.
-        model: the same model.
-        store: of the run.
-        on_val: its scores of the validation clips, for ``scores.csv``.
-        threshold: from validation.
-        seed: of the bootstraps.
+        run: Run with ``best_model.h5``.
+        model: Model in that file.
+        store: Store of the run.
+        on_val: Its scores of the validation clips, for ``scores.csv``.
+        threshold: Threshold frozen on validation.
+        seed: Seed of the bootstraps.
 
     Returns:
-        None where the test split lacks a label; ``scores.csv`` then has validation alone.
+        None if the test split lacks a label; ``scores.csv`` then has validation only.
     """
     scored = {"val": (store.rows("val"), on_val)}
     rows = store.rows(TEST)
@@ -88,11 +87,11 @@ def open_test_split(
 def scores_on_record(
     run: RunDirectory, store: Store, of_model: str
 ) -> npt.NDArray[np.float64] | None:
-    """What this very model scored on the test clips of this very store, (n,), if it is known.
+    """Return the stored scores (n,) of this model on the test clips of this store, if any.
 
     Args:
-        run: of the record.
-        store: of the clips.
+        run: Run with the scores.
+        store: Store of the clips.
         of_model: SHA-256 of its ``best_model.h5``.
     """
     try:

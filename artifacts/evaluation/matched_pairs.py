@@ -1,4 +1,4 @@
-"""A detector on pairs of a real and a fake of it that were made equally sharp."""
+"""Evaluation on matched pairs: a fake and its original, made equally sharp."""
 
 from __future__ import annotations
 
@@ -35,25 +35,24 @@ _PAIRS_AT_ONCE = 4
 
 @dataclasses.dataclass(frozen=True)
 class MatchedPairs:
-    """Figures of clips in matched pairs: a fake and its real, as often as it has fakes.
+    """Figures of matched pairs; a real occurs once for each of its fakes.
 
-    Intervals are of identity groups; None with fewer than five groups of a label.
+    Intervals are over identity groups; None with fewer than five groups of a label.
 
     Attributes:
-        quantity: in which the pairs are equal.
-        pairs: how many there are.
-        left_out: keys of fakes whose pair cannot be made equal: one of both is flat.
-        quantity_auc, quantity_auc_as_they_are: of that quantity alone, matched and before; in its
-            known direction, or the one that is better on the clips as they are.
-        auc, auc_ci: of all these clips.
-        pair_ranking, pair_ranking_ci: how often the fake of a pair scores above its real; the
-            mean over source videos.
-        auc_as_they_are, pair_ranking_as_they_are: of the same clips before they were matched.
-        auc_gain, auc_gain_ci, pair_ranking_gain, pair_ranking_gain_ci: matched less that;
-            what is lost was seen in the quantity, or lies in detail that a blur takes away.
-        recall, false_alarm_rate: at the frozen threshold.
-        by_method: of each method: pairs, auc against all reals, auc_ci.
-        untrained: the best score without training on the matched clips.
+        quantity: Quantity in which the pairs are equal.
+        pairs: Number of pairs.
+        left_out: Keys of fakes whose pair cannot be matched, because one of both is flat.
+        quantity_auc, quantity_auc_as_they_are: AUC of the quantity alone, matched and original, in
+            its known direction, else in the better direction on the original clips.
+        auc, auc_ci: AUC of the matched clips.
+        pair_ranking, pair_ranking_ci: Pair ranking of the matched clips.
+        auc_as_they_are, pair_ranking_as_they_are: The same of the original clips.
+        auc_gain, auc_gain_ci, pair_ranking_gain, pair_ranking_gain_ci: Matched minus original. A
+            loss was evidence in the quantity, or in detail that the blur removes.
+        recall, false_alarm_rate: At the frozen threshold.
+        by_method: For each method: pairs, auc against all reals, auc_ci.
+        untrained: Comparison with the best baseline on the matched clips.
     """
 
     quantity: str
@@ -77,7 +76,7 @@ class MatchedPairs:
     untrained: dict[str, Any] | None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return plain values."""
         return dataclasses.asdict(self)
 
 
@@ -106,29 +105,29 @@ def evaluate_matched(
     """Make every pair among the rows equally sharp and score it.
 
     Args:
-        model: a detector.
-        store: of clips it takes.
-        rows: (n,), which.
-        as_they_are: (n,), its scores of them.
-        threshold: from validation.
-        directions: of the quantities that need no training.
-        mirror: as in :func:`artifacts.models.inference.score_clips`.
-        seed: of the bootstraps.
-        progress: called with pairs done and how many there are.
+        model: Detector.
+        store: Store of the clips.
+        rows: (n,) rows of the clips.
+        as_they_are: (n,) scores of the original clips.
+        threshold: Threshold frozen on validation.
+        directions: Directions of the baselines.
+        mirror: As in :func:`artifacts.models.inference.score_clips`.
+        seed: Seed of the bootstraps.
+        progress: Called with the number of pairs done and the total.
 
     Raises:
-        UserError: there is no pair among the rows, or none can be made equally sharp.
+        UserError: The rows hold no pair, or none can be made equally sharp.
     """
     pairs = pairs_among(store, rows)
     found = _score_pairs(model, store, pairs, mirror, progress)
     if not len(found.rows):
         raise UserError(
-            f"{store.path}: of {len(pairs)} pairs none can be made equally sharp: one of both is "
-            "always flat or nearly so"
+            f"{store.path}: none of {len(pairs)} pairs can be made equally sharp, because one clip "
+            "of each pair is almost flat"
         )
     ours = found.rows
     labels, groups, methods = store.labels[ours], store.groups[ours], store.methods[ours]
-    # A fake has the place before its real.
+    # A fake comes before its real.
     sources = np.where(labels == 1, np.arange(len(ours)) + 1, -1)
     videos = video_names(store.keys[ours], store.paths[ours])
     place = {int(row): at for at, row in enumerate(rows)}
@@ -205,7 +204,7 @@ def _arrays(clips: list[Clip]) -> dict[str, npt.NDArray[Any]]:
 def _of_quantity(
     found: _Rows, store: Store, labels: npt.NDArray[np.integer], directions: Orientation | None
 ) -> tuple[float | None, float | None]:
-    """AUC of the quantity alone on the matched clips, and as they were; None where not stored."""
+    """Return the AUC of the quantity alone on matched and original clips; None if not stored."""
     if SHARPNESS not in store.shortcuts:
         return None, None
     before = metrics.roc_auc_score(labels, store.shortcuts[SHARPNESS][found.rows])

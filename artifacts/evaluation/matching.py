@@ -1,7 +1,7 @@
-"""Pairs of equal sharpness: a fake beside the very real it was made from, neither the blurrier.
+"""Matched pairs: a fake and its original, made equally sharp.
 
-Most manipulations leave a face blurrier than it was, and the variance of its Laplacian alone tells
-many fakes. What a detector knows beside that shows on pairs from which the difference is taken.
+Most manipulations blur a face, so the variance of its Laplacian alone detects many fakes. Matched
+pairs remove that difference and show what else a detector uses.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ PIXEL_QUANTITIES = (
     "red_green",
     "blue_green",
 )
-"""Of :data:`data_prep.preparation.shortcuts.QUANTITIES`, those that a blur may change."""
+"""Quantities of :data:`data_prep.preparation.shortcuts.QUANTITIES` that a blur may change."""
 
 TOLERANCE = 0.02
-"""Share by which the Laplacian variances of a matched pair may differ."""
+"""Largest relative difference between the Laplacian variances of a matched pair."""
 
 _CLOSE_ENOUGH = 0.002
 _STEPS = 40
@@ -46,10 +46,10 @@ Frames = npt.NDArray[np.uint8]
 
 
 def blur(frames: Frames, sigma: float) -> Frames:
-    """Every frame under a Gaussian of ``sigma`` pixels, at least 0; grey follows colour."""
+    """Blur every frame with a Gaussian of ``sigma`` pixels; grey is recomputed from colour."""
     if sigma <= 0:
         return frames.copy()
-    # Wide enough that nothing jumps as sigma grows.
+    # A kernel this wide changes smoothly with sigma.
     side = 2 * max(2, math.ceil(4 * sigma)) + 1
     colour = np.stack(
         [
@@ -61,17 +61,17 @@ def blur(frames: Frames, sigma: float) -> Frames:
 
 
 def equalise_sharpness(first: Frames, second: Frames) -> tuple[Frames, Frames]:
-    """Two clips of which the sharper is blurred to the sharpness of the other.
+    """Blur the sharper of two clips to the sharpness of the other.
 
-    One Gaussian for all frames of a clip, its deviation found by bisection. A clip that cannot be
-    blurred so far, as the other is flat, comes as near as it can.
+    All frames of a clip get the same Gaussian; bisection finds its deviation. If the other clip is
+    flat, the result is the closest that a blur can reach.
 
     Args:
         first: uint8 (T, S, S, 4).
-        second: the same.
+        second: uint8 (T, S, S, 4).
 
     Returns:
-        Both, in the order given.
+        Both clips, in the order given.
     """
     mine, other = sharpness(first), sharpness(second)
     if mine > other:
@@ -98,7 +98,7 @@ def _blurred_to(frames: Frames, wanted: float) -> Frames:
 
 
 def _apart(found: float, wanted: float) -> float:
-    """Share by which one variance exceeds the other; infinite beside nothing."""
+    """Return the relative difference of two variances; infinite if one is zero."""
     if found == wanted:
         return 0.0
     low, high = sorted((found, wanted))
@@ -106,21 +106,21 @@ def _apart(found: float, wanted: float) -> float:
 
 
 def write_matched(store: Store, rows: npt.NDArray[np.integer], path: Path) -> int:
-    """Write a store of matched pairs: every fake of the rows whose real is among them, and it.
+    """Write a store of matched pairs: every fake among the rows with its original.
 
-    A real comes once for each of its fakes, blurred for that one. The quantities of pixels are
-    measured anew; those of files, landmarks and the modalities beside the frames stay.
+    A real occurs once for each of its fakes, blurred for that fake. Quantities of pixels are
+    measured again; those of files, landmarks and other modalities stay.
 
     Args:
-        store: whose clips.
-        rows: which.
-        path: of the store to write.
+        store: Store of the clips.
+        rows: Rows of the clips.
+        path: Path of the new store.
 
     Returns:
-        How many pairs there are.
+        Number of pairs.
 
     Raises:
-        UserError: there is no pair among the rows, or one cannot be made equally sharp.
+        UserError: The rows hold no pair, or one cannot be made equally sharp.
     """
     pairs = pairs_among(store, rows)
     preparation = store.preparation | {"matched": "sharpness"}
@@ -129,23 +129,23 @@ def write_matched(store: Store, rows: npt.NDArray[np.integer], path: Path) -> in
 
 
 def pairs_among(store: Store, rows: npt.NDArray[np.integer]) -> list[tuple[int, int]]:
-    """Rows of each fake and of the real it was made from, both among the rows.
+    """Return the rows of each fake and of its original, both among the rows.
 
     Raises:
-        UserError: there is no such pair.
+        UserError: There is no such pair.
     """
     places = source_places(store.keys[rows], store.crop_sources[rows])
     fakes = np.flatnonzero(places >= 0)
     if not len(fakes):
         raise UserError(
-            f"{store.path}: no fake lies beside the video it was made from, so there are no pairs "
-            "to match; prepare originals and fakes together"
+            f"{store.path} has no fake together with its original in these clips, so there are no "
+            "pairs to match; prepare originals and fakes together"
         )
     return [(int(rows[fake]), int(rows[places[fake]])) for fake in fakes]
 
 
 def match_pair(fake: Clip, real: Clip) -> tuple[Clip, Clip] | None:
-    """Both made equally sharp, and measured anew; None where one is flat or nearly so."""
+    """Return both clips equally sharp and measured again; None if one is almost flat."""
     fake_frames, real_frames = equalise_sharpness(fake.frames, real.frames)
     if _apart(sharpness(fake_frames), sharpness(real_frames)) > TOLERANCE:
         return None
@@ -168,7 +168,7 @@ def _matched_clips(store: Store, pairs: list[tuple[int, int]]) -> Iterator[Clip]
 
 
 def _with_frames(clip: Clip, frames: Frames) -> Clip:
-    """The clip with other frames, and what is measured on pixels measured on these."""
+    """Return the clip with other frames, and its pixel quantities measured on them."""
     shortcuts = dict(clip.shortcuts)
     if shortcuts:
         media = Media(**clip.media)  # type: ignore[arg-type]
@@ -178,10 +178,10 @@ def _with_frames(clip: Clip, frames: Frames) -> Clip:
 
 
 class ClipReader:
-    """Reads whole clips back from a store, as they were written.
+    """Reader of whole clips of a store, as they were written.
 
     Args:
-        store: an open store; what is known of the clips is read at once, their arrays one by one.
+        store: Open store; metadata is read at once, arrays clip by clip.
     """
 
     def __init__(self, store: Store) -> None:
@@ -193,7 +193,7 @@ class ClipReader:
             self._sound = None
 
     def __call__(self, row: int) -> Clip:
-        """The clip of a row."""
+        """Return the clip of a row."""
         store = self._store
         return Clip(
             key=str(store.keys[row]),

@@ -1,8 +1,8 @@
-"""How often the test split of a run was opened.
+"""Record of every time that the test split of a run was opened.
 
-A figure on the test split says what a detector does on people nobody chose it by. Whoever opens the
-split again and again, and changes something in between, chooses by it. So every opening is
-recorded, before the first clip is read.
+A test figure is unbiased only if the detector was not selected on the test split. Repeated tests
+with changes in between are such a selection. So every opening is recorded before the first clip is
+read.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ UNREADABLE = "unreadable line"
 
 @dataclasses.dataclass(frozen=True)
 class Opening:
-    """One time that clips of the test split were scored.
+    """One scoring of test clips.
 
     Attributes:
-        opened: when, ISO 8601; empty where it is not known.
+        opened: Time, ISO 8601; empty if unknown.
         by: ``run`` at the end of the run, or ``evaluate``.
-        options: what was asked for beside the plain figures.
-        model: SHA-256 of the ``best_model.h5`` that was tested; empty where it is not known.
+        options: Options other than the defaults.
+        model: SHA-256 of the ``best_model.h5`` that was tested; empty if unknown.
     """
 
     opened: str
@@ -38,19 +38,19 @@ class Opening:
     model: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return plain values."""
         return dataclasses.asdict(self)
 
 
 def now() -> str:
-    """This moment in UTC, ISO 8601, to the second."""
+    """Return the current time in UTC, ISO 8601, to the second."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def record(run: RunDirectory, by: str, options: dict[str, Any], model: str) -> bool:
-    """Add a line for an opening that is about to happen.
+    """Append a line for an opening that is about to happen.
 
-    A line is added in one piece, so that of two commands at once neither is lost.
+    The line is written in one piece, so that two commands at once lose none.
 
     Returns:
         Whether it could be written; a folder may be read-only.
@@ -67,9 +67,9 @@ def record(run: RunDirectory, by: str, options: dict[str, Any], model: str) -> b
 
 
 def openings(run: RunDirectory) -> list[Opening]:
-    """Every recorded opening, oldest first; of earlier versions the one in the certificate.
+    """Return every recorded opening, oldest first.
 
-    A line that cannot be read counts as an opening, too.
+    Runs of earlier versions have one, in the certificate. An unreadable line counts as an opening.
     """
     try:
         lines = run.openings.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -99,7 +99,7 @@ def _certified(run: RunDirectory) -> list[Opening]:
 
 def _append(path: Path, text: str) -> None:
     if path.exists() and not path.read_bytes().endswith(b"\n"):
-        # What a kill left of a line stays a line of its own.
+        # A line cut off by a kill stays a line of its own.
         text = "\n" + text
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
     try:

@@ -1,4 +1,4 @@
-"""What is asked of a finished run and found; and what is on record of its test split."""
+"""Requests for an evaluation, their results, and the stored results of the test split."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _AGREEMENT = 1e-9
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """What to evaluate, and how.
+    """Options of an evaluation.
 
     Attributes:
         split: ``train``, ``val``, ``test`` or ``all``.
-        mirror: average every clip with its mirror image.
-        matched: ``sharpness`` to evaluate matched pairs, too; empty for not.
-        robustness: whether to evaluate the clips under degradation, too.
-        untrusted: whether the model file may be another than the certificate names.
+        mirror: Whether to average every clip with its mirror image.
+        matched: ``sharpness`` to evaluate matched pairs also; empty for no matched pairs.
+        robustness: Whether to evaluate degraded clips also.
+        untrusted: Whether the model file may differ from the certified one.
     """
 
     split: str = TEST
@@ -44,10 +44,10 @@ class Request:
     untrusted: bool = False
 
     def check(self) -> None:
-        """Refuse what there is not.
+        """Check the split and the quantity.
 
         Raises:
-            UserError: an unknown split or quantity.
+            UserError: The split or the quantity is unknown.
         """
         if self.split not in (*SPLITS, ALL):
             raise UserError(f"--split must be train, val, test or all, not {self.split}")
@@ -56,11 +56,11 @@ class Request:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the figures are those that the run itself wrote down."""
+        """Whether the options are those of the run's own test."""
         return self == Request()
 
     def to_json(self) -> dict[str, Any]:
-        """What is beside the plain figures."""
+        """Return the options that are not the defaults."""
         plain = dataclasses.asdict(Request())
         return {
             name: value for name, value in dataclasses.asdict(self).items() if value != plain[name]
@@ -69,18 +69,18 @@ class Request:
 
 @dataclasses.dataclass(frozen=True)
 class Assessment:
-    """What was found.
+    """Results of an evaluation.
 
     Attributes:
-        evaluation: the figures.
+        evaluation: Figures.
         store: ``path`` and ``fingerprint``.
-        synthetic: whether the clips were drawn by a program.
-        own_test: whether they are the run's own test split.
-        openings: every time that this split was opened so far.
-        matched, robustness: as ``matched.json`` and ``robustness.json`` have them; None where they
-            were not asked for.
-        scores: of every clip, CSV; empty where they are on record no more.
-        remarks: what is worth saying of how it was done.
+        synthetic: Whether the clips are synthetic.
+        own_test: Whether they are the run's own test split.
+        openings: Openings of this split so far.
+        matched, robustness: Content of ``matched.json`` and ``robustness.json``; None if not
+            requested.
+        scores: Score of every clip, CSV; empty if no longer stored.
+        remarks: Warnings about files that could not be written.
     """
 
     evaluation: Evaluation | SingleLabel
@@ -94,7 +94,7 @@ class Assessment:
     remarks: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values: the evaluation's, and the others beside them."""
+        """Return plain values: those of the evaluation, and the others."""
         return self.evaluation.to_json() | {
             "synthetic": self.synthetic,
             "store": self.store,
@@ -105,15 +105,15 @@ class Assessment:
 
 
 def read_assessment(run: RunDirectory) -> Assessment | None:
-    """What the run wrote down of its test split; nothing is opened or scored.
+    """Return the stored results of the test split; nothing is opened or scored.
 
-    Figures that an earlier version did not have are computed from its scores.
+    Figures that an earlier version lacks are computed from its scores.
 
     Returns:
-        None where the run could not test on both labels.
+        None if the test split lacks a label.
 
     Raises:
-        UserError: the run has no certificate.
+        UserError: The run has no certificate.
     """
     certificate = Certificate.read(run)
     if certificate.test is None:
@@ -131,7 +131,7 @@ def read_assessment(run: RunDirectory) -> Assessment | None:
 
 
 def read_certified(path: Path, certificate: Certificate) -> dict[str, Any] | None:
-    """What an evaluation left in a file of the run, if it is of the model as it is now."""
+    """Return the content of a result file of the run if it is about the current model."""
     try:
         found = read_json(path)
     except UserError:
@@ -165,5 +165,5 @@ def _with_all_figures(run: RunDirectory, certificate: Certificate, test: Evaluat
         seed=certificate.seed,
     )
     of_clips = found.auc if found.per_clip is None else found.per_clip["values"]["auc"]
-    # Scores of another model than the one that is certified are no help.
+    # The scores may be of another model than the certified one.
     return found if abs(of_clips - test.auc) < _AGREEMENT else test

@@ -1,8 +1,8 @@
-"""The same clips again as the way of a video through the world leaves them.
+"""Robustness to common degradations.
 
-A video is seldom tested as it was trained on: it was uploaded, sent on, filmed at night. Every clip
-is degraded in one known way, scored again by the same model at the same threshold, and compared
-with itself as it was.
+Videos in use are uploaded, forwarded or filmed at night, unlike those in training. Every clip is
+degraded in one known way and scored again by the same model at the same threshold. The result is
+compared with the clean clip.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ _FIGURES = ("auc", "recall", "false_alarm_rate")
 
 @dataclasses.dataclass(frozen=True)
 class Condition:
-    """A way in which clips are degraded.
+    """One degradation.
 
     Attributes:
-        name: in tables and files.
-        description: in words.
-        change: from RGB frames, uint8 (T, S, S, 3), to such frames.
+        name: Name in tables and files.
+        description: Name in words.
+        change: Function from RGB frames, uint8 (T, S, S, 3), to such frames.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Condition:
 
 
 def _h264(frames: Frames, _: np.random.Generator, *, rate_factor: float) -> Frames:
-    """x264 with its own defaults; of an odd side the last row and column are repeated for it."""
+    """Encode with x264 defaults; an odd side gets its last row and column repeated."""
     size = frames.shape[1]
     odd = ((0, 0), (0, size % 2), (0, size % 2), (0, 0))
     even = np.pad(frames, odd, mode="edge")
@@ -101,13 +101,13 @@ class UnderCondition:
     """Figures of the clips in one condition, a video each.
 
     Attributes:
-        name, description: of the condition; ``clean`` is the clips as they are.
-        auc, recall, false_alarm_rate: the latter two at the frozen threshold; None where a label
-            lacks.
-        auc_ci, recall_ci, false_alarm_rate_ci: 95%, over identity groups.
-        auc_drop: AUC of the clean clips less this one.
-        auc_drop_ci: of the difference, taken within each draw of people.
-        bounds: as in :class:`artifacts.metrics.metrics.Evaluation`.
+        name, description: Names of the condition; ``clean`` stands for the original clips.
+        auc, recall, false_alarm_rate: The latter two at the frozen threshold; None without the
+            labels they need.
+        auc_ci, recall_ci, false_alarm_rate_ci: 95% CI over identity groups.
+        auc_drop: AUC of the clean clips minus this AUC.
+        auc_drop_ci: 95% CI of the difference, computed within each draw of people.
+        bounds: As in :class:`artifacts.metrics.metrics.Evaluation`.
     """
 
     name: str
@@ -123,20 +123,20 @@ class UnderCondition:
     bounds: dict[str, int]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return plain values."""
         return dataclasses.asdict(self)
 
 
 def degrade(frames: Frames, condition: Condition, key: str) -> Frames:
-    """Stored frames in a condition.
+    """Return degraded frames.
 
     Args:
         frames: uint8 (T, S, S, 4), red, green, blue and grey; not changed.
-        condition: which.
-        key: of the clip; what is random follows from it.
+        condition: Degradation.
+        key: Key of the clip; it seeds the noise.
 
     Returns:
-        uint8 (T, S, S, 4); grey follows colour.
+        uint8 (T, S, S, 4), grey recomputed from colour.
     """
     rng = np.random.default_rng(zlib.crc32(key.encode()))
     return with_grey(condition.change(steps.colours_of(frames), rng))
@@ -151,17 +151,17 @@ def score_conditions(
     mirror: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, npt.NDArray[np.float64]]:
-    """Fake probability of the rows in each condition, (n,), by its name.
+    """Return the fake probabilities of the rows under each condition, (n,), by its name.
 
-    Optical flow is computed anew from the degraded frames; sound stays as it is.
+    Optical flow is computed again from the degraded frames; sound is not changed.
 
     Args:
-        model: a detector.
-        store: of clips it takes.
-        rows: which.
-        conditions: in which.
-        mirror: as in :func:`artifacts.models.inference.score_clips`.
-        progress: called with clips done and how many there are.
+        model: Detector.
+        store: Store of the clips.
+        rows: Rows of the clips.
+        conditions: Degradations.
+        mirror: As in :func:`artifacts.models.inference.score_clips`.
+        progress: Called with the number of clips done and the total.
     """
     found: dict[str, list[npt.NDArray[np.floating]]] = {one.name: [] for one in conditions}
     for start in range(0, len(rows), BATCH):
@@ -190,14 +190,14 @@ def robustness(
     conditions: tuple[Condition, ...] = CONDITIONS,
     seed: int = 0,
 ) -> tuple[UnderCondition, ...]:
-    """The grid: the clean videos first, then each condition.
+    """Return the figures of the clean videos first, then of each condition.
 
     Args:
-        clean: videos as they are.
-        scored: by the name of the condition, (N,) scores of the same videos.
-        threshold: from validation.
-        conditions: in the order of the grid.
-        seed: of the bootstrap.
+        clean: Scores of the original videos.
+        scored: (N,) scores of the same videos by the name of the condition.
+        threshold: Threshold frozen on validation.
+        conditions: Conditions in the order of the result.
+        seed: Seed of the bootstrap.
     """
     measure = Measure(clean.labels, clean.probabilities, threshold)
     grid = [_row(CLEAN, "as they are", measure, None, clean, threshold, seed)]

@@ -1,4 +1,4 @@
-"""A detector's scores of the clips of a prepared store, and the figures of them."""
+"""Figures of a detector's scores on clips of a prepared store."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
 from data_prep.store.store import Store
 
-# Settings that leave the frames as they are: what lies beside them, and where a file lies.
+# Settings that do not change the frames: other modalities, and the path of a file.
 _NOT_OF_FRAMES = frozenset({"modalities", "detector_model"})
 
 
@@ -29,16 +29,16 @@ def score_split(
     untrained: BaselineComparison | None = None,
     seed: int = 0,
 ) -> Evaluation:
-    """Evaluate the probabilities of these rows, of both labels, at a frozen threshold.
+    """Return the figures of rows with both labels at a frozen threshold.
 
     Args:
-        probabilities: (n,), of fake.
-        store: of the clips.
-        rows: (n,), which.
-        split: name for the record.
-        threshold: from validation.
-        untrained: the best score without training on the same clips, for the record.
-        seed: of the bootstraps.
+        probabilities: (n,) fake probabilities.
+        store: Store of the clips.
+        rows: (n,) rows of the clips.
+        split: Name for the record.
+        threshold: Threshold frozen on validation.
+        untrained: Comparison with the best baseline on the same clips, for the record.
+        seed: Seed of the bootstraps.
     """
     clips = _clips_of(probabilities, store, rows)
     return evaluate(
@@ -62,7 +62,7 @@ def score_either(
     untrained: BaselineComparison | None = None,
     seed: int = 0,
 ) -> Evaluation | SingleLabel:
-    """The same as :func:`score_split`, and of one label alone what there is to say of it."""
+    """Return the figures as :func:`score_split` does; fewer figures for a single label."""
     if len(np.unique(store.labels[rows])) > 1:
         return score_split(
             probabilities,
@@ -86,7 +86,7 @@ def score_either(
 def join_videos(
     probabilities: npt.NDArray[np.float64], store: Store, rows: npt.NDArray[np.int64]
 ) -> ScoredClips:
-    """The videos of these rows with their scores, by :func:`average_by_video`."""
+    """Return the videos of these rows with their scores, see :func:`average_by_video`."""
     names = video_names(store.keys[rows], store.paths[rows])
     return average_by_video(_clips_of(probabilities, store, rows), names)
 
@@ -110,15 +110,15 @@ def _clips_of(
 def rows_to_score(
     store: Store, certificate: Certificate, split: str = "test"
 ) -> npt.NDArray[np.int64]:
-    """The rows of a split that the certified model can score.
+    """Return the rows of a split that the certified model can score.
 
     Args:
-        store: any store of the same frames and size.
-        certificate: of the model.
-        split: ``train``, ``val``, ``test``, or ``all`` of the store.
+        store: Store with clips of the same frames and size.
+        certificate: Certificate of the model.
+        split: ``train``, ``val``, ``test`` or ``all``.
 
     Raises:
-        UserError: the store has other clips, or none in the split.
+        UserError: The store has other clips, or none in the split.
     """
     expected = certificate.input.shape
     if store.clip_shape != expected:
@@ -140,10 +140,10 @@ def rows_to_score(
 
 
 def differing_preparation(run: RunDirectory, store: Store) -> list[str]:
-    """Settings in which a store's clips were prepared otherwise than the model's: name and both.
+    """Return the settings in which a store's preparation differs from the model's, as text.
 
-    What does not change the frames is passed over, and a setting that the certificate is too old
-    to name has the value that predictions use.
+    Settings that do not change the frames are ignored. A setting that an old certificate lacks has
+    the value that predictions use.
     """
     expected = Certificate.read(run).clip_preparation.to_dict()
     found = store.preparation.get("clip", {})

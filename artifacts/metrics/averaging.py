@@ -1,7 +1,7 @@
-"""Several looks at one clip or video, averaged, and the mirror image as such a look.
+"""Averages of probabilities, and mirror images of clips.
 
-A look is only averaged where it is as likely as the clip itself: a mirrored face is a face. A clip
-played backwards is not as likely, so it is not among them.
+A mirrored face is a face, so its probability may be averaged with that of the clip. A reversed clip
+is not natural, so it is not used.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 def mirrored(arrays: Arrays) -> dict[str, npt.NDArray[Any]]:
-    """A batch of clips, left and right exchanged; sound stays.
+    """Return a batch of clips with left and right exchanged; sound is not changed.
 
     Args:
-        arrays: any of ``frames``, (n, T, H, W, 4), ``flow``, (n, T - 1, h, w, 3) of u, v and
+        arrays: Any of ``frames``, (n, T, H, W, 4), ``flow``, (n, T - 1, h, w, 3) with u, v and
             strain, and ``audio``, first axis n.
     """
     turned = dict(arrays)
@@ -29,13 +29,13 @@ def mirrored(arrays: Arrays) -> dict[str, npt.NDArray[Any]]:
         if name in arrays:
             turned[name] = np.ascontiguousarray(arrays[name][:, :, :, ::-1])
     if "flow" in turned:
-        # What moved right moves left.
+        # Motion to the right becomes motion to the left.
         turned["flow"][..., 0] *= -1
     return turned
 
 
 def average(probabilities: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-    """The probability of the mean logit over the first axis."""
+    """Return the probability of the mean logit over the first axis."""
     sure = np.clip(np.asarray(probabilities, np.float64), _SMALLEST, 1 - _SMALLEST)
     logits = np.log(sure) - np.log1p(-sure)
     return np.asarray(1 / (1 + np.exp(-logits.mean(axis=0))))

@@ -1,9 +1,7 @@
-"""Scores that need no training, and how far a detector is ahead of the best of them.
+"""Baselines without training, and the margin of a detector over the best of them.
 
-Each quantity of :mod:`data_prep.preparation.shortcuts` - sharpness, crop size, size of the file -
-is a score
-by itself. Which way round it tells fakes is fixed on clips that are not tested, wherever there are
-any.
+Each quantity of :mod:`data_prep.preparation.shortcuts`, such as sharpness, crop size or file size,
+is a score by itself. Its direction is fixed on clips that are not tested, if there are any.
 """
 
 from __future__ import annotations
@@ -32,11 +30,11 @@ from data_prep.store.store import Store
 
 @dataclasses.dataclass(frozen=True)
 class Orientation:
-    """Which way round each quantity tells fakes.
+    """Direction in which each quantity separates fakes from reals.
 
     Attributes:
-        signs: by name, 1 where fakes have more of it, -1 where they have less.
-        clips: on which that was found, in words.
+        signs: By name, 1 if fakes have more of it, -1 if they have less.
+        clips: Clips on which the directions were found, in words.
     """
 
     signs: Mapping[str, int]
@@ -45,23 +43,23 @@ class Orientation:
 
 @dataclasses.dataclass(frozen=True)
 class BaselineComparison:
-    """A detector beside the best score without training, on the same clips.
+    """A detector and the best baseline on the same clips.
 
-    The best is the one that is best on these very clips, which is more than the detector is given:
-    of twenty quantities one is right by chance where there are few clips, so being ahead of it says
-    the more. Intervals are of identity groups, differences taken within each draw; None with fewer
-    than five groups of a label.
+    The baseline is selected on these very clips, which favours it: with few clips, one of twenty
+    quantities separates them by chance. So a positive margin is conservative. Intervals are over
+    identity groups, differences are computed within each draw; None with fewer than five groups of
+    a label.
 
     Attributes:
-        name: of the quantity.
-        higher_is_fake: the direction it is used in.
-        oriented_on: which clips the direction is from.
-        auc, auc_ci: of the quantity.
-        ahead, ahead_ci: AUC of the detector less that.
-        pairs: fakes beside the very real they were made from.
-        pair_ranking, pair_ranking_ci: how often the detector scores the fake of a pair higher.
-        untrained_pair_ranking: how often the quantity does.
-        pair_ahead, pair_ahead_ci: the difference.
+        name: Name of the quantity.
+        higher_is_fake: Its direction.
+        oriented_on: Clips on which the direction was found.
+        auc, auc_ci: AUC of the quantity.
+        ahead, ahead_ci: Margin: AUC of the detector minus that of the quantity.
+        pairs: Number of pairs of a fake and its original.
+        pair_ranking, pair_ranking_ci: Pair ranking of the detector.
+        untrained_pair_ranking: Pair ranking of the quantity.
+        pair_ahead, pair_ahead_ci: Margin in pair ranking.
     """
 
     name: str
@@ -79,17 +77,17 @@ class BaselineComparison:
     pair_ahead_ci: tuple[float, float] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return plain values."""
         return dataclasses.asdict(self)
 
 
 def find_orientation(store: Store, rows: npt.NDArray[np.integer], clips: str) -> Orientation | None:
-    """The direction of every quantity of a store on some of its clips; None of one label alone.
+    """Return the direction of every quantity on some clips; None with a single label.
 
     Args:
-        store: whose quantities.
-        rows: of the clips.
-        clips: which these are, in words.
+        store: Store of the quantities.
+        rows: Rows of the clips.
+        clips: Description of the clips.
     """
     labels = store.labels[rows]
     if len(np.unique(labels)) < 2:
@@ -108,17 +106,17 @@ def compare_with_baseline(
     directions: Orientation | None,
     seed: int = 0,
 ) -> BaselineComparison | None:
-    """A detector's scores of some clips beside the best quantity of these.
+    """Compare a detector's scores of some clips with the best quantity of the store.
 
     Args:
-        probabilities: (n,), of the rows.
-        store: of both labels among the rows.
-        rows: (n,), which clips.
-        directions: of the quantities; None where they are not known.
-        seed: of the bootstrap.
+        probabilities: (n,) fake probabilities of the rows.
+        store: Store with both labels among the rows.
+        rows: (n,) rows of the clips.
+        directions: Directions of the quantities; None if unknown.
+        seed: Seed of the bootstrap.
 
     Returns:
-        None where the store has no quantity with a known direction.
+        None if the store has no quantity with a known direction.
     """
     known = {} if directions is None else directions.signs
     scores = {
@@ -149,12 +147,12 @@ def compare_scores(
     clips: RankedClips,
     seed: int = 0,
 ) -> BaselineComparison:
-    """A detector's scores beside the best of others of the same clips, (n,) each.
+    """Compare a detector's scores with the best baseline on the same clips, (n,) each.
 
     Args:
-        probabilities: of the detector.
-        untrained: by name, higher for fakes, at least one.
-        directions: how they were turned.
+        probabilities: Scores of the detector.
+        untrained: Scores of at least one baseline by name, higher for fakes.
+        directions: Directions of the baselines.
         clips: Clips of these scores.
         seed: Seed of the bootstrap.
     """

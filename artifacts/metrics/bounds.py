@@ -1,10 +1,10 @@
-"""What can be said of a figure when every draw of people gives the same.
+"""Exact bounds for figures that are equal in every draw of people.
 
-A bootstrap draws from the errors that were made. Where a detector made none, each draw is perfect
-and the interval has no width, as if a handful of people had proved it. The exact bound of Clopper
-and Pearson ("The Use of Confidence or Fiducial Limits Illustrated in the Case of the Binomial",
-1934) stands in its place: with no error among n independent people, a true rate above
-1 - 0.025 ** (1 / n) would have shown one in 97.5% of cases. For large n that is about 3.7 / n.
+A bootstrap draws from the errors that were made. If a detector made none, every draw is perfect and
+the interval has no width. The exact bound of Clopper and Pearson ("The Use of Confidence or
+Fiducial Limits Illustrated in the Case of the Binomial", 1934) replaces it. With no error among n
+independent people, a true rate above 1 - 0.025 ** (1 / n) would have shown one in 97.5% of cases.
+For large n that is about 3.7 / n.
 """
 
 from __future__ import annotations
@@ -27,21 +27,20 @@ def apply_bounds(
     groups: npt.NDArray[np.str_],
     called: npt.NDArray[np.bool_],
 ) -> tuple[dict[str, Interval], dict[str, int]]:
-    """Intervals of which none lacks a width in silence.
+    """Return the intervals with those of no width replaced.
 
-    One without width becomes the exact bound where the figure is 0 or 1 and a count of people
-    stands behind it, and None elsewhere. A person counts as one however many clips there are of
-    him or her.
+    An interval without width becomes the exact bound if the figure is a share of people and is 0
+    or 1; otherwise it becomes None. A person counts once, whatever the number of clips.
 
     Args:
-        values: figures by the names of :class:`artifacts.metrics.measures.Measure`.
-        intervals: by bootstrap, of the same names.
+        values: Figures by the names of :class:`artifacts.metrics.measures.Measure`.
+        intervals: Bootstrap intervals by the same names.
         labels: (N,), 1 is fake.
         groups: (N,), identity group of each clip.
-        called: (N,), which are called fake.
+        called: (N,), whether the clip is called fake.
 
     Returns:
-        Intervals by name, and of the bounds among them how many people or pairs they speak of.
+        Intervals by name, and the number of people or pairs behind each bound.
     """
     found = dict(intervals)
     bounds: dict[str, int] = {}
@@ -53,19 +52,19 @@ def apply_bounds(
         if bound is not None:
             bounds[name] = people[name]
             if name == "f1":
-                # Of the share of right calls among all fakes and all called so, F1 is this.
+                # F1 as a function of the share of correct calls among fakes and clips called fake.
                 bound = 2 * bound[0] / (1 + bound[0]), 2 * bound[1] / (1 + bound[1])
         found[name] = bound
     return found, bounds
 
 
 def widen_interval(interval: Interval, value: float, people: int) -> Interval:
-    """An interval as it is, but where it has no width the exact bound of a share, or None.
+    """Return an interval, or the exact bound or None if it has no width.
 
     Args:
-        interval: by bootstrap.
-        value: of the share.
-        people: independent ones, or pairs, that stand behind it; 0 of what is no share.
+        interval: Bootstrap interval.
+        value: The figure.
+        people: Number of independent people or pairs behind it; 0 if it is no share.
     """
     if interval is None or interval[1] - interval[0] > _NEAR:
         return interval
@@ -76,7 +75,7 @@ def widen_interval(interval: Interval, value: float, people: int) -> Interval:
 
 
 def independent_pairs(labels: npt.NDArray[np.integer], groups: npt.NDArray[np.str_]) -> int:
-    """How many pairs of a fake of one person and a real of another there are, nobody in two."""
+    """Return the largest number of disjoint pairs of a fake and a real of different people."""
     fakes, reals = (len(np.unique(groups[labels == label])) for label in (1, 0))
     return min(fakes, reals, len(np.unique(groups)) // 2)
 
@@ -84,7 +83,7 @@ def independent_pairs(labels: npt.NDArray[np.integer], groups: npt.NDArray[np.st
 def _independent(
     labels: npt.NDArray[np.integer], groups: npt.NDArray[np.str_], called: npt.NDArray[np.bool_]
 ) -> dict[str, int]:
-    """How many independent people or pairs of people each figure was seen on."""
+    """Return the number of independent people or pairs behind each figure."""
 
     def count(rows: npt.NDArray[np.bool_]) -> int:
         return len(np.unique(groups[rows]))

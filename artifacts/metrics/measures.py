@@ -1,4 +1,4 @@
-"""Every figure of scored clips at once, under whole-number weights, with intervals over people."""
+"""All figures of scored clips under whole-number weights, with intervals over people."""
 
 from __future__ import annotations
 
@@ -23,10 +23,9 @@ class Measured:
     """Figures by name.
 
     Attributes:
-        values: of all clips.
-        intervals: 95% over identity groups, None where there is none.
-        bounds: of which the interval is an exact bound, as no draw of people differs from
-            another, and of how many independent people it speaks.
+        values: Figures of all clips.
+        intervals: 95% CI over identity groups; None if there is none.
+        bounds: Number of independent people behind each interval that is an exact bound.
     """
 
     values: dict[str, float]
@@ -41,20 +40,20 @@ def compute_measures(
     threshold: float,
     seed: int = 0,
 ) -> Measured:
-    """Every figure of :class:`Measure` with its interval.
+    """Return every figure of :class:`Measure` with its interval.
 
     Args:
-        labels: (N,), 1 is fake; of one label alone there are the figures that need but one.
-        probabilities: (N,), of fake.
+        labels: (N,), 1 is fake; a single label gives only the figures that need no other.
+        probabilities: (N,) fake probabilities.
         groups: (N,), identity group of each clip; the bootstrap draws whole groups.
-        threshold: at and above it a clip is called fake.
-        seed: of the bootstrap.
+        threshold: At and above it a clip is called fake.
+        seed: Seed of the bootstrap.
     """
     measure = Measure(labels, probabilities, threshold)
     values = measure.point()
     drawn = batch_intervals(measure, labels, groups, seed)
     if drawn.get("ece") is not None:
-        # Noise adds to this error, and draws have more of it than the clips themselves.
+        # Repeated clips add noise to this error, so draws may all lie above the value.
         low, high = drawn["ece"] or (0.0, 0.0)
         drawn["ece"] = min(low, values["ece"]), max(high, values["ece"])
     intervals, bounds = apply_bounds(values, drawn, labels, groups, probabilities >= threshold)
@@ -62,19 +61,19 @@ def compute_measures(
 
 
 def bin_count(count: int) -> int:
-    """How many bins the calibration error of so many clips has: at most 15, ten clips in each."""
+    """Return the number of calibration bins: at most 15, with at least ten clips each."""
     return min(MOST_BINS, max(1, count // FEWEST_IN_A_BIN))
 
 
 class Measure:
     """Every metric of fixed scores under changing whole-number weights of the clips.
 
-    Equal to scikit-learn's on repeated clips, at a small part of the cost: the clips are sorted
-    once, and the thousand draws of a bootstrap are measured many at a time.
+    The values equal those of scikit-learn on repeated clips. Clips are sorted once, and the
+    thousand draws of a bootstrap are measured in batches, which is much faster.
 
     ==========================  ================================================================
     auc                         area under the ROC curve
-    eer                         error rate where false alarms and misses are as frequent
+    eer                         error rate where false alarms equal misses
     average_precision           area under the precision-recall curve, in steps
     tpr_at_1_percent_fpr        most fakes found by a threshold with at most 1% of false alarms
     tpr_at_0_1_percent_fpr      the same with at most 0.1%
@@ -83,15 +82,15 @@ class Measure:
     f1
     log_loss, brier             of the probabilities
     ece                         mean distance between probability and share of fakes, in bins of
-                                as many clips each (Nixon et al., "Measuring Calibration in Deep
+                                equal size (Nixon et al., "Measuring Calibration in Deep
                                 Learning", 2019)
     ==========================  ================================================================
 
     Args:
-        labels: (N,), 1 is fake. Of one label there are recall or false alarm rate, accuracy, log
-            loss and Brier score alone.
-        probabilities: (N,), of fake.
-        threshold: at and above it a clip is called fake.
+        labels: (N,), 1 is fake. A single label gives recall or false alarm rate, accuracy, log
+            loss and Brier score only.
+        probabilities: (N,) fake probabilities.
+        threshold: At and above it a clip is called fake.
     """
 
     def __init__(self, labels: Labels, probabilities: Scores, threshold: float) -> None:
@@ -104,7 +103,7 @@ class Measure:
         called = ranked >= threshold
         inside = np.clip(ranked, np.finfo(np.float64).eps, 1 - np.finfo(np.float64).eps)
         self._excess = ranked - fake
-        # What is summed over the clips, a column each.
+        # Columns that are summed over the clips.
         self._summed = np.stack(
             [
                 called & fake,
@@ -116,15 +115,15 @@ class Measure:
             ],
             axis=1,
         )
-        # Equal scores lie in one bin, that of the first of them.
+        # Equal scores share the bin of the first of them.
         bins = np.searchsorted(-ranked, -ranked) * bin_count(len(labels)) // len(labels)
         self._bin_starts = np.flatnonzero(np.diff(bins, prepend=-1))
 
     def __call__(self, weights: npt.NDArray[np.integer]) -> dict[str, Scores]:
-        """Metrics of every draw, (B,) each.
+        """Return the metrics of every draw, (B,) each.
 
         Args:
-            weights: (B, N), how often each clip counts; every label there is must count.
+            weights: (B, N) counts of the clips; every label that occurs must count.
         """
         ranked = np.take(weights, self._order, axis=1).astype(np.float64)
         right, wrong, fakes, reals, log_loss, brier = (ranked @ self._summed).T
@@ -146,7 +145,7 @@ class Measure:
         return values
 
     def point(self) -> dict[str, float]:
-        """Metrics where every clip counts once."""
+        """Return the metrics with every clip counted once."""
         found = self(np.ones((1, len(self._order)), np.int64))
         return {name: float(values[0]) for name, values in found.items()}
 
@@ -173,7 +172,7 @@ def _from_zero(counts: Scores) -> Scores:
 
 
 def _crossing(hit: Scores, false_alarm: Scores) -> Scores:
-    """False alarm rate where ROC curves, (B, points) each, meet the line of equal errors."""
+    """Return the false alarm rate where ROC curves, (B, points), meet the line of equal errors."""
     excess = hit + false_alarm - 1
     after = np.argmax(excess >= 0, axis=1)
     rows = np.arange(len(hit))

@@ -1,4 +1,4 @@
-"""Metrics of a detector on labelled clips, with intervals over people."""
+"""Metrics of a detector on labelled clips, calibration and threshold."""
 
 from __future__ import annotations
 
@@ -21,36 +21,35 @@ _ENOUGH_REALS = {"1%": 100, "0.1%": 1000}
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """Scores of one split, a video each; fake is the positive class.
+    """Figures of one split, counted by video; fake is the positive class.
 
-    What has a default here is not in evaluations of earlier versions.
+    Evaluations of earlier versions lack the attributes with a default.
 
     Attributes:
-        split: which.
-        videos, reals, fakes: how many were scored; earlier versions counted clips.
-        coverage: mean fraction of sampled frames with a face found; also of each label.
-        quarantined: videos of the whole store that could not be prepared, and so not scored.
-        auc, eer, average_precision, log_loss, brier: of the probabilities.
-        accuracy, precision, recall, f1, false_alarm_rate: at the threshold.
-        auc_ci: 95% interval of the AUC.
-        intervals: 95% interval of every metric: percentile bootstrap over identity groups, or an
-            exact bound (:mod:`artifacts.metrics.bounds`).
-        threshold: at and above it a video is called fake; from validation.
-        by_method: of each manipulation method: videos, auc against all reals, recall, and their
-            intervals, auc_ci and recall_ci, and bounds.
-        tpr_at_1_percent_fpr, tpr_at_0_1_percent_fpr: most fakes found with at most so many false
-            alarms.
-        ece: expected calibration error, in ece_bins bins of equally many videos.
-        by_quality, by_codec: where there are several: videos, reals, fakes, and with intervals
-            auc, recall and false_alarm_rate, each None where it is not defined, and bounds.
-        clips: that were scored.
-        per_clip: ``values``, ``intervals`` and ``bounds`` of single clips, where a video has
-            several; their logits are averaged for the video's score.
-        bounds: metrics whose interval is an exact bound, as no draw of people differs from
-            another, with the number of independent people it speaks of.
-        untrained: the best score without training on the same clips, and how far the detector is
-            ahead; see :mod:`artifacts.metrics.baselines`.
-        notes: what a reader of the figures must know.
+        split: Name of the split.
+        videos, reals, fakes: Numbers scored; earlier versions counted clips.
+        coverage: Mean fraction of sampled frames in which the face was found; also by label.
+        quarantined: Videos of the whole store that could not be prepared and scored.
+        auc, eer, average_precision, log_loss, brier: Figures of the probabilities.
+        accuracy, precision, recall, f1, false_alarm_rate: Figures at the threshold.
+        auc_ci: 95% CI of the AUC.
+        intervals: 95% CI of every metric: percentile bootstrap over identity groups, or an exact
+            bound (:mod:`artifacts.metrics.bounds`).
+        threshold: At and above it a video is called fake; from validation.
+        by_method: For each manipulation method: videos, auc against all reals, recall, their
+            intervals auc_ci and recall_ci, and bounds.
+        tpr_at_1_percent_fpr, tpr_at_0_1_percent_fpr: Largest share of fakes found with at most this
+            false alarm rate.
+        ece: Expected calibration error in ece_bins bins of equally many videos.
+        by_quality, by_codec: With several kinds: videos, reals, fakes, bounds, and with intervals
+            auc, recall and false_alarm_rate, None where undefined.
+        clips: Number of clips scored.
+        per_clip: ``values``, ``intervals`` and ``bounds`` by clip, if a video has several clips;
+            the video's score averages their logits.
+        bounds: Metrics whose interval is an exact bound, with the number of independent people.
+        untrained: Comparison with the best baseline on the same clips, see
+            :mod:`artifacts.metrics.baselines`.
+        notes: Warnings about the figures.
     """
 
     split: str
@@ -88,7 +87,7 @@ class Evaluation:
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return plain values."""
         return dataclasses.asdict(self)
 
 
@@ -152,21 +151,21 @@ def _notes(scored: ScoredClips, found: Measured) -> tuple[str, ...]:
     if rare:
         enough = " and ".join(f"{_ENOUGH_REALS[rate]:,} for {rate}" for rate in rare)
         notes.append(
-            f"{reals} reals are too few for the TPR at {' and '.join(rare)} FPR (it takes {enough}"
-            "): it is the share of fakes above every real"
+            f"{reals} reals are too few for the TPR at {' and '.join(rare)} FPR, which needs "
+            f"{enough}: the figure is the share of fakes above every real"
         )
     people = [len(np.unique(scored.groups[side])) for side in (real, ~real)]
     if min(people) < FEWEST_PEOPLE:
         notes.append(
-            f"reals of {people[0]} and fakes of {people[1]} identity groups: with fewer than "
-            f"{FEWEST_PEOPLE} the same are drawn again and again, and intervals are too narrow"
+            f"intervals are too narrow: reals are of {people[0]} and fakes of {people[1]} identity "
+            f"groups, and a bootstrap needs {FEWEST_PEOPLE}"
         )
     without = [name for name, interval in found.intervals.items() if interval is None]
     if len(without) == len(found.intervals):
-        notes.append("no intervals: the videos are of too few identity groups to draw from")
+        notes.append("no intervals: the videos are of too few identity groups for a bootstrap")
     elif without:
         names = ", ".join(name.replace("_", " ") for name in without)
-        notes.append(f"no interval of {names}: every draw of people gives the same")
+        notes.append(f"no interval of {names}: all draws of people give the same value")
     return tuple(notes)
 
 
@@ -179,11 +178,11 @@ class Calibration:
 
 
 def calibrate(labels: Labels, probabilities: Scores) -> Calibration:
-    """Fit Platt scaling (Platt, 1999) on validation clips, with his smoothed targets.
+    """Fit Platt scaling (Platt, 1999) on validation clips, with smoothed targets.
 
-    Smoothing keeps the slope finite where validation is separated perfectly. A slope that is not
-    positive would turn the ranking round; the probabilities are then left as they are.
-    Probabilities of 0 and 1, which a saturated sigmoid gives, count as almost that.
+    Smoothing keeps the slope finite if validation is separated perfectly. A slope of 0 or less
+    would reverse the ranking, so the probabilities are then not changed. Probabilities of exactly
+    0 and 1 are moved slightly inside.
     """
     inside = np.clip(probabilities, 1e-7, 1 - 1e-7)
     logits = np.log(inside / (1 - inside)).reshape(-1, 1)
@@ -199,9 +198,10 @@ def calibrate(labels: Labels, probabilities: Scores) -> Calibration:
 
 
 def best_threshold(labels: Labels, probabilities: Scores) -> float:
-    """The threshold of best balanced accuracy (Youden, 1950), midway to the next lower score.
+    """Return the threshold of best balanced accuracy (Youden, 1950).
 
-    Where a range of thresholds is equally good, the middle of the widest gap between two scores.
+    It lies midway between a score and the next lower one. Among equally good thresholds it is the
+    middle of the widest gap between two scores.
     """
     false_alarm, hit, cuts = metrics.roc_curve(labels, probabilities, drop_intermediate=False)
     best = np.isclose(hit - false_alarm, (hit - false_alarm).max())

@@ -1,4 +1,4 @@
-"""Figures of a part of the scored videos: of one manipulation method, one quality, one codec."""
+"""Figures of one manipulation method, one quality or one codec."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _OF_A_KIND = ("auc", "recall", "false_alarm_rate")
 def measure_methods(
     scored: ScoredClips, threshold: float, whole: Measured, seed: int = 0
 ) -> dict[str, dict[str, Any]]:
-    """Of each method of the fakes: videos, AUC against all reals, recall, intervals, and bounds.
+    """Return videos, AUC against all reals, recall, intervals and bounds of each method.
 
     Args:
-        scored: videos; without a real there is no AUC: None.
-        threshold: at and above it a video is called fake.
-        whole: figures of them all, which are those of a method that is alone.
-        seed: of the bootstrap.
+        scored: Scored videos; the AUC is None without a real.
+        threshold: At and above it a video is called fake.
+        whole: Figures of all videos, reused if there is a single method.
+        seed: Seed of the bootstrap.
     """
     fake = scored.labels == 1
     found = {}
@@ -37,18 +37,16 @@ def measure_methods(
 def measure_kinds(
     scored: ScoredClips, kind: str, threshold: float, seed: int = 0
 ) -> dict[str, dict[str, Any]]:
-    """Of each quality, codec or what else is known: counts and figures.
-
-    These are AUC, recall and false alarm rate, with intervals, and bounds.
+    """Return counts, AUC, recall, false alarm rate, intervals and bounds of each kind.
 
     Args:
-        scored: videos.
-        kind: name of :attr:`ScoredClips.kinds`.
-        threshold: at and above it a video is called fake.
-        seed: of the bootstrap.
+        scored: Scored videos.
+        kind: Name in :attr:`ScoredClips.kinds`: quality or codec.
+        threshold: At and above it a video is called fake.
+        seed: Seed of the bootstrap.
 
     Returns:
-        None of a figure where a label lacks; nothing at all where all videos are of one kind.
+        A figure is None without the labels it needs. The result is empty with one kind only.
     """
     values = scored.kinds.get(kind)
     if values is None or len(np.unique(values)) < 2:

@@ -1,4 +1,4 @@
-"""Scores of videos from the scores of their clips."""
+"""Scores of videos, averaged from the scores of their clips."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from artifacts.metrics.averaging import average
 
-# Further faces of a video are clips of their own, see data_prep.preparation.prepare.
+# Other faces of a video are separate clips, see data_prep.preparation.prepare.
 _FACE = re.compile(r"#face\d+$")
 
 
@@ -21,11 +21,11 @@ class ScoredClips:
 
     Attributes:
         labels: 1 is fake.
-        probabilities: of fake.
-        groups: identity group.
-        methods: manipulation method.
-        coverage: share of the frames looked at in which the face was found.
-        kinds: what else they differ in, by name: quality, codec.
+        probabilities: Fake probability.
+        groups: Identity group.
+        methods: Manipulation method.
+        coverage: Share of the sampled frames in which the face was found.
+        kinds: Other properties by name: quality, codec.
     """
 
     labels: npt.NDArray[np.integer]
@@ -36,7 +36,7 @@ class ScoredClips:
     kinds: Mapping[str, npt.NDArray[np.str_]] = dataclasses.field(default_factory=dict)
 
     def select(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.integer]) -> ScoredClips:
-        """Some of them."""
+        """Return the clips of some rows."""
         return ScoredClips(
             self.labels[rows],
             self.probabilities[rows],
@@ -50,11 +50,11 @@ class ScoredClips:
 def video_names(
     keys: npt.NDArray[np.str_], paths: npt.NDArray[np.str_] | None = None
 ) -> npt.NDArray[np.str_]:
-    """Data set / method / quality / name of each clip's video, (N,).
+    """Return data set / method / quality / name of each clip's video, (N,).
 
     Args:
-        keys: (N,), of the clips; those of further faces end in ``#face2`` and so on.
-        paths: (N,), the source files, where they are known: a file may be named like a face.
+        keys: (N,) keys of the clips; those of other faces end in ``#face2`` and so on.
+        paths: (N,) source files, if known: the name of a file may itself end in ``#face2``.
     """
     names = [_FACE.sub("", key) for key in keys.tolist()]
     if paths is not None:
@@ -67,13 +67,13 @@ def video_names(
 
 
 def average_by_video(clips: ScoredClips, videos: npt.NDArray[np.str_]) -> ScoredClips:
-    """One score a video: the mean logit of its clips; coverage is their mean.
+    """Return one score a video: the mean logit of its clips; coverage is their mean.
 
-    A video of one clip keeps that clip's score to the last bit.
+    A video with one clip keeps the exact score of that clip.
 
     Args:
-        clips: N of them.
-        videos: (N,), the name of each clip's video.
+        clips: N scored clips.
+        videos: (N,) name of each clip's video.
     """
     _, first, video, counts = np.unique(
         videos, return_index=True, return_inverse=True, return_counts=True

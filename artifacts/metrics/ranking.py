@@ -1,4 +1,4 @@
-"""How well scores tell fakes from reals, and each fake from the very video it was made from."""
+"""AUC and pair ranking of scores, with intervals and differences."""
 
 from __future__ import annotations
 
@@ -26,11 +26,10 @@ class Figure:
     """A value and its 95% interval.
 
     Attributes:
-        value: mean over the trainings.
-        interval: percentile bootstrap over identity groups and trainings; None with fewer than
-            five groups of a label: few are drawn again and again, and an interval would be narrow
-            for no reason. An exact bound where no draw differs from another, None of a difference
-            then (:mod:`artifacts.metrics.bounds`).
+        value: Mean over the trainings.
+        interval: Percentile bootstrap over identity groups and trainings; None with fewer than
+            five groups of a label, for which a bootstrap is too narrow. If all draws agree, it is
+            an exact bound, or None for a difference (:mod:`artifacts.metrics.bounds`).
     """
 
     value: float
@@ -40,13 +39,13 @@ class Figure:
 def source_places(
     keys: npt.NDArray[np.str_], crop_sources: npt.NDArray[np.str_]
 ) -> npt.NDArray[np.int64]:
-    """The place among these clips of the real each was made from, int64 (N,).
+    """Return the index of each fake's original among these clips, int64 (N,).
 
-    -1 for reals, and for fakes whose original is not among the clips or not known.
+    It is -1 for reals, and for fakes whose original is unknown or not among the clips.
 
     Args:
-        keys: (N,), of the clips.
-        crop_sources: (N,), key of each fake's original, as a store has it.
+        keys: (N,) keys of the clips.
+        crop_sources: (N,) key of each fake's original, from the store.
     """
     place = {str(key): at for at, key in enumerate(keys)}
     return np.array([place.get(str(source), -1) for source in crop_sources], np.int64)
@@ -55,20 +54,19 @@ def source_places(
 def pair_ranking(
     scores: Scores, sources: Places, videos: npt.NDArray[np.str_] | None = None
 ) -> float | None:
-    """How often a fake scores above the very video it was made from; ties count half.
+    """Return the share of fakes that score above their own original; ties count half.
 
-    The mean over source videos of the share of its fakes, so that a video of many fakes counts as
-    much as one of a single fake. Both sides of a pair are of one person, scene and codec: of all
-    figures this is the hardest to have by what is no manipulation.
+    It is the mean over source videos of the share of their fakes, so every source video counts
+    equally. Both clips of a pair show the same person and scene with the same codec, so of all
+    figures this one depends least on anything but the manipulation.
 
     Args:
         scores: (N,), higher for fakes.
-        sources: from :func:`source_places`.
-        videos: (N,), which video each clip is of, where one comes more than once, as in matched
-            pairs; None where none does.
+        sources: Result of :func:`source_places`.
+        videos: (N,) video of each clip, if one occurs more than once, as in matched pairs.
 
     Returns:
-        0 to 1; None where there is no pair.
+        0 to 1; None without a pair.
     """
     found = _wins_of_videos(scores, sources, _numbered(videos, len(sources)))
     return None if not found else float(np.mean([np.mean(wins) for wins in found.values()]))
@@ -169,13 +167,13 @@ class _Clips:
         return _Clips(clips.labels, clips.groups, clips.sources, folds, videos)
 
     def in_pairs(self) -> npt.NDArray[np.bool_]:
-        """Fakes whose original is there, and these originals."""
+        """Return which clips are fakes with an original among the clips, or such an original."""
         inside: npt.NDArray[np.bool_] = self.sources >= 0
         inside[self.sources[inside]] = True
         return inside
 
     def select(self, rows: npt.NDArray[np.bool_]) -> _Clips:
-        """Some of the clips."""
+        """Return some of the clips."""
         places = np.cumsum(rows) - 1
         kept = (self.sources >= 0) & rows[self.sources]
         sources = np.where(kept, places[self.sources], -1)
@@ -188,19 +186,19 @@ class _Clips:
         )
 
     def independent(self, figure: str) -> int:
-        """How many people, or pairs of them, stand behind a figure, each counted once."""
+        """Return the number of independent people, or pairs of people, behind a figure."""
         if figure == PAIRS:
             return len(np.unique(self.groups))
         folds = [self.folds == fold for fold in np.unique(self.folds)]
         return sum(independent_pairs(self.labels[fold], self.groups[fold]) for fold in folds)
 
     def people(self) -> int:
-        """Groups of the label that has fewer."""
+        """Return the number of groups of the rarer label."""
         return min(len(np.unique(self.groups[self.labels == label])) for label in (0, 1))
 
 
 class _Auc:
-    """AUC of several trainings where clips of a group count alike: sums over pairs of groups."""
+    """AUC of several trainings under weights of groups, from sums over pairs of groups."""
 
     def __init__(self, scores: Scores, clips: _Clips) -> None:
         _, first, person = np.unique(clips.groups, return_index=True, return_inverse=True)
@@ -223,13 +221,13 @@ class _Auc:
                 self._wins[training, :, one] = won * self._alike[:, one]
 
     def __call__(self, weights: npt.NDArray[np.integer]) -> Scores:
-        """Of every training, with so many copies of each group."""
+        """Return the figure of every training for so many copies of each group."""
         won: Scores = np.einsum("sij,i,j->s", self._wins, weights, weights)
         return won / (weights @ self._pairs @ weights)
 
 
 class _Pairs:
-    """Pair ranking of several trainings where clips of a group count alike: sums over groups."""
+    """Pair ranking of several trainings under weights of groups, from sums over groups."""
 
     def __init__(self, scores: Scores, clips: _Clips) -> None:
         _, first, person = np.unique(clips.groups, return_index=True, return_inverse=True)
@@ -244,7 +242,7 @@ class _Pairs:
         np.add.at(self._count, [person_of[video] for video in found], 1)
 
     def __call__(self, weights: npt.NDArray[np.integer]) -> Scores:
-        """Of every training, with so many copies of each group."""
+        """Return the figure of every training for so many copies of each group."""
         found: Scores = self._wins @ weights / (weights @ self._count)
         return found
 
@@ -258,7 +256,7 @@ def _compared(
     clips: _Clips,
     seed: int | None,
 ) -> dict[str, Figure]:
-    """One figure, and what it has over the other scores'; with intervals where there is a seed."""
+    """Return one figure and its difference from the other scores, with intervals if seeded."""
     measures: dict[str, Callable[[npt.NDArray[np.integer]], Scores]] = {
         side: kind(scores, clips)
         for side, scores in (("ours", ours), ("theirs", theirs))
@@ -273,32 +271,32 @@ def _compared(
             found = measure(weights[first])
             picked = rng.integers(len(found), size=len(found)) if draw else slice(None)
             means[side] = float(found[picked].mean())
-        told = {name: means["ours"]}
+        result = {name: means["ours"]}
         if "theirs" in means:
-            told[ahead] = means["ours"] - means["theirs"]
-        return told
+            result[ahead] = means["ours"] - means["theirs"]
+        return result
 
     point = values(np.ones(len(clips.labels), np.int64), draw=False)
     intervals: dict[str, Interval] = dict.fromkeys(point)
     if seed is not None and clips.people() >= FEWEST_PEOPLE:
         drawn = partial(values, draw=True)
         intervals = group_intervals(drawn, clips.labels, clips.groups, seed)
-    behind = {name: clips.independent(name)}
+    people = {name: clips.independent(name)}
     return {
-        key: Figure(value, widen_interval(intervals[key], value, behind.get(key, 0)))
+        key: Figure(value, widen_interval(intervals[key], value, people.get(key, 0)))
         for key, value in point.items()
     }
 
 
 def _numbered(videos: npt.NDArray[np.str_] | None, count: int) -> Places:
-    """A number for every video; each clip's own place where they are not told."""
+    """Return a number for every video; without names every clip is its own video."""
     if videos is None:
         return np.arange(count)
     return np.unique(videos, return_inverse=True)[1].astype(np.int64)
 
 
 def _wins_of_videos(scores: Scores, sources: Places, videos: Places) -> dict[int, list[float]]:
-    """Of every source video 1 for a fake above it, 1/2 for a tie, 0 for one below."""
+    """Return for every source video 1 for each fake above it, 1/2 for a tie, 0 below."""
     found: dict[int, list[float]] = {}
     for fake in np.flatnonzero(sources >= 0).tolist():
         source = int(sources[fake])

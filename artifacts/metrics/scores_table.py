@@ -1,4 +1,4 @@
-"""``scores.csv``: the score of every clip, to be read by people, programs and a later command."""
+"""Reading and writing of ``scores.csv``, the score of every clip."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _LATER = ("quality", "codec")
 def scores_csv(
     store: Store, scored: Mapping[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]]
 ) -> str:
-    """The table as CSV, a line a clip; probabilities are written to the last bit.
+    """Return the table as CSV, one line a clip; probabilities keep full precision.
 
     Args:
-        store: of the clips.
-        scored: by the name of the split, rows of the store and their fake probabilities.
+        store: Store of the clips.
+        scored: Rows of the store and their fake probabilities, by the name of the split.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -50,10 +50,10 @@ def scores_csv(
 
 
 def read_scores(path: Path, split: str) -> tuple[npt.NDArray[np.str_], ScoredClips]:
-    """The keys of a split's clips in such a table, and their scores.
+    """Return the keys and scores of the clips of a split.
 
     Raises:
-        UserError: the file is missing, damaged, or has no clip of the split.
+        UserError: The file is missing or damaged, or has no clip of the split.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
@@ -81,10 +81,10 @@ def read_scores(path: Path, split: str) -> tuple[npt.NDArray[np.str_], ScoredCli
 
 
 def read_lines(path: Path, split: str) -> str:
-    """The table with the clips of one split alone, CSV.
+    """Return the table of one split as CSV.
 
     Raises:
-        UserError: the file is missing or damaged.
+        UserError: The file is missing or damaged.
     """
     text = io.StringIO()
     try:

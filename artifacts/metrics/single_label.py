@@ -1,4 +1,4 @@
-"""What can be said of clips that are all real, or all fake."""
+"""Figures of clips that are all real or all fake."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ class SingleLabel:
     """Scores of one split with one label alone: no metric here compares reals with fakes.
 
     Attributes:
-        split: which.
-        videos, reals, fakes, clips: how many were scored.
-        coverage: mean fraction of sampled frames with a face found.
-        quarantined: videos of the whole store that could not be prepared, and so not scored.
-        threshold: at and above it a video is called fake; from validation.
-        recall: share of the fakes that are called fake; None of reals.
-        false_alarm_rate: share of the reals that are called fake; None of fakes.
-        log_loss, brier: of the probabilities.
-        intervals, bounds: as in :class:`artifacts.metrics.metrics.Evaluation`.
-        by_method, by_quality, by_codec: as there.
-        auc: None: there is nothing to compare with.
-        notes: what a reader of the figures must know.
+        split: Name of the split.
+        videos, reals, fakes, clips: Numbers scored.
+        coverage: Mean fraction of sampled frames in which the face was found.
+        quarantined: Videos of the whole store that could not be prepared and scored.
+        threshold: At and above it a video is called fake; from validation.
+        recall: Share of the fakes that are called fake; None for reals.
+        false_alarm_rate: Share of the reals that are called fake; None for fakes.
+        log_loss, brier: Scores of the probabilities.
+        intervals, bounds: As in :class:`artifacts.metrics.metrics.Evaluation`.
+        by_method, by_quality, by_codec: As there.
+        auc: Always None, since AUC needs both labels.
+        notes: Warnings about the figures.
     """
 
     split: str
@@ -51,7 +51,7 @@ class SingleLabel:
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return plain values."""
         return dataclasses.asdict(self)
 
 
@@ -64,20 +64,20 @@ def evaluate_single_label(
     quarantined: int,
     seed: int = 0,
 ) -> SingleLabel:
-    """Score videos of one label, at least one.
+    """Return the figures of at least one video of one label.
 
     Args:
-        scored: the videos.
-        clips: they have together.
-        split: name for the record.
-        threshold: frozen from validation.
-        quarantined: videos that could not be scored.
-        seed: of the bootstrap.
+        scored: Scored videos.
+        clips: Number of their clips.
+        split: Name for the record.
+        threshold: Threshold frozen on validation.
+        quarantined: Number of videos that could not be scored.
+        seed: Seed of the bootstrap.
     """
     found = compute_measures(scored.labels, scored.probabilities, scored.groups, threshold, seed)
     fakes = int((scored.labels == 1).sum())
     label, lacking = ("fake", "real") if fakes else ("real", "fake")
-    # Of one label, accuracy is the recall or what the false alarms leave.
+    # With one label, accuracy repeats the recall or the false alarm rate.
     names = ("recall", "false_alarm_rate", "log_loss", "brier")
     return SingleLabel(
         split=split,
@@ -97,8 +97,5 @@ def evaluate_single_label(
         by_method=measure_methods(scored, threshold, found, seed),
         by_quality=measure_kinds(scored, "quality", threshold, seed),
         by_codec=measure_kinds(scored, "codec", threshold, seed),
-        notes=(
-            f"all videos are {label}: without {lacking}s there is no AUC, and nothing else "
-            "that compares the two",
-        ),
+        notes=(f"all videos are {label}: AUC and other comparisons of the labels need {lacking}s",),
     )

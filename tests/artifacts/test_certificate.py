@@ -33,7 +33,7 @@ def test_it_vouches_for_both_files_and_notices_a_change(finished_run: RunDirecto
         ({"format": 2}, "format"),
         ({"surprise": 1}, "surprise"),
         ({"preparation": {}}, "preparation"),
-        ({"input": {"shape": [9, 32, 32, 4]}}, "another shape"),
+        ({"input": {"shape": [9, 32, 32, 4]}}, "clip shape of the preparation"),
     ],
 )
 def test_what_does_not_fit_is_named(

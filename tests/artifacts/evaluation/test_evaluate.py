@@ -112,7 +112,7 @@ def test_another_store_opens_nothing_and_is_kept_by_itself(
     assert path.name == f"other-set-{found.store['fingerprint'][:8]}-all-mirror.json"
     assert json.loads(path.read_text())["auc"] == found.evaluation.auc
     # Without the run's store and without training clips the direction is taken where it is tested.
-    assert found.evaluation.to_json()["untrained"]["oriented_on"] == "the very clips tested"
+    assert found.evaluation.to_json()["untrained"]["oriented_on"] == "the tested clips"
 
 
 @in_memory
@@ -136,7 +136,7 @@ def test_splits_that_were_seen_are_told_and_all_of_the_store_opens_the_test_spli
 ) -> None:
     told: list[str] = []
     assess(own_run, labelled_store, Request("val"), say=told.append)
-    assert told == ["the val split of this store was seen when the model was made"]
+    assert told == ["the model was made with the val split of this store"]
     assert not own_run.openings.exists()
     assess(own_run, labelled_store, Request("all"))
     assert openings.openings(own_run)[-1].options == {"split": "all"}
@@ -151,8 +151,8 @@ def test_a_run_that_cannot_be_written_is_evaluated_and_told(
     own_run.matched.mkdir()
     found = assess(own_run, labelled_store, Request(matched="sharpness"))
     assert [remark.split(": ")[-1] for remark in found.remarks] == [
-        "this opening is not on record",
-        "these figures are not kept",
+        "this opening is not recorded",
+        "these figures are not stored",
     ]
     assert found.matched is not None
     assert len(found.openings) == 1

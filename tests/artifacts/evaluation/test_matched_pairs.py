@@ -87,7 +87,7 @@ def test_a_store_of_flat_pairs_alone_is_refused(
     write_store(tmp_path / "store.h5", [real, fake], [], {})
     with (
         Store(tmp_path / "store.h5") as store,
-        pytest.raises(UserError, match="of 1 pairs none can be made equally sharp"),
+        pytest.raises(UserError, match="none of 1 pairs can be made equally sharp"),
     ):
         evaluate_matched(detector, store, np.arange(2), np.zeros(2), threshold=0.5, directions=None)
 

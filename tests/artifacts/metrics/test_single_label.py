@@ -32,7 +32,7 @@ def test_of_reals_alone_there_are_false_alarms() -> None:
     low, high = found.intervals["false_alarm_rate"] or (1, 0)
     assert low <= 0.25 <= high
     assert found.by_quality["c40"]["false_alarm_rate"] == 0.5
-    assert "without fakes there is no AUC" in found.notes[0]
+    assert "AUC and other comparisons of the labels need fakes" in found.notes[0]
     json.dumps(found.to_json(), allow_nan=False)
 
 
