@@ -73,7 +73,7 @@ def test_progress_and_notes_come_by_callback_and_log(
     seen: list[tuple[str, int, int]] = []
     dfsearch.Run(RUN).evaluate(split="val", progress=lambda *step: seen.append(step))
     assert seen[-1] == ("clips", 4, 4)
-    assert caplog.messages == ["the val split of this store was seen when the model was made"]
+    assert caplog.messages == ["the model was made with the val split of this store"]
     assert capfd.readouterr() == ("", "")
 
 
