@@ -90,7 +90,7 @@ def terminal(command: str, printed: str) -> str:
     width = max(len(line) for line in [f"$ {command}", *text.plain.splitlines()])
     console = Console(record=True, width=width, file=io.StringIO(), highlight=False)
     console.print(Text(f"$ {command}", style="bold"))
-    console.print(text)
+    console.print(text, end="\n\n")
     svg = console.export_svg(title="SYNTHETIC data of the demo", unique_id="dfsearch")
     return _FONT_FACES.sub("", svg)
 
