@@ -39,7 +39,7 @@ LADDERS = {
         ("detector",),
     ),
     "artifacts": (
-        ("quiet", "stages"),
+        ("optuna_internals", "quiet", "stages"),
         ("records", "run_directory"),
         ("ensemble_record", "histories"),
         ("metrics",),

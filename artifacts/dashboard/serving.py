@@ -18,6 +18,7 @@ from artifacts.dashboard.files import RunArtifacts
 from artifacts.dashboard.view import View
 from artifacts.leaderboard.descriptions import Architectures
 from artifacts.leaderboard.trials import architecture_choices, record_trial
+from artifacts.optuna_internals import study_id, trial_id
 from artifacts.run_directory import RunDirectory
 from artifacts.stages import ARCHITECTURE, TRAINING
 from data_prep.errors import UserError
@@ -73,7 +74,7 @@ def build_application(
         return _added(files, stage, trials, architecture_choices(known))
 
     view = View(storage, stages, added)
-    if not any(view.get_all_trials(study._study_id, False) for study in view.get_all_studies()):
+    if not any(view.get_all_trials(study_id(study), False) for study in view.get_all_studies()):
         raise UserError(f"{run.root} has no trials yet; open its dashboard when one has begun")
     return _only_reading(wsgi(view, artifact_store=files))
 
@@ -134,7 +135,7 @@ def _added(
     found: dict[str, Any] = {}
     artifacts = files.list_by_trial(stage, [trial.number for trial in trials])
     for trial in trials:
-        number = trial._trial_id
+        number = trial_id(trial)
         for artifact in artifacts[trial.number]:
             found[f"dashboard:artifacts:{number}:{artifact.id}"] = artifact.to_json()
         record = record_trial(stage, trial, architectures)

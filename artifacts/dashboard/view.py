@@ -13,9 +13,9 @@ from typing import Any, NoReturn
 
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
-from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
+from artifacts.optuna_internals import FrozenStudy, study_id
 from data_prep.errors import DfsearchError
 
 Added = Callable[[str, list[FrozenTrial]], Mapping[str, Any]]
@@ -53,8 +53,8 @@ class View(BaseStorage):
                 direction=None,
                 directions=studies[name].directions,
                 user_attrs=studies[name].user_attrs,
-                system_attrs=self.get_study_system_attrs(studies[name]._study_id),
-                study_id=studies[name]._study_id,
+                system_attrs=self.get_study_system_attrs(study_id(studies[name])),
+                study_id=study_id(studies[name]),
             )
             for name, stage in self._stages.items()
             if name in studies

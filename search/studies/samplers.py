@@ -15,6 +15,7 @@ from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from artifacts.optuna_internals import set_study_attribute
 from artifacts.records import HYPERPARAMETERS, REASON
 from data_prep.errors import UserError
 from search.config.names import GRID, Sampler
@@ -116,7 +117,7 @@ class RepeatableSampler(BaseSampler):
             self._inner.after_trial(study, trial, state, values)
         except RuntimeError:
             # Optuna would stop its own loop, which is not used here.
-            study._storage.set_study_user_attr(study._study_id, EXHAUSTED, True)
+            set_study_attribute(study, EXHAUSTED, True)
 
     def _seeded(self, study: optuna.Study, trial: FrozenTrial, question: str = "") -> BaseSampler:
         """Return the sampler of a trial, or of one question in it."""

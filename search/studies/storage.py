@@ -15,8 +15,8 @@ from typing import Any
 import optuna
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-from optuna.storages.journal._file import get_lock_file
 
+from artifacts.optuna_internals import get_lock_file
 from artifacts.run_directory import RunDirectory
 from artifacts.stages import Stage
 from data_prep.errors import UserError

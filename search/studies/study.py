@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from artifacts.optuna_internals import stored_trials, study_id
 from artifacts.records import REASON, VAL_LOG_LOSS
 from artifacts.run_directory import RunDirectory
 from artifacts.stages import SEARCH_STAGES, STAGE_OF, Direction, Stage
@@ -108,7 +109,7 @@ def _ids(location: StorageLocation) -> dict[Stage, int]:
         return {}
     opened = location.open()
     with translate_storage_errors(location):
-        ids = {study.study_name: study._study_id for study in opened.get_all_studies()}
+        ids = {study.study_name: study_id(study) for study in opened.get_all_studies()}
     names = {stage: location.study_name(stage) for stage in SEARCH_STAGES}
     return {stage: ids[name] for stage, name in names.items() if name in ids}
 
@@ -121,7 +122,7 @@ def sequence_number(study: optuna.Study, trial: FrozenTrial | optuna.Trial) -> i
     if SEQUENCE_NUMBER in trial.user_attrs:
         return int(trial.user_attrs[SEQUENCE_NUMBER])
     # From the storage: a pruner may show a sampler a part of the study.
-    earlier = study._storage.get_all_trials(study._study_id, deepcopy=False)[: trial.number]
+    earlier = stored_trials(study)[: trial.number]
     return trial.number - sum(RETRY_OF in other.user_attrs for other in earlier)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
+from artifacts.optuna_internals import set_trial_attribute, storage_of
 from artifacts.records import REASON
 from search.studies.study import (
     INTERRUPTED,
@@ -56,7 +57,7 @@ def _twin(trial: optuna.Trial) -> optuna.Trial:
     study = trial.study
     beside = optuna.create_study(
         study_name=f"{study.study_name} proxy",
-        storage=study._storage,
+        storage=storage_of(study),
         direction="maximize",
         load_if_exists=True,
     )
@@ -66,7 +67,7 @@ def _twin(trial: optuna.Trial) -> optuna.Trial:
     for other in beside.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         if other.user_attrs.get(SEQUENCE_NUMBER) == draw:
             # The twin of the trial that this one repeats.
-            beside._storage.set_trial_user_attr(other._trial_id, REASON, INTERRUPTED)
+            set_trial_attribute(beside, other, REASON, INTERRUPTED)
             beside.tell(other.number, state=TrialState.FAIL)
     twin = beside.ask()
     twin.set_user_attr(SEQUENCE_NUMBER, draw)

@@ -11,6 +11,7 @@ import contextlib
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from artifacts.optuna_internals import running_trial, set_trial_attribute, set_trial_state
 from artifacts.records import REASON
 from search.studies.study import (
     INTERRUPTED,
@@ -89,8 +90,8 @@ def claim_trial(study: optuna.Study) -> optuna.Trial | None:
         return None
     for queued in waiting_trials(study):
         with contextlib.suppress(_ENDED):
-            if study._storage.set_trial_state_values(queued._trial_id, TrialState.RUNNING):
-                trial = optuna.Trial(study, queued._trial_id)
+            if set_trial_state(study, queued, TrialState.RUNNING):
+                trial = running_trial(study, queued)
                 for name, value in heartbeat.process_attributes().items():
                     trial.set_user_attr(name, value)
                 return trial
@@ -116,14 +117,14 @@ def give_back(study: optuna.Study, trial: FrozenTrial, *, died: bool = False) ->
         if deaths >= MOST_DEATHS:
             return fail_trial(study, trial, f"its worker died or fell silent, {deaths} times")
         with contextlib.suppress(_ENDED):
-            study._storage.set_trial_user_attr(trial._trial_id, DIED, True)
+            set_trial_attribute(study, trial, DIED, True)
     return fail_trial(study, trial, INTERRUPTED)
 
 
 def fail_trial(study: optuna.Study, trial: FrozenTrial, reason: str) -> bool:
     """Mark a running trial as failed, unless it has ended; return whether it was failed."""
     with contextlib.suppress(_ENDED):
-        study._storage.set_trial_user_attr(trial._trial_id, REASON, reason)
+        set_trial_attribute(study, trial, REASON, reason)
         # The storage and not the study, so that the sampler is not called.
-        return study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+        return set_trial_state(study, trial, TrialState.FAIL)
     return False
