@@ -231,7 +231,7 @@ class Run:
                 number done and the total.
 
         Returns:
-            The assessment. Its ``evaluation`` has the metrics, such as ``auc``, ``auc_ci`` and
+            The assessment. Its ``metrics`` has values such as ``auc``, ``auc_ci`` and
             ``accuracy``; ``to_json()`` has everything as plain values.
 
         Raises:
@@ -240,7 +240,7 @@ class Run:
         Example:
             >>> import dfsearch
             >>> found = dfsearch.Run("runs/ffpp").evaluate("other.h5", split="all")
-            >>> 0 <= found.evaluation.auc <= 1
+            >>> 0 <= found.metrics.auc <= 1
             True
         """
         request = Request(split, mirror, matched, robustness, untrusted)

@@ -234,7 +234,8 @@ def exactly_bounded() -> Evaluation:
     return found
 
 
-# As a reader may write it: without ``if __name__ == "__main__"``.
+# Without ``if __name__ == "__main__"``, as a reader may write it; the settings are those of
+# docs/python_api.md.
 SEARCH = """
 import dfsearch
 

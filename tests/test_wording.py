@@ -14,8 +14,6 @@ import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[1]
 ROOMS = ("dfsearch", "data_prep", "spaces", "artifacts", "search", "bench", "scripts", "notebooks")
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "Makefile", ".ci/run")
@@ -108,7 +106,6 @@ def report(paths: list[Path]) -> list[str]:
     ]
 
 
-@pytest.mark.xfail(reason="not every page and module is reworded yet", strict=False)
 def test_docs_docstrings_and_printed_strings_do_without_the_banned_words() -> None:
     found = report(texts())
     assert not found, "\n" + "\n".join(found)

@@ -100,7 +100,7 @@ class _Work:
             mirror=request.mirror,
             progress=partial(self.progress, "clips"),
         )
-        evaluation = score_either(
+        metrics = score_either(
             scores,
             store,
             rows,
@@ -110,7 +110,7 @@ class _Work:
             seed=seed,
         )
         return Assessment(
-            evaluation=evaluation,
+            metrics=metrics,
             store={"path": str(store.path), "fingerprint": store.fingerprint},
             synthetic=store.is_synthetic,
             own_test=False,

@@ -69,21 +69,22 @@ class Request:
 
 @dataclasses.dataclass(frozen=True)
 class Assessment:
-    """Results of an evaluation.
+    """Result of an evaluation.
 
     Attributes:
-        evaluation: Figures.
-        store: ``path`` and ``fingerprint``.
+        metrics: Metrics with their intervals, such as ``auc``, ``auc_ci``, ``accuracy`` and
+            ``by_method``; of clips of one label alone, only those that are defined.
+        store: ``path`` and ``fingerprint`` of the store.
         synthetic: Whether the clips are synthetic.
-        own_test: Whether they are the run's own test split.
-        openings: Openings of this split so far.
-        matched, robustness: Content of ``matched.json`` and ``robustness.json``; None if not
-            requested.
-        scores: Score of every clip, CSV; empty if no longer stored.
-        remarks: Warnings about files that could not be written.
+        own_test: Whether the clips are the run's own test split.
+        openings: Every opening of this split so far.
+        matched: Metrics on matched pairs, as in ``matched.json``; None if not requested.
+        robustness: Metrics on degraded clips, as in ``robustness.json``; None if not requested.
+        scores: Score of every clip as CSV; empty if the record is gone.
+        remarks: Notes on the evaluation.
     """
 
-    evaluation: Evaluation | SingleLabel
+    metrics: Evaluation | SingleLabel
     store: dict[str, str]
     synthetic: bool
     own_test: bool
@@ -94,8 +95,8 @@ class Assessment:
     remarks: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain values: those of the evaluation, and the others."""
-        return self.evaluation.to_json() | {
+        """Return plain values: the metrics, and the other attributes beside them."""
+        return self.metrics.to_json() | {
             "synthetic": self.synthetic,
             "store": self.store,
             "test_openings": [opening.to_json() for opening in self.openings],
@@ -119,7 +120,7 @@ def read_assessment(run: RunDirectory) -> Assessment | None:
     if certificate.test is None:
         return None
     return Assessment(
-        evaluation=_with_all_figures(run, certificate, certificate.test),
+        metrics=_with_all_figures(run, certificate, certificate.test),
         store={name: certificate.store.get(name, "") for name in ("path", "fingerprint")},
         synthetic=certificate.synthetic,
         own_test=True,

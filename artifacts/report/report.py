@@ -202,8 +202,8 @@ def _evaluation(material: Material) -> Evaluation | None:
     if isinstance(material.certificate, str):
         return None
     tested = material.tested
-    if isinstance(tested, Assessment) and isinstance(tested.evaluation, Evaluation):
-        return tested.evaluation
+    if isinstance(tested, Assessment) and isinstance(tested.metrics, Evaluation):
+        return tested.metrics
     return material.certificate.test or material.certificate.validation
 
 

@@ -1,4 +1,4 @@
-"""What a person sees of a search on a terminal: a table that follows the trials that run."""
+"""The live table of a search on a terminal, which follows the running trials."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _LEVELS = "▁▂▃▄▅▆▇█"
 class LiveProgress:
     """Live table of a run; see :class:`search.workers.progress.RunProgress`.
 
-    Ended trials are permanent lines; below them :meth:`render` shows the present state:
-    the best so far, how many were pruned and failed, the time left, and of every running trial its
-    epoch, its last value and its curve, read from its ``history.csv``.
+    Every trial that ended is a line that stays. Below, :meth:`render` draws the current state: the
+    best value, the counts of pruned and failed trials, the time left, and for every running trial
+    its epoch, its last value and its curve, read from its ``history.csv``.
 
     Args:
-        console: for the lines.
-        run: where histories are.
-        clock: seconds from any start.
+        console: Console for the lines.
+        run: Run with the histories.
+        clock: Function that returns seconds.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class LiveProgress:
             self._best = outcome
 
     def running(self, numbers: Sequence[int]) -> None:
-        """Which trials of the stage run now."""
+        """Receive the numbers of the running trials."""
         self._running = tuple(numbers)
 
     def message(self, text: str) -> None:
@@ -80,7 +80,7 @@ class LiveProgress:
         self._console.print(f"  {text}", markup=False)
 
     def render(self) -> RenderableType:
-        """The table as it is now."""
+        """Return the current table."""
         if not self._is_on or self._stage is None:
             return Text("")
         return Group(Text(f"  {self._headline(self._stage)}"), self._table(self._stage))
@@ -102,7 +102,7 @@ class LiveProgress:
         return ", ".join(parts)
 
     def _seconds_left(self) -> float | None:
-        """At the pace of the trials that ended since this process began the stage."""
+        """Return the time left, at the pace of the trials since this process began the stage."""
         ended = self._done - self._before
         if ended <= 0:
             return None

@@ -63,7 +63,7 @@ def test_the_recorded_test_is_not_scored_again(here: Path) -> None:
     before = (here / RUN / "test_openings.jsonl").read_text()
     found = dfsearch.Run(RUN).evaluate()
     assert isinstance(found, dfsearch.Assessment)
-    assert found.evaluation.to_json()["auc"] == dfsearch.Run(RUN).certificate.test.auc
+    assert found.metrics.to_json()["auc"] == dfsearch.Run(RUN).certificate.test.auc
     assert (here / RUN / "test_openings.jsonl").read_text() == before
 
 
@@ -97,14 +97,14 @@ def _mistakes() -> dict[str, Callable[[], Any]]:
     }
 
 
-@pytest.mark.parametrize("said", _mistakes())
+@pytest.mark.parametrize("message", _mistakes())
 def test_a_mistake_is_an_error_of_one_line(
-    here: Path, said: str, capfd: pytest.CaptureFixture[str]
+    here: Path, message: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     before = sorted(here.rglob("*"))
     with pytest.raises(dfsearch.DfsearchError) as raised:
-        _mistakes()[said]()
+        _mistakes()[message]()
     (line,) = str(raised.value).splitlines()
-    assert said in line
+    assert message in line
     assert sorted(here.rglob("*")) == before
     assert capfd.readouterr() == ("", "")

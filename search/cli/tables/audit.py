@@ -46,7 +46,9 @@ def _print_balance(console: Console, audit: Audit) -> None:
         counts = (str(cells.get((label, method, split), 0)) for split in SPLITS)
         table.add_row(label, Text(method), *counts)
     console.print(table)
-    table = _table("faces found", ("split", "label"), ("frames", "clips with a miss"))
+    table = _table(
+        "face coverage", ("split", "label"), ("frames with a face", "clips with a missing face")
+    )
     one_split = len({row.split for row in audit.coverage}) <= 2
     for row in audit.coverage:
         if row.split != "all" or not one_split:
@@ -60,7 +62,7 @@ def _print_shortcuts(console: Console, audit: Audit) -> None:
     table = _table(
         "baselines without training",
         ("quantity",),
-        ("real", "fake", "AUC", "95% interval", "held out"),
+        ("real", "fake", "AUC", "95% CI", "held out"),
     )
     for row in audit.shortcuts:
         shown = "yellow" if is_shortcut(row.auc, row.interval) else ""
@@ -73,25 +75,25 @@ def _print_shortcuts(console: Console, audit: Audit) -> None:
         table.add_row(row.name, *values, f"{row.auc:.2f}", edges, held_out, style=shown)
     if audit.combined and audit.combined.auc is not None:
         edges = interval_text(audit.combined.interval).strip(" ()")
-        table.add_row("all together", "", "", "", edges, f"{audit.combined.auc:.2f}")
+        table.add_row("all combined", "", "", "", edges, f"{audit.combined.auc:.2f}")
     console.print(table)
     console.print(
-        "AUC: in the direction better on all clips; held out: in that of train, on the rest; all "
-        "together: on people not fitted to; intervals over identity groups, from "
-        f"{FEWEST_PEOPLE} of each label on"
+        "AUC: on all clips, in its better direction. Held out: on val and test, in the direction "
+        "of train.\nAll combined: on people not used for the fit. Intervals are over identity "
+        f"groups and need {FEWEST_PEOPLE} of each label."
     )
 
 
 def _print_leaks(console: Console, audit: Audit) -> None:
     if not audit.leaks:
         return
-    table = _table("in more than one split", ("what",), ("count",), ("example",))
+    table = _table("in more than one split", ("kind",), ("count",), ("example",))
     for leak in audit.leaks:
         for number, example in enumerate(leak.examples):
             clips = [f"{clip.split}: {clip.key}" for clip in example.clips]
-            what = leak.kind if leak.certain else f"{leak.kind} (likely)"
+            kind = leak.kind if leak.certain else f"{leak.kind} (likely)"
             table.add_row(
-                "" if number else what,
+                "" if number else kind,
                 "" if number else str(leak.count),
                 Text("\n".join([example.what, *clips])),
             )
@@ -99,19 +101,22 @@ def _print_leaks(console: Console, audit: Audit) -> None:
 
 
 def print_problems(path: Path, problems: Sequence[Problem]) -> None:
-    """Every problem of a store, or that there is none."""
+    """Print every problem of a store."""
     console = tables()
     if not problems:
-        console.print(Text(f"{path}: whole; content and fingerprint agree"))
+        console.print(Text(f"{path}: intact; content and fingerprint agree"))
         return
-    table = Table(title=Text(f"{path}: {len(problems)} problems"), title_justify="left")
-    table.add_column("where", overflow="fold")
-    table.add_column("what is wrong", overflow="fold")
+    table = Table(
+        title=Text(f"{path}: {len(problems)} problem{'s' if len(problems) > 1 else ''}"),
+        title_justify="left",
+    )
+    table.add_column("location", overflow="fold")
+    table.add_column("problem", overflow="fold")
     for problem in problems[:_LISTED]:
         table.add_row(Text(problem.where), Text(problem.what))
     console.print(table)
     if len(problems) > _LISTED:
-        console.print(f"... and {len(problems) - _LISTED} more; --json lists all")
+        console.print(f"... and {len(problems) - _LISTED} more; --json prints all")
 
 
 def _table(

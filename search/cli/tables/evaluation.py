@@ -1,4 +1,4 @@
-"""Figures of a finished run as tables for people."""
+"""Metrics of a finished run as tables for a terminal."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _WORDS = {
 
 
 def print_assessment(found: Assessment, run_dir: Path) -> None:
-    """Every metric with its interval, then methods, qualities, untrained scores and the rest.
+    """Print every metric with its interval, then methods, qualities, baselines and notes.
 
     Args:
-        found: what was asked for.
-        run_dir: of the run, for the title.
+        found: Result of the evaluation.
+        run_dir: Folder of the run, for the title.
     """
     console = tables()
     result = found.to_json()
@@ -41,32 +41,32 @@ def print_assessment(found: Assessment, run_dir: Path) -> None:
     name = f"{run_dir}, {result['split']} split"
     if not found.own_test:
         name += f" of {found.store['path']}"
-    _title(console, f"{name}: {result['videos']} {kind}")
-    console.print(_metrics(result))
+    _print_title(console, f"{name}: {result['videos']} {kind}")
+    console.print(_metrics_table(result))
     for part in _PARTS:
-        _parts(console, result[f"by_{part}"], part)
+        _print_parts(console, result[f"by_{part}"], part)
     for show, kept, name in (
-        (_untrained, result.get("untrained"), "best_model.json"),
-        (_degraded, found.robustness, "robustness.json"),
-        (_matched, found.matched, "matched.json"),
+        (_print_baseline, result.get("untrained"), "best_model.json"),
+        (_print_degraded, found.robustness, "robustness.json"),
+        (_print_matched, found.matched, "matched.json"),
     ):
         if kept:
             try:
                 show(console, kept)
             except (KeyError, TypeError, ValueError, IndexError, AttributeError):
-                console.print(f"{name} is damaged and cannot be shown whole")
-    _footnotes(console, found, result)
+                console.print(f"{name} is damaged: some of it cannot be shown")
+    _print_notes(console, found, result)
 
 
-def _title(console: Console, text: str) -> None:
-    """A line of its own: a table would break it where the table ends."""
+def _print_title(console: Console, text: str) -> None:
+    """Print a title as a line; in a table it would wrap at the width of the table."""
     console.print(Text(text, "bold"), soft_wrap=True)
 
 
-def _metrics(result: Mapping[str, Any]) -> Table:
+def _metrics_table(result: Mapping[str, Any]) -> Table:
     table = Table()
     clips = result.get("per_clip")
-    for column in ("metric", "value", "95% interval", *(["of single clips"] if clips else [])):
+    for column in ("metric", "value", "95% CI", *(["per clip"] if clips else [])):
         table.add_column(column, justify="left" if column == "metric" else "right")
     for name, interval in result["intervals"].items():
         cells = [_words(name), f"{result[name]:.3f}", _edges(interval, _is_bound(result, name))]
@@ -76,13 +76,13 @@ def _metrics(result: Mapping[str, Any]) -> Table:
     return table
 
 
-def _parts(console: Console, rows: Mapping[str, Mapping[str, Any]], kind: str) -> None:
-    """A table of methods, qualities or codecs; none where there is none."""
+def _print_parts(console: Console, rows: Mapping[str, Mapping[str, Any]], kind: str) -> None:
+    """Print a table of methods, qualities or codecs, if there are any."""
     if not rows:
         return
     table = Table()
     table.add_column(kind)
-    for column in ("videos", "AUC", "95%", "recall", "95%", "false alarms", "95%"):
+    for column in ("videos", "AUC", "95% CI", "recall", "95% CI", "false alarms", "95% CI"):
         if "alarms" in column and all("false_alarm_rate" not in row for row in rows.values()):
             break
         table.add_column(column, justify="right")
@@ -96,29 +96,29 @@ def _parts(console: Console, rows: Mapping[str, Mapping[str, Any]], kind: str) -
     console.print(table)
 
 
-def _untrained(console: Console, beside: Mapping[str, Any]) -> None:
-    way = "more" if beside["higher_is_fake"] else "less"
+def _print_baseline(console: Console, beside: Mapping[str, Any]) -> None:
+    direction = "higher" if beside["higher_is_fake"] else "lower"
     console.print(
-        f"best without training: {_words(beside['name'])} ({way} in fakes on "
-        f"{beside['oriented_on']}), AUC {_with_edges(beside['auc'], beside['auc_ci'])}; the "
-        f"detector is ahead by {_with_edges(beside['ahead'], beside['ahead_ci'], signed=True)}",
+        f"best baseline: {_words(beside['name'])} ({direction} in fakes on "
+        f"{beside['oriented_on']}), AUC {_with_edges(beside['auc'], beside['auc_ci'])}; margin of "
+        f"the detector {_with_edges(beside['ahead'], beside['ahead_ci'], signed=True)}",
         markup=False,
     )
     if beside["pair_ranking"] is not None:
         console.print(
-            f"{beside['pairs']} pairs of a fake and its real: the detector scores the fake higher "
-            f"in {_with_edges(beside['pair_ranking'], beside['pair_ranking_ci'])}, "
-            f"{_words(beside['name'])} in {beside['untrained_pair_ranking']:.3f}; ahead by "
+            f"pair ranking of {beside['pairs']} pairs: detector "
+            f"{_with_edges(beside['pair_ranking'], beside['pair_ranking_ci'])}, "
+            f"{_words(beside['name'])} {beside['untrained_pair_ranking']:.3f}; margin "
             f"{_with_edges(beside['pair_ahead'], beside['pair_ahead_ci'], signed=True)}",
             markup=False,
         )
 
 
-def _degraded(console: Console, found: Mapping[str, Any]) -> None:
-    _title(console, "degraded clips")
+def _print_degraded(console: Console, found: Mapping[str, Any]) -> None:
+    _print_title(console, "degraded clips")
     table = Table()
     table.add_column("clips")
-    for column in ("AUC", "95%", "drop", "95%", "recall", "false alarms"):
+    for column in ("AUC", "95% CI", "drop", "95% CI", "recall", "false alarms"):
         table.add_column(column, justify="right")
     for row in found["conditions"]:
         interval = row["auc_drop_ci"]
@@ -135,11 +135,11 @@ def _degraded(console: Console, found: Mapping[str, Any]) -> None:
     console.print(table)
 
 
-def _matched(console: Console, found: Mapping[str, Any]) -> None:
-    _title(console, f"{found['pairs']} pairs made equal in {found['quantity']}")
+def _print_matched(console: Console, found: Mapping[str, Any]) -> None:
+    _print_title(console, f"{found['pairs']} pairs at equal {found['quantity']}")
     table = Table()
-    table.add_column("figure")
-    for column in ("as they are", "matched", "95%", "gain", "95%"):
+    table.add_column("metric")
+    for column in ("original", "matched", "95% CI", "change", "95% CI"):
         table.add_column(column, justify="right")
     for name in ("auc", "pair_ranking"):
         gain = found[f"{name}_gain_ci"]
@@ -154,29 +154,29 @@ def _matched(console: Console, found: Mapping[str, Any]) -> None:
     console.print(table)
     if found["quantity_auc"] is not None:
         console.print(
-            f"{found['quantity']} alone has AUC {found['quantity_auc_as_they_are']:.3f}, matched "
+            f"{found['quantity']} baseline: AUC {found['quantity_auc_as_they_are']:.3f}, matched "
             f"{found['quantity_auc']:.3f}"
         )
     if found["left_out"]:
         left_out = len(found["left_out"])
-        console.print(f"{left_out} pairs are left out: one of both is flat or nearly so")
+        console.print(f"skipped pairs with a flat or nearly flat clip: {left_out}")
     if found["untrained"]:
-        _untrained(console, found["untrained"])
+        _print_baseline(console, found["untrained"])
 
 
-def _footnotes(console: Console, found: Assessment, result: Mapping[str, Any]) -> None:
+def _print_notes(console: Console, found: Assessment, result: Mapping[str, Any]) -> None:
     if result.get("ece_bins"):
         bins = result["ece_bins"]
-        fewer = f" (of {MOST_BINS}: few videos)" if bins < MOST_BINS else ""
-        console.print(f"ECE in {bins} bins{fewer} of equal numbers of videos")
+        fewer = f"; more videos would allow {MOST_BINS}" if bins < MOST_BINS else ""
+        console.print(f"ECE in {bins} bins of equal size{fewer}")
     parts = [row for kind in _PARTS for row in result[f"by_{kind}"].values()]
     bounds = [f"{_words(name)} {count}" for name, count in result.get("bounds", {}).items()]
     if any(row.get("bounds") for row in parts):
-        bounds.append("of each part those in it")
+        bounds.append("each part with its own people")
     if bounds:
         console.print(
-            f"{_MARK} every draw of people gives the same: the exact bound of Clopper and Pearson "
-            f"for so many independent people or pairs: {', '.join(bounds)}"
+            f"{_MARK} exact Clopper-Pearson bound, as all bootstrap draws give one value; "
+            f"independent people or pairs: {', '.join(bounds)}"
         )
     for note in result.get("notes", ()):
         console.print(f"note: {note}", markup=False)
@@ -185,9 +185,9 @@ def _footnotes(console: Console, found: Assessment, result: Mapping[str, Any]) -
         reals += f" (face coverage {result['coverage_real']:.3f})"
         fakes += f" (face coverage {result['coverage_fake']:.3f})"
     console.print(
-        f"{reals} and {fakes}; threshold {result['threshold']:.3f} from validation; intervals over "
-        f"identity groups; {result['quarantined']} videos of the data set quarantined and not "
-        "scored"
+        f"{reals} and {fakes}; {result['quarantined']} quarantined videos of the store are not "
+        f"scored\nthreshold {result['threshold']:.3f} from validation; intervals over identity "
+        "groups"
     )
     if found.openings:
         times = f"{len(found.openings)} time" + ("s" if len(found.openings) > 1 else "")

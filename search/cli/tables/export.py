@@ -1,4 +1,4 @@
-"""What ``dfsearch export`` prints for people."""
+"""Exported files as a table for a terminal."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from search.cli.console import tables
 
 
 def print_exports(exports: Exports) -> None:
-    """Every file with its size, difference, time of a clip and AUC, or why there is none."""
-    table = Table(title=Text(f"{exports.folder}, on {exports.clips}"), title_justify="left")
+    """Print every file with its size, difference, time of a clip and AUC, or its error."""
+    table = Table(
+        title=Text(f"{exports.folder}, compared on {exports.clips}"), title_justify="left"
+    )
     for column in ("format", "precision", "file"):
         table.add_column(column, overflow="fold")
-    for column in ("MB", "difference", "ms/clip", "AUC", "change, 95%"):
+    for column in ("MB", "difference", "ms/clip", "AUC", "change, 95% CI"):
         table.add_column(column, justify="right")
     for row in exports.rows:
         table.add_row(row.format, row.precision, *_cells(row))
     console = tables()
     console.print(table)
     console.print(
-        f"difference: the largest of a clip's probability from best_model.h5's; record in "
+        "difference: the largest between its probabilities and those of best_model.h5; record: "
         f"{exports.folder / RECORD}",
         markup=False,
     )

@@ -1,4 +1,4 @@
-"""What commands print for people when their work is done."""
+"""The summary of a preparation as tables for a terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LISTED = 20
 
 
 def print_preparation(summary: PreparationSummary) -> None:
-    """Clips by split, label and method; what was quarantined; coverage."""
+    """Print clips by split, label and method; quarantined videos; coverage."""
     console = tables()
     title = f"{summary.store} ({summary.layout}, {summary.split_policy} splits)"
     table = Table(title=Text(title), title_justify="left")
@@ -25,12 +25,12 @@ def print_preparation(summary: PreparationSummary) -> None:
         table.add_row(label, Text(method), *counts)
     console.print(table)
     if summary.quarantined:
-        left_out = Table(title=f"quarantined: {len(summary.quarantined)}", title_justify="left")
+        quarantined = Table(title=f"quarantined: {len(summary.quarantined)}", title_justify="left")
         for column in ("video", "step", "reason"):
-            left_out.add_column(column, overflow="fold")
+            quarantined.add_column(column, overflow="fold")
         for entry in summary.quarantined[:LISTED]:
-            left_out.add_row(Text(entry.path), entry.step, Text(entry.reason))
-        console.print(left_out)
+            quarantined.add_row(Text(entry.path), entry.step, Text(entry.reason))
+        console.print(quarantined)
         if len(summary.quarantined) > LISTED:
             console.print(f"... and {len(summary.quarantined) - LISTED} more, in /quarantine")
     if summary.split_note:
@@ -38,17 +38,19 @@ def print_preparation(summary: PreparationSummary) -> None:
     if summary.overlap:
         console.print(
             f"warning: {summary.overlap} identity groups are in more than one split; scores on "
-            "this store are of people seen in training"
+            "this store include people seen in training"
         )
     if summary.paired:
-        others = "" if summary.guided == summary.paired else "; the others' frames do not fit it"
+        others = "" if summary.guided == summary.paired else "; other frames in the rest"
         console.print(
-            f"{summary.guided} of {summary.paired} fakes whose original is there are cropped with "
-            f"its face track{others}"
+            f"{summary.guided} of {summary.paired} fakes of an original use its face track{others}"
         )
     if summary.silent:
-        console.print(f"{summary.silent} clips are of videos without sound")
+        console.print(f"clips without sound: {summary.silent}")
     console.print(
-        f"{summary.clips} clips of {summary.videos} videos, coverage {summary.coverage:.3f}, "
+        f"{summary.clips} clips of {summary.videos} videos, face coverage {summary.coverage:.3f}, "
         f"{len(summary.quarantined)} quarantined, {summary.seconds:.0f} s"
+    )
+    console.print(
+        f"next: dfsearch audit {summary.store}; dfsearch run {summary.store} RUN_DIR", markup=False
     )

@@ -57,9 +57,9 @@ def test_the_own_test_split_is_evaluated_in_every_way_and_on_record(
         scores = score_clips(detector, store, rows)
         labels = store.labels[rows]
     assert found.own_test
-    assert found.evaluation.videos == 12
-    assert found.evaluation.recall == pytest.approx((scores[labels == 1] >= 0.4).mean())
-    assert found.evaluation.to_json()["untrained"]["oriented_on"] == (
+    assert found.metrics.videos == 12
+    assert found.metrics.recall == pytest.approx((scores[labels == 1] >= 0.4).mean())
+    assert found.metrics.to_json()["untrained"]["oriented_on"] == (
         "the training split of the run's store"
     )
     assert set(told) == {"clips", "matched pairs", "degraded clips"}
@@ -73,7 +73,7 @@ def test_the_own_test_split_is_evaluated_in_every_way_and_on_record(
     assert grid == json.loads(json.dumps(found.robustness))
     names = [row["name"] for row in grid["conditions"]]
     assert names == ["clean", *(condition.name for condition in CONDITIONS)]
-    assert grid["conditions"][0]["auc"] == pytest.approx(found.evaluation.auc)
+    assert grid["conditions"][0]["auc"] == pytest.approx(found.metrics.auc)
     assert json.loads(run.matched.read_text())["pairs"] == 6
     assert not run.evaluations.exists()
     # What was found is shown with the record from now on.
@@ -110,9 +110,9 @@ def test_another_store_opens_nothing_and_is_kept_by_itself(
     assert not own_run.openings.exists()
     (path,) = own_run.evaluations.iterdir()
     assert path.name == f"other-set-{found.store['fingerprint'][:8]}-all-mirror.json"
-    assert json.loads(path.read_text())["auc"] == found.evaluation.auc
+    assert json.loads(path.read_text())["auc"] == found.metrics.auc
     # Without the run's store and without training clips the direction is taken where it is tested.
-    assert found.evaluation.to_json()["untrained"]["oriented_on"] == "the tested clips"
+    assert found.metrics.to_json()["untrained"]["oriented_on"] == "the tested clips"
 
 
 @in_memory
@@ -204,7 +204,7 @@ def test_figures_that_an_earlier_version_lacked_are_computed_from_its_scores(
     _old_run(finished_run, [0, 1, 0, 1], [0.1, 0.9, 0.6, 0.5], 0.75)
     found = read_assessment(finished_run)
     assert found is not None
-    assert found.evaluation.auc == 0.75
+    assert found.metrics.auc == 0.75
     assert found.to_json()["tpr_at_1_percent_fpr"] == 0.5
     assert [opening.by for opening in found.openings] == [BY_RUN]
 
@@ -213,7 +213,7 @@ def test_scores_of_another_model_do_not_replace_the_record(finished_run: RunDire
     _old_run(finished_run, [0, 1, 0, 1], [0.1, 0.9, 0.6, 0.5], 1.0)
     found = read_assessment(finished_run)
     assert found is not None
-    assert found.evaluation.auc == 1.0
+    assert found.metrics.auc == 1.0
     assert found.to_json()["ece"] is None
 
 
@@ -227,7 +227,7 @@ def test_a_record_whose_scores_are_damaged_is_shown_without_them(
         finished_run.scores.write_text(damage)
     found = read_assessment(finished_run)
     assert found is not None
-    assert found.evaluation.auc == 0.75
+    assert found.metrics.auc == 0.75
     assert "0.9" not in found.scores
 
 
