@@ -119,7 +119,7 @@ class Page:
 @pytest.fixture
 def page(run: RunDirectory, storage: BaseStorage) -> Iterator[Page]:
     """The dashboard of the run, served."""
-    with dashboard.bound(dashboard.application(run, storage, NAMES), 0) as server:
+    with dashboard.open_server(dashboard.build_application(run, storage, NAMES), 0) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         yield Page(server.server_port)
@@ -232,7 +232,7 @@ def test_a_trial_that_begins_meanwhile_is_shown(run: RunDirectory, storage: Base
 def test_a_run_without_trials_says_so(run: RunDirectory, storage: BaseStorage) -> None:
     for names in ({}, {"architecture": "run-3/architecture"}):
         with pytest.raises(UserError, match="has no trials yet"):
-            dashboard.application(run, storage, names)
+            dashboard.build_application(run, storage, names)
 
 
 def test_a_port_that_is_taken_is_said() -> None:
@@ -242,7 +242,7 @@ def test_a_port_that_is_taken_is_said() -> None:
         port = other.getsockname()[1]
         with (
             pytest.raises(UserError, match=f"port {port} is taken; choose another with --port"),
-            dashboard.bound(lambda *_: [], port),
+            dashboard.open_server(lambda *_: [], port),
         ):
             pass
 
@@ -252,4 +252,4 @@ def test_without_the_package_the_line_names_the_extra(
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "optuna_dashboard", None)
     with pytest.raises(UserError, match=r"pip install 'deepfake-model-search\[dashboard\]'"):
-        dashboard.application(run, storage, NAMES)
+        dashboard.build_application(run, storage, NAMES)
