@@ -46,7 +46,7 @@ from search.detectors.space import build_detector  # noqa: E402
 from search.samples.augmentation import augment  # noqa: E402
 from search.samples.degradation import cut_out, degrade  # noqa: E402
 from search.samples.pseudo_fakes import pseudo_fake  # noqa: E402
-from search.studies.hyperparameters import fixed  # noqa: E402
+from search.studies.hyperparameters import fixed_hyperparameters  # noqa: E402
 from spaces.detector import detector_space  # noqa: E402
 from spaces.streams.spatial import SpatialBlock  # noqa: E402
 from spaces.training.space import TrainingChoices, compile_detector  # noqa: E402
@@ -187,7 +187,7 @@ def measure_steps(clips: list[Clip], rounds: int, count: int) -> Iterator[Step]:
             continue  # Single frames show no motion.
         keras.utils.clear_session()
         space = detector_space(shape, spatial=SpatialBlock(**network), **values)
-        model = build_detector(space, fixed({}), 0, "float32")
+        model = build_detector(space, fixed_hyperparameters({}), 0, "float32")
         compile_detector(model, TrainingChoices(), steps_per_epoch=count)
         runs = {
             name: partial(_fit, model, _Batches(clips, change, count))

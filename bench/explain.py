@@ -76,7 +76,7 @@ def train(store: Store, streams: tuple[str, ...], seed: int, epochs: int) -> tup
     """Return a detector of these streams trained on a store, and the same detector untrained."""
     from search.detectors.space import build_detector
     from search.features.cache import FeatureCache
-    from search.studies.hyperparameters import fixed
+    from search.studies.hyperparameters import fixed_hyperparameters
     from search.training.fit import TrainingTask, fit
     from spaces.detector import detector_space
     from spaces.streams.spatial import SpatialBlock
@@ -92,7 +92,7 @@ def train(store: Store, streams: tuple[str, ...], seed: int, epochs: int) -> tup
             spatial=SpatialBlock(backbones=("small_cnn",), frame_stride=1),
             temporal=TemporalBlock(kind="mean"),
         )
-        models.append(build_detector(graph, fixed({}), model_seed))
+        models.append(build_detector(graph, fixed_hyperparameters({}), model_seed))
     choices = TrainingChoices(batch_size=BATCH, epochs=epochs, schedule="cosine")
     with tempfile.TemporaryDirectory() as features:
         fit(models[0], TrainingTask(store, FeatureCache(Path(features)), seed), choices)

@@ -92,7 +92,7 @@ def train(
     from search.detectors.short_clips import build_short_detector
     from search.detectors.space import build_detector, build_space
     from search.features.cache import FeatureCache
-    from search.studies.hyperparameters import fixed
+    from search.studies.hyperparameters import fixed_hyperparameters
     from search.training.fit import Epoch, TrainingTask, fit
     from search.training.objectives import GENERALISATION
     from spaces.training.space import training_space
@@ -111,7 +111,7 @@ def train(
     config = resolve({**settings, "space": {**settings["space"], "streams": [stream]}})
     found: Epochs = []
     with Store(config.store) as store, tempfile.TemporaryDirectory() as features:
-        answers = fixed({})
+        answers = fixed_hyperparameters({})
         model = build_detector(build_space(config, store), answers, number)
 
         def test(epoch: Epoch) -> None:

@@ -130,11 +130,11 @@ def _train_without(config: RunConfig, store: Store, method: str, directory: RunD
     from search.detectors.space import build_detector, build_space
     from search.features.cache import FeatureCache
     from search.stages.finish import choose
-    from search.studies.hyperparameters import fixed
+    from search.studies.hyperparameters import fixed_hyperparameters
     from search.training.fit import TrainingTask, fit
 
     winner = choose(config)
-    answers = fixed(dict(winner.architecture))
+    answers = fixed_hyperparameters(dict(winner.architecture))
     model = build_detector(build_space(config, store), answers, config.seed)
     fit(
         model,

@@ -36,7 +36,7 @@ from data_prep.preparation.clip import Preparation, make_detector  # noqa: E402
 from data_prep.video.video import scan_frames  # noqa: E402
 from search.cli.console import log, tables  # noqa: E402
 from search.detectors.space import build_detector  # noqa: E402
-from search.studies.hyperparameters import fixed  # noqa: E402
+from search.studies.hyperparameters import fixed_hyperparameters  # noqa: E402
 from spaces.detector import detector_space  # noqa: E402
 from spaces.streams.spatial import SpatialBlock  # noqa: E402
 from spaces.streams.temporal import TemporalBlock  # noqa: E402
@@ -111,7 +111,7 @@ def build_watcher(frames: int) -> Watcher:
         spatial=SpatialBlock(backbones=("efficientnet_lite0",), frame_stride=1),
         temporal=TemporalBlock(kind="mean"),
     )
-    model: keras.Model = build_detector(graph, fixed({}), 0)
+    model: keras.Model = build_detector(graph, fixed_hyperparameters({}), 0)
     preparation = Preparation(frames=frames, size=SIZE)
     blind = is_blind_to_order(model)
     pace = choose_pace(frames, TRAINED_ON, by_frames_alone=blind)

@@ -85,7 +85,7 @@ def train_and_score(store: Store, stream: str, seed: int, epochs: int) -> list[f
     from artifacts.models.inference import score_clips
     from search.detectors.space import build_detector
     from search.features.cache import FeatureCache
-    from search.studies.hyperparameters import fixed
+    from search.studies.hyperparameters import fixed_hyperparameters
     from search.training.fit import TrainingTask, fit
     from spaces.detector import detector_space
     from spaces.streams.spatial import SpatialBlock
@@ -98,7 +98,7 @@ def train_and_score(store: Store, stream: str, seed: int, epochs: int) -> list[f
         spatial=SpatialBlock(backbones=("small_cnn",), frame_stride=1),
         temporal=TemporalBlock(kind="mean" if stream == "spatial" else None),
     )
-    model = build_detector(graph, fixed({}), seed)
+    model = build_detector(graph, fixed_hyperparameters({}), seed)
     choices = TrainingChoices(batch_size=BATCH, epochs=epochs, schedule="cosine")
     with tempfile.TemporaryDirectory() as features:
         fit(model, TrainingTask(store, FeatureCache(Path(features)), seed), choices)

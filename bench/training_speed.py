@@ -28,7 +28,7 @@ from data_prep.errors import UserError  # noqa: E402
 from search.cli.console import log, tables  # noqa: E402
 from search.detectors.precision import Precision, mixed_policy  # noqa: E402
 from search.detectors.space import build_detector  # noqa: E402
-from search.studies.hyperparameters import fixed  # noqa: E402
+from search.studies.hyperparameters import fixed_hyperparameters  # noqa: E402
 from spaces.detector import detector_space  # noqa: E402
 from spaces.streams.names import STREAMS  # noqa: E402
 from spaces.streams.spatial import SpatialBlock  # noqa: E402
@@ -110,7 +110,7 @@ def _build_model(network: str, temporal: str, precision: Precision, compiled: bo
             spatial=SpatialBlock(backbones=(network,), weights="none", frame_stride=1),
             temporal=TemporalBlock(kind=temporal),
         )
-    model = build_detector(graph, fixed({}), 0, precision)
+    model = build_detector(graph, fixed_hyperparameters({}), 0, precision)
     compile_detector(model, TrainingChoices(jit_compile=compiled), steps_per_epoch=1)
     return model
 

@@ -191,7 +191,7 @@ def _train(keep: Path, store: Store, row: Row) -> npt.NDArray[np.float64]:
     from search.features.cache import FeatureCache
     from search.gan.latent_walks import generated_walks
     from search.samples.samples import Walks
-    from search.studies.hyperparameters import fixed
+    from search.studies.hyperparameters import fixed_hyperparameters
     from search.training.fit import TrainingTask, fit
     from search.trials.trial import GAN_FILES
     from spaces.detector import detector_space
@@ -217,7 +217,7 @@ def _train(keep: Path, store: Store, row: Row) -> npt.NDArray[np.float64]:
             temporal=TemporalBlock(kind=variant.temporal, recurrent_units=64),
             gan=GanStreamBlock(str(discriminator)) if GAN in variant.streams else None,
         )
-    model = build_detector(graph, fixed({}), row.seed)
+    model = build_detector(graph, fixed_hyperparameters({}), row.seed)
     choices = TrainingChoices(
         **TRAINING,
         epochs=row.epochs,

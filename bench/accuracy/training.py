@@ -92,7 +92,7 @@ def _train_single(keep: Path, row: Row, train: Path, folder: RunDirectory) -> No
     from search.gan.latent_walks import generated_walks
     from search.samples.samples import Walks
     from search.stages import architecture
-    from search.studies.hyperparameters import fixed
+    from search.studies.hyperparameters import fixed_hyperparameters
     from search.training.fit import TrainingTask, fit
     from search.trials.trial import GAN_FILES
     from spaces.detector import detector_space
@@ -114,8 +114,8 @@ def _train_single(keep: Path, row: Row, train: Path, folder: RunDirectory) -> No
             graph = build_channels_space(store.clip_shape, row.detector)
         else:
             graph = build_space(config, store)
-        fewer_frames = build_short_detector(config, store, fixed({}), row.seed)
-        model = build_detector(graph, fixed({}), row.seed)
+        fewer_frames = build_short_detector(config, store, fixed_hyperparameters({}), row.seed)
+        model = build_detector(graph, fixed_hyperparameters({}), row.seed)
         fit(
             model,
             TrainingTask(

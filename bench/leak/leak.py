@@ -135,7 +135,7 @@ def train_and_score(store: Store, seed: int, training: dict[str, Any]) -> Scores
     from artifacts.models.inference import score_clips
     from search.detectors.space import build_detector
     from search.features.cache import FeatureCache
-    from search.studies.hyperparameters import fixed
+    from search.studies.hyperparameters import fixed_hyperparameters
     from search.training.fit import TrainingTask, fit
     from spaces.detector import detector_space
     from spaces.streams.spatial import SpatialBlock
@@ -148,7 +148,7 @@ def train_and_score(store: Store, seed: int, training: dict[str, Any]) -> Scores
         spatial=SpatialBlock(**NETWORK),
         temporal=TemporalBlock(kind="mean"),
     )
-    model = build_detector(graph, fixed({}), seed)
+    model = build_detector(graph, fixed_hyperparameters({}), seed)
     with tempfile.TemporaryDirectory() as features:
         fit(
             model,

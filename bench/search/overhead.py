@@ -35,7 +35,7 @@ def run_rounds(case: Case, folder: Path, out: Path, count: int) -> None:
     import_tensorflow()
     from search.detectors.space import build_detector, build_space
     from search.stages import architecture
-    from search.studies.hyperparameters import fixed
+    from search.studies.hyperparameters import fixed_hyperparameters
     from spaces.training.space import compile_detector
 
     write = make_writer(out)
@@ -48,7 +48,7 @@ def run_rounds(case: Case, folder: Path, out: Path, count: int) -> None:
         def fit_bare(number: int) -> None:
             ours = build_config(case, folder, Path(runs) / str(number))
             metrics = RunDirectory(ours.run_dir).trial("architecture", 0) / "metrics.json"
-            answers = fixed(json.loads(metrics.read_text())["hyperparameters"])
+            answers = fixed_hyperparameters(json.loads(metrics.read_text())["hyperparameters"])
             model = build_detector(build_space(ours, store), answers, ours.seed)
             steps = -(-len(train[0]) // case.batch_size)
             compile_detector(model, architecture.training_choices(ours), steps)

@@ -13,7 +13,7 @@ from search.detectors.allocation_free import nothing_allocated
 from search.detectors.precision import Precision, policy
 from search.features import prefix
 from search.features.feature import COMPUTE_BATCH
-from search.studies.hyperparameters import fixed
+from search.studies.hyperparameters import fixed_hyperparameters
 from spaces.detector import DetectorGraph
 from spaces.keras_internals import call_nodes, operation_of
 from spaces.training.space import TrainingChoices
@@ -70,7 +70,11 @@ def estimate(
     try:
         with nothing_allocated(), policy(precision):
             model = graph.build(hp)
-            learner = trained.build(fixed(dict(hp.values))) if trained is not None else model
+            learner = (
+                trained.build(fixed_hyperparameters(dict(hp.values)))
+                if trained is not None
+                else model
+            )
             return estimate_model(model, choices, learner)
     except NotImplementedError:
         return None

@@ -13,7 +13,7 @@ from data_prep.store.store import Store
 from search.config.feasible import shown_frames
 from search.config.run_config import RunConfig
 from search.detectors.space import build_detector, build_space
-from search.studies.hyperparameters import fixed
+from search.studies.hyperparameters import fixed_hyperparameters
 
 
 def build_short_detector(
@@ -31,4 +31,6 @@ def build_short_detector(
     if frames == store.clip_shape[0]:
         return None
     graph = build_space(config, store, frames)
-    return build_detector(graph, fixed(dict(answers.values)), seed, config.precision)
+    return build_detector(
+        graph, fixed_hyperparameters(dict(answers.values)), seed, config.precision
+    )

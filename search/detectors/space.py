@@ -14,7 +14,7 @@ from search.config.run_config import RunConfig
 from search.detectors import plugin_streams
 from search.detectors.precision import Precision, policy
 from search.gan.kept import best_gan
-from search.studies.hyperparameters import Value, fixed, optuna_params
+from search.studies.hyperparameters import Value, fixed_hyperparameters, optuna_params
 from search.studies.keras_tuner_internals import Choice
 from search.studies.known_answers import KnownAnswers
 from spaces.backbones.names import SMALL_NETWORKS
@@ -117,7 +117,7 @@ def starting_points(graph: DetectorGraph, config: RunConfig) -> list[dict[str, V
     points = []
     backbones = config.space.backbones if "spatial" in config.space.streams else (None,)
     for backbone in backbones:
-        hp = fixed({} if backbone is None else {BACKBONE: backbone})
+        hp = fixed_hyperparameters({} if backbone is None else {BACKBONE: backbone})
         model = build_detector(graph, hp, config.seed, config.precision)
         plugin_streams.check_stock(model, config.space.streams)
         points.append(optuna_params(hp))

@@ -34,7 +34,7 @@ from search.features.cache import FeatureCache
 from search.gan.kept import load_walks
 from search.stages import architecture, latencies, training
 from search.stages.ensemble import better_ensemble
-from search.studies.hyperparameters import fixed
+from search.studies.hyperparameters import fixed_hyperparameters
 from search.studies.study import (
     best_trials,
     open_study,
@@ -159,7 +159,7 @@ def choose(config: RunConfig) -> Winner:
     study = open_study(run, ARCHITECTURE)
     number = int(chosen[training.CHOSEN_ARCHITECTURE])
     ground = study.trials[number].user_attrs[records.HYPERPARAMETERS]
-    choices = training.training_choices(config, fixed(chosen))
+    choices = training.training_choices(config, fixed_hyperparameters(chosen))
     return Winner(stage, trial, ground, choices)
 
 
@@ -183,7 +183,10 @@ def _better_of_trial_and_refit(
     refit: ValidationScore | None = None
     failure = ""
     try:
-        graph, answers = build_space(config, store), fixed(dict(winner.architecture))
+        graph, answers = (
+            build_space(config, store),
+            fixed_hyperparameters(dict(winner.architecture)),
+        )
         trained = build_detector(graph, answers, seed, config.precision)
         refit = fit(
             trained,

@@ -18,7 +18,11 @@ from search.gan.discriminator import detector_auc, real_accuracy
 from search.gan.faces import real_faces, to_pixels, to_unit, write_grid
 from search.gan.measures import MOST_COMPARED, CollapseCheck, FaceMeasure
 from search.gan.training import GanTraining
-from search.studies.hyperparameters import OptunaHyperParameters, fixed, optuna_params
+from search.studies.hyperparameters import (
+    OptunaHyperParameters,
+    fixed_hyperparameters,
+    optuna_params,
+)
 from search.studies.study import (
     open_study,
 )
@@ -55,7 +59,7 @@ def enqueue(config: RunConfig) -> None:
         raise UserError(f"gan.features = {config.gan.features!r}: {error}") from None
     study = open_study(RunDirectory(config.run_dir), GAN)
     for values in _FIRST[: config.gan.trials]:
-        hp = fixed(dict(values))
+        hp = fixed_hyperparameters(dict(values))
         gan_space(hp, config.gan.side)
         study.enqueue_trial(optuna_params(hp), skip_if_exists=True)
 

@@ -16,7 +16,12 @@ from search.detectors.trial import run_detector_trial
 from search.gan.kept import kept_generator
 from search.stages import architecture
 from search.studies import warm_start
-from search.studies.hyperparameters import OptunaHyperParameters, Value, fixed, optuna_params
+from search.studies.hyperparameters import (
+    OptunaHyperParameters,
+    Value,
+    fixed_hyperparameters,
+    optuna_params,
+)
 from search.studies.known_answers import KnownAnswers
 from search.studies.study import (
     best_trials,
@@ -56,7 +61,7 @@ def enqueue(config: RunConfig) -> None:
     for values in known:
         # A number of the other run.
         values.pop(CHOSEN_ARCHITECTURE, None)
-    answers = [fixed(longer), *map(KnownAnswers, known), fixed({})]
+    answers = [fixed_hyperparameters(longer), *map(KnownAnswers, known), fixed_hyperparameters({})]
     for hp in answers[: config.training.trials]:
         hp.Choice(CHOSEN_ARCHITECTURE, best)
         training_space(hp, config.training.max_epochs, _pinned(config))
@@ -83,6 +88,6 @@ def run(config: RunConfig) -> TrialOutcome:
         hp: OptunaHyperParameters,
     ) -> tuple[keras_tuner.HyperParameters, TrainingChoices]:
         chosen = hp.Choice(CHOSEN_ARCHITECTURE, list(architectures))
-        return fixed(architectures[chosen]), training_choices(config, hp)
+        return fixed_hyperparameters(architectures[chosen]), training_choices(config, hp)
 
     return run_detector_trial(config, TRAINING, config.training.max_epochs, choose)

@@ -84,7 +84,7 @@ def optuna_params(hp: keras_tuner.HyperParameters) -> dict[str, Value]:
     return params
 
 
-def fixed(values: dict[str, Value]) -> keras_tuner.HyperParameters:
+def fixed_hyperparameters(values: dict[str, Value]) -> keras_tuner.HyperParameters:
     """Return a container that answers with the given values, and with defaults for the rest."""
     hp = keras_tuner.HyperParameters()
     hp.values.update(values)

@@ -27,7 +27,7 @@ from search.detectors.space import build_detector
 from search.samples.batches import ClipBatches, Sampling
 from search.samples.samples import clips_of
 from search.stages import architecture
-from search.studies.hyperparameters import fixed
+from search.studies.hyperparameters import fixed_hyperparameters
 from search.studies.study import (
     open_study,
 )
@@ -169,7 +169,7 @@ def watcher() -> Watcher:
         temporal=TemporalBlock(kind="mean"),
     )
     preparation = Preparation(frames=8, size=32)
-    model = build_detector(graph, fixed({}), 0)
+    model = build_detector(graph, fixed_hyperparameters({}), 0)
     pace = choose_pace(8, TRAINED_ON, by_frames_alone=True)
     return Watcher(model, preparation, make_detector(preparation), pace, any_order=True)
 

@@ -20,7 +20,7 @@ import pytest
 from artifacts.models.saved import plain_copy
 from artifacts.models.trust import check_model_file
 from search.detectors.space import build_detector
-from search.studies.hyperparameters import OptunaHyperParameters, fixed
+from search.studies.hyperparameters import OptunaHyperParameters, fixed_hyperparameters
 from spaces.backbones.names import SMALL_NETWORKS
 from spaces.detector import DetectorGraph, detector_space
 from spaces.fusion import KINDS as FUSION
@@ -192,7 +192,7 @@ def test_nothing_inactive_is_suggested(drawn: list[Drawn], graph: DetectorGraph)
         ]
         assert set(one.params) <= set(one.values)
     for one in drawn[:: DRAWS // 5]:
-        hp = fixed(dict(one.values))
+        hp = fixed_hyperparameters(dict(one.values))
         build_detector(graph, hp, seed=0)
         asked = {entry.name for entry in hp.space if hp.is_active(entry)}
         assert asked == set(one.params), asked ^ set(one.params)

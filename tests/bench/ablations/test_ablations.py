@@ -199,10 +199,12 @@ def test_scores_of_other_settings_are_used_only_on_request(
 def test_grey_adds_nothing_that_a_network_cannot_compute_from_colour() -> None:
     from bench.accuracy import channels
     from search.detectors.space import build_detector
-    from search.studies.hyperparameters import fixed
+    from search.studies.hyperparameters import fixed_hyperparameters
 
     four, three = (
-        build_detector(channels.build_channels_space((2, 32, 32, 4), name), fixed({}), 0)
+        build_detector(
+            channels.build_channels_space((2, 32, 32, 4), name), fixed_hyperparameters({}), 0
+        )
         for name in (rows.RGB_GREY, rows.RGB)
     )
     kernel = four.get_layer("spatial_stage1_conv").get_weights()[0]

@@ -12,7 +12,7 @@ from data_prep.store.store import Store
 from search.config.run_config import RunConfig, resolve
 from search.detectors.estimate import estimate, estimate_model
 from search.detectors.space import build_detector, build_space
-from search.studies.hyperparameters import fixed
+from search.studies.hyperparameters import fixed_hyperparameters
 from spaces.training.space import TrainingChoices
 
 
@@ -33,10 +33,10 @@ def test_an_estimate_is_what_the_detector_is_then_and_allocates_nothing(
         return drawn(initializer, *shape, **how)
 
     monkeypatch.setattr(keras.initializers.GlorotUniform, "__call__", watched)
-    found = estimate(build_space(config, store), fixed({}), TrainingChoices())
+    found = estimate(build_space(config, store), fixed_hyperparameters({}), TrainingChoices())
     assert allocated
     assert not any(allocated)
-    model = build_detector(build_space(config, store), fixed({}), 0)
+    model = build_detector(build_space(config, store), fixed_hyperparameters({}), 0)
     assert any(allocated)
     assert found == estimate_model(model, TrainingChoices())
     assert found.params == sum(int(np.prod(weight.shape)) for weight in model.weights)
@@ -52,8 +52,11 @@ def test_weights_that_are_passed_over_are_there_when_the_detector_is_built(
     network.save_weights(path)
     space = {"backbones": ["vgg16"], "weights": str(path)}
     config = resolve({"store": store.path, "run_dir": "run", "space": space})
-    assert estimate(build_space(config, store), fixed({}), TrainingChoices()) is not None
-    model = build_detector(build_space(config, store), fixed({}), 0)
+    assert (
+        estimate(build_space(config, store), fixed_hyperparameters({}), TrainingChoices())
+        is not None
+    )
+    model = build_detector(build_space(config, store), fixed_hyperparameters({}), 0)
     (found,) = [layer for layer in model._flatten_layers() if layer.name.endswith("block1_conv2")]
     expected = network.get_layer("block1_conv2").get_weights()[0]
     np.testing.assert_array_equal(found.get_weights()[0][0], expected)
@@ -61,7 +64,7 @@ def test_weights_that_are_passed_over_are_there_when_the_detector_is_built(
 
 def test_what_trains_takes_memory_and_what_is_frozen_takes_little(store: Store) -> None:
     config = config_of(store, "small_cnn")
-    model = build_detector(build_space(config, store), fixed({}), 0)
+    model = build_detector(build_space(config, store), fixed_hyperparameters({}), 0)
     one, more, averaged = (
         estimate_model(
             model, TrainingChoices(batch_size=size, weight_averaging=averages)
@@ -77,7 +80,7 @@ def test_what_trains_takes_memory_and_what_is_frozen_takes_little(store: Store) 
 
 def test_the_file_is_about_as_large_as_estimated(store: Store, tmp_path: Path) -> None:
     config = config_of(store, "small_cnn")
-    model = build_detector(build_space(config, store), fixed({}), 0)
+    model = build_detector(build_space(config, store), fixed_hyperparameters({}), 0)
     model.save(tmp_path / "m.keras")
     size = (tmp_path / "m.keras").stat().st_size
     assert estimate_model(model, TrainingChoices()).file_bytes == pytest.approx(size, rel=0.2)

@@ -17,7 +17,7 @@ from data_prep.store.store import Store
 from search.config.run_config import load, resolve
 from search.detectors import plugin_streams
 from search.detectors.space import build_detector, build_space
-from search.studies.hyperparameters import fixed
+from search.studies.hyperparameters import fixed_hyperparameters
 from search.studies.run_state import RunState, versions_here
 from spaces.detector import DetectorBlock, detector_space
 
@@ -48,7 +48,7 @@ def space(
         add_package(plugins.STREAMS, "mine", code)
         config = load(write_config(tmp_path), {"space": {"streams": list(streams)}})
         graph = build_space(config, store)
-        hp = fixed({})
+        hp = fixed_hyperparameters({})
         model = build_detector(graph, hp, 0)
         plugin_streams.check_stock(model, config.space.streams)
         model.chosen = dict(hp.values)

@@ -15,7 +15,7 @@ from search.config.run_config import RunConfig, resolve
 from search.detectors import precision
 from search.detectors.space import build_detector, build_space
 from search.features.cache import FeatureCache
-from search.studies.hyperparameters import fixed
+from search.studies.hyperparameters import fixed_hyperparameters
 from search.training.fit import TrainingTask, fit
 from spaces.training.space import TrainingChoices
 
@@ -67,7 +67,7 @@ def test_a_detector_trains_in_mixed_precision_with_float32_weights_and_answer(
 ) -> None:
     cpu.write_text("flags : avx512_bf16\n")
     graph = build_space(config, store)
-    model = build_detector(graph, fixed({}), 0, config.precision)
+    model = build_detector(graph, fixed_hyperparameters({}), 0, config.precision)
     assert {layer.compute_dtype for layer in model.layers} == {"bfloat16", "float32"}
     assert {weight.dtype for weight in model.weights} == {"float32"}
     before = [weight.numpy() for weight in model.trainable_weights]
@@ -80,7 +80,7 @@ def test_a_detector_trains_in_mixed_precision_with_float32_weights_and_answer(
     assert any((old != new).any() for old, new in zip(before, after, strict=True))
     answer = model.predict_on_batch(store.read([0, 1]))
     assert answer.dtype == np.float32
-    exact = build_detector(graph, fixed({}), 0)
+    exact = build_detector(graph, fixed_hyperparameters({}), 0)
     exact.set_weights(model.get_weights())
     found = exact.predict_on_batch(store.read([0, 1]))
     assert found.tolist() != answer.tolist()

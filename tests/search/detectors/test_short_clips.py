@@ -17,7 +17,7 @@ from search.detectors.short_clips import build_short_detector
 from search.detectors.space import build_detector, build_space
 from search.features.cache import FeatureCache
 from search.samples.samples import training_samples
-from search.studies.hyperparameters import fixed
+from search.studies.hyperparameters import fixed_hyperparameters
 from search.training.copy_weights import copy_weights
 from search.training.fit import TrainingTask, fit
 from spaces.training.space import TrainingChoices
@@ -77,7 +77,7 @@ def test_the_whole_detector_is_left_with_what_the_shorter_one_learned(
 ) -> None:
     config = config_of(store, 1)
     choices = dataclasses.replace(choices, weight_averaging=weight_averaging)
-    hp = fixed({})
+    hp = fixed_hyperparameters({})
     whole = build_detector(build_space(config, store), hp, 0)
     before = whole.get_weights()
     short = build_short_detector(config, store, hp, 0)
@@ -101,7 +101,7 @@ def test_a_frozen_network_is_computed_for_the_frames_that_are_shown(
     store: Store, tmp_path: Path
 ) -> None:
     config = config_of(store, 1, backbones=["efficientnet_lite0"], streams=["spatial"])
-    hp = fixed({})
+    hp = fixed_hyperparameters({})
     whole = build_detector(build_space(config, store), hp, 0)
     short = build_short_detector(config, store, hp, 0)
     choices = dataclasses.replace(CHOICES, epochs=1, pseudo_fakes=0.5, augmentation="strong")
@@ -111,7 +111,10 @@ def test_a_frozen_network_is_computed_for_the_frames_that_are_shown(
 
 def test_all_frames_need_no_other_detector(store: Store) -> None:
     for frames in (0, store.clip_shape[0], 99):
-        assert build_short_detector(config_of(store, frames), store, fixed({}), 0) is None
+        assert (
+            build_short_detector(config_of(store, frames), store, fixed_hyperparameters({}), 0)
+            is None
+        )
 
 
 def test_what_needs_more_frames_than_are_shown_is_left_out(store: Store) -> None:
@@ -133,7 +136,7 @@ def test_what_needs_more_frames_than_are_shown_is_left_out(store: Store) -> None
 def test_every_part_for_three_frames_has_the_weights_for_whole_clips(store: Store) -> None:
     config = config_of(store, 3)
     for kind in ("bilstm", "bigru", "convolution", "attention", "mean"):
-        hp = fixed({"detector/temporal/kind": kind})
+        hp = fixed_hyperparameters({"detector/temporal/kind": kind})
         whole = build_detector(build_space(config, store), hp, 0)
         short = build_short_detector(config, store, hp, 0)
         assert short is not None
@@ -169,7 +172,7 @@ def test_strides_leave_enough_frames_to_know_order(
     graph = build_space(config, long_store)
     for stride in (1, 2, 4):
         answers = {"detector/temporal/kind": "attention", "detector/spatial/frame_stride": stride}
-        hp = fixed(answers)
+        hp = fixed_hyperparameters(answers)
         whole = build_detector(graph, hp, 0)
         short = build_short_detector(config, long_store, hp, 0)
         assert short is not None
@@ -182,7 +185,7 @@ def test_inflated_kernels_are_those_of_whole_clips(long_store: Store) -> None:
     config = config_of(
         long_store, 3, streams=["spatial"], backbones=["resnet50"], weights="none", inflate=1
     )
-    hp = fixed({"detector/temporal/kind": "mean"})
+    hp = fixed_hyperparameters({"detector/temporal/kind": "mean"})
     whole = build_detector(build_space(config, long_store), hp, 0)
     short = build_short_detector(config, long_store, hp, 0)
     assert short is not None

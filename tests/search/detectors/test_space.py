@@ -22,7 +22,7 @@ from search.detectors.space import (
     starting_points,
 )
 from search.features.cache import FeatureCache
-from search.studies.hyperparameters import fixed
+from search.studies.hyperparameters import fixed_hyperparameters
 from search.studies.study import (
     open_study,
 )
@@ -40,7 +40,10 @@ def config_of(store: Store, **space: object) -> object:
 
 def test_one_seed_gives_one_model_with_one_set_of_names(store: Store) -> None:
     config = config_of(store, backbones=["small_cnn"])
-    models = [build_detector(build_space(config, store), fixed({}), seed) for seed in (1, 1, 2)]
+    models = [
+        build_detector(build_space(config, store), fixed_hyperparameters({}), seed)
+        for seed in (1, 1, 2)
+    ]
     names = [[layer.name for layer in model.layers] for model in models]
     assert names[0] == names[1] == names[2]
     weights = [model.get_layer("spatial_stage1_conv").get_weights()[0] for model in models]
@@ -62,13 +65,15 @@ def test_without_the_spatial_stream_there_is_one_starting_point(store: Store) ->
 
 def test_the_only_backbone_is_named_where_it_is_not_asked_for(store: Store) -> None:
     config = config_of(store, backbones=["small_resnet"])
-    hp = fixed({})
+    hp = fixed_hyperparameters({})
     build_detector(build_space(config, store), hp, 0)
     assert BACKBONE not in hp.values
     assert chosen_values(config, hp)[BACKBONE] == "small_resnet"
-    off = fixed({"detector/spatial": False, "detector/noise_residual/filters": 8})
+    off = fixed_hyperparameters({"detector/spatial": False, "detector/noise_residual/filters": 8})
     assert BACKBONE not in chosen_values(config, off)
-    assert chosen_values(config, fixed({"optimizer": "adam"})) == {"optimizer": "adam"}
+    assert chosen_values(config, fixed_hyperparameters({"optimizer": "adam"})) == {
+        "optimizer": "adam"
+    }
 
 
 def test_missing_weights_show_before_any_trial(store: Store, tmp_path: Path) -> None:
@@ -87,7 +92,7 @@ def test_fine_tuning_is_a_setting(
     network = keras.applications.VGG16(include_top=False, weights=None, input_shape=(32, 32, 3))
     network.save_weights(tmp_path / "vgg16.weights.h5")
     config = config_of(store, backbones=["vgg16"], weights=str(tmp_path), fine_tune=fine_tune)
-    hp = fixed({})
+    hp = fixed_hyperparameters({})
     model = build_detector(build_space(config, store), hp, 0)
     assert ("detector/spatial/trainable_stages" in hp.values) == asked
     assert len(model.get_layer("vgg16").trainable_weights) == trains
@@ -112,7 +117,7 @@ def test_the_best_discriminator_is_a_frozen_stream_whose_features_are_kept(
     streams = {"streams": ["gan", "noise_residual"], "backbones": ["small_cnn"]}
     settings = {"store": store.path, "run_dir": run.root, "space": streams}
     config = resolve({**settings, "training": {"frames": frames}})
-    answers = fixed({})
+    answers = fixed_hyperparameters({})
     model = build_detector(build_space(config, store), answers, 0)
     before = model.get_layer("gan_conv1").get_weights()
     np.testing.assert_array_equal(before[0][0], judge.get_layer("conv1").get_weights()[0])

@@ -14,7 +14,7 @@ from search.config.run_config import RunConfig
 from search.features.cache import FeatureCache
 from search.gan.kept import kept_generator, load_walks
 from search.stages import training
-from search.studies.hyperparameters import fixed
+from search.studies.hyperparameters import fixed_hyperparameters
 from search.training.fit import TrainingTask, fit
 from spaces.training.space import TrainingChoices
 
@@ -44,7 +44,7 @@ def test_walks_are_of_the_best_generator_and_made_once(config: RunConfig) -> Non
 def test_a_run_without_a_generator_asks_for_no_gan_fakes(config: RunConfig, tmp_path: Path) -> None:
     searched = with_gan_fakes(config, "search", tmp_path)
     assert kept_generator(searched) is None
-    hp = fixed({"gan_fakes": True})
+    hp = fixed_hyperparameters({"gan_fakes": True})
     assert not training.training_choices(searched, hp).gan_fakes
     assert not hp.space or "gan_fakes" not in {entry.name for entry in hp.space}
     with pytest.raises(UserError, match=r"no GAN trial completed; .*gan\.trials"):
@@ -53,7 +53,7 @@ def test_a_run_without_a_generator_asks_for_no_gan_fakes(config: RunConfig, tmp_
 
 def test_a_run_with_one_may(config: RunConfig, finished_run: Path) -> None:
     searched = with_gan_fakes(config, "search", finished_run)
-    assert training.training_choices(searched, fixed({"gan_fakes": True})).gan_fakes
+    assert training.training_choices(searched, fixed_hyperparameters({"gan_fakes": True})).gan_fakes
 
 
 def test_a_detector_is_trained_on_gan_fakes(

@@ -25,7 +25,7 @@ from search.config.run_config import RunConfig, resolve
 from search.detectors.space import build_detector, build_space
 from search.stages import ensemble as ensembles
 from search.stages import finish
-from search.studies.hyperparameters import fixed
+from search.studies.hyperparameters import fixed_hyperparameters
 from search.studies.run_state import RunState
 from search.studies.study import (
     open_study,
@@ -69,7 +69,7 @@ def model_files(store_path: Path, tmp_path_factory: pytest.TempPathFactory) -> l
     with Store(store_path) as store:
         space = build_space(_config(store_path, folder), store)
     for number, (path, bias) in enumerate(zip(paths, (2.0, -2.0), strict=True)):
-        model = build_detector(space, fixed(dict(VALUES)), seed=number)
+        model = build_detector(space, fixed_hyperparameters(dict(VALUES)), seed=number)
         kernel, _ = model.get_layer("fake_probability").get_weights()
         model.get_layer("fake_probability").set_weights([kernel, np.float32([bias])])
         plain_copy(model).save(path)

@@ -6,7 +6,11 @@ import keras_tuner
 import optuna
 import pytest
 
-from search.studies.hyperparameters import OptunaHyperParameters, fixed, optuna_params
+from search.studies.hyperparameters import (
+    OptunaHyperParameters,
+    fixed_hyperparameters,
+    optuna_params,
+)
 
 
 def space(hp: Any) -> dict[str, Any]:
@@ -60,7 +64,7 @@ def test_asking_twice_gives_the_same_answer() -> None:
 
 
 def test_defaults_enqueued_are_the_first_trial() -> None:
-    hp = fixed({})
+    hp = fixed_hyperparameters({})
     expected = space(hp)
     study = optuna.create_study()
     study.enqueue_trial(optuna_params(hp))
@@ -68,7 +72,7 @@ def test_defaults_enqueued_are_the_first_trial() -> None:
 
 
 def test_given_values_come_back_through_an_enqueued_trial() -> None:
-    hp = fixed({"kind": "a", "only_a": 2, "units": 128, "width": 16})
+    hp = fixed_hyperparameters({"kind": "a", "only_a": 2, "units": 128, "width": 16})
     expected = space(hp)
     assert (expected["units"], expected["width"], expected["only_a"]) == (128, 16, 2)
     study = optuna.create_study()
@@ -103,7 +107,7 @@ def test_scoped_names_reach_optuna_whole() -> None:
 
 
 def test_it_is_a_keras_tuner_container() -> None:
-    assert isinstance(fixed({"a": 1}), keras_tuner.HyperParameters)
+    assert isinstance(fixed_hyperparameters({"a": 1}), keras_tuner.HyperParameters)
     assert isinstance(
         OptunaHyperParameters(optuna.create_study().ask()), keras_tuner.HyperParameters
     )
