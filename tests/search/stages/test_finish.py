@@ -44,7 +44,7 @@ def test_the_winner_is_the_best_trial_of_both_detector_stages(
     complete = [t for stage in ("architecture", "training") for t in trials[stage] if t.values]
     assert rank_key(winner.trial) == min(map(rank_key, complete))
     certificate = json.loads(run.certificate.read_text())
-    assert certificate["origin"]["stage"] == winner.stage
+    assert certificate["origin"]["stage"] == winner.stage.name
     assert certificate["origin"]["trial"] == winner.trial.number
     assert certificate["architecture"] == winner.architecture
 
