@@ -119,7 +119,7 @@ def test_each_method_is_left_out_in_turn_and_the_worst_counts(
     of_batches = fit.ClipBatches.steps
 
     def watched(batches: fit.ClipBatches, epoch: int) -> int:
-        samples, frequency = batches._samples, batches._frequency_in(epoch)
+        samples, frequency = batches._samples, batches._sampling.frequency_in(epoch)
         if epoch == 0 and frequency is not None:
             seen.append(set(samples.methods[frequency > 0]) - {"real"})
         return of_batches(batches, epoch)

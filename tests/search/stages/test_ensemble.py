@@ -176,7 +176,7 @@ def test_models_score_what_they_scored_as_trials(
     _, record = ensembles.better_ensemble(config, run, store, WORST)
     (member,) = record.members
     winner = finish.choose(config)
-    assert (member.stage, member.trial) == (winner.stage, winner.trial.number)
+    assert (member.stage, member.trial) == (winner.stage.name, winner.trial.number)
     assert member.objective == pytest.approx(winner.trial.value, abs=1e-6)
     assert "no mean of several" in record.reason
 

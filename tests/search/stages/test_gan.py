@@ -145,7 +145,7 @@ def test_a_collapse_fails_the_trial_as_soon_as_it_lasts(config: RunConfig) -> No
     enqueue(config)
     outcome = run(config)
     assert outcome.state == "failed"
-    assert outcome.reason.startswith("ModeCollapseError: generated faces differ 0.000 times")
+    assert outcome.reason.startswith("ModeCollapseError: generated faces differ by 0.000 of")
     assert len(_trial(config, outcome.number).intermediate_values) == PATIENCE - 1
     assert not (_folder(config, outcome.number) / "generator.keras").exists()
 
