@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from artifacts.leaderboard.load import Leaderboard
-    from artifacts.models.export_check import Clips, Exported
+    from artifacts.models.export_check import Clips
     from artifacts.models.export_run import Exports
     from dfsearch.detectors import Detector, NoVerdict, Verdict
     from search.workers.progress import RunProgress
@@ -434,10 +434,6 @@ class Run:
 
         path = None if store is None else Path(store)
         return work(self._directory, _log.info, store=path, device=device)
-
-
-def _log_export(row: Exported) -> None:
-    _log.info("%s %s: %s", row.format, row.precision, row.error or "done")
 
 
 def compare(

@@ -227,7 +227,7 @@ def test_an_interrupt_stops_cleanly_and_says_how_to_go_on(
     os.killpg(process.pid, signal.SIGINT)
     _, stderr = process.communicate(timeout=WAIT_SECONDS)
     assert process.returncode == 130
-    assert b"goes on" in stderr
+    assert b"to resume, repeat the command" in stderr
     assert b"Traceback" not in stderr
     assert not (tmp_path / "run" / "best_model.json").exists()
 

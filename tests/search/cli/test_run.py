@@ -148,7 +148,7 @@ def test_evaluating_what_the_search_has_seen_says_so(
 ) -> None:
     shown = in_process("evaluate", finished_run, "--split", "val", "--json")
     assert shown.returncode == 0, shown.stderr
-    assert "note: the val split of this store was seen" in shown.stderr
+    assert "note: the model was made with the val split of this store" in shown.stderr
     assert json.loads(shown.stdout)["split"] == "val"
 
 

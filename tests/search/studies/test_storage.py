@@ -170,7 +170,7 @@ def test_the_leaderboard_reads_the_server_that_the_run_names(
     [
         ("wrong password", "password authentication failed for user"),
         ("no password", "give the password by PGPASSWORD or ~/.pgpass"),
-        ("unknown database", "make it with: createdb none"),
+        ("unknown database", "create it with: createdb none"),
         ("nobody listens", "Connection refused"),
         ("unknown host", "nowhere.invalid"),
         ("another database", "must be a PostgreSQL database"),

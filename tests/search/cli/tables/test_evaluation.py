@@ -34,7 +34,7 @@ def test_an_exact_bound_of_a_method_is_marked(show: Show) -> None:
     (paint,) = (line for line in shown.splitlines() if "paint" in line)
     assert "0.158 to 1.000*" in swap
     assert "*" not in paint
-    assert "* every draw of people gives the same" in shown
+    assert "* exact Clopper-Pearson bound, as all bootstrap draws" in shown
 
 
 def test_what_is_damaged_costs_its_table_alone(show: Show) -> None:
