@@ -35,10 +35,9 @@ BANNED = {
     r"less (?:its|their|those|that|the)": "minus",
     r"as it were|as far as it shows": "leave it out",
 }
-_PATTERN = re.compile(
-    r"\b(?:" + "|".join(f"(?P<w{at}>{each})" for at, each in enumerate(BANNED)) + r")\b",
-    re.IGNORECASE,
-)
+_WORDS = (f"(?P<w{at}>{each})" for at, each in enumerate(BANNED))
+# A phrase may be broken over two lines.
+_PATTERN = re.compile(r"\b(?:" + "|".join(_WORDS).replace(" ", r"\s+") + r")\b", re.IGNORECASE)
 # Words of other languages, of quoted code and of titles are not prose.
 _CODE = re.compile(r"``.*?``|`[^`]*`|\[[^\]]*\]\([^)]*\)|https?://\S+", re.DOTALL)
 

@@ -246,8 +246,8 @@ def _sample(
 ) -> tuple[SampledFrames, tuple[FaceTrack, ...]]:
     """Sampled frames, and the tracks of the original where the frames correspond.
 
-    A fake is sampled where its original is, if it is as long: FaceForensics++ has fakes that go
-    on after their original has ended. Of one that ends earlier the original is sampled anew.
+    A fake is sampled where its original is, if it is as long: FaceForensics++ has fakes that
+    continue after the end of their original. For a shorter fake the original is sampled anew.
     """
     if original is None or not original.whole.tracks:
         return _read(path, preparation, threads), ()
