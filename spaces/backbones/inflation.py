@@ -21,7 +21,7 @@ def inflate(
 
     Convolutions and poolings become 3-D ones of temporal extent 1, which give equal outputs in
     the time of the 2-D model. ``TimeDistributed`` would unroll one copy a frame, and ``Reshape``
-    cannot fold time into the batch. Only depthwise and separable convolutions, for which there is no 3-D layer,
+    cannot fold time into the batch. Only depthwise and separable convolutions have no 3-D layer and
     are distributed over time; clips of a single frame are pictures to them.
 
     The last stages may look at neighbouring frames as well: their convolutions get temporal extent
