@@ -22,7 +22,7 @@ def group_intervals(
     groups: npt.NDArray[np.str_],
     seed: int,
 ) -> dict[str, Interval]:
-    """Percentile intervals of every metric from draws of whole identity groups.
+    """Compute percentile intervals of every metric from draws of whole identity groups.
 
     Clips of one person are not independent, so people are drawn, not clips. A draw that lacks a
     label has no AUC and is drawn again; with fewer than two groups there is no interval.
@@ -31,7 +31,7 @@ def group_intervals(
         measure: metrics by name where clip i counts ``weights[i]`` times, whole numbers.
         labels: (N,), 1 is fake. Where one label alone is there, no draw can lack the other.
         groups: (N,), identity group of each clip.
-        seed: of the draws.
+        seed: seed of the draws.
 
     Returns:
         95% intervals by name, None where there is none.
@@ -47,13 +47,13 @@ def batch_intervals(
     groups: npt.NDArray[np.str_],
     seed: int,
 ) -> dict[str, Interval]:
-    """Like :func:`group_intervals`, of the same draws, for a measure that takes many at once.
+    """Compute :func:`group_intervals` from the same draws, many at once.
 
     Args:
         measure: metrics by name, (B,) each, where in row b clip i counts ``weights[b, i]`` times.
         labels: (N,), 1 is fake.
         groups: (N,), identity group of each clip.
-        seed: of the draws.
+        seed: seed of the draws.
     """
     together = max(1, _WEIGHTS // max(len(labels), 1))
     draws = _draws(labels, groups, seed)
@@ -69,7 +69,10 @@ def batch_intervals(
 def _draws(
     labels: npt.NDArray[np.integer], groups: npt.NDArray[np.str_], seed: int
 ) -> Iterator[npt.NDArray[np.int64]]:
-    """How often each clip counts in every draw, (N,); no draw of fewer than two groups."""
+    """Yield the weight of each clip in every draw, (N,).
+
+    No draw has fewer than two groups.
+    """
     people, person = np.unique(groups, return_inverse=True)
     if len(people) < 2:
         return
@@ -87,7 +90,7 @@ def _draws(
 
 
 def _percentiles(drawn: Mapping[str, Sequence[float]]) -> dict[str, Interval]:
-    """Intervals of each figure, from the draws in which it is defined: no NaN."""
+    """Return the interval of each figure from the draws in which it is defined: no NaN."""
     tail = 100 * (1 - CONFIDENCE) / 2
     intervals: dict[str, Interval] = {}
     for name, values in drawn.items():

@@ -1,8 +1,8 @@
-"""Which videos a folder holds, and who is in them.
+"""Recognition of data sets: the videos in a folder and the people in them.
 
-A data set is recognised by its folder layout; each layout is one module of
-:mod:`data_prep.layouts` and one entry of :data:`LAYOUTS`, or comes from another installed package
-(:mod:`data_prep.layouts.added`).
+A data set is recognised by its folder layout. Each layout is one module of :mod:`data_prep.layouts`
+and one entry of :data:`LAYOUTS`, or comes from another installed package
+(:mod:`data_prep.layouts.plugin_layouts`).
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ LAYOUTS = (
 def index(source: Path, layout: str = AUTO, label: int | None = None) -> DataSetIndex:
     """List the videos of a data set.
 
-    With a label, a folder of no data set is read whole: every video in it, or every picture
-    where it holds no video, is of that label.
+    With a label, a folder of no data set is read whole. Every video in it, or every picture if it
+    holds no video, has that label.
 
     Args:
         source: the folder of the data set.
@@ -62,9 +62,9 @@ def index(source: Path, layout: str = AUTO, label: int | None = None) -> DataSet
         label: 0 if all is real, 1 if all is fake, None if the data set labels its files.
 
     Raises:
-        UserError: there is no such folder or no such layout, the folder does not have it, it
-            holds no video, a list of labels or splits in it is damaged, the data set contradicts
-            the label, or a layout of another package fails.
+        UserError: the folder or the layout does not exist, the folder has another layout or no
+            video, a list of labels or splits is damaged, the data set contradicts the label, or a
+            layout of another package fails.
     """
     source = source.absolute()
     candidates = _named(layout)
@@ -99,7 +99,7 @@ def _is_plain(fitting: Layout | None) -> bool:
 
 
 def _unfitting(source: Path, candidates: tuple[Layout, ...]) -> str:
-    """What to say of a folder that none of the layouts fits."""
+    """Return the error message for a folder that fits no layout."""
     lacks, else_do = "has no known layout", "; a folder of one kind needs --label real or fake"
     if len(candidates) == 1:
         lacks, else_do = f"does not have the layout {candidates[0].name}", ""
@@ -108,7 +108,7 @@ def _unfitting(source: Path, candidates: tuple[Layout, ...]) -> str:
 
 
 def _nothing(source: Path, found: DataSetIndex, fitting: Layout | None) -> str:
-    """What to say of a folder without anything to prepare."""
+    """Return the error message for a folder without anything to prepare."""
     said = f"no video in {shown(source)}"
     if fitting is not None:
         said += (
@@ -123,7 +123,10 @@ def _nothing(source: Path, found: DataSetIndex, fitting: Layout | None) -> str:
 
 
 def _named(name: str) -> tuple[Layout, ...]:
-    """The layouts that may read a folder, those of other packages first: they are more particular.
+    """Return the layouts that may read a folder, those of other packages first.
+
+    Those are more specific. A layout of another package is imported if it is named, or if any
+    layout may fit.
 
     A layout of another package is imported where it is named, or where any may fit.
     """

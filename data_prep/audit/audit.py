@@ -1,4 +1,4 @@
-"""What may be wrong with a store as evidence: leaks, imbalance, shortcuts, in plain words."""
+"""Faults of a store as evidence: leaks, imbalance and shortcuts, in plain words."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ class Balance:
 
 @dataclasses.dataclass(frozen=True)
 class Coverage:
-    """In how many of the frames looked at faces were found.
+    """Share of the examined frames in which a face was found.
 
     Attributes:
         split: name, or ``all``.
         label: ``real`` or ``fake``.
-        mean: of the clips' coverage.
+        mean: mean coverage of the clips.
         incomplete: fraction of clips with less than 1.
     """
 
@@ -88,17 +88,17 @@ class Losses:
 
 @dataclasses.dataclass(frozen=True)
 class Audit:
-    """What an audit found.
+    """Findings of an audit.
 
     Attributes:
         store: path.
-        fingerprint: of the store.
-        clips: how many.
+        fingerprint: fingerprint of the store.
+        clips: number of clips.
         people: identity groups.
         synthetic: whether a program drew the clips.
-        findings: sentences, the gravest first.
-        leaks: what lies in several splits.
-        balance: clips by split, label and method.
+        findings: sentences, the most serious first.
+        leaks: items that lie in several splits.
+        balance: number of clips by split, label and method.
         coverage: by split and label, and of all clips by label.
         losses: quarantined videos by label.
         shortcuts: Separation of the labels by single quantities; empty with one label alone.
@@ -119,7 +119,7 @@ class Audit:
     combined: Combined | None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return the audit as plain values."""
         return dataclasses.asdict(self)
 
 
@@ -131,10 +131,10 @@ def audit(store: Store, *, seed: int = 0) -> Audit:
 
     Args:
         store: opened for reading.
-        seed: of folds and intervals.
+        seed: seed of folds and intervals.
 
     Raises:
-        UserError: a label, split or quantity is none, so that nothing can be measured.
+        UserError: a label, split or quantity is missing, so nothing can be measured.
     """
     _check(store)
     both = len(set(store.labels.tolist())) == 2
@@ -208,7 +208,10 @@ def _coverage(store: Store) -> tuple[Coverage, ...]:
 
 
 def _losses(store: Store) -> tuple[Losses, ...]:
-    """Quarantined videos have no label: they take that of the clips kept of their folder."""
+    """Count quarantined videos by label.
+
+    A quarantined video has no label: it takes the label of the clips of its folder.
+    """
     labels_of: dict[PurePosixPath, set[int]] = collections.defaultdict(set)
     for path, label in zip(store.paths, store.labels, strict=True):
         for folder in PurePosixPath(path).parents:
@@ -355,7 +358,7 @@ def is_shortcut(auc: float, interval: Interval) -> bool:
 
 
 def describe(quantity: Separation) -> str:
-    """Such as ``width: real 944, fake 942, AUC 1.00 (too few people for an interval)``."""
+    """Return a line such as ``width: real 944, fake 942, AUC 1.00 (too few people ...)``."""
     text = (
         f"{quantity.name}: real {value_text(quantity.real)}, fake {value_text(quantity.fake)}, "
         f"{auc_text(quantity.auc)}{interval_text(quantity.interval)}"
@@ -366,19 +369,19 @@ def describe(quantity: Separation) -> str:
 
 
 def value_text(value: float | str) -> str:
-    """A median or a codec as it is shown."""
+    """Return a median or a codec as printed text."""
     if isinstance(value, str):
         return value or "none"
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def auc_text(auc: float) -> str:
-    """Such as ``AUC 0.74``."""
+    """Return text such as ``AUC 0.74``."""
     return f"AUC {auc:.2f}"
 
 
 def interval_text(interval: Interval) -> str:
-    """Such as `` (0.61 to 0.84)``."""
+    """Return text such as `` (0.61 to 0.84)``."""
     if interval is None:
         return " (too few people for an interval)"
     return f" ({interval[0]:.2f} to {interval[1]:.2f})"

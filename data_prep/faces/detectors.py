@@ -20,10 +20,10 @@ _NUMBERS = ("side", "threshold", "second_threshold")
 
 
 def names() -> tuple[str, ...]:
-    """Names of all face detectors there are here.
+    """Return the names of all available face detectors.
 
     Raises:
-        UserError: a package names one as another is named.
+        UserError: a package uses a name that is already taken.
     """
     return (*DETECTORS, *plugins.added(plugins.DETECTORS, DETECTORS))
 
@@ -31,7 +31,7 @@ def names() -> tuple[str, ...]:
 def make_detector(
     name: str, *, side: int = 320, threshold: float = 0.5, model: Path | None = None
 ) -> FaceDetector:
-    """The face detector of a name.
+    """Return the face detector of a name.
 
     Args:
         name: ``centerface``; ``mtcnn``, which needs the extra of that name; or ``yunet``, which
@@ -42,8 +42,8 @@ def make_detector(
             others bring their own.
 
     Raises:
-        UserError: the name is unknown, what the detector needs is missing or damaged, or what a
-            package adds is no face detector.
+        UserError: the name is unknown, a file or package of the detector is missing or damaged, or
+            a package adds an object that is no face detector.
     """
     others = plugins.added(plugins.DETECTORS, DETECTORS)
     if name in others:
@@ -62,7 +62,7 @@ def make_detector(
 
 
 def _added(plugin: plugins.Plugin, side: int, threshold: float, model: Path | None) -> FaceDetector:
-    """A face detector of another package, once it has looked at a picture without a face."""
+    """Return a face detector of another package after a test on a picture without a face."""
     made = plugin.load()
     with plugin.running():
         takes = inspect.signature(made).parameters

@@ -17,14 +17,14 @@ _WAYS = ((0.0, 0.5), (0.0, 2.0), (0.5, 2.0), (1.0, 1.0))
 
 
 def look_again(detector: FaceDetector, frame: npt.NDArray[np.uint8]) -> list[Detection]:
-    """Faces of a frame in which ``detector.detect`` found none.
+    """Detect the faces of a frame in which ``detector.detect`` found none.
 
-    The frame is looked at smaller and larger, and with its mirror image around it. The first
-    look at which a face reaches the detector's threshold ends the search; without one, the best
-    look counts whose faces reach the threshold of second looks.
+    The frame is examined smaller and larger, and with its mirror image around it. The first attempt
+    with a face above the detector's threshold ends the search. Without one, the best attempt above
+    the threshold of second attempts counts.
 
     Args:
-        detector: looks up to four times more.
+        detector: detector, called up to four more times.
         frame: uint8 (H, W, 3), RGB.
 
     Returns:

@@ -49,7 +49,7 @@ class FaceTrack:
     coverage: float
 
     def scaled(self, x: float, y: float) -> FaceTrack:
-        """The track on frames whose width is ``x`` and whose height is ``y`` times as large."""
+        """Return the track on frames ``x`` times as wide and ``y`` times as high."""
         factors = np.array([x, y], np.float32)
         return dataclasses.replace(
             self, boxes=self.boxes * np.tile(factors, 2), landmarks=self.landmarks * factors
@@ -65,29 +65,29 @@ def find_tracks(
 ) -> list[FaceTrack]:
     """Follow every face through T frames.
 
-    The first and the last frame are looked at, and between them one of every k. Where the faces
-    of two neighbouring looks differ, in number, place or size, the frame halfway is looked at too,
-    and so on: a head that keeps still costs T/k looks, one that moves up to T. Every 2k-th frame
-    is looked at whole; another between two looks that show the same people only where these are
-    (:func:`~data_prep.faces.near_look.look_between`). When the main face was then found in fewer
-    than half of the frames looked at, those without a face are looked at again by
-    :func:`~data_prep.faces.second_look.look_again`. A frame that is the very object before it, as
-    short videos repeat their frames, counts as looked at and costs nothing.
+    The first and the last frame are examined, and one of every k between them. If the faces of two
+    neighbours differ in number, position or size, the frame halfway is examined too, recursively: a
+    still head costs T/k detections, a moving one up to T. Every 2k-th frame is examined whole.
+    Between two frames with the same people, only the area around these is examined
+    (:func:`~data_prep.faces.local_detection.detect_between`). If the main face is then found in
+    fewer than half of the examined frames, those without a face are examined again by
+    :func:`~data_prep.faces.repeated_detection.detect_again`. Short videos repeat their frames: the
+    same object as the frame before counts as examined at no cost.
 
-    Faces are matched with the last known place of every track, at the least total of landmark
-    distance, in face sides, and lack of overlap (Kuhn, 1955). Frames in which a face is not
-    found, or not looked for, get an interpolated box; at the ends the nearest one is repeated.
+    Faces are matched with the last known position of every track, at the least total of landmark
+    distance, in face sides, and lack of overlap (Kuhn, 1955). Frames without a detection of the
+    face get an interpolated box; at the ends the nearest one is repeated.
 
     Args:
         frames: T times uint8 (H, W, 3), RGB, all of one size.
         detector: finds the faces of a frame.
-        every: k, the largest distance of frames looked at; 1 looks at all of them whole.
-        looks: the faces of frames looked at before, by their place among ``frames``; those
-            of frames looked at now are added.
+        every: k, the largest distance of examined frames; 1 examines all of them whole.
+        looks: faces of the frames examined before, by position among ``frames``; those of newly
+            examined frames are added.
 
     Returns:
-        The tracks, the main one first: the one found in most frames; among those nearly as long,
-        the largest and most central.
+        The tracks, the main one first: it was found in most frames; among those nearly as long, it
+        is the largest and most central.
 
     Raises:
         VideoError: step ``faces``; no frame has a face.
@@ -122,7 +122,7 @@ def find_tracks(
 def _distinct(
     frames: Sequence[npt.NDArray[np.uint8]],
 ) -> tuple[list[int], npt.NDArray[np.intp]]:
-    """Positions of the frames that are not the object before them, and the number of each's."""
+    """Return the positions of distinct frames, and for each frame the number of its own."""
     firsts = [at for at in range(len(frames)) if not at or frames[at] is not frames[at - 1]]
     return firsts, np.searchsorted(firsts, np.arange(len(frames)), side="right") - 1
 
@@ -134,7 +134,7 @@ def _look_where_needed(
     every: int,
     known: Mapping[int, Sequence[Detection]],
 ) -> dict[int, Sequence[Detection]]:
-    """The faces of every frame looked at, by position."""
+    """Detect the faces of every frame that needs it; return them by position."""
     looks = dict(known)
     whole = 2 * every if every > 1 else 1
     stops = sorted({*range(0, len(frames), whole), len(frames) - 1}) if frames else []
@@ -159,7 +159,7 @@ def _look_where_needed(
 def _same_faces(
     faces: Sequence[Detection], others: Sequence[Detection]
 ) -> list[tuple[Detection, Detection]]:
-    """The faces of two looks in pairs; none unless each face of one is in the other."""
+    """Return the faces of two frames in pairs; none unless each face of one is in the other."""
     pairs = _pairs(faces, others)
     if not len(faces) == len(others) == len(pairs):
         return []
@@ -167,7 +167,7 @@ def _same_faces(
 
 
 def _all_still(faces: Sequence[Detection], others: Sequence[Detection]) -> bool:
-    """Whether two looks show the same faces at the same places, or none."""
+    """Return whether two frames show the same faces at the same positions, or none."""
     if not faces and not others:
         return True
     same = _same_faces(faces, others)
@@ -177,7 +177,7 @@ def _all_still(faces: Sequence[Detection], others: Sequence[Detection]) -> bool:
 def _join(
     looks: Mapping[int, Sequence[Detection]], length: int, frame_shape: tuple[int, int] | None
 ) -> list[FaceTrack]:
-    """The tracks through the frames looked at, the main one first."""
+    """Join detections to tracks, the main one first."""
     tracks: list[dict[int, Detection]] = []
     for at in sorted(looks):
         faces = looks[at]
@@ -202,7 +202,7 @@ def _last(found: Mapping[int, Detection]) -> Detection:
 
 
 def _pairs(faces: Sequence[Detection], others: Sequence[Detection]) -> list[tuple[int, int]]:
-    """Numbers of the faces that can be the same, at the least total cost."""
+    """Return the numbers of the faces that can be the same, at the least total cost."""
     if not faces or not others:
         return []
     costs = np.array([[_cost(face, other) for other in others] for face in faces])
@@ -230,7 +230,7 @@ def _shift(face: Detection, other: Detection) -> float:
 
 
 def _overlap(box: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> float:
-    """Intersection over union; two boxes of no area that are equal overlap wholly."""
+    """Return the intersection over union; two equal boxes of no area overlap wholly."""
     one, two = box.astype(np.float64), other.astype(np.float64)
     shared = _area(np.concatenate([np.maximum(one[:2], two[:2]), np.minimum(one[2:], two[2:])]))
     union = _area(one) + _area(two) - shared
@@ -276,7 +276,7 @@ def _fill(found: Mapping[int, Detection], looked: Sequence[int], length: int) ->
 
 
 def _at_frames(track: FaceTrack, numbers: npt.NDArray[np.intp]) -> FaceTrack:
-    """The track of distinct frames at all frames, given the number of each one's."""
+    """Expand a track of distinct frames to all frames, given the number of each one's."""
     scores = track.scores[numbers]
     found, looked = np.count_nonzero(scores > 0), np.count_nonzero(~np.isnan(scores))
     return FaceTrack(track.boxes[numbers], track.landmarks[numbers], scores, float(found / looked))
