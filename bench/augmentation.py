@@ -139,7 +139,7 @@ CHANGES: dict[str, Callable[[Clip, np.random.Generator], object]] = {
     "augment, strong": FEEDS["strong"],
     "augment, strong, half pseudo-fakes": FEEDS["strong, half pseudo-fakes"],
 }
-_take_colours = degradation.colours_of
+_take_colours = degradation.extract_colours
 
 
 class _Batches(keras.utils.PyDataset):

@@ -13,7 +13,6 @@ from pathlib import Path
 from data_prep import plugins
 from data_prep.errors import UserError
 from data_prep.layouts import (
-    added,
     celeb_df,
     deeper_forensics,
     dfdc,
@@ -22,9 +21,10 @@ from data_prep.layouts import (
     folders,
     labels_table,
     one_label,
+    plugin_layouts,
     stills,
 )
-from data_prep.layouts.files import shown, subfolders
+from data_prep.layouts.files import quote, subfolders
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
 
 __all__ = ["AUTO", "LAYOUTS", "SYNTHETIC_MARKER", "DataSetIndex", "Layout", "Video", "index"]
@@ -70,10 +70,10 @@ def index(source: Path, layout: str = AUTO, label: int | None = None) -> DataSet
     candidates = _named(layout)
     try:
         if not source.exists():
-            raise UserError(f"no data set at {shown(source)}: there is no such folder")
+            raise UserError(f"no data set at {quote(source)}: there is no such folder")
         if not source.is_dir():
             raise UserError(
-                f"{shown(source)} is a file; expected a folder with {_expected(candidates)}"
+                f"{quote(source)} is a file; expected a folder with {_expected(candidates)}"
             )
         fitting = next((layout for layout in candidates if layout.detect(source)), None)
         if label is not None and len(candidates) > 1 and _is_plain(fitting):
@@ -83,12 +83,12 @@ def index(source: Path, layout: str = AUTO, label: int | None = None) -> DataSet
         else:
             raise UserError(_unfitting(source, candidates))
     except OSError as error:
-        raise UserError(f"{shown(source)} cannot be read: {error.strerror}") from None
+        raise UserError(f"{quote(source)} cannot be read: {error.strerror}") from None
     if not found.videos:
         raise UserError(_nothing(source, found, fitting))
     if label is not None and any(video.label != label for video in found.videos):
         raise UserError(
-            f"{shown(source)} is read as {found.layout}, which labels its videos itself, "
+            f"{quote(source)} is read as {found.layout}, which labels its videos itself, "
             "and they are not all of one kind; name the folder of one kind, or give no label"
         )
     return found
@@ -104,12 +104,12 @@ def _unfitting(source: Path, candidates: tuple[Layout, ...]) -> str:
     if len(candidates) == 1:
         lacks, else_do = f"does not have the layout {candidates[0].name}", ""
     expected = _expected(candidates) + else_do
-    return f"{shown(source)} {lacks}: expected {expected}; found {_found(source)}"
+    return f"{quote(source)} {lacks}: expected {expected}; found {_found(source)}"
 
 
 def _nothing(source: Path, found: DataSetIndex, fitting: Layout | None) -> str:
     """Return the error message for a folder without anything to prepare."""
-    said = f"no video in {shown(source)}"
+    said = f"no video in {quote(source)}"
     if fitting is not None:
         said += (
             f": it looks like {fitting.name}, but the folders for videos are empty; "
@@ -118,7 +118,7 @@ def _nothing(source: Path, found: DataSetIndex, fitting: Layout | None) -> str:
     if found.problems:
         first = found.problems[0]
         more = f" and {len(found.problems) - 1} more" if len(found.problems) > 1 else ""
-        said += f"; {shown(first.path)}: {first.reason}{more}"
+        said += f"; {quote(first.path)}: {first.reason}{more}"
     return said
 
 
@@ -133,15 +133,15 @@ def _named(name: str) -> tuple[Layout, ...]:
     built_in = [layout.name for layout in LAYOUTS]
     others = plugins.added(plugins.LAYOUTS, [*built_in, AUTO])
     if name.casefold() == AUTO:
-        return (*map(added.layout, others.values()), *LAYOUTS)
+        return (*map(plugin_layouts.layout, others.values()), *LAYOUTS)
     for layout in LAYOUTS:
         if layout.name.casefold() == name.casefold():
             return (layout,)
     for other in others.values():
         if other.name.casefold() == name.casefold():
-            return (added.layout(other),)
+            return (plugin_layouts.layout(other),)
     known = ", ".join([*built_in, *others])
-    raise UserError(f"layout must be {AUTO} or one of {known}; received {shown(name)}")
+    raise UserError(f"layout must be {AUTO} or one of {known}; received {quote(name)}")
 
 
 def _expected(layouts: tuple[Layout, ...]) -> str:
@@ -150,7 +150,7 @@ def _expected(layouts: tuple[Layout, ...]) -> str:
 
 def _found(source: Path) -> str:
     names = sorted(entry.name + "/" * entry.is_dir() for entry in source.iterdir())
-    listed = ", ".join(shown(name) for name in names[:5])
+    listed = ", ".join(quote(name) for name in names[:5])
     if len(names) > 5:
         listed += f" and {len(names) - 5} more"
     fitting = [layout.name for layout in LAYOUTS if layout.detect(source)]
@@ -161,5 +161,5 @@ def _found(source: Path) -> str:
         for child in subfolders(source)
         if os.access(child, os.R_OK | os.X_OK) and any(layout.detect(child) for layout in LAYOUTS)
     ]
-    hint = f"; did you mean {shown(inside[0])}?" if inside else ""
+    hint = f"; did you mean {quote(inside[0])}?" if inside else ""
     return (listed or "nothing") + hint

@@ -12,12 +12,12 @@ from artifacts.stages import ARCHITECTURE, GAN, Stage
 from data_prep.errors import UserError
 from data_prep.store.store import Store
 from data_prep.text import printable
-from search.config import run_config as configuration
+from search.config import run_config
 from search.config.addresses import password_in, without_password
 from search.config.feasible import obstacle_to
 from search.config.run_config import RunConfig
 from search.config.stages import trials_by_stage
-from search.gan.kept import missing_gan_note
+from search.gan.trained_gans import missing_gan_note
 from search.preflight import remarks
 from search.studies import storage
 from search.studies.run_state import RunState, versions_here
@@ -142,10 +142,10 @@ def _claim(directory: RunDirectory, config: RunConfig, fingerprint: str) -> list
             f"{directory.root} is a run on another store (fingerprint {theirs[:12]}, "
             f"{config.store} has {fingerprint[:12]}); use another run directory"
         )
-    before, state = configuration.load(directory.config), RunState.read(directory)
+    before, state = run_config.load(directory.config), RunState.read(directory)
     if not state.name:
         state = RunState.begin(directory, fingerprint)
-    differences = configuration.differences(before, config)
+    differences = run_config.differences(before, config)
     here = storage.StorageLocation(directory, config.storage, state.name)
     if not stages_with_study(here):
         # No studies at the new location, so there must be none at the old one.
@@ -175,8 +175,8 @@ def _moved(before: RunConfig, config: RunConfig) -> list[str]:
 
 def _write_config(directory: RunDirectory, config: RunConfig) -> None:
     """Write the resolved configuration, unless the file already holds it."""
-    text = configuration.dump(config)
-    if directory.config.is_file() and configuration.load(directory.config) == config:
+    text = run_config.dump(config)
+    if directory.config.is_file() and run_config.load(directory.config) == config:
         return
     write_text(directory.config, text)
 

@@ -139,7 +139,7 @@ def degrade(frames: Frames, condition: Condition, key: str) -> Frames:
         uint8 (T, S, S, 4), grey recomputed from colour.
     """
     rng = np.random.default_rng(zlib.crc32(key.encode()))
-    return with_grey(condition.change(steps.colours_of(frames), rng))
+    return with_grey(condition.change(steps.extract_colours(frames), rng))
 
 
 def score_conditions(

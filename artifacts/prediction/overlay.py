@@ -13,7 +13,7 @@ from artifacts.prediction.timeline import Moment
 from artifacts.prediction.undecided_band import FAKE_VERDICT, REAL_VERDICT, UNDECIDED
 from artifacts.prediction.verdict import FaceVerdict, Verdict
 from artifacts.prediction.video_frames import FaceClip
-from data_prep.faces.crops import TEMPLATE, side_of, similarity
+from data_prep.faces.crops import TEMPLATE, measure_side, similarity
 from data_prep.preparation.clip import Preparation
 
 Picture = npt.NDArray[np.uint8]
@@ -211,7 +211,7 @@ def crop_to_frame(
         inverse = similarity(place[4:].reshape(5, 2), wanted)
         if inverse is not None:
             return np.asarray(cv2.invertAffineTransform(inverse), np.float64)
-    side = preparation.margin * side_of(place[:4])
+    side = preparation.margin * measure_side(place[:4])
     corner = (place[:2] + place[2:4]) / 2 - side / 2
     return np.array([[side, 0, corner[0]], [0, side, corner[1]]])
 

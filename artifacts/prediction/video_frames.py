@@ -17,7 +17,7 @@ from artifacts.models.inference import probabilities
 from artifacts.prediction.clip_windows import Clip, Gatherer, Pace
 from artifacts.prediction.face_numbers import FacesSeen
 from data_prep.errors import VideoError
-from data_prep.faces.crops import side_of
+from data_prep.faces.crops import measure_side
 from data_prep.faces.detection import Detection, FaceDetector
 from data_prep.faces.tracks import FaceTrack
 from data_prep.preparation.clip import ALL, Preparation, cut_out, failing_as, find_faces
@@ -60,7 +60,7 @@ class FaceClip:
     @property
     def side(self) -> float:
         """The larger side of the face in pixels, median over the frames."""
-        return float(np.median([side_of(box) for box in self.track.boxes]))
+        return float(np.median([measure_side(box) for box in self.track.boxes]))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -195,7 +195,7 @@ class _Watch:
         with watcher.timed(FACES), failing_as("faces"):
             tracks = self._tracks(clip, frames)
             for number, track in zip(self._faces.number(tracks, times), tracks, strict=True):
-                if np.median([side_of(box) for box in track.boxes]) < watcher.smallest:
+                if np.median([measure_side(box) for box in track.boxes]) < watcher.smallest:
                     self._done.append(FaceClip(number, clip, times, track, None))
                     continue
                 crops = cut_out(frames, track, watcher.preparation)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from bench.accuracy import data, people
 from data_prep.store.store import Store
-from search.config import run_config as configuration
+from search.config import run_config
 from search.config.run_config import RunConfig
 
 RECIPE, QUICK, STANDARD = "recipe", "quick", "standard"
@@ -142,7 +142,7 @@ class Row:
     def config(self, store: Path, run_dir: Path) -> RunConfig:
         """Return the run configuration: the settings and the defaults."""
         places = {"store": store, "run_dir": run_dir, "seed": self.seed}
-        return configuration.resolve(self.settings | places)
+        return run_config.resolve(self.settings | places)
 
     @property
     def has_gan(self) -> bool:
@@ -153,7 +153,7 @@ class Row:
     def settings_digest(self) -> str:
         """Digest of all settings that affect the result, defaults included."""
         config = self.config(Path("store.h5"), Path("run"))
-        settings = configuration.decisive(config)
+        settings = run_config.decisive(config)
         if self.has_gan:
             settings |= {"gan of the row": dict(GAN)}
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]

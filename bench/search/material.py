@@ -12,7 +12,7 @@ import numpy as np
 from data_prep.preparation.clip import Preparation
 from data_prep.store.store import Clip, Store, write_store
 from data_prep.video.video import Media
-from search.config import run_config as configuration
+from search.config import run_config
 from search.config.run_config import RunConfig
 
 FROZEN, UNFROZEN, MEMORY = "frozen", "unfrozen", "memory"
@@ -80,7 +80,7 @@ def build_config(case: Case, folder: Path, run_dir: Path, **settings: Any) -> Ru
         settings: Other settings: ``seed``, ``workers``, ``trials``.
     """
     trials = settings.pop("trials", 1)
-    return configuration.resolve(
+    return run_config.resolve(
         {
             "store": case.store(folder),
             "run_dir": run_dir,

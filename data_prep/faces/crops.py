@@ -146,7 +146,7 @@ def crop(
         uint8 (size, size, 3).
     """
     height, width = frame.shape[:2]
-    side = max(1, round(min(margin * side_of(box), MOST_SHOWN * max(height, width))))
+    side = max(1, round(min(margin * measure_side(box), MOST_SHOWN * max(height, width))))
     # A centre outside the frame would leave nothing to show.
     x, y = np.clip(_centres(np.asarray(box, np.float64)), 0, [width - 1, height - 1])
     left, top = round(float(x) - side / 2), round(float(y) - side / 2)
@@ -167,7 +167,7 @@ def _crop_points(
     margin: float,
 ) -> npt.NDArray[np.uint8]:
     """Cut the square in which five points match the template, else the square of the box."""
-    side = min(margin * side_of(box), MOST_SHOWN * max(frame.shape[:2]))
+    side = min(margin * measure_side(box), MOST_SHOWN * max(frame.shape[:2]))
     # Shrinking is left to the mean over whole pixels: sampling alone would alias.
     finer = max(1, math.ceil(side / size))
     wanted = ((TEMPLATE - 0.5) / margin + 0.5) * size * finer - 0.5
@@ -206,14 +206,14 @@ def fits(
 ) -> bool:
     """Return whether a transform shows a square near the box and of about its size."""
     scale = float(np.hypot(*matrix[:, 0]))
-    side = margin * side_of(box)
+    side = margin * measure_side(box)
     if not side / _MAX_MISFIT <= size / max(scale, 1e-9) <= side * _MAX_MISFIT:
         return False
     centre = np.linalg.solve(matrix[:, :2], (size - 1) / 2 - matrix[:, 2])
     return bool(np.linalg.norm(centre - _centres(np.asarray(box, np.float64))) <= side)
 
 
-def side_of(box: npt.NDArray[np.floating]) -> float:
+def measure_side(box: npt.NDArray[np.floating]) -> float:
     """Return the larger side of a box (4,), x0, y0, x1, y1."""
     wide = np.asarray(box, np.float64)
     return float(max(wide[2] - wide[0], wide[3] - wide[1]))

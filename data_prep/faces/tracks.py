@@ -12,8 +12,8 @@ from scipy.optimize import linear_sum_assignment
 
 from data_prep.errors import VideoError
 from data_prep.faces.detection import Detection, FaceDetector
-from data_prep.faces.near_look import look_between
-from data_prep.faces.second_look import look_again
+from data_prep.faces.local_detection import detect_between
+from data_prep.faces.repeated_detection import detect_again
 
 _Look = Callable[[npt.NDArray[np.uint8]], list[Detection]]
 
@@ -101,12 +101,12 @@ def find_tracks(
     tracks = _join(found, len(distinct), shape)
     if not tracks or tracks[0].coverage < _HARD_COVERAGE:
         again = {
-            at: list(faces) or look_again(detector, distinct[at]) for at, faces in found.items()
+            at: list(faces) or detect_again(detector, distinct[at]) for at, faces in found.items()
         }
         found = _look_where_needed(
             distinct,
             detector,
-            lambda frame: detector.detect(frame) or look_again(detector, frame),
+            lambda frame: detector.detect(frame) or detect_again(detector, frame),
             every,
             again,
         )
@@ -150,7 +150,7 @@ def _look_where_needed(
         if middle not in looks:
             same = _same_faces(looks[start], looks[end])
             looks[middle] = (
-                look_between(detector, frames[middle], same) if same else look(frames[middle])
+                detect_between(detector, frames[middle], same) if same else look(frames[middle])
             )
         spans += [(start, middle), (middle, end)]
     return looks

@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from data_prep.errors import UserError
-from data_prep.layouts.files import distinct, files, shown, subfolders
+from data_prep.layouts.files import distinct, files, quote, subfolders
 from data_prep.layouts.kinds import candidates
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
 from data_prep.layouts.originals import with_originals
@@ -49,7 +49,7 @@ def _read(source: Path) -> DataSetIndex:
             listed = tested.get((kind, path.name.casefold()))
             if listed is not None and listed != label:
                 raise UserError(
-                    f"{shown(source)}: the test list has {shown(path)} as {_word(listed)}, its "
+                    f"{quote(source)}: the test list has {quote(path)} as {_word(listed)}, its "
                     f"folder as {_word(label)}; in the list 1 is real and 0 is fake; correct it"
                 )
             video = Video(
@@ -97,7 +97,7 @@ def _read_test_list(source: Path) -> dict[tuple[str, str], int]:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
         raise UserError(
-            f"test list {shown(path)} is damaged: {shown(str(error))}; replace it or remove it"
+            f"test list {quote(path)} is damaged: {quote(str(error))}; replace it or remove it"
         ) from None
     listed = {}
     for number, line in enumerate(lines, 1):
@@ -106,7 +106,7 @@ def _read_test_list(source: Path) -> dict[tuple[str, str], int]:
         entry = re.fullmatch(r"([01])\s+([^/]+)/(?:videos/)?([^/]+)", line.strip().casefold())
         if not entry or entry[2] not in _FOLDERS:
             raise UserError(
-                f"test list {shown(path)} is damaged: line {number} is {shown(line)!r}, expected "
+                f"test list {quote(path)} is damaged: line {number} is {quote(line)!r}, expected "
                 "one such as '1 YouTube-real/00170.mp4'; replace it or remove it"
             )
         listed[entry[2], entry[3]] = REAL if entry[1] == "1" else FAKE

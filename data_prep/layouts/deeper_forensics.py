@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from data_prep.errors import UserError
-from data_prep.layouts.files import distinct, files, level, shown
+from data_prep.layouts.files import distinct, files, level, quote
 from data_prep.layouts.kinds import candidates
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
 from data_prep.layouts.originals import with_originals
@@ -34,7 +34,7 @@ def _detect(source: Path) -> bool:
 def _read(source: Path) -> DataSetIndex:
     if not (source / _REALS).is_dir():
         raise UserError(
-            f"{shown(source)} has no reals: expected {_REALS}/ beside {_FAKES}/, because the reals "
+            f"{quote(source)} has no reals: expected {_REALS}/ beside {_FAKES}/, because the reals "
             f"of {NAME} are the {_QUALITY} originals of FaceForensics++; put or link them there"
         )
     problems: list[Quarantined] = []
@@ -89,18 +89,18 @@ def _official_splits(source: Path) -> dict[str, str]:
             lines = path.read_text(encoding="utf-8-sig").split()
         except (OSError, ValueError) as error:
             raise UserError(
-                f"split list {shown(path)} is damaged: {shown(str(error))}; replace it or remove it"
+                f"split list {quote(path)} is damaged: {quote(str(error))}; replace it or remove it"
             ) from None
         for line in lines:
             stem = PurePosixPath(line).stem
             if not _people(stem):
                 raise UserError(
-                    f"split list {shown(path)} is damaged: found {shown(line)!r}, expected names "
+                    f"split list {quote(path)} is damaged: found {quote(line)!r}, expected names "
                     "such as 000_M101.mp4; replace it or remove it"
                 )
             if official.setdefault(stem, split) != split:
                 raise UserError(
-                    f"{shown(source)}: {stem} is in two official splits, {official[stem]} and "
+                    f"{quote(source)}: {stem} is in two official splits, {official[stem]} and "
                     f"{split}; correct the split lists"
                 )
     return official

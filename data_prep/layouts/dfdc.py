@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath
 
 from data_prep.errors import UserError
-from data_prep.layouts.files import distinct, files, shown, subfolders
+from data_prep.layouts.files import distinct, files, quote, subfolders
 from data_prep.layouts.kinds import is_picture, is_video, one_kind, only_pictures
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
 from data_prep.layouts.originals import with_originals
@@ -93,14 +93,14 @@ def _read_metadata(path: Path) -> list[_Listed]:
     try:
         entries = read_json(path)
     except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{shown(path)} is damaged: {shown(str(error))}; replace it") from None
+        raise UserError(f"{quote(path)} is damaged: {quote(str(error))}; replace it") from None
     valid = isinstance(entries, dict) and all(
         isinstance(entry, dict) and isinstance(entry.get("original"), str | None)
         for entry in entries.values()
     )
     if not valid:
         raise UserError(
-            f'{shown(path)} is damaged: expected entries such as {{"x.mp4": {{"label": "FAKE", '
+            f'{quote(path)} is damaged: expected entries such as {{"x.mp4": {{"label": "FAKE", '
             '"original": "y.mp4"}}; replace it'
         )
     return [
@@ -130,7 +130,7 @@ def _videos(
         if path is None:
             absent.append(entry.name)
         elif entry.label is None:
-            reason = f"its label in {source.name} is {shown(entry.said)!r}, not REAL or FAKE"
+            reason = f"its label in {source.name} is {quote(entry.said)!r}, not REAL or FAKE"
             problems.append(Quarantined(str(path), "index", reason))
         else:
             method = "fake" if entry.label == FAKE else "real"
@@ -145,7 +145,7 @@ def _videos(
     unlisted = [name for name, path in beside.items() if wanted(path)]
     for names, what in ((absent, "listed and not there"), (unlisted, "there and not listed")):
         if names:
-            reason = f"{kind} {what}: {len(names)}, e.g. {shown(min(names))}"
+            reason = f"{kind} {what}: {len(names)}, e.g. {quote(min(names))}"
             problems.append(Quarantined(str(source), "index", reason))
 
 

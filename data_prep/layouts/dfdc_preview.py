@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from data_prep.errors import UserError
-from data_prep.layouts.files import differences, distinct, is_file, listed_path, shown
+from data_prep.layouts.files import differences, distinct, is_file, listed_path, quote
 from data_prep.layouts.kinds import one_kind
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
 from data_prep.layouts.tables import is_labelled_json, read_json, read_label
@@ -40,7 +40,7 @@ def _read(source: Path) -> DataSetIndex:
     for name, entry in _entries(path).items():
         below = listed_path(name)
         if isinstance(below, str):
-            reason = f"{shown(name)!r}: {below}"
+            reason = f"{quote(name)!r}: {below}"
             problems.append(Quarantined(str(path), "index", reason))
             continue
         listed.append(below)
@@ -60,10 +60,10 @@ def _entries(path: Path) -> dict[str, dict[str, Any]]:
     try:
         entries = read_json(path)
     except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{shown(path)} is damaged: {shown(str(error))}; replace it") from None
+        raise UserError(f"{quote(path)} is damaged: {quote(str(error))}; replace it") from None
     if not isinstance(entries, dict) or not all(isinstance(e, dict) for e in entries.values()):
         raise UserError(
-            f'{shown(path)} is damaged: expected entries such as {{"method_A/1/1_A/2_1_A_001.mp4": '
+            f'{quote(path)} is damaged: expected entries such as {{"method_A/1/1_A/2_1_A_001.mp4": '
             '{"label": "fake", "set": "train"}}; replace it'
         )
     return entries
@@ -73,10 +73,10 @@ def _video(source: Path, below: PurePath, entry: dict[str, Any]) -> Video | str:
     """The video of one entry, or why it cannot be used."""
     label = read_label(str(entry.get("label", "")))
     if label is None:
-        return f"its label in {_LIST} is {shown(str(entry.get('label')))!r}, not real or fake"
+        return f"its label in {_LIST} is {quote(str(entry.get('label')))!r}, not real or fake"
     part = str(entry.get("set", "")).casefold()
     if part not in _SPLITS:
-        return f"its set in {_LIST} is {shown(str(entry.get('set')))!r}, not train or test"
+        return f"its set in {_LIST} is {quote(str(entry.get('set')))!r}, not train or test"
     stem = printable(below.stem)
     method = printable(below.parts[0]) if len(below.parts) > 1 else "fake"
     method = method if label == FAKE else "real"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath
 
 from data_prep.errors import UserError
-from data_prep.layouts.files import distinct, files, level, shown, subfolders
+from data_prep.layouts.files import distinct, files, level, quote, subfolders
 from data_prep.layouts.kinds import candidates
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
 from data_prep.layouts.originals import with_originals
@@ -57,7 +57,7 @@ def _files(folder: Path, problems: list[Quarantined]) -> Iterator[tuple[Path, st
     found = candidates(files(below, problems, recursive=whole), folder, problems)
     beside = subfolders(folder)
     if not found and not whole and beside:
-        reason = f"no videos/ in it, only {shown(beside[0].name)}/; videos are read, frames are not"
+        reason = f"no videos/ in it, only {quote(beside[0].name)}/; videos are read, frames are not"
         problems.append(Quarantined(str(folder), "index", reason))
     for path in found:
         yield path, path.relative_to(below).with_suffix("").as_posix()
@@ -103,7 +103,7 @@ def _official_splits(source: Path) -> dict[str, str]:
         for identity in _read_pairs(path) if path else ():
             if official.setdefault(identity, split) != split:
                 raise UserError(
-                    f"{shown(source)}: identity {identity} is in two official splits, "
+                    f"{quote(source)}: identity {identity} is in two official splits, "
                     f"{official[identity]} and {split}; correct the split lists"
                 )
     return official
@@ -114,7 +114,7 @@ def _read_pairs(path: Path) -> list[str]:
         pairs = read_json(path)
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(
-            f"split list {shown(path)} is damaged: {shown(str(error))}; replace it or remove it"
+            f"split list {quote(path)} is damaged: {quote(str(error))}; replace it or remove it"
         ) from None
     valid = isinstance(pairs, list) and all(
         isinstance(pair, list) and all(isinstance(identity, str) for identity in pair)
@@ -122,7 +122,7 @@ def _read_pairs(path: Path) -> list[str]:
     )
     if not valid:
         raise UserError(
-            f"split list {shown(path)} is damaged: expected a list of pairs such as "
+            f"split list {quote(path)} is damaged: expected a list of pairs such as "
             '["071", "054"]; replace it or remove it'
         )
     return [identity for pair in pairs for identity in pair]
@@ -134,7 +134,7 @@ def _official_split(
     splits = sorted({official[identity] for identity in identities if identity in official})
     if len(splits) > 1:
         raise UserError(
-            f"{shown(path)} shows people of two official splits, {' and '.join(splits)}; "
+            f"{quote(path)} shows people of two official splits, {' and '.join(splits)}; "
             "remove the video or correct the split lists"
         )
     return splits[0] if splits else None

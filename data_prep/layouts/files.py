@@ -27,7 +27,7 @@ _SIDECAR_SUFFIXES = frozenset(
 _SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
 
-def shown(name: PurePath | str) -> str:
+def quote(name: PurePath | str) -> str:
     """A name fit for one line of a message or a table."""
     return re.sub(r"[\r\n\t]+", " ", printable(str(name)))
 
@@ -169,7 +169,7 @@ def differences(
         (wanted - names, "there and not listed"),
     ):
         if found:
-            example = shown(min(found).relative_to(source))
+            example = quote(min(found).relative_to(source))
             kind = "pictures" if pictures else "videos"
             problems.append(
                 Quarantined(str(path), "index", f"{kind} {what}: {len(found)}, e.g. {example}")

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from data_prep.layouts.files import distinct, files, shown, subfolders
+from data_prep.layouts.files import distinct, files, quote, subfolders
 from data_prep.layouts.kinds import candidates, is_picture, is_video, only_pictures
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
 from data_prep.layouts.people import Place, people
@@ -97,7 +97,7 @@ def _unlabelled(source: Path, paths: list[Path], *, stills: bool) -> list[Quaran
     pictures = [path for path in paths if is_picture(path)]
     if not pictures:
         return []
-    example = shown(pictures[0].relative_to(source))
+    example = quote(pictures[0].relative_to(source))
     reason = f"pictures {reason}: {len(pictures)}, e.g. {example}"
     return [Quarantined(str(source), "index", reason)]
 

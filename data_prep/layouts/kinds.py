@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 
-from data_prep.layouts.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_candidate, shown
+from data_prep.layouts.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_candidate, quote
 from data_prep.layouts.layout import Video
 from data_prep.store.format import Quarantined
 
@@ -63,6 +63,6 @@ def one_kind(
 
 def _aside(paths: Sequence[Path], folder: Path, *, stills: bool) -> Quarantined:
     other, wanted = ("videos", "pictures") if stills else ("pictures", "videos")
-    example = shown(paths[0].relative_to(folder))
+    example = quote(paths[0].relative_to(folder))
     reason = f"{other} where {wanted} are read: {len(paths)}, e.g. {example}"
     return Quarantined(str(folder), "index", reason)

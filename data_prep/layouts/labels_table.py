@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 
-from data_prep.layouts.files import differences, distinct, is_file, listed_path, shown
+from data_prep.layouts.files import differences, distinct, is_file, listed_path, quote
 from data_prep.layouts.kinds import one_kind
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
 from data_prep.layouts.originals import with_originals
@@ -93,7 +93,7 @@ def _read(source: Path) -> DataSetIndex:
 
 
 def _problem(table: Path, line: int, name: str, reason: str) -> Quarantined:
-    return Quarantined(f"{table}:{line}", "index", f"{shown(name)!r}: {reason}")
+    return Quarantined(f"{table}:{line}", "index", f"{quote(name)!r}: {reason}")
 
 
 def _entry(row: Row, below: PurePath) -> _Entry | str:
@@ -103,16 +103,16 @@ def _entry(row: Row, below: PurePath) -> _Entry | str:
     if row.surplus:
         return "the row has more fields than the table has columns; quote a field with a comma"
     if label is None:
-        return f"the label is {shown(values['label'])!r}, none of real, fake, 0 and 1"
+        return f"the label is {quote(values['label'])!r}, none of real, fake, 0 and 1"
     method = printable(values.get("method", "")) or "fake"
     if label == FAKE and (method.casefold() == "real" or "/" in method):
-        return f"the method of a fake is {shown(method)!r}; expected a name that is not real"
+        return f"the method of a fake is {quote(method)!r}; expected a name that is not real"
     split = values.get("split", "").casefold()
     if split and split not in SPLITS:
-        return f"the split is {shown(values['split'])!r}, none of {', '.join(SPLITS)}"
+        return f"the split is {quote(values['split'])!r}, none of {', '.join(SPLITS)}"
     original = listed_path(values["original"]) if label == FAKE and values.get("original") else None
     if isinstance(original, str):
-        return f"the original is {shown(values['original'])!r}: {original}"
+        return f"the original is {quote(values['original'])!r}: {original}"
     named = (person.strip() for person in values.get("identity", "").split(_BETWEEN_PEOPLE))
     return _Entry(
         line=row.line,
@@ -151,7 +151,7 @@ def _unknown_originals(path: Path, entries: Iterable[_Entry]) -> list[Quarantine
     unknown = [entry for entry in entries if entry.original and entry.original not in reals]
     if not unknown:
         return []
-    example = f"{shown(str(unknown[0].original))} in line {unknown[0].line}"
+    example = f"{quote(str(unknown[0].original))} in line {unknown[0].line}"
     reason = f"originals that are no reals of the table: {len(unknown)}, e.g. {example}"
     return [Quarantined(str(path), "index", reason)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from data_prep.errors import UserError
-from data_prep.layouts.files import distinct, files, shown
+from data_prep.layouts.files import distinct, files, quote
 from data_prep.layouts.folders import in_labels
 from data_prep.layouts.kinds import candidates, only_pictures
 from data_prep.layouts.layout import DataSetIndex, Video
@@ -27,7 +27,7 @@ def read(source: Path, label: int) -> DataSetIndex:
     other = list(in_labels(source, FAKE if label == REAL else REAL))
     if other:
         raise UserError(
-            f"{shown(source)} cannot be all {word}: the folder of {shown(other[0])} labels "
+            f"{quote(source)} cannot be all {word}: the folder of {quote(other[0])} labels "
             f"{len(other)} files otherwise; name the folder of the {word} ones, or give no label"
         )
     name = printable(source.resolve().name) or NAME

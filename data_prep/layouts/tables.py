@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.errors import UserError
-from data_prep.layouts.files import is_file, shown
+from data_prep.layouts.files import is_file, quote
 from data_prep.store.format import FAKE, REAL
 
 _LABELS = {"real": REAL, "0": REAL, "fake": FAKE, "1": FAKE}
@@ -79,7 +79,7 @@ def read_table(path: Path, required: Collection[str]) -> list[Row]:
             return list(_rows(path, csv.reader(file), required))
     except (OSError, ValueError, csv.Error) as error:
         raise UserError(
-            f"{shown(path)} cannot be read as a CSV table: {shown(str(error))}; save it as "
+            f"{quote(path)} cannot be read as a CSV table: {quote(str(error))}; save it as "
             "comma-separated UTF-8 text, or move it away"
         ) from None
 
@@ -89,14 +89,14 @@ def _rows(path: Path, lines: Iterator[list[str]], required: Collection[str]) -> 
     missing = [name for name in required if name not in header]
     if missing:
         raise UserError(
-            f"{shown(path)} has no column {' and no column '.join(missing)}: expected at least "
-            f"{','.join(required)} in the first line, found {shown(','.join(header)) or 'nothing'};"
+            f"{quote(path)} has no column {' and no column '.join(missing)}: expected at least "
+            f"{','.join(required)} in the first line, found {quote(','.join(header)) or 'nothing'};"
             " add the header, or move the file away if it is no table of labels"
         )
     repeated = sorted({name for name in header if name and header.count(name) > 1})
     if repeated:
         raise UserError(
-            f"{shown(path)} has the column {shown(repeated[0])} twice; keep one of them"
+            f"{quote(path)} has the column {quote(repeated[0])} twice; keep one of them"
         )
     for number, fields in enumerate(lines, 2):
         if any(field.strip() for field in fields):

@@ -18,7 +18,7 @@ from data_prep.faces.crops import ALIGNMENTS, crop_track
 from data_prep.faces.detection import Detection, FaceDetector
 from data_prep.faces.tracks import FaceTrack, find_tracks
 from data_prep.preparation import shortcuts
-from data_prep.preparation.guides import Guide, Original, guide_of, guided
+from data_prep.preparation.guides import Guide, Original, build_guide, guided
 from data_prep.store.format import MODALITIES
 from data_prep.text import printable
 from data_prep.video import audio, flow
@@ -202,7 +202,7 @@ def prepare_clips(
     is_guided = bool(tracks)
     with failing_as("faces"):
         tracks = tracks or find_faces(sampled.frames, preparation, detector)
-        guide = guide_of(sampled, tracks) if as_guide else None
+        guide = build_guide(sampled, tracks) if as_guide else None
         crops = [cut_out(sampled.frames, track, preparation) for track in tracks]
     if as_guide and guide:
         as_guide(guide)
@@ -317,7 +317,7 @@ def make_guide(
     """
     sampled = _read(path, preparation, decoder_threads, positions)
     with failing_as("faces"):
-        return guide_of(sampled, find_faces(sampled.frames, preparation, detector))
+        return build_guide(sampled, find_faces(sampled.frames, preparation, detector))
 
 
 def cut_out(

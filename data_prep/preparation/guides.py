@@ -77,7 +77,7 @@ class Original:
         return self.whole if np.array_equal(indices, self.whole.indices) else self.at(indices)
 
 
-def guide_of(sampled: SampledFrames, tracks: Sequence[FaceTrack]) -> Guide:
+def build_guide(sampled: SampledFrames, tracks: Sequence[FaceTrack]) -> Guide:
     """The guide that an original's sampled frames and the tracks in them make."""
     height, width = sampled.frames[0].shape[:2]
     around = _surroundings(sampled, tracks[0])

@@ -13,7 +13,7 @@ import numpy as np
 
 from data_prep.errors import UserError
 from data_prep.faces.tracks import FaceTrack
-from data_prep.layouts.files import shown
+from data_prep.layouts.files import quote
 from data_prep.preparation.clip import PreparedClip
 from data_prep.store.format import MODALITIES
 from data_prep.text import one_line
@@ -71,7 +71,7 @@ def read_part(part: Path) -> tuple[PreparedClip, ...]:
     # What a damaged file makes the libraries raise is of many kinds.
     except Exception as error:
         raise UserError(
-            f"{shown(part)} is damaged ({one_line(repr(error))[:200]}); repeat the command, which "
+            f"{quote(part)} is damaged ({one_line(repr(error))[:200]}); repeat the command, which "
             "prepares its video again"
         ) from None
 

@@ -24,7 +24,7 @@ import joblib
 
 from data_prep.datasets import Video
 from data_prep.errors import UserError
-from data_prep.layouts.files import shown
+from data_prep.layouts.files import quote
 from data_prep.preparation.clip import Preparation
 from data_prep.preparation.part_work import DIED, Task, attempted, digest, given_up, identity, work
 from data_prep.store.format import REAL, Quarantined
@@ -61,7 +61,7 @@ def parts_folder(store_path: Path) -> Iterator[Path]:
                 if _is_at(lock, folder / _LOCK) and not any(folder.glob("*.npz")):
                     remove_parts(folder)
     except OSError as error:
-        raise UserError(f"{shown(store_path)} cannot be written: {_why(error)}") from None
+        raise UserError(f"{quote(store_path)} cannot be written: {_why(error)}") from None
 
 
 def _folder(store_path: Path) -> Path:
@@ -81,7 +81,7 @@ def _locked(folder: Path, store_path: Path) -> Iterator[int]:
                 lock.seek(0)
                 holder = one_line(lock.read()) or "on this machine or another"
                 raise UserError(
-                    f"{shown(store_path)} is being prepared by another run, {holder}; wait for it "
+                    f"{quote(store_path)} is being prepared by another run, {holder}; wait for it "
                     "or stop it"
                 ) from None
             # The run that had it before may have removed it when it ended.
@@ -281,7 +281,7 @@ def _on_cluster(tasks: Sequence[Task], address: str) -> Generator[Quarantined | 
         for part, failure in outcomes:
             if failure is None and not part.exists():
                 raise UserError(
-                    f"a worker of {address} prepared {shown(by_part[part].path)} and its clip is "
+                    f"a worker of {address} prepared {quote(by_part[part].path)} and its clip is "
                     "not there; workers must share the folder of the store with this machine"
                 )
             yield failure

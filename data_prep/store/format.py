@@ -122,7 +122,7 @@ def clip_digest(
     return digest.digest()
 
 
-def fingerprint_of(digests: Iterable[bytes]) -> str:
+def compute_fingerprint(digests: Iterable[bytes]) -> str:
     """Fingerprint of clips in their order, hexadecimal; the same however they are sharded."""
     digest = hashlib.sha256()
     for clip in digests:

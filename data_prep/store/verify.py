@@ -26,7 +26,7 @@ from data_prep.store.format import (
     SPLITS,
     TEXT_FIELDS,
     clip_digest,
-    fingerprint_of,
+    compute_fingerprint,
 )
 from data_prep.store.store import read_index, shard_paths
 from data_prep.store.verify_report import (
@@ -83,7 +83,7 @@ def verify(path: str | Path) -> list[Problem]:
         if index:
             _check_against_index(index["shards"][number], checked, report)
     report.file = ""
-    if index and index.get("fingerprint") != fingerprint_of(digests):
+    if index and index.get("fingerprint") != compute_fingerprint(digests):
         report.add("index.json", "the fingerprint of the whole is not that of the content")
     _check_keys(keys, report)
     _check_groups(splits_of, overlap, report)
@@ -311,7 +311,7 @@ def _check_arrays(
             key, group, split = (values[row] for values in texts if values is not None)
             assert labels is not None
             checked.digests.append(clip_digest(key, int(labels[row]), group, split, content))
-    if named and fingerprint_of(checked.digests) != checked.fingerprint:
+    if named and compute_fingerprint(checked.digests) != checked.fingerprint:
         report.add(
             "attribute fingerprint",
             "is not that of the content: frames, a modality, a key, label, group or split changed",

@@ -27,7 +27,7 @@ from data_prep.store.format import (
     Clip,
     Quarantined,
     clip_digest,
-    fingerprint_of,
+    compute_fingerprint,
 )
 from data_prep.text import printable
 
@@ -68,7 +68,7 @@ def write_store(
         _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
-    return fingerprint_of(digests)
+    return compute_fingerprint(digests)
 
 
 def remove_unfinished(path: Path) -> None:
@@ -118,11 +118,11 @@ def _write_shards(
             some = itertools.chain([first], itertools.islice(clips, shard_clips - 1))
             # The quarantine is stored once.
             written = _write_file(path, some, quarantine if len(shards) == 1 else (), preparation)
-            shards[-1] |= {"clips": len(written), "fingerprint": fingerprint_of(written)}
+            shards[-1] |= {"clips": len(written), "fingerprint": compute_fingerprint(written)}
             digests += written
         if not shards:
             raise _no_clip()
-        fingerprint = fingerprint_of(digests)
+        fingerprint = compute_fingerprint(digests)
         index = {"schema_version": SCHEMA_VERSION, "fingerprint": fingerprint, "shards": shards}
         with temporary.open("w", encoding="utf-8") as file:
             json.dump(index, file, indent=1)
@@ -216,7 +216,7 @@ def _fill(
         left_out.create_dataset(field, data=values, shape=(len(values),), dtype=_TEXT)
 
     file.attrs["schema_version"] = SCHEMA_VERSION
-    file.attrs["fingerprint"] = fingerprint_of(digests)
+    file.attrs["fingerprint"] = compute_fingerprint(digests)
     file.attrs["preparation"] = json.dumps(preparation, sort_keys=True)
     return digests
 

@@ -25,7 +25,7 @@ _POOL = 2**22
 _TALLEST = 65_000
 
 
-def colours_of(frames: Frames) -> Frames:
+def extract_colours(frames: Frames) -> Frames:
     """Red, green and blue of stored frames, uint8 (T, S, S, 4), contiguous."""
     colour = cv2.cvtColor(_stacked(frames), cv2.COLOR_RGBA2RGB)
     return np.asarray(colour, np.uint8).reshape(*frames.shape[:3], 3)

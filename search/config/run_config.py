@@ -177,7 +177,7 @@ class RunConfig(Section):
         return self
 
     @property
-    def kept(self) -> int:
+    def kept_trials(self) -> int:
         """Number of best trials of each stage that keep their model file."""
         return max(self.kept_models, self.ensemble)
 

@@ -13,7 +13,7 @@ from search.config.feasible import possible_streams, shown_frames
 from search.config.run_config import RunConfig
 from search.detectors import plugin_streams
 from search.detectors.precision import Precision, policy
-from search.gan.kept import best_gan
+from search.gan.trained_gans import best_gan
 from search.studies.hyperparameters import Value, fixed_hyperparameters, optuna_params
 from search.studies.keras_tuner_internals import Choice
 from search.studies.known_answers import KnownAnswers

@@ -27,7 +27,7 @@ from search.detectors.estimate import estimate, estimate_model
 from search.detectors.short_clips import build_short_detector
 from search.detectors.space import build_detector, build_space, chosen_values
 from search.features.cache import FeatureCache
-from search.gan.kept import load_walks
+from search.gan.trained_gans import load_walks
 from search.studies.hyperparameters import OptunaHyperParameters
 from search.studies.two_objectives import Reports
 from search.training.fit import Epoch, Fit, TrainingTask, fit

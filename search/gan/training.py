@@ -122,7 +122,7 @@ class GanTraining:
         make_optimizer.build(make.trainable_variables)
         judge_optimizer.build(judge.trainable_variables)
 
-        def shown(faces: tf.Tensor) -> tf.Tensor:
+        def augment(faces: tf.Tensor) -> tf.Tensor:
             return augmented(faces) if choices.augmented else faces
 
         def random_faces() -> tf.Tensor:
@@ -130,7 +130,7 @@ class GanTraining:
 
         @tf.function
         def train_discriminator(real: tf.Tensor) -> tf.Tensor:
-            real, fake = shown(flipped(real)), shown(random_faces())
+            real, fake = augment(flipped(real)), augment(random_faces())
             with tf.GradientTape() as tape:
                 both = judge(tf.concat([real, fake], axis=0), training=True)
                 loss = discriminator_loss(choices.loss, *tf.split(both, 2))
@@ -143,7 +143,7 @@ class GanTraining:
         @tf.function
         def train_generator(decay: tf.Tensor) -> tf.Tensor:
             with tf.GradientTape() as tape:
-                loss = generator_loss(choices.loss, judge(shown(random_faces()), training=False))
+                loss = generator_loss(choices.loss, judge(augment(random_faces()), training=False))
             gradients = tape.gradient(loss, make.trainable_variables)
             make_optimizer.apply(gradients, make.trainable_variables)
             for mean, now in zip(self.averaged.variables, make.variables, strict=True):

@@ -76,7 +76,7 @@ def _relight(clip: Mapping[str, npt.NDArray[Any]], rng: np.random.Generator) -> 
     noise = rng.uniform(0, NOISE)
     if "frames" in clip:
         matrix = degradation.colour_matrix(contrast=contrast, brightness=brightness)
-        colour = degradation.recolour(degradation.colours_of(clip["frames"]), matrix)
+        colour = degradation.recolour(degradation.extract_colours(clip["frames"]), matrix)
         clip["frames"][:] = with_grey(degradation.grain(colour, noise, rng))
 
 

@@ -40,7 +40,7 @@ def degrade(frames: Frames, rng: np.random.Generator) -> Frames:
         uint8 (T, S, S, 4); grey follows colour.
     """
     size = frames.shape[1]
-    changed = degradation.colours_of(frames)
+    changed = degradation.extract_colours(frames)
     if rng.random() < COLOUR:
         matrix = degradation.colour_matrix(
             hue=rng.uniform(-8, 8),

@@ -79,7 +79,7 @@ def _boxed(
     box: npt.NDArray[np.float32], frame_size: tuple[int, int], size: int, margin: float
 ) -> npt.NDArray[np.float64]:
     """Return the (2, 3) matrix from pixels of a frame to those of the square around a box."""
-    side = max(1, round(min(margin * crops.side_of(box), crops.MOST_SHOWN * max(frame_size))))
+    side = max(1, round(min(margin * crops.measure_side(box), crops.MOST_SHOWN * max(frame_size))))
     centre = np.clip((box[:2] + box[2:]) / 2, 0, np.array(frame_size) - 1)
     corner = np.round(centre.astype(np.float64) - side / 2)
     scale = size / side
@@ -96,7 +96,7 @@ def _aligning(
     margin: float,
 ) -> npt.NDArray[np.float64] | None:
     """Return the matrix that moves five points to the template; None if there is none."""
-    side = min(margin * crops.side_of(box), crops.MOST_SHOWN * max(frame_size))
+    side = min(margin * crops.measure_side(box), crops.MOST_SHOWN * max(frame_size))
     finer = max(1, int(np.ceil(side / size)))
     wanted = ((crops.TEMPLATE - 0.5) / margin + 0.5) * size * finer - 0.5
     matrix = crops.similarity(points, wanted)

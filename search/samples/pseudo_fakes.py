@@ -81,7 +81,7 @@ def pseudo_fake(
     face, moves = follow_face(complete_points(points, count, size))
     chosen = _choose(rng, count, size)
     mask = _mask(face, moves, chosen, size, rng)
-    real = degradation.colours_of(frames)
+    real = degradation.extract_colours(frames)
     changed = real if chosen.blend_only else _changed(real, rng)
     under, over = (real, changed) if chosen.copy_is_changed else (changed, real)
     if not chosen.blend_only and rng.random() < CHANGED_AGAIN:

@@ -118,7 +118,7 @@ def _candidates(config: RunConfig, run: RunDirectory) -> list[Candidate]:
     return [
         (stage, trial)
         for stage in DETECTOR_STAGES
-        for trial in best_trials(open_study(run, stage), config.kept)
+        for trial in best_trials(open_study(run, stage), config.kept_trials)
         if (run.trial(stage, trial.number) / MODEL_FILE).is_file()
     ]
 

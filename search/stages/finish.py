@@ -31,7 +31,7 @@ from search.config.run_config import RunConfig
 from search.detectors.short_clips import build_short_detector
 from search.detectors.space import build_detector, build_space
 from search.features.cache import FeatureCache
-from search.gan.kept import load_walks
+from search.gan.trained_gans import load_walks
 from search.stages import architecture, latencies, training
 from search.stages.ensemble import better_ensemble
 from search.studies.hyperparameters import fixed_hyperparameters

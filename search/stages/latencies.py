@@ -57,7 +57,7 @@ def measure(config: RunConfig, run: RunDirectory, store: Store) -> None:
 
 def _kept(config: RunConfig, run: RunDirectory) -> Iterator[tuple[Stage, FrozenTrial]]:
     for stage in DETECTOR_STAGES:
-        for trial in best_trials(open_study(run, stage), config.kept):
+        for trial in best_trials(open_study(run, stage), config.kept_trials):
             if (run.trial(stage, trial.number) / MODEL_FILE).is_file():
                 yield stage, trial
 

@@ -13,7 +13,7 @@ from artifacts.run_directory import RunDirectory
 from artifacts.stages import ARCHITECTURE, TRAINING
 from search.config.run_config import RunConfig
 from search.detectors.trial import run_detector_trial
-from search.gan.kept import kept_generator
+from search.gan.trained_gans import kept_generator
 from search.stages import architecture
 from search.studies import warm_start
 from search.studies.hyperparameters import (

@@ -157,7 +157,7 @@ def run_trial(
         return TrialOutcome(stage, trial.number, "failed", None, seconds, INTERRUPTED)
     except OSError as error:
         raise _full(error, run) or error from None
-    _keep_best(run, study, config.kept)
+    _keep_best(run, study, config.kept_trials)
     return outcome
 
 

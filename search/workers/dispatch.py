@@ -31,7 +31,7 @@ from search.trials.trial import TrialOutcome
 from search.workers import worker
 from search.workers.budget import Budget
 from search.workers.crew import Crew, WorkerDiedError
-from search.workers.presence import joined_workers
+from search.workers.joined_workers import list_joined_workers
 from search.workers.progress import RunProgress
 
 TRIALS_A_WORKER = 25
@@ -99,7 +99,7 @@ class Dispatch:
         queue.open_for_claims(self._study, not self._is_spent)
         while self._is_under_way(wanted):
             self._give_up_the_dead()
-            joined = joined_workers(self._directory, self._watch)
+            joined = list_joined_workers(self._directory, self._watch)
             if self._is_open():
                 queue.queue_trials(self._study, wanted, self._crew.slots() + len(joined))
                 self._call_workers(joined)

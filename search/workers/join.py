@@ -11,7 +11,7 @@ from pathlib import Path
 from artifacts.run_directory import RunDirectory
 from artifacts.stages import Stage
 from data_prep.errors import UserError
-from search.config import run_config as configuration
+from search.config import run_config
 from search.config.run_config import RunConfig
 from search.studies.run_state import check_worker
 from search.studies.storage import StorageLocation, translate_server_errors
@@ -25,8 +25,8 @@ from search.trials.time_limit import fail_dead_trial
 from search.workers import worker
 from search.workers.crew import WorkerDiedError
 from search.workers.dispatch import MAX_IDLE_DEATHS, is_worn
+from search.workers.joined_workers import announce_worker
 from search.workers.local import LocalWorkers
-from search.workers.presence import announce_worker
 
 _POLL_SECONDS = 1.0
 _SAID_SECONDS = 60.0
@@ -58,7 +58,7 @@ def work(
     directory.open()
     over = {"store": store and store.absolute(), "device": device}
     given = {name: value for name, value in over.items() if value is not None}
-    config = configuration.load(directory.config, given)
+    config = run_config.load(directory.config, given)
     check_worker(directory, config.store)
     beats = min(heartbeat.BEAT_SECONDS, config.limits.silence_seconds / 4)
     with translate_server_errors(directory), announce_worker(directory, beats):

@@ -22,7 +22,7 @@ from artifacts.records import HYPERPARAMETERS, REASON
 from artifacts.run_directory import RunDirectory
 from artifacts.stages import ARCHITECTURE
 from data_prep.store.store import Store
-from search.config import run_config as configuration
+from search.config import run_config
 from search.studies.run_state import RunState
 from search.studies.study import (
     INTERRUPTED,
@@ -293,16 +293,16 @@ def test_weights_and_preset_may_change_as_long_as_no_trial_was_started(
     assert thorough.returncode == 2
     assert "other.h5" in thorough.stderr
     after = tomllib.loads((run_dir / "config.toml").read_text())["architecture"]["trials"]
-    assert before != after == configuration.PRESETS["thorough"]["architecture"]["trials"]
+    assert before != after == run_config.PRESETS["thorough"]["architecture"]["trials"]
 
 
 def test_a_search_whose_architectures_all_failed_ends_in_one_line_each_time(
     write_config: Callable[..., Path], in_process: Dfsearch, store: Store, tmp_path: Path
 ) -> None:
-    settings = configuration.load(write_config(tmp_path, architecture=2))
+    settings = run_config.load(write_config(tmp_path, architecture=2))
     run = RunDirectory(tmp_path / "run")
     run.root.mkdir()
-    run.config.write_text(configuration.dump(settings))
+    run.config.write_text(run_config.dump(settings))
     RunState.begin(run, store.fingerprint)
     study = open_study(run, ARCHITECTURE)
     for _ in range(2):

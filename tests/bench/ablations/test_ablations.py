@@ -17,7 +17,7 @@ from bench.ablations import ablations, comparison, real, synthetic
 from bench.accuracy import data, rows
 from bench.accuracy.table import ScoredClips
 from data_prep.store.store import Clip, Store, write_store
-from search.config import run_config as configuration
+from search.config import run_config
 
 MakeClip = Callable[..., Clip]
 PART = comparison.Comparison("the part", "with", "without")
@@ -139,8 +139,8 @@ def test_compared_variants_differ_in_one_setting() -> None:
         assert len([name for name in whole if ours[name] != theirs[name]]) == 1
     searches = [synthetic.VARIANTS[name].run for name in (synthetic.SEARCH, synthetic.TWO_TRIALS)]
     places = {"store": Path("store.h5"), "run_dir": Path("run")}
-    both = [configuration.resolve({**(settings or {}), **places}) for settings in searches]
-    changed = [line.partition(":")[0] for line in configuration.differences(*both)]
+    both = [run_config.resolve({**(settings or {}), **places}) for settings in searches]
+    changed = [line.partition(":")[0] for line in run_config.differences(*both)]
     assert changed == ["space.streams", "architecture.trials"]
 
 

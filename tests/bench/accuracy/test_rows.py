@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench.accuracy import people, rows
-from search.config import run_config as configuration
+from search.config import run_config
 
 
 def test_every_row_has_a_unique_name_and_the_most_informative_come_first() -> None:
@@ -33,7 +33,7 @@ def test_variants_come_after_the_streams_and_before_held_out_methods() -> None:
 def test_a_variant_differs_from_the_spatial_row_in_one_setting() -> None:
     plain, none, fakes, alone = (rows.Row(name, 0) for name in ("spatial", *rows.VARIANTS))
     places = Path("store.h5"), Path("run")
-    assert configuration.differences(plain.config(*places), none.config(*places)) == [
+    assert run_config.differences(plain.config(*places), none.config(*places)) == [
         "objective: generalisation, auc",
         "training.pseudo_fakes: 0.5, 0.0",
     ]
@@ -101,7 +101,7 @@ def test_other_settings_have_another_digest(monkeypatch: pytest.MonkeyPatch) -> 
     assert row.settings_digest == rows.Row(rows.QUICK, 0).settings_digest
     before = row.settings_digest, stream.settings_digest
     monkeypatch.setattr(rows, "EPOCHS", 3)
-    monkeypatch.setitem(configuration.PRESETS["quick"]["architecture"], "trials", 7)
+    monkeypatch.setitem(run_config.PRESETS["quick"]["architecture"], "trials", 7)
     assert row.settings_digest != before[0]
     assert stream.settings_digest != before[1]
     assert rows.Row(rows.STANDARD, 0).settings_digest != rows.Row(rows.QUICK, 0).settings_digest

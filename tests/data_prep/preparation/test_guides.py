@@ -20,7 +20,7 @@ from data_prep.preparation.guides import (
     NO_GUIDE,
     Guide,
     Original,
-    guide_of,
+    build_guide,
     guided,
     read_guide,
     write_guide,
@@ -200,7 +200,7 @@ def _guides(original: SampledFrames, fake: SampledFrames) -> bool:
     count = len(original.frames)
     box = np.tile(np.float32([120, 120, 200, 200]), (count, 1))
     track = FaceTrack(box, np.zeros((count, 5, 2), np.float32), np.ones(count, np.float32), 1.0)
-    return bool(guided(fake, guide_of(original, [track])))
+    return bool(guided(fake, build_guide(original, [track])))
 
 
 def test_the_same_moments_are_told_from_others_of_the_same_scene() -> None:

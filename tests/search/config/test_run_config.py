@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from data_prep.errors import UserError
-from search.config import run_config as configuration
+from search.config import run_config
 from search.config.run_config import PRESETS, RunConfig, resolve
 
 PLACES = {"store": "s.h5", "run_dir": "run"}
@@ -24,7 +24,7 @@ def test_the_quick_preset_asks_for_less_than_the_thorough_one() -> None:
 
 
 def test_an_ensemble_keeps_as_many_models_as_it_may_have() -> None:
-    kept = {n: resolve({**PLACES, "kept_models": 3, "ensemble": n}).kept for n in (0, 2, 5)}
+    kept = {n: resolve({**PLACES, "kept_models": 3, "ensemble": n}).kept_trials for n in (0, 2, 5)}
     assert kept == {0: 3, 2: 3, 5: 5}
 
 
@@ -102,7 +102,7 @@ def test_a_fault_is_one_line_that_names_the_key(settings: dict[str, object], nam
 def test_paths_in_a_file_start_at_its_folder(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text('store = "data/s.h5"\nrun_dir = "runs/a"\n[space]\nweights = "weights"\n')
-    config = configuration.load(file)
+    config = run_config.load(file)
     assert config.space.weights == str(tmp_path / "weights")
     assert config.store == tmp_path / "data/s.h5"
     assert config.run_dir == tmp_path / "runs/a"
@@ -112,9 +112,9 @@ def test_a_dumped_configuration_comes_back_the_same_from_a_moved_folder(tmp_path
     config = resolve({"store": tmp_path / "s.h5", "run_dir": tmp_path / "a", "preset": "quick"})
     moved = tmp_path / "elsewhere"
     moved.mkdir()
-    (moved / "config.toml").write_text(configuration.dump(config))
-    loaded = configuration.load(moved / "config.toml")
-    assert configuration.differences(config, loaded) == []
+    (moved / "config.toml").write_text(run_config.dump(config))
+    loaded = run_config.load(moved / "config.toml")
+    assert run_config.differences(config, loaded) == []
     assert loaded.run_dir == moved
     assert loaded.store == config.store
 
@@ -152,13 +152,13 @@ def test_differences_name_key_and_values_but_not_where_a_search_runs() -> None:
     where = {"workers": 2, "features_gb": 1, "device": "cpu", "limits": {"trial_minutes": 1}}
     ours = resolve({**PLACES, **where})
     theirs = resolve({**PLACES, "seed": 5})
-    assert configuration.differences(ours, theirs) == ["seed: 0, 5"]
+    assert run_config.differences(ours, theirs) == ["seed: 0, 5"]
 
 
 def test_a_password_is_used_and_not_written() -> None:
     config = resolve({**PLACES, "storage": "postgres://me:p%40ss@db:5433/studies?password=b"})
     assert config.storage == "postgresql://me:p%40ss@db:5433/studies?password=b"
-    written = tomllib.loads(configuration.dump(config))["storage"]
+    written = tomllib.loads(run_config.dump(config))["storage"]
     assert written == "postgresql://me@db:5433/studies"
 
 
@@ -167,12 +167,12 @@ def test_a_file_that_is_no_toml_is_refused_in_one_line(tmp_path: Path, text: str
     file = tmp_path / "config.toml"
     file.write_text(text)
     with pytest.raises(UserError, match="not a TOML file"):
-        configuration.load(file)
+        run_config.load(file)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no configuration at"):
-        configuration.load(tmp_path / "none.toml")
+        run_config.load(tmp_path / "none.toml")
 
 
 def test_the_configuration_cannot_be_changed_in_passing() -> None:
@@ -182,7 +182,7 @@ def test_the_configuration_cannot_be_changed_in_passing() -> None:
 
 
 def test_the_documented_defaults_are_the_defaults() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "run_config.md").read_text()
     documented = tomllib.loads(page.split("```toml\n")[1].split("```")[0])
     defaults = resolve({"store": "store.h5", "run_dir": "runs/a"}).model_dump(mode="json")
     assert documented == defaults

@@ -12,7 +12,7 @@ from data_prep.errors import UserError
 from data_prep.store.store import Store
 from search.config.run_config import RunConfig, resolve
 from search.config.stages import trials_by_stage
-from search.gan.kept import missing_gan_note
+from search.gan.trained_gans import missing_gan_note
 from search.studies.study import (
     open_study,
 )

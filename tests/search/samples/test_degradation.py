@@ -121,7 +121,7 @@ def test_noise_has_the_deviation_asked_for_and_is_new_in_every_frame() -> None:
 def test_colours_of_stored_frames_are_those_they_were_stored_with(colour) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (3, 50, 50, 3), np.uint8)
     for frames in (colour, noise):
-        np.testing.assert_array_equal(steps.colours_of(with_grey(frames)), frames)
+        np.testing.assert_array_equal(steps.extract_colours(with_grey(frames)), frames)
 
 
 def test_a_colour_matrix_does_what_its_arguments_say(colour) -> None:

@@ -19,7 +19,7 @@ from artifacts.records import HYPERPARAMETERS, VAL_AUC, VAL_LOG_LOSS
 from artifacts.run_directory import RunDirectory
 from artifacts.stages import ARCHITECTURE
 from data_prep.store.store import Store
-from search.config import run_config as configuration
+from search.config import run_config
 from search.config.names import LOG_LOSS
 from search.config.run_config import RunConfig, resolve
 from search.detectors.space import build_detector, build_space
@@ -81,7 +81,7 @@ def run(config: RunConfig, store: Store, model_files: list[Path]) -> RunDirector
     """A run whose two trials are those detectors."""
     directory = RunDirectory(config.run_dir)
     directory.root.mkdir()
-    directory.config.write_text(configuration.dump(config))
+    directory.config.write_text(run_config.dump(config))
     RunState.begin(directory, store.fingerprint)
     study = open_study(directory, ARCHITECTURE)
     for number, file in enumerate(model_files):
@@ -172,7 +172,7 @@ def test_models_score_what_they_scored_as_trials(
 ) -> None:
     run = RunDirectory(tmp_path / "finished")
     shutil.copytree(finished_run, run.root)
-    config = configuration.load(run.config).model_copy(update={"ensemble": 1})
+    config = run_config.load(run.config).model_copy(update={"ensemble": 1})
     _, record = ensembles.better_ensemble(config, run, store, WORST)
     (member,) = record.members
     winner = finish.choose(config)

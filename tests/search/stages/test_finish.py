@@ -14,7 +14,7 @@ from artifacts.evaluation.scoring import join_videos
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
 from data_prep.store.store import Clip, Store, write_store
-from search.config import run_config as configuration
+from search.config import run_config
 from search.config.run_config import RunConfig
 from search.stages import finish
 from search.studies.study import (
@@ -33,7 +33,7 @@ def run(finished_run: Path, tmp_path: Path) -> RunDirectory:
 
 @pytest.fixture
 def config(run: RunDirectory) -> RunConfig:
-    return configuration.load(run.config)
+    return run_config.load(run.config)
 
 
 def test_the_winner_is_the_best_trial_of_both_detector_stages(

@@ -16,7 +16,7 @@ from optuna.trial import TrialState
 from artifacts.run_directory import RunDirectory
 from artifacts.stages import ARCHITECTURE, GAN
 from data_prep.errors import UserError
-from search.config import run_config as configuration
+from search.config import run_config
 from search.studies import storage
 from search.studies.run_state import RunState
 from search.studies.study import (
@@ -50,9 +50,9 @@ def on_server(postgresql: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def begin(folder: Path, url: str) -> RunDirectory:
     """A run directory as a run leaves it at its beginning."""
     folder.mkdir()
-    config = configuration.resolve({"store": "s.h5", "run_dir": folder, "storage": url})
+    config = run_config.resolve({"store": "s.h5", "run_dir": folder, "storage": url})
     directory = RunDirectory(folder)
-    directory.config.write_text(configuration.dump(config))
+    directory.config.write_text(run_config.dump(config))
     RunState.begin(directory, "0" * 64)
     return directory
 

@@ -11,7 +11,7 @@ import pytest
 
 from data_prep.faces.centerface import CenterFace
 from data_prep.faces.detection import Detection
-from data_prep.faces.near_look import look_between
+from data_prep.faces.local_detection import detect_between
 from data_prep.faces.tracks import find_tracks
 from data_prep.video.video import read_frames
 
@@ -50,7 +50,7 @@ def test_the_face_is_found_where_a_whole_look_finds_it(frames: list[Frame]) -> N
     detector = _Counted()
     (before,), (whole,) = detector.detect(frames[0]), detector.detect(frames[1])
     detector.shapes.clear()
-    (found,) = look_between(detector, frames[1], [(before, before)])
+    (found,) = detect_between(detector, frames[1], [(before, before)])
     assert len(detector.shapes) == 1
     assert np.prod(detector.shapes[0]) < 0.4 * np.prod(frames[1].shape[:2])
     side = float(np.max(whole.box[2:] - whole.box[:2]))
@@ -63,7 +63,7 @@ def test_a_face_that_is_not_there_is_looked_for_in_the_whole_frame(frames: list[
     detector = _Counted()
     (before,), (far,) = detector.detect(frames[0]), detector.detect(frames[2])
     detector.shapes.clear()
-    (found,) = look_between(detector, frames[2], [(before, before)])
+    (found,) = detect_between(detector, frames[2], [(before, before)])
     assert detector.shapes[-1] == frames[2].shape[:2]
     np.testing.assert_array_equal(found.box, far.box)
 
@@ -71,7 +71,7 @@ def test_a_face_that_is_not_there_is_looked_for_in_the_whole_frame(frames: list[
 def test_two_places_that_show_one_face_are_not_taken_for_two(frames: list[Frame]) -> None:
     detector = _Counted()
     (face,) = detector.detect(frames[0])
-    assert len(look_between(detector, frames[0], [(face, face), (face, face)])) == 1
+    assert len(detect_between(detector, frames[0], [(face, face), (face, face)])) == 1
 
 
 @pytest.mark.parametrize("box", [[-900, -900, -800, -800], [50, 50, 50, 50]])
@@ -81,7 +81,7 @@ def test_a_place_outside_the_frame_or_of_no_size_is_no_place(
     detector = _Counted()
     nowhere = Detection(np.float32(box), np.zeros((5, 2), np.float32), 0.9)
     (whole,) = detector.detect(frames[0])
-    (found,) = look_between(detector, frames[0], [(nowhere, nowhere)])
+    (found,) = detect_between(detector, frames[0], [(nowhere, nowhere)])
     np.testing.assert_array_equal(found.box, whole.box)
 
 

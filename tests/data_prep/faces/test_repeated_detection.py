@@ -13,7 +13,7 @@ import skimage.data
 
 from data_prep.faces.centerface import CenterFace
 from data_prep.faces.detection import Detection
-from data_prep.faces.second_look import look_again
+from data_prep.faces.repeated_detection import detect_again
 
 Maker = Callable[..., Detection]
 
@@ -45,7 +45,7 @@ def test_a_face_too_small_at_first_is_found_in_the_pixels_of_the_frame(
     frame = np.full((720, 1280, 3), 90, np.uint8)
     frame[300:480, 700:880] = portrait
     assert centerface.detect(frame) == []
-    (face,) = look_again(centerface, frame)
+    (face,) = detect_again(centerface, frame)
     (alone,) = centerface.detect(portrait)
     expected = alone.box + np.array([700, 300, 700, 300])
     np.testing.assert_allclose(face.box, expected, atol=8)
@@ -80,7 +80,7 @@ class _Recorder:
 def test_the_first_sure_face_ends_the_search(made_face: Maker) -> None:
     sure, doubtful = made_face(50, 50, 40, 0.6), made_face(20, 20, 10, 0.45)
     detector = _Recorder([], [sure, doubtful])
-    (face,) = look_again(detector, np.zeros((100, 200, 3), np.uint8))
+    (face,) = detect_again(detector, np.zeros((100, 200, 3), np.uint8))
     assert face.score == 0.6
     assert detector.sides == [160, 640]
 
@@ -88,14 +88,14 @@ def test_the_first_sure_face_ends_the_search(made_face: Maker) -> None:
 def test_without_a_sure_face_the_best_of_the_doubtful_ones_counts(made_face: Maker) -> None:
     looks = [[made_face(50, 50, 40, score)] for score in (0.41, 0.47, 0.43)]
     detector = _Recorder(*looks, [])
-    (face,) = look_again(detector, np.zeros((100, 200, 3), np.uint8))
+    (face,) = detect_again(detector, np.zeros((100, 200, 3), np.uint8))
     assert face.score == 0.47
     assert detector.shapes == [(100, 200, 3), (100, 200, 3), (300, 400, 3), (500, 600, 3)]
 
 
 def test_what_lies_in_the_mirrored_border_is_no_face_of_the_frame(made_face: Maker) -> None:
     mirrored, inside = made_face(60, 150, 40, 0.9), made_face(150, 150, 40, 0.8)
-    (face,) = look_again(_Recorder([], [], [mirrored, inside]), np.zeros((100, 200, 3), np.uint8))
+    (face,) = detect_again(_Recorder([], [], [mirrored, inside]), np.zeros((100, 200, 3), np.uint8))
     # The border is half of the long side, 100 px.
     np.testing.assert_allclose(face.box, made_face(50, 50, 40).box)
     np.testing.assert_allclose(face.landmarks, made_face(50, 50, 40).landmarks)
@@ -105,12 +105,12 @@ def test_what_lies_in_the_mirrored_border_is_no_face_of_the_frame(made_face: Mak
 def test_no_face_is_made_up(name: str, centerface: CenterFace) -> None:
     image = np.ascontiguousarray(_rgb(getattr(skimage.data, name)()))
     assert centerface.detect(image) == []
-    assert look_again(centerface, image) == []
+    assert detect_again(centerface, image) == []
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (3, 200, 3)])
 def test_any_shape_of_frame_will_do(shape: tuple[int, ...], centerface: CenterFace) -> None:
-    assert look_again(centerface, np.zeros(shape, np.uint8)) == []
+    assert detect_again(centerface, np.zeros(shape, np.uint8)) == []
 
 
 @pytest.mark.slow
@@ -123,6 +123,6 @@ def test_nearly_all_faces_of_real_pictures_are_found(
     missed = []
     for path in paths:
         frame = _read(path)
-        if not (centerface.detect(frame) or look_again(centerface, frame)):
+        if not (centerface.detect(frame) or detect_again(centerface, frame)):
             missed.append(path.name)
     assert len(missed) <= 0.01 * len(paths), missed

@@ -9,10 +9,10 @@ import pytest
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
 from data_prep.store.store import Store
-from search.config import run_config as configuration
+from search.config import run_config
 from search.config.run_config import RunConfig
 from search.features.cache import FeatureCache
-from search.gan.kept import kept_generator, load_walks
+from search.gan.trained_gans import kept_generator, load_walks
 from search.stages import training
 from search.studies.hyperparameters import fixed_hyperparameters
 from search.training.fit import TrainingTask, fit
@@ -21,7 +21,7 @@ from spaces.training.space import TrainingChoices
 
 @pytest.fixture
 def config(finished_run: Path) -> RunConfig:
-    return configuration.load(RunDirectory(finished_run).config)
+    return run_config.load(RunDirectory(finished_run).config)
 
 
 def with_gan_fakes(config: RunConfig, value: bool | str, run_dir: Path) -> RunConfig:

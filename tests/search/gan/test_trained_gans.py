@@ -6,7 +6,7 @@ from pathlib import Path
 
 from artifacts.run_directory import RunDirectory
 from artifacts.stages import GAN
-from search.gan.kept import best_gan
+from search.gan.trained_gans import best_gan
 from search.studies.study import (
     open_study,
 )

@@ -25,6 +25,6 @@ def announce_worker(directory: RunDirectory, seconds: float) -> Iterator[None]:
         yield
 
 
-def joined_workers(directory: RunDirectory, monitor: HeartbeatMonitor) -> set[str]:
+def list_joined_workers(directory: RunDirectory, monitor: HeartbeatMonitor) -> set[str]:
     """Return the joined workers, see :func:`search.trials.heartbeat.starter_name`."""
     return {path.name for path in monitor.living(directory.root / _FOLDER)}

@@ -16,7 +16,7 @@ from data_prep.faces.detection import Detection, FaceDetector
 _WAYS = ((0.0, 0.5), (0.0, 2.0), (0.5, 2.0), (1.0, 1.0))
 
 
-def look_again(detector: FaceDetector, frame: npt.NDArray[np.uint8]) -> list[Detection]:
+def detect_again(detector: FaceDetector, frame: npt.NDArray[np.uint8]) -> list[Detection]:
     """Detect the faces of a frame in which ``detector.detect`` found none.
 
     The frame is examined smaller and larger, and with its mirror image around it. The first attempt

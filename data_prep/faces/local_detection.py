@@ -19,7 +19,7 @@ _AROUND = 0.3
 _FACE = 64
 
 
-def look_between(
+def detect_between(
     detector: FaceDetector,
     frame: npt.NDArray[np.uint8],
     pairs: Sequence[tuple[Detection, Detection]],
