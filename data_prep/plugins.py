@@ -1,8 +1,8 @@
-"""What other installed packages add: layouts, face detectors, streams and objectives.
+"""Additions of other installed packages: layouts, face detectors, streams and objectives.
 
 A package declares each as an entry point of one of the groups below (PyPA, "Entry points
-specification", 2024). Names are read without importing anything; a package is imported where what
-it adds is used, and, by its name alone, in every worker process.
+specification", 2024). Names are read without importing anything. A package is imported when its
+addition is used, also in worker processes.
 """
 
 from __future__ import annotations
@@ -82,14 +82,14 @@ class Plugin:
 
 
 def added(group: str, built_in: Collection[str]) -> dict[str, Plugin]:
-    """What installed packages add to a group, by name, in alphabetical order.
+    """Find the additions of installed packages to a group, by name, in alphabetical order.
 
     Args:
-        group: of this module.
+        group: group of entry points, a constant of this module.
         built_in: names that are taken, in any case.
 
     Raises:
-        UserError: a name is taken, or is none that an option or a file can hold.
+        UserError: a name is taken, or cannot be written in an option or a file.
     """
     kind, found = _KINDS[group], dict[str, Plugin]()
     taken = {name.casefold() for name in built_in}
@@ -111,10 +111,10 @@ def added(group: str, built_in: Collection[str]) -> dict[str, Plugin]:
 
 
 def named(group: str, name: str, built_in: Collection[str]) -> Plugin:
-    """What a package adds under a name.
+    """Find the addition of an installed package by its name.
 
     Raises:
-        UserError: no installed package does.
+        UserError: no installed package adds it.
     """
     found = added(group, built_in)
     if name not in found:
@@ -125,14 +125,14 @@ def named(group: str, name: str, built_in: Collection[str]) -> Plugin:
 
 
 def versions() -> dict[str, str]:
-    """Versions of the installed packages that add anything, by name."""
+    """Return the versions of the installed packages that add anything, by name."""
     entries = importlib.metadata.entry_points()
     ours = (entry for group in _KINDS for entry in entries.select(group=group))
     return {entry.dist.name: entry.dist.version for entry in ours if entry.dist}
 
 
 def _told(error: Exception) -> str:
-    """An error in one line, with the place in the code of a package that it came from."""
+    """Describe an error in one line, with its position in the code of the package."""
     said = one_line(f"{type(error).__name__}: {error}").rstrip(": ")[:300]
     steps = traceback.extract_tb(error.__traceback__)
     places = [step for step in steps if not step.filename.startswith("<frozen")]

@@ -124,7 +124,7 @@ class Audit:
 
 
 def audit(store: Store, *, seed: int = 0) -> Audit:
-    """Look for faults that would inflate a score on this store.
+    """Search for faults that would inflate a score on this store.
 
     Frames are read once, for the hashes of :func:`data_prep.audit.leaks.find_leaks`; the rest is
     metadata.

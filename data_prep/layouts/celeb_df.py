@@ -72,7 +72,7 @@ def _original(stem: str) -> str:
 
 
 def _identities(stem: str, kind: str) -> tuple[str, ...]:
-    """Original and donor of a fake, the person of a real; empty if the name has none."""
+    """Return original and donor of a fake, the person of a real; empty without a name."""
     if kind == _UNNAMED:
         return (f"YouTube {printable(stem)}",)
     people = r"(id\d+)_(id\d+)_\d+" if _FOLDERS[kind] == FAKE else r"(id\d+)_\d+"
@@ -85,7 +85,7 @@ def _word(label: int) -> str:
 
 
 def _read_test_list(source: Path) -> dict[tuple[str, str], int]:
-    """Label by folder and file name in lower case of what the official list tests.
+    """Read the labels of the official test list, by folder and file name in lower case.
 
     The list writes ``1 YouTube-real/00170.mp4``: 1 is real, 0 is fake.
     """

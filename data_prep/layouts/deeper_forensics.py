@@ -1,8 +1,8 @@
 """DeeperForensics-1.0 (Jiang et al., 2020).
 
 Fakes are ``manipulated_videos/<variant>/<target>_<actor>.mp4``. Their targets, the reals, are the
-c23 originals of FaceForensics++, which have to be put beside them; the recordings of the actors in
-``source_videos/`` are no reals of the set and are not read.
+c23 originals of FaceForensics++ and have to lie in the same folder. The recordings of the actors in
+``source_videos/`` are not part of the reals and are not read.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _fakes(source: Path, official: dict[str, str], problems: list[Quarantined]) 
 
 
 def _reals(source: Path, official: dict[str, str], problems: list[Quarantined]) -> Iterator[Video]:
-    """The originals; one is in the split of the fakes made of it."""
+    """Yield the originals; one is in the split of the fakes made of it."""
     of_target: dict[str, set[str]] = collections.defaultdict(set)
     for name, listed in official.items():
         of_target[name.partition("_")[0]].add(listed)
@@ -73,13 +73,13 @@ def _reals(source: Path, official: dict[str, str], problems: list[Quarantined]) 
 
 
 def _people(stem: str) -> tuple[str, ...]:
-    """Target and actor of a fake; empty if the name has none."""
+    """Return target and actor of a fake; empty if the name has none."""
     named = re.fullmatch(r"(\d+)_([A-Z]\d+)", stem, flags=re.ASCII)
     return named.groups() if named else ()
 
 
 def _official_splits(source: Path) -> dict[str, str]:
-    """The split of every fake in the official lists, by name without ending."""
+    """Read the split of every fake in the official lists, by name without ending."""
     official: dict[str, str] = {}
     for split in SPLITS:
         path = source / _LISTS / f"{split}.txt"

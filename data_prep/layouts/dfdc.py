@@ -45,7 +45,7 @@ def _detect(source: Path) -> bool:
 
 
 def _label_files(source: Path) -> Iterator[Path]:
-    """Metadata files and tables of labels; a folder that has both is read by its table."""
+    """Yield metadata files and tables of labels; a table replaces the metadata of its folder."""
     level = [source]
     for depth in range(_DEPTH + 1):
         for folder in level:
@@ -121,7 +121,7 @@ def _read_labels(path: Path) -> list[_Listed]:
 def _videos(
     source: Path, entries: list[_Listed], split: str | None, problems: list[Quarantined]
 ) -> Iterator[tuple[Video, Path | None]]:
-    """The videos a metadata file or table lists and that lie beside it, and their originals."""
+    """Yield the listed videos that exist, and their originals."""
     part = _part(source.parent)
     beside = {path.name: path for path in files(source.parent, problems, recursive=False)}
     absent = []

@@ -70,7 +70,7 @@ def _entries(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _video(source: Path, below: PurePath, entry: dict[str, Any]) -> Video | str:
-    """The video of one entry, or why it cannot be used."""
+    """Return the video of one entry, or the reason why it cannot be used."""
     label = read_label(str(entry.get("label", "")))
     if label is None:
         return f"its label in {_LIST} is {quote(str(entry.get('label')))!r}, not real or fake"

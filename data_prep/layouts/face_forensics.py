@@ -50,7 +50,10 @@ def _read(source: Path) -> DataSetIndex:
 
 
 def _files(folder: Path, problems: list[Quarantined]) -> Iterator[tuple[Path, str]]:
-    """Files of a quality folder and their names without ending; ``videos/`` may be left out."""
+    """Yield the files of a quality folder and their names without ending.
+
+    The folder ``videos/`` may be left out.
+    """
     below = folder / "videos"
     whole = below.is_dir()
     below = below if whole else folder
@@ -64,7 +67,9 @@ def _files(folder: Path, problems: list[Quarantined]) -> Iterator[tuple[Path, st
 
 
 def _identities(name: str, label: int) -> tuple[str, ...]:
-    """``AAA_BBB`` is target and donor, whatever follows, as in ``AAA_BBB_result``.
+    """Return target and donor of ``AAA_BBB``, also in longer names such as ``AAA_BBB_result``.
+
+    A fake of the actors, ``24_23__scene__X``, has the real ``24__scene``.
 
     Of the actors ``24_23__scene__X``, reals ``24__scene``.
     """
@@ -89,7 +94,7 @@ def _original(name: str) -> str | None:
 
 
 def _official_splits(source: Path) -> dict[str, str]:
-    """The split of every identity in the official lists; empty where there are none."""
+    """Read the split of every identity in the official lists; empty without lists."""
     official: dict[str, str] = {}
     for split in SPLITS:
         path = next(

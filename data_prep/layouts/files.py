@@ -28,12 +28,15 @@ _SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
 
 def quote(name: PurePath | str) -> str:
-    """A name fit for one line of a message or a table."""
+    """Return a name that fits into one line of a message or a table."""
     return re.sub(r"[\r\n\t]+", " ", printable(str(name)))
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """Folders in a folder, by name, without hidden ones; none if it cannot be read."""
+    """List the folders in a folder by name, without hidden ones.
+
+    A folder that cannot be read has none.
+    """
     try:
         with os.scandir(folder) as entries:
             found = [entry.name for entry in entries if _is_folder(entry)]
@@ -43,12 +46,12 @@ def subfolders(folder: Path) -> list[Path]:
 
 
 def level(folder: Path, expected: str, problems: list[Quarantined]) -> list[Path]:
-    """Subfolders of a level that holds no videos; videos that lie there go to problems.
+    """List the subfolders of a level that holds no videos; videos there become problems.
 
     Args:
         folder: the level; it may be missing.
         expected: where videos belong, for the reason.
-        problems: gets what cannot be used.
+        problems: list that receives the unusable files.
     """
     if not folder.is_dir():
         return []
@@ -61,9 +64,9 @@ def level(folder: Path, expected: str, problems: list[Quarantined]) -> list[Path
 
 
 def files(folder: Path, problems: list[Quarantined], *, recursive: bool) -> list[Path]:
-    """Regular files in a folder, by name; what is no file but not a folder goes to problems.
+    """List regular files in a folder, by name; entries of other kinds become problems.
 
-    Every folder is read once, links after all real folders, so links in circles end.
+    Every folder is read once, links after all real folders, so circular links end.
     """
     found: list[Path] = []
     seen: set[tuple[int, int]] = set()
@@ -109,12 +112,12 @@ def _is_hidden(name: str) -> bool:
 
 
 def is_candidate(path: Path) -> bool:
-    """Whether a file may be a video: sidecars are not, a file of unknown ending is."""
+    """Return whether a file may be a video: sidecars are not, a file of unknown ending is."""
     return path.suffix.casefold() not in _SIDECAR_SUFFIXES
 
 
 def is_file(path: Path) -> bool:
-    """Whether a regular file lies there; a name no file can have, as too long a one, is none."""
+    """Return whether a regular file exists; an impossible name, such as a too long one, does not."""
     try:
         return path.is_file()
     except OSError:
@@ -122,7 +125,7 @@ def is_file(path: Path) -> bool:
 
 
 def distinct(videos: Iterable[Video]) -> tuple[Video, ...]:
-    """Videos sorted by key; where keys collide they take the file's ending, then a number."""
+    """Sort videos by key; equal keys get the file's ending, then a number."""
     videos = list(videos)
     shared = collections.Counter(video.key for video in videos)
     taken = {key for key, count in shared.items() if count == 1}
@@ -141,7 +144,7 @@ def distinct(videos: Iterable[Video]) -> tuple[Video, ...]:
 
 
 def listed_path(text: str) -> PurePath | str:
-    """The path below the data set that a list names, or why there can be none."""
+    """Return the path below the data set in a list, or the reason why it is invalid."""
     path = PurePosixPath(posixpath.normpath(text))
     if not text:
         return "no path"
@@ -157,7 +160,7 @@ def listed_path(text: str) -> PurePath | str:
 def differences(
     source: Path, listed: Iterable[PurePath], path: Path, problems: list[Quarantined]
 ) -> None:
-    """Say in one problem each which videos a list at path names alone, and which it leaves out."""
+    """Add a problem for listed videos that are missing, and one for videos that are not listed."""
     names = {source / name for name in listed}
     pictures = names and all(name.suffix.casefold() in IMAGE_SUFFIXES for name in names)
     suffixes = IMAGE_SUFFIXES if pictures else VIDEO_SUFFIXES

@@ -37,12 +37,12 @@ class _Labelled:
     place: Place
 
     def name(self) -> str:
-        """The path below the data set, without the folder of the label and without ending."""
+        """Return the path below the data set, without the folder of the label and the ending."""
         return "/".join((*self.place.above, *self.place.below, self.place.stem))
 
 
 def holds_labels(source: Path) -> bool:
-    """Whether a folder such as real/ lies in a folder, not too deep."""
+    """Return whether a folder contains a folder such as real/, not too deep."""
     level = [source]
     for _ in range(_DEPTH):
         level = [child for folder in level for child in subfolders(folder)]
@@ -52,7 +52,7 @@ def holds_labels(source: Path) -> bool:
 
 
 def in_labels(source: Path, label: int | None = None) -> Iterator[Path]:
-    """Files in folders such as real/, of one label or of both."""
+    """Yield the files in folders such as real/, of one label or of both."""
     for path in files(source, [], recursive=True):
         folders = path.parts[len(source.parts) : -1]
         at = _nearest(folders)
@@ -65,7 +65,7 @@ def _detect(source: Path) -> bool:
 
 
 def read(source: Path, layout: str, *, stills: bool) -> DataSetIndex:
-    """The videos, or with ``stills`` the pictures, in folders such as real/ and fake/."""
+    """Read the videos, or with ``stills`` the pictures, in folders such as real/ and fake/."""
     name = printable(source.resolve().name) or layout
     problems: list[Quarantined] = []
     found, elsewhere = _divided(source, files(source, problems, recursive=True))
@@ -90,7 +90,7 @@ def read(source: Path, layout: str, *, stills: bool) -> DataSetIndex:
 
 
 def _unlabelled(source: Path, paths: list[Path], *, stills: bool) -> list[Quarantined]:
-    """A problem for every video, or one for all pictures, without a labelling folder."""
+    """Return a problem for every video without a labelling folder, or one for all pictures."""
     reason = "neither in a folder of reals (real/) nor of fakes (fake/)"
     if not stills:
         return [Quarantined(str(path), "index", reason) for path in paths if is_video(path)]
@@ -103,7 +103,7 @@ def _unlabelled(source: Path, paths: list[Path], *, stills: bool) -> list[Quaran
 
 
 def _divided(source: Path, paths: list[Path]) -> tuple[list[_Labelled], list[Path]]:
-    """Files in a folder of a label, and the others."""
+    """Divide files into those in a folder of a label and the others."""
     found, elsewhere = [], []
     for path in paths:
         folders = path.parts[len(source.parts) : -1]
@@ -118,7 +118,7 @@ def _divided(source: Path, paths: list[Path]) -> tuple[list[_Labelled], list[Pat
 
 
 def _nearest(folders: Sequence[str]) -> int | None:
-    """Which of the folders above a file, from the top, is the nearest that names a label."""
+    """Return the index of the nearest folder above a file that names a label."""
     places = [at for at, folder in enumerate(folders) if folder.casefold() in _LABELS]
     return places[-1] if places else None
 

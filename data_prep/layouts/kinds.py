@@ -11,17 +11,17 @@ from data_prep.store.format import Quarantined
 
 
 def is_video(path: PurePath) -> bool:
-    """Whether a file's ending is one of videos."""
+    """Return whether a file has the ending of a video."""
     return path.suffix.casefold() in VIDEO_SUFFIXES
 
 
 def is_picture(path: PurePath) -> bool:
-    """Whether a file's ending is one of pictures."""
+    """Return whether a file has the ending of a picture."""
     return path.suffix.casefold() in IMAGE_SUFFIXES
 
 
 def only_pictures(paths: Iterable[PurePath]) -> bool:
-    """Whether there are pictures and no videos; files of other endings do not count."""
+    """Return whether there are pictures and no videos; files of other endings do not count."""
     found = False
     for path in paths:
         if is_video(path):
@@ -33,7 +33,7 @@ def only_pictures(paths: Iterable[PurePath]) -> bool:
 def candidates(
     paths: Iterable[Path], folder: Path, problems: list[Quarantined], *, stills: bool = False
 ) -> list[Path]:
-    """The files below a folder that may be videos, or with ``stills`` pictures.
+    """Return the files below a folder that may be videos, or with ``stills`` pictures.
 
     All files of the other kind become one problem; sidecars become none.
     """
@@ -48,9 +48,9 @@ def candidates(
 def one_kind(
     videos: Sequence[Video], source: Path, problems: list[Quarantined]
 ) -> tuple[list[Video], bool]:
-    """The videos tables list, or if all are pictures those; and whether it is stills.
+    """Return the videos that tables list, or their pictures; and whether these are stills.
 
-    The pictures of tables that list videos too become one problem.
+    If the tables list both, their pictures become one problem.
     """
     stills = bool(videos) and all(is_picture(video.path) for video in videos)
     if stills:

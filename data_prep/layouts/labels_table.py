@@ -38,7 +38,7 @@ class _Entry:
     original: PurePath | None
 
     def same(self, other: _Entry) -> bool:
-        """Whether two rows say the same."""
+        """Return whether two rows have equal values."""
         return dataclasses.replace(self, line=other.line) == other
 
 
@@ -128,7 +128,7 @@ def _entry(row: Row, below: PurePath) -> _Entry | str:
 def _without_repeats(
     path: Path, entries: Iterable[_Entry], problems: list[Quarantined]
 ) -> list[_Entry]:
-    """Entries of different videos: the first of equal ones, none of those that disagree."""
+    """Return one entry a video: the first of equal ones, none of contradicting ones."""
     of_video: dict[PurePath, list[_Entry]] = collections.defaultdict(list)
     for entry in entries:
         of_video[entry.below].append(entry)
@@ -146,7 +146,7 @@ def _without_repeats(
 
 
 def _unknown_originals(path: Path, entries: Iterable[_Entry]) -> list[Quarantined]:
-    """One problem for all originals that are no real of the table."""
+    """Return one problem for all originals that are no real of the table."""
     reals = {entry.below for entry in entries if entry.label == REAL}
     unknown = [entry for entry in entries if entry.original and entry.original not in reals]
     if not unknown:

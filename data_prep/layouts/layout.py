@@ -1,4 +1,4 @@
-"""What a layout is, and what it makes of a folder."""
+"""The interface of a layout and its index of a folder."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Video:
         quality: compression level as the data set names it, or ``unknown``.
         identities: Known people in it: the target, then the donor.
         split: the official ``train``, ``val`` or ``test``, or None.
-        original: of a fake the file of the real it was made from, in the same quality: always the
-            path of a real of the same index; None if the data set does not name or lacks it.
+        original: path of the real that a fake was made of, in the same quality and in the same
+            index. It is None if the data set does not name it or lacks it.
     """
 
     key: str
@@ -37,14 +37,14 @@ class Video:
 
 @dataclasses.dataclass(frozen=True)
 class DataSetIndex:
-    """What a source folder holds.
+    """Content of a source folder.
 
     Attributes:
         layout: name of the layout it was read as.
         name: name of the data set.
         videos: every candidate, by key; a file of unknown ending is one too, and is opened.
-        problems: what cannot be a candidate, with the reason.
-        stills: whether every candidate is a picture, a clip of one frame; else none is.
+        problems: files that cannot be candidates, with the reason.
+        stills: whether every candidate is a picture, a clip of one frame; otherwise all are videos.
     """
 
     layout: str

@@ -18,7 +18,7 @@ _WORDS = {REAL: "real", FAKE: "fake"}
 
 
 def read(source: Path, label: int) -> DataSetIndex:
-    """Every video below a folder, or every picture where it holds no video.
+    """Read every video below a folder, or every picture if it holds no video.
 
     Raises:
         UserError: A folder such as real/ or fake/ contradicts the label.

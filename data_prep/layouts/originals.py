@@ -12,11 +12,11 @@ from data_prep.store.format import FAKE, REAL
 
 
 def with_originals(named: Iterable[tuple[Video, Hashable | None]]) -> Iterator[Video]:
-    """The videos, fakes with their originals.
+    """Yield the videos, fakes with their originals.
 
     Args:
-        named: videos, each with a name: of a real its own, of a fake its original's, None where
-            that is not known. A name of two reals identifies neither.
+        named: videos, each with a name: a real with its own, a fake with that of its original or
+            None. A name shared by two reals identifies neither.
     """
     named = list(named)
     reals: dict[Hashable, list[Path]] = collections.defaultdict(list)

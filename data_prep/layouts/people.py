@@ -32,7 +32,7 @@ _NOBODY = frozenset(
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """Where a file lies in a data set.
+    """Location of a file in a data set.
 
     Attributes:
         above: folders above the one of its label.
@@ -47,23 +47,23 @@ class Place:
 
 @dataclasses.dataclass(frozen=True)
 class _Rules:
-    """What of the places of one label names a person.
+    """Naming of people in the files of one label.
 
     Attributes:
-        depth: of the folders below that do, None where none do.
-        words: beginnings of names that do not.
+        depth: depth of the folders that name a person, None if file names do.
+        words: beginnings of file names that do not name a person.
     """
 
     depth: int | None
     words: frozenset[str]
 
     def folder(self, place: Place) -> str | None:
-        """The folder that names the person, None where the file's name does."""
+        """Return the folder that names the person, None if the file's name does."""
         found = None if self.depth is None else place.below[self.depth : self.depth + 1]
         return found[0] if found and found[0].casefold() not in _NOBODY else None
 
     def name(self, place: Place) -> str:
-        """What the person is called in the data set."""
+        """Return the person's name in the data set."""
         word = _word(place.stem)
         told = place.stem if word in self.words else word
         return self.folder(place) or _code(place.stem) or told
@@ -72,12 +72,12 @@ class _Rules:
 def people(
     reals: Sequence[Place], fakes: Sequence[Place]
 ) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
-    """The people in each real and each fake, in the order given.
+    """Return the people in each real and each fake, in the order given.
 
-    A fake shows the people whose names its folders, else its own name, are made of; those of its
-    own data set come before others. If a folder names one person, others in the name of the
-    file are in it, too. A fake without a known name is treated like a real. Its folders count only
-    if those of reals do: they may be methods.
+    A fake shows the people named by its folders, or else by its file name. People of its own data
+    set come before others. If a folder names one person, the people in the file name are added. A
+    fake without a known name is treated like a real. Its folders count only if those of reals do:
+    they may be methods.
     """
     rules, own = _rules(reals), _rules(fakes)
     if reals and rules.depth is None:
@@ -107,7 +107,7 @@ def _rules(places: Sequence[Place]) -> _Rules:
 
 
 def _depth(places: Sequence[Place]) -> int | None:
-    """The first depth below the folder of the label where folders name people."""
+    """Return the first depth below the folder of the label at which folders name people."""
     names: dict[int, set[str]] = collections.defaultdict(set)
     for place in places:
         for depth, folder in enumerate(place.below):
@@ -129,7 +129,7 @@ def _word(stem: str) -> str:
 
 
 def _home(place: Place) -> tuple[str, ...]:
-    """The folders of the data set a place is in."""
+    """Return the folders of the data set that contains a file."""
     return tuple(folder for folder in place.above if folder.casefold() not in _NOBODY)
 
 
@@ -157,7 +157,7 @@ def _called(
     fake: Place,
     known: Mapping[str, Mapping[tuple[str, ...], Mapping[str, None]]],
 ) -> tuple[str, ...]:
-    """The people of known names, of the fake's own data set where there are such."""
+    """Return the people of known names, preferably those of the fake's own data set."""
     found: dict[str, None] = {}
     for name in names:
         of_name = known[name]
@@ -168,12 +168,12 @@ def _called(
 
 
 def _named_in(name: str, known: Collection[str]) -> list[str]:
-    """The known names that a name is made of, in its order.
+    """Return the known names that a name consists of, in its order.
 
-    Its longest runs of parts between underscores that are known count.
+    The longest known runs of parts between underscores count.
 
     Args:
-        name: such as ``anna_ben_2``.
+        name: name such as ``anna_ben_2``.
         known: names in lower case.
     """
     parts = name.casefold().split("_")

@@ -39,7 +39,7 @@ def layout(plugin: Plugin) -> Layout:
 
 
 def _fault(found: object) -> str:
-    """What is wrong with an index, empty where nothing is."""
+    """Return the fault of an index, or an empty text."""
     if not isinstance(found, DataSetIndex):
         return f"{type(found).__name__}, expected DataSetIndex"
     if not all(isinstance(problem, Quarantined) for problem in found.problems):

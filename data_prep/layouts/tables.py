@@ -46,7 +46,7 @@ def read_json(path: Path) -> Any:
 
 
 def is_labelled_json(path: Path) -> bool:
-    """Whether a JSON file labels videos by name; a damaged one is taken for it."""
+    """Return whether a JSON file labels videos by name, or is damaged."""
     try:
         entries = read_json(path)
     except (OSError, ValueError, RecursionError):
@@ -57,7 +57,7 @@ def is_labelled_json(path: Path) -> bool:
 
 
 def columns(path: Path) -> tuple[str, ...]:
-    """Columns of a table in lower case; none if it cannot be read as one."""
+    """Return the columns of a table in lower case; none if it cannot be read as one."""
     # Opening a pipe would wait for someone to write to it.
     if not is_file(path):
         return ()
@@ -69,10 +69,10 @@ def columns(path: Path) -> tuple[str, ...]:
 
 
 def read_table(path: Path, required: Collection[str]) -> list[Row]:
-    """The rows of a table that are not blank.
+    """Read the rows of a table that are not blank.
 
     Raises:
-        UserError: the file is no UTF-8 CSV text, or a required column is missing or there twice.
+        UserError: the file is no UTF-8 CSV text, or a required column is missing or appears twice.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -110,5 +110,5 @@ def _clean(header: list[str]) -> tuple[str, ...]:
 
 
 def read_label(text: str) -> int | None:
-    """Label a word or a number stands for: real or 0, fake or 1; None if it is neither."""
+    """Return the label of a word or a number: real or 0, fake or 1; None for another."""
     return _LABELS.get(text.casefold())

@@ -1,4 +1,4 @@
-"""What is asked of a preparation before it starts, and of its clips before they are stored."""
+"""Checks of a preparation before it starts, and of its clips before they are stored."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def check_usable(
     planned: splits.Assignment,
     quarantine: Sequence[Quarantined],
 ) -> None:
-    """Every label, and every split that is not dealt out, must have kept usable clips."""
+    """Check that every label, and every official split, has usable clips."""
     labels = {label: LABEL_NAMES[label] for label in sorted({video.label for video in wanted})}
     for label, name in labels.items():
         if not any(video.label == label for video in usable):

@@ -31,24 +31,24 @@ FACES = (MAIN, ALL)
 
 @dataclasses.dataclass(frozen=True)
 class Preparation:
-    """How a video becomes a clip; the same values prepare an unlabelled video for a verdict.
+    """Settings that turn a video into a clip; the same ones prepare a video for a verdict.
 
     Args:
-        frames: sampled frames a clip, T; 1 for stills.
+        frames: number of sampled frames a clip, T; 1 for stills.
         size: side of the face crop in pixels.
         margin: side of the square cut out, in sides of the face box.
-        align: how a face is cut out: ``box``, a square around it, or ``points``, turned and
-            scaled so that eyes, nose and mouth come to the same places in every crop.
+        align: alignment of a crop: ``box``, a square around the face, or ``points``, turned and
+            scaled so that eyes, nose and mouth have the same positions in every crop.
         faces: ``main``, one clip of the person talking, or ``all``, one clip a face track.
         detector: name of the face detector, one of :func:`data_prep.faces.detectors.names`, which
             :func:`make_detector` checks.
         detector_model: file of its model, for the detector that needs one.
         detection_side: long side of the frame the detector sees, in pixels.
         detection_threshold: lowest score of a face, above 0 and below 1.
-        detect_every: faces are looked for in every so many sampled frames, and between two of
-            these where they differ.
-        min_coverage: lowest fraction of the frames looked at in which the face must be found.
-        modalities: what is kept beside the frames: ``flow``, ``audio``.
+        detect_every: k: faces are detected in one of k sampled frames, and between two of these if
+            they differ.
+        min_coverage: lowest fraction of the examined frames in which the face must be found.
+        modalities: modalities stored with the frames: ``flow``, ``audio``.
 
     Raises:
         UserError: a value is out of range.
@@ -91,12 +91,12 @@ class Preparation:
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """The values as JSON can hold them."""
+        """Return the values in the form that JSON can hold."""
         return dataclasses.asdict(self) | {"modalities": list(self.modalities)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Preparation:
-        """The preparation :meth:`to_dict` was called on.
+        """Return the preparation that :meth:`to_dict` was called on.
 
         Raises:
             UserError: a name is unknown or a value is out of range.
@@ -136,12 +136,12 @@ class PreparedClip:
         indices: int64 (T,), positions of the frames in the video.
         times: float64 (T,), seconds.
         track: the face the crops follow.
-        sha256: of the video file, hexadecimal.
-        media: what the file is.
+        sha256: SHA-256 of the video file, hexadecimal.
+        media: codec, size, rate and length of the file.
         guided: whether the track is that of the video's original.
         shortcuts: quantities that need no training, by name.
         modalities: arrays of the optional modalities, by name.
-        sound: whether the video has sound; None where it was not asked for.
+        sound: whether the video has sound; None if it was not requested.
     """
 
     frames: npt.NDArray[np.uint8]
@@ -157,7 +157,7 @@ class PreparedClip:
 
 
 def make_detector(preparation: Preparation) -> FaceDetector:
-    """The face detector a preparation names.
+    """Return the face detector of a preparation.
 
     Raises:
         UserError: its package or model file is missing or damaged.
@@ -184,11 +184,11 @@ def prepare_clips(
 
     Args:
         path: the file.
-        preparation: how.
-        detector: from :func:`make_detector`; made anew if None, so pass one for many videos.
+        preparation: settings of the clip.
+        detector: result of :func:`make_detector`; made anew if None, so pass one for many videos.
         decoder_threads: 0 lets the decoder choose; the clips do not depend on it.
-        original: of a fake, to be cropped the same way where the frames correspond.
-        as_guide: of an original, called with what it gives its fakes.
+        original: original of a fake, whose crops the fake follows if the frames correspond.
+        as_guide: callback of an original; it receives the guide for its fakes.
 
     Returns:
         One clip of the main face, or one of every face, the main one first.
@@ -244,10 +244,10 @@ def prepare_clips(
 def _sample(
     path: Path, preparation: Preparation, threads: int, original: Original | None
 ) -> tuple[SampledFrames, tuple[FaceTrack, ...]]:
-    """Sampled frames, and the tracks of the original where the frames correspond.
+    """Sample frames; return them with the original's tracks if the frames correspond.
 
-    A fake is sampled where its original is, if it is as long: FaceForensics++ has fakes that
-    continue after the end of their original. For a shorter fake the original is sampled anew.
+    A fake is sampled at the positions of its original if it is as long. FaceForensics++ has fakes
+    that continue after the end of their original. For a shorter fake the original is sampled anew.
     """
     if original is None or not original.whole.tracks:
         return _read(path, preparation, threads), ()
@@ -276,12 +276,12 @@ def find_faces(
     *,
     looks: dict[int, Sequence[Detection]] | None = None,
 ) -> tuple[FaceTrack, ...]:
-    """The main face track of sampled frames, or all that cover enough of them.
+    """Find the main face track of sampled frames, or all that cover enough of them.
 
     Args:
         frames: T times uint8 (H, W, 3), RGB, all of one size.
-        preparation: how.
-        detector: from :func:`make_detector`.
+        preparation: settings of the clip.
+        detector: result of :func:`make_detector`.
         looks: see :func:`data_prep.faces.tracks.find_tracks`.
 
     Raises:
@@ -310,7 +310,9 @@ def make_guide(
     decoder_threads: int = 0,
     positions: npt.NDArray[np.int64] | None = None,
 ) -> Guide:
-    """What an original gives its fakes, from its frames at ``positions`` or evenly spaced ones.
+    """Make the guide of an original for its fakes.
+
+    It comes from the frames at ``positions``, or from evenly spaced ones.
 
     Raises:
         VideoError: the original cannot be used.
@@ -323,7 +325,7 @@ def make_guide(
 def cut_out(
     frames: Sequence[npt.NDArray[np.uint8]], track: FaceTrack, preparation: Preparation
 ) -> npt.NDArray[np.uint8]:
-    """The face of a track as a store holds it: uint8 (T, size, size, 4)."""
+    """Cut out the face of a track in the form of a store: uint8 (T, size, size, 4)."""
     crops = crop_track(
         frames,
         track,

@@ -1,7 +1,7 @@
-"""A fake cropped as its original is: the original's face track, where the frames correspond.
+"""Crops of a fake by the face track of its original, if the frames correspond.
 
-A detector finds a face a little otherwise in a fake than in its original, and a network can learn
-that instead of the manipulation; the same track gives both the same framing.
+A detector finds slightly different boxes in a fake and in its original, and a network can learn
+that instead of the manipulation. The same track gives both the same framing.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ _INNER = slice(7, 25)
 
 @dataclasses.dataclass(frozen=True)
 class Guide:
-    """What the sampled frames of an original give its fakes.
+    """Data of the sampled frames of an original, for cropping its fakes.
 
     Attributes:
-        tracks: the faces in it, the main one first; empty where the original cannot be used.
-        thumbnails: uint8 (T, 32, 32), its sampled frames, grey.
-        surroundings: uint8 (T, 32, 32), the main face and what is around it, grey.
+        tracks: faces in it, the main one first; empty if the original cannot be used.
+        thumbnails: uint8 (T, 32, 32), its sampled frames in grey.
+        surroundings: uint8 (T, 32, 32), the main face and the area around it in grey.
         indices: int64 (T,), positions of its sampled frames.
-        width, height: of these frames in pixels.
+        width, height: size of these frames in pixels.
     """
 
     tracks: tuple[FaceTrack, ...]
@@ -73,27 +73,27 @@ class Original:
     at: Callable[[npt.NDArray[np.int64]], Guide]
 
     def guide(self, indices: npt.NDArray[np.int64]) -> Guide:
-        """The guide that its frames at ``indices``, int64 (T,), give."""
+        """Return the guide of its frames at ``indices``, int64 (T,)."""
         return self.whole if np.array_equal(indices, self.whole.indices) else self.at(indices)
 
 
 def build_guide(sampled: SampledFrames, tracks: Sequence[FaceTrack]) -> Guide:
-    """The guide that an original's sampled frames and the tracks in them make."""
+    """Build the guide from an original's sampled frames and their tracks."""
     height, width = sampled.frames[0].shape[:2]
     around = _surroundings(sampled, tracks[0])
     return Guide(tuple(tracks), _thumbnails(sampled), around, sampled.indices, width, height)
 
 
 def guided(sampled: SampledFrames, guide: Guide) -> tuple[FaceTrack, ...]:
-    """The original's tracks in pixels of the fake, none where the frames do not correspond.
+    """Return the original's tracks in pixels of the fake, none if the frames do not correspond.
 
-    They correspond when the same positions were sampled and each frame shows the same moment:
-    its thumbnail correlates with its counterpart's and is no nearer to another moment's, and
-    so do the surroundings of the face.
+    They correspond if the same positions were sampled and each frame shows the same moment. Its
+    thumbnail then correlates with its counterpart's and is not closer to another moment's. The same
+    holds for the surroundings of the face.
 
     Args:
-        sampled: of the fake.
-        guide: of the original.
+        sampled: frames of the fake.
+        guide: guide of the original.
     """
     if not guide.tracks or not np.array_equal(sampled.indices, guide.indices):
         return ()
@@ -131,13 +131,16 @@ def _same_moments(fake: npt.NDArray[np.uint8], original: npt.NDArray[np.uint8]) 
 
 
 def _surroundings(sampled: SampledFrames, track: FaceTrack) -> npt.NDArray[np.uint8]:
-    """Every frame's part around the face of a track; what lies outside mirrors the inside."""
+    """Return the area around the face of a track in every frame, mirrored beyond the edges."""
     parts = [_around(frame, box) for frame, box in zip(sampled.frames, track.boxes, strict=True)]
     return np.stack([_thumbnail(part) for part in parts])
 
 
 def _around(frame: npt.NDArray[np.uint8], box: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    """As many widths and heights of the box, so that a stretched frame gives the same part."""
+    """Return the area of a few box widths and heights around a box.
+
+    It follows the box, so that a stretched frame gives the same area.
+    """
     size = np.array(frame.shape[1::-1])
     centre = np.clip((box[:2].astype(np.float64) + box[2:]) / 2, 0, size - 1)
     reach = np.clip(_AROUND / 2 * (box[2:] - box[:2]), 1, size)
@@ -159,7 +162,7 @@ def _same_place(fake: npt.NDArray[np.uint8], original: npt.NDArray[np.uint8]) ->
 def _correlation(
     ours: npt.NDArray[np.float64], theirs: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """Pearson's, row by row; 0 where a row is flat."""
+    """Compute Pearson's correlation row by row; 0 for a flat row."""
     ours = ours - ours.mean(axis=1, keepdims=True)
     theirs = theirs - theirs.mean(axis=1, keepdims=True)
     scale = np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1)
@@ -190,7 +193,7 @@ def write_guide(path: Path, guide: Guide) -> None:
 
 
 def read_guide(path: Path) -> Guide | None:
-    """The guide a file keeps, None where there is none or it is damaged."""
+    """Read the guide of a file, None if it is missing or damaged."""
     try:
         with np.load(path, allow_pickle=False) as values:
             rows = zip(values["boxes"], values["landmarks"], values["scores"], strict=True)

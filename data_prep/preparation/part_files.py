@@ -48,7 +48,7 @@ def write_part(part: Path, clips: Sequence[PreparedClip]) -> None:
 
 
 def _arrays(clip: PreparedClip) -> dict[str, Any]:
-    """What is each clip's own."""
+    """Return the arrays that belong to one clip only."""
     return {
         "frames": clip.frames,
         "boxes": clip.track.boxes,
@@ -61,10 +61,10 @@ def _arrays(clip: PreparedClip) -> dict[str, Any]:
 
 
 def read_part(part: Path) -> tuple[PreparedClip, ...]:
-    """The clips a part file holds, the main face first.
+    """Read the clips of a part file, the main face first.
 
     Raises:
-        UserError: it was damaged since it was written or last looked at.
+        UserError: it was damaged since it was written or last read.
     """
     try:
         return _read_part(part)
@@ -106,7 +106,7 @@ def _read_part(part: Path) -> tuple[PreparedClip, ...]:
 
 
 def is_whole(part: Path) -> bool:
-    """Whether a part left by an earlier run can be used; a damaged one is removed."""
+    """Return whether a part of an earlier run can be used; remove a damaged one."""
     if not part.exists():
         return False
     try:

@@ -35,12 +35,11 @@ class Task:
     Attributes:
         path: the video.
         part: its part file.
-        preparation: how.
-        decoder_threads: of the decoder.
-        time_limit: seconds after which the video is given up.
-        original: of a fake that is to be cropped as its original.
-        guides: beginning of the names of guide files: the original's, or of a video that is the
-            original of others its own.
+        preparation: settings of the clip.
+        decoder_threads: threads of the decoder.
+        time_limit: seconds until the video is given up.
+        original: original of a fake that is cropped like it.
+        guides: beginning of the names of guide files of the original; an original has its own.
     """
 
     path: Path
@@ -53,11 +52,14 @@ class Task:
 
     @property
     def mark(self) -> Path:
-        """Exists while a worker is on it, and after the worker died; see :func:`attempted`."""
+        """Return the mark of a started video, which remains if the worker dies.
+
+        See :func:`attempted`.
+        """
         return self.part.with_suffix(".busy")
 
     def guide_file(self, positions: npt.NDArray[np.int64] | None) -> Path:
-        """Where the guide of frames at ``positions`` is kept; of evenly spaced ones if None."""
+        """Return the file of the guide of frames at ``positions``, of evenly spaced ones if None."""
         assert self.guides is not None
         which = "whole" if positions is None else digest(positions.tolist())[:16]
         return self.guides.with_name(f"{self.guides.name}-{which}.guide.npz")
@@ -77,7 +79,7 @@ def _state(path: Path) -> list[Any] | None:
 
 
 def digest(value: object) -> str:
-    """SHA-256, hexadecimal, of what JSON can hold."""
+    """Return the SHA-256, hexadecimal, of a value that JSON can hold."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
@@ -104,7 +106,7 @@ def work(task: Task) -> tuple[Path, Quarantined | None]:
 
 
 def attempted(task: Task) -> str:
-    """Why a video is given up that workers have tried before; empty where it is not.
+    """Return the reason to give up a video that workers have tried before, or "".
 
     A worker adds a sign to the mark when it begins; the time limit adds that it has passed.
     """
@@ -118,7 +120,7 @@ def attempted(task: Task) -> str:
 
 
 def given_up(task: Task, reason: str) -> Quarantined:
-    """The entry of a video no longer tried, nor tried for its fakes."""
+    """Return the quarantine entry of a video, and mark it as useless for its fakes."""
     if task.guides and not task.original:
         write_guide(task.guide_file(None), NO_GUIDE)
     return Quarantined(str(task.path), "decode", reason)
@@ -172,7 +174,7 @@ def _keep(task: Task) -> Callable[[Guide], None]:
 
 
 def _original(task: Task, detector: FaceDetector) -> Original:
-    """The original of a task's fake, its guides kept for other fakes of it."""
+    """Return the original of a task's fake, its guides kept for other fakes of it."""
 
     def guide(positions: npt.NDArray[np.int64] | None) -> Guide:
         path = task.guide_file(positions)

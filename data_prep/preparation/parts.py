@@ -1,7 +1,7 @@
 """Videos prepared in worker processes, each kept in a part file until the store is written.
 
-A part is written under a temporary name and renamed, so it is there whole or not at all: what a
-killed run had finished is not done again.
+A part is written under a temporary name and renamed, so it is complete or missing. Finished parts
+of a killed run are reused.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _PART_FORMAT = 2
 
 @contextlib.contextmanager
 def parts_folder(store_path: Path) -> Iterator[Path]:
-    """The folder for parts beside the store, locked against a second run.
+    """Yield the folder for parts beside the store, locked against a second run.
 
     It outlives a failed run if it holds a finished clip.
     """
@@ -147,17 +147,17 @@ def plan(
     time_limit: float = 600.0,
     paired: bool = True,
 ) -> tuple[dict[str, Task], list[Quarantined]]:
-    """A task for every video, by key, and the videos that are gone since they were listed.
+    """Return a task for every video by key, and the videos that are missing by now.
 
     Originals come before their fakes, which then find their guides made.
 
     Args:
-        videos: to prepare.
-        folder: for the parts.
-        preparation: how.
-        decoder_threads: of one worker.
+        videos: videos to prepare.
+        folder: folder for the parts.
+        preparation: settings of the clips.
+        decoder_threads: threads of the decoder of one worker.
         time_limit: seconds for one video.
-        paired: crop a fake as its original where the frames correspond.
+        paired: crop a fake like its original if the frames correspond.
     """
     identities: dict[Path, list[Any]] = {}
     lost = []
@@ -200,13 +200,15 @@ def _try_again(tasks: Collection[Task]) -> None:
 def run(
     tasks: Sequence[Task], jobs: int, cluster: str | None = None
 ) -> Generator[Quarantined | None]:
-    """Do every task; None for a video made, else why it is left out, in the order of finishing.
+    """Run every task; yield None for a prepared video, else its quarantine entry.
 
-    When a worker dies, the videos that were being worked on are done again one at a time: the
-    one that kills its worker alone is quarantined, and the others continue in parallel.
+    The results come in the order of finishing.
+
+    When a worker dies, the videos in work are prepared again one at a time. A video that kills its
+    worker again is quarantined, and the others continue in parallel.
 
     Args:
-        tasks: to do.
+        tasks: tasks to run.
         jobs: worker processes on this machine.
         cluster: address of the scheduler of a Dask cluster to do them on instead.
     """
@@ -227,9 +229,9 @@ def run(
 
 
 def _suspects(tasks: Collection[Task]) -> list[Task]:
-    """What was being worked on when a worker died.
+    """Return the tasks in work when a worker died.
 
-    A fake that waited for its original, which hangs, is not to blame for the time it took.
+    A fake that waited for a hanging original is not a suspect.
     """
     begun = [task for task in tasks if task.mark.exists()]
     hopeless = {task.path for task in begun if attempted(task)}
@@ -275,7 +277,7 @@ def _in_workers(tasks: Sequence[Task], jobs: int) -> Generator[tuple[Path, Quara
 
 
 def _on_cluster(tasks: Sequence[Task], address: str) -> Generator[Quarantined | None]:
-    """The same on a Dask cluster, whose workers see the same files under the same names."""
+    """Run the tasks on a Dask cluster whose workers see the same files under the same names."""
     by_part = {task.part: task for task in tasks}
     with contextlib.closing(on_cluster(address, work, tasks)) as outcomes:
         for part, failure in outcomes:

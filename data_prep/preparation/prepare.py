@@ -1,7 +1,7 @@
 """The preparation job: a folder of labelled videos in, one store of face clips out.
 
 Videos are prepared in worker processes. A finished clip is a part file beside the store, so a
-killed preparation resumes from its parts; the store is put together at the end.
+killed preparation resumes from its parts. The store is written at the end.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def _ignore(done: int, total: int) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Execution:
-    """Where videos are prepared, and how long one may take.
+    """Workers that prepare videos, and the time limit of one video.
 
     Attributes:
         jobs: Worker processes on this machine; -1 is one a core.
@@ -72,7 +72,7 @@ class PreparationProgress:
 
 @dataclasses.dataclass(frozen=True)
 class ClipCount:
-    """How many clips of one method a split has."""
+    """Number of clips of one method in a split."""
 
     split: str
     label: str
@@ -82,24 +82,24 @@ class ClipCount:
 
 @dataclasses.dataclass(frozen=True)
 class PreparationSummary:
-    """What a preparation did.
+    """Result of a preparation.
 
     Attributes:
         store: the store written.
         layout: the layout the source was read as.
-        split_policy: the one applied, of :data:`data_prep.splits.splits.POLICIES` but ``auto``.
-        split_note: why ``auto`` did not take the official lists, or what they do not say.
+        split_policy: applied policy, of :data:`data_prep.splits.splits.POLICIES` except ``auto``.
+        split_note: why ``auto`` did not take the official lists, or their gaps.
         overlap: identity groups with clips in more than one split; 0 unless it was allowed.
         videos: candidates found; each is a clip or is quarantined.
         clips: clips in the store, one a video unless all faces were asked for.
         coverage: mean fraction of sampled frames in which the face was found.
         seconds: wall time.
-        resumed: videos taken over from a run that did not finish.
-        paired: fakes whose original is among the videos, where they were to be cropped alike.
-        guided: of these, how many were cropped with their original's face track, because their
+        resumed: videos taken over from an interrupted run.
+        paired: fakes whose original is among the videos, if paired crops were requested.
+        guided: fakes among these that were cropped with their original's face track, because their
             frames correspond.
-        silent: clips of videos without sound; 0 where no sound was asked for.
-        fingerprint: of the store's content.
+        silent: clips of videos without sound; 0 if no sound was requested.
+        fingerprint: fingerprint of the store's content.
         quarantined: the videos left out.
         counts: clips by split, label and method.
     """
@@ -142,20 +142,20 @@ def prepare(
     """Prepare every video of a data set and write the store.
 
     A video that cannot be used is quarantined with its reason; the others are prepared. Finished
-    clips wait in ``<store>.parts/``; a run that is interrupted or killed takes them over next
-    time and ends with the same store. The folder is removed when the store is written.
+    clips wait in ``<store>.parts/``. After an interruption, the next run takes them over and ends
+    with the same store. The folder is removed when the store is written.
 
     Args:
         source: a folder in a layout of :data:`data_prep.datasets.LAYOUTS`.
         store_path: the store to write; its folder is made if missing.
-        preparation: how clips are made; the defaults if None. Pictures always make clips of
-            one frame.
+        preparation: settings of the clips; the defaults if None. Pictures always make clips of one
+            frame.
         layout: name of the source's layout, ``auto`` to recognise it.
-        label: of every video, where the source is a folder of one kind.
-        paired_crops: crop a fake with its original's face track where the layout knows the
-            original and the frames correspond.
+        label: label of every video of a source that is a folder of one kind.
+        paired_crops: crop a fake with its original's face track if the layout knows the original
+            and the frames correspond.
         split: Policy and seed of the split.
-        execution: Where videos are prepared, and the time limit of one.
+        execution: Workers that prepare videos, and the time limit of one video.
         shard_clips: Most clips a file; the store becomes a folder of files.
         overwrite: Whether an existing store is replaced.
         progress: Callbacks.
@@ -248,7 +248,7 @@ def _do(
 
 
 def _left_out(found: DataSetIndex, planned: splits.Assignment) -> list[Quarantined]:
-    """The videos that the split leaves out."""
+    """Return the videos that the split leaves out."""
     return [
         Quarantined(str(video.path), "index", planned.left_out[video.key])
         for video in found.videos
@@ -262,7 +262,7 @@ def _clips(
     final: splits.Assignment,
     report: Report,
 ) -> Iterator[Clip]:
-    """The clips in key order, read from their parts one video at a time."""
+    """Yield the clips in key order, read from their parts one video at a time."""
     keys = {video.path: video.key for video in videos}
     for written, video in enumerate(sorted(videos, key=lambda video: video.key)):
         report(written, len(videos))
@@ -299,7 +299,7 @@ def _of_face(video: str, number: int) -> str:
 
 
 def _original(task: part_work.Task, keys: Mapping[Path, str]) -> str:
-    """Key of the original, or its path where it is itself in no clip."""
+    """Return the key of the original, or its path if it has no clip."""
     assert task.original is not None
     return keys.get(task.original, printable(str(task.original)))
 
@@ -326,7 +326,7 @@ class _Tally:
 
     @property
     def guided(self) -> int:
-        """Videos cropped with their original's face track."""
+        """Count the videos cropped with their original's face track."""
         return len(self._guided)
 
     def counts(self) -> tuple[ClipCount, ...]:
@@ -344,7 +344,7 @@ def _description(
     final: splits.Assignment,
     paired_crops: bool,
 ) -> dict[str, Any]:
-    """What the store keeps of how it was made."""
+    """Return the description of the preparation that the store keeps."""
     versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
     return {
         "clip": preparation.to_dict(),

@@ -49,7 +49,7 @@ def measure(
     landmarks: npt.NDArray[np.floating],
     media: Media,
 ) -> dict[str, float]:
-    """Every one of :data:`QUANTITIES` of one clip, finite; 0 where it is not defined.
+    """Measure :data:`QUANTITIES` of one clip, all finite; an undefined one is 0.
 
     ==============  ==========================================================================
     of the crops    means over the frames; grey levels run from 0 to 255
@@ -95,14 +95,14 @@ def measure(
         frames: uint8 (T, S, S, 4): red, green, blue and grey.
         boxes: (T, 4), x0, y0, x1, y1 of the face in source pixels.
         landmarks: (T, 5, 2), eyes, nose and mouth corners in source pixels.
-        media: of the source file.
+        media: media data of the source file.
     """
     values = _of_crops(frames) | _of_face(boxes, landmarks) | _of_file(media)
     return {name: _finite(values[name]) for name in QUANTITIES}
 
 
 def sharpness(frames: npt.NDArray[np.uint8]) -> float:
-    """Variance of the Laplacian of the grey inner face, mean over the frames.
+    """Compute the variance of the Laplacian of the grey inner face, mean over the frames.
 
     Args:
         frames: uint8 (T, S, S, 4): red, green, blue and grey.
@@ -189,12 +189,12 @@ def _length(vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 def _ratio(
     above: npt.NDArray[np.float64], below: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """The quotient, NaN where there is none."""
+    """Return the quotient, NaN if it is undefined."""
     return np.divide(above, below, out=np.full_like(above, np.nan), where=below > 0)
 
 
 def _median(values: npt.NDArray[np.float64]) -> float:
-    """Of the finite values; 0 if there is none."""
+    """Return the median of the finite values; 0 without any."""
     known = values[np.isfinite(values)]
     return float(np.median(known)) if len(known) else 0.0
 

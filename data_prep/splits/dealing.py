@@ -17,7 +17,7 @@ _NEEDIEST_FIRST = ("val", "test", "train")
 
 @dataclasses.dataclass(frozen=True)
 class Dealing:
-    """What dealing out goes by: the group of every video by key, a seed, the labels there are."""
+    """Basis of dealing out: the group of every video by key, a seed, and the labels."""
 
     groups: Mapping[str, str]
     seed: int
@@ -25,7 +25,7 @@ class Dealing:
 
 
 def deal(videos: Sequence[Video], dealing: Dealing, shares: Mapping[str, float]) -> dict[str, str]:
-    """A split for every group, of those in shares."""
+    """Assign one of the splits in ``shares`` to every group."""
     groups = dealing.groups
     labels: dict[str, set[int]] = collections.defaultdict(set)
     methods: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
@@ -75,10 +75,10 @@ def _deal_kind(
     needy: Collection[str],
     shares: Mapping[str, float],
 ) -> dict[str, str]:
-    """Deal groups of one kind out; every needy split gets at least one.
+    """Deal out groups of one kind; every needy split gets at least one.
 
-    Each group goes where it lessens most the squared distance between the share of every method
-    that a split has and the share it should have.
+    Each group goes to the split where it reduces the squared error of the shares most. The error
+    compares the actual with the wanted share of every method.
     """
     totals: collections.Counter[str] = collections.Counter()
     for group in groups:
@@ -104,5 +104,5 @@ def _deal_kind(
 
 
 def shuffled(seed: int) -> Callable[[str], bytes]:
-    """A sort key that shuffles the same way on every machine and in every version."""
+    """Return a sort key that shuffles identically on every machine and in every version."""
     return lambda group: hashlib.sha256(f"{seed}/{group}".encode()).digest()

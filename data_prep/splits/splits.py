@@ -1,4 +1,4 @@
-"""Who may meet whom: identity groups, and train, validation and test splits made of them."""
+"""Identity groups, and train, validation and test splits made of them."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ FRACTIONS = (0.7, 0.15, 0.15)
 
 @dataclasses.dataclass(frozen=True)
 class SplitRequest:
-    """How a data set is to be split.
+    """Request of a split of a data set.
 
     Args:
-        policy: ``official``: as the data set's lists say; where they name the test split alone,
-            the rest is dealt out to train and val; where they name train and test alone, the
-            listed train is. ``identity``: whole identity groups are dealt out.
-            ``leave-one-method-out``: of the fakes, only ``held_out`` is in test, and it is
-            nowhere else. ``test``: everything in test, for a store that is only evaluated on.
-            ``auto``: official where there are lists that divide no group, else identity.
-        seed: of the order in which groups are dealt out.
+        policy: ``official``: as in the data set's lists; if they name only the test split, the rest
+            is dealt out to train and val; if they name train and test, the listed train is.
+            ``identity``: whole identity groups are dealt out. ``leave-one-method-out``: among the
+            fakes, only ``held_out`` is in test, and in no other split. ``test``: everything in
+            test, for a store that is only evaluated on. ``auto``: official if the lists divide no
+            group, else identity.
+        seed: seed of the order in which groups are dealt out.
         held_out: the method ``leave-one-method-out`` leaves out.
         allow_overlap: let official lists put one group on several sides.
 
@@ -97,11 +97,11 @@ class _Sides:
 
 
 def identity_groups(videos: Sequence[Video]) -> dict[str, str]:
-    """The identity group of every video, by key.
+    """Return the identity group of every video, by key.
 
-    Two videos share a group when a chain of shared identities joins them: a source video and
-    every fake that has it as target or donor always do. A group is named after its first
-    identity in alphabetical order.
+    Two videos share a group if a chain of shared identities connects them. This always holds for a
+    source video and its fakes, as target or as donor. A group is named after its first identity in
+    alphabetical order.
     """
     graph = nx.Graph()
     for video in videos:
@@ -122,24 +122,23 @@ def assign(
     *,
     usable: Collection[str] | None = None,
 ) -> Assignment:
-    """Give every video an identity group and a split; no group is in two splits unless allowed.
+    """Assign an identity group and a split to every video.
 
-    Dealing out gives whole groups to the split where they bring the share of every method
-    nearest to the fractions, so that every split has reals and fakes. Groups with both labels,
-    with reals only and with fakes only are dealt out apart, so reals and fakes of unrelated
-    people work too. What ``auto`` becomes, and which groups a held-out method takes to test,
-    depends on all videos, not on the usable ones.
+    No group is in two splits unless allowed. Whole groups are dealt out so that the share of every
+    method is close to the fractions and every split has reals and fakes. Groups with both labels,
+    with reals only and with fakes only are dealt out separately, so reals and fakes of unrelated
+    people work too. All videos, not only the usable ones, decide the policy of ``auto`` and the
+    test groups of a held-out method.
 
     Args:
         videos: all videos of the data set; they make the groups.
-        request: how; ``auto`` with seed 0 if None.
-        fractions: of clips wanted in train, val and test; they sum to 1.
+        request: requested split; ``auto`` with seed 0 if None.
+        fractions: wanted shares of clips in train, val and test; they sum to 1.
         usable: keys of the videos to split, all if None.
 
     Raises:
-        UserError: the official lists put one group on two sides and that is not allowed, there
-            are none, the held-out method is unknown, or there are too few groups for the splits
-            with both labels each.
+        UserError: the official lists put one group on two sides without permission, there are none,
+            the held-out method is unknown, or there are too few groups for splits with both labels.
     """
     request = request or SplitRequest()
     if min(fractions) <= 0 or not math.isclose(sum(fractions), 1):
@@ -173,7 +172,7 @@ def assign(
 def _resolve(
     videos: Sequence[Video], groups: Mapping[str, str], request: SplitRequest
 ) -> tuple[str, str]:
-    """The policy to apply, and why not, or not only, the official lists are followed."""
+    """Return the policy to apply, and the reason if official lists are not fully followed."""
     if request.policy not in (AUTO, OFFICIAL):
         return request.policy, ""
     if not any(video.split for video in videos):
@@ -206,7 +205,7 @@ def _listed(videos: Iterable[Video]) -> set[str]:
 
 
 def _leak(videos: Sequence[Video], groups: Mapping[str, str]) -> str:
-    """Which groups official lists put on two sides; empty if none."""
+    """Describe the groups that official lists put on two sides; empty if none."""
     # Where the lists name the test split alone, what they do not name is trained on.
     unnamed = "train or val" if _listed(videos) == {"test"} else None
     sides = {video.key: video.split or unnamed for video in videos}
@@ -300,11 +299,11 @@ def _hold_out(
     held_out: str | None,
     shares: Mapping[str, float],
 ) -> _Sides:
-    """Test: the held-out fakes and reals. Train and val: reals and the other fakes.
+    """Put the held-out fakes and reals in test; reals and the other fakes in train and val.
 
-    Every held-out clip is tested where at least half of the clips are of groups without that
-    method. Otherwise, as in FaceForensics++ where everyone is in every method, groups are split
-    first, and a clip on the wrong side of its group is left out.
+    Every held-out clip is tested if at least half of the clips belong to groups without that
+    method. In FaceForensics++, everyone is in every method: groups are then split first, and a clip
+    on the wrong side of its group is left out.
     """
     known = sorted({video.method for video in videos if video.label == FAKE})
     if held_out not in known:
@@ -355,7 +354,7 @@ def _test_all_held_out(
     dealing: Dealing,
     shares: Mapping[str, float],
 ) -> dict[str, str]:
-    """Every group with the held-out method in test, with reals of others where they have none."""
+    """Put every group with the held-out method in test, and some reals if they have none."""
     groups = dealing.groups
     training = {video.key for video in others}
     sides = {groups[video.key]: "test" for video in videos if video.key not in training}
