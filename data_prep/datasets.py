@@ -12,20 +12,17 @@ from pathlib import Path
 
 from data_prep import plugins
 from data_prep.errors import UserError
-from data_prep.layouts import (
+from data_prep.layouts import plugin_layouts
+from data_prep.layouts.files import quote, subfolders
+from data_prep.layouts.layout import DataSetIndex, Layout, Video
+from data_prep.layouts.plain import folders, labels_table, one_label, stills
+from data_prep.layouts.swaps import (
     celeb_df,
     deeper_forensics,
     dfdc,
     dfdc_preview,
     face_forensics,
-    folders,
-    labels_table,
-    one_label,
-    plugin_layouts,
-    stills,
 )
-from data_prep.layouts.files import quote, subfolders
-from data_prep.layouts.layout import DataSetIndex, Layout, Video
 
 __all__ = ["AUTO", "LAYOUTS", "SYNTHETIC_MARKER", "DataSetIndex", "Layout", "Video", "index"]
 

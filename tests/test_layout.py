@@ -63,6 +63,15 @@ LADDERS = {
         ("cli",),
     ),
 }
+# Packages in a package, by folder: the modules at its root, then its packages.
+INNER_LADDERS = {
+    "data_prep/layouts": (
+        ("layout",),
+        ("files",),
+        ("kinds", "originals", "plugin_layouts", "tables"),
+        ("plain", "swaps"),
+    ),
+}
 # The rooms that each room may import.
 BELOW = {
     "dfsearch": {"search", "artifacts", "data_prep", "spaces"},
@@ -108,11 +117,30 @@ def test_imports_go_down_the_ladder() -> None:
     assert not found, "\n" + "\n".join(found)
 
 
+def _inner_offences(package: str) -> Iterator[str]:
+    rungs = {name: at for at, names in enumerate(INNER_LADDERS[package]) for name in names}
+    dotted = package.replace("/", ".") + "."
+    for path in sorted((ROOT / package).rglob("*.py")):
+        here = path.relative_to(ROOT / package).parts[0].removesuffix(".py")
+        for line, module in _imports(path):
+            there = module.removeprefix(dotted).partition(".")[0]
+            inside = (
+                module.startswith(dotted) and there in rungs and here not in (there, "__init__")
+            )
+            if inside and rungs[there] >= rungs.get(here, -1):
+                yield f"{path.relative_to(ROOT)}:{line} imports {module}, which is not below {here}"
+
+
+def test_imports_go_down_the_ladder_inside_packages() -> None:
+    found = [offence for package in INNER_LADDERS for offence in _inner_offences(package)]
+    assert not found, "\n" + "\n".join(found)
+
+
 def test_every_package_and_module_has_a_rung() -> None:
-    for room, ladder in LADDERS.items():
+    for room, ladder in {**LADDERS, **INNER_LADDERS}.items():
         paths = [*(ROOT / room).glob("*.py"), *(ROOT / room).glob("*/__init__.py")]
         names = {path.parent.name if path.name == "__init__.py" else path.stem for path in paths}
-        assert names - {room} == {name for rung in ladder for name in rung}
+        assert names - {Path(room).name} == {name for rung in ladder for name in rung}
 
 
 def test_no_folder_holds_too_many_modules_and_every_package_says_what_it_is_for() -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from data_prep.errors import UserError
 from data_prep.layouts.files import distinct, files, quote
-from data_prep.layouts.folders import in_labels
 from data_prep.layouts.kinds import candidates, only_pictures
 from data_prep.layouts.layout import DataSetIndex, Video
-from data_prep.layouts.people import Place, people
+from data_prep.layouts.plain.folders import in_labels
+from data_prep.layouts.plain.people import Place, people
 from data_prep.store.format import FAKE, REAL, Quarantined
 from data_prep.text import printable
 

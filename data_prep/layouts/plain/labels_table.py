@@ -15,7 +15,7 @@ from data_prep.layouts.files import differences, distinct, is_file, listed_path,
 from data_prep.layouts.kinds import one_kind
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
 from data_prep.layouts.originals import with_originals
-from data_prep.layouts.people import Place, people
+from data_prep.layouts.plain.people import Place, people
 from data_prep.layouts.tables import Row, columns, read_label, read_table
 from data_prep.store.format import FAKE, REAL, SPLITS, Quarantined
 from data_prep.text import printable

@@ -9,7 +9,7 @@ from pathlib import Path
 from data_prep.layouts.files import distinct, files, quote, subfolders
 from data_prep.layouts.kinds import candidates, is_picture, is_video, only_pictures
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
-from data_prep.layouts.people import Place, people
+from data_prep.layouts.plain.people import Place, people
 from data_prep.store.format import FAKE, REAL, Quarantined
 from data_prep.text import printable
 

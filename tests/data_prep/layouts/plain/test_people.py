@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from data_prep.layouts.people import Place, people
+from data_prep.layouts.plain.people import Place, people
 
 
 def _place(text: str) -> Place:

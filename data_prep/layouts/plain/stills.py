@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from data_prep.layouts.folders import holds_labels, in_labels, read
 from data_prep.layouts.kinds import is_picture
 from data_prep.layouts.layout import Layout
+from data_prep.layouts.plain.folders import holds_labels, in_labels, read
 
 NAME = "stills"
 
