@@ -6,7 +6,7 @@ import re
 
 
 def printable(text: str) -> str:
-    """Text that UTF-8 can hold: bytes of a file name that are no text become ``\\xNN``.
+    """Return text that UTF-8 can hold: invalid bytes of a file name become ``\\xNN``.
 
     Half a surrogate pair, as broken JSON can have it, becomes ``\\uNNNN``.
     """
@@ -15,5 +15,5 @@ def printable(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Printable text with every run of white space made one space."""
+    """Return printable text with every run of white space made one space."""
     return re.sub(r"\s+", " ", printable(text))

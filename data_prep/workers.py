@@ -49,13 +49,13 @@ def on_cluster(
 ) -> Generator[Result]:
     """Call an importable function on every item, on a Dask cluster, in the order of finishing.
 
-    Few calls more than there are threads wait at the scheduler, however many items there are. A
-    call whose worker dies is made again on another. Dask's own client is used and not joblib's
-    backend for it, which waits for ever when the scheduler goes away.
+    Slightly more calls than threads wait at the scheduler, for any number of items. If a worker
+    dies, its call is made again on another. Dask's own client is used because joblib's backend for
+    it hangs when the scheduler stops.
 
     Args:
-        address: of the scheduler, such as ``tcp://10.0.0.1:8786``.
-        call: known to the workers under the same name.
+        address: address of the scheduler, such as ``tcp://10.0.0.1:8786``.
+        call: importable function, known to the workers under the same name.
         items: arguments.
 
     Raises:
@@ -89,7 +89,7 @@ def on_cluster(
 
 @contextlib.contextmanager
 def dask_client(address: str) -> Iterator[Any]:
-    """A client of a Dask cluster, closed behind the block.
+    """Yield a client of a Dask cluster, closed after the block.
 
     Raises:
         UserError: Dask is not installed, no scheduler answers, or there is no worker.
@@ -115,7 +115,7 @@ def dask_client(address: str) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def silent_dask_logs() -> Iterator[None]:
-    """Silence Dask, which logs a traceback for errors that are reported here in a line."""
+    """Silence the logs of Dask, which have a traceback for errors reported in one line here."""
     logger = logging.getLogger("distributed")
     level = logger.level
     logger.setLevel(logging.CRITICAL + 1)

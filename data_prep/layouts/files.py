@@ -117,7 +117,7 @@ def is_candidate(path: Path) -> bool:
 
 
 def is_file(path: Path) -> bool:
-    """Return whether a regular file exists; an impossible name, such as a too long one, does not."""
+    """Return whether a regular file exists; an impossible name does not."""
     try:
         return path.is_file()
     except OSError:

@@ -137,9 +137,9 @@ def _surroundings(sampled: SampledFrames, track: FaceTrack) -> npt.NDArray[np.ui
 
 
 def _around(frame: npt.NDArray[np.uint8], box: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    """Return the area of a few box widths and heights around a box.
+    """Return the area of some box widths and heights around a box.
 
-    It follows the box, so that a stretched frame gives the same area.
+    It follows the shape of the box, so a stretched frame gives the same area.
     """
     size = np.array(frame.shape[1::-1])
     centre = np.clip((box[:2].astype(np.float64) + box[2:]) / 2, 0, size - 1)

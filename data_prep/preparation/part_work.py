@@ -59,7 +59,7 @@ class Task:
         return self.part.with_suffix(".busy")
 
     def guide_file(self, positions: npt.NDArray[np.int64] | None) -> Path:
-        """Return the file of the guide of frames at ``positions``, of evenly spaced ones if None."""
+        """Return the guide file of frames at ``positions``, of evenly spaced ones if None."""
         assert self.guides is not None
         which = "whole" if positions is None else digest(positions.tolist())[:16]
         return self.guides.with_name(f"{self.guides.name}-{which}.guide.npz")

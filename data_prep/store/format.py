@@ -1,4 +1,4 @@
-"""What a store holds: the clip, the quarantine entry, and how content is fingerprinted.
+"""Format of a store: the clip, the quarantine entry and the fingerprint of the content.
 
 Layout (``schema_version`` 2), N clips of T frames of H x W pixels:
 
@@ -13,9 +13,9 @@ Layout (``schema_version`` 2), N clips of T frames of H x W pixels:
 attributes             ``schema_version``, ``fingerprint``, ``preparation`` (JSON)
 =====================  =============================================================
 
-A store of several shards is a folder of such files and ``index.json``, which names them in their
-order and has the fingerprint of the whole; a file in the folder that it does not name is no part
-of the store.
+A store of several shards is a folder of such files and ``index.json``. The index names the files in
+their order and has the fingerprint of the whole. Other files in the folder are no part of the
+store.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ SHARD_INDEX = "index.json"
 
 @dataclasses.dataclass(frozen=True)
 class Clip:
-    """One prepared clip: a face track of T sampled frames and all that is known of it.
+    """One prepared clip: a face track of T sampled frames and all its metadata.
 
     Attributes:
         key: unique name, ``data set/method/quality/name``.
@@ -54,15 +54,15 @@ class Clip:
         group: identity group; clips that share a person share it.
         split: ``train``, ``val`` or ``test``.
         path: the source video.
-        sha256: of the source file, hexadecimal.
+        sha256: SHA-256 of the source file, hexadecimal.
         frame_indices: int64 (T,), positions in the source video.
         frame_times: float64 (T,), seconds.
         boxes: float32 (T, 4), x0, y0, x1, y1 of the face in source pixels.
         landmarks: float32 (T, 5, 2), eyes, nose, mouth corners in source pixels.
-        scores: float32 (T,), detection confidence; 0 where the face was looked for and not
-            found, NaN where it was not looked for and the box is interpolated.
-        coverage: fraction of the frames looked at in which the face was found; like the scores it
-            is the original's where the track is.
+        scores: float32 (T,), detection confidence; 0 if the face was not found, NaN if it was not
+            searched and the box is interpolated.
+        coverage: fraction of the examined frames in which the face was found; like the scores, it
+            belongs to the original if the track does.
         frames: uint8 (T, H, W, 4), the face crop as R, G, B and grey.
         crop_source: key of the original's clip whose face track the crops follow, empty for its
             own.
@@ -70,7 +70,7 @@ class Clip:
             (seconds) of the source file.
         shortcuts: quantities of the clip that need no training, by name.
         modalities: arrays of the optional modalities, by name of :data:`MODALITIES`.
-        sound: whether the source has sound; None where it was not asked for.
+        sound: whether the source has sound; None if it was not requested.
     """
 
     key: str
@@ -107,10 +107,10 @@ class Quarantined:
 def clip_digest(
     key: str, label: int, group: str, split: str, arrays: Iterable[npt.NDArray[Any]]
 ) -> bytes:
-    """SHA-256 of what a clip is to a model: who it is and every array it gives.
+    """Return the SHA-256 of everything that a model receives of a clip.
 
     Args:
-        key: of the clip.
+        key: key of the clip.
         label: 0 or 1.
         group: identity group.
         split: name.
@@ -123,7 +123,7 @@ def clip_digest(
 
 
 def compute_fingerprint(digests: Iterable[bytes]) -> str:
-    """Fingerprint of clips in their order, hexadecimal; the same however they are sharded."""
+    """Compute the fingerprint of clips in their order, hexadecimal; shards do not change it."""
     digest = hashlib.sha256()
     for clip in digests:
         digest.update(clip)

@@ -159,22 +159,22 @@ class Store:
 
     @property
     def is_synthetic(self) -> bool:
-        """Whether the clips were drawn by a program, not filmed."""
+        """Return whether the clips were drawn by a program, not filmed."""
         return bool(self.preparation.get("synthetic", False))
 
     @property
     def clip_shape(self) -> tuple[int, int, int, int]:
-        """(T, H, W, 4) of one clip."""
+        """Return the shape of one clip, (T, H, W, 4)."""
         t, h, w, c = self._arrays["frames"][0].shape
         return int(t), int(h), int(w), int(c)
 
     @property
     def modality_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shape of one clip's array of each of :attr:`modalities`."""
+        """Return the shape of one clip's array for each of :attr:`modalities`."""
         return {name: tuple(self._arrays[name][0].shape) for name in self.modalities}
 
     def rows(self, split: str, label: int | None = None) -> npt.NDArray[np.int64]:
-        """Row numbers of a split, of one label if given, ascending."""
+        """Return the row numbers of a split, of one label if given, ascending."""
         wanted = self.splits == split
         if label is not None:
             wanted &= self.labels == label
@@ -183,13 +183,13 @@ class Store:
     def read(
         self, rows: Sequence[int] | npt.NDArray[np.integer], name: str = "frames"
     ) -> npt.NDArray[Any]:
-        """Clips of the rows in their order: frames, uint8 (len(rows), T, H, W, 4).
+        """Read the clips of the rows in their order: frames, uint8 (len(rows), T, H, W, 4).
 
-        Each clip is copied whole into its place, from the file's pages where it can be
-        (:mod:`data_prep.store.rows`): HDF5's fancy indexing is hundreds of times slower.
+        Each clip is copied whole, if possible from the file's pages (:mod:`data_prep.store.rows`):
+        HDF5's fancy indexing is hundreds of times slower.
 
         Args:
-            rows: which, in any order; a row may come twice.
+            rows: row numbers in any order; a row may appear twice.
             name: ``frames`` or one of :attr:`modalities`.
         """
         shards = self._arrays[name]
@@ -200,7 +200,7 @@ class Store:
         return batch
 
     def clip_field(self, name: str) -> npt.NDArray[Any]:
-        """All of ``/clips/<name>``, first axis N: boxes, landmarks, scores, frame_times, ..."""
+        """Read all of ``/clips/<name>``, first axis N: boxes, landmarks, frame_times, ..."""
         return self._joined(f"clips/{name}")
 
     def _joined(self, name: str) -> npt.NDArray[Any]:
@@ -208,7 +208,7 @@ class Store:
 
 
 def read_index(path: Path) -> dict[str, Any] | None:
-    """The index of a folder of shards, None where the store is one file.
+    """Read the index of a folder of shards, None if the store is one file.
 
     Raises:
         UserError: there is no store at the path, or the index is damaged.
@@ -230,7 +230,7 @@ def read_index(path: Path) -> dict[str, Any] | None:
 
 
 def shard_paths(path: Path, index: dict[str, Any] | None) -> list[Path]:
-    """The files of a store in their order."""
+    """Return the files of a store in their order."""
     return [path / shard["file"] for shard in index["shards"]] if index else [path]
 
 

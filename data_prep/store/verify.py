@@ -1,4 +1,4 @@
-"""Whether a store is whole: every promise of its format, checked against what is on disk."""
+"""Verification of a store: every promise of its format, checked against the files."""
 
 from __future__ import annotations
 
@@ -49,17 +49,16 @@ _LEAST_SECONDS, _SLOWEST = 60.0, 10e6
 def verify(path: str | Path) -> list[Problem]:
     """Check a store, or a folder of shards, against its format and its own fingerprint.
 
-    Frames and modalities are read clip by clip, so memory does not grow with the store. A byte
-    changed in them is found by the fingerprint, as is a changed key, label, group or split; the
-    row is named where it cannot be read or its grey is not that of its colours. Of what the
-    fingerprint does not cover, values that cannot be right are found, not those that merely are
-    others.
+    Frames and modalities are read clip by clip, so memory does not grow with the store. The
+    fingerprint detects a changed byte in them and a changed key, label, group or split. A row is
+    named if it is unreadable or if its grey does not match its colours. In fields outside the
+    fingerprint, only impossible values are found.
 
     Args:
         path: the store.
 
     Returns:
-        What is wrong, in the order of the file; empty for a whole store.
+        The problems in the order of the file; empty for a whole store.
 
     Raises:
         UserError: there is no store at the path, it is no HDF5 file, or is of another schema.
@@ -91,9 +90,9 @@ def verify(path: str | Path) -> list[Problem]:
 
 
 def verify_in_time(path: str | Path) -> list[Problem]:
-    """:func:`verify` in a process of its own, which is ended when it takes far too long.
+    """Verify a store in a process of its own, which is stopped after a time limit.
 
-    Some damage keeps the HDF5 library in a loop for ever. The limit is a minute and the time of
+    Some damage keeps the HDF5 library in an endless loop. The limit is a minute plus the time of
     reading the store at ten megabytes a second.
 
     Raises:
@@ -120,7 +119,7 @@ def verify_in_time(path: str | Path) -> list[Problem]:
 
 @dataclasses.dataclass
 class _Checked:
-    """What is compared across the files of a store."""
+    """Values that are compared across the files of a store."""
 
     keys: list[str] = dataclasses.field(default_factory=list)
     groups: list[str] = dataclasses.field(default_factory=list)
@@ -254,7 +253,7 @@ def _check_tracks(file: h5py.File, count: int, times: int, report: Report) -> No
 
 
 def _check_tables(file: h5py.File, count: int, report: Report) -> None:
-    """Media and shortcuts; a store made by hand may have neither."""
+    """Check media and shortcuts; a store made by hand may have neither."""
     with report.reading("/clips/media"):
         media = file["clips/media"]
         if len(media):

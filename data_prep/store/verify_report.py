@@ -1,4 +1,4 @@
-"""What is wrong with a store, and reading its datasets so that whatever is wrong is noted."""
+"""Problems of a store, and reading of its datasets with every failure noted as a problem."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Report:
         self.problems.append(Problem(f"{self.file} {where}".strip(), what))
 
     def add_rows(self, where: str, bad: npt.ArrayLike, what: str) -> None:
-        """One problem for all bad rows, bool (N,) or (N, ...)."""
+        """Add one problem for all bad rows, bool (N,) or (N, ...)."""
         marks = np.asarray(bad, bool)
         rows = np.flatnonzero(marks.any(axis=tuple(range(1, marks.ndim))))
         if not len(rows):
@@ -53,7 +53,10 @@ class Report:
 
     @contextlib.contextmanager
     def reading(self, where: str) -> Iterator[None]:
-        """Damage can make HDF5 and h5py fail in any way; all of them are a problem of the file."""
+        """Turn every exception in the block into a problem.
+
+        Damage can make HDF5 and h5py fail in any way.
+        """
         try:
             yield
         except UserError:
@@ -64,7 +67,7 @@ class Report:
 
 
 def find_dataset(file: h5py.File, name: str, report: Report) -> h5py.Dataset | None:
-    """A dataset with rows; ``None`` where it is missing or is something else."""
+    """Return a dataset with rows, ``None`` if it is missing or another object."""
     with report.reading(f"/{name}"):
         found = file.get(name)
         if isinstance(found, h5py.Dataset) and found.ndim:
@@ -76,7 +79,7 @@ def find_dataset(file: h5py.File, name: str, report: Report) -> h5py.Dataset | N
 def has_shape(
     dataset: h5py.Dataset, where: str, shape: tuple[Any, ...], kinds: str, report: Report
 ) -> bool:
-    """Whether kind and shape are as expected; an ellipsis at the end stands for any more axes."""
+    """Return whether kind and shape are as expected; a final ellipsis allows more axes."""
     fixed = shape[:-1] if shape[-1] is ... else shape
     right = dataset.shape[: len(fixed)] == fixed and (
         shape[-1] is ... or dataset.ndim == len(shape)
@@ -93,7 +96,7 @@ def has_shape(
 def read_numbers(
     file: h5py.File, name: str, shape: tuple[int, ...], kinds: str, report: Report
 ) -> npt.NDArray[Any] | None:
-    """All values of a dataset of this shape and kind of numbers; ``None`` where it is not so."""
+    """Read all values of a dataset of this shape and kind, ``None`` if it differs."""
     dataset = find_dataset(file, name, report)
     with report.reading(f"/{name}"):
         if dataset is not None and has_shape(dataset, f"/{name}", shape, kinds, report):
@@ -102,7 +105,7 @@ def read_numbers(
 
 
 def read_texts(file: h5py.File, name: str, count: int, report: Report) -> list[str] | None:
-    """All texts of a dataset of so many; ``None`` where it is not so."""
+    """Read all texts of a dataset of this length, ``None`` if it differs."""
     dataset = find_dataset(file, name, report)
     with report.reading(f"/{name}"):
         if dataset is None or not has_shape(dataset, f"/{name}", (count,), "O", report):
@@ -115,10 +118,10 @@ def read_texts(file: h5py.File, name: str, count: int, report: Report) -> list[s
 
 
 def _longest_text(dataset: h5py.Dataset) -> int:
-    """Bytes of the longest text, as the references to the texts say.
+    """Return the bytes of the longest text, by the references to the texts.
 
-    HDF5 allocates the length in a reference before it checks it, so that one damaged byte would
-    take gigabytes. A reference is a length, the address of a heap and a number in it.
+    HDF5 allocates the length in a reference before it checks it, so one damaged byte could take
+    gigabytes. A reference is a length, the address of a heap and a number in it.
     """
     start = dataset.id.get_offset()
     if start is None:

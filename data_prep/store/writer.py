@@ -44,15 +44,15 @@ def write_store(
 ) -> str:
     """Write a store and return its content fingerprint.
 
-    Every file is written under a temporary name, flushed to disk and renamed, so a store either
-    exists whole or not at all, and a reader sees the old one until the new one is whole. Clips
-    are read one at a time; they must come in the order wanted in the file and share one shape.
+    Every file is written under a temporary name, flushed to disk and renamed. A store is therefore
+    complete or missing, and a reader sees the old one until the new one is complete. Clips are read
+    one at a time. They must come in the order of the file and share one shape.
 
     Args:
         path: the store to make; an existing one is replaced.
         clips: at least one clip.
-        quarantine: the videos left out.
-        preparation: what is needed to prepare another video the same way; stored as JSON.
+        quarantine: quarantined videos.
+        preparation: settings that prepare another video the same way; stored as JSON.
         shard_clips: make ``path`` a folder of files with at most this many clips each.
 
     Raises:
@@ -82,12 +82,12 @@ def remove_unfinished(path: Path) -> None:
 
 
 def is_store(path: Path) -> bool:
-    """Whether there is a file, or a folder with the index of its shards."""
+    """Return whether there is a file, or a folder with the index of its shards."""
     return path.is_file() or (path / SHARD_INDEX).is_file()
 
 
 def is_unfinished(folder: Path) -> bool:
-    """Whether the folder holds shards of a writer that was killed, and no index yet."""
+    """Return whether the folder holds shards of a killed writer and no index yet."""
     return _temporary(folder / SHARD_INDEX).exists() and not (folder / SHARD_INDEX).exists()
 
 
@@ -103,7 +103,7 @@ def _write_shards(
     preparation: dict[str, Any],
     shard_clips: int,
 ) -> str:
-    """Shards under names never used before, then the index that makes them the store."""
+    """Write shards under new names, then the index that makes them the store."""
     folder.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(folder / SHARD_INDEX)
     # From now until it becomes the index it marks shards that are being written.
@@ -222,13 +222,13 @@ def _fill(
 
 
 def _storable(clip: Clip) -> Clip:
-    """The clip with texts as HDF5 can hold them; its digest is of these."""
+    """Return the clip with texts that HDF5 can hold; its digest covers these."""
     texts: dict[str, Any] = {name: _text(getattr(clip, name)) for name in TEXT_FIELDS}
     return dataclasses.replace(clip, **texts)
 
 
 def _text(text: str) -> str:
-    """Printable, and without the zero that ends a text in HDF5."""
+    """Return printable text without the zero that ends a text in HDF5."""
     return printable(text).replace("\0", "\\x00")
 
 
@@ -275,7 +275,7 @@ def _no_clip() -> UserError:
 
 
 def _sync(path: Path) -> None:
-    """Have the disk keep a file's content, or a folder's names where its file system can."""
+    """Flush a file's content to disk, or a folder's names if its file system can."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -56,7 +56,7 @@ class ClipPlan:
     cues: tuple[str, ...]
 
     def marks(self) -> Marks:
-        """How strongly a fake carries each of its cues."""
+        """Return the strength of each cue of a fake."""
         return sample_marks(_generator(self.domain, self.seed, _MARKS, self.target), self.cues)
 
 
@@ -80,9 +80,9 @@ def make_clip(plan: ClipPlan, frames: int, size: int, scratch: Path) -> None:
 
 
 def pasted_region(plan: ClipPlan, frames: int, size: int) -> NDArray[np.float32]:
-    """How much of each pixel of a fake was pasted, float32 (T, size, size), 0..1.
+    """Return the pasted share of each pixel of a fake, float32 (T, size, size), 0..1.
 
-    Without the jitter of the ``temporal`` mark, which is of about a pixel.
+    The jitter of the ``temporal`` mark, about a pixel, is left out.
     """
     recording = _record(plan.domain, plan.seed, plan.target, frames)
     view, feather = make_view(recording.identity, size), plan.marks().feather
@@ -91,7 +91,7 @@ def pasted_region(plan: ClipPlan, frames: int, size: int) -> NDArray[np.float32]
 
 
 def _record(domain: int, seed: int, person: int, frames: int) -> Recording:
-    """A person and their one clip."""
+    """Record a person's only clip."""
     rng = _generator(domain, seed, _PERSON, person)
     return Recording(
         identity=sample_identity(rng),

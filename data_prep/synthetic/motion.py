@@ -1,4 +1,4 @@
-"""How a synthetic person moves, and how one frame of them is drawn.
+"""Motion of a synthetic person, and the drawing of one frame.
 
 Positions and shifts are in photo pixels, as in ``synthetic_people``.
 """
@@ -40,9 +40,9 @@ MICRO_MOTIONS = len(_DOWN) + len(_ACROSS)
 class HeadMotion:
     """Head pose, frame by frame; every array is float32 with first length T.
 
-    ``shift`` (T, 2) in photo pixels, ``angle`` in radians, ``scale`` as a factor, ``turn``
-    (T, 2) is the pseudo-yaw and pitch in photo pixels at the nose, ``shake`` (T, 2) the camera's
-    own motion in photo pixels, ``exposure`` a gain.
+    ``shift`` (T, 2) is in photo pixels, ``angle`` in radians; ``scale`` is a factor. ``turn`` (T,
+    2) is the pseudo-yaw and pitch in photo pixels at the nose. ``shake`` (T, 2) is the camera's own
+    motion in photo pixels, ``exposure`` a gain.
     """
 
     shift: FloatArray
@@ -68,7 +68,7 @@ class Expression:
 
 @dataclass(frozen=True)
 class View:
-    """What the camera sees: the photo position of every output pixel.
+    """View of the camera: the photo position of every output pixel.
 
     ``x`` and ``y`` are float32 (size, size); ``step`` is photo pixels per output pixel.
     """
@@ -79,7 +79,7 @@ class View:
     head: FloatArray = field(repr=False)
 
     def to_pixels(self, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Output pixel coordinates of photo positions."""
+        """Return the output pixel coordinates of photo positions."""
         return (x - self.x[0, 0]) / self.step, (y - self.y[0, 0]) / self.step
 
 
@@ -123,7 +123,7 @@ def smooth_walk(rng: np.random.Generator, frames: int, count: int, sigma: float)
 
 
 def make_view(identity: Identity, size: int) -> View:
-    """The camera position of ``identity`` for clips of ``size`` x ``size`` pixels."""
+    """Return the camera position of ``identity`` for clips of ``size`` x ``size`` pixels."""
     step = identity.window / size
     offsets = ((np.arange(size) + 0.5) * step - identity.window / 2).astype(np.float32)
     x, y = np.meshgrid(offsets + identity.centre[0], offsets + identity.centre[1])
@@ -133,7 +133,7 @@ def make_view(identity: Identity, size: int) -> View:
 
 
 def head_coordinates(view: View, motion: HeadMotion, frame: int) -> tuple[FloatArray, FloatArray]:
-    """Where on the still head each output pixel of a frame looks, x and y in photo pixels."""
+    """Return the position on the still head of each output pixel, x and y in photo pixels."""
     x = view.x - motion.shake[frame, 0]
     y = view.y - motion.shake[frame, 1]
     cx, cy = 226.0, 150.0
@@ -171,7 +171,7 @@ class Face:
     def render(
         self, expression: Expression, frame: int, head_x: FloatArray, head_y: FloatArray
     ) -> FloatArray:
-        """One frame, float32 (size, size, 3) RGB in grey levels, without light or noise."""
+        """Render one frame, float32 (size, size, 3) RGB in grey levels, without light or noise."""
         down, across = np.split(expression.micro[frame], [len(_DOWN)])
         dx = np.tensordot(across, self._across, axes=1)
         dy = np.tensordot(down, self._down, axes=1)
@@ -194,7 +194,7 @@ class Face:
 
 
 def _lid_shift(x: FloatArray, y: FloatArray) -> FloatArray:
-    """How far a closed lid has come down, for positions relative to the eye."""
+    """Return the shift of a closed lid at positions relative to the eye."""
     # Never steeper than 1 from the brow down, or the brow would be drawn twice.
     height = np.clip(np.minimum((y + 10) / 7.5, (9.5 - y) / 6.5), 0, 1)
     return np.float32(5.5) * height * fade(np.abs(x), 7.5, 14)

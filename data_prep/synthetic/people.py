@@ -35,10 +35,10 @@ _TEXTURE_SCALE = 1.5
 
 @dataclass(frozen=True)
 class Geometry:
-    """How a face deviates from the photograph: shifts in photo pixels, widths as fractions.
+    """Deviation of a face from the photograph: shifts in photo pixels, widths as fractions.
 
-    The first block shapes the inner face, which a face swap transfers; the second shapes the
-    outline, which it does not.
+    The first block shapes the inner face, which a face swap transfers. The second block shapes the
+    outline, which it does not transfer.
     """
 
     eye_distance: float = 0.0
@@ -57,7 +57,7 @@ class Geometry:
     hair_volume: float = 0.0
 
     def wearing(self, inner: Geometry) -> Geometry:
-        """This outline with the inner face of ``inner``: the geometry of a face swap."""
+        """Return this outline with the inner face of ``inner``: the geometry of a face swap."""
         outline = {name: getattr(self, name) for name in _OUTLINE}
         return Geometry(**{**vars(inner), **outline})
 
@@ -72,10 +72,10 @@ _SWAPPED_SHAPE = (0.55, 0.85)
 class Identity:
     """One synthetic person and the camera and place they are filmed with.
 
-    Gains are per RGB channel. ``skin_detail`` seeds the pores and freckles; ``noise`` is the
-    standard deviation of the camera noise and ``fixed_pattern`` that of its constant part, in
-    grey levels; ``window`` is the side of the filmed square and ``centre`` its middle, in photo
-    pixels; ``light`` is the gain change per 100 photo pixels along x and y.
+    Gains are per RGB channel. ``skin_detail`` seeds the pores and freckles. ``noise`` is the
+    standard deviation of the camera noise and ``fixed_pattern`` that of its constant part, in grey
+    levels. ``window`` is the side of the filmed square and ``centre`` its middle, in photo pixels.
+    ``light`` is the gain change per 100 photo pixels along x and y.
     """
 
     geometry: Geometry
@@ -107,7 +107,7 @@ class Texture:
     mouth: tuple[float, float]
 
     def to_texels(self, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Columns and rows of ``image`` at photo positions."""
+        """Return the columns and rows of ``image`` at photo positions."""
         column = (x - np.float32(_TEXTURE_ORIGIN[0])) * np.float32(_TEXTURE_SCALE)
         row = (y - np.float32(_TEXTURE_ORIGIN[1])) * np.float32(_TEXTURE_SCALE)
         return column, row
@@ -167,9 +167,9 @@ def make_texture(identity: Identity, worn: Geometry | None = None) -> Texture:
 
 
 def face_radius(x: FloatArray, y: FloatArray) -> FloatArray:
-    """How far out in the face positions lie: 0 at its centre, 1 where a swapped face ends.
+    """Return the radius of positions in the face: 0 at its centre, 1 at a swapped face's edge.
 
-    Squarer than an ellipse, so that the outer corners of the eyes lie well inside.
+    The face is squarer than an ellipse, so the outer corners of the eyes lie well inside.
     """
     width, height = FACE_RADII
     across, down = (x - FACE_CENTRE[0]) / width, (y - FACE_CENTRE[1]) / height
@@ -184,7 +184,7 @@ class _Shape:
     worn: Geometry | None
 
     def displacement(self, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """How far each position of the reshaped face lies from its origin in the photograph."""
+        """Return the shift of each position of the reshaped face from the photograph."""
         dx, dy = _shape_displacement(self.own, x, y)
         if self.worn is None:
             return dx, dy
@@ -193,7 +193,7 @@ class _Shape:
         return dx + inside * (worn_dx - dx), dy + inside * (worn_dy - dy)
 
     def moved(self, x: float, y: float) -> tuple[float, float]:
-        """Where a feature of the photograph lies on the reshaped face."""
+        """Return the position of a feature of the photograph on the reshaped face."""
         px, py = float_array([x]), float_array([y])
         for _ in range(4):
             dx, dy = self.displacement(px, py)
@@ -202,7 +202,7 @@ class _Shape:
 
 
 def _shape_displacement(g: Geometry, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """How far each position of the reshaped face lies from its origin in the photograph."""
+    """Return the shift of each position of the reshaped face from the photograph."""
     dx = np.zeros_like(x)
     dy = np.zeros_like(y)
     for side, (ex, ey) in zip((-1, 1), EYES, strict=True):
@@ -230,7 +230,7 @@ def _shape_displacement(g: Geometry, x: FloatArray, y: FloatArray) -> tuple[Floa
 
 
 def _paint(identity: Identity) -> FloatArray:
-    """The photograph with the person's colours and backdrop, float32 RGB in grey levels."""
+    """Paint the photograph with the person's colours and backdrop, float32 RGB in grey levels."""
     photo, skin, hair, suit, subject = _photograph()
     gains = (
         (skin, identity.skin_gain), (hair, identity.hair_gain), (suit, identity.suit_gain)
@@ -257,7 +257,7 @@ def _paint(identity: Identity) -> FloatArray:
 
 @lru_cache(maxsize=1)
 def _photograph() -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
-    """The photograph (float32 RGB) and its masks: skin, hair, suit, whole subject."""
+    """Load the photograph (float32 RGB) and its masks: skin, hair, suit, whole subject."""
     photo = data.astronaut().astype(np.float32)
     lab = cv2.GaussianBlur(cv2.cvtColor(photo / 255, cv2.COLOR_RGB2LAB), (0, 0), 1.0)
     light, red, yellow = (lab[..., channel] for channel in range(3))
@@ -285,12 +285,12 @@ def _photograph() -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, Float
 def bump(
     x: FloatArray, y: FloatArray, cx: float, cy: float, width: float, height: float
 ) -> FloatArray:
-    """A Gaussian hill of height 1; ``width`` and ``height`` are its standard deviations."""
+    """Return a Gaussian of height 1 with standard deviations ``width`` and ``height``."""
     return np.exp(-0.5 * (((x - cx) / width) ** 2 + ((y - cy) / height) ** 2))
 
 
 def fade(distance: FloatArray, inner: float, outer: float) -> FloatArray:
-    """1 below ``inner``, 0 above ``outer``, smooth between."""
+    """Return 1 below ``inner``, 0 above ``outer``, and smooth values between."""
     t = np.clip((outer - distance) / (outer - inner), 0, 1)
     return (t * t * (3 - 2 * t)).astype(np.float32)
 
@@ -300,12 +300,12 @@ def _above(values: FloatArray, threshold: float, softness: float) -> FloatArray:
 
 
 def _bounded(rng: np.random.Generator, spread: float) -> float:
-    """A normal draw of standard deviation ``spread / 1.5``, cut at ``spread`` x 1.2."""
+    """Draw a normal value of standard deviation ``spread / 1.5``, cut at ``spread`` x 1.2."""
     return float(np.clip(rng.normal(0, spread / 1.5), -1.2 * spread, 1.2 * spread))
 
 
 def float_array(values: ArrayLike) -> FloatArray:
-    """The values as float32."""
+    """Return the values as float32."""
     return np.asarray(values, dtype=np.float32)
 
 

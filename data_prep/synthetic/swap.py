@@ -1,9 +1,9 @@
 """Synthetic clips: a synthetic person filmed, or filmed with another's face swapped in.
 
 Four marks that real manipulations leave can be switched on one by one. A mark that is off is
-absent. A swap gives the target the shape of the donor's inner face and leaves them their own
-colours, skin, light and noise: shapes come from the same distribution for all people. A fake
-without a mark is therefore a clean swap, which only chance separates from a real clip.
+absent. A swap gives the target the shape of the donor's inner face. Colours, skin, light and noise
+remain the target's. Shapes come from the same distribution for all people, so a fake without a mark
+is indistinguishable from a real clip.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _SEAMLESS = 9.0
 
 @dataclass(frozen=True)
 class Marks:
-    """What one fake carries; the defaults carry nothing.
+    """Marks of one fake; the defaults are a clean swap.
 
     Attributes:
         feather: width of the blending border in photo pixels; narrow shows (``spatial``).
@@ -129,7 +129,7 @@ def sample_marks(rng: np.random.Generator, cues: Collection[str]) -> Marks:
 
 
 def render_real(recording: Recording, size: int) -> NDArray[np.uint8]:
-    """The recording as filmed: uint8 (T, size, size, 3), RGB."""
+    """Render the recording as filmed: uint8 (T, size, size, 3), RGB."""
     view = make_view(recording.identity, size)
     face = Face(make_texture(recording.identity), view)
     light, sensor = _Light(recording.identity, view), _Sensor(recording, size)
@@ -144,15 +144,15 @@ def render_real(recording: Recording, size: int) -> NDArray[np.uint8]:
 def render_fake(
     recording: Recording, donor: Identity, marks: Marks, size: int, seed: int
 ) -> NDArray[np.uint8]:
-    """The recording with the face of ``donor`` swapped in: uint8 (T, size, size, 3), RGB.
+    """Render the recording with the face of ``donor`` swapped in: uint8 (T, size, size, 3), RGB.
 
     The shape of the donor's inner face, in the target's skin, follows the target's head, outline,
     light and, unless marked otherwise, expression, colour and camera noise.
 
     Args:
         recording: the target.
-        donor: whose face the target wears.
-        marks: what the swap leaves behind.
+        donor: person whose face the target wears.
+        marks: marks that the swap leaves.
         size: side of a frame in pixels.
         seed: seeds the jitter and the foreign noise.
     """
@@ -183,7 +183,7 @@ def render_fake(
 
 
 def paste_mask(x: FloatArray, y: FloatArray, feather: float) -> FloatArray:
-    """Opacity (H, W, 1) of the pasted region at head positions ``x``, ``y``, photo pixels."""
+    """Return the opacity (H, W, 1) of the pasted region at head positions in photo pixels."""
     t = np.clip((1 - face_radius(x, y)) * np.float32(min(FACE_RADII) / feather), 0, 1)
     return (t * t * (3 - 2 * t))[..., None].astype(np.float32)
 
@@ -215,7 +215,7 @@ class _Sensor:
         self._pattern = pattern * np.float32(recording.identity.fixed_pattern)
 
     def noise(self) -> FloatArray:
-        """The noise of the next frame, float32 (size, size, 3) in grey levels."""
+        """Return the noise of the next frame, float32 (size, size, 3) in grey levels."""
         grey = self._rng.standard_normal((*self._shape, 1), dtype=np.float32)
         # A sensor measures each colour at fewer places than brightness.
         height, width = self._shape
@@ -241,7 +241,7 @@ def _tinted(pasted: Texture, marks: Marks) -> Texture:
 
 
 def _skin_sample(texture: Texture) -> tuple[slice, slice]:
-    """The cheeks and nose of a texture: skin, whatever the face's shape."""
+    """Return the cheeks and nose of a texture: skin in every shape of the face."""
     (left, top), (right, _), (_, mouth) = *texture.eyes, texture.mouth
     columns, rows = texture.to_texels(float_array([left, right]), float_array([top + 9, mouth - 9]))
     return slice(*rows.astype(int)), slice(*columns.astype(int))

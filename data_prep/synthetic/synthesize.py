@@ -73,15 +73,15 @@ def synthesize(
 ) -> SyntheticSet:
     """Make a labelled synthetic data set in the FaceForensics++ layout.
 
-    People come in pairs (0, 1), (2, 3), ...; each has one real clip, and in each method one fake
-    that shows them with the face of the other. About 60/20/20 of the pairs go to train, val and
-    test. The same arguments give the same decoded frames, whatever ``jobs`` is.
+    People come in pairs (0, 1), (2, 3), ... Each has one real clip, and in each method one fake
+    with the face of the other. About 60/20/20 of the pairs go to train, val and test. The same
+    arguments give the same decoded frames, whatever ``jobs`` is.
 
     Args:
         out: the folder to make. It must not exist or be empty, or hold an unfinished set of the
             same parameters, which is then completed.
         identities: number of people, even, at least 4.
-        frames: frames a clip, at 25 a second, at least 2.
+        frames: number of frames a clip, at 25 a second, at least 2.
         size: side of a frame in pixels, even, at least 96.
         seed: names the set; not negative.
         cues: the marks fakes carry, from ``CUES``. With none a fake is a clean swap, whose label
@@ -177,7 +177,7 @@ def synthesize_clip(
 
 
 def finished_seed(out: Path) -> int | None:
-    """The seed of the finished synthetic set in ``out``; None where there is none."""
+    """Return the seed of the finished synthetic set in ``out``, None without one."""
     try:
         marker = json.loads((out / SYNTHETIC_MARKER).read_text())
         return int(marker["parameters"]["seed"]) if marker["finished"] else None
@@ -228,7 +228,7 @@ def _claim(out: Path, parameters: dict[str, object]) -> None:
 def _plan(
     out: Path, identities: int, seed: int, methods: dict[str, tuple[str, ...]]
 ) -> list[ClipPlan]:
-    """Every video of the set, reals first."""
+    """Plan every video of the set, reals first."""
     folder = out / "original_sequences" / "youtube" / "c23" / "videos"
     videos = [
         ClipPlan(folder / f"{person:03d}.mp4", SET, seed, person, None, ())
@@ -244,7 +244,7 @@ def _plan(
 
 
 def _write_splits(folder: Path, identities: int) -> None:
-    """Pairs of people for train, val and test, as FaceForensics++ lists them."""
+    """Write pairs of people for train, val and test in the format of FaceForensics++."""
     pairs = [[f"{a:03d}", f"{a + 1:03d}"] for a in range(0, identities, 2)]
     fifth = round(len(pairs) / 5)
     enough = len(pairs) >= 8

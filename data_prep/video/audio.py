@@ -36,32 +36,32 @@ _DECODER_SECONDS = 600
 
 
 def audio_shape(frames: int) -> tuple[int, int, int]:
-    """Shape of the sound of a clip of ``frames`` frames."""
+    """Return the shape of the sound of a clip of ``frames`` frames."""
     return frames, MELS, STEPS
 
 
 def log_mel(path: Path, times: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float16], bool]:
-    """Log-mel energies of the sound around each frame of a video.
+    """Compute log-mel energies of the sound around each frame of a video.
 
     Around each time lies a window of 415 ms: 40 steps 10 ms apart, each the natural logarithm
     of the energies of 64 mel bands (Kaldi's triangles, 50 Hz to 8 kHz) in 25 ms under a
     periodic Hann window. Samples are between -1 and 1; energies below 1.19e-7 are raised to
     it, so silence is -15.94. Frequency grows with the middle axis and time with the last.
 
-    The first sound track is decoded once from its start to the last window, and only the
-    windows are kept. Sound that begins after the picture, or has gaps, keeps its place in
-    time. Where there is no sound - before or after the track, where it is damaged, or once it
-    changes its sample rate or channels - there is silence. Times count from what begins first,
-    picture or sound: a picture that begins after its sound is not allowed for.
+    The first sound track is decoded once from its start to the last window, and only the windows
+    are kept. Sound that begins after the picture, or has gaps, keeps its position in time. Silence
+    stands for missing sound: before and after the track, at damaged positions, and after a change
+    of sample rate or channels. Times count from the start of picture or sound, the earlier one. A
+    late start of the picture is ignored.
 
     Args:
         path: the video file.
         times: float64 (T,), seconds from the start of the video, in any order.
 
     Returns:
-        float16 (T, MELS, STEPS), and whether any sound was decoded. Without a sound track that
-        can be decoded, it is silence and False: a network that
-        hears only the energies cannot distinguish a missing track from a silent one.
+        float16 (T, MELS, STEPS), and whether any sound was decoded. Without a sound track that can
+        be decoded, it is silence and False. From the energies alone, a network cannot distinguish a
+        missing track from a silent one.
 
     Raises:
         UserError: there is no ffmpeg program, or it cannot be started.
@@ -80,7 +80,7 @@ def log_mel(path: Path, times: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.
 
 
 def _windows(path: Path, starts: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int16], bool]:
-    """Samples from each of the ascending ``starts`` on, int16 (T, _WINDOW), and if any came."""
+    """Return samples from each of the ascending ``starts``, int16 (T, _WINDOW), and if any came."""
     windows = np.zeros((len(starts), _WINDOW), np.int16)
     heard = False
     if not len(starts):
@@ -97,11 +97,11 @@ def _windows(path: Path, starts: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.
 
 
 def _blocks(path: Path, until: int) -> Generator[tuple[int, npt.NDArray[np.int16]]]:
-    """Stretches of the sound track with their places in it, up to sample ``until``.
+    """Yield pieces of the sound track with their positions, up to sample ``until``.
 
-    MoviePy's own reader calls the same program, but lets late sound begin at once, stops for
-    ever when a damaged track makes the program print more than a pipe holds, and fills up with
-    zeros, which hide whether there was sound.
+    MoviePy's own reader calls the same program with three faults: late sound begins at once; a
+    damaged track with many messages blocks it; missing sound is filled with zeros, so it is not
+    detected.
     """
     command = [
         _ffmpeg(),
@@ -142,7 +142,7 @@ def _blocks(path: Path, until: int) -> Generator[tuple[int, npt.NDArray[np.int16
 
 
 def _ffmpeg() -> str:
-    """The program that MoviePy uses, too."""
+    """Return the ffmpeg program that MoviePy uses."""
     import imageio_ffmpeg  # type: ignore[import-untyped]
 
     try:
@@ -155,7 +155,7 @@ def _ffmpeg() -> str:
 
 
 def _energies(window: npt.NDArray[np.int16]) -> npt.NDArray[np.float32]:
-    """Log-mel energies of one window: float32 (MELS, STEPS)."""
+    """Compute the log-mel energies of one window: float32 (MELS, STEPS)."""
     import kaldi_native_fbank  # type: ignore[import-untyped]
 
     options = kaldi_native_fbank.FbankOptions()

@@ -53,10 +53,10 @@ class Header:
 
     Attributes:
         codec: name of the codec, such as ``h264``.
-        width: of a frame as stored, in pixels; 0 where unknown.
-        frame_rate: frames a second; 0 where unknown.
-        frames: number of frames, counted or from the duration; 0 where unknown.
-        seconds: length of the longest stream; 0 where unknown.
+        width: width of a stored frame in pixels; 0 if unknown.
+        frame_rate: frames a second; 0 if unknown.
+        frames: number of frames, counted or from the duration; 0 if unknown.
+        seconds: length of the longest stream; 0 if unknown.
     """
 
     codec: str
@@ -68,20 +68,20 @@ class Header:
 
 @dataclasses.dataclass(frozen=True)
 class Walk:
-    """What one walk gave.
+    """Result of one walk through a video.
 
     Attributes:
-        met: positions of the frames wanted that there were.
-        frames: these frames, by position: uint8 (H, W, 3), RGB, upright, all of one size; empty
-            where they were handed over instead.
-        times: their times in seconds after the first frame, by position; empty where the file
-            has none or they do not rise from frame to frame, as in AVI files.
-        width: of the picture as shown, in pixels; ``frames`` may be smaller.
-        height: of the picture as shown, in pixels.
+        met: positions of the wanted frames that exist.
+        frames: these frames by position: uint8 (H, W, 3), RGB, upright, all of one size; empty if
+            they were handed over instead.
+        times: their times in seconds after the first frame, by position; empty if the file has none
+            or they do not rise, as in AVI files.
+        width: width of the upright picture in pixels; ``frames`` may be smaller.
+        height: height of the upright picture in pixels.
         decoded: number of frames decoded.
         failed: number of times the decoder failed, from the first frame on.
-        last_time: time of the last frame, in seconds after the first; 0 where unknown.
-        end: how far the packets of all streams reach, in seconds.
+        last_time: time of the last frame, in seconds after the first; 0 if unknown.
+        end: end of the packets of all streams, in seconds.
     """
 
     met: frozenset[int]
@@ -152,12 +152,12 @@ class Video:
         )
 
     def _shown(self, position: int, time: float, rising: bool) -> float:
-        """When a frame is shown, in seconds after the first."""
+        """Return the time of a frame in seconds after the first."""
         rate = self.header.frame_rate
         return time if rising else position / rate if rate else 0.0
 
     def _decode(self) -> Iterator[av.VideoFrame | None]:
-        """The frames in the order they are shown; None for what cannot be decoded."""
+        """Yield the frames in display order; None for an undecodable one."""
         # An error between packets ends the file; its length shows whether it was cut short.
         with contextlib.suppress(av.FFmpegError):
             for packet in self._container.demux():
@@ -253,7 +253,7 @@ def _header(container: av.container.InputContainer, stream: av.VideoStream) -> H
 
 @dataclasses.dataclass(frozen=True)
 class _Shape:
-    """How the frames of one video become upright pictures of one size."""
+    """Conversion of the frames of one video to upright pictures of one size."""
 
     width: int
     height: int
@@ -273,7 +273,7 @@ class _Shape:
 
 
 def _shape(frame: av.VideoFrame, stream: av.VideoStream, count: int) -> _Shape:
-    """The shape of all frames, from the first one kept of ``count``."""
+    """Return the shape of all frames, from the first one kept of ``count``."""
     width, height = frame.width, frame.height
     ratio = float(stream.sample_aspect_ratio or 1)
     # Pixels are only ever made more, so nothing of the picture is lost.

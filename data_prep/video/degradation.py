@@ -26,7 +26,7 @@ _TALLEST = 65_000
 
 
 def extract_colours(frames: Frames) -> Frames:
-    """Red, green and blue of stored frames, uint8 (T, S, S, 4), contiguous."""
+    """Return red, green and blue of stored frames, uint8 (T, S, S, 4), contiguous."""
     colour = cv2.cvtColor(_stacked(frames), cv2.COLOR_RGBA2RGB)
     return np.asarray(colour, np.uint8).reshape(*frames.shape[:3], 3)
 
@@ -39,10 +39,10 @@ def colour_matrix(
     brightness: float = 0.0,
     shift: tuple[float, float, float] = (0.0, 0.0, 0.0),
 ) -> npt.NDArray[np.float64]:
-    """The (3, 4) matrix of a change of colour.
+    """Return the (3, 4) matrix of a change of colour.
 
     Args:
-        hue: turn about the grey axis in degrees.
+        hue: rotation about the grey axis in degrees.
         saturation: factor of the distance from grey.
         contrast: factor about grey level 128.
         brightness: grey levels added.
@@ -55,7 +55,7 @@ def colour_matrix(
 
 
 def recolour(frames: Frames, matrix: npt.NDArray[np.float64], gamma: float = 1.0) -> Frames:
-    """Colours after a :func:`colour_matrix`, then with another gamma."""
+    """Change colours by a :func:`colour_matrix`, then the gamma."""
     changed = cv2.transform(_stacked(frames), matrix)
     if gamma != 1:
         levels = 255 * (np.arange(256) / 255) ** gamma
@@ -64,37 +64,37 @@ def recolour(frames: Frames, matrix: npt.NDArray[np.float64], gamma: float = 1.0
 
 
 def soften(frames: Frames, sigma: float) -> Frames:
-    """Gaussian blur of ``sigma`` pixels, cut off at twice that."""
+    """Apply a Gaussian blur of ``sigma`` pixels, cut off at twice that."""
     side = 2 * math.ceil(2 * sigma) + 1
     return _each(frames, lambda frame: cv2.GaussianBlur(frame, (side, side), sigma))
 
 
 def without_detail(frames: Frames) -> Frames:
-    """Frames without what sharpening strengthens."""
+    """Remove the detail that sharpening strengthens."""
     return _each(frames, lambda frame: cv2.blur(frame, (_DETAIL, _DETAIL)))
 
 
 def sharpen(frames: Frames, amount: float) -> Frames:
-    """So many times more of the finest detail; below 0 less of it."""
+    """Add ``amount`` times the finest detail; a negative amount removes detail."""
     return _each(frames, lambda frame: sharpened(frame, amount))
 
 
 def sharpened(frame: Frames, amount: float) -> Frames:
-    """One frame, (S, S, 3), with so many times more of its detail."""
+    """Add ``amount`` times its detail to one frame, (S, S, 3)."""
     smooth = cv2.blur(frame, (_DETAIL, _DETAIL))
     return np.asarray(cv2.addWeighted(frame, 1 + amount, smooth, -amount, 0), np.uint8)
 
 
 def resized(frames: Frames, side: int, how: int = cv2.INTER_AREA) -> Frames:
-    """Frames of another side, by one of OpenCV's interpolations."""
+    """Resize frames by one of OpenCV's interpolations."""
     return _each(frames, lambda frame: cv2.resize(frame, (side, side), interpolation=how))
 
 
 def grain(frames: Frames, deviation: float, rng: np.random.Generator) -> Frames:
-    """Normal noise of so many grey levels, anew in every frame and colour.
+    """Add normal noise of a deviation in grey levels, new in every frame and colour.
 
-    Pieces of one large pool of noise are added, each from a place drawn for its frame: drawing
-    every value anew takes ten times as long.
+    Each frame gets a random piece of one large pool of noise: drawing every value anew takes ten
+    times longer.
     """
     pool, count = _noise_pool(), frames[0].size
     if count > len(pool) // 2:
@@ -108,7 +108,7 @@ def grain(frames: Frames, deviation: float, rng: np.random.Generator) -> Frames:
 
 
 def jpeg(frames: Frames, quality: int) -> Frames:
-    """Every frame through JPEG of a quality from 1 to 100, colours at half resolution."""
+    """Compress every frame as JPEG of a quality from 1 to 100, colours at half resolution."""
     settings = [cv2.IMWRITE_JPEG_QUALITY, quality]
     size = frames.shape[1]
     # Whole blocks lie in one frame, so many frames can be one picture.
@@ -130,10 +130,10 @@ def h264(
     preset: str = "superfast",
     tune: str = "zerolatency",
 ) -> Frames:
-    """The clip through x264 and back, in memory.
+    """Compress the clip by x264 in memory and decode it again.
 
     Args:
-        frames: of an even side.
+        frames: frames of an even side.
         rate_factor: x264's ``crf``: 18 is hardly seen, 23 usual, 40 rough.
         preset: x264's; ``medium`` is its own default, and slower.
         tune: x264's; empty for none.
@@ -175,7 +175,7 @@ def _each(frames: Frames, change: Callable[[Frames], Frames]) -> Frames:
 
 
 def _stacked(frames: Frames) -> Frames:
-    """Frames below each other as one picture, a view of the same values."""
+    """Return frames below each other as one picture, a view of the same values."""
     return frames.reshape(-1, *frames.shape[2:])
 
 

@@ -1,4 +1,4 @@
-"""How the pixels of a clip move from one sampled frame to the next, and how they stretch."""
+"""Optical flow between the sampled frames of a clip, and its strain."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SMALLEST_SIDE = 16
 
 
 def flow_shape(frames: int, size: int) -> tuple[int, int, int, int]:
-    """Shape of the flow of a clip of ``frames`` frames of ``size`` by ``size`` pixels.
+    """Return the shape of the flow of ``frames`` frames of ``size`` by ``size`` pixels.
 
     Raises:
         UserError: there are fewer than 2 frames.
@@ -30,12 +30,12 @@ def flow_shape(frames: int, size: int) -> tuple[int, int, int, int]:
 
 
 def flow_and_strain(frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.float16]:
-    """Dense optical flow between neighbouring frames of a clip, and its optical strain.
+    """Compute dense optical flow between neighbouring frames of a clip, and its optical strain.
 
-    The flow (u, v) goes from each frame to the next, in pixels of the crop: the pixel at
-    (x, y) is next seen at (x + u, y + v). It is found on the grey channel by dense inverse
-    search (Kroeger et al., "Fast Optical Flow using Dense Inverse Search", 2016) as OpenCV
-    has it. Equal frames give zero everywhere.
+    The flow (u, v) goes from each frame to the next, in pixels of the crop: the pixel at (x, y)
+    moves to (x + u, y + v). OpenCV computes it on the grey channel by dense inverse search (Kroeger
+    et al., "Fast Optical Flow using Dense Inverse Search", 2016). Equal frames give zero
+    everywhere.
 
     The strain is the magnitude of the infinitesimal strain tensor of the flow (Shreve et al.,
     "Macro- and Micro-Expression Spotting in Long Videos Using Spatio-Temporal Strain", 2011),
@@ -80,7 +80,10 @@ def flow_and_strain(frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.float16]:
 
 
 def _strain(flow: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Strain magnitude of a flow (S, S, 2), by central differences: float32 (S, S)."""
+    """Compute the strain magnitude of a flow (S, S, 2): float32 (S, S).
+
+    It uses central differences.
+    """
     u_y, u_x = np.gradient(flow[..., 0])
     v_y, v_x = np.gradient(flow[..., 1])
     return np.sqrt(u_x**2 + v_y**2 + (u_y + v_x) ** 2 / 2)

@@ -1,4 +1,4 @@
-"""What a stored clip holds beside colour."""
+"""The grey channel of a stored clip."""
 
 from __future__ import annotations
 

@@ -29,16 +29,16 @@ _NAMES = {"MPO": "jpeg"}
 
 
 def is_picture(beginning: bytes) -> bool:
-    """Whether a file that begins so is a picture; twelve bytes are enough."""
+    """Return whether a file that begins with these bytes is a picture; twelve are enough."""
     webp = beginning[:4] == b"RIFF" and beginning[8:12] == b"WEBP"
     return webp or beginning.startswith(_BEGINNINGS)
 
 
 def read_picture(path: Path) -> tuple[npt.NDArray[np.uint8], str]:
-    """The picture in a file, of several the first, and the name of its format.
+    """Read the picture of a file, of several the first, and the name of its format.
 
-    It is turned as its EXIF data say; more than 8 bits a colour are cut to 8; what is
-    transparent is shown on white. A picture that is cut short is refused.
+    It is rotated by its EXIF data. More than 8 bits a colour are cut to 8. Transparent pixels
+    become white. A truncated picture is refused.
 
     Returns:
         uint8 (H, W, 3), RGB, and ``jpeg``, ``png``, ``webp``, ``bmp`` or ``tiff``.

@@ -67,9 +67,9 @@ class SampledFrames:
 
 
 def sample_indices(total: int, count: int) -> npt.NDArray[np.int64]:
-    """Centres of ``count`` equal spans of a video of ``total`` frames, int64 (count,).
+    """Return centres of ``count`` equal spans of ``total`` frames, int64 (count,).
 
-    They cover the whole length; with ``total < count`` positions repeat evenly.
+    They cover the whole video; with ``total < count`` positions repeat evenly.
     """
     return ((np.arange(count) + 0.5) * total / count).astype(np.int64)
 
@@ -83,23 +83,22 @@ def read_frames(
 ) -> SampledFrames:
     """Read ``count`` frames spread evenly over the whole video.
 
-    The video is decoded once from start to end and only the frames wanted are converted:
-    seeking takes four times as long on H.264, and the walk measures the real length. Where the
-    header gave no frame count or a wrong one, a second walk samples the real length, unless
-    positions were given and met.
+    The video is decoded once from start to end and only the wanted frames are converted. Seeking
+    takes four times longer on H.264, and the walk measures the real length. If the header has no or
+    a wrong frame count, a second walk samples the real length, unless all given positions exist.
 
     A video of fewer than ``count`` frames is accepted from ``count / 2`` frames on (but at
     least 2, unless ``count`` is 1); its frames are then repeated evenly. A file that holds a
     picture, whatever its name, is read with ``count`` 1.
 
     Args:
-        path: the file. A rotation noted in it is applied, pixels that are not square are made
-            so, and the two fields of interlaced video stay woven.
-        count: how many frames, T.
+        path: the file. Its rotation is applied, pixels that are not square are made so, and the two
+            fields of interlaced video stay woven.
+        count: number of frames, T.
         threads: decoder threads, 0 lets the decoder choose. The frames do not depend on it.
-        positions: int64 (T,), ascending; take these frames, say those of the original for its
-            fake. Where the video ends before the last of them they are passed over and the
-            video is sampled by itself: ``indices`` of the result shows it.
+        positions: int64 (T,), ascending; take these frames, such as those of the original for its
+            fake. If the video ends before the last of them, they are ignored and the video is
+            sampled by itself: ``indices`` of the result shows it.
 
     Raises:
         VideoError: step ``decode``; the file cannot be read, is empty, no video, cut short,
@@ -176,7 +175,7 @@ def scan_frames(
 
 
 def _look(path: Path) -> tuple[int, bytes]:
-    """Size and first bytes of a file that can be read."""
+    """Return size and first bytes of a readable file."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
@@ -265,7 +264,7 @@ def _media(walk: Walk, header: Header, size: int) -> Media:
 
 
 def _times(walk: Walk, header: Header, wanted: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Times of the frames; where the file has none, by the frame rate."""
+    """Return the times of the frames; without times in the file, by the frame rate."""
     if walk.times:
         return np.array([walk.times[position] for position in wanted.tolist()])
     return wanted / header.frame_rate if header.frame_rate else np.zeros(len(wanted))
