@@ -100,7 +100,7 @@ def identity_groups(videos: Sequence[Video]) -> dict[str, str]:
     """Return the identity group of every video, by key.
 
     Two videos share a group if a chain of shared identities connects them. This always holds for a
-    source video and its fakes, as target or as donor. A group is named after its first identity in
+    source video and its fakes, being target or donor. A group is named after its first identity in
     alphabetical order.
     """
     graph = nx.Graph()
