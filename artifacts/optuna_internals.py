@@ -1,9 +1,9 @@
-"""Everything that the project uses of Optuna beyond its public API.
+"""Every private part of Optuna that the project uses.
 
 Workers claim, fail and mark trials of other processes. Optuna's public API reaches trials of this
-process alone, so the storage is used under the numbers that studies and trials have in it. Each
-private name is used here and nowhere else, so that an upgrade that moves one is found and repaired
-in one place: ``tests/artifacts/test_optuna_internals.py`` uses them all.
+process only, so the storage is called with its own numbers of studies and trials. All private names
+are used here only: if an upgrade moves one, it is repaired in one place.
+``tests/artifacts/test_optuna_internals.py`` uses them all.
 """
 
 from __future__ import annotations

@@ -14,11 +14,11 @@ _PAPER, _INK, _AXIS, _LINE = "#ffffff", "#202020", "#b0b0b0", "#1f5fa8"
 
 
 def draw_curves(curves: Mapping[str, Curve], title: str) -> bytes:
-    """A PNG with a panel for each curve, one under the other.
+    """Draw a PNG with a panel for each curve, one below the other.
 
     Args:
         curves: from :func:`artifacts.histories.read_curves`; at least one.
-        title: of the trial.
+        title: title of the trial.
     """
     picture = Image.new("RGB", (_WIDTH, _HEIGHT * len(curves)), _PAPER)
     pen = ImageDraw.Draw(picture)

@@ -1,7 +1,7 @@
 """The files of a run as artifacts of its trials, in the terms of Optuna's artifact stores.
 
-Nothing is copied or written: an artifact is a file of the run, or a picture drawn when it is asked
-for, and its identity follows from its name.
+Nothing is copied or written. An artifact is a file of the run, or a picture drawn on request. Its
+identity follows from its name.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _NAMESPACE = uuid.UUID("4f0e3c52-6a3b-5d0c-9a53-0f6f3a1f7a11")
 
 @dataclasses.dataclass(frozen=True)
 class Artifact:
-    """One file to look at.
+    """One file of a trial.
 
     Attributes:
         id: hexadecimal, the same in every process.
-        name: of the file.
-        read: its content; an ``OSError`` where it is gone.
+        name: name of the file.
+        read: returns its content; raises ``OSError`` if the file is missing by now.
     """
 
     id: str
@@ -41,7 +41,7 @@ class Artifact:
     read: Callable[[], bytes]
 
     def to_json(self) -> str:
-        """The JSON that Optuna keeps of an artifact."""
+        """Return the JSON that Optuna keeps of an artifact."""
         mimetype, encoding = mimetypes.guess_type(self.name)
         return json.dumps(
             {
@@ -65,7 +65,7 @@ class RunArtifacts:
         self._known: dict[str, Artifact] = {}
 
     def list_by_trial(self, stage: str, numbers: Iterable[int]) -> dict[int, list[Artifact]]:
-        """What there is of these trials by now: history, curves, error, faces of a GAN, network."""
+        """Return the present artifacts of trials: history, curves, error, GAN faces, network."""
         origin = self._origin() if self._run.picture.is_file() else None
         found = {number: self._of_trial(stage, number) for number in numbers}
         if origin is not None and origin[0] == stage and origin[1] in found:
@@ -112,7 +112,7 @@ class RunArtifacts:
         return found
 
     def _origin(self) -> tuple[str, int] | None:
-        """The trial that the exported model comes from; ``None`` before there is one."""
+        """Return the trial of the exported model, ``None`` without a model."""
         # Of the certificate this alone, whose reading takes seconds of imports.
         try:
             origin = read_json(self._run.certificate)["origin"]

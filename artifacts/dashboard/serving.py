@@ -41,17 +41,17 @@ class Server(socketserver.ThreadingMixIn, wsgiref.simple_server.WSGIServer):
 
 class _Quiet(wsgiref.simple_server.WSGIRequestHandler):
     def log_message(self, *_: object) -> None:
-        """Say nothing of every file that a page asks for."""
+        """Suppress the message for every file that a page requests."""
 
 
 def build_application(
     run: RunDirectory, storage: BaseStorage, studies: Mapping[str, str]
 ) -> Application:
-    """The dashboard of a run as a WSGI application; it changes nothing.
+    """Build the dashboard of a run as a WSGI application; it changes nothing.
 
     Args:
         run: an open run directory.
-        storage: of its studies.
+        storage: storage of its studies.
         studies: names of the studies in the storage, by stage, in the order to show them.
 
     Raises:
@@ -81,14 +81,14 @@ def build_application(
 
 @contextlib.contextmanager
 def open_server(app: Application, port: int) -> Iterator[Server]:
-    """A server of an application on this machine; ``serve_forever`` makes it answer.
+    """Yield a server of an application on this machine; ``serve_forever`` makes it answer.
 
     Args:
         app: WSGI application.
         port: Port to listen on; 0 takes a free one, see ``server_port``.
 
     Raises:
-        UserError: the port cannot be had.
+        UserError: the port is not available.
     """
     try:
         server = wsgiref.simple_server.make_server(HOST, port, app, Server, _Quiet)
@@ -131,7 +131,7 @@ def _is_called_by_its_name(host: str) -> bool:
 def _added(
     files: RunArtifacts, stage: str, trials: list[FrozenTrial], architectures: Architectures
 ) -> dict[str, Any]:
-    """Artifacts and notes of trials, under the keys by which the dashboard looks for them."""
+    """Return artifacts and notes of trials, under the keys that the dashboard reads."""
     found: dict[str, Any] = {}
     artifacts = files.list_by_trial(stage, [trial.number for trial in trials])
     for trial in trials:

@@ -1,9 +1,9 @@
-"""The studies of one run as a storage that can be looked at and not changed.
+"""Read-only view of the studies of one run as a storage.
 
 The dashboard lets its users rename and delete studies, add trials and write notes. All of that
-would change the storage that a run resumes from. It therefore gets a view: reads pass through to
-the storage of the run, also while the run works; artifacts and notes are added to the answers;
-writes are refused.
+would change the storage that a run resumes from. It therefore receives a view. Reads pass through
+to the storage of the run, also while the run works. Artifacts and notes are added to the answers.
+Writes are refused.
 """
 
 from __future__ import annotations

@@ -41,8 +41,8 @@ def open_test_split(
 ) -> FinalTest | None:
     """Evaluate the exported model on the test split; write ``scores.csv`` and ``evaluation.json``.
 
-    A run that was killed after this step and resumes with the same model file uses the stored
-    scores and does not read the split again. The opening is recorded before the first clip is read.
+    If a run was killed after this step and resumes with the same model file, it uses the stored
+    scores. It does not read the split again. The opening is recorded before the first clip is read.
 
     Args:
         run: Run with ``best_model.h5``.

@@ -24,10 +24,10 @@ class ExplainedClip:
     """One clip of a store with the heat maps of its fake score.
 
     Attributes:
-        key: of the clip.
+        key: key of the clip.
         label: 1 is fake.
         method: manipulation method, ``real`` for reals.
-        probability: of fake.
+        probability: probability of fake.
         heated: Whether any region raised the fake score.
         png: frames in a row, and below each the same with its heat.
     """
@@ -54,8 +54,8 @@ def explain_clips(
 
     Args:
         model: a detector, or several as one (:mod:`artifacts.models.ensemble`).
-        store: of clips it takes.
-        rows: which, in the order wanted.
+        store: store whose clips the model accepts.
+        rows: rows of the clips, in the wanted order.
     """
     explainer = Explainer(model)
     wanted = np.asarray(rows, np.int64)

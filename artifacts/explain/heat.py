@@ -21,7 +21,10 @@ _BATCH = 8
 
 
 def heat_maps(model: keras.Model, arrays: Arrays) -> Heat:
-    """Heat maps of clips, float32 (n, T, H, W) in 0..1: see :meth:`Explainer.heat_maps`."""
+    """Compute heat maps of clips, float32 (n, T, H, W) in 0..1.
+
+    See :meth:`Explainer.heat_maps`.
+    """
     return Explainer(model).heat_maps(arrays)
 
 
@@ -50,22 +53,21 @@ class Explainer:
     def heat_maps(self, arrays: Arrays) -> Heat:
         """Return the regions that raised the fake score, in every frame of each clip.
 
-        Grad-CAM (Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks via
-        Gradient-based Localization, 2017): the last feature maps of every stream, weighed by the
-        gradient of the logit of fake and summed over their channels; negative values are
-        evidence of real and are left out. The gradient of each place weighs that place, as some
-        streams keep
-        places apart to the end (HiResCAM; Draelos and Carin, Use HiResCAM instead of Grad-CAM for
-        Faithful Explanations of Convolutional Neural Networks, 2020); where a network ends in the
-        mean of each frame, as all backbones do, this is Grad-CAM itself. The maps of several
-        streams are added, each place with its share of the logit, so that a stream shows its
+        The method is Grad-CAM (Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks
+        via Gradient-based Localization, 2017). The last feature maps of every stream are weighed by
+        the gradient of the logit of fake and summed over their channels. Negative values are
+        evidence of real and are left out. Some streams keep positions separate to the end, so every
+        position has its own gradient (HiResCAM; Draelos and Carin, Use HiResCAM instead of Grad-CAM
+        for Faithful Explanations of Convolutional Neural Networks, 2020). For networks that end in
+        the mean of each frame, such as all backbones, this equals Grad-CAM. The maps of several
+        streams are added. Each position has its share of the logit, so a stream shows its
         contribution.
 
         Maps of fewer steps than frames are spread over all of them. A clip in which no
         region raised the fake score has a map of zeros.
 
         Args:
-            arrays: of n clips, by the names of the model's inputs, and maybe more.
+            arrays: arrays of n clips, by the names of the model's inputs, and maybe more.
 
         Returns:
             float32 (n, T, H, W); the largest value of each clip is 1, or all are 0.
@@ -73,19 +75,20 @@ class Explainer:
         return self.scored(arrays)[1]
 
     def scored(self, arrays: Arrays) -> tuple[npt.NDArray[np.float32], Heat]:
-        """Fake probabilities, float32 (n,), and heat maps of the same clips, in one pass."""
+        """Return fake probabilities, float32 (n,), and heat maps of the same clips, in one pass."""
         evidence, found = self._run(arrays)
         return _sigmoid(found), _normalised(np.maximum(evidence, 0))
 
     def evidence(self, arrays: Arrays) -> Heat:
-        """What every place adds to the logit of fake, float32 (n, T, H, W), with its sign.
+        """Return the signed contribution of every position to the logit of fake.
 
-        To first order: the sum over a clip is that of gradient times feature.
+        It has the shape float32 (n, T, H, W). To first order, the sum over a clip is that of
+        gradient times feature.
         """
         return self._run(arrays)[0]
 
     def logits(self, arrays: Arrays) -> npt.NDArray[np.float32]:
-        """Logit of fake of each clip, float32 (n,)."""
+        """Return the logit of fake of each clip, float32 (n,)."""
         found = [answer[0].numpy() for answer in self._passes(arrays)]
         return np.concatenate([np.zeros(0, np.float32), *found])
 
@@ -101,16 +104,18 @@ class Explainer:
         return np.concatenate(evidence), np.concatenate(found)
 
     def _passes(self, arrays: Arrays) -> Any:
-        """Logit and contributions of a few clips at a time."""
+        """Yield logit and contributions of a few clips at a time."""
         given = [arrays[name] for name in self._names]
         for start in range(0, len(given[0]), _BATCH):
             yield self._pass(*(tf.convert_to_tensor(a[start : start + _BATCH]) for a in given))
 
     def _contributions(self, *inputs: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Logit (n,), then gradient times feature of every map, summed over channels, (n, t, h, w).
+        """Return the logit (n,), and gradient times feature of every map, (n, t, h, w).
 
-        Maps are cut off from what they are made of, so that no way to the logit counts twice where
-        one map is made of another.
+        The product is summed over channels.
+
+        Maps are detached from their inputs, so no path to the logit counts twice if one map depends
+        on another.
         """
         kept: dict[int, tf.Tensor] = {}
         wanted = {id(place.layer) for place in self._maps}
@@ -146,7 +151,7 @@ def _add(total: Heat, values: Heat, place: FeatureMap) -> None:
 
 
 def _overlaps(frames: int, steps: int) -> Heat:
-    """How much of each frame's time every step of a map takes, float32 (frames, steps)."""
+    """Return the share of each frame's time in every step, float32 (frames, steps)."""
     begin = np.arange(frames)[:, None] / frames
     first = np.arange(steps)[None] / steps
     shared = np.minimum(begin + 1 / frames, first + 1 / steps) - np.maximum(begin, first)

@@ -1,7 +1,7 @@
 """A detector run layer by layer, so that inner tensors can be inspected.
 
-The very layers of the model are called: ``keras.Model`` on tensors inside a graph would rewrite
-that graph's nodes, after which the model may no longer save.
+The layers of the model itself are called. ``keras.Model`` on tensors inside a graph would rewrite
+that graph's nodes, and the model might no longer save.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ Look: TypeAlias = Callable[[Any, Any], Any]
 def logits(
     model: keras.Model, inputs: Mapping[str, tf.Tensor], look: Look | None = None
 ) -> tf.Tensor:
-    """The logit of fake of each clip, float32 (n,): what the sigmoid is taken of.
+    """Return the logit of fake of each clip, float32 (n,): the input of the sigmoid.
 
     A saturated sigmoid has no gradient and no digits left; its logit has both. The last layer of a
     detector is calibrated, and so is this.
 
     Args:
         model: a detector, or several as one (:mod:`artifacts.models.ensemble`).
-        inputs: what it takes, by the names of its inputs, and maybe more; first axis n.
-        look: called with every layer and its output, returns what the next layers see. Members
+        inputs: arrays by the names of the model's inputs, and maybe more; first axis n.
+        look: called with every layer and its output, returns the input of the next layers. Members
             of an ensemble are entered, a backbone is one layer.
 
     Raises:
@@ -46,7 +46,7 @@ def logits(
 
 
 def is_entered(operation: Any) -> bool:
-    """Whether a layer is a model whose layers are looked at: a whole detector inside another."""
+    """Return whether a layer is a whole detector inside another, whose layers are visited."""
     return isinstance(operation, Functional) and len(operation.outputs[0].shape) == 2
 
 

@@ -1,4 +1,4 @@
-"""Where the places of a frame are last kept apart in a detector: its last feature maps."""
+"""The last feature maps of a detector: the last tensors with separate positions of a frame."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class FeatureMap:
 
 
 def feature_maps(model: keras.Model) -> list[FeatureMap]:
-    """The last feature maps of all streams of a detector that look at its frames or their flow.
+    """Return the last feature maps of all streams that use frames or their flow.
 
-    On every way from the output back to the inputs it is the first tensor with time, height, width
-    and channels. An average over places is linear, so the tensor it averages is the map. The
-    pictures of an audio stream are not of the face and are left out.
+    On every path from the output back to the inputs, the map is the first tensor with time, height,
+    width and channels. An average over positions is linear, so its input is the map. The pictures
+    of an audio stream do not show the face and are left out.
 
     Args:
         model: a detector, or several as one.
@@ -60,20 +60,20 @@ def feature_maps(model: keras.Model) -> list[FeatureMap]:
 
 
 def _averaged(tensor: keras.KerasTensor) -> keras.KerasTensor:
-    """What a map is the average of, or the map itself."""
+    """Return the tensor that a map averages, or the map itself."""
     while isinstance(operation_of(tensor), keras.layers.AveragePooling3D):
         (tensor,) = node_of(tensor).input_tensors
     return tensor
 
 
 def _sources(tensor: keras.KerasTensor) -> set[str]:
-    """Names of the inputs that a tensor is made of."""
+    """Return the names of the inputs that a tensor depends on."""
     layers = map(operation_of, _above(tensor))
     return {layer.name for layer in layers if isinstance(layer, keras.layers.InputLayer)}
 
 
 def _box(tensor: keras.KerasTensor) -> tuple[float, float, float, float]:
-    """Of the region that is cut out of the frames on the way to a map; else the whole frame."""
+    """Return the box of the region cut out of the frames for a map, else the whole frame."""
     for above in _above(tensor):
         layer = operation_of(above)
         if isinstance(layer, keras.layers.Cropping3D):
@@ -84,7 +84,7 @@ def _box(tensor: keras.KerasTensor) -> tuple[float, float, float, float]:
 
 
 def _above(tensor: keras.KerasTensor) -> Iterator[keras.KerasTensor]:
-    """A tensor and all it is made of, within its model."""
+    """Yield a tensor and all tensors it depends on, within its model."""
     seen: set[int] = set()
     stack = [tensor]
     while stack:

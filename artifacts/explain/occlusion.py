@@ -16,17 +16,16 @@ GREY = 127
 
 
 def occlusion(model: keras.Model, arrays: Arrays, patch: int = 16) -> Heat:
-    """How far the logit of fake drops when a grey square covers a place in all frames.
+    """Measure the drop of the logit of fake when a grey square covers a position.
 
-    The check of a heat map: it takes no gradient, only answers (Zeiler and Fergus, Visualizing and
-    Understanding Convolutional Networks, 2014). The squares lie side by side, and every pixel has
-    the drop of the square that covers it; above 0 the covered region raised the fake score.
-    Optical flow
-    is still where frames are covered. One pass a square: 64 of them for 128 px.
+    This checks a heat map without gradients (Zeiler and Fergus, Visualizing and Understanding
+    Convolutional Networks, 2014). The square covers the position in all frames. The squares lie
+    side by side, and every pixel has the drop of its square. Above 0, the covered region raised the
+    fake score. Optical flow is 0 in covered regions. Each square takes one pass: 64 for 128 px.
 
     Args:
         model: a detector, or several as one (:mod:`artifacts.models.ensemble`).
-        arrays: of n clips, by the names of the model's inputs, and maybe more.
+        arrays: arrays of n clips, by the names of the model's inputs, and maybe more.
         patch: side of the square in pixels.
 
     Returns:

@@ -45,16 +45,16 @@ def strip(
     times: npt.NDArray[np.floating] | None = None,
     count: int = FRAMES_SHOWN,
 ) -> bytes:
-    """Frames of a clip in a row, and below each the same with its heat: a PNG.
+    """Draw frames of a clip in a row as a PNG, and below each the same with its heat.
 
-    They are evenly spaced, but the one nearest to the hottest gives way to it: what a stream sees
-    for a moment would else be missed.
+    They are evenly spaced, but the hottest frame replaces its nearest one. Short events would be
+    missed otherwise.
 
     Args:
         frames: uint8 (T, H, W, 3 or 4), RGB and maybe grey.
         heat: float32 (T, H, W), 0..1.
         times: (T,), seconds, written above the frames.
-        count: how many frames, or all where there are fewer.
+        count: number of frames, or all if there are fewer.
     """
     shown = np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(int)
     hottest = int(heat.max(axis=(1, 2)).argmax())

@@ -33,12 +33,12 @@ class StreamContribution:
     """One stream of a detector.
 
     Attributes:
-        stream: of :data:`spaces.streams.names.STREAMS`.
+        stream: name of :data:`spaces.streams.names.STREAMS`.
         weight_real, weight_fake: weight by :class:`artifacts.explain.streams.StreamWeights`, mean
             over real and over fake clips.
-        auc_without: AUC when the embedding of the stream is the same for all clips, their mean.
-        loss: by how much the whole detector's AUC is above that, on the same clips; below 0 the
-            detector would be better without.
+        auc_without: AUC if the embedding of the stream is the same for all clips, their mean.
+        loss: AUC of the whole detector minus that, on the same clips; below 0 the detector would be
+            better without the stream.
         loss_interval: 95%, over identity groups; None with fewer than five of a label.
     """
 
@@ -57,11 +57,11 @@ class StreamContributions:
     Attributes:
         model: SHA-256 of the file the detector was read from.
         store: fingerprint of the store.
-        split: whose clips were scored.
-        clips: how many.
-        fusion: what the weights are, see :func:`artifacts.explain.streams.fusion_kind`.
-        auc: of the whole detector.
-        streams: in the order of the model; with a single one nothing is left without it.
+        split: split of the scored clips.
+        clips: number of clips.
+        fusion: kind of the weights, see :func:`artifacts.explain.streams.fusion_kind`.
+        auc: AUC of the whole detector.
+        streams: all streams in the order of the model; a single one has no score without it.
     """
 
     model: str
@@ -73,15 +73,15 @@ class StreamContributions:
     streams: tuple[StreamContribution, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return the contributions as plain values."""
         return dataclasses.asdict(self)
 
     @staticmethod
     def from_json(value: Any) -> StreamContributions:
-        """What :meth:`to_json` gave.
+        """Return the contributions of the output of :meth:`to_json`.
 
         Raises:
-            ValueError: it is something else.
+            ValueError: the value has another form.
         """
         try:
             streams = []
@@ -126,21 +126,21 @@ def read_or_measure_contributions(
 def measure(
     model: keras.Model, store: Store, split: str = "val", *, sha256: str = ""
 ) -> StreamContributions:
-    """Take one stream after another away from a detector, and score it each time.
+    """Measure the AUC that a detector loses without each of its streams.
 
-    A stream is taken away by giving every clip the mean of its embeddings over all clips: the rest
-    of the detector then sees what it is used to, and nothing of the clip. In an ensemble it is
-    taken away from all members. What two streams both know is missed with neither taken away, so
-    losses are no shares of a whole.
+    A stream is removed by giving every clip the mean of its embeddings over all clips. The rest of
+    the detector then receives a usual input without information on the clip. In an ensemble, the
+    stream is removed from all members. Information that two streams share is not lost with one of
+    them, so losses are no shares of a whole.
 
     Args:
         model: a detector, or several as one (:mod:`artifacts.models.ensemble`).
-        store: of clips it takes.
-        split: whose clips.
-        sha256: of the model's file, for the record.
+        store: store whose clips the model accepts.
+        split: split of the clips.
+        sha256: SHA-256 of the model's file, for the record.
 
     Raises:
-        UserError: the split lacks a label, the store lacks what the model takes, or the model has
+        UserError: the split lacks a label, the store lacks an input of the model, or the model has
             no streams.
     """
     rows = store.rows(split)
@@ -199,7 +199,7 @@ def _check(model: keras.Model, store: Store) -> None:
 def _scored(
     model: keras.Model, store: Store, rows: npt.NDArray[np.int64], layers: Sequence[Any]
 ) -> tuple[Array, list[Array], dict[str, Array]]:
-    """Logits, outputs of the layers and stream weights of these rows."""
+    """Return logits, outputs of the layers and stream weights of these rows."""
     names = [tensor.name for tensor in model.inputs]
 
     def look_inside(*inputs: tf.Tensor) -> tuple[tf.Tensor, ...]:
@@ -227,7 +227,7 @@ def _scored(
 
 
 def _behind(model: keras.Model, layers: Sequence[Any]) -> Callable[[Sequence[Array]], Array]:
-    """The part of a model behind some of its layers, as a function of their outputs."""
+    """Return the part of a model behind some of its layers, as a function of their outputs."""
 
     def run(*given: tf.Tensor) -> tf.Tensor:
         known = {id(layer): value for layer, value in zip(layers, given, strict=True)}

@@ -1,4 +1,4 @@
-"""How much each stream of a detector counts in a clip."""
+"""Weight of each stream of a detector in a clip."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _BATCH = 8
 
 
 def members(model: keras.Model) -> list[tuple[keras.Model, float]]:
-    """The detectors that a model is the mean of, with their shares; itself where it is one."""
+    """Return the detectors that a model averages, with their shares; itself if it is single."""
     inner = [layer for layer in model.layers if is_entered(layer)]
     if not inner:
         return [(model, 1.0)]
@@ -38,7 +38,7 @@ def members(model: keras.Model) -> list[tuple[keras.Model, float]]:
 
 
 def stream_names(model: keras.Model) -> list[str]:
-    """Names of the streams of a detector, or of all members of an ensemble, in their order."""
+    """Return the stream names of a detector, or of all members of an ensemble, in order."""
     found: dict[str, None] = {}
     for member, _ in members(model):
         found |= dict.fromkeys(name for name, _ in projections(member))
@@ -46,7 +46,7 @@ def stream_names(model: keras.Model) -> list[str]:
 
 
 def projections(member: keras.Model) -> Iterator[tuple[str, keras.Layer]]:
-    """Each stream of a single detector, and the layer that brings it to the common width."""
+    """Yield each stream of a single detector, and the layer that projects it."""
     for layer in member.layers:
         if layer.name.startswith(_PROJECTION):
             yield layer.name.removeprefix(_PROJECTION), layer
@@ -72,18 +72,21 @@ def _kind(member: keras.Model) -> str:
 
 
 def stream_weights(model: keras.Model, arrays: Arrays) -> Weights:
-    """How much each stream counts in each clip: see :class:`StreamWeights`."""
+    """Return the weight of each stream in each clip.
+
+    See :class:`StreamWeights`.
+    """
     return StreamWeights(model).compute(arrays)
 
 
 class StreamWeights:
-    """How much each stream of a detector counts; make it once for many clips.
+    """Weights of the streams of a detector; make the object once for many clips.
 
-    What it is depends on the fusion. Attention: its weights. Gated: the mean gate of each stream
-    as a share of all mean gates. Concatenation has no weights; the logit is a sum of one term a
-    stream, and this is the size of each as a share of all, whichever way it speaks. A single
-    stream counts 1. An ensemble has the mean of its members, each with its weight. None of them
-    measures the loss without the stream: :mod:`artifacts.explain.stream_contributions` does.
+    The fusion determines the kind of weight. Attention: its weights. Gated: the mean gate of each
+    stream as a share of all mean gates. Concatenation has no weights: the logit is a sum of one
+    term a stream, and the weight is the absolute size of a term as a share of all. A single stream
+    has weight 1. An ensemble has the weighted mean of its members. Weights do not measure the loss
+    without the stream: :mod:`artifacts.explain.stream_contributions` does.
 
     Args:
         model: a detector, or several as one (:mod:`artifacts.models.ensemble`).
@@ -104,10 +107,10 @@ class StreamWeights:
             )
 
     def compute(self, arrays: Arrays) -> Weights:
-        """By stream float32 (n,), of all streams the sum 1; nothing where a model has no streams.
+        """Return the weights by stream, float32 (n,), with the sum 1; empty without streams.
 
         Args:
-            arrays: of n clips, by the names of the model's inputs, and maybe more.
+            arrays: arrays of n clips, by the names of the model's inputs, and maybe more.
         """
         count = len(arrays[self._input])
         total = {name: np.zeros(count, np.float32) for name in self._streams}
@@ -122,7 +125,7 @@ class StreamWeights:
 
 
 def _reader(member: keras.Model) -> tuple[list[str], _Read]:
-    """The streams of a single detector, and what reads off how much each counts, (n, S)."""
+    """Return the streams of a single detector, and a function that reads their weights, (n, S)."""
     kind = _kind(member)
     if kind == SINGLE:
         names = [name for name, _ in projections(member)]
@@ -149,7 +152,7 @@ def _until(member: keras.Model, layer: str) -> keras.Model:
 
 
 def _answers(part: keras.Model, arrays: Arrays) -> npt.NDArray[np.float32]:
-    """What a part of a model gives for clips, a few at a time."""
+    """Return the output of a part of a model for clips, computed a few at a time."""
     given = [arrays[tensor.name] for tensor in part.inputs]
     starts = range(0, len(given[0]), _BATCH)
     batches = ([array[start : start + _BATCH] for array in given] for start in starts)

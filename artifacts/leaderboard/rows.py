@@ -55,7 +55,7 @@ class Row:
 
     @property
     def key(self) -> str:
-        """The name, unique also among the rows of several runs."""
+        """Name that is unique among the rows of several runs."""
         return f"{self.run}:{self.name}" if self.run else self.name
 
     def field(self, name: str) -> Any:

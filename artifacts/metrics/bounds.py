@@ -3,8 +3,8 @@
 A bootstrap draws from the errors that were made. If a detector made none, every draw is perfect and
 the interval has no width. The exact bound of Clopper and Pearson ("The Use of Confidence or
 Fiducial Limits Illustrated in the Case of the Binomial", 1934) replaces it. With no error among n
-independent people, a true rate above 1 - 0.025 ** (1 / n) would have shown one in 97.5% of cases.
-For large n that is about 3.7 / n.
+independent people, the bound of the true rate is 1 - 0.025 ** (1 / n). Above it, an error would
+have occurred in 97.5% of cases. For large n the bound is about 3.7 / n.
 """
 
 from __future__ import annotations

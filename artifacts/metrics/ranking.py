@@ -57,8 +57,8 @@ def pair_ranking(
     """Return the share of fakes that score above their own original; ties count half.
 
     It is the mean over source videos of the share of their fakes, so every source video counts
-    equally. Both clips of a pair show the same person and scene with the same codec, so of all
-    figures this one depends least on anything but the manipulation.
+    equally. Both clips of a pair show the same person and scene with the same codec. This figure
+    therefore depends least on anything except the manipulation.
 
     Args:
         scores: (N,), higher for fakes.

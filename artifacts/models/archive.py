@@ -18,15 +18,15 @@ _IN_LONG_FORM = 0xFFFFFFFF
 
 
 def read_members(path: Path) -> dict[str, bytes]:
-    """The members of an archive by name.
+    """Read the members of an archive by name.
 
-    There must be exactly the three that Keras writes, once each, one after the other from the
-    first byte on, stored as they are, unencrypted, and the directory at the end must say of each
-    what stands before it. So nothing is hidden, nothing is unpacked to more than the file has, and
-    every reader sees the same.
+    Only the three members that Keras writes are allowed, once each, without gaps from the first
+    byte on, uncompressed and unencrypted. The directory at the end must agree with their headers.
+    So nothing is hidden, nothing is unpacked to more than the file has, and every reader sees the
+    same.
 
     Raises:
-        RefusalError: the file is otherwise.
+        RefusalError: the file has another form.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -65,12 +65,12 @@ def _check_entries(entries: list[zipfile.ZipInfo]) -> None:
 
 
 def _check_places(file: int, entries: list[zipfile.ZipInfo], end: int) -> None:
-    """Whether members fill the file up to its directory, each under the name and size it has there.
+    """Check that members fill the file up to its directory, with the names and sizes there.
 
     Args:
         file: descriptor, read without moving its position.
-        entries: as they follow in the file.
-        end: where the directory starts.
+        entries: members in the order of the file.
+        end: position of the directory.
     """
     place = 0
     for entry in entries:

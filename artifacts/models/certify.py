@@ -26,7 +26,7 @@ from data_prep.store.store import Store
 
 @dataclasses.dataclass(frozen=True)
 class Provenance:
-    """How a model was made.
+    """Origin of a model: its trials and choices.
 
     Attributes:
         origin: Trial of the best single model.

@@ -54,16 +54,16 @@ MOST_STEPS = 4096
 
 
 def parse(text: bytes) -> dict[str, Any]:
-    """The configuration of a functional model of stock layers.
+    """Parse the configuration of a functional model of stock layers.
 
     Args:
-        text: JSON, as the file holds it.
+        text: JSON of the file.
 
     Returns:
-        What ``keras.Model.from_config`` takes.
+        Argument of ``keras.Model.from_config``.
 
     Raises:
-        RefusalError: it is no such configuration, or names anything that is not a stock part.
+        RefusalError: it is no such configuration, or names a part that is not stock Keras.
     """
     if len(text) > LONGEST:
         raise RefusalError(f"has a configuration of {len(text)} bytes")
@@ -90,13 +90,13 @@ def parse(text: bytes) -> dict[str, Any]:
 
 
 def check_size(config: dict[str, Any], shapes: list[tuple[int, ...]]) -> None:
-    """Refuse a model that needs other weights than its file has, or more memory than one may.
+    """Refuse a model whose weights differ from its file, or that needs too much memory.
 
     The layers are made without their weights, so that nothing large is allocated.
 
     Args:
         config: see :func:`parse`.
-        shapes: of the arrays in the file.
+        shapes: shapes of the arrays in the file.
 
     Raises:
         RefusalError: the layers do not fit together, the weights or a tensor of one clip.
@@ -126,10 +126,10 @@ def check_size(config: dict[str, Any], shapes: list[tuple[int, ...]]) -> None:
 
 
 def _entries(config: Any) -> Iterator[dict[str, Any]]:
-    """Every object in a configuration.
+    """Yield every object in a configuration.
 
     Raises:
-        RefusalError: they lie too deep, or a value is one that no layer has.
+        RefusalError: they lie too deep, or a value is impossible in a layer.
     """
     # What this process has registered answers to a bare name.
     registered = keras.saving.get_custom_objects()
@@ -155,7 +155,7 @@ def _entries(config: Any) -> Iterator[dict[str, Any]]:
 
 
 def _is_stock(entry: dict[str, Any]) -> bool:
-    """Whether a serialised object is one that a model may be made of."""
+    """Return whether a serialised object is an allowed part of a model."""
     name, module = entry["class_name"], entry.get("module")
     if not isinstance(name, str) or not isinstance(module, str | None):
         return False

@@ -14,19 +14,18 @@ _OUTPUT = "fake_probability"
 
 
 def merge_models(members: Mapping[str, keras.Model], weights: Sequence[float]) -> keras.Model:
-    """One model of stock layers on the inputs of all members: the weighted mean of probabilities.
+    """Merge detectors into one model of stock layers: the weighted mean of probabilities.
 
-    The mean is taken of probabilities and computed from logits, so that sure members lose no digit
-    and the last layer is a dense one on a logit, as in any detector: calibration is folded into
-    it all the same. Where r_i is the share of member i in the mean, softmax(log w + log p) over the
-    members, Bayes' rule gives the log-odds of the mean P from any single member:
-    logit P = logit p_i - log r_i + log r_i', r' being the shares in 1 - P. The last layer takes the
-    mean of these N equal numbers.
+    The mean of probabilities is computed from logits, so sure members lose no digit. The last layer
+    is dense on a logit, as in any detector, so calibration can be folded into it. Let r_i be the
+    share of member i in the mean, softmax(log w + log p) over the members, and r' the shares in 1 -
+    P. Bayes' rule gives the log-odds of the mean P from any member: logit P = logit p_i - log r_i +
+    log r_i'. The last layer takes the mean of these N equal numbers.
 
     Args:
-        members: at least two detectors that end in a sigmoid layer ``fake_probability``, by the
-            names they get as nested models.
-        weights: of the members in their order, above 0, with the sum 1.
+        members: at least two detectors that end in a sigmoid layer ``fake_probability``, by their
+            names as nested models.
+        weights: weights of the members in their order, above 0, with the sum 1.
 
     Returns:
         A model of the inputs that any member takes, ``frames`` first. The members are copies.
@@ -66,7 +65,7 @@ def merge_models(members: Mapping[str, keras.Model], weights: Sequence[float]) -
 
 
 def _inputs(members: Mapping[str, keras.Model]) -> dict[str, keras.KerasTensor]:
-    """A new input for every one that a member takes, in the order of a detector's."""
+    """Make a new input for every input of a member, in the order of a detector's."""
     found: dict[str, keras.KerasTensor] = {}
     for name, member in members.items():
         for tensor in member.inputs:
@@ -83,12 +82,12 @@ def _inputs(members: Mapping[str, keras.Model]) -> dict[str, keras.KerasTensor]:
 
 
 def _only(inputs: list[keras.KerasTensor]) -> list[keras.KerasTensor] | keras.KerasTensor:
-    """As Keras wants them: a list, or the only one."""
+    """Return inputs in the form of Keras: a list, or the only one."""
     return inputs if len(inputs) > 1 else inputs[0]
 
 
 def _logit(member: keras.Model, name: str) -> keras.Model:
-    """A copy of a detector that gives what its sigmoid is taken of, (batch, 1)."""
+    """Return a copy of a detector that outputs the logit before its sigmoid, (batch, 1)."""
     config = member.get_config()
     config["name"] = name
     (last,) = (layer for layer in config["layers"] if layer["name"] == _OUTPUT)

@@ -1,8 +1,8 @@
-"""Every exported file is run in a fresh process with its own runtime, and compared with the model.
+"""Check of exported files: each runs in a fresh process, and is compared with the model.
 
-What is measured of each: whether it loads and takes what the detector takes, the largest
-difference of its probabilities, the median time of a clip, its size, and the AUC on validation
-beside the detector's own.
+A file must load in its own runtime and accept the inputs of the detector. Measurements are the
+largest difference of its probabilities, the median time of a clip, its size, and the AUC on
+validation.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ _MINUTES = 20
 
 @dataclasses.dataclass(frozen=True)
 class Clips:
-    """What exported models are run on.
+    """Clips for the check of exported models.
 
     Attributes:
         arrays: first axis n, by the names of the detector's inputs.
-        source: where they are from, in words.
-        labels: (n,), 1 is fake; None where they are random.
-        groups: (n,), identity group of each; None where they are random.
+        source: origin of the clips, in words.
+        labels: (n,), 1 is fake; None for random clips.
+        groups: (n,), identity group of each; None for random clips.
     """
 
     arrays: dict[str, npt.NDArray[Any]]
@@ -56,13 +56,13 @@ class Exported:
     """One exported file and its measurements, or ``error``, the reason for its absence.
 
     Attributes:
-        format, precision: which.
+        format, precision: variant of the export.
         file: its name in the folder of the exports.
-        bytes: of it and of what lies beside it.
-        sha256: of the file; empty of a folder.
-        difference: the largest of its probabilities from the detector's.
+        bytes: size of it and of the files beside it.
+        sha256: SHA-256 of the file; empty for a folder.
+        difference: largest difference of its probabilities from the detector's.
         milliseconds: median time of one clip.
-        auc, original_auc: on the clips of validation; None where these are random.
+        auc, original_auc: AUC on clips of validation; None for random clips.
         auc_change: interval of the difference in AUC from the original, over identity groups.
     """
 
@@ -80,7 +80,7 @@ class Exported:
 
 
 def clips_of_store(model: keras.Model, store: Store, *, seed: int = 0) -> Clips:
-    """Clips of the validation split: all, or a seeded draw of :data:`MOST_SCORED`."""
+    """Read clips of the validation split: all, or a seeded draw of :data:`MOST_SCORED`."""
     rows = store.rows("val")
     if len(rows) > MOST_SCORED:
         rows = np.sort(np.random.default_rng(seed).choice(rows, MOST_SCORED, replace=False))
@@ -93,9 +93,9 @@ def clips_of_store(model: keras.Model, store: Store, *, seed: int = 0) -> Clips:
 
 
 def random_clips(model: keras.Model, *, seed: int = 0) -> Clips:
-    """Noise of the shape of clips, each of a brightness and contrast of its own.
+    """Draw random noise in the shape of clips, each with its own brightness and contrast.
 
-    For where the store is not at hand.
+    It is used if the store is not available.
     """
     rng = np.random.default_rng(seed)
     arrays: dict[str, npt.NDArray[Any]] = {}
@@ -199,7 +199,7 @@ def _exported(
 def run_alone(
     kind: str, path: Path, clips: dict[str, str]
 ) -> tuple[npt.NDArray[np.float32], dict[str, Any]]:
-    """What an exported file answers in a process that has its runtime and nothing of this project.
+    """Run an exported file in a process with its runtime and without this project.
 
     Args:
         kind: name of the format.
@@ -207,10 +207,10 @@ def run_alone(
         clips: ``.npy`` files by the names of inputs.
 
     Returns:
-        Probabilities (n,), and what else :mod:`artifacts.models.runtimes` writes.
+        Probabilities (n,), and the other output of :mod:`artifacts.models.runtimes`.
 
     Raises:
-        RuntimeError: It does not load, or stops; with the last line of its output.
+        RuntimeError: It does not load, or stops; the message is the last line of its output.
     """
     with tempfile.TemporaryDirectory(prefix="dfsearch-") as name:
         request = Path(name) / "request.json"

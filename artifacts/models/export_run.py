@@ -20,12 +20,12 @@ FOLDER, RECORD = "exports", "exports.json"
 
 @dataclasses.dataclass(frozen=True)
 class Exports:
-    """What was written and measured.
+    """Exported files and their measurements.
 
     Attributes:
-        folder: with the files and their record.
-        clips: what they were compared on, in words.
-        rows: one a file, in the order of the formats.
+        folder: folder with the files and their record.
+        clips: description of the compared clips.
+        rows: one row a file, in the order of the formats.
     """
 
     folder: Path
@@ -33,7 +33,7 @@ class Exports:
     rows: tuple[Exported, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return the exports as plain values."""
         return {
             "folder": str(self.folder),
             "clips": self.clips,

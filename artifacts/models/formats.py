@@ -29,10 +29,10 @@ class Format:
     """One format.
 
     Attributes:
-        name: on the command line.
-        suffix: of the file; empty for a folder.
-        precisions: of the weights, that its exporter offers.
-        packages: what writing and running it imports beside Keras and TensorFlow.
+        name: name on the command line.
+        suffix: ending of the file; empty for a folder.
+        precisions: precisions of the weights that its exporter offers.
+        packages: packages that writing and running it import, besides Keras and TensorFlow.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Format:
     packages: tuple[str, ...] = ()
 
     def path(self, folder: Path, precision: str) -> Path:
-        """Where a variant is written."""
+        """Return the path of a variant."""
         variant = "" if precision == FLOAT32 else f".{precision}"
         return folder / f"{NAME}{variant}{self.suffix or '_saved_model'}"
 
@@ -60,7 +60,7 @@ FORMATS = {
 
 
 def select_formats(names: tuple[str, ...]) -> list[Format]:
-    """The formats of these names in their own order; ``all`` is every one.
+    """Return the formats of these names in their own order; ``all`` is every one.
 
     Raises:
         UserError: there is no such format.
@@ -74,7 +74,7 @@ def select_formats(names: tuple[str, ...]) -> list[Format]:
 
 
 def missing_packages(wanted: Format) -> list[str]:
-    """Packages that the format needs and that are not installed."""
+    """Return the packages that the format needs and that are not installed."""
     return [name for name in wanted.packages if importlib.util.find_spec(name) is None]
 
 
@@ -105,7 +105,7 @@ def export_to(model: keras.Model, wanted: Format, precision: str, folder: Path) 
 
 
 def size_in_bytes(path: Path) -> int:
-    """The size of an exported model, with all its files."""
+    """Return the size of an exported model with all its files."""
     if path.is_dir():
         return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     beside = path.with_suffix(".bin") if path.suffix == ".xml" else None
@@ -132,7 +132,7 @@ def _write_onnx(model: keras.Model, path: Path, precision: str) -> None:
 
 
 def _without_erfc(node: Any) -> list[Any]:
-    """A node, or what computes the same: 1 - erf(x), where ONNX has no erfc, a part of GELU."""
+    """Return a node, or its replacement by 1 - erf(x): ONNX has no erfc, a part of GELU."""
     from onnx import helper
 
     if node.op_type != "Erfc":

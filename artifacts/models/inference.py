@@ -24,15 +24,17 @@ def score_clips(
     mirror: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> npt.NDArray[np.float64]:
-    """Fake probability of the rows in their order, (n,); a batch of clips in memory at a time.
+    """Compute fake probabilities of the rows in their order, (n,).
+
+    A batch of clips is in memory at a time.
 
     Args:
         model: a detector.
-        store: of clips it takes.
-        rows: which.
+        store: store whose clips the model accepts.
+        rows: rows of the clips.
         mirror: Average the logits of every clip and its mirror image, at twice the time. Scores
             in a certificate are without it.
-        progress: called with clips done and how many there are.
+        progress: called with the number of finished clips and of all clips.
     """
     parts = []
     for start in range(0, len(rows), BATCH):
@@ -45,11 +47,11 @@ def score_clips(
 def score_arrays(
     model: keras.Model, arrays: Mapping[str, npt.NDArray[Any]], *, mirror: bool = False
 ) -> npt.NDArray[np.floating]:
-    """Fake probability of a batch of clips, (n,).
+    """Compute the fake probability of a batch of clips, (n,).
 
     Args:
         model: a detector.
-        arrays: what it takes, by the names of its inputs, and maybe more; first axis n.
+        arrays: arrays by the names of the model's inputs, and maybe more; first axis n.
         mirror: average the logits of every clip and its mirror image.
 
     Raises:
@@ -66,18 +68,18 @@ def score_arrays(
 def read_inputs(
     model: keras.Model, store: Store, rows: npt.NDArray[np.int64]
 ) -> dict[str, npt.NDArray[Any]]:
-    """What a detector takes of these rows, by the names of its inputs."""
+    """Read the inputs of a detector for these rows, by name."""
     return {tensor.name: store.read(rows, tensor.name) for tensor in model.inputs}
 
 
 def probabilities(
     model: keras.Model, arrays: Mapping[str, npt.NDArray[Any]]
 ) -> npt.NDArray[np.float32]:
-    """Fake probability of a batch of clips, (n,).
+    """Compute the fake probability of a batch of clips, (n,).
 
     Args:
         model: a detector.
-        arrays: what it takes, by the names of its inputs, and maybe more; first axis n.
+        arrays: arrays by the names of the model's inputs, and maybe more; first axis n.
     """
     inputs = [arrays[tensor.name] for tensor in model.inputs]
     answers = model.predict_on_batch(inputs if len(inputs) > 1 else inputs[0])

@@ -15,19 +15,19 @@ _RECURRENT = (keras.layers.GRU, keras.layers.LSTM, keras.layers.SimpleRNN)
 
 
 def unrolled_copy(model: keras.Model) -> keras.Model:
-    """A model that computes the same without loops: recurrent layers are laid out step by step.
+    """Return an equal model without loops: recurrent layers are laid out step by step.
 
-    Keras's loops are over lists of tensors, which TensorFlow has and others have not.
+    Keras's loops use lists of tensors, which only TensorFlow has.
     """
     return _copy(model, _unrolled)
 
 
 def portable_copy(model: keras.Model) -> keras.Model:
-    """A model that computes the same and has every operation built into LiteRT.
+    """Return an equal model whose operations are all built into LiteRT.
 
-    LiteRT's runtime has no pooling in three dimensions, which is pooling over the picture and then
-    over time, and no loops (:func:`unrolled_copy`). Its convolution in three dimensions is slow and
-    stays in float32; what looks at one frame at a time is convolution in two.
+    LiteRT's runtime has no loops (:func:`unrolled_copy`) and no pooling in three dimensions, which
+    is replaced by pooling over the picture and then over time. Its convolution in three dimensions
+    is slow and stays in float32. A convolution of single frames becomes one in two dimensions.
     """
     return _copy(model, _portable)
 
@@ -65,13 +65,13 @@ def _unrolled(layer: keras.layers.Layer) -> keras.layers.Layer:
 
 
 def _is_of_a_frame(layer: keras.layers.Conv3D) -> bool:
-    """Whether a convolution looks at one frame at a time."""
+    """Return whether a convolution uses one frame at a time."""
     times = layer.kernel_size[0], layer.strides[0], layer.dilation_rate[0], layer.groups
     return times == (1, 1, 1, 1)
 
 
 def _convolved(layer: keras.layers.Conv3D) -> keras.Model:
-    """Convolution of single frames; where it looks at single pixels, of all frames at once."""
+    """Return a convolution of single frames; of single pixels, of all frames at once."""
     _, t, h, w, c = layer.input.shape
     config = layer.get_config() | {"name": f"{layer.name}_2d"}
     for name in ("kernel_size", "strides", "dilation_rate"):
@@ -87,10 +87,10 @@ def _convolved(layer: keras.layers.Conv3D) -> keras.Model:
 
 
 def _pooled(layer: Any, two: type[keras.layers.Layer]) -> keras.Model:
-    """Pooling of (T, H, W, C) as pooling of (H, W, T C), then of (T, H W, C).
+    """Replace pooling of (T, H, W, C) by pooling of (H, W, T C), then of (T, H W, C).
 
-    A mean over what is inside the borders is the mean over time of means over the picture, and so
-    is a maximum.
+    A mean inside the borders is the mean over time of means over the picture. The same holds for a
+    maximum.
     """
     _, t, h, w, c = layer.input.shape
     (pt, *pool), (st, *strides), padding = layer.pool_size, layer.strides, layer.padding

@@ -1,4 +1,4 @@
-"""Why a model file is not opened."""
+"""Error of a model file that is not opened."""
 
 from __future__ import annotations
 

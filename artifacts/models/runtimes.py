@@ -1,14 +1,13 @@
-"""Run an exported model as its users will: a program of its own, with the format's runtime alone.
+"""Program that runs an exported model like its users: with the format's runtime alone.
 
-It reads a request and clips, and writes what the model answered and how long that took. Nothing of
-this project can be imported in it, and TensorFlow only where the format is TensorFlow's::
+It reads a request and clips, and writes the answers of the model and their time. Nothing of this
+project can be imported in it, and TensorFlow only for the formats of TensorFlow::
 
     python runtimes.py REQUEST.json
 
-The request names ``format``, ``model`` (a file or folder), ``clips`` (``.npy`` files by the name
-of the input they are for) and ``answers``, the folder to write to: ``answers.npy``, float32 (n,),
-and ``answers.json`` with the inputs the model declares, ``seconds_to_load`` and ``seconds`` of each
-clip.
+The request names ``format``, ``model`` (a file or folder), ``clips`` (``.npy`` files by the name of
+their input) and ``answers``, the folder to write to. The output is ``answers.npy``, float32 (n,),
+and ``answers.json`` with the declared inputs, ``seconds_to_load`` and ``seconds`` of each clip.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ Loaded = tuple[list[str], Callable[[dict[str, Any]], Any]]
 
 
 def load_keras(path: str) -> Loaded:
-    """A ``.h5`` or ``.keras`` file in stock Keras."""
+    """Load a ``.h5`` or ``.keras`` file in stock Keras."""
     import keras
 
     model = keras.models.load_model(path, compile=False, safe_mode=True)
@@ -43,7 +42,7 @@ def load_keras(path: str) -> Loaded:
 
 
 def load_saved_model(path: str) -> Loaded:
-    """A SavedModel in TensorFlow."""
+    """Load a SavedModel in TensorFlow."""
     import tensorflow as tf
 
     loaded = tf.saved_model.load(path)
@@ -58,7 +57,7 @@ def load_saved_model(path: str) -> Loaded:
 
 
 def load_onnx(path: str) -> Loaded:
-    """An ONNX file in ONNX Runtime."""
+    """Load an ONNX file in ONNX Runtime."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
@@ -67,7 +66,7 @@ def load_onnx(path: str) -> Loaded:
 
 
 def load_litert(path: str) -> Loaded:
-    """A ``.tflite`` file in the LiteRT interpreter."""
+    """Load a ``.tflite`` file in the LiteRT interpreter."""
     from ai_edge_litert.interpreter import Interpreter
 
     runner = Interpreter(path, num_threads=os.cpu_count()).get_signature_runner()
@@ -80,7 +79,7 @@ def load_litert(path: str) -> Loaded:
 
 
 def load_openvino(path: str) -> Loaded:
-    """An ``.xml`` file with its ``.bin`` in the OpenVINO runtime."""
+    """Load an ``.xml`` file with its ``.bin`` in the OpenVINO runtime."""
     import openvino
 
     compiled = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})

@@ -51,10 +51,10 @@ def fold_calibration(model: keras.Model, calibration: Calibration) -> None:
 
 
 def plain_copy(model: keras.Model) -> keras.Model:
-    """The model as it is used: float32 throughout, and nothing in it that only training needs.
+    """Return a copy of the model for use: float32 throughout, without parts of training.
 
     A model trained in mixed precision is the same function of the same float32 weights, computed
-    more exactly; constraints on weights have done their work.
+    more exactly. Constraints on weights are only needed in training.
     """
     copy = type(model).from_config(_plain(model.get_config()))
     copy.set_weights(model.get_weights())
@@ -62,13 +62,13 @@ def plain_copy(model: keras.Model) -> keras.Model:
 
 
 def inference_copy(model: keras.Model) -> keras.Model:
-    """The model itself where it is plain and was not compiled, a plain copy where it is not."""
+    """Return the model itself if it is plain and not compiled, else a plain copy."""
     config = model.get_config()
     return plain_copy(model) if model.compiled or _plain(config) != config else model
 
 
 def _plain(config: Any) -> Any:
-    """A serialised model without constraints and with one dtype policy."""
+    """Return a serialised model without constraints and with one dtype policy."""
     if isinstance(config, dict):
         if config.get("class_name") == "DTypePolicy":
             return config | {"config": {"name": "float32"}}
@@ -113,7 +113,7 @@ def check_saved_files(run: RunDirectory, model: keras.Model, store: Store) -> No
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the libraries a result depends on."""
+    """Return the versions of Python and of the libraries a result depends on."""
     return {"python": platform.python_version()} | {
         name: importlib.metadata.version(name) for name in VERSIONED
     }

@@ -1,10 +1,10 @@
 """Model files of unknown origin: opened only after their structure was checked.
 
-A ``.h5`` or ``.keras`` file is data to its reader and a program to who made it: it can name code,
-other files, or more memory than there is. Here it is taken apart first. The HDF5 inside is copied
-by a process of its own, with limits (:mod:`.weights_copy`); the archive must be as Keras writes it
-(:mod:`.archive`); the configuration may name stock layers that compute and nothing else, and must
-need the weights that the file has (:mod:`.config`). Keras is given the copy, in safe mode.
+A ``.h5`` or ``.keras`` file can act like a program: it can name code, other files, or too much
+memory. It is therefore checked in parts. The HDF5 inside is copied by a process of its own, with
+limits (:mod:`.weights_copy`). The archive must have the form that Keras writes (:mod:`.archive`).
+The configuration may name stock layers that compute and nothing else, and must match the weights of
+the file (:mod:`.config`). Keras opens only the copy, in safe mode.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def open_model(path: Path) -> keras.Model:
 
 @contextlib.contextmanager
 def _checked(path: Path) -> Iterator[Path]:
-    """A copy of the file with nothing in it but what was checked."""
+    """Yield a copy of the file with its checked content only."""
     with tempfile.TemporaryDirectory(prefix="dfsearch-") as name:
         with _refusing(path):
             _check_is_file(path)

@@ -1,8 +1,8 @@
-"""Copy the weights of an untrusted HDF5 file; a program of its own, since files can crash it.
+"""Program that copies the weights of an untrusted HDF5 file.
 
-A damaged file can crash the HDF5 library, keep it busy for ever or make it ask for all memory. So
-this runs in a process of its own, with limits, and writes a new file: its caller never
-opens the old one. It imports neither this project nor Keras::
+A damaged file can crash the HDF5 library, keep it busy for ever or make it request all memory. So
+this runs in a process of its own, with limits, and writes a new file. Its caller never opens the
+old one. It imports neither this project nor Keras::
 
     python weights_copy.py SOURCE TARGET
 
@@ -31,14 +31,14 @@ _ATTRIBUTES = re.compile(r"(model_config|backend|keras_version|name|(layer|weigh
 
 
 class NotAllowedError(Exception):
-    """Why the file is refused, to be read after its name."""
+    """Reason for the refusal of a file, to be read after its name."""
 
 
 def copy_weights(source: Path, target: Path) -> None:
     """Write the groups, arrays of numbers and known attributes of a file to a new one.
 
-    Every array must lie in the file itself, in one piece, uncompressed and whole, as Keras writes
-    them, so that none is larger than the file.
+    Every array must lie in the file itself, in one piece, uncompressed and complete. So none is
+    larger than the file.
 
     Raises:
         NotAllowedError: the file holds anything else.
@@ -59,7 +59,7 @@ def copy_weights(source: Path, target: Path) -> None:
 
 
 def _objects(file: h5py.File) -> Iterator[tuple[str, h5py.Group | h5py.Dataset]]:
-    """Every object below the root with its path, groups before what they hold."""
+    """Yield every object below the root with its path, groups before their content."""
     seen = {h5py.h5o.get_info(file.id).addr}
     waiting: list[tuple[str, h5py.Group, int]] = [("", file["/"], 1)]
     while waiting:
@@ -85,7 +85,7 @@ def _objects(file: h5py.File) -> Iterator[tuple[str, h5py.Group | h5py.Dataset]]
 
 
 def _array(name: str, dataset: h5py.Dataset, budget: int) -> np.ndarray:
-    """The numbers of a dataset, at most ``budget`` bytes."""
+    """Read the numbers of a dataset, at most ``budget`` bytes."""
     settings = dataset.id.get_create_plist()
     if settings.get_external_count() or dataset.is_virtual:
         raise NotAllowedError(f"keeps {name} in another file")
@@ -118,7 +118,7 @@ def _copy_attributes(old: h5py.Group, new: h5py.Group) -> None:
 
 
 def _limit(source: Path) -> None:
-    """No more memory, file or processor time than an honest file of this size needs."""
+    """Limit memory, file size and processor time to the needs of an honest file of this size."""
     size = source.stat().st_size
     resource.setrlimit(resource.RLIMIT_AS, (SPARE_MEMORY + 3 * size,) * 2)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2 * size + LONGEST_ATTRIBUTE,) * 2)

@@ -56,7 +56,7 @@ class Balance:
 
 @dataclasses.dataclass(frozen=True)
 class Coverage:
-    """Share of the examined frames in which a face was found.
+    """Coverage of a split and label: share of the examined frames with a found face.
 
     Attributes:
         split: name, or ``all``.

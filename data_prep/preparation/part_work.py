@@ -52,7 +52,7 @@ class Task:
 
     @property
     def mark(self) -> Path:
-        """Return the mark of a started video, which remains if the worker dies.
+        """Mark of a started video, which remains if the worker dies.
 
         See :func:`attempted`.
         """

@@ -326,7 +326,7 @@ class _Tally:
 
     @property
     def guided(self) -> int:
-        """Count the videos cropped with their original's face track."""
+        """Number of videos cropped with their original's face track."""
         return len(self._guided)
 
     def counts(self) -> tuple[ClipCount, ...]:

@@ -159,18 +159,18 @@ class Store:
 
     @property
     def is_synthetic(self) -> bool:
-        """Return whether the clips were drawn by a program, not filmed."""
+        """Whether the clips were drawn by a program, not filmed."""
         return bool(self.preparation.get("synthetic", False))
 
     @property
     def clip_shape(self) -> tuple[int, int, int, int]:
-        """Return the shape of one clip, (T, H, W, 4)."""
+        """Shape of one clip, (T, H, W, 4)."""
         t, h, w, c = self._arrays["frames"][0].shape
         return int(t), int(h), int(w), int(c)
 
     @property
     def modality_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the shape of one clip's array for each of :attr:`modalities`."""
+        """Shape of one clip's array for each of :attr:`modalities`."""
         return {name: tuple(self._arrays[name][0].shape) for name in self.modalities}
 
     def rows(self, split: str, label: int | None = None) -> npt.NDArray[np.int64]:
