@@ -39,6 +39,7 @@ LAYOUTS = (
     labels_table.LAYOUT,
     deeper_forensics.LAYOUT,
     face_forensics.LAYOUT,
+    celeb_df.PLUS_LAYOUT,
     celeb_df.LAYOUT,
     dfdc_preview.LAYOUT,
     dfdc.LAYOUT,

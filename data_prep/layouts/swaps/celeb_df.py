@@ -1,12 +1,18 @@
-"""Celeb-DF v1 and v2 (Li et al., 2020).
+"""Celeb-DF v1 and v2 (Li et al., 2020) and Celeb-DF++ (Li et al., 2025).
 
-Reals are ``Celeb-real/id0_0000.mp4`` and, of people without a name, ``YouTube-real/00170.mp4``;
+Reals are ``Celeb-real/id0_0000.mp4`` and, of people without a name, ``YouTube-real/00170.mp4``.
 ``Celeb-synthesis/id0_id1_0000.mp4`` is the video of id0 with the face of id1. Copies of the set
-put ``videos/`` below and change the case of folders, so both are read.
+insert ``videos/`` and change the case of folders, so both are read.
+
+Celeb-DF++ has the same reals and a folder for each scenario and method of the fakes:
+``Celeb-synthesis/FaceSwap/BlendFace/id0_id1_0000.mp4``. A talking face is driven by sound, so its
+name has one person: ``id0_0000_test_00001.mp4``.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import re
 from pathlib import Path
 
@@ -18,74 +24,131 @@ from data_prep.layouts.originals import with_originals
 from data_prep.store.format import FAKE, REAL, Quarantined
 from data_prep.text import printable
 
-NAME = "Celeb-DF"
+NAME, PLUS_NAME = "Celeb-DF", "Celeb-DF++"
 _FOLDERS = {"celeb-real": REAL, "youtube-real": REAL, "celeb-synthesis": FAKE}
-_UNNAMED = "youtube-real"
+_UNNAMED, _FAKES = "youtube-real", "celeb-synthesis"
 _FAKE_METHOD = "Celeb-synthesis"
+_SCENARIOS = frozenset({"faceswap", "facereenact", "talkingface"})
+# Target, donor if there is one, number of the target's recording, driving clip of a talking face.
+_NAME = re.compile(
+    r"(?P<target>id\d+)_(?:(?P<donor>id\d+)_)?(?P<number>\d+)(?P<driving>_.+)?", flags=re.ASCII
+)
 _TEST_LIST = "list_of_testing_videos.txt"
+_EXAMPLES = {
+    NAME: "1 YouTube-real/00170.mp4",
+    PLUS_NAME: "0 Celeb-synthesis/FaceSwap/SimSwap/id0_id1_0000.mp4",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Place:
+    """Folder of a video.
+
+    Attributes:
+        folder: Celeb-real, YouTube-real or Celeb-synthesis, in lower case.
+        scenario: of a fake of Celeb-DF++, such as FaceSwap; empty otherwise.
+        method: manipulation method, ``real`` for reals.
+    """
+
+    folder: str
+    scenario: str
+    method: str
+
+    @property
+    def label(self) -> int:
+        """Label of the folder."""
+        return _FOLDERS[self.folder]
+
+    def name_in_list(self, file_name: str) -> tuple[str, ...]:
+        """Return how the test list names a file here, in lower case."""
+        folders = (self.folder, self.scenario, self.method) if self.scenario else (self.folder,)
+        return tuple(part.casefold() for part in (*folders, file_name))
 
 
 def _detect(source: Path) -> bool:
     return any(folder.name.casefold() in _FOLDERS for folder in subfolders(source))
 
 
-def _read(source: Path) -> DataSetIndex:
-    tested = _read_test_list(source)
+def _detect_plus(source: Path) -> bool:
+    fakes = [folder for folder in subfolders(source) if folder.name.casefold() == _FAKES]
+    return any(each.name.casefold() in _SCENARIOS for fake in fakes for each in subfolders(fake))
+
+
+def _read(source: Path, name: str) -> DataSetIndex:
+    tested = _read_test_list(source, name)
     problems: list[Quarantined] = []
     named: list[tuple[Video, str | None]] = []
     for folder in subfolders(source):
-        kind = folder.name.casefold()
-        if kind not in _FOLDERS:
+        if folder.name.casefold() not in _FOLDERS:
             continue
         for path in candidates(files(folder, problems, recursive=True), folder, problems):
-            label = _FOLDERS[kind]
-            identities = _identities(path.stem, kind)
+            place = _place(path.relative_to(source).parts, name)
+            if isinstance(place, str):
+                problems.append(Quarantined(str(path), "index", place))
+                continue
+            identities = _identities(path.stem, place)
             if not identities:
-                expected = "id0_id1_0000.mp4" if label == FAKE else "id0_0000.mp4"
+                expected = "id0_id1_0000.mp4" if place.label == FAKE else "id0_0000.mp4"
                 reason = f"no identity in the name; expected one such as {expected}"
                 problems.append(Quarantined(str(path), "index", reason))
                 continue
-            method = _FAKE_METHOD if label == FAKE else "real"
-            listed = tested.get((kind, path.name.casefold()))
-            if listed is not None and listed != label:
+            listed = tested.get(place.name_in_list(path.name))
+            if listed is not None and listed != place.label:
                 raise UserError(
                     f"{quote(source)}: the test list has {quote(path)} as {_word(listed)}, its "
-                    f"folder as {_word(label)}; in the list 1 is real and 0 is fake; correct it"
+                    f"folder as {_word(place.label)}; in the list 1 is real and 0 is fake; "
+                    "correct it"
                 )
             video = Video(
-                key=f"{NAME}/{method}/unknown/{printable(path.stem)}",
+                key=f"{name}/{place.method}/unknown/{printable(path.stem)}",
                 path=path,
-                label=label,
-                method=method,
+                label=place.label,
+                method=place.method,
                 quality="unknown",
                 identities=identities,
                 split=None if listed is None else "test",
             )
-            named.append((video, None if kind == _UNNAMED else _original(path.stem)))
-    return DataSetIndex(NAME, NAME, distinct(with_originals(named)), tuple(problems))
+            named.append((video, None if place.folder == _UNNAMED else _original(path.stem)))
+    return DataSetIndex(name, name, distinct(with_originals(named)), tuple(problems))
 
 
-def _original(stem: str) -> str:
+def _place(parts: tuple[str, ...], name: str) -> _Place | str:
+    """Return the place of a file by its path below the data set, or why it has none."""
+    folder = parts[0].casefold()
+    if _FOLDERS[folder] == REAL:
+        return _Place(folder, "", "real")
+    if name == NAME:
+        return _Place(folder, "", _FAKE_METHOD)
+    below = [part for part in parts[1:-1] if part.casefold() != "videos"]
+    if len(below) < 2 or below[0].casefold() not in _SCENARIOS:
+        return "no scenario and method; expected it below Celeb-synthesis/<scenario>/<method>/"
+    return _Place(folder, below[0], printable(below[1]))
+
+
+def _original(stem: str) -> str | None:
     """Name of the real that ``id0_id1_0000`` was made from, ``id0_0000``; a real's is its own."""
-    parts = stem.casefold().split("_")
-    return f"{parts[0]}_{parts[-1]}"
+    named = _NAME.fullmatch(stem.casefold())
+    return f"{named['target']}_{named['number']}" if named else None
 
 
-def _identities(stem: str, kind: str) -> tuple[str, ...]:
-    """Return original and donor of a fake, the person of a real; empty without a name."""
-    if kind == _UNNAMED:
+def _identities(stem: str, place: _Place) -> tuple[str, ...]:
+    """Original and donor of a fake, the person of a real; empty if the name has none."""
+    if place.folder == _UNNAMED:
         return (f"YouTube {printable(stem)}",)
-    people = r"(id\d+)_(id\d+)_\d+" if _FOLDERS[kind] == FAKE else r"(id\d+)_\d+"
-    named = re.fullmatch(people, stem.casefold(), flags=re.ASCII)
-    return named.groups() if named else ()
+    named = _NAME.fullmatch(stem.casefold())
+    if not named:
+        return ()
+    swapped, driven = named["donor"] is not None, named["driving"] is not None
+    fits = swapped != driven if place.scenario else swapped == (place.label == FAKE) and not driven
+    return tuple(person for person in (named["target"], named["donor"]) if person and fits)
 
 
 def _word(label: int) -> str:
     return "fake" if label == FAKE else "real"
 
 
-def _read_test_list(source: Path) -> dict[tuple[str, str], int]:
-    """Read the labels of the official test list, by folder and file name in lower case.
+def _read_test_list(source: Path, name: str) -> dict[tuple[str, ...], int]:
+    """Return the label by folders and file name, in lower case, of the videos in the test list.
 
     The list writes ``1 YouTube-real/00170.mp4``: 1 is real, 0 is fake.
     """
@@ -103,13 +166,15 @@ def _read_test_list(source: Path) -> dict[tuple[str, str], int]:
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        entry = re.fullmatch(r"([01])\s+([^/]+)/(?:videos/)?([^/]+)", line.strip().casefold())
-        if not entry or entry[2] not in _FOLDERS:
+        entry = re.fullmatch(r"([01])\s+(\S.*)", line.strip().casefold())
+        parts = tuple(part for part in entry[2].split("/") if part != "videos") if entry else ()
+        in_scenario = name == PLUS_NAME and parts[:1] == (_FAKES,)
+        if not entry or len(parts) != (4 if in_scenario else 2) or parts[0] not in _FOLDERS:
             raise UserError(
                 f"test list {quote(path)} is damaged: line {number} is {quote(line)!r}, expected "
-                "one such as '1 YouTube-real/00170.mp4'; replace it or remove it"
+                f"one such as {_EXAMPLES[name]!r}; replace it or remove it"
             )
-        listed[entry[2], entry[3]] = REAL if entry[1] == "1" else FAKE
+        listed[parts] = REAL if entry[1] == "1" else FAKE
     return listed
 
 
@@ -117,5 +182,11 @@ LAYOUT = Layout(
     NAME,
     "Celeb-real/, YouTube-real/ and Celeb-synthesis/ (Celeb-DF)",
     _detect,
-    _read,
+    functools.partial(_read, name=NAME),
+)
+PLUS_LAYOUT = Layout(
+    PLUS_NAME,
+    "Celeb-synthesis/<scenario>/<method>/ (Celeb-DF++)",
+    _detect_plus,
+    functools.partial(_read, name=PLUS_NAME),
 )
