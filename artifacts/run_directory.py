@@ -33,17 +33,17 @@ class RunDirectory:
 
     @property
     def config(self) -> Path:
-        """The resolved configuration, TOML."""
+        """Resolved configuration, TOML."""
         return self.root / "config.toml"
 
     @property
     def state(self) -> Path:
-        """The store of the run, JSON."""
+        """Store of the run, JSON."""
         return self.root / "run.json"
 
     @property
     def journal(self) -> Path:
-        """The Optuna journal with every study, absolute as its lock needs it."""
+        """Optuna journal with every study, absolute because its lock needs it."""
         return self.root.resolve() / "studies.log"
 
     @property
@@ -53,22 +53,22 @@ class RunDirectory:
 
     @property
     def h5(self) -> Path:
-        """The model as a legacy HDF5 file of stock layers."""
+        """Model as a legacy HDF5 file of stock layers."""
         return self.root / "best_model.h5"
 
     @property
     def keras(self) -> Path:
-        """The model in Keras's own format."""
+        """Model in Keras's own format."""
         return self.root / "best_model.keras"
 
     @property
     def picture(self) -> Path:
-        """The layers with their shapes."""
+        """Layers with their shapes."""
         return self.root / "best_model.png"
 
     @property
     def certificate(self) -> Path:
-        """What the model expects, how it was made and what it scored, JSON."""
+        """Certificate with input, origin and scores of the model, JSON."""
         return self.root / "best_model.json"
 
     @property
@@ -103,7 +103,7 @@ class RunDirectory:
 
     @property
     def openings(self) -> Path:
-        """When and why the test split was opened, a line of JSON each time."""
+        """Time and reason of every opening of the test split, a line of JSON each."""
         return self.root / "test_openings.jsonl"
 
     @property
@@ -118,7 +118,7 @@ class RunDirectory:
 
     @property
     def evaluations(self) -> Path:
-        """A JSON file for each evaluation on clips outside the test split of the run."""
+        """Folder with a JSON file for each evaluation outside the test split of the run."""
         return self.root / "evaluations"
 
     def events(self, stage: Stage, number: int) -> Path:

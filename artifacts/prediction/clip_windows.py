@@ -1,4 +1,4 @@
-"""Which frames of a video make up its clips: those that judge it, and those that slide over it."""
+"""Choice of the frames of a video for its clips: those that judge it, and sliding ones."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _HOP = 2
 
 @dataclasses.dataclass(frozen=True)
 class Pace:
-    """How clips are taken from a video.
+    """Spacing and length of the clips of a video.
 
     Attributes:
-        frames: of a clip, T.
+        frames: frames of a clip, T.
         longest: seconds; a longer video is judged by several clips, none longer than this.
-        spacing: of the frames of a sliding clip, in seconds.
+        spacing: distance of the frames of a sliding clip, in seconds.
         hop: samples from one sliding clip to the next.
-        windows: clips dealt out to every stretch of ``longest`` seconds.
+        windows: number of clips for every stretch of ``longest`` seconds.
     """
 
     frames: int
@@ -40,16 +40,16 @@ class Pace:
 def choose_pace(
     frames: int, trained_on: tuple[float, float], *, by_frames_alone: bool, windows: int = 1
 ) -> Pace:
-    """The pace that is nearest to training.
+    """Return the pace that is nearest to training.
 
-    A model that asks nothing of the order and the distances of frames is shown short sliding
-    clips, of eight frames a second; another is shown clips of the usual training length.
+    If a model ignores the order and distances of frames, sliding clips are short, at eight frames a
+    second. For other models they have the usual length of training.
 
     Args:
-        frames: of a clip, T.
-        trained_on: median and greatest length of the videos trained on, in seconds.
-        by_frames_alone: whether order and distances of the frames leave the model cold.
-        windows: clips dealt out to every stretch of a video.
+        frames: frames of a clip, T.
+        trained_on: median and greatest length of the training videos, in seconds.
+        by_frames_alone: whether the model ignores order and distances of the frames.
+        windows: number of clips for every stretch of a video.
     """
     median, longest = trained_on
     if by_frames_alone:
@@ -71,17 +71,17 @@ class Clip:
 
 
 def place_clips(total: int, seconds: float, pace: Pace) -> list[Clip]:
-    """The clips of a video, by their last frames.
+    """Place the clips of a video; return them by their last frames.
 
-    A video no longer than ``pace.longest`` is judged by the very clip that a store would hold of
-    it, evenly spaced frames of its whole length; a longer one by several that follow each other,
-    so that no distance between frames is greater than in training. Where a video is long enough,
-    sliding clips show when; they overlap, and begin and end with it.
+    A video no longer than ``pace.longest`` is judged by the clip that a store would hold: evenly
+    spaced frames of its whole length. A longer video is judged by several consecutive clips, so
+    that no distance between frames is greater than in training. If a video is long enough,
+    overlapping sliding clips give a timeline from its start to its end.
 
     Args:
         total: frames in the video.
-        seconds: its length, 0 where unknown.
-        pace: how.
+        seconds: its length, 0 if unknown.
+        pace: spacing and length of the clips.
     """
     stretches = max(1, min(math.ceil(seconds / pace.longest), total // pace.frames))
     windows = pace.windows
@@ -139,7 +139,7 @@ class Gatherer:
 
 
 def _last_needed(clips: Sequence[Clip]) -> dict[int, int]:
-    """By position of a frame, the last position of the clips it is in."""
+    """Return for every frame position the last position of the clips that contain it."""
     needed: dict[int, int] = {}
     for clip in clips:
         for at in clip.positions.tolist():

@@ -1,4 +1,4 @@
-"""Who is who: the face tracks of overlapping clips joined to faces of a video."""
+"""Numbering of faces: the face tracks of overlapping clips joined to faces of a video."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NO_MATCH = 1e6
 
 @dataclasses.dataclass
 class _Face:
-    """Where a face was found: times in seconds, ascending, and boxes (n, 4)."""
+    """Track of a face: times in seconds, ascending, and boxes (n, 4)."""
 
     times: npt.NDArray[np.float64]
     boxes: npt.NDArray[np.float64]
@@ -35,22 +35,22 @@ class _Face:
 
 
 class FacesSeen:
-    """Numbers the faces of a video, clip by clip.
+    """Numbers of the faces of a video, assigned clip by clip.
 
-    Clips that overlap show a face at the same places; of clips that do not, a track continues
-    with the last or next face near its position, at most three seconds away.
-    Looks do not distinguish people: a person who takes another's position at once has its number.
+    Overlapping clips show a face at the same positions. Between other clips, a track continues with
+    the last or next face near its position, at most three seconds away. Appearance is not used: a
+    person at another's position gets its number.
     """
 
     def __init__(self) -> None:
         self._faces: list[_Face] = []
 
     def number(self, tracks: Sequence[FaceTrack], times: npt.NDArray[np.float64]) -> list[int]:
-        """The number of the face of each track, from 0 on; a track of its own face gets a new one.
+        """Return the number of the face of each track, from 0 on; a new face gets a new one.
 
         Args:
-            tracks: of one clip.
-            times: float64 (T,), of its frames, in seconds.
+            tracks: tracks of one clip.
+            times: float64 (T,), times of its frames in seconds.
         """
         found = [_found(track, times) for track in tracks]
         costs = np.array([[_cost(face, *one) for face in self._faces] for one in found])
@@ -75,7 +75,7 @@ def _found(
 
 
 def _cost(face: _Face, times: npt.NDArray[np.float64], boxes: npt.NDArray[np.float64]) -> float:
-    """How far from a face a track lies, in face sides; no match if it cannot be the same."""
+    """Return the distance of a track from a face, in face sides, or a huge one if impossible."""
     after = np.clip(np.searchsorted(face.times, times), 1, max(1, len(face.times) - 1))
     last = len(face.times) - 1
     before, after = after - 1, np.minimum(after, last)

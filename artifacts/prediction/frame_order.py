@@ -1,4 +1,4 @@
-"""Whether a detector asks when its frames were taken, or looks at each of them alone."""
+"""Test of whether a detector uses the order of frames."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _SMALLEST, _GREATEST = 1e-3, 1 - 1e-3
 
 
 def is_blind_to_order(model: keras.Model) -> bool:
-    """Whether a clip gets the same answer when its frames change places.
+    """Return whether the answer on a clip is independent of the order of its frames.
 
-    A model that was trained on pictures, or that averages what it sees in each frame, does: how far
-    apart frames are in time then means nothing to it. It is asked: frames that its answer depends
-    on, which are not all where frames are skipped, are put into other orders. One that takes more
-    than frames, or is too certain of the drawn clip to decide, is assumed to use motion.
+    This holds for a model that was trained on pictures or that averages its frames: the distance of
+    frames in time then has no effect. The test shuffles the frames that affect the answer, since
+    some models skip frames. A model with further inputs, or with a saturated answer on the test
+    clip, is assumed to use motion.
 
     Args:
         model: a detector on uint8 clips (T, H, W, 4).
@@ -48,7 +48,7 @@ def _answers(model: keras.Model, clips: npt.NDArray[np.uint8]) -> npt.NDArray[np
 def _seen(
     model: keras.Model, clip: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8]
 ) -> tuple[npt.NDArray[np.int64], float]:
-    """Frames that an answer depends on, shown by those of another clip; and the answer."""
+    """Return the frames that change the answer on a clip if replaced, and the answer."""
     found = []
     for start in range(0, len(clip), _BATCH - 1):
         frames = np.arange(start, min(start + _BATCH - 1, len(clip)))
@@ -61,7 +61,7 @@ def _seen(
 
 
 def _patterns(frames: int, side: int, seed: int = 0) -> npt.NDArray[np.uint8]:
-    """A clip whose frames have nothing in common, uint8 (T, side, side, 4)."""
+    """Draw a clip whose frames have nothing in common, uint8 (T, side, side, 4)."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 256, (frames, 8, 8, 3), np.uint8)
     smooth = [cv2.resize(one, (side, side), interpolation=cv2.INTER_CUBIC) for one in coarse]

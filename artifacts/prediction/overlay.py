@@ -1,4 +1,4 @@
-"""What is drawn on the frames of a judged video: boxes, running scores, heat and a time bar."""
+"""Drawing on the frames of a judged video: boxes, running scores, heat and a time bar."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class FacePath:
     def from_face(
         cls, verdict: FaceVerdict, scores: Sequence[Moment], clips: Sequence[FaceClip]
     ) -> FacePath:
-        """The path of a face through its clips; sliding ones come first where both saw it."""
+        """Return the path of a face through its clips; sliding ones come first."""
         found: dict[float, npt.NDArray[np.float64]] = {}
         heat: dict[float, Picture] = {}
         for clip in sorted(clips, key=lambda clip: clip.clip.judges):
@@ -78,7 +78,7 @@ class FacePath:
         )
 
     def place(self, time: float) -> npt.NDArray[np.float64] | None:
-        """Box and landmarks at a time, float64 (14,); None where the face is not to be seen."""
+        """Return box and landmarks at a time, float64 (14,); None if the face is not visible."""
         after = int(np.searchsorted(self.times, time))
         spacing = float(np.median(np.diff(self.times))) if len(self.times) > 1 else np.inf
         near = [self.times[at] for at in (after - 1, after) if 0 <= at < len(self.times)]
@@ -87,14 +87,14 @@ class FacePath:
         return np.array([np.interp(time, self.times, column) for column in self.places.T])
 
     def heat_at(self, time: float) -> Picture | None:
-        """Where the model looked in the frame nearest in time; None where that is far away."""
+        """Return the heat map of the frame nearest in time; None if that is far away."""
         if not len(self.warm):
             return None
         nearest = int(np.argmin(np.abs(self.warm - time)))
         return self.heat[nearest] if abs(self.warm[nearest] - time) <= _COLD else None
 
     def score(self, time: float) -> Moment | None:
-        """The running score at a time; None where there is none."""
+        """Return the running score at a time; None without one."""
         for moment in self.scores:
             if moment.start <= time < moment.end:
                 return moment
@@ -102,13 +102,13 @@ class FacePath:
 
 
 class Overlay:
-    """Draws on frames what was found in their video.
+    """Drawing of the results of a video on its frames.
 
     Args:
-        verdict: on the video.
-        faces: their paths.
-        preparation: how faces were cut out.
-        duration: of the video in seconds.
+        verdict: verdict on the video.
+        faces: paths of its faces.
+        preparation: settings of the crops.
+        duration: length of the video in seconds.
     """
 
     def __init__(
@@ -124,11 +124,11 @@ class Overlay:
         self._duration = duration
 
     def draw(self, frame: Picture, time: float) -> Picture:
-        """The frame with all that is known at its time.
+        """Draw all results at a time on a copy of the frame.
 
         Args:
-            frame: uint8 (H, W, 3), RGB; it is left as it is.
-            time: in seconds.
+            frame: uint8 (H, W, 3), RGB; it is not changed.
+            time: time in seconds.
         """
         frame = frame.copy()
         for face in self._faces:
@@ -178,7 +178,7 @@ class Overlay:
         part[:] = np.round((1 - share) * part + share * colours).astype(np.uint8)
 
     def _bars(self, frame: Picture, time: float) -> None:
-        """One bar a face along the lower edge: its scores over the video, and where one is."""
+        """Draw one bar a face along the lower edge: its scores, and the present position."""
         height, width = frame.shape[:2]
         if self._duration <= 0:
             return
@@ -200,11 +200,11 @@ class Overlay:
 def crop_to_frame(
     place: npt.NDArray[np.float64], preparation: Preparation
 ) -> npt.NDArray[np.float64]:
-    """The (2, 3) matrix that leads from a crop, a square of side 1, to where it lies in the frame.
+    """Return the (2, 3) matrix from a crop, a square of side 1, to its position in the frame.
 
     Args:
         place: float64 (14,), box and landmarks of the face.
-        preparation: how the crop was cut out.
+        preparation: settings of the crop.
     """
     if preparation.align == "points":
         wanted = (TEMPLATE - 0.5) / preparation.margin + 0.5
@@ -224,7 +224,7 @@ def _label(
     *,
     above: bool = False,
 ) -> None:
-    """Text on a coloured plate; its corner, the lower one with ``above``, at a place."""
+    """Write text on a coloured plate; its corner, the lower one with ``above``, is at ``at``."""
     size = max(0.4, min(frame.shape[:2]) / 700)
     weight = max(1, round(1.5 * size))
     font = cv2.FONT_HERSHEY_SIMPLEX

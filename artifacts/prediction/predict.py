@@ -33,26 +33,27 @@ TRAINED_ON = 12.0, 30.0
 
 
 class Predictor:
-    """Judges videos with the model of one run.
+    """Detector of one run that judges videos.
 
-    A video no longer than those trained on is judged by the very clip that a store would hold of
-    it; a longer one by several, whose logits are averaged. Shorter clips that slide over it give
-    the timeline of each face. See :mod:`artifacts.prediction.clip_windows`.
+    A video no longer than those of training is judged by the clip that a store would hold. A longer
+    one is judged by several clips, whose logits are averaged. Shorter sliding clips give the
+    timeline of each face. See :mod:`artifacts.prediction.clip_windows`.
 
     Args:
         run: a finished run.
-        windows: clips dealt out to every stretch of a video, each over the whole of it; 1 for the
-            one that a store would hold.
-        error_rate: of verdicts; see :func:`artifacts.prediction.undecided_band.fit_band`.
-        detector_model: model file of the face detector, where it is no longer where it was when
-            the store was prepared.
+        windows: number of clips for every stretch of a video, each over the whole of it; 1 for the
+            clip that a store would hold.
+        error_rate: error rate of verdicts; see
+            :func:`artifacts.prediction.undecided_band.fit_band`.
+        detector_model: model file of the face detector, if it moved since the preparation of the
+            store.
         looking: Compute heat maps as well, for annotation.
-        untrusted: take a model file that is not the one of the certificate.
+        untrusted: accept a model file that differs from the certificate.
 
     Attributes:
-        remark: what to know of the verdicts, such as why none is ``undecided``; or empty.
-        certificate: of the model.
-        watcher: watches the videos.
+        remark: note on the verdicts, such as the reason that none is ``undecided``; or empty.
+        certificate: certificate of the model.
+        watcher: finds and scores the faces of videos.
 
     Raises:
         UserError: The run has no model, its files differ from its certificate, the face
@@ -100,11 +101,11 @@ class Predictor:
 
     @property
     def preparation(self) -> Preparation:
-        """How a video becomes a clip that the model takes."""
+        """Settings that turn a video into a clip for the model."""
         return self.watcher.preparation
 
     def decide(self, probability: float) -> str:
-        """The verdict on a probability."""
+        """Return the verdict on a probability."""
         if self._band is not None:
             return self._band.verdict(probability)
         return FAKE_VERDICT if probability >= self._threshold else REAL_VERDICT
@@ -185,7 +186,7 @@ class Predictor:
         )
 
     def _moments(self, clips: Sequence[FaceClip], watched: Watched) -> tuple[Moment, ...]:
-        """A face's clips by time: the sliding ones, or where there are none those that judge."""
+        """Return a face's clips by time: the sliding ones, or without any the judging ones."""
         sliding = [clip for clip in clips if not clip.clip.judges]
         chosen = [clip for clip in sliding or clips if clip.probability is not None]
         places = spans(
@@ -237,14 +238,14 @@ def _likelihood(face: FaceVerdict) -> float:
 
 
 def _why(watched: Watched, faces: Sequence[FaceVerdict]) -> str:
-    """Why no face of a video has an answer."""
+    """Return the reason why no face of a video has a score."""
     if watched.reasons and not any(clip.clip.judges for clip in watched.clips):
         return str(watched.reasons[0])
     return f"faces: {faces[0].reason}"
 
 
 def _look(model: Any) -> Look:
-    """Where a model looks; its heat maps are made for many clips."""
+    """Return a function that makes the heat maps of a model; it serves many clips."""
     from artifacts.explain.heat import Explainer
 
     return Explainer(model).heat_maps

@@ -88,7 +88,7 @@ class Sound:
             self.remark = f"the sound is damaged and ends after {heard:.1f} s"
 
     def _all(self, sound: Any) -> Iterator[Any]:
-        """Packets of the output, in order."""
+        """Yield the packets of the output in order."""
         for packet in self._input.demux(sound):
             if self._copied:
                 if packet.dts is not None:
@@ -124,7 +124,7 @@ class Sound:
 
 
 def _start(stream: Any) -> float:
-    """When a stream begins, in seconds."""
+    """Return the start of a stream in seconds."""
     return _seconds(stream.start_time, stream)
 
 

@@ -18,12 +18,12 @@ MARK = "annotated by dfsearch"
 
 
 def find_sources(paths: Iterable[Path]) -> list[Path]:
-    """Files to judge, in the order their names were given.
+    """Find the files to judge, in the order of the given names.
 
-    A folder stands for the videos and pictures in it and in its folders, by their endings, sorted,
-    hidden ones left out; a name that no file has and that has ``*``, ``?`` or ``[`` for all that it
-    means, sorted, where ``**`` means folders of any depth. A pattern without a match stays
-    unchanged, so that the verdict can report it.
+    A folder stands for all videos and pictures below it, by their endings, sorted, without hidden
+    ones. If no file has the name and it contains ``*``, ``?`` or ``[``, it is a pattern and stands
+    for its sorted matches; ``**`` means folders of any depth. A pattern without a match stays
+    unchanged, so the verdict can report it.
     """
     found: list[Path] = []
     for path in paths:
@@ -37,20 +37,20 @@ def find_sources(paths: Iterable[Path]) -> list[Path]:
 
 
 def _inside(folder: Path) -> list[Path]:
-    """Videos and pictures below a folder, sorted."""
+    """Find videos and pictures below a folder, sorted."""
     return sorted(
         path for path in files(folder, [], recursive=True) if is_video(path) or is_picture(path)
     )
 
 
 def name_outputs(out: Path, files: Sequence[Path]) -> dict[Path, Path]:
-    """Where the annotated video of each file goes: never on one of the files.
+    """Choose the path of each file's annotated video: never one of the files.
 
-    In a folder, names that others have are passed over; an annotated video is written anew.
+    In a folder, names of other files are skipped; an annotated video is replaced.
 
     Args:
-        out: of one file, the video to write, or a folder; of several, a folder, which is made.
-        files: what is judged.
+        out: for one file the video to write or a folder; for several a folder, which is made.
+        files: files to judge.
 
     Raises:
         UserError: ``out`` cannot be written, is one video for several files, or would replace
@@ -94,13 +94,13 @@ def name_outputs(out: Path, files: Sequence[Path]) -> dict[Path, Path]:
 
 
 def _identity(path: Path) -> tuple[int, int]:
-    """What names of one file have in common."""
+    """Return a value that all names of one file share."""
     found = path.stat()
     return found.st_dev, found.st_ino
 
 
 def _is_free(path: Path, judged: Container[tuple[int, int]]) -> bool:
-    """Whether a name may be written to: nothing is there, or an annotated video not to judge."""
+    """Return whether a name may be written to: it is unused, or an annotated video not to judge."""
     if not path.exists():
         return True
     return _identity(path) not in judged and _is_annotated(path)

@@ -1,4 +1,4 @@
-"""When a face looks fake: the answers of its clips over time."""
+"""Timeline of a face: the scores of its clips over time."""
 
 from __future__ import annotations
 
@@ -49,16 +49,16 @@ def spans(
     times: Mapping[int, float],
     duration: float,
 ) -> list[tuple[float, float]]:
-    """The stretches of a video that clips stand for, in seconds.
+    """Return the stretches of a video that clips stand for, in seconds.
 
-    A frame stands for the time until halfway to its neighbours among all that were sampled, so that
-    clips of the same samples begin and end at the same moments.
+    A frame stands for the time halfway to its neighbours among all sampled frames. So clips of the
+    same samples begin and end at the same moments.
 
     Args:
-        clips: int64 (T,) each, the positions of their frames.
-        sampled: int64 (n,), ascending, those of all clips of their kind.
-        times: of all their frames, in seconds, by position.
-        duration: of the video.
+        clips: int64 (T,) each, positions of their frames.
+        sampled: int64 (n,), ascending, positions of all frames of such clips.
+        times: times of all their frames in seconds, by position.
+        duration: length of the video.
     """
     shown = np.array([times[at] for at in sampled.tolist()])
     middles = (shown[1:] + shown[:-1]) / 2
@@ -71,9 +71,9 @@ def spans(
 
 
 def running(moments: Sequence[Moment], decide: Callable[[float], str]) -> list[Moment]:
-    """What overlapping clips say together: stretches that do not overlap, by time.
+    """Combine overlapping clips to stretches that do not overlap, by time.
 
-    Of clips that overlap, the logits are averaged. Where there is no clip, there is a gap.
+    The logits of overlapping clips are averaged. Without a clip, there is a gap.
     """
     if not moments:
         return []

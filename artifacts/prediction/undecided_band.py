@@ -43,8 +43,8 @@ class Band:
     def verdict(self, probability: float) -> str:
         """Return the verdict on a video: one of the labels, or ``undecided``.
 
-        Undecided is what may be both, and what may be neither, since it is less likely than any
-        validation clip of one label and of the other.
+        ``undecided`` means that both labels are plausible, or neither: the video is then less
+        likely than every validation clip of either label.
         """
         may_be_fake = probability >= self.fake_from
         may_be_real = probability <= self.real_up_to
@@ -56,21 +56,21 @@ class Band:
 def fit_band(
     labels: npt.NDArray[np.integer], probabilities: npt.NDArray[np.floating], error_rate: float
 ) -> Band | None:
-    """The band of a validation split: split conformal prediction, a label at a time.
+    """Fit the band on a validation split: split conformal prediction, a label at a time.
 
-    A label is excluded where fewer than ``error_rate * (n + 1)`` of the n clips of that label,
-    counting the new one, are as unlike it. For a video like the validation clips, its own label is
-    then excluded with a probability of at most ``error_rate`` (Vovk, "Conditional Validity of
-    Inductive Conformal Predictors", 2012; Angelopoulos and Bates, "A Gentle Introduction to
-    Conformal Prediction", 2021).
+    A label is excluded if few clips of that label are equally unlike it: fewer than ``error_rate *
+    (n + 1)`` of the n clips, counting the new one. For a video like the validation clips, its own
+    label is then excluded with a probability of at most ``error_rate``. Sources: Vovk, "Conditional
+    Validity of Inductive Conformal Predictors", 2012; Angelopoulos and Bates, "A Gentle
+    Introduction to Conformal Prediction", 2021.
 
     Args:
         labels: (n,), 1 is fake.
-        probabilities: (n,), of being fake.
+        probabilities: (n,), fake probabilities.
         error_rate: above 0, at most 0.5.
 
     Returns:
-        None where a label has too few clips to be ever excluded: fewer than :func:`least_clips`.
+        None if a label has too few clips to be ever excluded: fewer than :func:`least_clips`.
 
     Raises:
         UserError: the error rate is out of range.
@@ -93,13 +93,13 @@ def fit_band(
 
 
 def least_clips(error_rate: float) -> int:
-    """Clips of each label without which there is no band: 9 at a rate of 0.1."""
+    """Return the fewest clips of each label for a band: 9 at a rate of 0.1."""
     count = max(1, math.floor(1 / error_rate) - 1)
     return count if _rank(error_rate, count) else count + 1
 
 
 def _rank(error_rate: float, clips: int) -> int:
-    """Which of the least likely clips of a label is the first that a new one must equal."""
+    """Return the rank of the least likely validation clip that a new clip must equal."""
     # A product such as 0.1 * 30 may come out a little below the number it is.
     return math.floor(error_rate * (clips + 1) + 1e-9)
 
@@ -113,10 +113,10 @@ def _check_rate(error_rate: float) -> None:
 
 
 def read_band(run: RunDirectory, error_rate: float = ERROR_RATE) -> tuple[Band | None, str]:
-    """The band of a run, from the validation rows of its ``scores.csv``, and a remark.
+    """Read the band of a run from the validation rows of its ``scores.csv``, and a remark.
 
     Returns:
-        None and why, where there can be none; a band, and that it is wide, or nothing.
+        None and the reason, or a band and a remark on its width, which may be empty.
 
     Raises:
         UserError: the error rate is out of range.

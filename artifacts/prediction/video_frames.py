@@ -43,10 +43,10 @@ class FaceClip:
 
     Attributes:
         face: its number in the video, from 0 on.
-        clip: which frames.
-        times: float64 (T,), when they are shown, in seconds.
-        track: where the face is, in pixels of the video.
-        probability: of being fake; None where the face is too small.
+        clip: clip with its frames.
+        times: float64 (T,), times of the frames in seconds.
+        track: positions of the face, in pixels of the video.
+        probability: fake probability; None if the face is too small.
         heat: uint8 (T, h, w), heat map of the crops; None if not requested.
     """
 
@@ -59,22 +59,22 @@ class FaceClip:
 
     @property
     def side(self) -> float:
-        """The larger side of the face in pixels, median over the frames."""
+        """Larger side of the face in pixels, median over the frames."""
         return float(np.median([measure_side(box) for box in self.track.boxes]))
 
 
 @dataclasses.dataclass(frozen=True)
 class Watched:
-    """What was seen of a video.
+    """Faces of a video with their scores.
 
     Attributes:
-        media: what the file is.
-        clips: every face in every clip that it covers sufficiently.
+        media: codec, size, rate and length of the file.
+        clips: every face in every clip with sufficient coverage.
         judging: int64 (n,), ascending, positions of all frames of clips that judge.
         sliding: the same of clips that slide.
-        looked: frames of the judging clips in which faces were looked for.
-        times: of all frames of clips, in seconds, by position.
-        reasons: why judging clips have no face.
+        looked: frames of the judging clips in which faces were searched.
+        times: times of all frames of clips in seconds, by position.
+        reasons: reasons why judging clips have no face.
     """
 
     media: Media
@@ -87,15 +87,15 @@ class Watched:
 
 
 class Watcher:
-    """Watches videos with one model.
+    """Search for and scoring of faces in videos, with one model.
 
     Args:
         model: a detector.
-        preparation: how a video becomes a clip that it takes.
-        detector: of faces, from :func:`data_prep.preparation.clip.make_detector`.
-        pace: how clips are taken.
-        any_order: whether the model is blind to the order of frames, so that a picture can be shown
-            to it as a clip that stands still.
+        preparation: settings that turn a video into a clip of the model.
+        detector: face detector from :func:`data_prep.preparation.clip.make_detector`.
+        pace: spacing and length of the clips.
+        any_order: whether the model ignores the order of frames, so that a picture can be shown to
+            it as a still clip.
         look: Function that computes heat maps, or None.
 
     Attributes:
@@ -122,7 +122,7 @@ class Watcher:
 
     @property
     def smallest(self) -> float:
-        """The least side of a face that is scored, in pixels of the video."""
+        """Smallest side of a scored face, in pixels of the video."""
         return self.preparation.size * _SMALLEST
 
     def read(self, path: Path) -> Watched:
@@ -251,7 +251,7 @@ class _Watch:
                     )
 
     def _arrays(self, batch: list[_Waiting]) -> dict[str, npt.NDArray[Any]]:
-        """What the model takes of clips, by name."""
+        """Return the inputs of the model for clips, by name."""
         wanted = self._watcher.preparation.modalities
         arrays: dict[str, npt.NDArray[Any]] = {"frames": np.stack([one.crops for one in batch])}
         if "flow" in wanted:
@@ -263,7 +263,7 @@ class _Watch:
         return arrays
 
     def end(self, media: Media) -> Watched:
-        """What was seen, in pixels of the video."""
+        """End a video; return its faces in pixels of the video."""
         self._score()
         height, width = self._shape
         # Very large frames were read smaller than they are.
@@ -284,6 +284,6 @@ _HEAT_SIDE = 64
 
 
 def _small(heat: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    """The heat of one clip (T, H, W) as is kept: uint8 (T, h, w), sides of at most 64."""
+    """Reduce the heat of one clip (T, H, W) to uint8 (T, h, w), sides of at most 64."""
     step = max(1, heat.shape[1] // _HEAT_SIDE)
     return np.round(255 * heat[:, ::step, ::step]).astype(np.uint8)

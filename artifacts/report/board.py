@@ -23,11 +23,11 @@ from artifacts.report.parts import (
 
 
 def board_parts(rows: Sequence[BoardRow], notes: Sequence[str] = ()) -> list[Part]:
-    """The rows of the leaderboard as they are ranked, with the columns that have any content.
+    """Return the ranked rows of the leaderboard, with the columns that have any content.
 
     Args:
-        rows: in the order of merit.
-        notes: what a reader should know of them.
+        rows: rows, best first.
+        notes: remarks for the reader.
     """
     if not rows:
         return [Missing("Leaderboard", "no trial has begun yet.")]
@@ -62,14 +62,14 @@ def board_parts(rows: Sequence[BoardRow], notes: Sequence[str] = ()) -> list[Par
 
 
 def row_name(row: BoardRow) -> str:
-    """Such as ``training 3``, or ``untrained: sharpness``."""
+    """Return a name such as ``training 3`` or ``untrained: sharpness``."""
     if row.is_baseline:
         return f"{BASELINE}: {baseline_name(row)}"
     return f"{row.stage} {row.record.trial}"
 
 
 def baseline_name(row: BoardRow) -> str:
-    """Which quantity an untrained row is."""
+    """Return the quantity of a row without training."""
     return str(row.record.hyperparameters.get("quantity", row.record.trial)).replace("_", " ")
 
 

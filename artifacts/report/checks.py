@@ -1,4 +1,4 @@
-"""What a detector was put to beside its test, in a report: degradation, matched pairs, openings."""
+"""Report sections of further tests of a detector: degradation, matched pairs, openings."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _DAMAGED = "its file is not as dfsearch evaluate writes it."
 
 
 def robustness_part(found: Mapping[str, Any] | None) -> Part:
-    """The grid of degraded clips.
+    """Return the grid of degraded clips.
 
     Args:
-        found: as ``robustness.json`` has it, of the model as it is now.
+        found: content of ``robustness.json`` for the present model.
     """
     what = "Under degradation"
     if found is None:
@@ -59,10 +59,12 @@ def _condition(row: Mapping[str, Any]) -> Row:
 
 
 def matched_part(found: Mapping[str, Any] | None) -> Part:
-    """Pairs of a fake and its real, made equal in the baseline that separates most fakes.
+    """Return the results on pairs of fake and real with an equal baseline.
+
+    The baseline is the one that separates most fakes.
 
     Args:
-        found: as ``matched.json`` has it, of the model as it is now.
+        found: content of ``matched.json`` for the present model.
     """
     what = "On matched pairs"
     if found is None:
@@ -100,10 +102,10 @@ def matched_part(found: Mapping[str, Any] | None) -> Part:
 
 
 def untrained_part(found: Mapping[str, Any] | None) -> Part:
-    """The best score without training on the clips that were tested.
+    """Return the best score without training on the tested clips.
 
     Args:
-        found: as :class:`artifacts.metrics.baselines.BaselineComparison` has it.
+        found: content of :class:`artifacts.metrics.baselines.BaselineComparison`.
     """
     what = "Against no training"
     if found is None:

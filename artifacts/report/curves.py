@@ -52,12 +52,13 @@ class Band:
 
 @dataclasses.dataclass(frozen=True)
 class Curves:
-    """What scores do at every threshold.
+    """Curves of scores over all thresholds.
 
     Attributes:
-        roc: share of fakes found against share of reals called fake; also what a DET curve needs.
-        precision: against recall.
-        calibration: share of fakes against mean probability, of clips in bins of equal number.
+        roc: share of detected fakes against share of reals called fake; also the basis of a DET
+            curve.
+        precision: precision against recall.
+        calibration: share of fakes against mean probability, in bins with equal numbers of clips.
     """
 
     roc: Band
@@ -66,7 +67,7 @@ class Curves:
 
 
 def read_scores(path: Path) -> dict[str, Scored]:
-    """What is in ``scores.csv``, by split.
+    """Read the scores in ``scores.csv``, by split.
 
     Raises:
         UserError: the file is missing or damaged, or has no split.
@@ -85,14 +86,14 @@ def read_scores(path: Path) -> dict[str, Scored]:
 
 
 def curves(scored: ScoredClips, *, seed: int = 0) -> Curves:
-    """Curves with percentile bands from draws of whole identity groups.
+    """Compute curves with percentile bands from draws of whole identity groups.
 
-    One draw gives a value at every point of every curve, so that a band holds each point with 95%,
-    not the whole curve. Precision is that of the highest threshold which finds so many fakes.
+    One draw gives a value at every point of every curve. A band therefore contains each point with
+    95%, not the whole curve. Precision belongs to the highest threshold that reaches the recall.
 
     Args:
         scored: clips or videos of both labels.
-        seed: of the draws.
+        seed: seed of the draws.
     """
     measure = _Curves(scored)
     point = measure(np.ones((1, len(scored.labels)), np.int64))
@@ -130,7 +131,7 @@ class _Curves:
         self.means: Floats = np.array([scored.probabilities[rows].mean() for rows in self._bins])
 
     def __call__(self, weights: npt.NDArray[np.integer]) -> dict[str, Floats]:
-        """All points, (B,) each, where in row b clip i counts ``weights[b, i]`` times.
+        """Compute all points, (B,) each; in row b, clip i counts ``weights[b, i]`` times.
 
         Both labels must count in every row. An empty bin has NaN.
         """
@@ -156,6 +157,6 @@ class _Curves:
         }
 
     def _counted(self, weights: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
-        """How many score so high or higher, at every score from above all of them down."""
+        """Count the clips with at least each score, from above all scores down."""
         summed = np.cumsum(weights[:, self._order], axis=1)[:, self._last_of_ties]
         return np.pad(summed, ((0, 0), (1, 0)))

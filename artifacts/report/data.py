@@ -18,7 +18,7 @@ from data_prep.store.store import SPLITS
 
 
 def audit_parts(audit: Audit) -> list[Part]:
-    """Clips and people, findings with the gravest first, and baselines without training."""
+    """Return clips and people, findings by gravity, and baselines without training."""
     return [
         Paragraph(
             f"{audit.clips:,} {'SYNTHETIC ' if audit.synthetic else ''}clips of {audit.people:,} "

@@ -1,4 +1,4 @@
-"""How the kept trials of a run learned, in a report: what they scored after every epoch."""
+"""Report section of learning curves: the score of the kept trials after every epoch."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _Histories: TypeAlias = "Mapping[tuple[str, int], Mapping[str, Curve]]"
 
 
 def learning_parts(run: RunDirectory, trials: Trials | str) -> list[Part]:
-    """What the kept trials scored after every epoch, or all of them where none is kept yet.
+    """Return the scores of the kept trials after every epoch, or of all while none is kept.
 
     Args:
-        run: whose ``trials/`` is read.
-        trials: of each stage, or why they cannot be had.
+        run: run with the folder ``trials/``.
+        trials: trials of each stage, or the reason why they are missing.
     """
     if isinstance(trials, str):
         return [Missing("Learning curves", trials)]
@@ -97,7 +97,7 @@ _COLOURS = ("#2a86c8", "#c96a1b", "#1b9a78", "#b5609a", "#8a7a18", "#6d7fd6", "#
 
 
 def _ends(histories: _Histories, column: str) -> str:
-    """What each ended at, in words."""
+    """Describe the last value of each history."""
     return ", ".join(
         f"{stage} {number} {history[column][-1][1]:.3f}"
         for (stage, number), history in histories.items()

@@ -35,7 +35,7 @@ _WORDS = {
 
 
 def metric_parts(evaluation: Evaluation) -> list[Part]:
-    """Every metric of a split with its interval, then by method, quality and codec."""
+    """Return every metric of a split with its interval, then by method, quality and codec."""
     values = evaluation.to_json()
     rows = [
         Row(
@@ -92,7 +92,7 @@ def _by_method(methods: Mapping[str, Mapping[str, Any]]) -> Part:
 
 
 def _by_kind(kind: str, parts: Mapping[str, Mapping[str, Any]]) -> list[Part]:
-    """The videos of each quality or codec; nothing where they do not differ in it."""
+    """Return the videos of each quality or codec; nothing if all have the same."""
     if not parts:
         return []
     figures = ("auc", "recall", "false_alarm_rate")

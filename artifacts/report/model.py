@@ -22,10 +22,10 @@ _STREAMS = "streams.json"
 
 @dataclasses.dataclass(frozen=True)
 class Inspection:
-    """What the model showed.
+    """Results of the model itself.
 
     Attributes:
-        streams: as ``streams.json`` has it, or why there is none.
+        streams: content of ``streams.json``, or the reason why it is missing.
         faces: parts of the section of sample clips.
     """
 
@@ -41,13 +41,15 @@ def inspect_model(
     *,
     faces: bool,
 ) -> Inspection:
-    """Ask the model of a run; it is opened only where something is wanted of it.
+    """Compute streams and sample clips with the model of a run.
+
+    The model is opened only if one of them is needed.
 
     Args:
         run: a finished run.
-        certificate: of its model.
-        store: of the run, or why there is none.
-        scores: of validation clips, by split, or why there are none.
+        certificate: certificate of its model.
+        store: store of the run, or the reason why it is missing.
+        scores: scores of validation clips, by split, or the reason why they are missing.
         faces: whether faces are wanted.
     """
     rows, why = _wanted(store, scores, certificate.threshold)
@@ -73,7 +75,7 @@ def inspect_model(
 def _wanted(
     store: Store | str, scores: Mapping[str, Scored] | str, threshold: float
 ) -> tuple[list[int], str]:
-    """Rows of the clips to show, or none and why."""
+    """Return the rows of the clips to show, or none and the reason."""
     if isinstance(store, str):
         return [], store
     if isinstance(scores, str):
@@ -83,7 +85,7 @@ def _wanted(
 
 
 def _kept_streams(run: RunDirectory, certificate: Certificate) -> Mapping[str, Any] | None:
-    """What was measured before, of this very model on the validation split of its store."""
+    """Return the stored contributions of streams if model and validation split are unchanged."""
     try:
         found = read_json(run.root / _STREAMS)
         expected = certificate.files.h5.sha256, run.read_fingerprint(), "val"
@@ -139,11 +141,11 @@ def _ask(
 
 
 def select_clear_clips(scored: Scored | None, store: Store, threshold: float) -> list[int]:
-    """Rows of clips to show: of each label the surest that are right, then the surest wrong.
+    """Select clips to show: the surest correct ones of each label, then the surest wrong ones.
 
     Args:
         scored: validation clips.
-        store: where they lie.
+        store: store of the clips.
         threshold: at and above it a clip is called fake.
 
     Returns:

@@ -25,8 +25,8 @@ class Page:
     """A report.
 
     Attributes:
-        title: of the page.
-        subtitle: below it: when and with what it was made.
+        title: title of the page.
+        subtitle: time and versions, below the title.
         synthetic: Whether a program drew the data; the page states it first.
         sections: in their order.
     """
@@ -38,10 +38,10 @@ class Page:
 
 
 def render(page: Page) -> str:
-    """The page as HTML.
+    """Render the page as HTML.
 
-    Every text is escaped, and the page's own policy shuts two further doors: only the two scripts
-    that it names by their hash may run, and nothing may be asked of any address.
+    Every text is escaped. The content policy of the page allows only its two scripts, by their
+    hash, and no requests to any address.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("artifacts.report"),
@@ -74,7 +74,7 @@ def _policy(scripts: tuple[str, ...]) -> str:
 
 
 def _plots(page: Page) -> list[dict[str, Any]]:
-    """The plots in the order of the page."""
+    """Return the plots in the order of the page."""
     return [part.plain for part in _parts(page) if isinstance(part, Figure)]
 
 
@@ -83,7 +83,7 @@ def _parts(page: Page) -> list[Any]:
 
 
 def _templates() -> dict[str, Any]:
-    """How plots look on light and on dark ground."""
+    """Return the templates of plots on light and on dark ground."""
     return {
         "light": _template("#1c2126", "#d5d9de", "#6b737c", _ON_LIGHT),
         "dark": _template("#e6e8ea", "#3a4149", "#9aa3ad", _ON_DARK),

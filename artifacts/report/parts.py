@@ -1,4 +1,4 @@
-"""What a report is made of: sections of figures, tables, pictures, facts and remarks."""
+"""Parts of a report: sections of figures, tables, pictures, facts and remarks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Paragraph:
 
 @dataclasses.dataclass(frozen=True)
 class Missing:
-    """What is not there, and why, in one line."""
+    """A missing part and the reason, in one line."""
 
     what: str
     why: str
@@ -43,10 +43,10 @@ class Figure:
     """A plot.
 
     Attributes:
-        caption: what it shows and how to read it.
-        alternative: what it shows, for who cannot see it.
-        figure: of Plotly.
-        height: in pixels.
+        caption: content of the plot and how to read it.
+        alternative: content of the plot as text, for screen readers.
+        figure: figure of Plotly.
+        height: height in pixels.
         size: ``half``: next to another figure on a wide screen. ``wide``: scrolled on a narrow
             screen.
     """
@@ -60,7 +60,7 @@ class Figure:
 
     @property
     def plain(self) -> dict[str, Any]:
-        """The plot as JSON values, for Plotly's script; its colours are those of the page."""
+        """Plot as JSON values for Plotly's script, with the colours of the page."""
         plot: dict[str, Any] = self.figure.to_plotly_json()
         layout = {name: value for name, value in plot["layout"].items() if name != "template"}
         layout["height"] = self.height
@@ -130,7 +130,7 @@ class Picture:
 
     @property
     def source(self) -> str:
-        """The picture as an address that needs no other file."""
+        """Picture as an address that needs no other file."""
         return f"data:image/png;base64,{base64.b64encode(self.png).decode('ascii')}"
 
 
@@ -183,31 +183,31 @@ class Section:
 
 
 def section(name: str, title: str, parts: Sequence[Part]) -> Section:
-    """A section of these parts."""
+    """Build a section of these parts."""
     return Section(name, title, tuple(parts))
 
 
 def number(value: float | None, digits: int = 3) -> Cell:
-    """A number as a cell; an empty one where there is none."""
+    """Format a number as a cell; None gives an empty one."""
     return Cell("") if value is None else Cell(f"{value:.{digits}f}", value)
 
 
 def count(value: int | None) -> Cell:
-    """A whole number as a cell; an empty one where there is none."""
+    """Format a whole number as a cell; None gives an empty one."""
     return Cell("") if value is None else Cell(f"{value:,}", value)
 
 
 def with_interval(
     value: float | None, interval: Sequence[float] | None, *, exact: bool = False
 ) -> Cell:
-    """A number with its 95% interval, or exact bound, as a cell, sorted by the number."""
+    """Format a number with its 95% interval, or exact bound, as a cell sorted by the number."""
     if value is None:
         return Cell("")
     return Cell(interval_text(value, interval) + (EXACT if exact else ""), value)
 
 
 def interval_text(value: float, interval: Sequence[float] | None) -> str:
-    """Such as ``0.93 [0.88, 0.97]``."""
+    """Return text such as ``0.93 [0.88, 0.97]``."""
     if interval is None:
         return f"{value:.3f}"
     return f"{value:.3f} [{interval[0]:.3f}, {interval[1]:.3f}]"

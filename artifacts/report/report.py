@@ -46,13 +46,13 @@ class Material:
 
     Attributes:
         run: the run.
-        trials: of each stage.
+        trials: trials of each stage.
         board: the leaderboard.
-        certificate: of the model.
-        scores: of validation and test clips, by split.
-        tested: what is on record of the test split; None where it could not be tested.
-        audit: of the store.
-        inspection: what the model itself showed.
+        certificate: certificate of the model.
+        scores: scores of validation and test clips, by split.
+        tested: record of the test split; None if it could not be tested.
+        audit: audit of the store.
+        inspection: results of the model itself.
     """
 
     run: RunDirectory
@@ -78,8 +78,8 @@ def write_report(
     Args:
         run: the run.
         out: the file; written under a temporary name and renamed.
-        trials: of each stage, or why they cannot be had.
-        store: the run's store, if it is known where it is.
+        trials: trials of each stage, or the reason why they are missing.
+        store: path of the run's store, if known.
         faces: whether faces of the store are shown, which are personal data.
 
     Raises:
@@ -102,12 +102,12 @@ def gather(
     store: Path | None,
     faces: bool,
 ) -> Material:
-    """What there is of a run for its report; the store is read once and closed again.
+    """Gather the material of a report; the store is read once and closed again.
 
     Args:
         run: the run.
-        trials: of each stage, or why they cannot be had.
-        store: where the run's store is, if that is known.
+        trials: trials of each stage, or the reason why they are missing.
+        store: path of the run's store, if known.
         faces: whether faces are wanted.
     """
     certificate = _or_why(lambda: Certificate.read(run))
@@ -131,10 +131,10 @@ def gather(
 
 
 def _own_store(run: RunDirectory, path: Path | None) -> Store:
-    """The store a run was made on.
+    """Open the store of a run.
 
     Raises:
-        UserError: it is not there, or another one is.
+        UserError: it is missing or has another content.
     """
     if path is None:
         raise UserError("the configuration of the run names no store")
@@ -146,7 +146,7 @@ def _own_store(run: RunDirectory, path: Path | None) -> Store:
 
 
 def _or_why(get: Callable[[], T]) -> T | str:
-    """What there is, or in one line why there is none."""
+    """Return the result, or the reason of the failure in one line."""
     try:
         return get()
     except UserError as error:
@@ -154,7 +154,7 @@ def _or_why(get: Callable[[], T]) -> T | str:
 
 
 def build_page(material: Material) -> Page:
-    """The sections of a report in the order they are read."""
+    """Build the sections of a report in reading order."""
     run, certificate = material.run, material.certificate
     synthetic = any(
         made is not None and not isinstance(made, str) and made.synthetic
@@ -198,7 +198,7 @@ def _board(material: Material) -> list[Part]:
 
 
 def _evaluation(material: Material) -> Evaluation | None:
-    """What there is of the test split, else of validation; None of a run without a model."""
+    """Return the results on the test split, else on validation; None without a model."""
     if isinstance(material.certificate, str):
         return None
     tested = material.tested

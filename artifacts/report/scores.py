@@ -32,11 +32,11 @@ Floats = npt.NDArray[np.float64]
 
 
 def score_parts(scores: Mapping[str, Scored], threshold: float) -> list[Part]:
-    """Curves of the test split beside those of validation, and the errors at the threshold.
+    """Return curves of the test split beside validation, and the errors at the threshold.
 
     Args:
-        scores: by split.
-        threshold: frozen; at and above it a clip is called fake.
+        scores: scores by split.
+        threshold: frozen threshold; at and above it a clip is called fake.
     """
     drawn = {
         split: curves(scores[split].videos)
@@ -101,7 +101,7 @@ def _precision(shown: Curves, other: Curves | None, share: float) -> Figure:
 
 
 def _det(shown: Curves, other: Curves | None, scored: ScoredClips) -> Figure:
-    """Both errors, on normal deviates (Martin et al., 1997)."""
+    """Plot both errors on normal deviates (Martin et al., 1997)."""
     rarest = 0.5 / max(min(int((scored.labels == label).sum()) for label in (REAL, FAKE)), 1)
 
     def deviates(rates: Floats) -> Floats:
@@ -172,7 +172,7 @@ def _calibration(shown: Curves, scored: ScoredClips) -> Figure:
 
 
 def _curve(shown: Band, other: Band | None) -> go.Figure:
-    """A curve with its band, and another one dashed."""
+    """Plot a curve with its band, and another one dashed."""
     figure = go.Figure()
     if np.isfinite(shown.low).any():
         figure.add_scatter(
@@ -204,7 +204,7 @@ def _curve(shown: Band, other: Band | None) -> go.Figure:
 
 
 def _told(band: Band, places: tuple[float, ...], what: str, at: str) -> str:
-    """A curve in words at a few places."""
+    """Describe a curve by its values at a few positions."""
     told = []
     for place in places:
         index = int(np.abs(band.x - place).argmin())

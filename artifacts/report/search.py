@@ -39,10 +39,10 @@ _COSTS = {LATENCY_MS: "milliseconds a clip", FILE_MB: "file, MB", PARAMS: "param
 
 
 def search_parts(trials: Trials | str) -> list[Part]:
-    """History, importances and parallel coordinates of every stage, and what a better score costs.
+    """Return history, importances and parallel coordinates of every stage, and the cost of score.
 
     Args:
-        trials: of each stage, or why they cannot be had.
+        trials: trials of each stage, or the reason why they are missing.
     """
     if isinstance(trials, str):
         return [Missing("Search history", trials)]
@@ -151,7 +151,7 @@ def _coordinates(study: optuna.Study, stage: Stage) -> Part:
 
 
 def _front(trials: Trials) -> Part:
-    """The complete detectors between score and cost: latency, else file size, else parameters."""
+    """Return the plot of score against cost: latency, else file size, else parameters."""
     found = [
         trial
         for stage in DETECTOR_STAGES
@@ -205,7 +205,7 @@ def _drawn(
     height: int = 380,
     size: Literal["", "wide"] = "",
 ) -> Figure | Missing:
-    """A plot of Optuna's in the colours of the page, or why it cannot be drawn."""
+    """Draw a plot of Optuna's in the colours of the page, or return the reason of a failure."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -217,10 +217,10 @@ def _drawn(
 
 
 def history_parts(stage: Stage, trials: Sequence[FrozenTrial]) -> optuna.Study:
-    """A study in memory of the same trials, its hyperparameters under short names and as they were.
+    """Return a study in memory of the same trials, with short names of hyperparameters.
 
-    What the search suggested as an index stands there as the number it meant, and what only this
-    project reads is left out.
+    Suggested indices become the numbers that they stand for. Values that only this project reads
+    are left out.
     """
     ranges = _ranges(trials)
     values = [trial.values for trial in trials if trial.values]
@@ -241,13 +241,13 @@ def history_parts(stage: Stage, trials: Sequence[FrozenTrial]) -> optuna.Study:
 
 
 def _chosen(trial: FrozenTrial) -> dict[str, Any]:
-    """What Optuna was asked for, as what it meant."""
+    """Return the suggested values; an index becomes the number that it stands for."""
     meant = trial.user_attrs.get(HYPERPARAMETERS, {})
     return {name: meant.get(name, value) for name, value in trial.params.items()}
 
 
 def _ranges(trials: Sequence[FrozenTrial]) -> dict[str, BaseDistribution]:
-    """Of every hyperparameter, a range that holds all its values; as it was asked for if it can."""
+    """Return a range of every hyperparameter with all its values, if possible the original one."""
     values: dict[str, list[Any]] = {}
     asked: dict[str, BaseDistribution] = {}
     for trial in trials:
@@ -272,14 +272,14 @@ def _is_number(value: Any) -> bool:
 
 
 def _short(name: str) -> str:
-    """A name as it fits an axis, where Optuna cuts off what is longer than twenty letters."""
+    """Shorten a name for an axis; Optuna cuts off names of more than twenty letters."""
     for long, short in _SHORTER.items():
         name = name.replace(long, short)
     return name.replace("_", " ")
 
 
 def _differing(study: optuna.Study) -> list[str]:
-    """The hyperparameters most complete trials have in several values, at most so many as fit."""
+    """Return the hyperparameters with several values, those of most complete trials first."""
     found: dict[str, list[Any]] = {}
     for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
         for name, value in trial.params.items():
@@ -289,12 +289,12 @@ def _differing(study: optuna.Study) -> list[str]:
 
 
 def _first(trial: FrozenTrial) -> float:
-    """What a stage is ranked by."""
+    """Return the value that ranks a stage."""
     return float(trial.values[0])
 
 
 def _states(trials: Sequence[FrozenTrial]) -> str:
-    """Such as ``6 trials: 5 complete, 1 pruned.``"""
+    """Return text such as ``6 trials: 5 complete, 1 pruned.``"""
     counts: dict[str, int] = {}
     for trial in trials:
         name = trial.state.name.lower().replace("fail", "failed")

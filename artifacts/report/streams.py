@@ -28,10 +28,10 @@ _WEIGHTS = {
 
 
 def stream_parts(found: Mapping[str, Any]) -> list[Part]:
-    """What is lost without each stream, and how much each counts.
+    """Return the loss without each stream, and the weight of each.
 
     Args:
-        found: as ``streams.json`` has it.
+        found: content of ``streams.json``.
     """
     try:
         return _parts(found)
@@ -95,7 +95,7 @@ def _parts(found: Mapping[str, Any]) -> list[Part]:
 
 
 def _bars(values: list[float], edges: list[Any]) -> dict[str, Any]:
-    """Intervals as Plotly draws them, from the value up and down."""
+    """Return intervals in the form of Plotly, from the value up and down."""
     pairs = [edge or (value, value) for value, edge in zip(values, edges, strict=True)]
     return {
         "type": "data",

@@ -42,13 +42,13 @@ def summary_parts(
     judged: Evaluation | None,
     audit: Audit | str,
 ) -> list[Part]:
-    """What the model is, whether it is good beside what needs no training, what to beware of.
+    """Return the model, its comparison with the best baseline, and warnings.
 
     Args:
         rows: Rows of the leaderboard, best first.
-        certificate: of the model, or why there is none.
-        judged: the figures it is judged by; None where there is no model.
-        audit: of the store, or why there is none.
+        certificate: certificate of the model, or the reason why it is missing.
+        judged: figures on which it is judged; None without a model.
+        audit: audit of the store, or the reason why it is missing.
     """
     best = next((row for row in rows if row.rank == 1), None)
     untrained = next((row for row in rows if row.is_baseline), None)
@@ -135,7 +135,7 @@ class _BaselineCard:
 def _beside(
     certificate: Certificate, judged: Evaluation, untrained: Row | None
 ) -> _BaselineCard | None:
-    """On the clips that were tested, where that was measured, else on validation."""
+    """Return the comparison with the best baseline on the tested clips, else on validation."""
     if judged.untrained is not None:
         # Of a damaged certificate these may be anything.
         with contextlib.suppress(KeyError, TypeError, ValueError, IndexError):
@@ -171,7 +171,7 @@ def _against(name: str, ahead: float, clearly: bool | None) -> str:
 
 
 def _is_it_good(certificate: Certificate, judged: Evaluation, beside: _BaselineCard | None) -> str:
-    """The verdict on the model in a few sentences."""
+    """Return the verdict on the model in a few sentences."""
     told = []
     if certificate.synthetic:
         told.append("Synthetic clips show nothing about real deepfakes.")
@@ -246,7 +246,7 @@ def _on_data(audit: Audit) -> list[str]:
 
 
 def reproduction_parts(run: RunDirectory, certificate: Certificate | str) -> list[Part]:
-    """Configuration, versions, fingerprints and the commands that repeat a run."""
+    """Return configuration, versions, fingerprints and the commands that repeat a run."""
     folder = run.root.name or "RUN_DIR"
     parts: list[Part] = [
         Code(
