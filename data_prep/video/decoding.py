@@ -1,7 +1,8 @@
 """One walk through a video file, from its first frame to its last.
 
-PyAV decodes: it reports a frame's time, rotation and pixel shape, reads interlaced and AV1 video,
-and lets limits be set before memory is taken. Its pictures are those of OpenCV to the last bit.
+PyAV decodes: it reports a frame's time, orientation and pixel shape, reads interlaced and AV1
+video, and lets limits be set before memory is taken. Its pictures are those of OpenCV to the last
+bit.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
+import re
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
@@ -19,6 +21,7 @@ import numpy.typing as npt
 from av.video.reformatter import Interpolation
 
 from data_prep.errors import VideoError
+from data_prep.video.orientation import Orientation, read_orientation
 
 # FFmpeg describes damaged files on standard error; the quarantine table does it better.
 av.logging.set_level(None)
@@ -33,6 +36,7 @@ _CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,mpegts,mpeg,mpegvideo,asf,ogg,gif,apng,mxf,"
     "nut,dv,wtv,rm,ivf,obu,h261,h263,h264,hevc,vvc,m4v,mjpeg,vc1,amv,gxf,nsv,swf,yuv4mpegpipe"
 )
+_NO_PICTURE = "no video stream found, only sound"
 _NO_VIDEO = "no video stream found; the file is no video or is cut short"
 # Pixels are taken as square unless they are off by more than this, or by more than anyone makes.
 _SQUARE, _WIDEST = 1.05, 3.0
@@ -55,8 +59,9 @@ class Header:
         codec: name of the codec, such as ``h264``.
         width: width of a stored frame in pixels; 0 if unknown.
         frame_rate: frames a second; 0 if unknown.
-        frames: number of frames, counted or from the duration; 0 if unknown.
-        seconds: length of the longest stream; 0 if unknown.
+        frames: number of frames shown, counted or from the duration; 0 if unknown.
+        seconds: length of the video; 0 if the header has only the length of all streams together.
+        longest: length of the longest stream; 0 if unknown.
     """
 
     codec: str
@@ -64,6 +69,7 @@ class Header:
     frame_rate: float
     frames: int
     seconds: float
+    longest: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +87,8 @@ class Walk:
         decoded: number of frames decoded.
         failed: number of times the decoder failed, from the first frame on.
         last_time: time of the last frame, in seconds after the first; 0 if unknown.
-        end: end of the packets of all streams, in seconds.
+        seconds: from the start of the video to the end of its last packet.
+        longest: from the start of the file to the end of the last packet of any stream.
     """
 
     met: frozenset[int]
@@ -92,7 +99,8 @@ class Walk:
     decoded: int
     failed: int
     last_time: float
-    end: float
+    seconds: float
+    longest: float
 
 
 class Video:
@@ -101,7 +109,8 @@ class Video:
     def __init__(self, container: av.container.InputContainer, stream: av.VideoStream) -> None:
         self._container = container
         self._stream = stream
-        self._latest: dict[int, int] = {}
+        # How far the packets of a stream reach, in seconds, by its index.
+        self._ends: dict[int, float] = {}
         self.header = _header(container, stream)
 
     def walk(
@@ -120,6 +129,7 @@ class Video:
         frames: dict[int, npt.NDArray[np.uint8]] = {}
         times: dict[int, float] = {}
         shape: _Shape | None = None
+        orientation = Orientation()
         decoded, failed, first, last, rising = 0, 0, 0.0, -math.inf, True
         for frame in self._decode():
             if frame is None:
@@ -130,8 +140,11 @@ class Video:
             last = time
             if decoded == 0:
                 first = time
+            if shape is None:
+                # A key frame's holds for the frames after it.
+                orientation = read_orientation(frame) or orientation
             if decoded in keep:
-                shape = shape or _shape(frame, self._stream, held or len(keep))
+                shape = shape or _shape(frame, orientation, self._stream, held or len(keep))
                 met.add(decoded)
                 times[decoded] = time - first
                 if take is None:
@@ -148,7 +161,8 @@ class Video:
             decoded=decoded,
             failed=failed,
             last_time=last - first if rising and decoded else 0.0,
-            end=self._end(),
+            seconds=self._video_end(),
+            longest=max(self._ends.values(), default=0.0) - _start(self._container),
         )
 
     def _shown(self, position: int, time: float, rising: bool) -> float:
@@ -163,7 +177,10 @@ class Video:
             for packet in self._container.demux():
                 time = packet.dts if packet.pts is None else packet.pts
                 if time is not None:
-                    self._latest[packet.stream_index] = time
+                    end = (time + (packet.duration or 0)) * float(packet.time_base or 0)
+                    self._ends[packet.stream_index] = max(
+                        end, self._ends.get(packet.stream_index, end)
+                    )
                 # By identity: damage can turn a stream into another of the same index.
                 if packet.stream is not self._stream:
                     continue
@@ -174,12 +191,18 @@ class Video:
                 else:
                     yield from frames  # type: ignore[misc]
 
-    def _end(self) -> float:
-        ends = [
-            latest * float(self._container.streams[index].time_base or 0)
-            for index, latest in self._latest.items()
-        ]
-        return max(ends, default=0.0) - (self._container.start_time or 0) / av.time_base
+    def _video_end(self) -> float:
+        start = self._stream.start_time
+        begin = _start(self._container) if start is None else start * _tick(self._stream)
+        return self._ends.get(self._stream.index, begin) - begin
+
+
+def _start(container: av.container.InputContainer) -> float:
+    return (container.start_time or 0) / av.time_base
+
+
+def _tick(stream: av.VideoStream) -> float:
+    return float(stream.time_base or 0)
 
 
 @contextlib.contextmanager
@@ -204,12 +227,16 @@ def open_video(path: Path, threads: int) -> Generator[Video]:
 
 
 def _video_stream(container: av.container.InputContainer, threads: int) -> av.VideoStream:
-    stream = container.streams.best("video")
-    # A cover of a sound file is a video stream of one picture.
-    if stream is None or stream.disposition & av.stream.Disposition.attached_pic:
-        if container.streams.audio:
-            raise VideoError("decode", "no video stream found, only sound")
-        raise VideoError("decode", _NO_VIDEO)
+    # A cover or a thumbnail is a video stream of one picture.
+    videos = [
+        stream
+        for stream in container.streams.video
+        if not stream.disposition & av.stream.Disposition.attached_pic
+    ]
+    if not videos:
+        raise VideoError("decode", _NO_PICTURE if container.streams.audio else _NO_VIDEO)
+    best = container.streams.best("video")
+    stream = best if best in videos else videos[0]
     assert isinstance(stream, av.VideoStream)
     context = stream.codec_context
     if context is None:
@@ -238,17 +265,38 @@ def check_size(width: int, height: int) -> None:
 
 def _header(container: av.container.InputContainer, stream: av.VideoStream) -> Header:
     rate = float(stream.average_rate or stream.guessed_rate or 0)
-    seconds = max(0.0, (container.duration or 0) / av.time_base)
-    own = stream.duration * float(stream.time_base or 0) if stream.duration else seconds
-    frames = stream.frames if stream.frames > 0 else round(own * rate)
+    longest = max(0.0, (container.duration or 0) / av.time_base)
+    counted, seconds = stream.frames, 0.0
+    if "mp4" in container.format.name:
+        # Edit lists hide frames: of a video trimmed without encoding, all before the cut.
+        counted = sum(not entry.is_discard for entry in stream.index_entries)
+        seconds = (stream.duration or 0) * _tick(stream)
+    elif counted > 0:
+        # The length of an AVI file cut short is that of what is left; its frame count is not.
+        seconds = counted / rate if rate else 0.0
+    elif tag := _tagged_end(stream):
+        seconds = max(0.0, min(tag, longest) - (stream.start_time or 0) * _tick(stream))
+    length = seconds or (stream.duration or 0) * _tick(stream) or longest
+    frames = counted if counted > 0 else round(length * rate)
     return Header(
         codec=stream.codec_context.codec.canonical_name,
         width=stream.codec_context.width,
         frame_rate=rate,
         frames=min(max(frames, 0), _MOST_FRAMES),
-        # The length of an AVI file cut short is that of what is left; its frame count is not.
-        seconds=max(seconds, stream.frames / rate if rate else 0.0),
+        seconds=seconds,
+        longest=longest,
     )
+
+
+def _tagged_end(stream: av.VideoStream) -> float:
+    """Return the end of the video by the tag of a Matroska file, 0 without one."""
+    # With a language it is DURATION-eng.
+    tags = (value for key, value in stream.metadata.items() if key.startswith("DURATION"))
+    found = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", next(tags, ""), re.ASCII)
+    if found is None:
+        return 0.0
+    hours, minutes, seconds = map(float, found.groups())
+    return 3600 * hours + 60 * minutes + seconds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -258,21 +306,23 @@ class _Shape:
     width: int
     height: int
     scale: float
-    quarter_turns: int
+    orientation: Orientation
 
     def picture(self, frame: av.VideoFrame) -> npt.NDArray[np.uint8]:
         width, height = (max(1, round(side * self.scale)) for side in (self.width, self.height))
-        if self.quarter_turns % 2:
+        if self.orientation.exchanged:
             width, height = height, width
         smaller = width * height < frame.width * frame.height
         way = Interpolation.AREA if smaller else Interpolation.BILINEAR
         if frame.format.components[0].bits > 8:
             way |= _EXACT
         picture = frame.to_ndarray(format="rgb24", width=width, height=height, interpolation=way)
-        return np.ascontiguousarray(np.rot90(picture, self.quarter_turns), np.uint8)
+        return self.orientation.upright(picture)
 
 
-def _shape(frame: av.VideoFrame, stream: av.VideoStream, count: int) -> _Shape:
+def _shape(
+    frame: av.VideoFrame, orientation: Orientation, stream: av.VideoStream, count: int
+) -> _Shape:
     """Return the shape of all frames, from the first one kept of ``count``."""
     width, height = frame.width, frame.height
     ratio = float(stream.sample_aspect_ratio or 1)
@@ -281,8 +331,7 @@ def _shape(frame: av.VideoFrame, stream: av.VideoStream, count: int) -> _Shape:
         width = round(width * ratio)
     elif 1 / _WIDEST <= ratio < 1 / _SQUARE:
         height = round(height / ratio)
-    quarter_turns = round(frame.rotation / 90) % 4
-    if quarter_turns % 2:
+    if orientation.exchanged:
         width, height = height, width
     scale = min(1.0, math.sqrt(MAX_BYTES / (3 * width * height * count)))
-    return _Shape(width, height, scale, quarter_turns)
+    return _Shape(width, height, scale, orientation)

@@ -92,8 +92,8 @@ def read_frames(
     picture, whatever its name, is read with ``count`` 1.
 
     Args:
-        path: the file. Its rotation is applied, pixels that are not square are made so, and the two
-            fields of interlaced video stay woven.
+        path: the file. Its rotation or mirroring is applied, pixels that are not square are made
+            so, and the two fields of interlaced video stay woven.
         count: number of frames, T.
         threads: decoder threads, 0 lets the decoder choose. The frames do not depend on it.
         positions: int64 (T,), ascending; take these frames, such as those of the original for its
@@ -204,8 +204,10 @@ def _check_walk(walk: Walk, header: Header, count: int) -> None:
     if walk.decoded == 0:
         raise VideoError("decode", _why_nothing(header))
     if walk.decoded < (1 - _TOLERANCE) * header.frames and _ends_early(walk, header):
-        found = len(walk.met)
-        raise VideoError("decode", f"{found} of {count} frames decoded; the file looks truncated")
+        raise VideoError(
+            "decode",
+            f"{walk.decoded} of {header.frames} frames decoded; the file looks truncated",
+        )
     if walk.failed > _TOLERANCE * (walk.decoded + walk.failed):
         raise VideoError(
             "decode",
@@ -230,11 +232,17 @@ def _why_nothing(header: Header) -> str:
 
 
 def _ends_early(walk: Walk, header: Header) -> bool:
-    """Return whether the file ends before its stated length; a wrong count alone is harmless."""
-    if header.seconds <= 0:
+    """Return whether the file ends before its stated length; a wrong count alone is harmless.
+
+    Sound or subtitles can be longer or shorter than the video, so its own length is preferred.
+    """
+    reached, stated = walk.seconds, header.seconds
+    if stated <= 0:
+        reached, stated = walk.longest, header.longest
+    if stated <= 0:
         return True
     frame = 1 / header.frame_rate if header.frame_rate else 0.0
-    return walk.end + frame + _SLACK < (1 - _TOLERANCE) * header.seconds
+    return reached + frame + _SLACK < (1 - _TOLERANCE) * stated
 
 
 def _as_expected(walk: Walk, header: Header, wanted: npt.NDArray[np.int64]) -> bool:

@@ -112,8 +112,8 @@ def test_a_video_shorter_than_its_header_says_is_called_truncated(
     path = write_video(tmp_path / "a.avi", numbered_frames(50), codec="MJPG")
     os.truncate(path, path.stat().st_size // 2)
     reason = _reason(path)
-    assert "of 8 frames decoded; the file looks truncated" in reason
-    assert 1 <= int(reason.split()[0]) < 8
+    assert "of 50 frames decoded; the file looks truncated" in reason
+    assert 1 <= int(reason.split()[0]) < 45
 
 
 def _claim(path: Path, frames: int) -> None:
