@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from data_prep.store.format import Quarantined
@@ -23,6 +23,9 @@ class Video:
         split: the official ``train``, ``val`` or ``test``, or None.
         original: path of the real that a fake was made of, in the same quality and in the same
             index. It is None if the data set does not name it or lacks it.
+        attributes: further facts of the data set by name, such as sex or language.
+        spans: start and end in seconds of each manipulated part, empty for a real. It is None if
+            the data set does not name them.
     """
 
     key: str
@@ -33,6 +36,8 @@ class Video:
     identities: tuple[str, ...]
     split: str | None = None
     original: Path | None = None
+    attributes: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    spans: tuple[tuple[float, float], ...] | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+from collections.abc import Mapping
 from pathlib import Path
 
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
@@ -60,6 +61,11 @@ def _fault(found: object) -> str:
         people = video.identities
         if not isinstance(people, tuple) or not people or not all(people):
             return f"{video.key} the identities {people!r}, expected a tuple of names"
+        facts = video.attributes
+        if not isinstance(facts, Mapping) or not all(
+            isinstance(each, str) for fact in facts.items() for each in fact
+        ):
+            return f"{video.key} the attributes {facts!r}, expected texts by name"
         if video.original is not None and (video.label == REAL or video.original not in reals):
             return f"{video.key} an original that is no real video of the data set"
     return ""

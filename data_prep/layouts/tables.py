@@ -12,6 +12,7 @@ from typing import Any
 from data_prep.errors import UserError
 from data_prep.layouts.files import is_file, quote
 from data_prep.store.format import FAKE, REAL
+from data_prep.text import printable
 
 _LABELS = {"real": REAL, "0": REAL, "fake": FAKE, "1": FAKE}
 
@@ -107,6 +108,15 @@ def _rows(path: Path, lines: Iterator[list[str]], required: Collection[str]) -> 
 
 def _clean(header: list[str]) -> tuple[str, ...]:
     return tuple(name.strip().casefold() for name in header)
+
+
+def further_values(row: Row, known: Collection[str]) -> dict[str, str]:
+    """Return the values of a row in columns that no layout uses, by column, without empty ones."""
+    return {
+        printable(name): printable(value)
+        for name, value in row.values.items()
+        if name and value and name not in known
+    }
 
 
 def read_label(text: str) -> int | None:

@@ -289,6 +289,8 @@ def _clips(
                 shortcuts=clip.shortcuts,
                 modalities=clip.modalities,
                 sound=clip.sound,
+                attributes=video.attributes,
+                spans=video.spans,
             )
 
     report(len(videos), len(videos))

@@ -9,6 +9,8 @@ Layout (``schema_version`` 2), N clips of T frames of H x W pixels:
 ``/clips/<field>``     one dataset a field of :class:`Clip`, first axis N
 ``/clips/media/``      codec, size, rate and length of the source, one dataset each
 ``/clips/shortcuts/``  quantities that need no training, float64 (N,) each
+``/clips/attributes/`` further columns of the data set, text (N,) each; may be missing
+``/clips/spans``       manipulated seconds as JSON, text (N,); missing if no clip has them
 ``/quarantine``        ``path``, ``step`` and ``reason`` of every video left out
 attributes             ``schema_version``, ``fingerprint``, ``preparation`` (JSON)
 =====================  =============================================================
@@ -22,7 +24,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -71,6 +73,8 @@ class Clip:
         shortcuts: quantities of the clip that need no training, by name.
         modalities: arrays of the optional modalities, by name of :data:`MODALITIES`.
         sound: whether the source has sound; None if it was not requested.
+        attributes: further facts of the data set by name, such as sex or language.
+        spans: start and end in seconds of each manipulated part; None if unknown.
     """
 
     key: str
@@ -93,6 +97,8 @@ class Clip:
     shortcuts: Mapping[str, float] = dataclasses.field(default_factory=dict)
     modalities: Mapping[str, npt.NDArray[Any]] = dataclasses.field(default_factory=dict)
     sound: bool | None = None
+    attributes: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    spans: Sequence[tuple[float, float]] | None = None
 
 
 @dataclasses.dataclass(frozen=True)

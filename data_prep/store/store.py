@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data_prep.errors import UserError
+from data_prep.store.annotations import read_attributes, read_spans
 from data_prep.store.format import (
     CHANNELS,
     FAKE,
@@ -60,6 +61,8 @@ class Store:
         media: codec (str), width, height, frames, bytes (int64), fps and duration (float64) of
             the sources, (N,) each, by name.
         shortcuts: quantities that need no training, float64 (N,) each, by name.
+        attributes: further facts of the data set, str (N,) each, by name; empty if unknown.
+        spans: of each clip the manipulated seconds, float64 (n, 2); None if unknown.
         modalities: names of the optional arrays it has.
         quarantine: the videos left out.
         preparation: the configuration the clips were prepared with.
@@ -123,6 +126,8 @@ class Store:
         self.shortcuts: dict[str, npt.NDArray[np.float64]] = {
             name: self.clip_field(f"shortcuts/{name}") for name in first["clips/shortcuts"]
         }
+        self.attributes = read_attributes(self._files)
+        self.spans = read_spans(self._files)
         left_out = [self._joined(f"quarantine/{field}") for field in ("path", "step", "reason")]
         self.quarantine = list(itertools.starmap(Quarantined, zip(*left_out, strict=True)))
         self.preparation: dict[str, Any] = dict(json.loads(first.attrs["preparation"]))

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from joblib.externals.loky.process_executor import ProcessPoolExecutor
 
 from data_prep.errors import UserError
+from data_prep.store.annotations import check_annotations
 from data_prep.store.format import (
     CHANNELS,
     FAKE,
@@ -191,6 +192,7 @@ def _check_content(file: h5py.File, checked: _Checked, report: Report) -> None:
     checked.keys, checked.groups = texts["key"] or [], texts["group"] or []
     _check_tracks(file, count, times, report)
     _check_tables(file, count, report)
+    check_annotations(file, count, report)
     _check_quarantine(file, report)
     arrays = [frames]
     for name in MODALITIES:

@@ -18,6 +18,7 @@ import h5py
 import numpy as np
 
 from data_prep.errors import UserError
+from data_prep.store.annotations import write_annotations
 from data_prep.store.format import (
     FRAME_FIELDS,
     MODALITIES,
@@ -259,6 +260,7 @@ def _fill_metadata(file: h5py.File, metadata: Sequence[Clip]) -> None:
         group.create_dataset(field, data=[getattr(clip, field) for clip in metadata], dtype=_TEXT)
     for field in FRAME_FIELDS:
         group[field] = np.stack([getattr(clip, field) for clip in metadata])
+    write_annotations(file, metadata)
     group["coverage"] = np.array([clip.coverage for clip in metadata], np.float64)
     if all(clip.sound is not None for clip in metadata):
         group["sound"] = np.array([clip.sound for clip in metadata], np.uint8)

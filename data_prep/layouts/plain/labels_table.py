@@ -1,7 +1,7 @@
 """Any folder with a table ``labels.csv`` of the label of each video.
 
 Columns: path and label (real or 0, fake or 1), and where known method, identity, split and
-original. What the folders are called does not matter.
+original. Further columns are attributes of the clip. What the folders are called does not matter.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from data_prep.layouts.kinds import one_kind
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
 from data_prep.layouts.originals import with_originals
 from data_prep.layouts.plain.people import Place, people
-from data_prep.layouts.tables import Row, columns, read_label, read_table
+from data_prep.layouts.tables import Row, columns, further_values, read_label, read_table
 from data_prep.store.format import FAKE, REAL, SPLITS, Quarantined
 from data_prep.text import printable
 
 NAME = "labels.csv"
+_COLUMNS = ("path", "label", "method", "identity", "split", "original")
 # Between the people of one video: the target, then the donor.
 _BETWEEN_PEOPLE = ";"
 
@@ -36,6 +37,8 @@ class _Entry:
     people: tuple[str, ...]
     split: str | None
     original: PurePath | None
+    # Two rows that differ only here are no contradiction.
+    attributes: dict[str, str] = dataclasses.field(compare=False)
 
     def same(self, other: _Entry) -> bool:
         """Return whether two rows have equal values."""
@@ -79,6 +82,7 @@ def _read(source: Path) -> DataSetIndex:
             quality="unknown",
             identities=people_in[entry.below],
             split=entry.split,
+            attributes=entry.attributes,
         )
         for entry in entries
         if is_file(source / entry.below)
@@ -122,6 +126,7 @@ def _entry(row: Row, below: PurePath) -> _Entry | str:
         people=tuple(printable(person) for person in named if person),
         split=split or None,
         original=original,
+        attributes=further_values(row, _COLUMNS),
     )
 
 

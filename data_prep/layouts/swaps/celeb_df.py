@@ -107,6 +107,7 @@ def _read(source: Path, name: str) -> DataSetIndex:
                 quality="unknown",
                 identities=identities,
                 split=None if listed is None else "test",
+                attributes={"scenario": place.scenario} if place.scenario else {},
             )
             named.append((video, None if place.folder == _UNNAMED else _original(path.stem)))
     return DataSetIndex(name, name, distinct(with_originals(named)), tuple(problems))

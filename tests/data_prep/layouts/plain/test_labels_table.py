@@ -235,3 +235,14 @@ def test_the_table_of_real_videos_is_read(real_data: Path) -> None:
     assert found.layout == "labels.csv"
     assert len({video.key for video in found.videos}) == len(found.videos) > 100
     assert {video.label for video in found.videos} == {REAL, FAKE}
+
+
+def test_further_columns_are_attributes_and_no_contradiction(tmp_path: Path) -> None:
+    rows = ["a.mp4,real,female,30,x", "b.mp4,fake,,,", "a.mp4,real,female,30,y"]
+    table = "path,label,Sex,age, note \n" + "\n".join(rows)
+    found = index(_set(tmp_path, table, "a.mp4", "b.mp4"))
+    assert {video.path.name: dict(video.attributes) for video in found.videos} == {
+        "a.mp4": {"sex": "female", "age": "30", "note": "x"},
+        "b.mp4": {},
+    }
+    assert _reasons(found) == {4: "'a.mp4': it is in line 2 already"}
