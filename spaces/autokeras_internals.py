@@ -1,8 +1,8 @@
-"""Everything that the project uses of AutoKeras beyond its public API.
+"""Every private part of AutoKeras that the project uses.
 
-AutoKeras exports blocks and tasks. The graph under them, the base class of heads and what a head
-needs are not exported; they are imported here and nowhere else, so that an upgrade that moves one
-is found and repaired in one place: ``tests/spaces/test_autokeras_internals.py``.
+AutoKeras exports blocks and tasks. The graph under them, the base class of heads and the tools of a
+head are not exported. They are imported here only: if an upgrade moves one, it is repaired in one
+place. The test is ``tests/spaces/test_autokeras_internals.py``.
 """
 
 from __future__ import annotations

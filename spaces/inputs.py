@@ -15,8 +15,8 @@ DTYPES = {"frames": "uint8", "flow": "float16", "audio": "float16"}
 class ClipInput(ak.Input):
     """AutoKeras input node for one array of a clip.
 
-    AutoKeras's own input adds a casting layer that stock Keras cannot load; this one returns the
-    tensor unchanged, since every normalisation is a stock layer inside the blocks.
+    AutoKeras's own input adds a casting layer that stock Keras cannot load. This one returns the
+    tensor unchanged: every normalisation is a stock layer inside the blocks.
 
     Args:
         clip_shape: Shape of one clip: ``frames`` (T, H, W, 4), R, G, B and grey; ``flow``

@@ -1,9 +1,9 @@
-"""Everything that the project uses of Keras beyond its public API.
+"""Every private part of Keras that the project uses.
 
 Keras has no public way to walk the graph of a functional model, to call its operations one by one,
-or to reach the layers inside wrappers and nested models. Each private name is used here and nowhere
-else, so that an upgrade of Keras that moves one is found and repaired in one place:
-``tests/spaces/test_keras_internals.py`` uses them all.
+or to reach the layers inside wrappers and nested models. All private names are used here only: if
+an upgrade moves one, it is repaired in one place. ``tests/spaces/test_keras_internals.py`` uses
+them all.
 """
 
 from __future__ import annotations

@@ -24,8 +24,8 @@ _LEVELS = "▁▂▃▄▅▆▇█"
 class LiveProgress:
     """Live table of a run; see :class:`search.workers.progress.RunProgress`.
 
-    Every trial that ended is a line that stays. Below, :meth:`render` draws the current state: the
-    best value, the counts of pruned and failed trials, the time left, and for every running trial
+    Every finished trial is a permanent line. Below, :meth:`render` draws the current state: the
+    best value, the counts of pruned and failed trials, and the time left. Every running trial has
     its epoch, its last value and its curve, read from its ``history.csv``.
 
     Args:

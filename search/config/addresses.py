@@ -13,10 +13,10 @@ _DEVICE = re.compile(r"any|cpu|gpu:\d+")
 
 
 def plain(url: str) -> str:
-    """The URL of a server in one spelling.
+    """Return the URL of a server in one spelling.
 
     Raises:
-        ValueError: it is not one of a PostgreSQL database.
+        ValueError: it is not the URL of a PostgreSQL database.
     """
     parts = urlsplit(url)
     if parts.scheme not in _ALIASES or not parts.path.strip("/"):
@@ -28,7 +28,7 @@ def plain(url: str) -> str:
 
 
 def without_password(url: str) -> str:
-    """The URL without the password it may hold."""
+    """Return the URL without its password."""
     parts = urlsplit(url)
     login, at, host = parts.netloc.rpartition("@")
     query = [(key, value) for key, value in parse_qsl(parts.query) if key != "password"]
@@ -38,21 +38,21 @@ def without_password(url: str) -> str:
 
 
 def password_in(url: str) -> str:
-    """The password in the URL; empty where there is none."""
+    """Return the password in the URL, empty without one."""
     parts = urlsplit(url)
     return unquote(parts.password or "") or dict(parse_qsl(parts.query)).get("password", "")
 
 
 def database(url: str) -> str:
-    """The name of the database in a URL."""
+    """Return the name of the database in a URL."""
     return unquote(urlsplit(url).path.strip("/"))
 
 
 def cluster(address: str) -> str:
-    """The address of a Dask scheduler.
+    """Return the checked address of a Dask scheduler.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is no such address.
     """
     if not re.fullmatch(r"(tcp|tls|ws|wss|ucx)://[^/\s]+:\d+", address):
         raise ValueError("must be the address of a Dask scheduler, as tcp://HOST:8786")
@@ -60,10 +60,10 @@ def cluster(address: str) -> str:
 
 
 def device(name: str) -> str:
-    """The name of a device.
+    """Return the checked name of a device.
 
     Raises:
-        ValueError: there is none of that kind.
+        ValueError: no device of that kind exists.
     """
     if not _DEVICE.fullmatch(name):
         raise ValueError("must be any, cpu or gpu:N, as gpu:0")
@@ -71,7 +71,7 @@ def device(name: str) -> str:
 
 
 def visible_devices(name: str) -> dict[str, str]:
-    """Environment in which TensorFlow sees that device alone; nothing for ``any``."""
+    """Return the environment in which TensorFlow sees only that device; empty for ``any``."""
     if name == ANY_DEVICE:
         return {}
     return {"CUDA_VISIBLE_DEVICES": "-1" if name == "cpu" else name.removeprefix("gpu:")}

@@ -1,4 +1,4 @@
-"""What of a detector can be trained on the clips of a store. Free of TensorFlow."""
+"""Streams that can be trained on the clips of a store. Free of TensorFlow."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from spaces.streams.names import GAN, obstacle
 
 
 def shown_frames(config: RunConfig, store: Store) -> int:
-    """How many frames of a clip a training sample shows."""
+    """Count the frames of a clip in a training sample."""
     whole = store.clip_shape[0]
     return min(config.training.frames or whole, whole)
 
@@ -18,14 +18,14 @@ def shown_frames(config: RunConfig, store: Store) -> int:
 def obstacle_to(
     stream: str, config: RunConfig, store: Store, *, discriminator: bool | None = None
 ) -> str | None:
-    """Why a stream is left out of a run on this store, ``None`` where it is not.
+    """Return the reason to leave a stream out of a run on this store, or ``None``.
 
     Args:
-        stream: of the configuration.
-        config: of the run.
-        store: its store.
-        discriminator: whether the GAN stage has left one; ``None`` before that stage, which is
-            then taken to leave one.
+        stream: stream of the configuration.
+        config: run configuration.
+        store: store of the run.
+        discriminator: whether the GAN stage has kept one; ``None`` before that stage, which is then
+            assumed to keep one.
     """
     if stream == GAN and not config.gan.trials:
         return "gan.trials is 0, so no GAN is trained"
@@ -41,7 +41,7 @@ def obstacle_to(
 def possible_streams(
     config: RunConfig, store: Store, *, discriminator: bool | None = None
 ) -> list[str]:
-    """The streams of the configuration that nothing is in the way of."""
+    """Return the streams of the configuration without an obstacle."""
     return [
         stream
         for stream in config.space.streams
@@ -50,7 +50,9 @@ def possible_streams(
 
 
 def methods_of(store: Store) -> list[str]:
-    """The manipulation methods that can be left out: in training and in validation, by name.
+    """Return the manipulation methods that can be left out, by name.
+
+    They are in training and in validation.
 
     Raises:
         UserError: there are fewer than two.

@@ -39,19 +39,18 @@ class Section(pydantic.BaseModel):
 
 
 class Space(Section):
-    """What the architecture search may build.
+    """Search space of the architecture search.
 
     Attributes:
-        streams: streams it may switch on and off, those of other installed packages too; one that
-            the clips lack something for is left out. With ``gan`` among them the GAN stage comes
-            first.
+        streams: searched streams, also those of other installed packages. A stream whose input the
+            clips lack is left out. With ``gan`` among them the GAN stage comes first.
         backbones: networks of the spatial stream.
-        weights: of pretrained networks: ``imagenet``, ``hed`` (VGG16 alone), ``none``, a weights
-            file, or a folder with ``<backbone>.weights.h5``.
-        fine_tune: whether pretrained backbones train, too: ``never``, their last so many stages,
-            ``always`` the whole, or ``search``. Frozen parts are computed once.
-        inflate: last stages of a pretrained backbone that look at three frames at a time, or
-            ``search``.
+        weights: weights of pretrained networks: ``imagenet``, ``hed`` (VGG16 only), ``none``, a
+            weights file, or a folder with ``<backbone>.weights.h5``.
+        fine_tune: training of pretrained backbones: ``never``, a number of their last resolution
+            levels, ``always`` for the whole, or ``search``. Frozen parts are computed once.
+        inflate: number of last resolution levels of a pretrained backbone that use three frames at
+            a time, or ``search``.
     """
 
     streams: tuple[str, ...] = tuple(stream for stream in STREAMS if stream != GAN)
@@ -104,13 +103,13 @@ class Architecture(Section):
     """The architecture stage: trials on the detector space with fixed training.
 
     Attributes:
-        trials: how many.
-        epochs: at most, each.
-        clips: which an epoch shows: ``all``, or ``growing``, a quarter, a half and all of them in
-            a third of the epochs each, so that what is pruned early has cost less.
+        trials: number of trials.
+        epochs: most epochs of a trial.
+        clips: clips of an epoch: ``all``, or ``growing``, a quarter, a half and all of them in a
+            third of the epochs each. Early pruning then costs less.
         batch_size: clips.
-        learning_rate: of Adam.
-        schedule: of the learning rate, ``constant`` or ``cosine``, over all epochs.
+        learning_rate: learning rate of Adam.
+        schedule: schedule of the learning rate, ``constant`` or ``cosine``, over all epochs.
     """
 
     trials: Positive = 6
@@ -125,11 +124,11 @@ class Gan(Section):
     """The GAN stage on real faces of the training split.
 
     Attributes:
-        trials: how many; 0 leaves the stage out.
-        steps: of the discriminator, each trial.
-        side: of the faces, in pixels: 32, or 64 at about four times the time.
-        features: of the network that generated and real faces are compared in: ``random``, or
-            ``vgg16`` with ``hed`` weights.
+        trials: number of trials; 0 leaves the stage out.
+        steps: steps of the discriminator in each trial.
+        side: side of the faces in pixels: 32, or 64 at about four times the time.
+        features: network whose features compare generated and real faces: ``random``, or ``vgg16``
+            with ``hed`` weights.
     """
 
     trials: Count = 2
@@ -216,21 +215,21 @@ class Training(SampleChoices):
 
 
 class Limits(Section):
-    """What a trial and its worker may take.
+    """Limits of a trial and its worker.
 
     Attributes:
-        trial_minutes: after which a trial has hung and fails; 0 for no limit.
-        worker_gb: of memory that a worker may hold after a trial; above it, it is replaced. 0 for
-            no limit.
-        silence_seconds: after which a worker that the run cannot see otherwise, one on another
-            host, is taken for dead, if it shows no sign of life.
+        trial_minutes: minutes after which a trial counts as hanging and fails; 0 for no limit.
+        worker_gb: memory that a worker may hold after a trial; above it, it is replaced. 0 for no
+            limit.
+        silence_seconds: seconds without a heartbeat after which a worker on another host counts as
+            dead.
         params: most weights of a detector.
-        file_mb: most that its file may take.
-        memory_gb: most that a trial may take while it trains, by estimate.
-        latency_ms: most time to judge one clip, here.
+        file_mb: largest size of its file.
+        memory_gb: most estimated memory of a trial during training.
+        latency_ms: most time to judge one clip on this machine.
 
-    Each of the last four is 0 for no limit. A detector beyond one is not trained, or, beyond the
-    last, not kept; how far beyond it is, the sampler learns.
+    Each of the last four is 0 for no limit. A detector beyond one of the first three is not
+    trained; beyond the last, it is not kept. The sampler receives the excess.
     """
 
     trial_minutes: Annotated[float, pydantic.Field(ge=0)] = 0.0

@@ -1,4 +1,4 @@
-"""Smooth walks through the latent space of a kept generator, stored as pictures on disk."""
+"""Smooth paths through the latent space of a kept generator, stored as pictures on disk."""
 
 from __future__ import annotations
 

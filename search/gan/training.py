@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from data_prep.errors import DfsearchError
 from search.gan.faces import Faces, to_unit
-from spaces.gan.augmentation import augmented, flipped
+from spaces.gan.augmentation import augment_faces, flip_faces
 from spaces.gan.choices import GanChoices
 from spaces.gan.losses import discriminator_loss, generator_loss, gradient_penalty
 from spaces.gan.networks import discriminator, generator
@@ -123,14 +123,14 @@ class GanTraining:
         judge_optimizer.build(judge.trainable_variables)
 
         def augment(faces: tf.Tensor) -> tf.Tensor:
-            return augmented(faces) if choices.augmented else faces
+            return augment_faces(faces) if choices.augmented else faces
 
         def random_faces() -> tf.Tensor:
             return make(tf.random.normal((choices.batch_size, choices.latent)), training=True)
 
         @tf.function
         def train_discriminator(real: tf.Tensor) -> tf.Tensor:
-            real, fake = augment(flipped(real)), augment(random_faces())
+            real, fake = augment(flip_faces(real)), augment(random_faces())
             with tf.GradientTape() as tape:
                 both = judge(tf.concat([real, fake], axis=0), training=True)
                 loss = discriminator_loss(choices.loss, *tf.split(both, 2))

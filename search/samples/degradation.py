@@ -26,11 +26,11 @@ _ERASED = ("eyes", "nose", "mouth", "lower", "left", "right")
 def degrade(frames: Frames, rng: np.random.Generator) -> Frames:
     """Return frames as another camera, codec and picture size would show them.
 
-    The steps have the order in which they happen to a video: colour, brightness, contrast and
-    gamma, sometimes with less colour; a lens out of focus or a sharpening filter; a smaller
-    picture, noise, and compression of that picture by JPEG or H.264; enlargement to the size of the
-    crop. Each step has its own probability, and some clips have none. All frames of a clip share
-    the random choices; noise differs between frames, as it does in a camera.
+    The steps have their natural order. First come colour, brightness, contrast and gamma, sometimes
+    with less colour. Then follow a lens out of focus or a sharpening filter, a smaller picture,
+    noise, and compression of that picture by JPEG or H.264. Enlargement to the size of the crop is
+    the last step. Each step has its own probability, and some clips have none. All frames of a clip
+    share the random choices; noise differs between frames, as it does in a camera.
 
     Args:
         frames: uint8 (T, S, S, 4), red, green, blue and grey; not changed.

@@ -41,8 +41,8 @@ def gan_fake(
     and contrast of the covered region, over all frames at once, so that the light stays steady. A
     generated face is small: detail finer than its pixels comes from the real face. It is
     strengthened or weakened until the fake has the sharpness of the clip, times a random factor
-    around 1, so that sharpness cannot serve as a shortcut. Region, border and sharpness are the
-    same in all frames.
+    around 1. So sharpness cannot serve as a shortcut. Region, border and sharpness are the same in
+    all frames.
 
     Args:
         frames: Real clip, uint8 (T, S, S, 4).
@@ -85,7 +85,7 @@ def _moved(walk: npt.NDArray[np.generic], points: npt.NDArray[np.float64], size:
     """Return generated faces at the positions of the real ones: float32 (T, S, S, 3).
 
     A GAN places faces where its training crops have them. Rotation, scale and shift from there to
-    the points of a frame are least squares; with points as complex numbers they are z -> a z + b.
+    the points of a frame are least squares. With complex numbers as points they are z -> a z + b.
     """
     here, there = (STANDARD * walk.shape[1]) @ [1, 1j], points @ np.array([1, 1j])
     around = here - here.mean()

@@ -60,9 +60,9 @@ def paired_order(
     """Return reals and fakes, alternating; if possible, a fake follows the real it was made from.
 
     So the people, cameras and data sets among the reals are as frequent among the fakes, and do not
-    identify the label. In every other pair the real is chosen first, and one of its fakes with it;
-    in the rest the fake is chosen first, and its real with it. So a real without fakes appears, and
-    a fake whose real is missing. Its neighbour is then chosen from all samples.
+    identify the label. In every other pair the real is chosen first, and one of its fakes with it.
+    In the rest the fake is chosen first, and its real with it. So reals without fakes and fakes
+    without their real appear, too. Their neighbours are chosen from all samples.
 
     Args:
         labels: uint8 (n,).

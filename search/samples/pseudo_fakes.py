@@ -49,11 +49,11 @@ def pseudo_fake(
     """Make a fake of a real clip alone.
 
     Either one of two copies is changed in colour and in sharpness, grain or compression, or neither
-    is. One is moved by up to 3% of the crop and scaled by up to 5% along each axis, and blended
+    is. One is moved by up to 3% of the crop and scaled by up to 5% along each axis. It is blended
     over the other through a mask with a soft border. The mask is the whole face, its inner part,
-    its lower half, the eyes or the mouth, of random size, bent elastically; it follows the points.
-    In one of twenty, blending is the only change, and the copy is moved by whole pixels, so that no
-    resampling shows. All random choices hold for the whole clip; in two of five clips position,
+    its lower half, the eyes or the mouth. It has a random size, is bent elastically and follows the
+    points. In one of twenty, blending is the only change: the copy is moved by whole pixels,
+    without resampling. All random choices hold for the whole clip; in two of five clips position,
     size and brightness of the blended part also tremble a little from frame to frame.
 
     In one of ten, detail is then strengthened or weakened, mostly in the blended part alone, until

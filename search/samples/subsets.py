@@ -34,10 +34,10 @@ def shown_share(epoch: int, epochs: int) -> float:
 def nested_subset(samples: Samples, part: float) -> npt.NDArray[np.bool_]:
     """Return which samples belong to a subset of a given share: bool (n,).
 
-    Every label and method has the same share, rounded up, with as many identity groups as possible:
-    a second sample of a group comes after the first of every other. The order follows from names
-    alone. So a smaller subset is part of a larger one in every trial, and includes the real and the
-    fake clips of the same people.
+    Every label and method has the same share, rounded up, with many identity groups: a second
+    sample of a group comes after the first of every other. The order follows from names alone. So a
+    smaller subset is part of a larger one in every trial, and includes the real and the fake clips
+    of the same people.
 
     Args:
         samples: Samples of a training.

@@ -114,7 +114,7 @@ def _try(
 
 
 def _candidates(config: RunConfig, run: RunDirectory) -> list[Candidate]:
-    """The kept trials of both detector stages, best first within a stage."""
+    """Return the kept trials of both detector stages, best first within a stage."""
     return [
         (stage, trial)
         for stage in DETECTOR_STAGES
@@ -136,7 +136,7 @@ def _predict(model: keras.Model, val: Samples, cache: FeatureCache) -> Probabili
 
 
 def _beyond(config: RunConfig, model: keras.Model, store: Store) -> str:
-    """Which limit of the run a merged model breaks, in words; empty where it keeps all."""
+    """Describe the limit of the run that a merged model breaks, empty without one."""
     limits, params = config.limits, model.count_params()
     if 0 < limits.params < params:
         return f"{params:,} params, the limit is {limits.params:,}"

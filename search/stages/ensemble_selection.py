@@ -1,9 +1,9 @@
-"""Which models to average, and with what weights: greedy selection on validation.
+"""Choice of models and weights for an average: greedy selection on validation.
 
-Caruana, Niculescu-Mizil, Crew and Ksikes, Ensemble Selection from Libraries of Models, ICML 2004:
-models are drawn one by one, with replacement, each time the one with which the mean of all drawn
-so far is best; the best mean met on the way is kept. A start from the best few guards against
-overfitting to a small validation split, and here every number of them is tried as a start.
+The method is that of Caruana, Niculescu-Mizil, Crew and Ksikes, Ensemble Selection from Libraries
+of Models, ICML 2004. Models are drawn one by one, with replacement, each time the one that improves
+the mean of all drawn models most. The best mean of all steps is kept. A start from the best few
+models reduces overfitting to a small validation split. Every number of them is tried as a start.
 """
 
 from __future__ import annotations
@@ -24,18 +24,19 @@ Order = Callable[[Probabilities], tuple[float, ...]]
 
 
 def select(candidates: Sequence[Probabilities], order: Order, most: int) -> dict[int, float]:
-    """Choose models and weights by what their mean scores on validation.
+    """Choose models and weights by the score of their mean on validation.
 
-    Equal means go to fewer different models, then to fewer draws, so that nothing is averaged for
-    nothing; the same candidates always give the same choice.
+    Equal means go to fewer different models, then to fewer draws, which avoids useless members. The
+    same candidates always give the same choice.
 
     Args:
         candidates: Probabilities (S,) of each model on the same S validation samples.
         order: sort key of such probabilities, lowest best.
-        most: different models at most, at least 1.
+        most: most different models, at least 1.
 
     Returns:
-        The weight of each chosen model by its place among the candidates, heaviest first, in sum 1.
+        The weight of each chosen model by its position among the candidates, heaviest first, with
+        the sum 1.
 
     Raises:
         ValueError: there are no candidates.

@@ -125,22 +125,22 @@ def finish(config: RunConfig) -> None:
 def threshold_of_videos(
     probabilities: npt.NDArray[np.float64], store: Store, rows: npt.NDArray[np.int64]
 ) -> float:
-    """The best threshold of videos, as they are judged: the faces of one count once, averaged.
+    """Return the best threshold of videos: the faces of a video count once, averaged.
 
     Args:
-        probabilities: (n,), of the clips.
-        store: of these.
-        rows: (n,), which.
+        probabilities: (n,), fake probabilities of the clips.
+        store: store of these clips.
+        rows: (n,), rows of these clips.
     """
     videos = join_videos(probabilities, store, rows)
     return best_threshold(videos.labels, videos.probabilities)
 
 
 def choose(config: RunConfig) -> Winner:
-    """The best complete trial of the architecture and training stages.
+    """Choose the best complete trial of the architecture and training stages.
 
     Raises:
-        UserError: there is none.
+        UserError: no trial is complete.
     """
     run = RunDirectory(config.run_dir)
     found = [
@@ -171,10 +171,10 @@ def write_leaderboard(run: RunDirectory) -> None:
 def _better_of_trial_and_refit(
     config: RunConfig, run: RunDirectory, store: Store, winner: Winner
 ) -> Single:
-    """Train the winner once more from another seed; keep what validates better, and say which.
+    """Train the winner once more from another seed; keep and report the better one on validation.
 
-    A refit is a different model than the trial that earned the rank, so it must earn its place;
-    one that fails leaves the trial in its place.
+    A refit is a different model than the ranked trial, so it must validate better to replace it. If
+    it fails, the trial remains.
 
     Raises:
         UserError: the refit failed and the trial's model file is gone.
@@ -222,7 +222,7 @@ def _better_of_trial_and_refit(
 
 
 def trial_score(trial: FrozenTrial, objective: Objective) -> ValidationScore:
-    """What a complete trial scored on validation, under the objective of its run."""
+    """Return the validation score of a complete trial under the objective of its run."""
     known = trial.user_attrs
     return ValidationScore(
         auc=known[records.VAL_AUC],

@@ -79,7 +79,7 @@ def run(config: RunConfig) -> TrialOutcome:
 
 
 def fixed_latents(choices: GanChoices, seed: int) -> npt.NDArray[np.float32]:
-    """The latents whose faces every report of a trial measures: float32 (512, latent)."""
+    """Return the latents of the measured faces, equal in all reports: float32 (512, latent)."""
     rng = np.random.default_rng([seed, GENERATED])
     return rng.normal(size=(GENERATED, choices.latent)).astype(np.float32)
 

@@ -32,9 +32,9 @@ def measure(config: RunConfig, run: RunDirectory, store: Store) -> None:
     A model that does not load has no latency, and a line reports it.
 
     Args:
-        config: of the run.
-        run: its directory.
-        store: its store, open.
+        config: run configuration.
+        run: run directory.
+        store: store of the run, open.
     """
     of_architecture: dict[int, float] = {}
     found: dict[str, float] = {}

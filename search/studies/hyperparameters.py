@@ -30,9 +30,9 @@ class OptunaHyperParameters(AnsweredHyperParameters):
     """A KerasTuner container whose active, unfixed entries are suggested by an Optuna trial.
 
     Inactive entries (a ``conditional_scope`` whose parent has another value) return ``None`` and
-    are never suggested; neither is a ``Fixed``. A choice of numbers and a logarithmic range with
-    a step are suggested as the index into their values, which keeps their order; the values
-    themselves are in :attr:`values`.
+    are never suggested. A ``Fixed`` is never suggested, either. A choice of numbers and a
+    logarithmic range with a step are suggested as the index into their values, which keeps their
+    order. The values themselves are in :attr:`values`.
 
     KerasTuner identifies entries by name and conditions, Optuna by name alone: one name with two
     different ranges raises ``ValueError``. ``copy()`` gives a plain container.

@@ -1,9 +1,8 @@
-"""Everything that the project uses of KerasTuner beyond its public API.
+"""Every private part of KerasTuner that the project uses.
 
 KerasTuner exports the container of hyperparameters. The kinds of its entries and the method that
-every choice passes through are not exported; they are used here and nowhere else, so that an
-upgrade that moves one is found and repaired in one place:
-``tests/search/studies/test_keras_tuner_internals.py``.
+every choice passes through are not exported. They are used here only: if an upgrade moves one, it
+is repaired in one place. The test is ``tests/search/studies/test_keras_tuner_internals.py``.
 """
 
 from __future__ import annotations

@@ -24,14 +24,14 @@ _REDUCTION = 3
 
 
 def pruner(name: Pruner, reports: int) -> BasePruner:
-    """The pruner of a stage.
+    """Return the pruner of a stage.
 
     Args:
-        name: ``median`` stops what is worse than half of the complete trials were at that report;
-            ``halving`` lets a third of the trials pass each rung (asynchronous successive halving:
-            Li et al., 2020); ``hyperband`` runs several of these with first rungs of different
-            lengths (Li et al., 2018); ``none`` stops nothing.
-        reports: how often a trial reports at most: its epochs, mostly.
+        name: ``median`` stops a trial if at that report it is worse than half of the complete
+            trials; ``halving`` lets a third of the trials pass each rung (asynchronous successive
+            halving: Li et al., 2020); ``hyperband`` runs several of these with first rungs of
+            different lengths (Li et al., 2018); ``none`` stops nothing.
+        reports: most reports of a trial, usually its epochs.
     """
     if name == "hyperband":
         return _Hyperband(
@@ -54,7 +54,7 @@ class _Halving(optuna.pruners.SuccessiveHalvingPruner):
 
 
 class _Counted:
-    """What successive halving asks of a study, without the trials that were interrupted."""
+    """View of a study for successive halving, without interrupted trials."""
 
     def __init__(self, study: optuna.Study) -> None:
         self._study = study

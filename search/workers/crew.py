@@ -12,7 +12,7 @@ IsWorn: TypeAlias = Callable[[Any], bool]
 
 
 def never_worn(result: Any) -> bool:
-    """Never recycle workers."""
+    """Return False, so that no worker is recycled."""
     return False
 
 

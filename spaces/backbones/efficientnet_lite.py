@@ -1,7 +1,8 @@
-"""EfficientNet-Lite0, whose ImageNet weights come as a package and need no download.
+"""EfficientNet-Lite0, whose ImageNet weights are an installed package, not a download.
 
-The smallest EfficientNet (Tan and Le, 2019) without squeeze-and-excitation and with ReLU6 for
-swish (Liu, "Higher accuracy on vision models with EfficientNet-Lite", 2020): fast on processors.
+It is the smallest EfficientNet (Tan and Le, 2019) without squeeze-and-excitation. ReLU6 replaces
+swish, which is fast on processors (Liu, "Higher accuracy on vision models with EfficientNet-Lite",
+2020).
 """
 
 from __future__ import annotations
@@ -58,11 +59,13 @@ def efficientnet_lite0(
     weights: str | None = None,
     input_shape: tuple[int, int, int] = (224, 224, 3),
 ) -> keras.Model:
-    """Float (H, W, 3) of 0..255 to features (H / 32, W / 32, 1280); 3.4 million weights.
+    """Build EfficientNet-Lite0 with 3.4 million weights.
+
+    It maps float (H, W, 3) in 0..255 to features (H / 32, W / 32, 1280).
 
     Args:
         include_top: must be ``False``; the classifier is not built.
-        weights: ``imagenet`` for those of the package :data:`PACKAGE`, or ``None``.
+        weights: ``imagenet`` for the weights of the package :data:`PACKAGE`, or ``None``.
         input_shape: (H, W, 3).
 
     Raises:
@@ -130,7 +133,7 @@ def _load(model: keras.Model, path: Path) -> None:
 
 
 def _source(name: str) -> str:
-    """What the file calls a layer."""
+    """Return the name of a layer in the file."""
     if name in _ENDS:
         return _ENDS[name]
     block, step, part = name.split("_")

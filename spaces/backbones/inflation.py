@@ -19,23 +19,23 @@ def inflate(
 ) -> keras.Model:
     """Rebuild a 2-D functional model with stock layers that keep time, weights included.
 
-    Convolutions and poolings become 3-D ones of temporal extent 1, which give equal outputs in
-    the time of the 2-D model. ``TimeDistributed`` would unroll one copy a frame, and ``Reshape``
+    Convolutions and poolings become 3-D ones of temporal extent 1. Their outputs and their speed
+    equal those of the 2-D model. ``TimeDistributed`` would unroll one copy a frame, and ``Reshape``
     cannot fold time into the batch. Only depthwise and separable convolutions have no 3-D layer and
-    are distributed over time; clips of a single frame are pictures to them.
+    are distributed over time. A clip of a single frame is a picture to them.
 
-    The last stages may look at neighbouring frames as well: their convolutions get temporal extent
-    3, the kernel repeated over time and divided by 3, so that frames that do not change, and have
-    such neighbours, give what they gave (Carreira and Zisserman, Quo Vadis, 2017).
+    The last resolution levels may also use neighbouring frames. Their convolutions get temporal
+    extent 3: the kernel is repeated over time and divided by 3. The output of a still clip then
+    stays the same (Carreira and Zisserman, Quo Vadis, 2017).
 
-    Layers keep their names; those that Keras numbered by itself are numbered within the network.
+    Layers keep their names. Automatic numbers of Keras are replaced by numbers within the network.
 
     Args:
         model: float (H, W, C) to (h, w, F).
-        name: of the new model.
-        frames: T, or ``None`` for any; depthwise convolutions are faster with T known, and several
-            times as fast in training where it is 1.
-        inflated_stages: how many of the last stages look at neighbouring frames.
+        name: name of the new model.
+        frames: T, or ``None`` for any; depthwise convolutions are faster with T known, and much
+            faster in training if it is 1.
+        inflated_stages: number of last resolution levels that use neighbouring frames.
 
     Returns:
         A model (T, H, W, C) to (T, h, w, F).
@@ -76,7 +76,7 @@ def inflate(
 
 
 def inflatable(model: keras.Model, count: int) -> set[str]:
-    """Names of the convolutions in the last stages of a 2-D network that can look over time.
+    """Return the names of the convolutions in the last resolution levels that can use time.
 
     They are larger than 1 x 1, neither grouped nor depthwise, and padded to keep their size.
     """
@@ -93,7 +93,7 @@ def inflatable(model: keras.Model, count: int) -> set[str]:
 
 
 def _stable_name(layer: keras.Operation, numbers: collections.Counter[str]) -> str:
-    """A layer's own name, or its number in this network where Keras counted in the process."""
+    """Return a layer's own name, or its number in this network if Keras numbered it."""
     kind = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", type(layer).__name__)
     kind = kind.lower()
     if not re.fullmatch(rf"{kind}(_\d+)?", layer.name):
@@ -107,14 +107,14 @@ def _pairs(old: keras.Layer, new: keras.Layer) -> zip[tuple[Any, Any]]:
 
 
 def _fit(value: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """A 2-D weight as the counterpart holds it, spread over time where that has an extent."""
+    """Return a 2-D weight in the shape of its counterpart, spread over a temporal extent."""
     if value.ndim == 4 and len(shape) == 5:
         return np.repeat(value[None], shape[0], axis=0) / np.float32(shape[0])
     return value.reshape(shape)
 
 
 def _counterpart(layer: keras.Layer, name: str, temporal: bool) -> keras.Layer:
-    """A layer, without its weights, that does to each frame what a 2-D layer does to an image."""
+    """Return a layer, without weights, that treats each frame like a 2-D layer an image."""
     kind = type(layer).__name__
     config = layer.get_config() | {"name": name}
     if kind in _SAME:
@@ -129,7 +129,10 @@ def _counterpart(layer: keras.Layer, name: str, temporal: bool) -> keras.Layer:
 
 
 def _arithmetic(operation: keras.Operation, x: Any, others: tuple[Any, ...], name: str) -> Any:
-    """``x + y`` or ``x * y`` as a layer, y a tensor (in ConvNeXt) or a number (in MobileNetV3)."""
+    """Return ``x + y`` or ``x * y`` as a layer.
+
+    y is a tensor (in ConvNeXt) or a number (in MobileNetV3).
+    """
     kind = type(operation).__name__
     if kind not in ("Add", "Multiply") or len(others) != 1:
         raise ValueError(
@@ -189,7 +192,9 @@ def _pool(layer: keras.Layer, config: dict[str, Any], extent: int) -> keras.Laye
 
 
 def _global_pool(layer: keras.Layer, config: dict[str, Any], extent: int) -> keras.Layer:
-    """The mean of each frame, (T, 1, 1, F) also where the 2-D layer gave (F): a Reshape follows.
+    """Return the layer of the mean of each frame, (T, 1, 1, F).
+
+    A Reshape follows if the 2-D layer gave (F).
 
     It has no stride, since no resolution level begins here.
     """
@@ -209,7 +214,7 @@ def _crop(layer: keras.Layer, config: dict[str, Any], extent: int) -> keras.Laye
 
 
 def _along_axis(layer: keras.Layer, config: dict[str, Any], extent: int) -> keras.Layer:
-    """A layer on an axis, which keras.applications count from the front, before time."""
+    """Return a layer on an axis, which keras.applications count from the front, before time."""
     axes = config["axis"]
     later = [axis + 1 if axis > 0 else axis for axis in keras.tree.flatten(axes)]
     config["axis"] = later if isinstance(axes, list | tuple) else later[0]

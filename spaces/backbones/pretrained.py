@@ -253,7 +253,7 @@ def _load_hed(name: str, model: keras.Model) -> None:
 
 
 def _hed_convolution(weights: h5py.File, name: str) -> list[np.ndarray]:
-    """Kernel and bias of ``block<b>_conv<i>``, which the file counts from 0 in each block."""
+    """Read kernel and bias of ``block<b>_conv<i>``, which the file counts from 0 in each block."""
     block, _, number = name.partition("_conv")
     ending = "" if number == "1" else f"_{int(number) - 1}"
     variables = weights[f"{block}/layers/conv2d{ending}/vars"]

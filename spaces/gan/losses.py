@@ -1,4 +1,4 @@
-"""What generator and discriminator of a GAN minimise, on logits that are high for real faces."""
+"""Losses of the generator and discriminator of a GAN, on logits that are high for real faces."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ PENALTY = 10.0
 
 
 def discriminator_loss(loss: str, on_real: tf.Tensor, on_fake: tf.Tensor) -> tf.Tensor:
-    """Loss of the discriminator, a scalar, without the gradient penalty.
+    """Return the loss of the discriminator, a scalar, without the gradient penalty.
 
     Args:
         loss: ``non_saturating`` (Goodfellow et al., Generative Adversarial Nets, 2014), ``hinge``
@@ -24,17 +24,18 @@ def discriminator_loss(loss: str, on_real: tf.Tensor, on_fake: tf.Tensor) -> tf.
 
 
 def generator_loss(loss: str, on_fake: tf.Tensor) -> tf.Tensor:
-    """Loss of the generator, a scalar; hinge and Wasserstein share it."""
+    """Return the loss of the generator, a scalar; hinge and Wasserstein share it."""
     if loss == "non_saturating":
         return tf.reduce_mean(tf.nn.softplus(-on_fake))
     return -tf.reduce_mean(on_fake)
 
 
 def gradient_penalty(judge: keras.Model, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
-    """How far the slope of the discriminator is from 1 between real and fake faces, a scalar.
+    """Return the penalty on the discriminator's slope between real and fake faces, a scalar.
 
-    Mean squared distance from 1 of the norm of its gradient, at a random place between each real
-    and a fake face, times 10 (Gulrajani et al., Improved Training of Wasserstein GANs, 2017).
+    It is 10 times the mean squared distance from 1 of the norm of its gradient. The gradient is
+    taken at a random point between each real and a fake face (Gulrajani et al., Improved Training
+    of Wasserstein GANs, 2017).
 
     Args:
         judge: the discriminator.

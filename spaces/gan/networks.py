@@ -12,13 +12,13 @@ _FIRST_SIDE = 4
 
 
 def generator(choices: GanChoices) -> keras.Model:
-    """Latent float (latent,) to a face float (side, side, 3) in -1..1.
+    """Build a generator from a latent float (latent,) to a face float (side, side, 3) in -1..1.
 
     Dense: 64 and 128 units with leaky ReLU. Convolutional: from 4 x 4, doubled until the side is
     reached. Nearest neighbours are repeated and convolved, which leaves no checkerboard (Odena et
-    al., Deconvolution and Checkerboard Artifacts, 2016). No batch norm: it lets the faces of a
-    batch depend on each other; instead, where wanted, the features of each pixel are held at one
-    length (Karras et al., Progressive Growing of GANs, 2018).
+    al., Deconvolution and Checkerboard Artifacts, 2016). Batch norm would let the faces of a batch
+    depend on each other. Optional pixel norm gives the features of each pixel equal length instead
+    (Karras et al., Progressive Growing of GANs, 2018).
     """
     latent = keras.Input((choices.latent,), name="latent")
     if choices.kind == "dense":
@@ -29,15 +29,17 @@ def generator(choices: GanChoices) -> keras.Model:
 
 
 def discriminator(choices: GanChoices, *, spectral: bool | None = None) -> keras.Model:
-    """A face float (side, side, 3) in -1..1 to a logit (1,), high for real.
+    """Build a discriminator from a face float (side, side, 3) in -1..1 to a logit (1,).
+
+    The logit is high for real.
 
     Dense: 128 and 64 units with leaky ReLU. Convolutional: halved until 4 x 4 is reached.
 
     Args:
-        choices: of the pair.
-        spectral: hold every kernel but the last at a spectral norm of 1 in training (Miyato et
-            al., Spectral Normalization for Generative Adversarial Networks, 2018); the last is
-            free, so that logits reach the margin of a hinge within a short training. ``None`` is
+        choices: choices of the pair.
+        spectral: hold every kernel except the last at a spectral norm of 1 in training (Miyato et
+            al., Spectral Normalization for Generative Adversarial Networks, 2018). The last is
+            free, so that logits reach the margin of a hinge in a short training. ``None`` is
             :attr:`GanChoices.spectral`.
     """
     spectral = choices.spectral if spectral is None else spectral
@@ -62,7 +64,7 @@ def discriminator(choices: GanChoices, *, spectral: bool | None = None) -> keras
 
 
 def without_spectral_norm(judge: keras.Model, choices: GanChoices) -> keras.Model:
-    """A discriminator that gives what the trained one gives, without what only training needs."""
+    """Return an equal discriminator without the parts that only training needs."""
     plain = discriminator(choices, spectral=False)
     for layer in judge.layers:
         inner = getattr(layer, "layer", layer)

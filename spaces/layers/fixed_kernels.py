@@ -69,7 +69,7 @@ def grey(frames: keras.KerasTensor, *, frame_stride: int = 1, name: str) -> kera
 
 
 def truncate(x: keras.KerasTensor, limit: float, *, name: str) -> keras.KerasTensor:
-    """Clip to -limit..limit and scale to -1..1, in stock layers."""
+    """Clip values to -limit..limit and scale them to -1..1, in stock layers."""
     x = keras.layers.Rescaling(1.0, offset=limit, dtype=EXACT, name=f"{name}_shift")(x)
     x = keras.layers.ReLU(max_value=2 * limit, dtype=EXACT, name=f"{name}_clip")(x)
     return keras.layers.Rescaling(1 / limit, offset=-1.0, dtype=EXACT, name=f"{name}_scale")(x)

@@ -19,23 +19,23 @@ _QUERY_UNITS = 32
 
 @keras.saving.register_keras_serializable(package="dfsearch")
 class AudioBlock(ak.Block):
-    """Log-mel energies seen by a small network: float16 (T, mels, steps) to float (F).
+    """Audio stream: a small network on log-mel energies, float16 (T, mels, steps) to float (F).
 
-    Energies are scaled inside the model by mean and twice the standard deviation of AudioSet
-    (Gong et al., AST: Audio Spectrogram Transformer, 2021, on the same natural logarithm of
-    Kaldi's mel bands): silence, -15.94, which a video without a sound track has throughout, becomes
-    -1.28, and the loudest tone, about 9.4, becomes 1.5.
+    Energies are scaled inside the model by mean and twice the standard deviation of AudioSet (Gong
+    et al., AST: Audio Spectrogram Transformer, 2021, on the same natural logarithm of Kaldi's mel
+    bands). Silence, -15.94, becomes -1.28; a video without a sound track has only silence. The
+    loudest tone, about 9.4, becomes 1.5.
 
-    The window of each frame is a picture of mels x steps, seen by the small network that sees
-    frames. At its end steps are averaged and mels are kept, since an octave higher is another
-    sound. Windows mostly lie further apart than they are long, so their order is not looked at.
+    The window of each frame is a picture of mels x steps for the small network of frames. At its
+    end, steps are averaged and mels are kept, since an octave higher is another sound. The distance
+    between windows usually exceeds their length, so their order is not used.
 
     Args:
-        filters: first-stage width, doubled by each stage up to fourfold; ``None`` searches 8, 16,
-            32.
-        stages: halvings of mels and steps; ``None`` searches 2 to 4.
+        filters: width of the first level, doubled by each level up to fourfold; ``None`` searches
+            8, 16, 32.
+        stages: number of halvings of mels and steps; ``None`` searches 2 to 4.
         units: size of the embedding a frame; ``None`` searches 16, 32, 64.
-        pooling: over the frames, of :data:`POOLINGS`; ``None`` searches.
+        pooling: pooling over the frames, one of :data:`POOLINGS`; ``None`` searches.
     """
 
     def __init__(
@@ -100,7 +100,10 @@ class AudioBlock(ak.Block):
 
 
 def scaled_log_mel(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
-    """Log-mel energies (batch, T, mels, steps) as pictures: float32 (batch, T, mels, steps, 1)."""
+    """Scale log-mel energies (batch, T, mels, steps) to pictures.
+
+    They are float32 (batch, T, mels, steps, 1).
+    """
     scale = 1 / (2 * LOG_MEL_DEVIATION)
     x = keras.layers.Rescaling(
         scale, offset=-LOG_MEL_MEAN * scale, dtype="float32", name=f"{name}_scaled"

@@ -19,11 +19,12 @@ STRIDES = (1, 2, 4)
 
 @keras.saving.register_keras_serializable(package="dfsearch")
 class GanStreamBlock(ak.Block):
-    """Features of a kept discriminator, frozen: uint8 (T, H, W, 4) to float (F).
+    """GAN stream: frozen features of a kept discriminator, uint8 (T, H, W, 4) to float (F).
 
-    A discriminator has learned what real faces have and generated ones lack (its features serve
-    other tasks: Radford et al., Unsupervised Representation Learning with Deep Convolutional
-    Generative Adversarial Networks, 2015). It looks at stills, so their mean over frames is taken.
+    A discriminator has learned properties of real faces that generated ones lack. Its features
+    transfer to other tasks (Radford et al., Unsupervised Representation Learning with Deep
+    Convolutional Generative Adversarial Networks, 2015). It reads stills, so features are averaged
+    over frames.
 
     Args:
         discriminator: path of a ``discriminator.keras`` that the GAN stage kept.
@@ -72,10 +73,10 @@ class GanStreamBlock(ak.Block):
 
 
 def load_discriminator(path: str | Path) -> keras.Model:
-    """A discriminator of the GAN stage.
+    """Load a discriminator of the GAN stage.
 
     Raises:
-        ValueError: the file is missing or holds none.
+        ValueError: the file is missing or holds no discriminator.
     """
     try:
         judge = keras.models.load_model(path, compile=False)
@@ -107,14 +108,15 @@ def resized(x: keras.KerasTensor, side: int, *, name: str) -> keras.KerasTensor:
 def discriminator_features(
     judge: keras.Model, x: keras.KerasTensor, *, name: str
 ) -> keras.KerasTensor:
-    """Features of a discriminator without its head, frame by frame: float (batch, T, F).
+    """Return features of a discriminator without its head, frame by frame.
 
-    The mean over each frame of every convolution's output; of a dense discriminator the outputs
-    themselves. The layers are rebuilt to keep time and do not train.
+    They are float (batch, T, F): the mean over each frame of every convolution's output. For a
+    dense discriminator they are the outputs themselves. The layers are rebuilt to keep time and do
+    not train.
 
     Args:
-        judge: faces (side, side, 3) to a logit, as :mod:`spaces.gan.networks` builds it, without
-            spectral norm.
+        judge: discriminator of :mod:`spaces.gan.networks` from faces (side, side, 3) to a logit,
+            without spectral norm.
         x: faces in -1..1, float (batch, T, side, side, 3).
         name: prefix of the layers.
 

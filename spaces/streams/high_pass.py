@@ -34,23 +34,24 @@ _SQUARE5 = np.array(
 
 
 def srm3_kernels() -> npt.NDArray[np.float32]:
-    """The three common SRM high-pass filters, (1, 5, 5, 1, 3).
+    """Return the three common SRM high-pass filters, (1, 5, 5, 1, 3).
 
-    Second order along a row, the 3x3 square and the 5x5 square, scaled by 1/2, 1/4 and 1/12
-    (Fridrich and Kodovsky, Rich Models for Steganalysis of Digital Images, 2012; the three:
-    Zhou et al., Learning Rich Features for Image Manipulation Detection, 2018).
+    They are second order along a row, the 3x3 square and the 5x5 square, scaled by 1/2, 1/4 and
+    1/12. Source: Fridrich and Kodovsky, Rich Models for Steganalysis of Digital Images, 2012. The
+    choice of three is that of Zhou et al., Learning Rich Features for Image Manipulation Detection,
+    2018.
     """
     return _stacked([_along(_DIRECTIONS[0], {-1: 1, 0: -2, 1: 1}), _SQUARE3, _SQUARE5])
 
 
 def srm30_kernels() -> npt.NDArray[np.float32]:
-    """The thirty linear SRM high-pass filters, (1, 5, 5, 1, 30).
+    """Return the thirty linear SRM high-pass filters, (1, 5, 5, 1, 30).
 
-    What a pixel is not, when it is predicted from its neighbours (Fridrich and Kodovsky, 2012; all
-    thirty as the first layer of a network: Ye et al., Deep Learning Hierarchical Representations
-    for Image Steganalysis, 2017). In this order: 8 of first, 4 of second and 8 of third order
-    along the eight directions, the 3x3 square, its 4 edges, the 5x5 square, its 4 edges. Each is
-    scaled to -1 at the pixel.
+    Each computes the error of a prediction of a pixel from its neighbours (Fridrich and Kodovsky,
+    2012). Ye et al., Deep Learning Hierarchical Representations for Image Steganalysis, 2017, have
+    all thirty as the first layer of a network. Their order is: 8 of first, 4 of second and 8 of
+    third order along the eight directions, the 3x3 square, its 4 edges, the 5x5 square, its 4
+    edges. Each is scaled to -1 at the pixel.
     """
     first = [_along(direction, {0: -1, 1: 1}) for direction in _DIRECTIONS]
     second = [_along(direction, {-1: 1, 0: -2, 1: 1}) for direction in _DIRECTIONS[:4]]
@@ -60,10 +61,12 @@ def srm30_kernels() -> npt.NDArray[np.float32]:
 
 
 def dct_kernels() -> npt.NDArray[np.float32]:
-    """Block-DCT filters without the mean, (1, 8, 8, 1, 63), scaled to unit energy on face crops.
+    """Return block-DCT filters without the mean, (1, 8, 8, 1, 63).
 
-    The orthonormal DCT-II of 8 x 8 blocks; each filter is divided by the root of the energy that
-    :data:`LOW_ENERGY` and :data:`ENERGY_FALL` foretell for it.
+    They are scaled to unit energy on face crops.
+
+    The basis is the orthonormal DCT-II of 8 x 8 blocks. Each filter is divided by the root of its
+    energy as predicted by :data:`LOW_ENERGY` and :data:`ENERGY_FALL`.
     """
     place = np.arange(BLOCK)
     wave = np.cos(np.pi / BLOCK * np.outer(place, place + 0.5)) * np.sqrt(2 / BLOCK)
@@ -76,14 +79,15 @@ def dct_kernels() -> npt.NDArray[np.float32]:
 
 @keras.saving.register_keras_serializable(package="dfsearch")
 class HighPassConstraint(keras.constraints.Constraint):
-    """Keeps kernels (..., kH, kW, C, C') -1 at the centre, the other weights adding up to 1.
+    """Constraint on kernels (..., kH, kW, C, C'): -1 at the centre, the other weights add up to 1.
 
     So every kernel predicts a pixel from its neighbours and leaves the error (Bayar and Stamm, A
     Deep Learning Approach to Universal Image Manipulation Detection Using a New Convolutional
-    Layer, 2016). The paper divides by the sum of the others, which explodes where they cancel out;
-    here the nearest kernel that fulfils the constraint is taken: what is lacking is spread evenly.
+    Layer, 2016). The paper divides by the sum of the other weights, which explodes if they cancel
+    out. Here the nearest kernel that fulfils the constraint is taken: the missing sum is spread
+    evenly.
 
-    It acts in training alone; :func:`artifacts.models.saved.plain_copy` leaves it out.
+    It acts only in training; :func:`artifacts.models.saved.plain_copy` leaves it out.
     """
 
     def __call__(self, kernel: Any) -> Any:
@@ -96,16 +100,15 @@ class HighPassConstraint(keras.constraints.Constraint):
 
 
 def learned_high_pass(x: keras.KerasTensor, filters: int, *, name: str) -> keras.KerasTensor:
-    """Learned 5 x 5 prediction errors of every frame, as :class:`HighPassConstraint` keeps them.
+    """Return learned 5 x 5 prediction errors of every frame.
 
-    In float32 under every dtype policy: rounded weights add up to something else, and let content
-    through.
+    The kernels are held by :class:`HighPassConstraint`, in float32 under every dtype policy:
+    rounded weights add up to another sum and let content through.
 
     Args:
-        x: float (batch, T, H, W, 1), best around 0, which leaves the errors as they are and keeps
-            the gradients small.
+        x: float (batch, T, H, W, 1), best around 0, which keeps the errors and small gradients.
         filters: number of kernels.
-        name: of the layer.
+        name: name of the layer.
 
     Returns:
         float (batch, T, H - 4, W - 4, filters).
@@ -125,7 +128,7 @@ def learned_high_pass(x: keras.KerasTensor, filters: int, *, name: str) -> keras
 
 
 def _along(direction: tuple[int, int], weights: dict[int, int]) -> npt.NDArray[np.float64]:
-    """A 5 x 5 kernel with weights at steps from its centre along a direction."""
+    """Return a 5 x 5 kernel with weights at steps from its centre along a direction."""
     kernel = np.zeros((_SIDE, _SIDE))
     for step, weight in weights.items():
         kernel[_SIDE // 2 + step * direction[0], _SIDE // 2 + step * direction[1]] = weight
@@ -133,14 +136,14 @@ def _along(direction: tuple[int, int], weights: dict[int, int]) -> npt.NDArray[n
 
 
 def _edges(square: npt.NDArray[np.float64]) -> list[npt.NDArray[np.float64]]:
-    """A square without what lies below its centre, and its three quarter turns."""
+    """Return a square without the part below its centre, and its three quarter turns."""
     edge = square.copy()
     edge[len(square) // 2 + 1 :] = 0
     return [np.rot90(edge, turns) for turns in range(4)]
 
 
 def _stacked(kernels: list[npt.NDArray[np.float64]]) -> npt.NDArray[np.float32]:
-    """Kernels of side 3 or 5, scaled to -1 at the centre, as one (1, 5, 5, 1, count)."""
+    """Stack kernels of side 3 or 5, scaled to -1 at the centre, to (1, 5, 5, 1, count)."""
     padded = [np.pad(kernel, (_SIDE - len(kernel)) // 2) for kernel in kernels]
     scaled = [kernel / abs(kernel[_SIDE // 2, _SIDE // 2]) for kernel in padded]
     return np.stack(scaled, axis=-1)[None, :, :, None, :].astype(np.float32)

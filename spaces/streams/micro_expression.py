@@ -14,32 +14,31 @@ from spaces.streams.motion import REGIONS, SOURCES, dynamic_image, motion_maps
 
 @keras.saving.register_keras_serializable(package="dfsearch")
 class MicroExpressionBlock(ak.Block):
-    """Motion of a small face, seen by a shallow network: uint8 (T, H, W, 4) to float (F).
+    """Micro-expression stream: a shallow network on motion, uint8 (T, H, W, 4) to float (F).
 
-    A deepfake has no annotated apex, so all stored frames are seen. Each network sees the face at
-    about the size of its paper, from one of the sources that make sense for it:
+    A deepfake has no annotated apex, so all stored frames are used. Each network reads the face at
+    about the size of its paper, from one of its possible sources:
 
     ============== ===== =================================================================
-    network        side  sources, the first that is there being the default
+    network        side  sources, the first available one is the default
     ============== ===== =================================================================
     ststnet        28    flow, differences: one set of motion maps for each pair of frames
     microexpstcnn  64    grey (the clip itself), differences, flow: as one volume
     learnet        112   grey, flow: as one dynamic image
     ============== ===== =================================================================
 
-    ``differences`` are those of grey and their gradients (:func:`spaces.streams.motion.changes`),
-    ``flow``
-    what the store holds beside the frames.
+    ``differences`` are those of grey and their gradients (:func:`spaces.streams.motion.changes`).
+    ``flow`` is the modality of the store.
 
     Args:
-        network: of :data:`spaces.streams.micro_expression_networks.NETWORKS`; ``None`` searches
-        those that
-            take the source.
-        source: of :data:`spaces.streams.motion.SOURCES`; ``None`` searches those the network takes.
-        region: of :data:`spaces.streams.motion.REGIONS`; ``None`` searches.
-        width: multiplies the filters of the paper; ``None`` searches 1, 2, 4 for STSTNet, 1/4,
-            1/2, 1 for the others.
-        dropout: as in the papers 0.5; ``None`` searches 0 to 0.5.
+        network: one of :data:`spaces.streams.micro_expression_networks.NETWORKS`; ``None`` searches
+            those that accept the source.
+        source: one of :data:`spaces.streams.motion.SOURCES`; ``None`` searches those of the
+            network.
+        region: one of :data:`spaces.streams.motion.REGIONS`; ``None`` searches.
+        width: factor of the paper's filters; ``None`` searches 1, 2, 4 for STSTNet, 1/4, 1/2, 1 for
+            the others.
+        dropout: dropout rate, 0.5 in the papers; ``None`` searches 0 to 0.5.
         units: size of the dense layer; ``None`` searches up to the paper's 128 for MicroExpSTCNN
             and 256 for LEARNet; for STSTNet, which has none, 16 to 64 for each pair of frames.
     """
@@ -134,7 +133,7 @@ class MicroExpressionBlock(ak.Block):
         return network.build(x, width, dropout, units, name=self.name)
 
     def _ask_network(self, hp: Any) -> tuple[str, contextlib.AbstractContextManager[Any]]:
-        """A network's name, and the scope in which its own choices are asked."""
+        """Ask for a network; return its name, and the scope of its own choices."""
         if self.network is not None:
             return self.network, contextlib.nullcontext()
         candidates = [name for name in NETWORKS if self.source in (None, *NETWORKS[name].sources)]

@@ -13,7 +13,7 @@ from spaces.streams.motion import SOURCES
 def ststnet(
     x: keras.KerasTensor, width: float, dropout: float, units: int, *, name: str
 ) -> keras.KerasTensor:
-    """STSTNet on every set of motion maps, (batch, T, h, w, C) to (batch, 2 * units).
+    """Apply STSTNet to every set of motion maps, (batch, T, h, w, C) to (batch, 2 * units).
 
     Three shallow paths of 3, 5 and 8 filters side by side (Liong et al., Shallow Triple Stream
     Three-dimensional CNN (STSTNet) for Micro-expression Recognition, 2019). A dense layer embeds
@@ -39,12 +39,12 @@ def ststnet(
 def microexpstcnn(
     x: keras.KerasTensor, width: float, dropout: float, units: int, *, name: str
 ) -> keras.KerasTensor:
-    """MicroExpSTCNN on a volume, (batch, T, h, w, C) to (batch, units).
+    """Apply MicroExpSTCNN to a volume, (batch, T, h, w, C) to (batch, units).
 
-    One 3-D convolution of 32 filters, max-pooling by 3, a dense layer (Reddy et al., Spontaneous
-    Facial Micro-Expression Recognition using 3D Spatiotemporal Convolutional Neural Networks,
-    2019). Its filters reach over 15 of 96 frames; here over half the clip where that is less, and
-    over two frames at least.
+    It has one 3-D convolution of 32 filters, max-pooling by 3, and a dense layer (Reddy et al.,
+    Spontaneous Facial Micro-Expression Recognition using 3D Spatiotemporal Convolutional Neural
+    Networks, 2019). In the paper, its filters cover 15 of 96 frames. Here they cover at most half
+    the clip, and at least two frames.
     """
     time = x.shape[1]
     reach = min(15, time, max(2, time // 2))
@@ -60,11 +60,11 @@ def microexpstcnn(
 def learnet(
     x: keras.KerasTensor, width: float, dropout: float, units: int, *, name: str
 ) -> keras.KerasTensor:
-    """LEARNet on a dynamic image, (batch, 1, h, w, C) to (batch, units).
+    """Apply LEARNet to a dynamic image, (batch, 1, h, w, C) to (batch, units).
 
-    Four lateral paths of 1x1, 3x3 and 5x5 convolutions; the second and the fourth take in what the
-    first and the third found (Verma et al., LEARNet: Dynamic Imaging Network for Micro Expression
-    Recognition, 2019). Every convolution halves the resolution.
+    It has four lateral paths of 1x1, 3x3 and 5x5 convolutions. The second and the fourth add the
+    features of the first and the third (Verma et al., LEARNet: Dynamic Imaging Network for Micro
+    Expression Recognition, 2019). Every convolution halves the resolution.
     """
     x = _conv(x, _scaled(16, width), (1, 3, 3), halve=True, name=f"{name}_stem")
     paths = []
@@ -89,14 +89,14 @@ def learnet(
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """A micro-expression network, what it sees and what of it is searched.
+    """A micro-expression network, its input and its search space.
 
     Attributes:
         build: ``build(x, width, dropout, units, name=...)`` on (batch, T, h, w, C).
-        side: of what it sees, in pixels, about.
-        sources: of :data:`SOURCES`; the first that is there is the default.
-        as_dynamic_image: whether it sees a clip as one picture.
-        widths, units, default_units: what is searched; the default width is 1, the paper's.
+        side: side of its input in pixels, approximately.
+        sources: accepted ones of :data:`SOURCES`; the first available one is the default.
+        as_dynamic_image: whether its input is the clip as one picture.
+        widths, units, default_units: searched values; the default width is 1, the paper's.
     """
 
     build: Callable[..., keras.KerasTensor]

@@ -40,7 +40,10 @@ def motion_maps(
     *,
     name: str,
 ) -> keras.KerasTensor:
-    """What a network sees of a region, at about its side: float32 (batch, T', h, w, C)."""
+    """Return the input of a network for a region, at about its side.
+
+    It is float32 (batch, T', h, w, C).
+    """
     if source == "flow":
         x = flow_maps(region_of(flow, region, name=name), name=name)
         return resize(x, side, name=name)
@@ -78,11 +81,11 @@ def resize(x: keras.KerasTensor, side: int, *, name: str) -> keras.KerasTensor:
 
 
 def changes(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
-    """Change between neighbouring frames and its two spatial gradients.
+    """Compute the change between neighbouring frames and its two spatial gradients.
 
-    Stands in for optical flow and its strain, which no stock layer computes: for small motion
-    the change of brightness is the flow times the image gradient (Horn and Schunck, Determining
-    Optical Flow, 1981).
+    It replaces optical flow and its strain, which no stock layer computes. For small motion, the
+    change of brightness is the flow times the image gradient (Horn and Schunck, Determining Optical
+    Flow, 1981).
 
     Args:
         x: float (batch, T, h, w, 1), grey.
@@ -95,7 +98,10 @@ def changes(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
 
 
 def change_kernels() -> npt.NDArray[np.float32]:
-    """The filters of :func:`changes`: the change, along a row, along a column, (2, 3, 3, 1, 3)."""
+    """Return the filters of :func:`changes`, (2, 3, 3, 1, 3).
+
+    They are the change, its gradient along a row, and along a column.
+    """
     centre = np.zeros((3, 3))
     centre[1, 1] = 1.0
     sobel = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 8
@@ -104,15 +110,15 @@ def change_kernels() -> npt.NDArray[np.float32]:
 
 
 def flow_maps(flow: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
-    """Stored flow, float16 (batch, T - 1, h, w, 3), times :data:`FLOW_SCALE`: float32."""
+    """Scale stored flow, float16 (batch, T - 1, h, w, 3), by :data:`FLOW_SCALE` to float32."""
     return keras.layers.Rescaling(list(FLOW_SCALE), dtype=EXACT, name=f"{name}_flow")(flow)
 
 
 def dynamic_image(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
-    """A clip in one picture, which shows what changed and which way.
+    """Compute the dynamic image of a clip: one picture of its changes and their direction.
 
-    Approximate rank pooling (Bilen et al., Dynamic Image Networks for Action Recognition, 2016): a
-    weighted sum over time, here of float (batch, T, h, w, C) to (batch, 1, h, w, C).
+    It is approximate rank pooling (Bilen et al., Dynamic Image Networks for Action Recognition,
+    2016), a weighted sum over time from float (batch, T, h, w, C) to (batch, 1, h, w, C).
     """
     _, time, _, _, channels = x.shape
     kernel = np.multiply.outer(rank_weights(time), np.eye(channels))
@@ -120,10 +126,10 @@ def dynamic_image(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
 
 
 def rank_weights(time: int) -> npt.NDArray[np.float32]:
-    """Weights of approximate rank pooling for ``time`` frames, float32 (T,).
+    """Return weights of approximate rank pooling for ``time`` frames, float32 (T,).
 
-    Of frame t = 1..T: 2 (T - t + 1) - (T + 1) (1/t + ... + 1/T), which adds up to 0. They are
-    divided by the sum of the positive ones, so that the picture is the difference of two mean
+    The weight of frame t = 1..T is 2 (T - t + 1) - (T + 1) (1/t + ... + 1/T); all add up to 0. They
+    are divided by the sum of the positive ones. The picture is then the difference of two mean
     frames, in the unit of the frames. A single frame has the weight 1.
     """
     if time == 1:

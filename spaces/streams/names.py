@@ -24,13 +24,13 @@ RESERVED = (*STREAMS, "temporal", "fusion", FRAMES, FLOW, "fake_probability")
 def obstacle(
     stream: str, frames: int, modalities: Collection[str], *, discriminator: bool
 ) -> str | None:
-    """Why a stream cannot be built on clips, or ``None`` where it can.
+    """Return the reason why a stream cannot be built on clips, or ``None``.
 
     Args:
-        stream: of :data:`STREAMS`.
+        stream: one of :data:`STREAMS`.
         frames: T of the clips.
-        modalities: what lies beside the frames of a clip: ``flow``, ``audio``.
-        discriminator: whether one is there whose features the ``gan`` stream can take.
+        modalities: modalities of the clips: ``flow``, ``audio``.
+        discriminator: whether a discriminator is available for the ``gan`` stream.
     """
     if stream == "micro_expression" and frames < 2:
         return "clips of one frame have no motion"

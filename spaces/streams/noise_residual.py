@@ -29,30 +29,30 @@ _MIDDLE_GREY = 127.5
 
 @keras.saving.register_keras_serializable(package="dfsearch")
 class NoiseResidualBlock(ak.Block):
-    """High-pass residuals of grey, seen by a small network: uint8 (T, H, W, 4) to float (F).
+    """Noise stream: a small network on high-pass residuals, uint8 (T, H, W, 4) to float (F).
 
     A camera leaves its noise everywhere; a pasted face brings another noise or none. The amount
     of noise differs from camera to camera. The evidence is therefore the region of the crop with
     less noise, and the embedding keeps regions apart.
 
     Args:
-        kernels: of :data:`KERNELS`; ``None`` searches. ``srm3`` and ``srm30`` are fixed
+        kernels: one of :data:`KERNELS`; ``None`` searches. ``srm3`` and ``srm30`` are fixed
             (:func:`spaces.streams.high_pass.srm3_kernels`,
-            :func:`spaces.streams.high_pass.srm30_kernels`);
-            ``learned`` are held by :class:`spaces.streams.high_pass.HighPassConstraint`.
+            :func:`spaces.streams.high_pass.srm30_kernels`); ``learned`` are held by
+            :class:`spaces.streams.high_pass.HighPassConstraint`.
         learned_filters: number of learned kernels; ``None`` searches 3 (Bayar and Stamm,
             Constrained Convolutional Neural Networks, 2018), 6 and 12 (the same, 2016).
-        reading: what the network sees of the residuals, of :data:`READINGS`: fixed ones
-            ``truncated`` at 3 grey levels, or the ``energy`` of each neighbourhood, see
-            :func:`local_energy`; ``None`` searches.
+        reading: reading of the residuals, one of :data:`READINGS`: fixed ones ``truncated`` at 3
+            grey levels, or the ``energy`` of each neighbourhood, see :func:`local_energy`; ``None``
+            searches.
         statistics: add the frequency statistics of grey, see :func:`frequency_statistics`;
             ``None`` searches.
         filters: Width of the first level; ``None`` searches 8, 16, 24.
         stages: Number of halvings of the resolution; ``None`` searches 2 to 4.
         frame_stride: take every n-th frame, since noise needs no neighbours; ``None`` searches
             2 and 4.
-        grid: cells along each side of the crop in which features are averaged, at most; 1 keeps
-            no places. ``None`` searches 1, 2, 4.
+        grid: most cells along each side of the crop in which features are averaged; 1 keeps no
+            positions. ``None`` searches 1, 2, 4.
     """
 
     def __init__(
@@ -141,7 +141,10 @@ class NoiseResidualBlock(ak.Block):
         return int(hp.Choice("frame_stride", strides, default=strides[-1]))
 
     def _residual(self, hp: Any, seen: keras.KerasTensor, reading: str) -> keras.KerasTensor:
-        """Residuals of grey as they are read, about -1..1: float32 (batch, T', h, w, kernels)."""
+        """Return residuals of grey in a reading, about -1..1.
+
+        They are float32 (batch, T', h, w, kernels).
+        """
         kernels, scope = self.kernels, contextlib.nullcontext()
         if kernels is None:
             kernels = hp.Choice("kernels", list(KERNELS), default="srm3")
@@ -168,13 +171,12 @@ class NoiseResidualBlock(ak.Block):
 
 
 def local_energy(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
-    """How strong residuals are around a place: (batch, T, H, W, C) to (batch, T, H/4, W/4, C).
+    """Compute the local energy of residuals: (batch, T, H, W, C) to (batch, T, H/4, W/4, C).
 
     Spliced regions show in the local variance of noise (Lyu et al., Exposing Region Splicing
-    Forgeries with Blind Local Noise Estimation, 2014). The mean square E of 4 x 4 pixels goes
-    through softsign: E / (1 + E) distinguishes levels of noise that truncation would make equal.
-    The result is float32. With fixed kernels it is a frozen prefix sixteen times smaller than the
-    residuals.
+    Forgeries with Blind Local Noise Estimation, 2014). The mean square E of 4 x 4 pixels passes
+    softsign: E / (1 + E) distinguishes levels of noise that truncation would make equal. The result
+    is float32. With fixed kernels it is a frozen prefix sixteen times smaller than the residuals.
     """
     x = keras.layers.Multiply(dtype=EXACT, name=f"{name}_squared")([x, x])
     cell = (1, ENERGY_CELL, ENERGY_CELL)
@@ -183,7 +185,7 @@ def local_energy(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
 
 
 def in_cells(x: keras.KerasTensor, grid: int, *, name: str) -> keras.KerasTensor:
-    """Means over all frames of at most grid x grid cells: (batch, T, h, w, C) to (batch, F)."""
+    """Average all frames in at most grid x grid cells: (batch, T, h, w, C) to (batch, F)."""
     _, time, height, width, _ = x.shape
     cell = (time, -(-height // grid), -(-width // grid))
     x = keras.layers.AveragePooling3D(cell, padding="same", name=f"{name}_cells")(x)
@@ -191,13 +193,13 @@ def in_cells(x: keras.KerasTensor, grid: int, *, name: str) -> keras.KerasTensor
 
 
 def frequency_statistics(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
-    """How strong each frequency is in a clip: float (batch, T, H, W, 1) to float (batch, 63).
+    """Compute the strength of each frequency: float (batch, T, H, W, 1) to float (batch, 63).
 
     Generators and resizing leave too much or too little of some frequencies (Frank et al.,
-    Leveraging Frequency Analysis for Deep Fake Image Recognition, 2020). The energy of every
-    block-DCT coefficient but the mean, averaged over all blocks and frames, as a fraction E of
-    what is usual for faces, through softsign: E / (1 + E) is the sigmoid of log E, nearly straight
-    in log E within a factor of ten around 1.
+    Leveraging Frequency Analysis for Deep Fake Image Recognition, 2020). E is the energy of a
+    block-DCT coefficient, averaged over all blocks and frames, as a fraction of the usual one for
+    faces. All coefficients except the mean are used. Softsign, E / (1 + E), is the sigmoid of log
+    E. It is nearly straight in log E within a factor of ten around 1.
     """
     x = fixed_conv(x, dct_kernels(), strides=(1, BLOCK, BLOCK), name=f"{name}_dct")
     x = keras.layers.Multiply(dtype=EXACT, name=f"{name}_energy")([x, x])

@@ -45,47 +45,46 @@ _LEAST_VARIANCE = 1e-6
 
 @keras.saving.register_keras_serializable(package="dfsearch")
 class TemporalBlock(ak.Block):
-    """How the frames follow each other: float (T, F) to float (F').
+    """Temporal model of the frames of a stream: float (T, F) to float (F').
 
-    Bidirectional recurrence reads a clip both ways (Gueera and Delp, Deepfake Video Detection
-    Using Recurrent Neural Networks, 2018); 256 units under attention are common. The transformer
-    is the one of FTCN (Zheng et al., Exploring Temporal Coherence for More General Video Face
-    Forgery Detection, 2021): learned positions, layer norm first, depth 1, 16 heads, 2048 hidden
-    units, dropout 0.1; its class token is an attention pooling here, and its width is the
-    smaller for the smaller data. The convolution is the temporal network of Bai et al. (An
-    Empirical Evaluation of Generic Convolutional and Recurrent Networks for Sequence Modeling,
-    2018), dilated twice as far by each residual layer, but sees both past and future, and has
-    batch norm instead of weight norm; its dropout is of whole features. Attention alone and the
-    mean are the controls that know no order.
+    Bidirectional recurrence reads a clip both ways (Gueera and Delp, Deepfake Video Detection Using
+    Recurrent Neural Networks, 2018); 256 units under attention are common. The transformer is that
+    of FTCN (Zheng et al., Exploring Temporal Coherence for More General Video Face Forgery
+    Detection, 2021): learned positions, layer norm first, depth 1, 16 heads, 2048 hidden units,
+    dropout 0.1. Its class token is an attention pooling here, and its width is smaller because
+    there is less data. The convolution is the temporal network of Bai et al. (An Empirical
+    Evaluation of Generic Convolutional and Recurrent Networks for Sequence Modeling, 2018). Each
+    residual layer doubles the dilation. It uses both past and future, batch norm instead of weight
+    norm, and dropout of whole features. Attention alone and the mean are controls without order.
 
-    Kinds that know order see what changes from each frame to the next, scaled to unit variance: the
-    frames of a clip are much more alike than the clips of two people, so a recurrence on the
-    features themselves sees who it is long before it sees a change. Past them go the mean of the
-    frames and how unsteady each feature is, both learned from in few steps. What a kind finds is
-    dropped as a whole for some clips of training, or it fits a few people so well that nothing is
-    learned from the other two.
+    Kinds that use order receive the changes from each frame to the next, scaled to unit variance.
+    The frames of a clip are much more alike than the clips of two people, so a recurrence on the
+    features themselves would learn identity long before changes. The mean of the frames and the
+    unsteadiness of each feature bypass them; both train in few steps. The output of a kind is
+    dropped as a whole for some clips of training. Otherwise it would fit a few people so well that
+    the other two train no further.
 
     A clip of one frame is its own embedding: nothing is asked.
 
     Args:
-        kind: of :data:`KINDS`; ``None`` searches those of ``kinds``.
-        kinds: what may be searched.
-        recurrent_units: each way; wider features are projected to as many first. ``None`` searches
-            16 to 256.
-        recurrent_layers: stacked; ``None`` searches 1 and 2.
-        recurrent_output: what is kept of the states, of :data:`RECURRENT_OUTPUTS`; ``None``
-            searches.
-        transformer_width: of the model; a head has its share of it. ``None`` searches 64 to 256.
-        transformer_depth: layers; ``None`` searches 1 to 3.
+        kind: one of :data:`KINDS`; ``None`` searches those of ``kinds``.
+        kinds: searched kinds.
+        recurrent_units: units of each direction; wider features are first projected to this number.
+            ``None`` searches 16 to 256.
+        recurrent_layers: number of stacked layers; ``None`` searches 1 and 2.
+        recurrent_output: used states, one of :data:`RECURRENT_OUTPUTS`; ``None`` searches.
+        transformer_width: width of the model; a head has its share of it. ``None`` searches 64 to
+            256.
+        transformer_depth: number of layers; ``None`` searches 1 to 3.
         transformer_heads: ``None`` searches 4, 8, 16.
         transformer_mlp: hidden units of each layer; ``None`` searches 256 to 2048.
         transformer_dropout: ``None`` searches 0 to 0.5.
-        convolution_layers: residual layers of two convolutions; ``None`` searches 1 to 4.
+        convolution_layers: number of residual layers of two convolutions; ``None`` searches 1 to 4.
         convolution_filters: ``None`` searches 32, 64, 128.
         convolution_kernel: frames; ``None`` searches 3 and 5.
         convolution_dropout: ``None`` searches 0 to 0.5.
-        change_dropout: of all that a kind which knows order finds in a clip; ``None`` searches 0,
-            0.25, 0.5.
+        change_dropout: share of clips without the output of a kind that uses order; ``None``
+            searches 0, 0.25, 0.5.
     """
 
     def __init__(
@@ -176,7 +175,7 @@ class TemporalBlock(ak.Block):
         )
 
     def _choose(self, hp: Any, choice: str) -> Any:
-        """What the argument pins, or else what the search answers."""
+        """Return the argument's value, or else the answer of the search."""
         pinned = getattr(self, choice)
         if pinned is not None:
             return pinned
@@ -187,9 +186,9 @@ class TemporalBlock(ak.Block):
         return keras.layers.GlobalAveragePooling1D(name=f"{self.name}_mean")(x)
 
     def _change(self, x: keras.KerasTensor) -> keras.KerasTensor:
-        """What each frame is more than the one before, at unit scale: (batch, T - 1, F).
+        """Return the change of each frame from the one before, at unit scale: (batch, T - 1, F).
 
-        Subtracted in float32: half precision would round the small difference of large numbers.
+        The difference is computed in float32, since half precision would round it.
         """
         after = keras.layers.Cropping1D((1, 0), name=f"{self.name}_after")(x)
         before = keras.layers.Cropping1D((0, 1), name=f"{self.name}_before")(x)
@@ -197,9 +196,10 @@ class TemporalBlock(ak.Block):
         return _norm(x, epsilon=_LEAST_VARIANCE, name=f"{self.name}_change_norm")
 
     def _unsteadiness(self, change: keras.KerasTensor) -> keras.KerasTensor:
-        """How strong the changes of each feature are: (batch, T - 1, F) to (batch, F).
+        """Return the strength of the changes of each feature: (batch, T - 1, F) to (batch, F).
 
-        Their mean square E through softsign, E / (1 + E), which a single jump does not rule.
+        It is the mean square E through softsign, E / (1 + E), which a single jump does not
+        dominate.
         """
         x = keras.layers.Multiply(dtype="float32", name=f"{self.name}_squared")([change, change])
         x = keras.layers.GlobalAveragePooling1D(dtype="float32", name=f"{self.name}_energy")(x)

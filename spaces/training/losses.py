@@ -1,4 +1,4 @@
-"""What training minimises. Losses end with training: no exported model knows of one."""
+"""Losses of the training. They end with it: exported models have none."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _SMALLEST = 1e-6
 
 
 def make_loss(name: str, label_smoothing: float = 0.0) -> keras.losses.Loss:
-    """A loss on fake probabilities (B, 1).
+    """Make a loss on fake probabilities (B, 1).
 
-    ``focal`` weighs a sample by how wrong its answer still is, to the power of 2, so that easy ones
-    stop mattering (Lin et al., Focal loss for dense object detection, 2017).
+    ``focal`` weighs a sample by its error to the power of 2, so easy samples have little weight
+    (Lin et al., Focal loss for dense object detection, 2017).
 
     Args:
-        name: of :data:`spaces.training.names.LOSSES`.
+        name: one of :data:`spaces.training.names.LOSSES`.
         label_smoothing: 0 to below 1.
     """
     if name == FOCAL:
@@ -34,16 +34,16 @@ def make_loss(name: str, label_smoothing: float = 0.0) -> keras.losses.Loss:
 
 @keras.saving.register_keras_serializable(package="dfsearch")
 class PairwiseLoss(keras.losses.Loss):
-    """Binary cross-entropy, and that a fake scores above the very clip it was made from.
+    """Binary cross-entropy, plus a loss of pairs: a fake must score above its own real clip.
 
-    The second part is the mean over such pairs of a batch of ``-log sigmoid(fake - real)`` of their
-    logits (Burges et al., RankNet, 2005): what person, scene and codec give to both cancels out. In
-    a batch without a pair it is nothing.
+    The second part is the mean of ``-log sigmoid(fake - real)`` of the logits, over the pairs of a
+    batch (Burges et al., RankNet, 2005). Effects of person, scene and codec on both cancel out. In
+    a batch without a pair it is 0.
 
     Labels are (B, 2): the label and a number that is equal for samples of one source.
 
     Args:
-        label_smoothing: of the cross-entropy, 0 to below 1.
+        label_smoothing: smoothing of the cross-entropy, 0 to below 1.
     """
 
     def __init__(self, label_smoothing: float = 0.0, name: str = PAIRWISE, **kwargs: Any) -> None:
@@ -51,7 +51,7 @@ class PairwiseLoss(keras.losses.Loss):
         self.label_smoothing = label_smoothing
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Loss of each sample, (B,)."""
+        """Return the loss of each sample, (B,)."""
         labels, sources = y_true[:, :1], y_true[:, 1:]
         crossentropy = keras.losses.binary_crossentropy(
             labels, y_pred, label_smoothing=self.label_smoothing
@@ -65,5 +65,5 @@ class PairwiseLoss(keras.losses.Loss):
         return crossentropy + ops.sum(unranked) / ops.maximum(ops.sum(pairs), 1.0)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """Return the arguments."""
         return {**super().get_config(), "label_smoothing": self.label_smoothing}

@@ -32,16 +32,16 @@ class TrainingChoices:
     """One way to train; the defaults are those of the original recipe.
 
     Attributes:
-        optimizer: of :data:`OPTIMIZERS`.
-        learning_rate: at the start.
-        schedule: of :data:`spaces.training.names.SCHEDULES`, over all epochs.
-        batch_size: samples.
-        epochs: at most; pruning and the best epoch decide what is kept.
-        weight_decay: decoupled, used by ``adamw`` alone.
+        optimizer: one of :data:`OPTIMIZERS`.
+        learning_rate: learning rate at the start.
+        schedule: one of :data:`spaces.training.names.SCHEDULES`, over all epochs.
+        batch_size: number of samples.
+        epochs: most epochs; pruning and the best epoch decide the kept model.
+        weight_decay: decoupled weight decay, used only by ``adamw``.
         label_smoothing: 0 to below 1.
-        loss: of :data:`spaces.training.names.LOSSES`.
-        pseudo_fakes: which share of the fakes are pseudo-fakes; 0 for none, 1 for no others.
-        augmentation: of :data:`spaces.training.names.AUGMENTATIONS`, on whole clips.
+        loss: one of :data:`spaces.training.names.LOSSES`.
+        pseudo_fakes: share of pseudo-fakes among the fakes; 0 for none, 1 for no others.
+        augmentation: one of :data:`spaces.training.names.AUGMENTATIONS`, on whole clips.
         gan_fakes: whether fakes with faces of the GAN stage are a method beside those of the store.
         mixup: alpha of the blending of samples and labels in a batch (Zhang et al., mixup, 2018);
             0 for none.
@@ -142,12 +142,12 @@ class _Questions:
         """Ask for a choice, the recipe's first, unless it is pinned.
 
         Args:
-            name: of the choice.
+            name: name of the choice.
             kind: method of the hyperparameters that asks.
-            values: of the range.
+            values: arguments of the range.
             where: values of earlier choices under which this one has an effect; under others it
-                keeps the recipe's value and is not asked for.
-            settings: of the range.
+                keeps the recipe's value and is not asked.
+            settings: keyword arguments of the range.
         """
         if name in self._pinned:
             return
@@ -167,9 +167,9 @@ def compile_detector(
 
     Args:
         model: the detector.
-        choices: how to train.
-        steps_per_epoch: of an epoch that shows all samples.
-        steps: of the whole training, where not all epochs do.
+        choices: choices of the training.
+        steps_per_epoch: steps of an epoch that shows all samples.
+        steps: steps of the whole training, if some epochs are shorter.
     """
     rate: Any = choices.learning_rate
     if choices.schedule == "cosine":

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from spaces.gan.augmentation import _coloured, _cut_out, _shifted, augmented, flipped
+from spaces.gan.augmentation import _coloured, _cut_out, _shifted, augment_faces, flip_faces
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def faces() -> tf.Tensor:
 
 
 def test_every_face_is_changed_and_keeps_its_shape(faces: tf.Tensor) -> None:
-    changed = augmented(faces)
+    changed = augment_faces(faces)
     assert changed.shape == faces.shape
     assert np.isfinite(changed).all()
     assert (np.abs(changed - faces).reshape(16, -1).mean(axis=1) > 0.1).all()
@@ -25,7 +25,7 @@ def test_every_face_is_changed_and_keeps_its_shape(faces: tf.Tensor) -> None:
 def test_a_gradient_passes_through(faces: tf.Tensor) -> None:
     with tf.GradientTape() as tape:
         tape.watch(faces)
-        loss = tf.reduce_sum(augmented(faces))
+        loss = tf.reduce_sum(augment_faces(faces))
     gradient = tape.gradient(loss, faces)
     assert np.isfinite(gradient).all()
     assert (np.abs(gradient).reshape(16, -1).sum(axis=1) > 0).all()
@@ -63,7 +63,7 @@ def test_colour_changes_leave_structure(faces: tf.Tensor) -> None:
 
 
 def test_half_of_the_faces_are_mirrored(faces: tf.Tensor) -> None:
-    seen = np.asarray(flipped(tf.tile(faces, (8, 1, 1, 1))))
+    seen = np.asarray(flip_faces(tf.tile(faces, (8, 1, 1, 1))))
     whole = np.tile(np.asarray(faces), (8, 1, 1, 1))
     same = np.array([np.array_equal(a, b) for a, b in zip(seen, whole, strict=True)])
     mirrored = np.array([np.array_equal(a, b[:, ::-1]) for a, b in zip(seen, whole, strict=True)])
