@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +14,9 @@ from artifacts.metrics.metrics import Calibration, Evaluation
 from artifacts.run_directory import RunDirectory, write_text
 from data_prep.errors import UserError
 from data_prep.preparation.clip import Preparation
+
+# Ten days; a longer video is not trained on.
+_LONGEST_SECONDS = 1e6
 
 
 class _Part(pydantic.BaseModel):
@@ -122,7 +126,7 @@ class Certificate(_Part):
     other_inputs: tuple[ModalityContract, ...] = ()
     output: OutputContract = OutputContract()
     params: int
-    threshold: float
+    threshold: float = pydantic.Field(ge=0, le=1)
     threshold_rule: str = "best balanced accuracy on validation"
     calibration: Calibration
     origin: Origin
@@ -152,7 +156,13 @@ class Certificate(_Part):
 
     @pydantic.model_validator(mode="after")
     def _fits(self) -> Certificate:
-        """Check that the preparation gives clips of the model's shape."""
+        """Check that the preparation gives clips of the model's shape, and numbers are finite."""
+        folded = self.calibration.slope, self.calibration.intercept
+        if not all(map(math.isfinite, folded)):
+            raise ValueError("the calibration is not finite")
+        median, longest = self.trained_on or (1.0, 1.0)
+        if not 0 < median <= longest <= _LONGEST_SECONDS:
+            raise ValueError("the lengths of the training videos are out of range")
         try:
             clip = self.clip_preparation
         except (KeyError, TypeError, UserError) as error:

@@ -13,6 +13,8 @@ import tensorflow as tf
 from artifacts.explain.layers import Arrays, logits
 from artifacts.explain.maps import FeatureMap, feature_maps
 from artifacts.explain.streams import stream_weights as stream_weights
+from artifacts.models.inference import ScoreError, check_finite
+from data_prep.text import one_line
 from spaces.streams.names import FRAMES
 
 Heat: TypeAlias = "npt.NDArray[np.float32]"
@@ -107,7 +109,15 @@ class Explainer:
         """Yield logit and contributions of a few clips at a time."""
         given = [arrays[name] for name in self._names]
         for start in range(0, len(given[0]), _BATCH):
-            yield self._pass(*(tf.convert_to_tensor(a[start : start + _BATCH]) for a in given))
+            batch = (tf.convert_to_tensor(array[start : start + _BATCH]) for array in given)
+            try:
+                found = self._pass(*batch)
+            except tf.errors.OpError as error:
+                reason = one_line(str(error).partition("\n")[0])[:300]
+                raise ScoreError(f"the heat maps cannot be computed: {reason}") from None
+            for values in found:
+                check_finite(values.numpy(), "scores or heat maps")
+            yield found
 
     def _contributions(self, *inputs: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """Return the logit (n,), and gradient times feature of every map, (n, t, h, w).

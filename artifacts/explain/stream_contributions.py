@@ -16,7 +16,7 @@ from artifacts.certificate import ModelFile
 from artifacts.explain.layers import logits
 from artifacts.explain.streams import StreamWeights, fusion_kind, members, projections, stream_names
 from artifacts.metrics.ranking import AUC, AUC_AHEAD, RankedClips, compute_figures
-from artifacts.models.inference import read_inputs
+from artifacts.models.inference import check_finite, read_inputs
 from artifacts.run_directory import RunDirectory, read_json, write_json
 from data_prep.bootstrap import Interval
 from data_prep.errors import UserError
@@ -222,6 +222,8 @@ def _scored(
         answers.append([part.numpy() for part in traced(*map(tf.constant, arrays.values()))])
         weights.append(weigher.compute(arrays))
     logit, *embeddings = (np.concatenate(parts) for parts in zip(*answers, strict=True))
+    for values in (logit, *embeddings):
+        check_finite(values, "scores or embeddings")
     joined = {name: np.concatenate([one[name] for one in weights]) for name in weights[0]}
     return logit, embeddings, joined
 

@@ -67,7 +67,8 @@ def read_scores(path: Path, split: str) -> tuple[npt.NDArray[np.str_], ScoredCli
             if lines and lines[0].get(name) is not None
         }
         keys, groups, methods = (text[name] for name in ("key", "group", "method"))
-        if not (np.isfinite(probabilities).all() and set(labels) <= {0, 1}):
+        inside = (probabilities >= 0) & (probabilities <= 1)
+        if not (inside.all() and set(labels) <= {0, 1}):
             raise ValueError("a score or a label is out of range")
     except FileNotFoundError:
         raise UserError(f"{path} is missing; has the run finished?") from None

@@ -24,7 +24,7 @@ import numpy.typing as npt
 from artifacts.certificate import ModelFile
 from artifacts.models import runtimes
 from artifacts.models.formats import FLOAT32, Format, export_to, missing_packages, size_in_bytes
-from artifacts.models.inference import probabilities, read_inputs
+from artifacts.models.inference import ScoreError, check_probabilities, probabilities, read_inputs
 from data_prep.bootstrap import Interval, group_intervals
 from data_prep.store.store import Store
 from data_prep.text import one_line
@@ -179,8 +179,10 @@ def _exported(
         return dataclasses.replace(row, error=f"does not run: {error}")
     if sorted(facts["inputs"]) != sorted(clips.arrays):
         return dataclasses.replace(row, error=f"takes {facts['inputs']}, not {list(clips.arrays)}")
-    if not np.isfinite(answers).all():
-        return dataclasses.replace(row, error="gives answers that are not finite")
+    try:
+        check_probabilities(answers[:, None], len(original))
+    except ScoreError as error:
+        return dataclasses.replace(row, error=str(error))
     row = dataclasses.replace(
         row,
         difference=float(np.abs(answers - original).max()),

@@ -12,8 +12,13 @@ import numpy.typing as npt
 from artifacts.metrics.averaging import average, mirrored
 from data_prep.errors import UserError
 from data_prep.store.store import Store
+from data_prep.text import one_line
 
 BATCH = 8
+
+
+class ScoreError(UserError):
+    """A model that gives no probabilities, with the reason in one line."""
 
 
 def score_clips(
@@ -55,14 +60,11 @@ def score_arrays(
         mirror: average the logits of every clip and its mirror image.
 
     Raises:
-        UserError: a score is no number.
+        ScoreError: as :func:`probabilities`.
     """
     looks = [arrays, mirrored(arrays)] if mirror else [arrays]
     answers = [probabilities(model, look) for look in looks]
-    found = average(np.stack(answers)) if mirror else answers[0]
-    if not np.isfinite(found).all():
-        raise UserError("the model gives scores that are no numbers; it was changed or damaged")
-    return np.asarray(found)
+    return np.asarray(average(np.stack(answers)) if mirror else answers[0])
 
 
 def read_inputs(
@@ -80,7 +82,54 @@ def probabilities(
     Args:
         model: a detector.
         arrays: arrays by the names of the model's inputs, and maybe more; first axis n.
+
+    Raises:
+        ScoreError: the model cannot compute, or gives anything else than n probabilities.
     """
     inputs = [arrays[tensor.name] for tensor in model.inputs]
-    answers = model.predict_on_batch(inputs if len(inputs) > 1 else inputs[0])
-    return np.asarray(answers[:, 0])
+    try:
+        answers = model.predict_on_batch(inputs if len(inputs) > 1 else inputs[0])
+    except Exception as error:  # whatever a layer raises on shapes that it cannot compute
+        raise ScoreError(f"the model cannot compute: {_first_line(error)}") from None
+    return check_probabilities(answers, len(inputs[0]))
+
+
+def check_probabilities(answers: Any, count: int) -> npt.NDArray[np.float32]:
+    """Return the answers of a model as probabilities, (n,).
+
+    Args:
+        answers: Output of the model.
+        count: Number of clips, n.
+
+    Raises:
+        ScoreError: an answer is not a number from 0 to 1, or the shape is not (n, 1).
+    """
+    shape = getattr(answers, "shape", None)
+    if shape != (count, 1):
+        raise ScoreError(f"the model gives an output of shape {shape}, expected {(count, 1)}")
+    found = np.asarray(answers[:, 0])
+    wrong = found[~((found >= 0) & (found <= 1))]
+    if len(wrong):
+        raise ScoreError(
+            f"the model gives {wrong[0]:.4g}, which is no probability; it was changed or damaged"
+        )
+    return found
+
+
+def check_finite(values: npt.NDArray[np.floating], name: str) -> None:
+    """Refuse values of a model that are not finite.
+
+    Args:
+        values: Computed by the model.
+        name: Noun for the message, in the plural.
+
+    Raises:
+        ScoreError: a value is NaN or infinite.
+    """
+    if not np.isfinite(values).all():
+        raise ScoreError(f"the model gives {name} that are not finite; it was changed or damaged")
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return one_line(lines[0] if lines else type(error).__name__)[:300]

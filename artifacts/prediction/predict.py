@@ -21,7 +21,7 @@ from artifacts.prediction.video_frames import FaceClip, Look, Watched, Watcher
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError, VideoError
 from data_prep.preparation.clip import Preparation, make_detector
-from data_prep.text import printable
+from data_prep.text import one_line, printable
 
 __all__ = ["FaceVerdict", "Judged", "NoVerdict", "Predictor", "Verdict", "predict"]
 
@@ -248,4 +248,8 @@ def _look(model: Any) -> Look:
     """Return a function that makes the heat maps of a model; it serves many clips."""
     from artifacts.explain.heat import Explainer
 
-    return Explainer(model).heat_maps
+    try:
+        return Explainer(model).heat_maps
+    except Exception as error:  # whatever a model raises that is not made like a detector
+        reason = one_line(str(error).partition("\n")[0])[:300]
+        raise UserError(f"heat maps cannot be computed: {reason}; use --no-heat") from None

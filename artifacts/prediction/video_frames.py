@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from artifacts.models.inference import probabilities
+from artifacts.models.inference import ScoreError, probabilities
 from artifacts.prediction.clip_windows import Clip, Gatherer, Pace
 from artifacts.prediction.face_numbers import FacesSeen
 from data_prep.errors import VideoError
@@ -236,8 +236,7 @@ class _Watch:
                 batch = some[start : start + _BATCH]
                 arrays = self._arrays(batch)
                 with watcher.timed(MODEL), failing_as("score"):
-                    answers = probabilities(watcher.model, arrays)
-                    heat = watcher.look(arrays) if watcher.look else None
+                    answers, heat = self._answers(arrays)
                 for at, one in enumerate(batch):
                     self._done.append(
                         FaceClip(
@@ -249,6 +248,16 @@ class _Watch:
                             None if heat is None else _small(heat[at]),
                         )
                     )
+
+    def _answers(
+        self, arrays: dict[str, npt.NDArray[Any]]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
+        """Return probabilities and heat maps; a clip without a probability fails its video."""
+        look = self._watcher.look
+        try:
+            return probabilities(self._watcher.model, arrays), look(arrays) if look else None
+        except ScoreError as error:
+            raise VideoError("score", str(error)) from None
 
     def _arrays(self, batch: list[_Waiting]) -> dict[str, npt.NDArray[Any]]:
         """Return the inputs of the model for clips, by name."""

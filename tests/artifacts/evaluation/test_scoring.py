@@ -132,7 +132,7 @@ def test_scores_that_are_no_numbers_are_refused(detector: keras.Model, tmp_path:
     broken.set_weights([np.full_like(weight, np.nan) for weight in detector.get_weights()])
     with (
         _store(tmp_path / "store.h5", 3) as store,
-        pytest.raises(UserError, match="scores that are no numbers"),
+        pytest.raises(UserError, match="the model gives nan, which is no probability"),
     ):
         score_clips(broken, store, np.arange(3))
 

@@ -45,6 +45,8 @@ def test_a_table_of_an_earlier_version_is_read_without_quality(tmp_path: Path) -
         "key,split\na,test\n",
         "key,split,label,method,group,coverage,fake_probability\na,test,1,swap,p,1.0,nan\n",
         "key,split,label,method,group,coverage,fake_probability\na,test,7,swap,p,1.0,0.5\n",
+        "key,split,label,method,group,coverage,fake_probability\na,test,1,swap,p,1.0,1.5\n",
+        "key,split,label,method,group,coverage,fake_probability\na,test,1,swap,p,1.0,inf\n",
         "key,split,label,method,group,coverage,fake_probability\na,test,300,swap,p,1.0,0.5\n",
         "key,split,label,method,group,coverage,fake_probability\na,test,-1,swap,p,1.0,0.5\n",
         "key,split,label,method,group,coverage,fake_probability\na,test,1,swap\n",
