@@ -68,7 +68,7 @@ class Plugin:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
-        """Name it in whatever its code fails with.
+        """Name the package in every error of its code.
 
         Raises:
             UserError: it has failed.

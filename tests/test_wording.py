@@ -1,7 +1,8 @@
 """The words that docs, docstrings, comments and printed strings do without.
 
-Each has an everyday technical word in its place, which the failure names. Run this file to print
-every line that needs one: ``python tests/test_wording.py [FILE ...]``.
+Each has an everyday technical word in its place, which the failure names. Docstrings of functions
+begin with a verb. Run this file to print every line to change:
+``python tests/test_wording.py [FILE ...]``.
 """
 
 from __future__ import annotations
@@ -41,6 +42,13 @@ _PATTERN = re.compile(r"\b(?:" + "|".join(_WORDS).replace(" ", r"\s+") + r")\b",
 # Words of other languages, of quoted code and of titles are not prose.
 _CODE = re.compile(r"``.*?``|`[^`]*`|\[[^\]]*\]\([^)]*\)|https?://\S+", re.DOTALL)
 
+# The first word of a docstring: a verb for a function, a noun for a property, class or module.
+_QUESTION = "What|Which|Who|How|Where|When|Why"
+_NO_VERB = re.compile(
+    rf"{_QUESTION}|Whether|The|An?|All|Both|Each|Every|One|No|Of|By|As|If|Such|\w*[^\Ws]s"
+)
+_NO_NOUN = re.compile(rf"{_QUESTION}|Returns?")
+
 
 def _blank(match: re.Match[str]) -> str:
     """Replace code by spaces; keep line breaks and the visible text of links."""
@@ -70,7 +78,9 @@ def _page(path: Path) -> str:
 
 def _of_python(path: Path) -> Iterator[tuple[int, str, str]]:
     source = path.read_text(encoding="utf-8")
-    for node in ast.walk(ast.parse(source)):
+    tree = ast.parse(source)
+    yield from _first_words(tree)
+    for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             for line, found, wanted in offences(node.value):
                 inside = node.value.count("\n") == (node.end_lineno or 0) - node.lineno
@@ -79,6 +89,19 @@ def _of_python(path: Path) -> Iterator[tuple[int, str, str]]:
         if token.type == tokenize.COMMENT:
             for _, found, wanted in offences(token.string):
                 yield token.start[0], found, wanted
+
+
+def _first_words(tree: ast.Module) -> Iterator[tuple[int, str, str]]:
+    """Yield (line, first word, words to write) of docstrings that begin with a wrong word."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module):
+            continue
+        word, *_ = re.findall(r"\w+", ast.get_docstring(node) or "") or [""]
+        is_action = isinstance(node, ast.FunctionDef) and not any(
+            ast.unparse(each).endswith("property") for each in node.decorator_list
+        )
+        if (_NO_VERB if is_action else _NO_NOUN).fullmatch(word):
+            yield node.body[0].lineno, word, "a verb first" if is_action else "a noun first"
 
 
 def _of(path: Path) -> Iterator[tuple[int, str, str]]:
@@ -117,6 +140,24 @@ def test_the_check_finds_what_it_is_for() -> None:
         "goes on",
     ]
     assert not list(offences("``told`` and `goes on` are names; [a title](told.md) is a link"))
+
+
+def test_the_check_knows_the_first_words_of_docstrings() -> None:
+    source = """'''A module.'''
+class A:
+    '''What it is.'''
+    def f(self):
+        '''The value.'''
+    @cached_property
+    def g(self):
+        '''Whether it is.'''
+    def h(self):
+        '''Pass the value.'''
+    def i(self):
+        '''Values by name.'''
+"""
+    found = [each[1] for each in _first_words(ast.parse(source))]
+    assert found == ["What", "The", "Values"]
 
 
 if __name__ == "__main__":

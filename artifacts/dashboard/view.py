@@ -23,7 +23,7 @@ Added = Callable[[str, list[FrozenTrial]], Mapping[str, Any]]
 
 
 class ReadOnlyError(DfsearchError, RuntimeError):
-    """Something would have changed the run."""
+    """A refused change of the run."""
 
 
 def _refused(*_: object, **__: object) -> NoReturn:
@@ -31,7 +31,7 @@ def _refused(*_: object, **__: object) -> NoReturn:
 
 
 class View(BaseStorage):
-    """Some studies of a storage, read only, under the names of their stages.
+    """Read-only view of some studies of a storage, under the names of their stages.
 
     Args:
         storage: that has the studies.

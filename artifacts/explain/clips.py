@@ -41,10 +41,10 @@ class ExplainedClip:
 
     @property
     def caption(self) -> str:
-        """Return its label, method and fake probability in one line."""
+        """Label or method and fake probability in one line."""
         kind = self.method if self.label == FAKE else LABEL_NAMES[self.label]
-        told = f"{kind}, fake probability {self.probability:.2f}"
-        return told if self.heated else f"{told}; no region raised it"
+        caption = f"{kind}, fake probability {self.probability:.2f}"
+        return caption if self.heated else f"{caption}; no region raised it"
 
 
 def explain_clips(

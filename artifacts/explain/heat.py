@@ -31,7 +31,7 @@ def heat_maps(model: keras.Model, arrays: Arrays) -> Heat:
 
 
 class Explainer:
-    """Explains one detector; make it once for many clips, since the model is traced for it.
+    """Heat maps of one detector; make the object once for many clips, since it traces the model.
 
     Args:
         model: a detector, or several as one (:mod:`artifacts.models.ensemble`).

@@ -104,7 +104,7 @@ Emit = Callable[[Clip, tuple[npt.NDArray[np.uint8], ...], npt.NDArray[np.float64
 
 
 class Gatherer:
-    """Puts clips together from frames that come one after the other, and forgets the frames.
+    """Collection of clips from consecutive frames, which are dropped after use.
 
     Args:
         pace: how clips are taken.

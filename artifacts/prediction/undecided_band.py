@@ -21,7 +21,7 @@ _WIDE = 0.5
 
 @dataclasses.dataclass(frozen=True)
 class Band:
-    """Between which probabilities a verdict would be wrong more often than is allowed.
+    """Band of probabilities in which a verdict would be wrong too often.
 
     Attributes:
         error_rate: the greatest share of the real videos that are to be called fake, and of the

@@ -27,7 +27,7 @@ class Detection:
 
 
 class FaceDetector(Protocol):
-    """Anything that finds faces in one frame.
+    """Detector of the faces in one frame.
 
     Attributes:
         side: larger frames are scaled down until their long side is this, in pixels. More finds

@@ -223,7 +223,7 @@ def _cost(face: Detection, other: Detection) -> float:
 
 
 def _shift(face: Detection, other: Detection) -> float:
-    """Mean distance of the landmarks, in mean face sides."""
+    """Return the mean distance of the landmarks, in mean face sides."""
     side = (_side(face.box) + _side(other.box)) / 2
     between = np.linalg.norm(face.landmarks.astype(np.float64) - other.landmarks, axis=1)
     return float(between.mean() / max(side, 1e-6))
@@ -246,7 +246,7 @@ def _side(box: npt.NDArray[np.float32]) -> float:
 
 
 def _prominence(found: Mapping[int, Detection], frame_shape: tuple[int, int] | None) -> float:
-    """Mean face area, weighted from 1 in the middle of the frame to a half in its corner."""
+    """Return the mean face area; its weight falls from 1 in the middle to a half in a corner."""
     boxes = np.stack([face.box for face in found.values()]).astype(np.float64)
     areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     if frame_shape is None:

@@ -1,4 +1,4 @@
-"""From fakes to the videos they were made from."""
+"""Originals of fakes."""
 
 from __future__ import annotations
 

@@ -228,7 +228,7 @@ def prepare(
 def _do(
     tasks: Sequence[part_work.Task], jobs: int, cluster: str | None, report: Report
 ) -> tuple[int, list[Quarantined]]:
-    """Do what an earlier run has not done: how much it had, and what cannot be done."""
+    """Run the unfinished tasks; return the number finished before, and the failed videos."""
     done, waiting, failures = 0, [], []
     report(0, len(tasks))
     for task in tasks:

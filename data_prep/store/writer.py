@@ -1,4 +1,4 @@
-"""Writing a store: one file, or a folder of shards."""
+"""Writer of a store: one file, or a folder of shards."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def sample_expression(rng: np.random.Generator, frames: int) -> Expression:
 
 
 def smooth_walk(rng: np.random.Generator, frames: int, count: int, sigma: float) -> FloatArray:
-    """Smooth random curves (frames, count) of unit variance; ``sigma`` in frames."""
+    """Return smooth random curves (frames, count) of unit variance; ``sigma`` in frames."""
     pad = int(4 * sigma) + 1
     white = rng.standard_normal((frames + 2 * pad, count))
     smooth = gaussian_filter1d(white, sigma, axis=0, mode="constant")[pad : pad + frames]

@@ -1,4 +1,4 @@
-"""Run every command of README.md on a clean system: ``make newcomer``.
+"""Test of every command of README.md on a clean system: ``make newcomer``.
 
 The committed state is cloned into an empty folder whose name has spaces and characters that are not
 ASCII. The clone has its own home and no cache of pip or Keras. If root runs this, another user

@@ -1,4 +1,4 @@
-"""Create an environment with one installed package and its dependencies: alone.py NAME FOLDER.
+"""Program that makes an environment with one installed package: alone.py NAME FOLDER.
 
 Nothing is downloaded; the packages of the current environment are linked. Other packages cannot be
 imported from the new environment.

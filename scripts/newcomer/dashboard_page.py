@@ -1,4 +1,4 @@
-"""Start the dashboard, fetch its page, and stop it like Ctrl-C: dashboard_page.py RUN_DIR."""
+"""Program that fetches the page of a dashboard and stops it: dashboard_page.py RUN_DIR."""
 
 from __future__ import annotations
 

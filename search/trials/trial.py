@@ -108,7 +108,7 @@ TrialFunction = Callable[[OpenTrial], TrialResult]
 
 
 class NoWaitingTrialError(DfsearchError):
-    """No trial waits to be run; another worker claimed it first."""
+    """A missing trial: another worker claimed it first."""
 
 
 def run_trial(

@@ -1,4 +1,4 @@
-"""Noise-residual stream: what is left of a frame when its content is filtered away."""
+"""Noise-residual stream: high-pass residuals of a frame, without its content."""
 
 from __future__ import annotations
 

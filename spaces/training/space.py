@@ -124,7 +124,7 @@ def training_space(
 
 
 class _Questions:
-    """Asks for choices that are not pinned, each where it has an effect."""
+    """Questions for the choices that are not pinned, each only if it has an effect."""
 
     def __init__(self, pinned: Mapping[str, Any]) -> None:
         self._pinned = pinned

@@ -127,13 +127,13 @@ def _place(parts: tuple[str, ...], name: str) -> _Place | str:
 
 
 def _original(stem: str) -> str | None:
-    """Name of the real that ``id0_id1_0000`` was made from, ``id0_0000``; a real's is its own."""
+    """Return the name of the real of ``id0_id1_0000``, ``id0_0000``; a real has its own."""
     named = _NAME.fullmatch(stem.casefold())
     return f"{named['target']}_{named['number']}" if named else None
 
 
 def _identities(stem: str, place: _Place) -> tuple[str, ...]:
-    """Original and donor of a fake, the person of a real; empty if the name has none."""
+    """Return original and donor of a fake, the person of a real; empty if the name has none."""
     if place.folder == _UNNAMED:
         return (f"YouTube {printable(stem)}",)
     named = _NAME.fullmatch(stem.casefold())

@@ -82,7 +82,7 @@ def _identities(name: str, label: int) -> tuple[str, ...]:
 
 
 def _original(name: str) -> str | None:
-    """Name of the real a fake was made from: ``AAA`` of ``AAA_BBB``, ``24__scene`` of the actors.
+    """Return the name of a fake's real: ``AAA`` of ``AAA_BBB``, ``24__scene`` of the actors.
 
     None if the name of the fake has none.
     """
