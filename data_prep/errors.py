@@ -19,7 +19,7 @@ class VideoError(DfsearchError):
     """Error of one video: preparation quarantines it and continues with the next.
 
     Args:
-        step: where it failed: ``index``, ``decode``, ``faces`` or ``write``.
+        step: failed step: ``index``, ``decode``, ``faces`` or ``write``.
         reason: one line for the quarantine table.
     """
 

@@ -34,10 +34,10 @@ class Plugin:
     """One thing that a package adds.
 
     Attributes:
-        kind: what it is, in words.
-        name: what it is asked for by.
+        kind: kind of the addition, in words.
+        name: name of the addition.
         package: distribution that declares it.
-        entry: where it is.
+        entry: its entry point.
     """
 
     kind: str

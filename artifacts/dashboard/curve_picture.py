@@ -17,7 +17,7 @@ def draw_curves(curves: Mapping[str, Curve], title: str) -> bytes:
     """Draw a PNG with a panel for each curve, one below the other.
 
     Args:
-        curves: from :func:`artifacts.histories.read_curves`; at least one.
+        curves: result of :func:`artifacts.histories.read_curves`; at least one.
         title: title of the trial.
     """
     picture = Image.new("RGB", (_WIDTH, _HEIGHT * len(curves)), _PAPER)

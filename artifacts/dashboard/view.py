@@ -34,7 +34,7 @@ class View(BaseStorage):
     """Read-only view of some studies of a storage, under the names of their stages.
 
     Args:
-        storage: that has the studies.
+        storage: storage of the studies.
         stages: the name that each study to show goes by, by its name in the storage, in the order
             to show them.
         added: attributes beside those that are stored.

@@ -20,7 +20,7 @@ class FeatureMap:
     """The output of a layer, (batch, t, h, w, C), in which places are kept apart.
 
     Attributes:
-        layer: whose output.
+        layer: layer with this output.
         box: top, bottom, left and right of what the map shows, as fractions of a frame: a stream
             may look at the eyes or the mouth alone.
     """

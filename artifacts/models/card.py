@@ -51,7 +51,7 @@ def write_model_card(run: RunDirectory, folder: Path | None = None) -> Path:
 
     Args:
         run: a finished run.
-        folder: to write to; the run's own by default.
+        folder: folder of the card; the run's own by default.
 
     Raises:
         UserError: the run has no certificate.

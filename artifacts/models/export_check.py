@@ -121,10 +121,10 @@ def export_all(
 
     Args:
         model: a detector in float32.
-        formats: which.
+        formats: formats to write.
         precisions: beside float32; passed over where the format does not offer them.
-        clips: to run every file on.
-        folder: to write to.
+        clips: clips for every file.
+        folder: folder of the files.
         on_row: Called with every finished row.
     """
     size = len(next(iter(clips.arrays.values())))

@@ -70,9 +70,9 @@ def export_run(
     Args:
         run: a finished run.
         model: its detector, from :func:`artifacts.models.saved.load_detector`.
-        formats, precisions: which; float32 is always written.
-        clips: to compare on.
-        folder: to write to; ``exports`` in the run by default.
+        formats, precisions: variants; float32 is always written.
+        clips: clips for the comparison.
+        folder: folder of the files; ``exports`` in the run by default.
         on_row: Called with every finished row.
 
     Raises:

@@ -85,7 +85,7 @@ def export_to(model: keras.Model, wanted: Format, precision: str, folder: Path) 
         model: a detector in float32.
         wanted: the format.
         precision: one of its precisions.
-        folder: to write to; made if needed.
+        folder: folder of the file; made if missing.
 
     Returns:
         The file, or the folder of a SavedModel. An OpenVINO ``.xml`` has its ``.bin`` beside it.

@@ -52,7 +52,7 @@ def annotate(
         out: the file to write, whole or not at all.
         judged: Verdict of a :class:`~artifacts.prediction.predict.Predictor`; heat is drawn if the
             predictor was ``looking``.
-        preparation: how its faces were cut out.
+        preparation: settings of its crops.
         decide: the verdict on a probability.
 
     Returns:

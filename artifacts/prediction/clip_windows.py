@@ -107,7 +107,7 @@ class Gatherer:
     """Collection of clips from consecutive frames, which are dropped after use.
 
     Args:
-        pace: how clips are taken.
+        pace: spacing and length of the clips.
         begun: called when a walk through the video begins, and again if it must be repeated.
         emit: called with every clip, its T frames and their times in seconds, once it is whole.
     """

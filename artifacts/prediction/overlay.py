@@ -41,7 +41,7 @@ class FacePath:
         times: float64 (n,), ascending, when it was found, in seconds.
         places: float64 (n, 14), box and landmarks then, in pixels of the video.
         warm: float64 (m,), ascending, the times whose frames the model found something in.
-        heat: where it looked then, uint8 (h, w) each.
+        heat: heat maps of these frames, uint8 (h, w) each.
     """
 
     verdict: FaceVerdict

@@ -29,8 +29,8 @@ class Sound:
         output: open for writing, before anything is written.
 
     Attributes:
-        video_start: when the picture begins, in seconds after the earlier of both.
-        remark: what became of the sound, if not all of it was kept; or empty.
+        video_start: start of the picture, in seconds after the earlier of both.
+        remark: note on the sound if not all of it was kept; or empty.
     """
 
     def __init__(self, path: Path, output: OutputContainer) -> None:

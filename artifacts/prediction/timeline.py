@@ -18,8 +18,8 @@ class Moment:
     """Stretch of a video with its verdict.
 
     Attributes:
-        start, end: in seconds.
-        probability: that it is fake; calibrated, 0 to 1.
+        start, end: limits in seconds.
+        probability: fake probability, calibrated, 0 to 1.
         label: ``real``, ``fake`` or ``undecided``.
     """
 
@@ -34,7 +34,7 @@ class Segment:
     """A stretch that is called fake throughout.
 
     Attributes:
-        start, end: in seconds.
+        start, end: limits in seconds.
         probability: the highest in it.
     """
 
@@ -95,7 +95,7 @@ def fake_segments(moments: Sequence[Moment]) -> tuple[Segment, ...]:
     """Return the stretches called fake, joined where one follows another.
 
     Args:
-        moments: from :func:`running`.
+        moments: result of :func:`running`.
     """
     found: list[Segment] = []
     for moment in moments:

@@ -26,7 +26,7 @@ class Scored:
 
     Attributes:
         keys: str (N,), of the clips.
-        clips: with their scores, in the same order.
+        clips: clips with their scores, in the same order.
         videos: the same, a video each; most have one clip.
     """
 

@@ -146,7 +146,7 @@ def select_clear_clips(scored: Scored | None, store: Store, threshold: float) ->
     Args:
         scored: validation clips.
         store: store of the clips.
-        threshold: at and above it a clip is called fake.
+        threshold: lowest probability of a clip called fake.
 
     Returns:
         At most eight rows, reals first.

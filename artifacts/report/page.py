@@ -28,7 +28,7 @@ class Page:
         title: title of the page.
         subtitle: time and versions, below the title.
         synthetic: Whether a program drew the data; the page states it first.
-        sections: in their order.
+        sections: sections in their order.
     """
 
     title: str

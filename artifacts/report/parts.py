@@ -72,8 +72,8 @@ class Cell:
     """One cell of a table.
 
     Attributes:
-        text: what is read.
-        order: what it is sorted by; its text where that is ``None`` and there is any.
+        text: visible text.
+        order: sort key; ``None`` sorts by the text, if there is any.
     """
 
     text: str
@@ -101,7 +101,7 @@ class Table:
     """A table.
 
     Attributes:
-        caption: what it shows.
+        caption: content of the table.
         columns, rows: its content; the first cell of a row names it.
         sortable: whether a click on a column sorts it.
     """
@@ -119,7 +119,7 @@ class Picture:
 
     Attributes:
         png: its file.
-        alternative: what it shows, for who cannot see it.
+        alternative: content of the picture as text, for screen readers.
         caption: below it.
     """
 

@@ -125,7 +125,7 @@ class _BaselineCard:
 
     Attributes:
         card: its figures.
-        verdict: in a sentence.
+        verdict: verdict in a sentence.
     """
 
     card: tuple[str, str, str]

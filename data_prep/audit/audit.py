@@ -42,8 +42,8 @@ class Balance:
     """Clips of one method in one split.
 
     Attributes:
-        split, label, method: which; label is ``real`` or ``fake``.
-        clips: how many.
+        split, label, method: names; label is ``real`` or ``fake``.
+        clips: number of clips.
         people: identity groups in them.
     """
 
@@ -99,7 +99,7 @@ class Audit:
         findings: sentences, the most serious first.
         leaks: items that lie in several splits.
         balance: number of clips by split, label and method.
-        coverage: by split and label, and of all clips by label.
+        coverage: coverage by split and label, and of all clips by label.
         losses: quarantined videos by label.
         shortcuts: Separation of the labels by single quantities; empty with one label alone.
         combined: Separation by all of them together; None with one label alone.

@@ -69,10 +69,10 @@ class Leak:
     """One way in which splits are not apart.
 
     Attributes:
-        kind: what is shared, :data:`GROUP`, :data:`FILE`, :data:`VIDEO`, :data:`NAME` or
+        kind: kind of the shared items, :data:`GROUP`, :data:`FILE`, :data:`VIDEO`, :data:`NAME` or
             :data:`CONTENT`.
         certain: Whether the store itself states it; names and content are evidence.
-        count: how many groups, files, videos, names or pairs of clips.
+        count: number of groups, files, videos, names or pairs of clips.
         examples: the first few.
     """
 

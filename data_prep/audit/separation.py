@@ -47,10 +47,10 @@ class Separation:
         constant: whether all clips have one value.
         higher_is_fake: the direction; for the codec always True, as it is scored by how often
             clips of a codec are fake.
-        auc: on all clips.
+        auc: AUC on all clips.
         interval: 95%, over identity groups; None with fewer than five people of a label.
         held_out_auc: None unless training has both labels and the other splits together do.
-        held_out_interval: like interval.
+        held_out_interval: interval of the held-out AUC.
     """
 
     name: str

@@ -59,7 +59,7 @@ def crop_track(
         frames: T times uint8 (H, W, 3), of the size the track was found on.
         track: the face.
         size: side of the crops in pixels.
-        margin: how much more than the face is shown.
+        margin: side of the square in sides of the face box.
         align: one of ``ALIGNMENTS``.
 
     Returns:
@@ -140,7 +140,7 @@ def crop(
         frame: uint8 (H, W, 3).
         box: (4,), x0, y0, x1, y1 in pixels of the frame.
         size: side of the crop in pixels.
-        margin: how much larger than the face.
+        margin: side of the square in sides of the face box.
 
     Returns:
         uint8 (size, size, 3).

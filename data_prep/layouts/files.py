@@ -50,7 +50,7 @@ def level(folder: Path, expected: str, problems: list[Quarantined]) -> list[Path
 
     Args:
         folder: the level; it may be missing.
-        expected: where videos belong, for the reason.
+        expected: right folder of videos, for the reason.
         problems: list that receives the unusable files.
     """
     if not folder.is_dir():

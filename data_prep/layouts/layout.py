@@ -64,8 +64,8 @@ class Layout:
     """One way of laying out a data set.
 
     Attributes:
-        name: what it is called.
-        expected: what recognises it, for the message when nothing fits.
+        name: name of the layout.
+        expected: its distinctive files, for the message when nothing fits.
         detect: whether a folder has this layout.
         read: the folder's index.
     """

@@ -69,7 +69,7 @@ class Assignment:
 
     Attributes:
         policy: the one applied; never ``auto``.
-        seed: that was used, None where nothing was dealt out.
+        seed: used seed, None if nothing was dealt out.
         groups: identity group of every video, by key.
         splits: split of every usable video that has one, by key.
         left_out: why a usable video has no split, by key.

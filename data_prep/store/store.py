@@ -62,7 +62,7 @@ class Store:
             the sources, (N,) each, by name.
         shortcuts: quantities that need no training, float64 (N,) each, by name.
         attributes: further facts of the data set, str (N,) each, by name; empty if unknown.
-        spans: of each clip the manipulated seconds, float64 (n, 2); None if unknown.
+        spans: manipulated seconds of each clip, float64 (n, 2); None if unknown.
         modalities: names of the optional arrays it has.
         quarantine: the videos left out.
         preparation: the configuration the clips were prepared with.

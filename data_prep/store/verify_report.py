@@ -24,7 +24,7 @@ class Problem:
 
     Attributes:
         where: the file, dataset and row.
-        what: what is wrong, and what was expected.
+        what: description of the fault and of the expected value.
     """
 
     where: str

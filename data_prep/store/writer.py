@@ -51,7 +51,7 @@ def write_store(
 
     Args:
         path: the store to make; an existing one is replaced.
-        clips: at least one clip.
+        clips: clips, at least one.
         quarantine: quarantined videos.
         preparation: settings that prepare another video the same way; stored as JSON.
         shard_clips: make ``path`` a folder of files with at most this many clips each.

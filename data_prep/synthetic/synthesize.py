@@ -48,7 +48,7 @@ class SyntheticSet:
         fakes: number of fake clips.
         cues: the marks its fakes carry.
         seed: the seed it was drawn from.
-        seconds: how long making it took.
+        seconds: duration of the synthesis.
     """
 
     root: Path

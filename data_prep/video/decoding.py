@@ -87,8 +87,8 @@ class Walk:
         decoded: number of frames decoded.
         failed: number of times the decoder failed, from the first frame on.
         last_time: time of the last frame, in seconds after the first; 0 if unknown.
-        seconds: from the start of the video to the end of its last packet.
-        longest: from the start of the file to the end of the last packet of any stream.
+        seconds: time from the start of the video to the end of its last packet.
+        longest: time from the start of the file to the end of the last packet of any stream.
     """
 
     met: frozenset[int]
@@ -122,7 +122,7 @@ class Video:
             positions: int64 (n,).
             take: is handed the frames as they come, in place of keeping them; their times are by
                 the frame rate where the file has none.
-            held: how many frames are in memory at a time where they are handed over.
+            held: number of frames in memory at a time if they are handed over.
         """
         keep = set(positions.tolist())
         met: set[int] = set()

@@ -134,9 +134,9 @@ def h264(
 
     Args:
         frames: frames of an even side.
-        rate_factor: x264's ``crf``: 18 is hardly seen, 23 usual, 40 rough.
-        preset: x264's; ``medium`` is its own default, and slower.
-        tune: x264's; empty for none.
+        rate_factor: ``crf`` of x264: 18 is hardly visible, 23 usual, 40 rough.
+        preset: preset of x264; ``medium`` is its own default, and slower.
+        tune: tuning of x264; empty for none.
     """
     size = frames.shape[1]
     encoder = av.CodecContext.create("libx264", "w")

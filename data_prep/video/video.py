@@ -29,11 +29,11 @@ class Media:
     Attributes:
         codec: name of the codec in lower case, such as ``h264`` or ``vp9``; of a picture the
             format, such as ``jpeg``.
-        width: as shown, turned upright and with square pixels.
-        height: as shown.
+        width: width of the upright picture with square pixels.
+        height: height of the same.
         fps: Frames a second by the header; 0 if it has none, and for a picture.
         frames: frames decoded.
-        duration: from the first frame shown to the end of the last, in seconds; 0 of a
+        duration: time from the first frame to the end of the last, in seconds; 0 for a
             picture.
         bytes: size of the file.
     """
@@ -57,7 +57,7 @@ class SampledFrames:
         indices: int64 (T,), positions in the video, ascending; a position is repeated where
             the video has fewer than T frames.
         times: float64 (T,), when they are shown, in seconds after the first of the video.
-        media: what the file is.
+        media: codec, size, rate and length of the file.
     """
 
     frames: tuple[npt.NDArray[np.uint8], ...]
@@ -137,17 +137,17 @@ def scan_frames(
 ) -> Media:
     """Pass frames of a video to a function one after the other, in one walk.
 
-    What :func:`read_frames` refuses is refused, some of it only after frames were handed over.
+    It refuses the same files as :func:`read_frames`, some only after frames were handed over.
 
     Args:
         path: the file; of a picture there is one frame.
-        count: frames of a clip, T; the least that :func:`read_frames` asks for is asked for.
-        begin: called with the number of frames and the length in seconds, as the header has them
-            (0 where it does not), and gives the positions wanted, int64, ascending. Called again
-            where the video proves to have another length: what was handed over before is void.
+        count: frames of a clip, T; a video needs the same fewest frames as for :func:`read_frames`.
+        begin: called with the number of frames and the length in seconds of the header (0 if
+            unknown); it returns the wanted positions, int64, ascending. It is called again if the
+            video has another length: earlier frames are then void.
         take: called with position, time in seconds and picture, uint8 (H, W, 3), of each.
-        held: how many of them are in memory at a time; larger frames than
-            ``decoding.MAX_BYTES`` has room for come smaller.
+        held: number of them in memory at a time; if ``decoding.MAX_BYTES`` is too small for
+            them, frames are scaled down.
         threads: decoder threads, 0 lets the decoder choose.
 
     Raises:

@@ -51,7 +51,7 @@ def better_ensemble(
         config: Run configuration; ``ensemble`` is the largest number of models.
         run: its directory.
         store: its store, open.
-        single: what the model scored that is exported otherwise.
+        single: score of the model that is exported without an ensemble.
 
     Returns:
         The merged model, or ``None`` where the single one is to be exported, and what became of it.

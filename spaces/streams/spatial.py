@@ -40,14 +40,14 @@ class SpatialBlock(ak.Block):
 
     Args:
         backbones: networks to choose from, of :data:`spaces.backbones.names.BACKBONES`.
-        weights: for the ``keras.applications`` networks: ``imagenet``, ``hed``, ``none``, a file
+        weights: weights of ``keras.applications`` networks: ``imagenet``, ``hed``, ``none``, a file
             or a folder; see :func:`spaces.backbones.pretrained.backbone`.
-        trainable_stages: how many of the last stages of a pretrained network train: 0 keeps it
-            as it is, ``"all"`` trains the whole; ``None`` searches 0, 1, 2 and all. Networks
-            without pretrained weights always train.
-        inflated_stages: how many of the last stages of a ``keras.applications`` network look at
+        trainable_stages: number of last resolution levels of a pretrained network that train:
+            0 keeps it unchanged, ``"all"`` trains the whole; ``None`` searches 0, 1, 2 and all.
+            Networks without pretrained weights always train.
+        inflated_stages: number of last levels of a ``keras.applications`` network that use
             neighbouring frames (Carreira and Zisserman, Quo Vadis, 2017); ``None`` searches 0 to 2
-            where a network has such stages. Clips of fewer than three frames have none.
+            if a network has such levels. Clips of fewer than three frames have none.
         filters, stages: see :func:`spaces.backbones.small_networks.small_cnn`.
         resnet_filters, resnet_blocks: see :func:`spaces.backbones.small_networks.small_resnet`.
         meso_filters, meso_units, meso_dropout: see :func:`spaces.backbones.small_networks.meso`.

@@ -46,7 +46,7 @@ class _Place:
 
     Attributes:
         folder: Celeb-real, YouTube-real or Celeb-synthesis, in lower case.
-        scenario: of a fake of Celeb-DF++, such as FaceSwap; empty otherwise.
+        scenario: scenario of a fake of Celeb-DF++, such as FaceSwap; empty otherwise.
         method: manipulation method, ``real`` for reals.
     """
 

@@ -23,8 +23,8 @@ def print_audit(audit: Audit, picture: Path) -> None:
     """Print clips and coverage, baselines without training, then findings, gravest first.
 
     Args:
-        audit: what was found.
-        picture: where sample crops were drawn.
+        audit: result of the audit.
+        picture: file of the sample crops.
     """
     console = tables()
     _print_balance(console, audit)
