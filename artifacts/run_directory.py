@@ -16,6 +16,7 @@ import filelock
 
 from artifacts.stages import Stage
 from data_prep.errors import UserError
+from data_prep.text import read_text
 
 _ABANDONED_SECONDS = 600.0
 """Age at which an unfinished file without new bytes is abandoned, in seconds."""
@@ -161,7 +162,7 @@ class RunDirectory:
             UserError: The file is not TOML.
         """
         try:
-            return tomllib.loads(self.config.read_text(encoding="utf-8")).get(name)
+            return tomllib.loads(read_text(self.config)).get(name)
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
@@ -243,7 +244,7 @@ def read_json(path: Path) -> Any:
         UserError: The file is missing or damaged.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(read_text(path))
     except FileNotFoundError:
         raise UserError(f"{path} is missing; has the run finished?") from None
     except (OSError, ValueError, RecursionError) as error:

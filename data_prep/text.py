@@ -1,8 +1,35 @@
-"""File names as text that can be stored and printed."""
+"""Text of files and file names, as it can be read, stored and printed."""
 
 from __future__ import annotations
 
+import codecs
 import re
+from pathlib import Path
+
+# The longer mark first: that of UTF-16 is its beginning.
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF32_LE: "utf-32-le",
+    codecs.BOM_UTF32_BE: "utf-32-be",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
+
+
+def read_text(path: Path) -> str:
+    """Read a text file in UTF-8, or in the encoding of its byte order mark.
+
+    Notepad and PowerShell write such marks; Windows PowerShell writes UTF-16. Line ends stay.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no text in this encoding.
+    """
+    content = path.read_bytes()
+    mark = next((mark for mark in _MARKS if content.startswith(mark)), b"")
+    if not mark and b"\0" in content[:1024]:
+        raise ValueError("no UTF-8 text, perhaps UTF-16 without a byte order mark")
+    return content[len(mark) :].decode(_MARKS.get(mark, "utf-8"))
 
 
 def printable(text: str) -> str:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from artifacts.metrics.per_video import ScoredClips
 from data_prep.errors import UserError
 from data_prep.store.store import Store
+from data_prep.text import read_text
 
 _COLUMNS = ("key", "split", "label", "method", "group", "coverage", "fake_probability")
 _LATER = ("quality", "codec")
@@ -56,8 +57,8 @@ def read_scores(path: Path, split: str) -> tuple[npt.NDArray[np.str_], ScoredCli
         UserError: The file is missing or damaged, or has no clip of the split.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            lines = [line for line in csv.DictReader(file) if line["split"] == split]
+        table = csv.DictReader(io.StringIO(read_text(path), newline=""))
+        lines = [line for line in table if line["split"] == split]
         labels = [int(line["label"]) for line in lines]
         probabilities = np.array([float(line["fake_probability"]) for line in lines])
         coverage = np.array([float(line["coverage"]) for line in lines])
@@ -89,8 +90,7 @@ def read_lines(path: Path, split: str) -> str:
     """
     text = io.StringIO()
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            lines = list(csv.reader(file))
+        lines = list(csv.reader(io.StringIO(read_text(path), newline="")))
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(lines[0])
         at = lines[0].index("split")

@@ -26,6 +26,7 @@ from artifacts.report.parts import (
 from artifacts.run_directory import RunDirectory
 from data_prep.audit.audit import LEAK, WARNING, Audit, is_shortcut
 from data_prep.errors import UserError
+from data_prep.text import read_text
 
 _WITHOUT = "best score without training"
 _SPLITS = {"val": "validation"}
@@ -271,7 +272,7 @@ def reproduction_parts(run: RunDirectory, certificate: Certificate | str) -> lis
     else:
         parts[0] = Facts(_facts(certificate))
     try:
-        parts.append(Code("config.toml", _without_secrets(run.config.read_text("utf-8"))))
+        parts.append(Code("config.toml", _without_secrets(read_text(run.config))))
     except (OSError, ValueError) as error:
         parts.append(Missing("config.toml", f"it cannot be read: {error}"))
     return parts

@@ -143,8 +143,16 @@ def distinct(videos: Iterable[Video]) -> tuple[Video, ...]:
     return tuple(sorted(distinct, key=lambda video: video.key))
 
 
-def listed_path(text: str) -> PurePath | str:
-    """Return the path below the data set in a list, or the reason why it is invalid."""
+def listed_path(text: str, source: Path) -> PurePath | str:
+    """Return the path below the data set in a list, or the reason why it is invalid.
+
+    Args:
+        text: the path in the list. A list made on Windows has backslashes between folders; here
+            they can also be part of a name.
+        source: folder of the data set.
+    """
+    if "\\" in text and not is_file(source / text):
+        text = text.replace("\\", "/")
     path = PurePosixPath(posixpath.normpath(text))
     if not text:
         return "no path"

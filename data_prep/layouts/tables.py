@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import io
 import json
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -12,9 +13,13 @@ from typing import Any
 from data_prep.errors import UserError
 from data_prep.layouts.files import is_file, quote
 from data_prep.store.format import FAKE, REAL
-from data_prep.text import printable
+from data_prep.text import printable, read_text
 
-_LABELS = {"real": REAL, "0": REAL, "fake": FAKE, "1": FAKE}
+# Programs write a column of whole numbers as 0.0, and one of the answers to "fake?" as words.
+_LABELS = {
+    **dict.fromkeys(("real", "0", "0.0", "false", "no"), REAL),
+    **dict.fromkeys(("fake", "1", "1.0", "true", "yes"), FAKE),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +46,7 @@ def read_json(path: Path) -> Any:
             can.
         RecursionError: it is nested too deep.
     """
-    said = json.loads(path.read_text(encoding="utf-8-sig"))
+    said = json.loads(read_text(path))
     json.dumps(said, ensure_ascii=False).encode("utf-8", "surrogateescape")
     return said
 
@@ -63,8 +68,7 @@ def columns(path: Path) -> tuple[str, ...]:
     if not is_file(path):
         return ()
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return _clean(next(csv.reader(file), []))
+        return _clean(next(csv.reader(_lines(path)), []))
     except (OSError, ValueError, csv.Error):
         return ()
 
@@ -76,8 +80,7 @@ def read_table(path: Path, required: Collection[str]) -> list[Row]:
         UserError: the file is no UTF-8 CSV text, or a required column is missing or appears twice.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return list(_rows(path, csv.reader(file), required))
+        return list(_rows(path, csv.reader(_lines(path)), required))
     except (OSError, ValueError, csv.Error) as error:
         raise UserError(
             f"{quote(path)} cannot be read as a CSV table: {quote(str(error))}; save it as "
@@ -106,6 +109,10 @@ def _rows(path: Path, lines: Iterator[list[str]], required: Collection[str]) -> 
             yield Row(number, values, len(fields) > len(header))
 
 
+def _lines(path: Path) -> io.StringIO:
+    return io.StringIO(read_text(path), newline="")
+
+
 def _clean(header: list[str]) -> tuple[str, ...]:
     return tuple(name.strip().casefold() for name in header)
 
@@ -120,5 +127,8 @@ def further_values(row: Row, known: Collection[str]) -> dict[str, str]:
 
 
 def read_label(text: str) -> int | None:
-    """Return the label of a word or a number: real or 0, fake or 1; None for another."""
+    """Return the label of a word or a number in any case, None if it has none.
+
+    Real are ``real``, 0, ``false`` and ``no``; fake are ``fake``, 1, ``true`` and ``yes``.
+    """
     return _LABELS.get(text.casefold())

@@ -12,6 +12,7 @@ import tomli_w
 
 from data_prep import plugins
 from data_prep.errors import UserError
+from data_prep.text import read_text
 from search.config import addresses
 from search.config.names import (
     GENERALISATION,
@@ -242,7 +243,7 @@ def load(path: Path, over: Mapping[str, Any] | None = None) -> RunConfig:
         UserError: There is no such file, it is not TOML, or it has faults as in :func:`resolve`.
     """
     try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        settings = tomllib.loads(read_text(path))
     except FileNotFoundError:
         raise UserError(f"no configuration at {path}") from None
     except (OSError, ValueError) as error:

@@ -1,8 +1,30 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
-from data_prep.text import one_line, printable
+import pytest
+
+from data_prep.text import one_line, printable, read_text
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32", "utf-32-be"]
+)
+def test_a_text_is_read_in_the_encoding_of_its_mark(encoding: str, tmp_path: Path) -> None:
+    text = "Müller 東京\r\nnext\n"
+    mark = "\ufeff" if encoding.endswith("be") else ""
+    (tmp_path / "a.txt").write_bytes((mark + text).encode(encoding))
+    assert read_text(tmp_path / "a.txt") == text
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff", b"a\0b\0", b"\0a\0b", b"\xff\xfea", b"\xef\xbb\xbf\xff"]
+)
+def test_what_is_no_text_is_refused(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(content)
+    with pytest.raises(ValueError):
+        read_text(tmp_path / "a.txt")
 
 
 def test_bytes_that_are_no_text_become_readable() -> None:

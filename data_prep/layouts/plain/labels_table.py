@@ -61,8 +61,8 @@ def _read(source: Path) -> DataSetIndex:
     entries: list[_Entry] = []
     refused: set[PurePath] = set()
     for row in read_table(path, ("path", "label")):
-        below = listed_path(row.values["path"])
-        entry = below if isinstance(below, str) else _entry(row, below)
+        below = listed_path(row.values["path"], source)
+        entry = below if isinstance(below, str) else _entry(row, below, source)
         if isinstance(entry, _Entry):
             entries.append(entry)
             continue
@@ -100,7 +100,7 @@ def _problem(table: Path, line: int, name: str, reason: str) -> Quarantined:
     return Quarantined(f"{table}:{line}", "index", f"{quote(name)!r}: {reason}")
 
 
-def _entry(row: Row, below: PurePath) -> _Entry | str:
+def _entry(row: Row, below: PurePath, source: Path) -> _Entry | str:
     """Return the entry of a row, or the reason why it cannot be used."""
     values = row.values
     label = read_label(values["label"])
@@ -114,7 +114,9 @@ def _entry(row: Row, below: PurePath) -> _Entry | str:
     split = values.get("split", "").casefold()
     if split and split not in SPLITS:
         return f"the split is {quote(values['split'])!r}, none of {', '.join(SPLITS)}"
-    original = listed_path(values["original"]) if label == FAKE and values.get("original") else None
+    original = None
+    if label == FAKE and values.get("original"):
+        original = listed_path(values["original"], source)
     if isinstance(original, str):
         return f"the original is {quote(values['original'])!r}: {original}"
     named = (person.strip() for person in values.get("identity", "").split(_BETWEEN_PEOPLE))

@@ -22,7 +22,7 @@ from data_prep.layouts.kinds import candidates
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
 from data_prep.layouts.originals import with_originals
 from data_prep.store.format import FAKE, REAL, Quarantined
-from data_prep.text import printable
+from data_prep.text import printable, read_text
 
 NAME, PLUS_NAME = "Celeb-DF", "Celeb-DF++"
 _FOLDERS = {"celeb-real": REAL, "youtube-real": REAL, "celeb-synthesis": FAKE}
@@ -158,7 +158,7 @@ def _read_test_list(source: Path, name: str) -> dict[tuple[str, ...], int]:
     if path is None:
         return {}
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = read_text(path).splitlines()
     except (OSError, ValueError) as error:
         raise UserError(
             f"test list {quote(path)} is damaged: {quote(str(error))}; replace it or remove it"

@@ -18,7 +18,7 @@ from data_prep.layouts.kinds import candidates
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
 from data_prep.layouts.originals import with_originals
 from data_prep.store.format import FAKE, REAL, SPLITS, Quarantined
-from data_prep.text import printable
+from data_prep.text import printable, read_text
 
 NAME = "DeeperForensics-1.0"
 _FAKES = "manipulated_videos"
@@ -86,7 +86,7 @@ def _official_splits(source: Path) -> dict[str, str]:
         if not path.is_file():
             continue
         try:
-            lines = path.read_text(encoding="utf-8-sig").split()
+            lines = read_text(path).split()
         except (OSError, ValueError) as error:
             raise UserError(
                 f"split list {quote(path)} is damaged: {quote(str(error))}; replace it or remove it"

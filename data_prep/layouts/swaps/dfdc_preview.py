@@ -38,7 +38,7 @@ def _read(source: Path) -> DataSetIndex:
     videos = []
     listed = []
     for name, entry in _entries(path).items():
-        below = listed_path(name)
+        below = listed_path(name, source)
         if isinstance(below, str):
             reason = f"{quote(name)!r}: {below}"
             problems.append(Quarantined(str(path), "index", reason))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
 from search.config import run_config
 from search.config.run_config import PRESETS, RunConfig, resolve
@@ -162,6 +163,25 @@ def test_a_password_is_used_and_not_written() -> None:
     assert written == "postgresql://me@db:5433/studies"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be"])
+def test_a_configuration_saved_on_windows_is_read(encoding: str, tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    mark = "\ufeff" if encoding.endswith("be") else ""
+    text = mark + 'store = "Müller.h5"\r\nrun_dir = "a"\r\nseed = 3\r\n'
+    file.write_bytes(text.encode(encoding))
+    config = run_config.load(file)
+    assert (config.store, config.seed) == (tmp_path / "Müller.h5", 3)
+    assert RunDirectory(tmp_path).setting("seed") == 3
+
+
+def test_utf16_without_a_mark_is_refused_in_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_bytes('store = "a.h5"\n'.encode("utf-16-le"))
+    with pytest.raises(UserError, match=r"is not a TOML file: .*UTF-16") as raised:
+        run_config.load(file)
+    assert "\n" not in str(raised.value)
+
+
 @pytest.mark.parametrize("text", ["store = ", "\x00", "[["])
 def test_a_file_that_is_no_toml_is_refused_in_one_line(tmp_path: Path, text: str) -> None:
     file = tmp_path / "config.toml"
@@ -182,7 +202,7 @@ def test_the_configuration_cannot_be_changed_in_passing() -> None:
 
 
 def test_the_documented_defaults_are_the_defaults() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "run_config.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text()
     documented = tomllib.loads(page.split("```toml\n")[1].split("```")[0])
     defaults = resolve({"store": "store.h5", "run_dir": "runs/a"}).model_dump(mode="json")
     assert documented == defaults

@@ -211,6 +211,60 @@ def test_a_table_that_is_no_text_is_said(tmp_path: Path) -> None:
     assert index(root, "folders").layout == "folders"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be"])
+def test_a_table_saved_on_windows_is_read(encoding: str, tmp_path: Path) -> None:
+    root = _set(tmp_path, "", "real/ä.mp4", "fake/b.mp4")
+    mark = "\ufeff" if encoding.endswith("be") else ""
+    table = mark + "path,label\r\nreal\\ä.mp4,0\r\nfake\\b.mp4,1\r\n"
+    (root / "labels.csv").write_bytes(table.encode(encoding))
+    found = index(root)
+    assert found.problems == ()
+    assert {video.path.name: video.label for video in found.videos} == {"ä.mp4": 0, "b.mp4": 1}
+
+
+def test_backslashes_separate_folders_unless_they_are_in_a_name(tmp_path: Path) -> None:
+    table = (
+        "path,label,original\n"
+        ".\\a\\b/c.mp4,real,\n"
+        "x\\y.mp4,real,\n"
+        "f.mp4,fake,a\\b\\c.mp4\n"
+        "..\\out.mp4,real,\n"
+        "C:\\out.mp4,real,\n"
+        "\\\\server\\share\\out.mp4,real,\n"
+    )
+    names = ("a/b/c.mp4", "x\\y.mp4", "f.mp4")
+    found = index(_set(tmp_path / "set", table, *names))
+    original = tmp_path / "set" / "a/b/c.mp4"
+    assert {video.path: video.original for video in found.videos} == {
+        original: None,
+        tmp_path / "set" / "x\\y.mp4": None,
+        tmp_path / "set" / "f.mp4": original,
+    }
+    reasons = _reasons(found)
+    assert "leads out of the data set" in reasons[5]
+    assert "absolute" in reasons[6]
+    assert "absolute" in reasons[7]
+
+
+def test_a_label_is_a_word_or_a_number_in_any_case(tmp_path: Path) -> None:
+    reals = ["real", "REAL", "0", "0.0", "False", "FALSE", "no", "No"]
+    fakes = ["fake", "Fake", "1", "1.0", "True", "true", "YES", "yes"]
+    labels = {f"{at}.mp4": label for at, label in enumerate([*reals, *fakes])}
+    rows = [f"{name},{label}\n" for name, label in labels.items()]
+    found = index(_set(tmp_path, "path,label\n" + "".join(rows), *labels))
+    assert found.problems == ()
+    assert {video.path.name: video.label for video in found.videos} == {
+        name: REAL if label in reals else FAKE for name, label in labels.items()
+    }
+
+
+@pytest.mark.parametrize("label", ["", "2", "0.5", "-1", "nan", "perhaps", "10"])
+def test_another_label_is_quarantined(label: str, tmp_path: Path) -> None:
+    table = f"path,label\na.mp4,real\nb.mp4,fake\nc.mp4,{label}\n"
+    found = index(_set(tmp_path, table, "a.mp4", "b.mp4", "c.mp4"))
+    assert "none of real, fake, 0 and 1" in _reasons(found)[4]
+
+
 def test_splits_of_the_table_are_official(tmp_path: Path) -> None:
     rows = [
         f"{kind}{split}.mp4,{kind},p{split},{split}"
