@@ -69,6 +69,7 @@ INNER_LADDERS = {
         ("layout",),
         ("files",),
         ("kinds", "originals", "plugin_layouts", "tables"),
+        ("frames",),
         ("plain", "swaps"),
     ),
 }

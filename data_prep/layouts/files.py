@@ -13,12 +13,12 @@ from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from data_prep.layouts.layout import Video
 from data_prep.store.format import Quarantined
 from data_prep.text import printable
+from data_prep.video.frame_folders import PICTURE_SUFFIXES, has_pictures
 
 VIDEO_SUFFIXES = frozenset(
     {".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts"}
     | {".ogv", ".ts", ".vob", ".webm", ".wmv"}
 )
-IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 # Files that travel beside videos and are no input.
 _SIDECAR_SUFFIXES = frozenset(
     {".csv", ".html", ".json", ".log", ".md", ".md5", ".pdf", ".sha256", ".srt", ".toml"}
@@ -124,6 +124,11 @@ def is_file(path: Path) -> bool:
         return False
 
 
+def is_clip(path: Path) -> bool:
+    """Return whether a regular file or a folder of extracted frames exists."""
+    return is_file(path) or has_pictures(path)
+
+
 def distinct(videos: Iterable[Video]) -> tuple[Video, ...]:
     """Sort videos by key; equal keys get the file's ending, then a number."""
     videos = list(videos)
@@ -170,13 +175,16 @@ def differences(
 ) -> None:
     """Add a problem for listed videos that are missing, and one for videos that are not listed."""
     names = {source / name for name in listed}
-    pictures = names and all(name.suffix.casefold() in IMAGE_SUFFIXES for name in names)
-    suffixes = IMAGE_SUFFIXES if pictures else VIDEO_SUFFIXES
+    pictures = names and all(name.suffix.casefold() in PICTURE_SUFFIXES for name in names)
+    suffixes = PICTURE_SUFFIXES if pictures else VIDEO_SUFFIXES
     # Problems of folders are found here again; only the videos of the list are needed.
     there = set(files(source, [], recursive=True))
     wanted = {path for path in there if path.suffix.casefold() in suffixes}
     for found, what in (
-        ({path for path in names - there if not is_file(path)}, "listed and not there"),
+        (
+            {path for path in names - there if not is_clip(path)},
+            "listed and not there",
+        ),
         (wanted - names, "there and not listed"),
     ):
         if found:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 
-from data_prep.layouts.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_candidate, quote
+from data_prep.layouts.files import VIDEO_SUFFIXES, is_candidate, quote
 from data_prep.layouts.layout import Video
 from data_prep.store.format import Quarantined
+from data_prep.video.frame_folders import PICTURE_SUFFIXES
 
 
 def is_video(path: PurePath) -> bool:
@@ -17,7 +18,7 @@ def is_video(path: PurePath) -> bool:
 
 def is_picture(path: PurePath) -> bool:
     """Return whether a file has the ending of a picture."""
-    return path.suffix.casefold() in IMAGE_SUFFIXES
+    return path.suffix.casefold() in PICTURE_SUFFIXES
 
 
 def only_pictures(paths: Iterable[PurePath]) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from data_prep.preparation.guides import Guide, Original, build_guide, guided
 from data_prep.store.format import MODALITIES
 from data_prep.text import printable
 from data_prep.video import audio, flow
+from data_prep.video.frame_folders import hash_content
 from data_prep.video.grey import with_grey
 from data_prep.video.video import Media, SampledFrames, read_frames, sample_indices
 
@@ -136,7 +136,7 @@ class PreparedClip:
         indices: int64 (T,), positions of the frames in the video.
         times: float64 (T,), seconds.
         track: the face the crops follow.
-        sha256: SHA-256 of the video file, hexadecimal.
+        sha256: SHA-256 of the video file or of its frames, hexadecimal.
         media: codec, size, rate and length of the file.
         guided: whether the track is that of the video's original.
         shortcuts: quantities that need no training, by name.
@@ -207,8 +207,7 @@ def prepare_clips(
     if as_guide and guide:
         as_guide(guide)
     with failing_as("decode"):
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = hash_content(path)
         heard, sound = None, None
         if "audio" in preparation.modalities:
             heard, sound = audio.log_mel(path, sampled.times)

@@ -26,6 +26,7 @@ from data_prep.preparation.guides import NO_GUIDE, Guide, Original, read_guide, 
 from data_prep.preparation.part_files import write_part
 from data_prep.store.format import Quarantined
 from data_prep.text import one_line
+from data_prep.video.frame_folders import find_frame_folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +67,15 @@ class Task:
 
 
 def identity(path: Path) -> list[Any]:
-    """Return values that identify a file and its state."""
+    """Return values that identify a file, or a folder of frames, and its state.
+
+    Raises:
+        OSError: it cannot be read.
+        VideoError: it is a folder without pictures, or lies in a damaged archive.
+    """
+    folder = find_frame_folder(path)
+    if folder is not None:
+        return [os.fsencode(path).hex(), *folder.state]
     status = path.stat()
     return [os.fsencode(path).hex(), status.st_size, status.st_mtime_ns]
 
@@ -74,7 +83,7 @@ def identity(path: Path) -> list[Any]:
 def _state(path: Path) -> list[Any] | None:
     try:
         return identity(path)
-    except OSError:
+    except (OSError, VideoError):
         return None
 
 

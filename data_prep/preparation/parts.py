@@ -23,7 +23,7 @@ import cv2
 import joblib
 
 from data_prep.datasets import Video
-from data_prep.errors import UserError
+from data_prep.errors import UserError, VideoError
 from data_prep.layouts.files import quote
 from data_prep.preparation.clip import Preparation
 from data_prep.preparation.part_work import DIED, Task, attempted, digest, given_up, identity, work
@@ -167,6 +167,8 @@ def plan(
         except OSError as error:
             reason = f"the file cannot be read: {error.strerror}"
             lost.append(Quarantined(str(video.path), "decode", reason))
+        except VideoError as error:
+            lost.append(Quarantined(str(video.path), error.step, error.reason))
 
     kept = [video for video in videos if video.path in identities]
     originals = {video.original for video in kept if paired and video.original in identities}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +35,7 @@ def is_picture(beginning: bytes) -> bool:
     return webp or beginning.startswith(_BEGINNINGS)
 
 
-def read_picture(path: Path) -> tuple[npt.NDArray[np.uint8], str]:
+def read_picture(file: Path | BinaryIO) -> tuple[npt.NDArray[np.uint8], str]:
     """Read the picture of a file, of several the first, and the name of its format.
 
     It is rotated by its EXIF data. More than 8 bits a colour are cut to 8. Transparent pixels
@@ -50,7 +51,7 @@ def read_picture(path: Path) -> tuple[npt.NDArray[np.uint8], str]:
         with warnings.catch_warnings():
             # The size is checked below, and what is wrong with EXIF data is no news.
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=_FORMATS) as image:
+            with Image.open(file, formats=_FORMATS) as image:
                 check_size(*image.size)
                 form = str(image.format)
                 image.load()

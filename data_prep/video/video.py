@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from data_prep.errors import VideoError
 from data_prep.video.decoding import MAX_PIXELS, Header, Take, Walk, open_video
+from data_prep.video.frame_folders import FrameFolder, find_frame_folder, read_positions
 from data_prep.video.stills import is_picture, read_picture
 
 # A header is believed when what comes out agrees with it to within this fraction, and as large a
@@ -93,7 +94,8 @@ def read_frames(
 
     Args:
         path: the file. Its rotation or mirroring is applied, pixels that are not square are made
-            so, and the two fields of interlaced video stay woven.
+            so, and the two fields of interlaced video stay woven. Or a folder of extracted frames
+            (:mod:`data_prep.video.frame_folders`).
         count: number of frames, T.
         threads: decoder threads, 0 lets the decoder choose. The frames do not depend on it.
         positions: int64 (T,), ascending; take these frames, such as those of the original for its
@@ -104,6 +106,9 @@ def read_frames(
         VideoError: step ``decode``; the file cannot be read, is empty, no video, cut short,
             damaged, too large or too short.
     """
+    folder = find_frame_folder(path)
+    if folder is not None:
+        return _read_folder(folder, count, positions)
     size, beginning = _look(path)
     if is_picture(beginning):
         return _read_picture(path, count, size)
@@ -199,6 +204,20 @@ def _read_picture(path: Path, count: int, size: int) -> SampledFrames:
     return SampledFrames((frame,), np.zeros(1, np.int64), np.zeros(1), media)
 
 
+def _read_folder(
+    folder: FrameFolder, count: int, positions: npt.NDArray[np.int64] | None
+) -> SampledFrames:
+    total = len(folder.names)
+    _check_length(total, count)
+    if positions is None or positions[-1] >= total:
+        positions = sample_indices(total, count)
+    frames, form, width, height = read_positions(folder, positions)
+    # Nothing states how long a frame is shown.
+    media = Media(form, width, height, fps=0.0, frames=total, duration=0.0, bytes=folder.size)
+    taken = tuple(frames[position] for position in positions.tolist())
+    return SampledFrames(taken, positions, np.zeros(count), media)
+
+
 def _check_walk(walk: Walk, header: Header, count: int) -> None:
     """Refuse a video that is damaged, cut short or too short."""
     if walk.decoded == 0:
@@ -213,11 +232,16 @@ def _check_walk(walk: Walk, header: Header, count: int) -> None:
             "decode",
             f"{walk.failed} of {walk.decoded + walk.failed} frames are damaged; get the file anew",
         )
+    _check_length(walk.decoded, count)
+
+
+def _check_length(frames: int, count: int) -> None:
+    """Refuse a video of too few frames for a clip of ``count``."""
     needed = min(count, max(2, math.ceil(count / 2)))
-    if walk.decoded < needed:
+    if frames < needed:
         raise VideoError(
             "decode",
-            f"frames in the video: {walk.decoded}; a clip of {count} needs at least {needed}",
+            f"frames in the video: {frames}; a clip of {count} needs at least {needed}",
         )
 
 

@@ -288,11 +288,11 @@ def test_pictures_beside_videos_are_one_line_a_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "folder, said",
     [
-        ("{}/c23/frames/000", "no videos/ in it, only frames/; videos are read, frames are not"),
+        ("{}/c23/faces/000", "no videos/ or frames/ in it, only faces/"),
         ("{}/c23/videos/000", "pictures where videos are read: 3, e.g. videos/000/0.png"),
     ],
 )
-def test_a_set_of_extracted_frames_says_that_videos_are_expected(
+def test_a_set_of_pictures_in_other_folders_says_that_videos_are_expected(
     folder: str, said: str, tmp_path: Path
 ) -> None:
     for method in ("original_sequences/youtube", "manipulated_sequences/Deepfakes"):

@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 
-from data_prep.layouts.files import differences, distinct, is_file, listed_path, quote
+from data_prep.layouts.files import differences, distinct, is_clip, listed_path, quote
 from data_prep.layouts.kinds import one_kind
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
 from data_prep.layouts.originals import with_originals
@@ -85,7 +85,7 @@ def _read(source: Path) -> DataSetIndex:
             attributes=entry.attributes,
         )
         for entry in entries
-        if is_file(source / entry.below)
+        if is_clip(source / entry.below)
     ]
     kept, stills = one_kind(videos, source, problems)
     originals = {

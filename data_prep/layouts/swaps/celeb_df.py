@@ -14,11 +14,11 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from data_prep.errors import UserError
-from data_prep.layouts.files import distinct, files, quote, subfolders
-from data_prep.layouts.kinds import candidates
+from data_prep.layouts.files import distinct, quote, subfolders
+from data_prep.layouts.frames import FRAME_NAMES, videos_in
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
 from data_prep.layouts.originals import with_originals
 from data_prep.store.format import FAKE, REAL, Quarantined
@@ -28,6 +28,8 @@ NAME, PLUS_NAME = "Celeb-DF", "Celeb-DF++"
 _FOLDERS = {"celeb-real": REAL, "youtube-real": REAL, "celeb-synthesis": FAKE}
 _UNNAMED, _FAKES = "youtube-real", "celeb-synthesis"
 _FAKE_METHOD = "Celeb-synthesis"
+# Folders that copies of the set insert above the videos.
+_BETWEEN = frozenset({"videos", *FRAME_NAMES})
 _SCENARIOS = frozenset({"faceswap", "facereenact", "talkingface"})
 # Target, donor if there is one, number of the target's recording, driving clip of a talking face.
 _NAME = re.compile(
@@ -62,7 +64,7 @@ class _Place:
     def name_in_list(self, file_name: str) -> tuple[str, ...]:
         """Return how the test list names a file here, in lower case."""
         folders = (self.folder, self.scenario, self.method) if self.scenario else (self.folder,)
-        return tuple(part.casefold() for part in (*folders, file_name))
+        return _parts("/".join((*folders, file_name)).casefold())
 
 
 def _detect(source: Path) -> bool:
@@ -81,7 +83,7 @@ def _read(source: Path, name: str) -> DataSetIndex:
     for folder in subfolders(source):
         if folder.name.casefold() not in _FOLDERS:
             continue
-        for path in candidates(files(folder, problems, recursive=True), folder, problems):
+        for path in videos_in(folder, problems):
             place = _place(path.relative_to(source).parts, name)
             if isinstance(place, str):
                 problems.append(Quarantined(str(path), "index", place))
@@ -120,7 +122,7 @@ def _place(parts: tuple[str, ...], name: str) -> _Place | str:
         return _Place(folder, "", "real")
     if name == NAME:
         return _Place(folder, "", _FAKE_METHOD)
-    below = [part for part in parts[1:-1] if part.casefold() != "videos"]
+    below = [part for part in parts[1:-1] if part.casefold() not in _BETWEEN]
     if len(below) < 2 or below[0].casefold() not in _SCENARIOS:
         return "no scenario and method; expected it below Celeb-synthesis/<scenario>/<method>/"
     return _Place(folder, below[0], printable(below[1]))
@@ -148,6 +150,12 @@ def _word(label: int) -> str:
     return "fake" if label == FAKE else "real"
 
 
+def _parts(name: str) -> tuple[str, ...]:
+    """Return the folders and the name without ending of a path, without folders between."""
+    path = PurePosixPath(name)
+    return (*(part for part in path.parts[:-1] if part not in _BETWEEN), path.stem)
+
+
 def _read_test_list(source: Path, name: str) -> dict[tuple[str, ...], int]:
     """Return the label by folders and file name, in lower case, of the videos in the test list.
 
@@ -168,7 +176,7 @@ def _read_test_list(source: Path, name: str) -> dict[tuple[str, ...], int]:
         if not line.strip():
             continue
         entry = re.fullmatch(r"([01])\s+(\S.*)", line.strip().casefold())
-        parts = tuple(part for part in entry[2].split("/") if part != "videos") if entry else ()
+        parts = _parts(entry[2]) if entry else ()
         in_scenario = name == PLUS_NAME and parts[:1] == (_FAKES,)
         if not entry or len(parts) != (4 if in_scenario else 2) or parts[0] not in _FOLDERS:
             raise UserError(

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from data_prep.errors import UserError
-from data_prep.layouts.files import distinct, files, level, quote
-from data_prep.layouts.kinds import candidates
+from data_prep.layouts.files import distinct, level, quote
+from data_prep.layouts.frames import FRAME_NAMES, frame_folders, videos_in
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
 from data_prep.layouts.originals import with_originals
 from data_prep.store.format import FAKE, REAL, SPLITS, Quarantined
@@ -23,7 +23,7 @@ from data_prep.text import printable, read_text
 NAME = "DeeperForensics-1.0"
 _FAKES = "manipulated_videos"
 _QUALITY = "c23"
-_REALS = PurePosixPath("original_sequences/youtube", _QUALITY, "videos")
+_REALS = PurePosixPath("original_sequences/youtube", _QUALITY)
 _LISTS = PurePosixPath("lists/splits")
 
 
@@ -32,10 +32,10 @@ def _detect(source: Path) -> bool:
 
 
 def _read(source: Path) -> DataSetIndex:
-    if not (source / _REALS).is_dir():
+    if not any((source / _REALS / name).is_dir() for name in ("videos", *FRAME_NAMES)):
         raise UserError(
-            f"{quote(source)} has no reals: expected {_REALS}/ beside {_FAKES}/, because the reals "
-            f"of {NAME} are the {_QUALITY} originals of FaceForensics++; put or link them there"
+            f"{quote(source)} has no reals: expected {_REALS}/videos/ beside {_FAKES}/, because "
+            f"they are the {_QUALITY} originals of FaceForensics++; put or link them there"
         )
     problems: list[Quarantined] = []
     official = _official_splits(source)
@@ -48,7 +48,7 @@ def _read(source: Path) -> DataSetIndex:
 def _fakes(source: Path, official: dict[str, str], problems: list[Quarantined]) -> Iterator[Video]:
     for folder in level(source / _FAKES, f"{_FAKES}/<variant>/", problems):
         variant = printable(folder.name)
-        for path in candidates(files(folder, problems, recursive=True), folder, problems):
+        for path in videos_in(folder, problems):
             people = _people(path.stem)
             if not people:
                 reason = "no target and actor in the name; expected one such as 000_M101.mp4"
@@ -64,7 +64,10 @@ def _reals(source: Path, official: dict[str, str], problems: list[Quarantined]) 
     for name, listed in official.items():
         of_target[name.partition("_")[0]].add(listed)
     folder = source / _REALS
-    for path in candidates(files(folder, problems, recursive=True), folder, problems):
+    whole = (folder / "videos").is_dir()
+    for path in (
+        videos_in(folder / "videos", problems) if whole else frame_folders(folder, problems)
+    ):
         target = printable(path.stem)
         splits = of_target[target]
         split = next(iter(splits)) if len(splits) == 1 else None
@@ -106,4 +109,4 @@ def _official_splits(source: Path) -> dict[str, str]:
     return official
 
 
-LAYOUT = Layout(NAME, f"{_FAKES}/ and {_REALS}/ ({NAME})", _detect, _read)
+LAYOUT = Layout(NAME, f"{_FAKES}/ and {_REALS}/videos/ ({NAME})", _detect, _read)

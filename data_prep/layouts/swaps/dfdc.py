@@ -15,6 +15,7 @@ from pathlib import Path, PurePath
 
 from data_prep.errors import UserError
 from data_prep.layouts.files import distinct, files, quote, subfolders
+from data_prep.layouts.frames import frames_of
 from data_prep.layouts.kinds import is_picture, is_video, one_kind, only_pictures
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
 from data_prep.layouts.originals import with_originals
@@ -126,7 +127,7 @@ def _videos(
     beside = {path.name: path for path in files(source.parent, problems, recursive=False)}
     absent = []
     for entry in entries:
-        path = beside.pop(entry.name, None)
+        path = beside.pop(entry.name, None) or _frames(source.parent, entry.name)
         if path is None:
             absent.append(entry.name)
         elif entry.label is None:
@@ -147,6 +148,10 @@ def _videos(
         if names:
             reason = f"{kind} {what}: {len(names)}, e.g. {quote(min(names))}"
             problems.append(Quarantined(str(source), "index", reason))
+
+
+def _frames(folder: Path, name: str) -> Path | None:
+    return frames_of(folder, PurePath(PurePath(name).name))
 
 
 LAYOUT = Layout(

@@ -14,6 +14,7 @@ from typing import Any
 
 from data_prep.errors import UserError
 from data_prep.layouts.files import differences, distinct, is_file, listed_path, quote
+from data_prep.layouts.frames import frames_of
 from data_prep.layouts.kinds import one_kind
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
 from data_prep.layouts.tables import is_labelled_json, read_json, read_label
@@ -43,10 +44,11 @@ def _read(source: Path) -> DataSetIndex:
             reason = f"{quote(name)!r}: {below}"
             problems.append(Quarantined(str(path), "index", reason))
             continue
-        listed.append(below)
-        if not is_file(source / below):
+        path_of_frames = None if is_file(source / below) else frames_of(source, below)
+        listed.append(path_of_frames.relative_to(source) if path_of_frames else below)
+        if not path_of_frames and not is_file(source / below):
             continue
-        video = _video(source, below, entry)
+        video = _video(path_of_frames or source / below, below, entry)
         if isinstance(video, str):
             problems.append(Quarantined(str(source / below), "index", video))
         else:
@@ -69,7 +71,7 @@ def _entries(path: Path) -> dict[str, dict[str, Any]]:
     return entries
 
 
-def _video(source: Path, below: PurePath, entry: dict[str, Any]) -> Video | str:
+def _video(path: Path, below: PurePath, entry: dict[str, Any]) -> Video | str:
     """Return the video of one entry, or the reason why it cannot be used."""
     label = read_label(str(entry.get("label", "")))
     if label is None:
@@ -82,7 +84,7 @@ def _video(source: Path, below: PurePath, entry: dict[str, Any]) -> Video | str:
     method = method if label == FAKE else "real"
     return Video(
         key=f"{NAME}/{method}/unknown/{stem}",
-        path=source / below,
+        path=path,
         label=label,
         method=method,
         quality="unknown",

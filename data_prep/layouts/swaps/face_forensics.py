@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 
 from data_prep.errors import UserError
 from data_prep.layouts.files import distinct, files, level, quote, subfolders
+from data_prep.layouts.frames import frame_folders
 from data_prep.layouts.kinds import candidates
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
 from data_prep.layouts.originals import with_originals
@@ -52,15 +53,17 @@ def _read(source: Path) -> DataSetIndex:
 def _files(folder: Path, problems: list[Quarantined]) -> Iterator[tuple[Path, str]]:
     """Yield the files of a quality folder and their names without ending.
 
-    The folder ``videos/`` may be left out.
+    The folder ``videos/`` may be left out. Without videos, folders of frames are read.
     """
     below = folder / "videos"
     whole = below.is_dir()
     below = below if whole else folder
     found = candidates(files(below, problems, recursive=whole), folder, problems)
     beside = subfolders(folder)
-    if not found and not whole and beside:
-        reason = f"no videos/ in it, only {quote(beside[0].name)}/; videos are read, frames are not"
+    frames = [] if found else frame_folders(folder, problems)
+    yield from ((path, path.name) for path in frames)
+    if not found and not frames and not whole and beside:
+        reason = f"no videos/ or frames/ in it, only {quote(beside[0].name)}/"
         problems.append(Quarantined(str(folder), "index", reason))
     for path in found:
         yield path, path.relative_to(below).with_suffix("").as_posix()
