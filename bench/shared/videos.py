@@ -69,6 +69,11 @@ def make_full_hd_video(folder: Path, seconds: int) -> Path:
     return _make_video(folder, seconds, 1920, 1080)
 
 
+def make_uhd_video(folder: Path, seconds: int) -> Path:
+    """Return a SYNTHETIC person in 3840 x 2160, at 25 frames a second."""
+    return _make_video(folder, seconds, 3840, 2160)
+
+
 def make_hd_video(folder: Path, seconds: int) -> Path:
     """Return a SYNTHETIC person in 1280 x 720, at 25 frames a second."""
     return _make_video(folder, seconds, 1280, 720)
