@@ -24,8 +24,25 @@ class Dealing:
     labels: frozenset[int]
 
 
-def deal(videos: Sequence[Video], dealing: Dealing, shares: Mapping[str, float]) -> dict[str, str]:
-    """Assign one of the splits in ``shares`` to every group."""
+def deal(
+    videos: Sequence[Video],
+    dealing: Dealing,
+    shares: Mapping[str, float],
+    *,
+    needed: Collection[str] | None = None,
+) -> dict[str, str]:
+    """Assign one of the splits in ``shares`` to every group.
+
+    Args:
+        videos: videos of the groups.
+        dealing: groups, seed and labels.
+        shares: wanted share of each split.
+        needed: splits that must get every label; all of ``shares`` if None.
+
+    Raises:
+        UserError: there are too few groups for the needed splits.
+    """
+    wanting = [split for split in shares if needed is None or split in needed]
     groups = dealing.groups
     labels: dict[str, set[int]] = collections.defaultdict(set)
     methods: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
@@ -47,22 +64,22 @@ def deal(videos: Sequence[Video], dealing: Dealing, shares: Mapping[str, float])
     if len(dealing.labels) == 1:
         # Of a set of one kind every group has all the labels there are.
         whole, reals, fakes = reals + fakes, [], []
-    if len(whole) + min(len(reals), len(fakes)) < len(shares):
+    if len(whole) + min(len(reals), len(fakes)) < len(wanting):
         if len(dealing.labels) == 1:
             raise UserError(
-                f"too few people for {', '.join(shares)} splits: expected at least {len(shares)} "
+                f"too few people for {', '.join(wanting)} splits: expected at least {len(wanting)} "
                 f"identity groups, found {len(whole)}; add videos of other people, or pass "
                 "--split-policy test"
             )
         raise UserError(
-            f"too few people for {', '.join(shares)} splits with real and fake videos each: "
-            f"expected at least {len(shares)} identity groups with both, found {len(whole)} with "
+            f"too few people for {', '.join(wanting)} splits with real and fake videos each: "
+            f"expected at least {len(wanting)} identity groups with both, found {len(whole)} with "
             f"both, {len(reals)} with reals only and {len(fakes)} with fakes only; add videos of "
             "other people, or pass --split-policy test for a store to evaluate on"
         )
-    needy_first = [split for split in _NEEDIEST_FIRST if split in shares]
+    needy_first = [split for split in _NEEDIEST_FIRST if split in wanting]
     covered = needy_first[: len(whole)]
-    uncovered = [split for split in shares if split not in covered]
+    uncovered = [split for split in wanting if split not in covered]
     dealt: dict[str, str] = {}
     for kind, needy in ((whole, covered), (reals, uncovered), (fakes, uncovered)):
         dealt |= _deal_kind(kind, methods, needy, shares)

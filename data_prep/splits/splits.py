@@ -96,17 +96,24 @@ class _Sides:
     dealt: bool = True
 
 
-def identity_groups(videos: Sequence[Video]) -> dict[str, str]:
+def identity_groups(
+    videos: Sequence[Video], same: Collection[tuple[str, str]] = ()
+) -> dict[str, str]:
     """Return the identity group of every video, by key.
 
     Two videos share a group if a chain of shared identities connects them. This always holds for a
     source video and its fakes, being target or donor. A group is named after its first identity in
     alphabetical order.
+
+    Args:
+        videos: videos of unique keys.
+        same: keys of two videos each that belong to one group, such as copies of one file.
     """
     graph = nx.Graph()
     for video in videos:
-        graph.add_nodes_from(video.identities)
-        graph.add_edges_from(zip(video.identities, video.identities[1:], strict=False))
+        nx.add_path(graph, video.identities)
+    first = {video.key: video.identities[0] for video in videos}
+    graph.add_edges_from((first[key], first[other]) for key, other in same)
     names = {
         identity: min(component)
         for component in nx.connected_components(graph)
@@ -121,6 +128,7 @@ def assign(
     fractions: tuple[float, float, float] = FRACTIONS,
     *,
     usable: Collection[str] | None = None,
+    same: Collection[tuple[str, str]] = (),
 ) -> Assignment:
     """Assign an identity group and a split to every video.
 
@@ -135,6 +143,7 @@ def assign(
         request: requested split; ``auto`` with seed 0 if None.
         fractions: wanted shares of clips in train, val and test; they sum to 1.
         usable: keys of the videos to split, all if None.
+        same: keys of two videos each that belong to one group, such as copies of one file.
 
     Raises:
         UserError: the official lists put one group on two sides without permission, there are none,
@@ -143,7 +152,7 @@ def assign(
     request = request or SplitRequest()
     if min(fractions) <= 0 or not math.isclose(sum(fractions), 1):
         raise UserError(f"split fractions must be above 0 and sum to 1, received {fractions}")
-    groups = identity_groups(videos)
+    groups = identity_groups(videos, same)
     policy, note = _resolve(videos, groups, request)
     wanted = [video for video in videos if usable is None or video.key in usable]
     dealing = Dealing(groups, request.seed, frozenset(video.label for video in videos))
@@ -164,7 +173,7 @@ def assign(
         groups=groups,
         splits=sides.splits,
         left_out=sides.left_out,
-        overlap=_divided(sides.splits, groups),
+        overlap=find_divided(sides.splits, groups),
         note=note,
     )
 
@@ -209,7 +218,7 @@ def _leak(videos: Sequence[Video], groups: Mapping[str, str]) -> str:
     # Where the lists name the test split alone, what they do not name is trained on.
     unnamed = "train or val" if _listed(videos) == {"test"} else None
     sides = {video.key: video.split or unnamed for video in videos}
-    divided = _divided({key: side for key, side in sides.items() if side}, groups)
+    divided = find_divided({key: side for key, side in sides.items() if side}, groups)
     if not divided:
         return ""
     first, other = _example(videos, groups, sides, divided[0])
@@ -232,7 +241,8 @@ def _example(
     return first, next(video for video in members if sides[video.key] != sides[first.key])
 
 
-def _divided(splits: Mapping[str, str], groups: Mapping[str, str]) -> tuple[str, ...]:
+def find_divided(splits: Mapping[str, str], groups: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the groups with videos in more than one split, in alphabetical order."""
     found: dict[str, set[str]] = collections.defaultdict(set)
     for key, split in splits.items():
         found[groups[key]].add(split)
