@@ -8,7 +8,12 @@ are used here only: if an upgrade moves one, it is repaired in one place.
 
 from __future__ import annotations
 
+import binascii
+from collections.abc import Callable
+from typing import Any
+
 import optuna
+from optuna.pruners import HyperbandPruner
 from optuna.storages import BaseStorage
 from optuna.storages.journal._file import get_lock_file as get_lock_file
 from optuna.study._frozen import FrozenStudy as FrozenStudy
@@ -64,3 +69,33 @@ def set_trial_attribute(study: optuna.Study, trial: FrozenTrial, key: str, value
 def running_trial(study: optuna.Study, trial: FrozenTrial) -> optuna.Trial:
     """Return the trial object of a claimed trial; the study's sampler starts it as by ``ask``."""
     return optuna.Trial(study, trial_id(trial))
+
+
+class KeyedHyperband(HyperbandPruner):
+    """Hyperband that chooses the bracket of a trial by a key.
+
+    Optuna chooses it by the number of the trial.
+
+    Args:
+        key: Function that returns the key of a trial; ``None`` for a trial in no bracket.
+        **options: Options of Optuna's pruner.
+    """
+
+    def __init__(
+        self, key: Callable[[optuna.Study, FrozenTrial], str | None], **options: Any
+    ) -> None:
+        super().__init__(**options)
+        self._key = key
+
+    def _get_bracket_id(self, study: optuna.Study, trial: FrozenTrial) -> int:
+        key = self._key(study, trial)
+        if key is None:
+            return -1
+        if not self._pruners:
+            return 0
+        left = binascii.crc32(key.encode()) % self._total_trial_allocation_budget
+        for bracket, budget in enumerate(self._trial_allocation_budgets):
+            left -= budget
+            if left < 0:
+                return bracket
+        raise AssertionError("the budgets sum to the total")

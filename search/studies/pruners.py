@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import binascii
 from collections.abc import Container
 from typing import Any
 
 import optuna
-from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
+from optuna.pruners import BasePruner, MedianPruner, NopPruner
 from optuna.trial import FrozenTrial, TrialState
 
+from artifacts.optuna_internals import KeyedHyperband
 from artifacts.records import REASON
 from search.config.names import Pruner
 from search.studies.study import (
@@ -34,7 +34,8 @@ def pruner(name: Pruner, reports: int) -> BasePruner:
         reports: most reports of a trial, usually its epochs.
     """
     if name == "hyperband":
-        return _Hyperband(
+        return KeyedHyperband(
+            _bracket_key,
             min_resource=_FIRST_RUNG,
             max_resource=max(reports, _FIRST_RUNG),
             reduction_factor=_REDUCTION,
@@ -69,24 +70,11 @@ class _Counted:
         return getattr(self._study, name)
 
 
-class _Hyperband(HyperbandPruner):
-    """Hyperband whose brackets are drawn by what does not change when a run is interrupted.
-
-    A trial that is repeated is in the bracket of the one it repeats, which is in none.
-    """
-
-    def _get_bracket_id(self, study: optuna.Study, trial: FrozenTrial) -> int:
-        if _is_interrupted(trial):
-            return -1
-        if not self._pruners:
-            return 0
-        key = f"{name_in_run(study)}_{sequence_number(study, trial)}"
-        left = binascii.crc32(key.encode()) % self._total_trial_allocation_budget
-        for bracket, budget in enumerate(self._trial_allocation_budgets):
-            left -= budget
-            if left < 0:
-                return bracket
-        raise AssertionError("the budgets sum to the total")
+def _bracket_key(study: optuna.Study, trial: FrozenTrial) -> str | None:
+    """Return a key that stays when a run is interrupted; none for a trial that is repeated."""
+    if _is_interrupted(trial):
+        return None
+    return f"{name_in_run(study)}_{sequence_number(study, trial)}"
 
 
 def _is_interrupted(trial: FrozenTrial) -> bool:

@@ -16,7 +16,8 @@ from artifacts import optuna_internals as internals
 ROOT = Path(__file__).parents[2]
 ROOMS = ("dfsearch", "search", "artifacts", "spaces", "data_prep")
 _PRIVATE = re.compile(
-    r"from optuna[\w.]*\._|(study|beside|opened)\._storage|\._(study_id|trial_id)\b"
+    r"from optuna[\w.]*\._|(study|beside|opened)\._storage|\._(study_id|trial_id|file_path)\b"
+    r"|_get_bracket_id|_trial_allocation_budget|self\._lock\b.*Journal|self\._pruners"
 )
 
 
@@ -64,6 +65,28 @@ def test_a_journal_is_locked_while_lines_are_written(tmp_path: Path) -> None:
     with internals.get_lock_file(lock):
         assert list(tmp_path.iterdir())
     assert not list(tmp_path.iterdir())
+
+
+def test_the_key_of_a_trial_chooses_its_bracket_of_hyperband(study: optuna.Study) -> None:
+    keys = {number: f"key {number % 2}" for number in range(6)} | {5: None}
+    study.pruner = internals.KeyedHyperband(
+        lambda _, trial: keys[trial.number], min_resource=1, max_resource=27, reduction_factor=3
+    )
+    for number in range(6):
+        trial = study.ask()
+        for step in range(1, 4):
+            trial.report(float(number), step)
+            if number < 5:
+                trial.should_prune()
+        study.tell(trial, float(number))
+    names = ("_get_bracket_id", "_pruners", "_trial_allocation_budgets")
+    assert [name for name in names if not hasattr(study.pruner, name)] == []
+    brackets = [study.pruner._get_bracket_id(study, trial) for trial in study.trials]
+    assert brackets[5] == -1
+    assert brackets[0] == brackets[2] == brackets[4]
+    assert brackets[1] == brackets[3]
+    assert len(study.pruner._pruners) == 4
+    assert set(brackets[:2]) <= set(range(4))
 
 
 def test_no_other_module_uses_a_private_name_of_optuna() -> None:
