@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import pydantic
 
-from artifacts.ensemble_record import EnsembleRecord
+from artifacts.ensemble_record import EnsembleRecord, FrozenRecord
 from artifacts.metrics.metrics import Calibration, Evaluation
 from artifacts.run_directory import RunDirectory, write_text
 from data_prep.errors import UserError
@@ -19,11 +19,7 @@ from data_prep.preparation.clip import Preparation
 _LONGEST_SECONDS = 1e6
 
 
-class _Part(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
-
-
-class ModelFile(_Part):
+class ModelFile(FrozenRecord):
     """A model file: its name, size and SHA-256 in hexadecimal."""
 
     file: str
@@ -38,14 +34,14 @@ class ModelFile(_Part):
         return cls(file=path.name, bytes=path.stat().st_size, sha256=digest)
 
 
-class ModelFiles(_Part):
+class ModelFiles(FrozenRecord):
     """Both files of the model."""
 
     h5: ModelFile
     keras: ModelFile
 
 
-class InputContract(_Part):
+class InputContract(FrozenRecord):
     """Input of the model: uint8 clips (T, H, W, 4)."""
 
     name: Literal["frames"] = "frames"
@@ -54,7 +50,7 @@ class InputContract(_Part):
     channels: tuple[str, ...] = ("red", "green", "blue", "grey")
 
 
-class ModalityContract(_Part):
+class ModalityContract(FrozenRecord):
     """Further input of the model, in the format of a store."""
 
     name: Literal["flow", "audio"]
@@ -62,7 +58,7 @@ class ModalityContract(_Part):
     shape: tuple[int, ...]
 
 
-class OutputContract(_Part):
+class OutputContract(FrozenRecord):
     """Output of the model: one probability."""
 
     name: Literal["fake_probability"] = "fake_probability"
@@ -70,14 +66,14 @@ class OutputContract(_Part):
     activation: Literal["sigmoid"] = "sigmoid"
 
 
-class Scored(_Part):
+class Scored(FrozenRecord):
     """Scores of a model on the validation split."""
 
     auc: float
     log_loss: float
 
 
-class Origin(_Part):
+class Origin(FrozenRecord):
     """Trial of the model, and whether its refit replaced it.
 
     A refit is a different model from the trial that has the rank. The better of both on
@@ -92,7 +88,7 @@ class Origin(_Part):
     kept: Literal["trial", "refit"]
 
 
-class Certificate(_Part):
+class Certificate(FrozenRecord):
     """Everything in ``best_model.json``.
 
     Attributes:

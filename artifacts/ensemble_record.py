@@ -19,11 +19,13 @@ from data_prep.errors import UserError
 STAGE = "ensemble"
 
 
-class _Part(pydantic.BaseModel):
+class FrozenRecord(pydantic.BaseModel):
+    """Base of the parts of a JSON file: frozen, without unknown fields."""
+
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
 
 
-class Member(_Part):
+class Member(FrozenRecord):
     """One model of an ensemble.
 
     Attributes:
@@ -45,7 +47,7 @@ class Member(_Part):
         return f"{self.stage}/{self.trial}"
 
 
-class EnsembleRecord(_Part):
+class EnsembleRecord(FrozenRecord):
     """An ensemble of kept trials, in ``ensemble.json`` and in the certificate.
 
     Attributes:

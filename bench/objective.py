@@ -27,7 +27,7 @@ from rich.table import Table
 from scipy.stats import spearmanr
 
 from artifacts.evaluation.matching import write_matched
-from artifacts.metrics.ranking import pair_ranking, source_places
+from artifacts.metrics.ranking import find_originals, pair_ranking
 from artifacts.quiet import import_tensorflow
 from bench.shared.synthetic_store import make_synthetic_store
 from data_prep.errors import UserError
@@ -139,7 +139,7 @@ def score_model(model: Any, path: Path) -> dict[str, float]:
     with Store(path) as store:
         rows = _select_rows(store)
         scores = score_clips(model, store, rows)
-        sources = source_places(store.keys[rows], store.crop_sources[rows])
+        sources = find_originals(store.keys[rows], store.crop_sources[rows])
         pairs = pair_ranking(scores, sources)
         found = {"auc": float(roc_auc_score(store.labels[rows], scores))}
         return found if pairs is None else found | {"pairs": float(pairs)}

@@ -107,17 +107,17 @@ def _unfitting(source: Path, candidates: tuple[Layout, ...]) -> str:
 
 def _nothing(source: Path, found: DataSetIndex, fitting: Layout | None) -> str:
     """Return the error message for a folder without anything to prepare."""
-    said = f"no video in {quote(source)}"
+    message = f"no video in {quote(source)}"
     if fitting is not None:
-        said += (
+        message += (
             f": it looks like {fitting.name}, but the folders for videos are empty; "
             f"expected {fitting.expected}"
         )
     if found.problems:
         first = found.problems[0]
         more = f" and {len(found.problems) - 1} more" if len(found.problems) > 1 else ""
-        said += f"; {quote(first.path)}: {first.reason}{more}"
-    return said
+        message += f"; {quote(first.path)}: {first.reason}{more}"
+    return message
 
 
 def _named(name: str) -> tuple[Layout, ...]:

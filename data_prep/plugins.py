@@ -133,9 +133,9 @@ def versions() -> dict[str, str]:
 
 def _told(error: Exception) -> str:
     """Describe an error in one line, with its position in the code of the package."""
-    said = one_line(f"{type(error).__name__}: {error}").rstrip(": ")[:300]
+    message = one_line(f"{type(error).__name__}: {error}").rstrip(": ")[:300]
     steps = traceback.extract_tb(error.__traceback__)
     places = [step for step in steps if not step.filename.startswith("<frozen")]
     if len(places) < 2:
-        return said
-    return f"{said} ({PurePath(places[-1].filename).name}:{places[-1].lineno})"
+        return message
+    return f"{message} ({PurePath(places[-1].filename).name}:{places[-1].lineno})"

@@ -25,15 +25,15 @@ def remarks(config: RunConfig, store: Store) -> list[str]:
     Raises:
         UserError: The objective or a warm start lacks data.
     """
-    said = warm_start.describe_warm_start(config)
+    lines = warm_start.describe_warm_start(config)
     _try_objective(config, store)
     if config.objective in LEAVING_OUT:
-        said.append(f"left out of training in turn: {', '.join(methods_of(store))}")
+        lines.append(f"left out of training in turn: {', '.join(methods_of(store))}")
     pinned = config.training.pinned
     makes_fakes = pinned.get("pseudo_fakes") != 0
     methods = np.unique(store.methods[store.rows("train", FAKE)])
     if len(methods) == 1:
-        said.append(
+        lines.append(
             f"all training fakes are {methods[0]}: other methods are learned from "
             + ("pseudo-fakes alone" if makes_fakes else "nothing; set training.pseudo_fakes")
         )
@@ -42,7 +42,7 @@ def remarks(config: RunConfig, store: Store) -> list[str]:
         rows = np.concatenate([store.rows(name, REAL) for name, on in splits.items() if on])
         lacking = int(np.isnan(store.clip_field("landmarks")[rows]).all(axis=(1, 2, 3)).sum())
         if lacking:
-            said.append(
+            lines.append(
                 f"{lacking} of {len(rows)} real clips have no landmarks: their pseudo-fakes are "
                 "blended in an oval at the usual position of a face"
             )
@@ -50,11 +50,11 @@ def remarks(config: RunConfig, store: Store) -> list[str]:
         samples = training_samples(store)
         fakes = samples.sources[samples.labels == FAKE]
         if not np.isin(fakes, samples.sources[samples.labels == REAL]).any():
-            said.append(
+            lines.append(
                 "no training fake names the clip it was made from, so the pairwise loss is "
                 "cross-entropy alone; set training.pseudo_fakes"
             )
-    return said
+    return lines
 
 
 def _try_objective(config: RunConfig, store: Store) -> None:

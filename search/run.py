@@ -58,7 +58,7 @@ def run(config: RunConfig, progress: RunProgress) -> RunDirectory:
             raise UserError(
                 f"{printable(str(path))}: the path must be valid text; rename it or make a link"
             )
-    fingerprint, said = _check_store(config)
+    fingerprint, notes = _check_store(config)
     directory = RunDirectory(config.run_dir)
     try:
         directory.root.mkdir(parents=True, exist_ok=True)
@@ -70,11 +70,11 @@ def run(config: RunConfig, progress: RunProgress) -> RunDirectory:
     with directory.locked(), storage.translate_server_errors(directory):
         directory.sweep()
         storage.recover(directory)
-        said += _claim(directory, config, fingerprint)
+        notes += _claim(directory, config, fingerprint)
         if directory.certificate.is_file() and Certificate.read(directory).is_intact(directory):
             progress.message(f"{directory.root} is finished; nothing to do")
             return directory
-        for line in said:
+        for line in notes:
             progress.message(line)
         if not directory.validation.is_file():
             with Store(config.store) as store:
@@ -114,9 +114,9 @@ def _claim(directory: RunDirectory, config: RunConfig, fingerprint: str) -> list
     Returns:
         Remarks to print.
     """
-    said = []
+    notes = []
     if password_in(config.storage):
-        said.append(
+        notes.append(
             "the password of the storage is not written to config.toml; give it to other commands "
             "by PGPASSWORD or ~/.pgpass"
         )
@@ -135,7 +135,7 @@ def _claim(directory: RunDirectory, config: RunConfig, fingerprint: str) -> list
         storage.StorageLocation(directory, config.storage).reach()
         _write_config(directory, config)
         RunState.begin(directory, fingerprint)
-        return said
+        return notes
     theirs = directory.read_fingerprint()
     if theirs != fingerprint:
         raise UserError(
@@ -162,9 +162,9 @@ def _claim(directory: RunDirectory, config: RunConfig, fingerprint: str) -> list
         delete_studies(here)
     _write_config(directory, config)
     if state.other_versions:
-        said.append(f"this run was started with {', '.join(state.other_versions)}")
+        notes.append(f"this run was started with {', '.join(state.other_versions)}")
         dataclasses.replace(state, versions=versions_here()).write(directory)
-    return said
+    return notes
 
 
 def _moved(before: RunConfig, config: RunConfig) -> list[str]:

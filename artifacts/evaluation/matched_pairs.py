@@ -17,9 +17,9 @@ from artifacts.metrics.baselines import Orientation, compare_scores
 from artifacts.metrics.per_video import video_names
 from artifacts.metrics.ranking import (
     AUC,
-    AUC_AHEAD,
+    AUC_MARGIN,
     PAIRS,
-    PAIRS_AHEAD,
+    PAIRS_MARGIN,
     Figure,
     RankedClips,
     Scores,
@@ -130,11 +130,11 @@ def evaluate_matched(
     # A fake comes before its real.
     sources = np.where(labels == 1, np.arange(len(ours)) + 1, -1)
     videos = video_names(store.keys[ours], store.paths[ours])
-    place = {int(row): at for at, row in enumerate(rows)}
-    before = as_they_are[[place[int(row)] for row in ours]]
+    position = {int(row): at for at, row in enumerate(rows)}
+    before = as_they_are[[position[int(row)] for row in ours]]
     clips = RankedClips(labels, groups, sources, videos=videos)
     by_method = dataclasses.replace(clips, methods=methods)
-    told = compute_figures(found.scores, by_method, against=before, seed=seed)
+    figures = compute_figures(found.scores, by_method, against=before, seed=seed)
     then = compute_figures(before, clips, intervals=False)
     alone = _of_quantity(found, store, labels, directions)
     called = found.scores >= threshold
@@ -144,19 +144,19 @@ def evaluate_matched(
         left_out=found.left_out,
         quantity_auc=alone[0],
         quantity_auc_as_they_are=alone[1],
-        auc=told[AUC].value,
-        auc_ci=told[AUC].interval,
-        pair_ranking=told[PAIRS].value,
-        pair_ranking_ci=told[PAIRS].interval,
+        auc=figures[AUC].value,
+        auc_ci=figures[AUC].interval,
+        pair_ranking=figures[PAIRS].value,
+        pair_ranking_ci=figures[PAIRS].interval,
         auc_as_they_are=then[AUC].value,
         pair_ranking_as_they_are=then[PAIRS].value,
-        auc_gain=told[AUC_AHEAD].value,
-        auc_gain_ci=told[AUC_AHEAD].interval,
-        pair_ranking_gain=told[PAIRS_AHEAD].value,
-        pair_ranking_gain_ci=told[PAIRS_AHEAD].interval,
+        auc_gain=figures[AUC_MARGIN].value,
+        auc_gain_ci=figures[AUC_MARGIN].interval,
+        pair_ranking_gain=figures[PAIRS_MARGIN].value,
+        pair_ranking_gain_ci=figures[PAIRS_MARGIN].interval,
         recall=float(called[labels == 1].mean()),
         false_alarm_rate=float(called[labels == 0].mean()),
-        by_method=_by_method(told, methods[labels == 1]),
+        by_method=_by_method(figures, methods[labels == 1]),
         untrained=_beside(found, directions, clips, seed),
     )
 
@@ -215,12 +215,14 @@ def _of_quantity(
     return float(1 - after), float(1 - before)
 
 
-def _by_method(told: dict[str, Figure], methods: npt.NDArray[np.str_]) -> dict[str, dict[str, Any]]:
+def _by_method(
+    figures: dict[str, Figure], methods: npt.NDArray[np.str_]
+) -> dict[str, dict[str, Any]]:
     return {
         method: {
             "pairs": int((methods == method).sum()),
-            "auc": told[f"auc of {method}"].value,
-            "auc_ci": told[f"auc of {method}"].interval,
+            "auc": figures[f"auc of {method}"].value,
+            "auc_ci": figures[f"auc of {method}"].interval,
         }
         for method in np.unique(methods).tolist()
     }

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from artifacts.metrics.ranking import source_places
+from artifacts.metrics.ranking import find_originals
 from data_prep.errors import UserError
 from data_prep.preparation.shortcuts import measure, sharpness
 from data_prep.store.format import FRAME_FIELDS
@@ -134,14 +134,14 @@ def pairs_among(store: Store, rows: npt.NDArray[np.integer]) -> list[tuple[int, 
     Raises:
         UserError: There is no such pair.
     """
-    places = source_places(store.keys[rows], store.crop_sources[rows])
-    fakes = np.flatnonzero(places >= 0)
+    positions = find_originals(store.keys[rows], store.crop_sources[rows])
+    fakes = np.flatnonzero(positions >= 0)
     if not len(fakes):
         raise UserError(
             f"{store.path} has no fake together with its original in these clips, so there are no "
             "pairs to match; prepare originals and fakes together"
         )
-    return [(int(rows[fake]), int(rows[places[fake]])) for fake in fakes]
+    return [(int(rows[fake]), int(rows[positions[fake]])) for fake in fakes]
 
 
 def match_pair(fake: Clip, real: Clip) -> tuple[Clip, Clip] | None:

@@ -15,7 +15,7 @@ import tensorflow as tf
 from artifacts.certificate import ModelFile
 from artifacts.explain.layers import logits
 from artifacts.explain.streams import StreamWeights, fusion_kind, members, projections, stream_names
-from artifacts.metrics.ranking import AUC, AUC_AHEAD, RankedClips, compute_figures
+from artifacts.metrics.ranking import AUC, AUC_MARGIN, RankedClips, compute_figures
 from artifacts.models.inference import check_finite, read_inputs
 from artifacts.run_directory import RunDirectory, read_json, write_json
 from data_prep.bootstrap import Interval
@@ -163,15 +163,15 @@ def measure(
             for (name, _), values in zip(layers, embeddings, strict=True)
         ]
         without = behind(changed).astype(np.float64)
-        told = compute_figures(scores, clips, against=without)
+        figures = compute_figures(scores, clips, against=without)
         found.append(
             StreamContribution(
                 stream=stream,
                 weight_real=float(weights[stream][labels == REAL].mean()),
                 weight_fake=float(weights[stream][labels == FAKE].mean()),
-                auc_without=auc - told[AUC_AHEAD].value,
-                loss=told[AUC_AHEAD].value,
-                loss_interval=told[AUC_AHEAD].interval,
+                auc_without=auc - figures[AUC_MARGIN].value,
+                loss=figures[AUC_MARGIN].value,
+                loss_interval=figures[AUC_MARGIN].interval,
             )
         )
     return StreamContributions(

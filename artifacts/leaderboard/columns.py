@@ -132,12 +132,12 @@ def _methods(row: Row) -> str:
 def _what(row: Row) -> str:
     """Return the description, the AUC on methods left out, and the reason."""
     left_out = _methods(row)
-    said = [
+    parts = [
         row.record.description.what,
         f"left out: {left_out}" if left_out else "",
         row.record.reason,
     ]
-    return "; ".join(filter(None, said))
+    return "; ".join(filter(None, parts))
 
 
 def _field(name: str, digits: int) -> Callable[[Row], str]:

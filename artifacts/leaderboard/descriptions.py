@@ -61,12 +61,12 @@ def _samples_and_loss(chosen: Mapping[str, Any]) -> str:
 
 def _gan(chosen: Mapping[str, Any], gan: GanFigures) -> str:
     """Return the choices of a GAN, the error of its KID and the AUC of its discriminator."""
-    said = f"{chosen['kind']}, {chosen['loss']}, latent {chosen['latent']}"
+    text = f"{chosen['kind']}, {chosen['loss']}, latent {chosen['latent']}"
     if gan.kid_error is not None:
-        said += f"; KID ± {gan.kid_error:.3f} of {gan.kid_features} features"
+        text += f"; KID ± {gan.kid_error:.3f} of {gan.kid_features} features"
     if gan.discriminator_auc is not None:
-        said += f"; discriminator alone: val AUC {gan.discriminator_auc:.3f}"
-    return said
+        text += f"; discriminator alone: val AUC {gan.discriminator_auc:.3f}"
+    return text
 
 
 def _stream_text(chosen: Mapping[str, Any]) -> str:

@@ -17,13 +17,13 @@ from sklearn import metrics
 from artifacts.metrics.per_video import video_names
 from artifacts.metrics.ranking import (
     AUC,
-    AUC_AHEAD,
+    AUC_MARGIN,
     PAIRS,
-    PAIRS_AHEAD,
+    PAIRS_MARGIN,
     RankedClips,
     Scores,
     compute_figures,
-    source_places,
+    find_originals,
 )
 from data_prep.store.store import Store
 
@@ -55,11 +55,11 @@ class BaselineComparison:
         higher_is_fake: Its direction.
         oriented_on: Clips on which the direction was found.
         auc, auc_ci: AUC of the quantity.
-        ahead, ahead_ci: Margin: AUC of the detector minus that of the quantity.
+        margin, margin_ci: Margin: AUC of the detector minus that of the quantity.
         pairs: Number of pairs of a fake and its original.
         pair_ranking, pair_ranking_ci: Pair ranking of the detector.
         untrained_pair_ranking: Pair ranking of the quantity.
-        pair_ahead, pair_ahead_ci: Margin in pair ranking.
+        pair_margin, pair_margin_ci: Margin in pair ranking.
     """
 
     name: str
@@ -67,14 +67,14 @@ class BaselineComparison:
     oriented_on: str
     auc: float
     auc_ci: tuple[float, float] | None
-    ahead: float
-    ahead_ci: tuple[float, float] | None
+    margin: float
+    margin_ci: tuple[float, float] | None
     pairs: int = 0
     pair_ranking: float | None = None
     pair_ranking_ci: tuple[float, float] | None = None
     untrained_pair_ranking: float | None = None
-    pair_ahead: float | None = None
-    pair_ahead_ci: tuple[float, float] | None = None
+    pair_margin: float | None = None
+    pair_margin_ci: tuple[float, float] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -133,7 +133,7 @@ def compare_with_baseline(
         RankedClips(
             store.labels[rows],
             store.groups[rows],
-            source_places(store.keys[rows], store.crop_sources[rows]),
+            find_originals(store.keys[rows], store.crop_sources[rows]),
             videos=video_names(store.keys[rows], store.paths[rows]),
         ),
         seed,
@@ -167,8 +167,8 @@ def compare_scores(
         oriented_on=directions.clips,
         auc=theirs[AUC].value,
         auc_ci=theirs[AUC].interval,
-        ahead=ours[AUC_AHEAD].value,
-        ahead_ci=ours[AUC_AHEAD].interval,
+        margin=ours[AUC_MARGIN].value,
+        margin_ci=ours[AUC_MARGIN].interval,
     )
     if PAIRS not in ours:
         return found
@@ -178,6 +178,6 @@ def compare_scores(
         pair_ranking=ours[PAIRS].value,
         pair_ranking_ci=ours[PAIRS].interval,
         untrained_pair_ranking=theirs[PAIRS].value,
-        pair_ahead=ours[PAIRS_AHEAD].value,
-        pair_ahead_ci=ours[PAIRS_AHEAD].interval,
+        pair_margin=ours[PAIRS_MARGIN].value,
+        pair_margin_ci=ours[PAIRS_MARGIN].interval,
     )

@@ -15,10 +15,10 @@ from data_prep.audit.separation import FEWEST_PEOPLE
 from data_prep.bootstrap import Interval, group_intervals
 
 Scores: TypeAlias = "npt.NDArray[np.float64]"
-Places: TypeAlias = "npt.NDArray[np.int64]"
+Indices: TypeAlias = "npt.NDArray[np.int64]"
 
 AUC, PAIRS = "auc", "pairs"
-AUC_AHEAD, PAIRS_AHEAD = "auc ahead", "pairs ahead"
+AUC_MARGIN, PAIRS_MARGIN = "auc margin", "pairs margin"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Figure:
     interval: Interval = None
 
 
-def source_places(
+def find_originals(
     keys: npt.NDArray[np.str_], crop_sources: npt.NDArray[np.str_]
 ) -> npt.NDArray[np.int64]:
     """Return the index of each fake's original among these clips, int64 (N,).
@@ -47,12 +47,12 @@ def source_places(
         keys: (N,) keys of the clips.
         crop_sources: (N,) key of each fake's original, from the store.
     """
-    place = {str(key): at for at, key in enumerate(keys)}
-    return np.array([place.get(str(source), -1) for source in crop_sources], np.int64)
+    position = {str(key): at for at, key in enumerate(keys)}
+    return np.array([position.get(str(source), -1) for source in crop_sources], np.int64)
 
 
 def pair_ranking(
-    scores: Scores, sources: Places, videos: npt.NDArray[np.str_] | None = None
+    scores: Scores, sources: Indices, videos: npt.NDArray[np.str_] | None = None
 ) -> float | None:
     """Return the share of fakes that score above their own original; ties count half.
 
@@ -62,7 +62,7 @@ def pair_ranking(
 
     Args:
         scores: (N,), higher for fakes.
-        sources: Result of :func:`source_places`.
+        sources: Result of :func:`find_originals`.
         videos: (N,) video of each clip, if one occurs more than once, as in matched pairs.
 
     Returns:
@@ -79,7 +79,7 @@ class RankedClips:
     Attributes:
         labels: 1 is fake; both labels occur.
         groups: Identity group.
-        sources: Result of :func:`source_places`.
+        sources: Result of :func:`find_originals`.
         methods: Manipulation method; None where it is unknown.
         folds: Fold whose detector scored the clip; None with one detector. Every identity group
             lies in one fold.
@@ -89,7 +89,7 @@ class RankedClips:
 
     labels: npt.NDArray[np.integer]
     groups: npt.NDArray[np.str_]
-    sources: Places
+    sources: Indices
     methods: npt.NDArray[np.str_] | None = None
     folds: npt.NDArray[np.integer] | None = None
     videos: npt.NDArray[np.str_] | None = None
@@ -113,7 +113,7 @@ def compute_figures(
         scores: (N,) or (trainings, N), higher for fakes, finite.
         clips: Clips of these scores. With methods, ``auc of METHOD`` against all reals is added.
         against: (N,) or (trainings, N) scores to compare with, such as a baseline; adds
-            ``auc ahead`` and ``pairs ahead``, the differences of ``scores`` from them.
+            ``auc margin`` and ``pairs margin``, the differences of ``scores`` from them.
         intervals: Whether to compute intervals, which takes a thousand times as long.
         seed: Seed of the bootstrap.
 
@@ -133,17 +133,17 @@ def compute_figures(
         raise ValueError("figures need real and fake clips. Received: one label")
     known = _Clips.number(clips)
     drawn = seed if intervals else None
-    found = _compared(_Auc, AUC, AUC_AHEAD, ours, theirs, known, drawn)
+    found = _compared(_Auc, AUC, AUC_MARGIN, ours, theirs, known, drawn)
     paired = known.in_pairs()
     if paired.any():
         # People without a pair are not drawn.
         rivals = None if theirs is None else theirs[:, paired]
         chosen = ours[:, paired]
-        found |= _compared(_Pairs, PAIRS, PAIRS_AHEAD, chosen, rivals, known.select(paired), drawn)
+        found |= _compared(_Pairs, PAIRS, PAIRS_MARGIN, chosen, rivals, known.select(paired), drawn)
     methods = clips.methods
     for method in [] if methods is None else np.unique(methods[labels == 1]).tolist():
         rows = (labels == 0) | ((methods == method) & (labels == 1))
-        of_method = _compared(_Auc, AUC, AUC_AHEAD, ours[:, rows], None, known.select(rows), drawn)
+        of_method = _compared(_Auc, AUC, AUC_MARGIN, ours[:, rows], None, known.select(rows), drawn)
         found[f"auc of {method}"] = of_method[AUC]
     return found
 
@@ -154,9 +154,9 @@ class _Clips:
 
     labels: npt.NDArray[np.integer]
     groups: npt.NDArray[np.str_]
-    sources: Places
+    sources: Indices
     folds: npt.NDArray[np.integer]
-    videos: Places
+    videos: Indices
 
     @staticmethod
     def number(clips: RankedClips) -> _Clips:
@@ -174,9 +174,9 @@ class _Clips:
 
     def select(self, rows: npt.NDArray[np.bool_]) -> _Clips:
         """Return some of the clips."""
-        places = np.cumsum(rows) - 1
+        positions = np.cumsum(rows) - 1
         kept = (self.sources >= 0) & rows[self.sources]
-        sources = np.where(kept, places[self.sources], -1)
+        sources = np.where(kept, positions[self.sources], -1)
         return _Clips(
             self.labels[rows],
             self.groups[rows],
@@ -250,7 +250,7 @@ class _Pairs:
 def _compared(
     kind: type[_Auc] | type[_Pairs],
     name: str,
-    ahead: str,
+    margin: str,
     ours: Scores,
     theirs: Scores | None,
     clips: _Clips,
@@ -273,7 +273,7 @@ def _compared(
             means[side] = float(found[picked].mean())
         result = {name: means["ours"]}
         if "theirs" in means:
-            result[ahead] = means["ours"] - means["theirs"]
+            result[margin] = means["ours"] - means["theirs"]
         return result
 
     point = values(np.ones(len(clips.labels), np.int64), draw=False)
@@ -288,14 +288,14 @@ def _compared(
     }
 
 
-def _numbered(videos: npt.NDArray[np.str_] | None, count: int) -> Places:
+def _numbered(videos: npt.NDArray[np.str_] | None, count: int) -> Indices:
     """Return a number for every video; without names every clip is its own video."""
     if videos is None:
         return np.arange(count)
     return np.unique(videos, return_inverse=True)[1].astype(np.int64)
 
 
-def _wins_of_videos(scores: Scores, sources: Places, videos: Places) -> dict[int, list[float]]:
+def _wins_of_videos(scores: Scores, sources: Indices, videos: Indices) -> dict[int, list[float]]:
     """Return for every source video 1 for each fake above it, 1/2 for a tie, 0 below."""
     found: dict[int, list[float]] = {}
     for fake in np.flatnonzero(sources >= 0).tolist():

@@ -234,8 +234,8 @@ def run_alone(
         except subprocess.TimeoutExpired:
             raise RuntimeError(f"no answer within {_MINUTES} minutes") from None
         if done.returncode:
-            said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-            raise RuntimeError(one_line(said[-1])[:300])
+            lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+            raise RuntimeError(one_line(lines[-1])[:300])
         facts = json.loads((Path(name) / "answers.json").read_text(encoding="utf-8"))
         return np.load(Path(name) / "answers.npy"), facts
 

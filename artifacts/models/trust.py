@@ -149,9 +149,9 @@ def _copy_weights(source: Path, target: Path) -> None:
         raise RefusalError(f"is damaged: reading it took longer than {seconds} s") from None
     if done.returncode == 1 and done.stdout:
         raise RefusalError(done.stdout.decode("utf-8", "surrogateescape"))
-    said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-    if done.returncode == 1 and said:
-        raise RefusalError(f"cannot be checked: {said[-1][:300]}")
+    lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+    if done.returncode == 1 and lines:
+        raise RefusalError(f"cannot be checked: {lines[-1][:300]}")
     if done.returncode:
         raise RefusalError("is damaged: reading it ended in a crash")
 

@@ -154,8 +154,8 @@ class Overlay:
         colour = COLOURS[moment.label] if moment else _GREY
         low, high = ((round(x), round(y)) for x, y in place[:4].reshape(2, 2))
         cv2.rectangle(frame, low, high, colour, max(2, min(frame.shape[:2]) // 240))
-        said = f"{moment.label} {moment.probability:.2f}" if moment else "no score"
-        _label(frame, f"face {face.verdict.number}: {said}", low, colour, above=True)
+        score = f"{moment.label} {moment.probability:.2f}" if moment else "no score"
+        _label(frame, f"face {face.verdict.number}: {score}", low, colour, above=True)
 
     def _warm(self, frame: Picture, heat: Picture, place: npt.NDArray[np.float64]) -> None:
         """Lay heat over a face, where the crop that the model saw lay."""

@@ -38,19 +38,19 @@ def board_parts(rows: Sequence[BoardRow], notes: Sequence[str] = ()) -> list[Par
         if any(cell(row).text for row in rows) and (scored or column.name != _SCORE)
     ]
     shown = [Row(tuple(cell(row) for _, cell in columns), _mark(row)) for row in rows]
-    told = (
+    text = (
         "All scores are of the validation split. Trials marked as tied with the best are not "
         "significantly worse on these people (paired bootstrap over identity groups)."
     )
     if scored:
-        told += f" Ranks follow the {_SCORE} that the search optimised, which is more than the AUC."
+        text += f" Ranks follow the {_SCORE} that the search optimised, which is more than the AUC."
     if any(row.is_baseline for row in rows):
-        told += (
+        text += (
             " Rows named untrained are baselines: quantities of the clips, such as sharpness, that "
             "separate fakes from reals without training. A useful model scores above them."
         )
     return [
-        Paragraph(told),
+        Paragraph(text),
         Table(
             f"{len(rows)} rows, best first. A button in the head of a column sorts by it.",
             tuple(column for column, _ in columns),

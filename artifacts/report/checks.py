@@ -33,12 +33,12 @@ def robustness_part(found: Mapping[str, Any] | None) -> Part:
         return Missing(what, "not measured; dfsearch evaluate RUN_DIR --robustness does that.")
     try:
         rows = [_condition(row) for row in found["conditions"]]
-        told = f"{found['videos']} videos of the {found['split']} split"
+        videos = f"{found['videos']} videos of the {found['split']} split"
     except (KeyError, TypeError, ValueError, IndexError):
         return Missing(what, _DAMAGED)
     return Table(
-        f"{what}: the same {told} again as the way through the world leaves them, at the frozen "
-        "threshold. The drop is against the clips as they are, of the same people.",
+        f"{what}: the same {videos} after common degradations, at the frozen threshold. The drop "
+        "is relative to the original clips of the same people.",
         (
             Column("condition", number=False),
             *map(Column, ("AUC", "drop in AUC", "fakes found", "false alarms")),
@@ -114,11 +114,11 @@ def untrained_part(found: Mapping[str, Any] | None) -> Part:
         name = found["name"].replace("_", " ")
         pairs = [
             (f"AUC of {name}", interval_text(found["auc"], found["auc_ci"])),
-            ("AUC of the model above that", interval_text(found["ahead"], found["ahead_ci"])),
+            ("AUC of the model above that", interval_text(found["margin"], found["margin_ci"])),
         ]
         if found["pair_ranking"] is not None:
-            told = interval_text(found["pair_ranking"], found["pair_ranking_ci"])
-            pairs.append((f"fake above its own real ({found['pairs']} pairs)", told))
+            text = interval_text(found["pair_ranking"], found["pair_ranking_ci"])
+            pairs.append((f"fake above its own real ({found['pairs']} pairs)", text))
             other = interval_text(found["untrained_pair_ranking"], None)
             pairs.append((f"the same by {name}", other))
     except (KeyError, TypeError, ValueError, AttributeError):
@@ -131,9 +131,9 @@ def openings_part(openings: Sequence[Opening]) -> Part:
     if not openings:
         return Missing("Openings of the test split", "none is on record.")
     times = "once" if len(openings) == 1 else f"{len(openings)} times"
-    told = [f"The test split was opened {times}."]
-    told += [_opening(opening) for opening in openings]
-    return Items(tuple(told))
+    items = [f"The test split was opened {times}."]
+    items += [_opening(opening) for opening in openings]
+    return Items(tuple(items))
 
 
 def _opening(opening: Opening) -> str:

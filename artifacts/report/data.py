@@ -52,8 +52,8 @@ def _shortcuts(audit: Audit) -> Table:
             continue
         edges = "" if row.interval is None else f"{row.interval[0]:.2f} to {row.interval[1]:.2f}"
         medians = Cell(value_text(row.real)), Cell(value_text(row.fake))
-        told = (number(row.auc, 2), Cell(edges), number(row.held_out_auc, 2))
-        rows.append(Row((Cell(row.name.replace("_", " ")), *medians, *told)))
+        figures = (number(row.auc, 2), Cell(edges), number(row.held_out_auc, 2))
+        rows.append(Row((Cell(row.name.replace("_", " ")), *medians, *figures)))
     columns = ("median of reals", "median of fakes", "AUC", "95% interval", "held out")
     return Table(
         "Baselines without training. AUC: in the better direction on all clips. Held out: in the "

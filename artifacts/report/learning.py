@@ -32,11 +32,9 @@ def learning_parts(run: RunDirectory, trials: Trials | str) -> list[Part]:
         for stage in trials
         for trial in trials[stage]
     }
-    histories = {place: history for place, history in histories.items() if history}
-    detectors = {
-        place: kept for place, kept in histories.items() if STAGE_OF[place[0]].builds_detectors
-    }
-    kept = {place: one for place, one in detectors.items() if _is_kept(run, *place)}
+    histories = {key: history for key, history in histories.items() if history}
+    detectors = {key: kept for key, kept in histories.items() if STAGE_OF[key[0]].builds_detectors}
+    kept = {key: one for key, one in detectors.items() if _is_kept(run, *key)}
     shown = dict(list((kept or detectors).items())[:_MOST_CURVES])
     if not shown:
         return [Missing("Learning curves", "no trial has a history of its epochs yet.")]
@@ -57,7 +55,7 @@ def learning_parts(run: RunDirectory, trials: Trials | str) -> list[Part]:
             _by_epoch(shown, {"loss": "solid", "val_log_loss": "dot"}, "loss"),
         ),
     ]
-    gans = {place: kept for place, kept in histories.items() if place[0] == GAN.name}
+    gans = {key: kept for key, kept in histories.items() if key[0] == GAN.name}
     if gans:
         parts.append(
             Figure(

@@ -48,20 +48,20 @@ def metric_parts(evaluation: Evaluation) -> list[Part]:
         for name, interval in evaluation.intervals.items()
         if isinstance(values.get(name), int | float)
     ]
-    told = (
+    caption = (
         f"Metrics of the {_SPLITS.get(evaluation.split, evaluation.split)} split: "
         f"{evaluation.reals} reals (face coverage {evaluation.coverage_real:.3f}) and "
         f"{evaluation.fakes} fakes ({evaluation.coverage_fake:.3f}); intervals over people."
     )
     parts = evaluation.by_method, evaluation.by_quality, evaluation.by_codec
     if evaluation.bounds or any(row.get("bounds") for part in parts for row in part.values()):
-        told += (
+        caption += (
             " Those called exact are bounds (Clopper and Pearson, 1934): no draw of people has an "
             "error of the kind, which does not say that there is none."
         )
     metric, edges = Column("metric", number=False), Column("95% interval")
     return [
-        Table(told, (metric, Column("value"), edges), tuple(rows)),
+        Table(caption, (metric, Column("value"), edges), tuple(rows)),
         *([Items(tuple(evaluation.notes))] if evaluation.notes else []),
         _by_method(evaluation.by_method),
         *_by_kind("quality", evaluation.by_quality),

@@ -67,8 +67,8 @@ def inspect_model(
         return Inspection(kept or str(error), (Missing("Sample clips", why or str(error)),))
     except (KeyError, ValueError) as error:
         # A model of an earlier version, or of another maker, need not have the parts looked for.
-        told = f"the model cannot be taken apart: {error}"
-        return Inspection(kept or told, (Missing("Sample clips", why or told),))
+        reason = f"the model cannot be taken apart: {error}"
+        return Inspection(kept or reason, (Missing("Sample clips", why or reason),))
     return Inspection(kept or found, tuple(shown) or (missing,))
 
 

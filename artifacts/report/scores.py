@@ -158,14 +158,14 @@ def _calibration(shown: Curves, scored: ScoredClips) -> Figure:
     figure.update_xaxes(title="probability given", range=[-0.02, 1.02], tickformat=".0%")
     figure.update_yaxes(title="fakes among them", range=[-0.02, 1.05], tickformat=".0%")
     bins = len(band.x)
-    told = "; ".join(
+    shares = "; ".join(
         f"{share:.0%} at a probability of {given:.0%}"
         for given, share in zip(band.x, band.y, strict=True)
     )
     return Figure(
         f"Calibration: the videos in {bins} bins of equal number, with the probability that the "
         "model gives and the share of fakes. On the dotted line both are equal.",
-        f"Calibration of {len(scored.labels)} videos. Share of fakes: {told}.",
+        f"Calibration of {len(scored.labels)} videos. Share of fakes: {shares}.",
         figure,
         size="half",
     )
@@ -205,14 +205,14 @@ def _curve(shown: Band, other: Band | None) -> go.Figure:
 
 def _told(band: Band, places: tuple[float, ...], what: str, at: str) -> str:
     """Describe a curve by its values at a few positions."""
-    told = []
+    points = []
     for place in places:
         index = int(np.abs(band.x - place).argmin())
         edges = ""
         if np.isfinite(band.low[index]):
             edges = f" ({band.low[index]:.0%} to {band.high[index]:.0%})"
-        told.append(f"{band.y[index]:.0%}{edges} {what} at {band.x[index]:.0%} {at}")
-    return "; ".join(told) + "."
+        points.append(f"{band.y[index]:.0%}{edges} {what} at {band.x[index]:.0%} {at}")
+    return "; ".join(points) + "."
 
 
 def _confusion(scored: ScoredClips, threshold: float, split: str) -> Table:

@@ -111,10 +111,10 @@ def _importances(study: optuna.Study, stage: Stage) -> Part:
     )
     if isinstance(part, Missing):
         return part
-    told = ", ".join(f"{name} {worth:.2f}" for name, worth in list(ranks.items())[:5])
+    text = ", ".join(f"{name} {worth:.2f}" for name, worth in list(ranks.items())[:5])
     return Figure(
         part.caption,
-        f"Importance of hyperparameters for {stage.value_title}, highest first: {told}.",
+        f"Importance of hyperparameters for {stage.value_title}, highest first: {text}.",
         part.figure,
         90 + 30 * min(len(ranks), _MOST_BARS),
     )
@@ -299,5 +299,5 @@ def _states(trials: Sequence[FrozenTrial]) -> str:
     for trial in trials:
         name = trial.state.name.lower().replace("fail", "failed")
         counts[name] = counts.get(name, 0) + 1
-    told = ", ".join(f"{many} {state}" for state, many in counts.items())
-    return f"{len(trials)} trial{'s' if len(trials) != 1 else ''}: {told}."
+    text = ", ".join(f"{many} {state}" for state, many in counts.items())
+    return f"{len(trials)} trial{'s' if len(trials) != 1 else ''}: {text}."

@@ -47,7 +47,7 @@ def _parts(found: Mapping[str, Any]) -> list[Part]:
     names = [str(row["stream"]).replace("_", " ") for row in streams]
     losses = [float(row["loss"]) for row in streams]
     edges = [row["loss_interval"] for row in streams]
-    told = (
+    text = (
         f"Each stream in turn shows the same to the rest of the detector for all {found['clips']} "
         f"clips of the validation split, whose AUC with all streams is {found['auc']:.3f}. What "
         "two streams both know is not missed with one of them: losses do not add up. "
@@ -79,7 +79,7 @@ def _parts(found: Mapping[str, Any]) -> list[Part]:
     ]
     columns = ("AUC lost without it", "AUC without it", "weight, reals", "weight, fakes")
     return [
-        Paragraph(told.strip()),
+        Paragraph(text.strip()),
         Figure(
             "AUC that is lost without each stream, with its 95% interval over people.",
             f"AUC lost without each stream: {worth}.",

@@ -71,14 +71,14 @@ def summary_parts(
 
 def _so_far(rows: Sequence[Row], best: Row | None) -> list[Part]:
     complete = sum(row.record.state == "complete" and not row.is_baseline for row in rows)
-    told = f"{complete} trials are complete so far."
+    text = f"{complete} trials are complete so far."
     if best is not None and best.record.validation.auc is not None:
-        told += (
+        text += (
             f" The best is {row_name(best)} with a validation AUC of "
             f"{interval_text(best.record.validation.auc, best.field('val_auc_ci'))}: "
             f"{best.record.description.what}."
         )
-    return [Paragraph(told)]
+    return [Paragraph(text)]
 
 
 def _what_it_is(certificate: Certificate, best: Row | None) -> str:
@@ -155,14 +155,14 @@ def _beside(
 
 def _on_tested(found: Mapping[str, Any]) -> _BaselineCard:
     name = str(found["name"]).replace("_", " ")
-    ahead, edges = found["ahead"], found["ahead_ci"]
-    word = f"{name}, on the same clips; margin of the model: {interval_text(ahead, edges)}"
+    margin, edges = found["margin"], found["margin_ci"]
+    word = f"{name}, on the same clips; margin of the model: {interval_text(margin, edges)}"
     clearly = None if edges is None else edges[0] > 0
-    return _BaselineCard((_WITHOUT, f"{found['auc']:.3f}", word), _against(name, ahead, clearly))
+    return _BaselineCard((_WITHOUT, f"{found['auc']:.3f}", word), _against(name, margin, clearly))
 
 
-def _against(name: str, ahead: float, clearly: bool | None) -> str:
-    if ahead <= 0:
+def _against(name: str, margin: float, clearly: bool | None) -> str:
+    if margin <= 0:
         return f"It is not better than {name}, the best baseline without training."
     if clearly is None:
         return f"It scores above {name}, the best baseline; with so few people that may be chance."
@@ -173,59 +173,59 @@ def _against(name: str, ahead: float, clearly: bool | None) -> str:
 
 def _is_it_good(certificate: Certificate, judged: Evaluation, beside: _BaselineCard | None) -> str:
     """Return the verdict on the model in a few sentences."""
-    told = []
+    sentences = []
     if certificate.synthetic:
-        told.append("Synthetic clips show nothing about real deepfakes.")
+        sentences.append("Synthetic clips show nothing about real deepfakes.")
     if certificate.test is None:
-        told.append(
+        sentences.append(
             "It was not tested: there is no test split with both labels. The figures are of the "
             "validation split, on which the model was chosen, and flatter it."
         )
     elif certificate.synthetic:
         pass
     elif judged.auc_ci is None:
-        told.append("With so few people the role of chance is unknown.")
+        sentences.append("With so few people the role of chance is unknown.")
     elif judged.auc_ci[0] <= 0.5:
-        told.append("On these people it is not significantly better than guessing.")
+        sentences.append("On these people it is not significantly better than guessing.")
     else:
-        told.append("On people it has not seen it is significantly better than guessing.")
+        sentences.append("On people it has not seen it is significantly better than guessing.")
     if beside is not None:
-        told.append(beside.verdict)
-    return " ".join(told)
+        sentences.append(beside.verdict)
+    return " ".join(sentences)
 
 
 def _warnings(
     rows: Sequence[Row], judged: Evaluation | None, audit: Audit | str
 ) -> tuple[str, ...]:
-    told = [] if isinstance(audit, str) else _on_data(audit)
+    cautions = [] if isinstance(audit, str) else _on_data(audit)
     ties = sum(row.is_tied is True and row.rank != 1 for row in rows)
     if ties:
-        told.append(
+        cautions.append(
             f"{ties} rows of the leaderboard are tied with the best: their order is chance."
         )
     if judged is not None:
         if abs(judged.coverage_real - judged.coverage_fake) > _UNEVEN_COVERAGE:
-            told.append(
+            cautions.append(
                 "Face coverage differs between reals and fakes, which alone can separate them."
             )
         if judged.quarantined:
-            told.append(f"{judged.quarantined} videos could not be prepared and were not scored.")
+            cautions.append(f"{judged.quarantined} videos are in quarantine and were not scored.")
         methods = ", ".join(judged.by_method)
         if methods:
-            told.append(
+            cautions.append(
                 f"It was measured on {methods}. Scores fall, often to chance, on manipulations, "
                 "cameras and codecs that a detector has not seen."
             )
-    told.append(
+    cautions.append(
         "A verdict is a probability about a few frames of one face, not proof, and never the only "
         "ground for a decision about a person."
     )
-    return tuple(told)
+    return tuple(cautions)
 
 
 def _on_data(audit: Audit) -> list[str]:
     """Return faults of the data; baselines that separate fakes are one sentence."""
-    told = [
+    cautions = [
         finding.text
         for finding in audit.findings
         if finding.severity in (LEAK, WARNING) and not finding.text.startswith(_SHORTCUT)
@@ -237,13 +237,13 @@ def _on_data(audit: Audit) -> list[str]:
     ]
     if telling:
         more = f" and {len(telling) - _MOST_NAMED} more" if len(telling) > _MOST_NAMED else ""
-        told.append(
+        cautions.append(
             "These baselines separate fakes from reals without training: "
             f"{', '.join(telling[:_MOST_NAMED])}{more}. A model may have learnt no more than that."
         )
     if audit.people < _FEW_PEOPLE:
-        told.append(f"The store has {audit.people} identity groups: scores vary by chance.")
-    return told
+        cautions.append(f"The store has {audit.people} identity groups: scores vary by chance.")
+    return cautions
 
 
 def reproduction_parts(run: RunDirectory, certificate: Certificate | str) -> list[Part]:

@@ -11,9 +11,9 @@ from scipy.special import expit, logit
 
 from artifacts.metrics.ranking import (
     AUC,
-    AUC_AHEAD,
+    AUC_MARGIN,
     PAIRS,
-    PAIRS_AHEAD,
+    PAIRS_MARGIN,
     Figure,
     RankedClips,
     Scores,
@@ -93,14 +93,14 @@ def compare(clips: ScoredClips, comparison: Comparison) -> Effect | None:
     for method in known if len(known) > 1 else []:
         shown = (clips.labels == 0) | (clips.methods == method)
         part = _compute_figures(clips, *(scores[:, shown] for scores in stacked), shown=shown)
-        by_method[method] = part[AUC_AHEAD]
+        by_method[method] = part[AUC_MARGIN]
     return Effect(
         comparison,
         {name: found[name] for name in (AUC, PAIRS) if name in found},
         _compute_figures(clips, stacked[1]),
         {
             name: found[key]
-            for name, key in ((AUC, AUC_AHEAD), (PAIRS, PAIRS_AHEAD))
+            for name, key in ((AUC, AUC_MARGIN), (PAIRS, PAIRS_MARGIN))
             if key in found
         },
         {seed: _compare_auc(clips, ours[seed], theirs[seed]) for seed in seeds},
@@ -130,7 +130,7 @@ def _compute_figures(
 
 
 def _compare_auc(clips: ScoredClips, ours: Scores, theirs: Scores) -> float:
-    return _compute_figures(clips, ours, theirs, intervals=False)[AUC_AHEAD].value
+    return _compute_figures(clips, ours, theirs, intervals=False)[AUC_MARGIN].value
 
 
 def build_table(title: str, found: Sequence[Effect]) -> Table:

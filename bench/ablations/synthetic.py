@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from artifacts.evaluation.matching import ClipReader
-from artifacts.metrics.ranking import source_places
+from artifacts.metrics.ranking import find_originals
 from bench.accuracy.rows import GAN as GAN_SETTINGS
 from bench.accuracy.rows import KEY_FIELDS, RECIPE, RGB, RGB_GREY, SEARCHES, ScoreFile, ScoreKey
 from bench.accuracy.table import ScoredClips
@@ -272,7 +272,7 @@ def read_scored_clips(
             "synthetic people",
             store.labels[tested],
             store.groups[tested],
-            source_places(store.keys[tested], store.crop_sources[tested]),
+            find_originals(store.keys[tested], store.crop_sources[tested]),
             store.methods[tested],
             np.zeros(len(tested), np.int64),
             store.paths[tested],

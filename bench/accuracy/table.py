@@ -13,14 +13,14 @@ from rich.table import Table
 
 from artifacts.metrics.ranking import (
     AUC,
-    AUC_AHEAD,
+    AUC_MARGIN,
     PAIRS,
-    PAIRS_AHEAD,
+    PAIRS_MARGIN,
     Figure,
     RankedClips,
     Scores,
     compute_figures,
-    source_places,
+    find_originals,
 )
 from bench.accuracy import people
 from bench.accuracy.baselines import compute_scores, find_signs
@@ -88,7 +88,7 @@ def read_scored_clips(
             title,
             store.labels[rows],
             people.list_groups(store, rows),
-            source_places(store.keys[rows], store.crop_sources[rows]),
+            find_originals(store.keys[rows], store.crop_sources[rows]),
             store.methods[rows],
             np.zeros(len(rows), np.int64),
             store.paths[rows],
@@ -159,7 +159,7 @@ def compute_results(clips: ScoredClips) -> Results:
     for name, of_seeds in clips.trained.items():
         scores = np.stack(list(of_seeds.values()))
         found[name] = compute(scores, clips=dataclasses.replace(ranked, methods=clips.methods))
-        for what, margin in ((AUC, AUC_AHEAD), (PAIRS, PAIRS_AHEAD)):
+        for what, margin in ((AUC, AUC_MARGIN), (PAIRS, PAIRS_MARGIN)):
             if what in best:
                 compared = compute(scores, against=baselines[best[what]])
                 found[name][margin] = compared[margin]
@@ -189,7 +189,7 @@ def build_table(clips: ScoredClips, found: Results) -> Table:
         shown.add_column(column)
     for name in clips.trained:
         cells = [format_figure(found[name].get(key)) for key in (AUC, PAIRS)]
-        cells += [format_figure(found[name].get(key), "+") for key in (AUC_AHEAD, PAIRS_AHEAD)]
+        cells += [format_figure(found[name].get(key), "+") for key in (AUC_MARGIN, PAIRS_MARGIN)]
         shown.add_row(name, str(len(clips.trained[name])), *cells)
     for name in _select_baselines(found):
         shown.add_row(name, "", *(format_figure(found[name].get(key)) for key in (AUC, PAIRS)))
@@ -249,7 +249,7 @@ def describe(clips: ScoredClips, found: Results) -> list[str]:
     return [
         f"{name}, {what} on {clips.title}: {_describe_margin(figure.value, figure.interval)}."
         for name in clips.trained
-        for key, what in ((AUC_AHEAD, "AUC"), (PAIRS_AHEAD, "pair ranking"))
+        for key, what in ((AUC_MARGIN, "AUC"), (PAIRS_MARGIN, "pair ranking"))
         if (figure := found[name].get(key)) is not None and figure.interval is not None
     ]
 

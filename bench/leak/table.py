@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.table import Table
 
-from artifacts.metrics.ranking import AUC, AUC_AHEAD, Figure, RankedClips, Scores, compute_figures
+from artifacts.metrics.ranking import AUC, AUC_MARGIN, Figure, RankedClips, Scores, compute_figures
 from bench.leak.clips import APART, RANDOM, WAYS
 from bench.shared.cells import format_figure
 from data_prep.store.store import Store
@@ -73,9 +73,9 @@ def compare_splits(
         len(np.unique(groups)),
         len(scores[APART]),
         {way: compute(scores[way])[AUC] for way in WAYS},
-        compute(scores[RANDOM], scores[APART])[AUC_AHEAD],
+        compute(scores[RANDOM], scores[APART])[AUC_MARGIN],
         [
-            compute(at_random, apart, intervals=False)[AUC_AHEAD].value
+            compute(at_random, apart, intervals=False)[AUC_MARGIN].value
             for at_random, apart in zip(scores[RANDOM], scores[APART], strict=True)
         ],
         seconds,

@@ -44,7 +44,7 @@ _BLOCK = 256
 
 
 @dataclasses.dataclass(frozen=True)
-class Place:
+class LeakedClip:
     """A clip and the split it is in."""
 
     split: str
@@ -61,7 +61,7 @@ class Example:
     """
 
     what: str
-    clips: tuple[Place, ...]
+    clips: tuple[LeakedClip, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,10 +142,10 @@ def _shared(
     return Leak(kind, certain, len(examples), tuple(examples[:EXAMPLES]))
 
 
-def _one_of_each_split(store: Store, rows: Sequence[int]) -> tuple[Place, ...]:
+def _one_of_each_split(store: Store, rows: Sequence[int]) -> tuple[LeakedClip, ...]:
     first = {str(store.splits[row]): row for row in reversed(rows)}
     ordered = sorted(first, key=SPLITS.index)
-    return tuple(Place(split, str(store.keys[first[split]])) for split in ordered)
+    return tuple(LeakedClip(split, str(store.keys[first[split]])) for split in ordered)
 
 
 def _alike(store: Store) -> Leak | None:
@@ -178,8 +178,8 @@ def hash_clips(store: Store) -> npt.NDArray[np.uint64]:
     hashes = np.zeros((len(store), len(chosen), _WORDS), np.uint64)
     for row in range(len(store)):
         clip = store.read([row])[0]
-        for place, at in enumerate(chosen):
-            hashes[row, place] = _hash(clip[at, ..., 3])
+        for number, at in enumerate(chosen):
+            hashes[row, number] = _hash(clip[at, ..., 3])
     return hashes
 
 
@@ -200,8 +200,8 @@ def near_pairs(
         others: uint64 (K, frames, 4).
 
     Returns:
-        How many pairs there are, and the closest few as (bits that differ, place in hashes,
-        place in others). Memory does not grow with the number of pairs.
+        How many pairs there are, and the closest few as (bits that differ, position in hashes,
+        position in others). Memory does not grow with the number of pairs.
     """
     count = 0
     closest: list[tuple[int, int, int]] = []

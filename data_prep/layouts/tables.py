@@ -46,9 +46,9 @@ def read_json(path: Path) -> Any:
             can.
         RecursionError: it is nested too deep.
     """
-    said = json.loads(read_text(path))
-    json.dumps(said, ensure_ascii=False).encode("utf-8", "surrogateescape")
-    return said
+    content = json.loads(read_text(path))
+    json.dumps(content, ensure_ascii=False).encode("utf-8", "surrogateescape")
+    return content
 
 
 def is_labelled_json(path: Path) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from data_prep.layouts.files import distinct, files, quote, subfolders
 from data_prep.layouts.kinds import candidates, is_picture, is_video, only_pictures
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
-from data_prep.layouts.plain.people import Place, people
+from data_prep.layouts.plain.people import Location, people
 from data_prep.store.format import FAKE, REAL, Quarantined
 from data_prep.text import printable
 
@@ -34,11 +34,11 @@ class _Labelled:
     path: Path
     folder: tuple[str, ...]
     label: int
-    place: Place
+    location: Location
 
     def name(self) -> str:
         """Return the path below the data set, without the folder of the label and the ending."""
-        return "/".join((*self.place.above, *self.place.below, self.place.stem))
+        return "/".join((*self.location.above, *self.location.below, self.location.stem))
 
 
 def holds_labels(source: Path) -> bool:
@@ -80,7 +80,9 @@ def read(source: Path, layout: str, *, stills: bool) -> DataSetIndex:
     }
     reals = [file for file in found if file.path in usable and file.label == REAL]
     fakes = [file for file in found if file.path in usable and file.label == FAKE]
-    in_reals, in_fakes = people([file.place for file in reals], [file.place for file in fakes])
+    in_reals, in_fakes = people(
+        [file.location for file in reals], [file.location for file in fakes]
+    )
     videos = []
     for file, identities in zip([*reals, *fakes], [*in_reals, *in_fakes], strict=True):
         method = "real" if file.label == REAL else "fake"
@@ -112,15 +114,15 @@ def _divided(source: Path, paths: list[Path]) -> tuple[list[_Labelled], list[Pat
             elsewhere.append(path)
             continue
         # The name leaves the folder of the label out.
-        place = Place(folders[:at], folders[at + 1 :], path.stem)
-        found.append(_Labelled(path, folders[: at + 1], _LABELS[folders[at].casefold()], place))
+        location = Location(folders[:at], folders[at + 1 :], path.stem)
+        found.append(_Labelled(path, folders[: at + 1], _LABELS[folders[at].casefold()], location))
     return found, elsewhere
 
 
 def _nearest(folders: Sequence[str]) -> int | None:
     """Return the index of the nearest folder above a file that names a label."""
-    places = [at for at, folder in enumerate(folders) if folder.casefold() in _LABELS]
-    return places[-1] if places else None
+    locations = [at for at, folder in enumerate(folders) if folder.casefold() in _LABELS]
+    return locations[-1] if locations else None
 
 
 LAYOUT = Layout(

@@ -15,7 +15,7 @@ from data_prep.layouts.files import differences, distinct, is_clip, listed_path,
 from data_prep.layouts.kinds import one_kind
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
 from data_prep.layouts.originals import with_originals
-from data_prep.layouts.plain.people import Place, people
+from data_prep.layouts.plain.people import Location, people
 from data_prep.layouts.tables import Row, columns, further_values, read_label, read_table
 from data_prep.store.format import FAKE, REAL, SPLITS, Quarantined
 from data_prep.text import printable
@@ -170,27 +170,29 @@ def _people(entries: Sequence[_Entry]) -> dict[PurePath, tuple[str, ...]]:
     """
     reals = [entry for entry in entries if entry.label == REAL]
     fakes = [entry for entry in entries if entry.label == FAKE]
-    in_reals, in_fakes = people([_place(entry) for entry in reals], [_place(e) for e in fakes])
+    in_reals, in_fakes = people(
+        [_location(entry) for entry in reals], [_location(e) for e in fakes]
+    )
     found: dict[PurePath, tuple[str, ...]] = {}
     # Identities of the table by the people of the file names.
     stated: dict[str, dict[str, None]] = collections.defaultdict(dict)
-    for entry, told in zip(reals, in_reals, strict=True):
+    for entry, names in zip(reals, in_reals, strict=True):
         if entry.people:
-            stated[told[0]].update(dict.fromkeys(entry.people))
-    for entry, told in zip(reals, in_reals, strict=True):
-        found[entry.below] = entry.people or tuple(stated.get(told[0], told))
-    for entry, told in zip(fakes, in_fakes, strict=True):
+            stated[names[0]].update(dict.fromkeys(entry.people))
+    for entry, names in zip(reals, in_reals, strict=True):
+        found[entry.below] = entry.people or tuple(stated.get(names[0], names))
+    for entry, names in zip(fakes, in_fakes, strict=True):
         named = entry.people
         if entry.original:
             by_path = (printable(str(entry.original.with_suffix(""))),)
             named = (*found.get(entry.original, by_path), *named)
-        named = named or tuple(name for person in told for name in stated.get(person, (person,)))
+        named = named or tuple(name for person in names for name in stated.get(person, (person,)))
         found[entry.below] = tuple(dict.fromkeys(named))
     return found
 
 
-def _place(entry: _Entry) -> Place:
-    return Place((), entry.below.parts[:-1], entry.below.stem)
+def _location(entry: _Entry) -> Location:
+    return Location((), entry.below.parts[:-1], entry.below.stem)
 
 
 LAYOUT = Layout(NAME, "labels.csv with the columns path,label (any folder)", _detect, _read)

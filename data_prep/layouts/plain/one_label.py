@@ -9,7 +9,7 @@ from data_prep.layouts.files import distinct, files, quote
 from data_prep.layouts.kinds import candidates, only_pictures
 from data_prep.layouts.layout import DataSetIndex, Video
 from data_prep.layouts.plain.folders import in_labels
-from data_prep.layouts.plain.people import Place, people
+from data_prep.layouts.plain.people import Location, people
 from data_prep.store.format import FAKE, REAL, Quarantined
 from data_prep.text import printable
 
@@ -36,7 +36,7 @@ def read(source: Path, label: int) -> DataSetIndex:
     stills = only_pictures(paths)
     paths = candidates(paths, source, problems, stills=stills)
     below = [path.relative_to(source) for path in paths]
-    persons, _ = people([Place((), at.parts[:-1], at.stem) for at in below], [])
+    persons, _ = people([Location((), at.parts[:-1], at.stem) for at in below], [])
     videos = [
         Video(
             key=f"{name}/{word}/unknown/{printable(str(at.with_suffix('')))}",

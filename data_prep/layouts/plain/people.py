@@ -25,13 +25,13 @@ from data_prep.text import printable
 
 _FEWEST_PEOPLE = 3
 # Splits and compression levels: folders that stand in the way of people and name none.
-_NOBODY = frozenset(
+_NOT_PEOPLE = frozenset(
     {*SPLITS, "training", "valid", "validation", "testing", "raw", "c0", "c23", "c40"}
 )
 
 
 @dataclasses.dataclass(frozen=True)
-class Place:
+class Location:
     """Location of a file in a data set.
 
     Attributes:
@@ -57,20 +57,20 @@ class _Rules:
     depth: int | None
     words: frozenset[str]
 
-    def folder(self, place: Place) -> str | None:
+    def folder(self, location: Location) -> str | None:
         """Return the folder that names the person, None if the file's name does."""
-        found = None if self.depth is None else place.below[self.depth : self.depth + 1]
-        return found[0] if found and found[0].casefold() not in _NOBODY else None
+        found = None if self.depth is None else location.below[self.depth : self.depth + 1]
+        return found[0] if found and found[0].casefold() not in _NOT_PEOPLE else None
 
-    def name(self, place: Place) -> str:
+    def name(self, location: Location) -> str:
         """Return the person's name in the data set."""
-        word = _word(place.stem)
-        told = place.stem if word in self.words else word
-        return self.folder(place) or _code(place.stem) or told
+        word = _word(location.stem)
+        name = location.stem if word in self.words else word
+        return self.folder(location) or _code(location.stem) or name
 
 
 def people(
-    reals: Sequence[Place], fakes: Sequence[Place]
+    reals: Sequence[Location], fakes: Sequence[Location]
 ) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
     """Return the people in each real and each fake, in the order given.
 
@@ -85,33 +85,35 @@ def people(
     # People by name and by data set.
     known: dict[str, dict[tuple[str, ...], dict[str, None]]] = {}
     in_reals: list[tuple[str, ...]] = []
-    for place in reals:
-        name = rules.name(place)
-        person = _person(place, name)
+    for location in reals:
+        name = rules.name(location)
+        person = _person(location, name)
         in_reals.append((person,))
         # In the folder of a person 0001.jpg is no name of a person.
-        names = {name} if rules.folder(place) else {name, place.stem}
+        names = {name} if rules.folder(location) else {name, location.stem}
         for called in names:
-            known.setdefault(called.casefold(), {}).setdefault(_home(place), {})[person] = None
-    in_fakes = [_sources(place, known) or (_person(place, own.name(place)),) for place in fakes]
+            known.setdefault(called.casefold(), {}).setdefault(_home(location), {})[person] = None
+    in_fakes = [
+        _sources(location, known) or (_person(location, own.name(location)),) for location in fakes
+    ]
     return in_reals, in_fakes
 
 
-def _rules(places: Sequence[Place]) -> _Rules:
-    depth = _depth(places)
+def _rules(locations: Sequence[Location]) -> _Rules:
+    depth = _depth(locations)
     rules = _Rules(depth, frozenset())
-    stems = [place.stem for place in places if rules.folder(place) is None]
+    stems = [location.stem for location in locations if rules.folder(location) is None]
     words = collections.Counter(_word(stem) for stem in stems)
     common = frozenset(word for word, count in words.items() if 2 * count > len(stems))
     return dataclasses.replace(rules, words=common)
 
 
-def _depth(places: Sequence[Place]) -> int | None:
+def _depth(locations: Sequence[Location]) -> int | None:
     """Return the first depth below the folder of the label at which folders name people."""
     names: dict[int, set[str]] = collections.defaultdict(set)
-    for place in places:
-        for depth, folder in enumerate(place.below):
-            if folder.casefold() not in _NOBODY:
+    for location in locations:
+        for depth, folder in enumerate(location.below):
+            if folder.casefold() not in _NOT_PEOPLE:
                 names[depth].add(folder)
     return min(
         (at for at, folders in names.items() if len(folders) >= _FEWEST_PEOPLE), default=None
@@ -120,7 +122,7 @@ def _depth(places: Sequence[Place]) -> int | None:
 
 def _code(stem: str) -> str | None:
     found = re.match(r"([a-z]*\d+)_.", stem, flags=re.ASCII | re.IGNORECASE)
-    return found[1] if found and found[1].casefold() not in _NOBODY else None
+    return found[1] if found and found[1].casefold() not in _NOT_PEOPLE else None
 
 
 def _word(stem: str) -> str:
@@ -128,17 +130,17 @@ def _word(stem: str) -> str:
     return (found[1] or found[2]) if found else stem
 
 
-def _home(place: Place) -> tuple[str, ...]:
+def _home(location: Location) -> tuple[str, ...]:
     """Return the folders of the data set that contains a file."""
-    return tuple(folder for folder in place.above if folder.casefold() not in _NOBODY)
+    return tuple(folder for folder in location.above if folder.casefold() not in _NOT_PEOPLE)
 
 
-def _person(place: Place, name: str) -> str:
-    return printable("/".join((*_home(place), name)))
+def _person(location: Location, name: str) -> str:
+    return printable("/".join((*_home(location), name)))
 
 
 def _sources(
-    fake: Place, known: Mapping[str, Mapping[tuple[str, ...], Mapping[str, None]]]
+    fake: Location, known: Mapping[str, Mapping[tuple[str, ...], Mapping[str, None]]]
 ) -> tuple[str, ...]:
     """Return the people a fake was made of, by its names; none if they have none."""
     in_stem = _named_in(fake.stem, known)
@@ -154,7 +156,7 @@ def _sources(
 
 def _called(
     names: Sequence[str],
-    fake: Place,
+    fake: Location,
     known: Mapping[str, Mapping[tuple[str, ...], Mapping[str, None]]],
 ) -> tuple[str, ...]:
     """Return the people of known names, preferably those of the fake's own data set."""

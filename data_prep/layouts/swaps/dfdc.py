@@ -37,7 +37,7 @@ class _Listed:
 
     name: str
     label: int | None
-    said: str
+    word: str
     original: str | None = None
 
 
@@ -105,9 +105,9 @@ def _read_metadata(path: Path) -> list[_Listed]:
             '"original": "y.mp4"}}; replace it'
         )
     return [
-        _Listed(name, read_label(said), said, entry.get("original"))
+        _Listed(name, read_label(word), word, entry.get("original"))
         for name, entry in entries.items()
-        for said in (str(entry.get("label", "")),)
+        for word in (str(entry.get("label", "")),)
     ]
 
 
@@ -131,7 +131,7 @@ def _videos(
         if path is None:
             absent.append(entry.name)
         elif entry.label is None:
-            reason = f"its label in {source.name} is {quote(entry.said)!r}, not REAL or FAKE"
+            reason = f"its label in {source.name} is {quote(entry.word)!r}, not REAL or FAKE"
             problems.append(Quarantined(str(path), "index", reason))
         else:
             method = "fake" if entry.label == FAKE else "real"

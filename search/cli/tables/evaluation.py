@@ -101,7 +101,7 @@ def _print_baseline(console: Console, beside: Mapping[str, Any]) -> None:
     console.print(
         f"best baseline: {_words(beside['name'])} ({direction} in fakes on "
         f"{beside['oriented_on']}), AUC {_with_edges(beside['auc'], beside['auc_ci'])}; margin of "
-        f"the detector {_with_edges(beside['ahead'], beside['ahead_ci'], signed=True)}",
+        f"the detector {_with_edges(beside['margin'], beside['margin_ci'], signed=True)}",
         markup=False,
     )
     if beside["pair_ranking"] is not None:
@@ -109,7 +109,7 @@ def _print_baseline(console: Console, beside: Mapping[str, Any]) -> None:
             f"pair ranking of {beside['pairs']} pairs: detector "
             f"{_with_edges(beside['pair_ranking'], beside['pair_ranking_ci'])}, "
             f"{_words(beside['name'])} {beside['untrained_pair_ranking']:.3f}; margin "
-            f"{_with_edges(beside['pair_ahead'], beside['pair_ahead_ci'], signed=True)}",
+            f"{_with_edges(beside['pair_margin'], beside['pair_margin_ci'], signed=True)}",
             markup=False,
         )
 

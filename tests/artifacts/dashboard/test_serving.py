@@ -109,10 +109,10 @@ class Page:
         """Type and content of every artifact of the study's trial, by name."""
         (trial,) = self.json(f"/api/studies/{study}")["trials"]
         return {
-            told["filename"]: self.get(
-                f"/artifacts/{study}/{trial['trial_id']}/{told['artifact_id']}"
+            artifact["filename"]: self.get(
+                f"/artifacts/{study}/{trial['trial_id']}/{artifact['artifact_id']}"
             )
-            for told in trial["artifacts"]
+            for artifact in trial["artifacts"]
         }
 
 

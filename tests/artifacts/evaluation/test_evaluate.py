@@ -35,23 +35,23 @@ def opened_detector(detector: keras.Model, monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.fixture
 def everything(own_run: RunDirectory, labelled_store: Path) -> Everything:
-    """All that can be asked of a run's own test split: the run, what was found, what was told."""
-    told: list[str] = []
+    """Everything that can be measured on a run's own test split: the run, result and messages."""
+    messages: list[str] = []
     found = assess(
         own_run,
         labelled_store,
         Request(matched="sharpness", robustness=True),
         own=labelled_store,
-        say=told.append,
-        progress=lambda what, done, total: told.append(what),
+        say=messages.append,
+        progress=lambda what, done, total: messages.append(what),
     )
-    return own_run, found, told
+    return own_run, found, messages
 
 
 def test_the_own_test_split_is_evaluated_in_every_way_and_on_record(
     everything: Everything, detector: keras.Model, labelled_store: Path
 ) -> None:
-    run, found, told = everything
+    run, found, messages = everything
     with Store(labelled_store) as store:
         rows = store.rows("test")
         scores = score_clips(detector, store, rows)
@@ -62,7 +62,7 @@ def test_the_own_test_split_is_evaluated_in_every_way_and_on_record(
     assert found.metrics.to_json()["untrained"]["oriented_on"] == (
         "the training split of the run's store"
     )
-    assert set(told) == {"clips", "matched pairs", "degraded clips"}
+    assert set(messages) == {"clips", "matched pairs", "degraded clips"}
     first, second = openings.openings(run)
     assert (first.by, second.by) == (BY_RUN, BY_EVALUATE)
     assert second.options == {"matched": "sharpness", "robustness": True}
@@ -134,9 +134,9 @@ def test_clips_of_one_label_are_evaluated_as_far_as_they_go(
 def test_splits_that_were_seen_are_told_and_all_of_the_store_opens_the_test_split(
     own_run: RunDirectory, labelled_store: Path
 ) -> None:
-    told: list[str] = []
-    assess(own_run, labelled_store, Request("val"), say=told.append)
-    assert told == ["the model was made with the val split of this store"]
+    messages: list[str] = []
+    assess(own_run, labelled_store, Request("val"), say=messages.append)
+    assert messages == ["the model was made with the val split of this store"]
     assert not own_run.openings.exists()
     assess(own_run, labelled_store, Request("all"))
     assert openings.openings(own_run)[-1].options == {"split": "all"}

@@ -54,7 +54,7 @@ def test_a_run_answers_from_what_it_wrote_down(finished_run: RunDirectory) -> No
     assert found.store == {"path": "store.h5", "fingerprint": "0"}
     # There are no scores to compute figures from that the certificate lacks.
     assert found.scores == ""
-    told = found.to_json()
-    assert told["auc"] == 1
-    assert (told["matched"], told["robustness"]) == (None, None)
-    assert [opening["by"] for opening in told["test_openings"]] == ["run"]
+    result = found.to_json()
+    assert result["auc"] == 1
+    assert (result["matched"], result["robustness"]) == (None, None)
+    assert [opening["by"] for opening in result["test_openings"]] == ["run"]

@@ -37,13 +37,13 @@ def test_a_detector_stands_beside_the_quantity_that_is_best(labelled_store: Path
     assert not blind.higher_is_fake
     assert blind.auc == 1
     assert blind.untrained_pair_ranking == 1
-    assert (blind.ahead, blind.pair_ranking, blind.pair_ahead) == (-0.5, 0.5, -0.5)
+    assert (blind.margin, blind.pair_ranking, blind.pair_margin) == (-0.5, 0.5, -0.5)
     # In no draw of people is this otherwise, so it has no interval of a bootstrap.
-    assert blind.ahead_ci is None
+    assert blind.margin_ci is None
     assert blind.auc_ci == pytest.approx((0.025 ** (1 / 3), 1))
     assert perfect.pair_ranking_ci == pytest.approx((0.025 ** (1 / 6), 1))
     assert blind.pairs == 6
-    assert perfect.ahead == 0
+    assert perfect.margin == 0
 
 
 def test_a_direction_that_does_not_hold_is_not_turned() -> None:
@@ -55,7 +55,7 @@ def test_a_direction_that_does_not_hold_is_not_turned() -> None:
         Orientation({"size": -1, "rate": 1}, "elsewhere"),
         RankedClips(labels, np.arange(12).astype(str), np.full(12, -1)),
     )
-    assert (found.name, found.auc, found.ahead) == ("rate", 0.5, 0.5)
+    assert (found.name, found.auc, found.margin) == ("rate", 0.5, 0.5)
     assert found.pair_ranking is None
     assert found.oriented_on == "elsewhere"
 

@@ -281,11 +281,11 @@ def test_each_method_is_scored_against_all_reals() -> None:
         threshold=0.5,
         quarantined=3,
     )
-    told = {
+    values = {
         method: {name: row[name] for name in ("videos", "auc", "recall")}
         for method, row in found.by_method.items()
     }
-    assert told == {
+    assert values == {
         "Deepfakes": {"videos": 2, "auc": 1.0, "recall": 1.0},
         "FaceSwap": {"videos": 1, "auc": 0.5, "recall": 0.0},
     }

@@ -10,8 +10,8 @@ from artifacts.metrics.ranking import (
     _Auc,
     _Clips,
     compute_figures,
+    find_originals,
     pair_ranking,
-    source_places,
 )
 
 # Real 0 has fakes 2 and 3, real 1 has fake 4; fake 5 is of nobody here.
@@ -22,8 +22,8 @@ GROUPS = np.array(["a", "b", "a", "a", "b", "c"])
 
 def test_sources_are_found_by_key() -> None:
     keys = np.array(["real/a", "real/b", "fake/a", "fake/x"])
-    places = source_places(keys, np.array(["", "", "real/a", "real/x"]))
-    assert places.tolist() == [-1, -1, 0, -1]
+    positions = find_originals(keys, np.array(["", "", "real/a", "real/x"]))
+    assert positions.tolist() == [-1, -1, 0, -1]
 
 
 @pytest.mark.parametrize(
@@ -95,14 +95,14 @@ def test_a_difference_is_paired() -> None:
     found = compute_figures(good, RankedClips(labels, groups, sources), against=poor)
     alone = compute_figures(poor, RankedClips(labels, groups, sources))
     for name in ("auc", "pairs"):
-        ahead = found[f"{name} ahead"]
-        assert ahead.value == pytest.approx(found[name].value - alone[name].value)
-        low, high = ahead.interval
-        assert low < ahead.value < high
+        margin = found[f"{name} margin"]
+        assert margin.value == pytest.approx(found[name].value - alone[name].value)
+        low, high = margin.interval
+        assert low < margin.value < high
         assert low > 0
     same = compute_figures(good, RankedClips(labels, groups, sources), against=good)
     # No draw tells scores from themselves, so none tells how far apart they may be.
-    assert same["auc ahead"] == Figure(0.0, None)
+    assert same["auc margin"] == Figure(0.0, None)
 
 
 def test_trainings_that_differ_widen_the_interval() -> None:

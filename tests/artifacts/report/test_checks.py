@@ -42,14 +42,16 @@ def test_the_grid_has_a_row_a_condition() -> None:
 
 
 @pytest.mark.parametrize(
-    ("alone", "told"),
+    ("alone", "sentence"),
     [
         (0.52, ", which alone then has an AUC of 0.520. "),
         (0.0, " has an AUC of 0.000. "),
         (None, ". "),
     ],
 )
-def test_matched_pairs_stand_beside_the_clips_as_they_are(alone: float | None, told: str) -> None:
+def test_matched_pairs_stand_beside_the_clips_as_they_are(
+    alone: float | None, sentence: str
+) -> None:
     found: dict[str, Any] = {"pairs": 12, "quantity": "sharpness", "quantity_auc": alone}
     for figure, value in (("auc", 0.7), ("pair_ranking", 0.6)):
         found |= {figure: value, f"{figure}_ci": [0.5, 0.8], f"{figure}_as_they_are": 0.9}
@@ -60,12 +62,18 @@ def test_matched_pairs_stand_beside_the_clips_as_they_are(alone: float | None, t
         *("AUC", "0.700 [0.500, 0.800]", "0.900", "-0.200")
     ]
     caption = part.caption.partition("made equal in sharpness")[2]
-    assert f"{told}What is left" in caption
+    assert f"{sentence}What is left" in caption
     assert ("AUC" in caption) == (alone is not None)
 
 
 def test_the_best_without_training_stands_beside_the_model() -> None:
-    found = {"name": "crop_size", "auc": 0.7, "auc_ci": [0.6, 0.8], "ahead": -0.1, "ahead_ci": None}
+    found = {
+        "name": "crop_size",
+        "auc": 0.7,
+        "auc_ci": [0.6, 0.8],
+        "margin": -0.1,
+        "margin_ci": None,
+    }
     part = untrained_part(found | {"pairs": 0, "pair_ranking": None})
     assert isinstance(part, Facts)
     assert part.pairs[0] == ("AUC of crop size", "0.700 [0.600, 0.800]")

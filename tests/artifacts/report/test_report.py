@@ -46,7 +46,7 @@ def begun_run(tmp_path: Path) -> RunDirectory:
 
 def test_a_run_that_has_only_begun_has_a_report_of_reasons(begun_run: RunDirectory) -> None:
     page = _report(begun_run)
-    for told in (
+    for text in (
         "No model yet",
         "best_model.json is missing; has the run finished?",
         "no trial has begun yet.",
@@ -54,7 +54,7 @@ def test_a_run_that_has_only_begun_has_a_report_of_reasons(begun_run: RunDirecto
         "the configuration of the run names no store",
         "best_model.png is missing",
     ):
-        assert told in page
+        assert text in page
     assert 'class="plot"' not in page
 
 
@@ -218,7 +218,7 @@ def test_the_command_writes_the_report_also_where_the_studies_cannot_be_read(
 
 
 @pytest.mark.parametrize(
-    ("ahead", "interval", "verdict"),
+    ("margin", "interval", "verdict"),
     [
         (-0.1, None, "It is not better than crop size, the best baseline without training."),
         (0.1, None, "It scores above crop size, the best baseline; with so few"),
@@ -235,22 +235,22 @@ def test_the_command_writes_the_report_also_where_the_studies_cannot_be_read(
     ],
 )
 def test_a_model_is_said_to_beat_no_training_only_where_it_does(
-    finished_run: RunDirectory, ahead: float, interval: tuple[float, float] | None, verdict: str
+    finished_run: RunDirectory, margin: float, interval: tuple[float, float] | None, verdict: str
 ) -> None:
     certificate = Certificate.read(finished_run)
-    untrained = {"name": "crop_size", "auc": 0.7, "ahead": ahead, "ahead_ci": interval}
+    untrained = {"name": "crop_size", "auc": 0.7, "margin": margin, "margin_ci": interval}
     judged = dataclasses.replace(certificate.validation, untrained=untrained)
     parts = summary_parts([], certificate, judged, "no store")
-    told = " ".join(part.text for part in parts if isinstance(part, Paragraph))
-    assert verdict in told
+    joined = " ".join(part.text for part in parts if isinstance(part, Paragraph))
+    assert verdict in joined
 
 
-@pytest.mark.parametrize("damage", [{"name": "crop_size"}, {"name": "a", "ahead": "far"}, {}])
+@pytest.mark.parametrize("damage", [{"name": "crop_size"}, {"name": "a", "margin": "far"}, {}])
 def test_a_damaged_comparison_is_left_out_of_the_summary(
     finished_run: RunDirectory, damage: dict[str, object]
 ) -> None:
     certificate = Certificate.read(finished_run)
-    judged = dataclasses.replace(certificate.validation, untrained={"ahead_ci": None} | damage)
-    told = [part.text for part in summary_parts([], certificate, judged, "no store")[:3:2]]
-    assert len(told) == 2
-    assert not any("beat" in text or "without training" in text for text in told)
+    judged = dataclasses.replace(certificate.validation, untrained={"margin_ci": None} | damage)
+    texts = [part.text for part in summary_parts([], certificate, judged, "no store")[:3:2]]
+    assert len(texts) == 2
+    assert not any("beat" in text or "without training" in text for text in texts)

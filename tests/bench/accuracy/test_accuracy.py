@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from artifacts.metrics.ranking import pair_ranking, source_places
+from artifacts.metrics.ranking import find_originals, pair_ranking
 from bench.accuracy import accuracy, data, rows
 from bench.accuracy import training as accuracy_training
 from data_prep.store.store import Store
@@ -70,7 +70,7 @@ def test_kept_scores_are_reused(
     assert not (kept / "rows").exists()
     for clips, path in zip(json.loads(done.stdout), scores, strict=True):
         with Store(path) as store:
-            places = source_places(store.keys, store.crop_sources)
+            places = find_originals(store.keys, store.crop_sources)
         expected = pair_ranking(np.array(scores[path]), places)
         assert clips["figures"]["recipe"]["pairs"]["value"] == pytest.approx(expected)
 

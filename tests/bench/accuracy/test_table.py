@@ -43,7 +43,7 @@ def test_the_margin_is_over_the_best_baseline() -> None:
     baseline = found["baseline sharpness"]
     assert baseline["auc"].value > found["baseline noise"]["auc"].value == 0.5
     for figure in ("auc", "pairs"):
-        margin = found["good"][f"{figure} ahead"]
+        margin = found["good"][f"{figure} margin"]
         expected = found["good"][figure].value - baseline[figure].value
         assert margin.value == pytest.approx(expected)
         assert margin.interval[0] > 0

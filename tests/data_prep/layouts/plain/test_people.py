@@ -6,23 +6,23 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from data_prep.layouts.plain.people import Place, people
+from data_prep.layouts.plain.people import Location, people
 
 
-def _place(text: str) -> Place:
+def _location(text: str) -> Location:
     """``above|below/name``; what is above the folder of the label may be left out."""
     above, _, below = text.rpartition("|")
     path = PurePosixPath(below)
-    return Place(PurePosixPath(above).parts, path.parts[:-1], path.name)
+    return Location(PurePosixPath(above).parts, path.parts[:-1], path.name)
 
 
 def _reals(*names: str) -> dict[str, str]:
-    found, _ = people([_place(name) for name in names], [])
+    found, _ = people([_location(name) for name in names], [])
     return {name: person for name, (person,) in zip(names, found, strict=True)}
 
 
 def _fakes(reals: list[str], *names: str) -> list[tuple[str, ...]]:
-    return people([_place(name) for name in reals], [_place(name) for name in names])[1]
+    return people([_location(name) for name in reals], [_location(name) for name in names])[1]
 
 
 @pytest.mark.parametrize(
