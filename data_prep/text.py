@@ -6,6 +6,8 @@ import codecs
 import re
 from pathlib import Path
 
+from data_prep.files import read_bytes
+
 # The longer mark first: that of UTF-16 is its beginning.
 _MARKS = {
     codecs.BOM_UTF8: "utf-8",
@@ -22,10 +24,10 @@ def read_text(path: Path) -> str:
     Notepad and PowerShell write such marks; Windows PowerShell writes UTF-16. Line ends stay.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: it is no regular file, is too large or cannot be read.
         ValueError: it is no text in this encoding.
     """
-    content = path.read_bytes()
+    content = read_bytes(path)
     mark = next((mark for mark in _MARKS if content.startswith(mark)), b"")
     if not mark and b"\0" in content[:1024]:
         raise ValueError("no UTF-8 text, perhaps UTF-16 without a byte order mark")

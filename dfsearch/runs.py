@@ -21,6 +21,7 @@ from data_prep.store.store import Store
 from dfsearch.stores import Progress, StrPath, _ignore
 from search.config import run_config
 from search.config.run_config import RunConfig
+from search.studies.server import permit_server
 from search.studies.study import read_trials
 
 if TYPE_CHECKING:
@@ -95,12 +96,19 @@ def configure(
 ) -> RunConfig:
     """Return the configuration that :func:`search` runs with the same arguments.
 
-    A run directory that exists keeps its settings unless a preset is given.
+    A run directory that exists keeps its settings unless a preset is given. A storage in the
+    settings, rather than in a file, permits connections to its server.
 
     Raises:
         UserError: A setting is unknown or out of range, or no run directory is named.
     """
-    store, given = Path(store), dict(settings or {})
+    config = _configure(Path(store), run_dir, dict(settings or {}))
+    if settings and settings.get("storage"):
+        permit_server(config.storage)
+    return config
+
+
+def _configure(store: Path, run_dir: StrPath | None, given: dict[str, Any]) -> RunConfig:
     if store.suffix == ".toml":
         return run_config.load(store, given | ({"run_dir": Path(run_dir)} if run_dir else {}))
     if run_dir is None:

@@ -19,7 +19,8 @@ from search.config.run_config import RunConfig
 from search.config.stages import trials_by_stage
 from search.gan.trained_gans import missing_gan_note
 from search.preflight import remarks
-from search.studies import storage
+from search.studies import server, storage
+from search.studies.journal import recover
 from search.studies.run_state import RunState, versions_here
 from search.studies.study import (
     best_trials,
@@ -66,10 +67,9 @@ def run(config: RunConfig, progress: RunProgress) -> RunDirectory:
         raise UserError(f"{directory.root} cannot be created: {error.strerror}") from None
     if config.tensorboard:
         require_tensorboard()
-    storage.export_password(config.storage)
     with directory.locked(), storage.translate_server_errors(directory):
         directory.sweep()
-        storage.recover(directory)
+        recover(directory)
         notes += _claim(directory, config, fingerprint)
         if directory.certificate.is_file() and Certificate.read(directory).is_intact(directory):
             progress.message(f"{directory.root} is finished; nothing to do")
@@ -115,6 +115,7 @@ def _claim(directory: RunDirectory, config: RunConfig, fingerprint: str) -> list
         Remarks to print.
     """
     notes = []
+    server.lend_password(config.storage)
     if password_in(config.storage):
         notes.append(
             "the password of the storage is not written to config.toml; give it to other commands "
@@ -131,8 +132,11 @@ def _claim(directory: RunDirectory, config: RunConfig, fingerprint: str) -> list
                 f"{directory.root} is not empty and not a run (it holds {foreign[0]}); "
                 "use another run directory"
             )
+        # The user begins this run, and so names its server.
+        server.permit_server(config.storage)
         # A storage that cannot be reached must not become the storage of the run.
         storage.StorageLocation(directory, config.storage).reach()
+        server.remember_server(config.storage)
         _write_config(directory, config)
         RunState.begin(directory, fingerprint)
         return notes
@@ -160,6 +164,7 @@ def _claim(directory: RunDirectory, config: RunConfig, fingerprint: str) -> list
     if differences:
         # Trials queued under the old settings may not fit the new space.
         delete_studies(here)
+    server.remember_server(config.storage)
     _write_config(directory, config)
     if state.other_versions:
         notes.append(f"this run was started with {', '.join(state.other_versions)}")

@@ -85,6 +85,14 @@ def make_once(tmp_path_factory: pytest.TempPathFactory) -> MakeOnce:
     return once
 
 
+@pytest.fixture(scope="session", autouse=True)
+def state_of_the_account(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for the state that commands keep for their user."""
+    folder = tmp_path_factory.mktemp("state")
+    os.environ["XDG_STATE_HOME"] = str(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def write_video() -> Callable[..., Path]:
     """Write RGB frames as a video file: ``write_video(path, frames, codec="mp4v")``."""

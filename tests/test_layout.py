@@ -20,7 +20,9 @@ LADDERS = {
         ("runs",),
     ),
     "data_prep": (
-        ("errors", "quiet", "text"),
+        ("errors", "quiet"),
+        ("files",),
+        ("text",),
         ("bootstrap", "plugins", "workers"),
         ("video",),
         ("store",),

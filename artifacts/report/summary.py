@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
+import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import tomli_w
 
 from artifacts.certificate import Certificate
 from artifacts.leaderboard.rows import Row
@@ -28,6 +31,8 @@ from data_prep.audit.audit import LEAK, WARNING, Audit, is_shortcut
 from data_prep.errors import UserError
 from data_prep.text import read_text
 
+# Up to the user name, a password, host and database; options are left out.
+_DATABASE = re.compile(r"(\w+://[^\s:@/?#]*)(:[^\s:@/?#]*)?@([^\s@?#]*)(?:\?[^\s@#]*)?")
 _WITHOUT = "best score without training"
 _SPLITS = {"val": "validation"}
 _FEW_PEOPLE = 30
@@ -273,7 +278,7 @@ def reproduction_parts(run: RunDirectory, certificate: Certificate | str) -> lis
         parts[0] = Facts(_facts(certificate))
     try:
         parts.append(Code("config.toml", _without_secrets(read_text(run.config))))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         parts.append(Missing("config.toml", f"it cannot be read: {error}"))
     return parts
 
@@ -300,5 +305,13 @@ def _settings(values: dict[str, object]) -> str:
 
 
 def _without_secrets(text: str) -> str:
-    """Return a configuration without the password of a database address."""
-    return re.sub(r"(://[^\s:/@\"']+):[^\s@\"']+@", r"\1:...@", text)
+    """Return a configuration without the password of its database.
+
+    An address of an unusual form is left out: any part of it may belong to a password.
+    """
+    settings = tomllib.loads(text)
+    if url := settings.get("storage"):
+        parts = _DATABASE.fullmatch(str(url))
+        hidden = ":..." if parts and parts[2] else ""
+        settings["storage"] = f"{parts[1]}{hidden}@{parts[3]}" if parts else "..."
+    return tomli_w.dumps(settings)

@@ -90,7 +90,8 @@ class RunConfig(Section):
     preset: Preset = "standard"
     seed: Seed = 0
     workers: Positive = 1
-    storage: str = ""
+    # A password in it stays out of tracebacks.
+    storage: Annotated[str, pydantic.Field(repr=False)] = ""
     cluster: str = ""
     device: str = addresses.ANY_DEVICE
     warm_start: str = ""
@@ -228,7 +229,9 @@ def _fault_line(fault: Mapping[str, Any]) -> str:
     where, what = ".".join(map(str, fault["loc"])), fault["msg"]
     if fault["type"] == "value_error":
         return f"{where}: {what.removeprefix('Value error, ')}"
-    found = "" if fault["type"] == "extra_forbidden" else f", got {fault['input']!r}"
+    # A storage of a wrong type may hold a password all the same.
+    quiet = fault["type"] == "extra_forbidden" or fault["loc"][:1] == ("storage",)
+    found = "" if quiet else f", got {fault['input']!r}"
     return f"{where}: {what.lower()}{found}"
 
 

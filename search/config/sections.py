@@ -35,7 +35,7 @@ WEIGHTS = (IMAGENET, HED, NO_WEIGHTS)
 class Section(pydantic.BaseModel):
     """Frozen settings without unknown keys."""
 
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Space(Section):

@@ -19,7 +19,8 @@ from search.config.addresses import visible_devices
 from search.config.run_config import RunConfig
 from search.stages import MODULES
 from search.studies.run_state import check_worker
-from search.studies.storage import export_password, translate_server_errors
+from search.studies.server import lend_password, permit_server
+from search.studies.storage import translate_server_errors
 from search.trials.trial import NoWaitingTrialError, TrialOutcome
 
 # Number of trials that this process has run.
@@ -74,7 +75,8 @@ def finish(config: RunConfig) -> None:
 
 def _call(stage: Stage, function: str, config: RunConfig) -> Any:
     os.environ.update(visible_devices(config.device))
-    export_password(config.storage)
+    permit_server(config.storage)
+    lend_password(config.storage)
     import_tensorflow()
     silence_keras()
     _check_device(config.device)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import psycopg
 import pytest
 from typer.testing import CliRunner
 
@@ -240,6 +241,21 @@ class Server:
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= "
         log = str(self._data / "log")
         self._run("pg_ctl", "start", "-w", "-l", log, "-o", f"{options} -c fsync=off")
+
+    @property
+    def host(self) -> str:
+        """As the list of known servers has it."""
+        return f"127.0.0.1:{self.port}"
+
+    def log_in_by(self, method: str, user: str) -> None:
+        """Add a user whose password is as that of the other, and how the server asks for it."""
+        kept = "md5" if method == "md5" else "scram-sha-256"
+        create = f"SET password_encryption = '{kept}'; CREATE ROLE {user} LOGIN PASSWORD"
+        with psycopg.connect(self.url, autocommit=True) as opened:
+            opened.execute(f"{create} '{self.PASSWORD}'")
+        rules = self._data / "pg_hba.conf"
+        rules.write_text(f"host all {user} 127.0.0.1/32 {method}\n{rules.read_text()}")
+        self._run("pg_ctl", "reload")
 
     def stop(self) -> None:
         """At once, as if it had crashed."""

@@ -18,7 +18,9 @@ from artifacts.stages import ARCHITECTURE, GAN
 from data_prep.errors import UserError
 from search.config import run_config
 from search.studies import storage
+from search.studies.journal import recover
 from search.studies.run_state import RunState
+from search.studies.server import HOSTS, lend_password
 from search.studies.study import (
     open_study,
     read_trials,
@@ -44,6 +46,7 @@ def no_password(monkeypatch: pytest.MonkeyPatch) -> None:
 def on_server(postgresql: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunDirectory:
     """A run whose studies are on the server."""
     monkeypatch.setenv("PGPASSWORD", postgresql.PASSWORD)
+    monkeypatch.setenv(HOSTS, postgresql.host)
     return begin(tmp_path / "run", postgresql.url)
 
 
@@ -62,7 +65,7 @@ def test_a_line_cut_by_a_kill_is_dropped_and_the_rest_stays(run: RunDirectory) -
     study.tell(study.ask(), 0.5)
     before = run.journal.read_bytes()
     run.journal.write_bytes(before + b'{"op_code":4,"worker_id":"abc')
-    storage.recover(run)
+    recover(run)
     assert run.journal.read_bytes() == before
 
 
@@ -84,7 +87,7 @@ def test_the_lock_of_a_dead_writer_is_removed_and_that_of_a_living_one_waited_fo
     open_study(run, GAN)
     lock = Path(f"{run.journal}.lock")
     lock.touch()
-    storage.recover(run)
+    recover(run)
     study = open_study(run, GAN)
     study.tell(study.ask(), 0.1)
     assert len(study.trials) == 1
@@ -212,12 +215,13 @@ def test_a_server_that_went_away_is_one_line(postgresql: Any, on_server: RunDire
 
 
 def test_a_password_in_the_url_is_lent_to_this_call_and_not_written(
-    postgresql: Any, tmp_path: Path
+    postgresql: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv(HOSTS, postgresql.host)
     run = begin(tmp_path / "run", postgresql.url)
     text = (tmp_path / "run" / "config.toml").read_text()
     assert tomllib.loads(text)["storage"].endswith(f"search@127.0.0.1:{postgresql.port}/postgres")
-    storage.export_password(postgresql.url)
+    lend_password(postgresql.url)
     try:
         assert read_trials(run) == {}
     finally:
@@ -228,3 +232,22 @@ def test_a_configuration_that_is_no_toml_is_one_line(run: RunDirectory) -> None:
     run.config.write_text("storage = ")
     with pytest.raises(UserError, match="not a TOML file"):
         open_study(run, GAN)
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["folder", "pipe"])
+def test_a_journal_that_is_no_file_is_one_line(
+    run: RunDirectory, make: Callable[[Path], None]
+) -> None:
+    make(run.journal)
+    for call in (lambda: read_trials(run), lambda: open_study(run, GAN), lambda: recover(run)):
+        with pytest.raises(UserError, match=r"studies.log is a .* and not a regular file$"):
+            call()
+
+
+@pytest.mark.parametrize(
+    "line", ["[" * 100_000, "null", "7", '{"op_code": 0}', '{"op_code": {}}', '{"op_code": 1e999}']
+)
+def test_a_journal_with_a_hostile_line_is_one_line(run: RunDirectory, line: str) -> None:
+    run.journal.write_text(f"{line}\n{line}\n")
+    with pytest.raises(UserError, match="studies.log is damaged"):
+        read_trials(run)

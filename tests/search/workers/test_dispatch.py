@@ -24,7 +24,8 @@ from artifacts.stages import ARCHITECTURE, Stage
 from data_prep.errors import UserError
 from search.config.run_config import RunConfig, resolve
 from search.config.stages import trials_by_stage
-from search.studies.storage import export_password, translate_server_errors
+from search.studies.server import HOSTS, lend_password
+from search.studies.storage import translate_server_errors
 from search.studies.study import (
     INTERRUPTED,
     RETRY_OF,
@@ -44,7 +45,7 @@ WAIT_SECONDS = 120
 
 def tiny(config: RunConfig, stage: str) -> worker.Ran:
     """Run a trial that does what ``plan.json`` in the run directory says of its draw, once."""
-    export_password(config.storage)
+    lend_password(config.storage)
     with translate_server_errors(RunDirectory(config.run_dir)):
         return worker.run_waiting(lambda: run_trial(config, stage, 3, objective))
 
@@ -358,6 +359,7 @@ def test_a_server_that_goes_away_ends_the_run_and_the_next_one_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PGPASSWORD", postgresql.PASSWORD)
+    monkeypatch.setenv(HOSTS, postgresql.host)
     (config.run_dir / "config.toml").write_text(f'storage = "{postgresql.url}"\n')
     (config.run_dir / "run.json").write_text(
         json.dumps({"store_fingerprint": "0" * 64, "name": "gone-1"})
