@@ -249,5 +249,5 @@ def test_a_journal_that_is_no_file_is_one_line(
 )
 def test_a_journal_with_a_hostile_line_is_one_line(run: RunDirectory, line: str) -> None:
     run.journal.write_text(f"{line}\n{line}\n")
-    with pytest.raises(UserError, match="studies.log is damaged"):
+    with pytest.raises(UserError, match=r"studies\.log is damaged"):
         read_trials(run)
