@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import mmap
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data_prep.errors import UserError
+from data_prep.store.hdf5 import system_reason
 
 # What there is on Linux and not everywhere; the pages stay in the cache of the system.
 _LET_GO: int | None = getattr(mmap, "MADV_DONTNEED", None)
@@ -50,12 +52,19 @@ class Rows:
 
         Raises:
             IndexError: there is no such row.
-            UserError: the row is not in the file; it is damaged.
+            UserError: the row is not in the file or cannot be read; it is damaged.
         """
         if not 0 <= row < len(self):
             raise IndexError(f"row {row} of {len(self)}")
         if self._map is None:
-            self._dataset.read_direct(out, np.s_[row])
+            try:
+                self._dataset.read_direct(out, np.s_[row])
+            except Exception as error:  # whatever HDF5 and h5py raise on damaged values
+                where = f"row {row} of {self._dataset.name}"
+                if reason := system_reason(error):
+                    file = self._dataset.file.filename
+                    raise UserError(f"{file}: {where} cannot be read: {reason}") from None
+                raise self._damage(f"{where} cannot be read") from None
             return
         if self._offsets[row] < 0:
             self._offsets[row] = self._offset(row, len(self._map))
@@ -68,12 +77,13 @@ class Rows:
 
     def _offset(self, row: int, end: int) -> int:
         chunk = self._dataset.id.get_chunk_info_by_coord((row, *(0 for _ in self.shape)))
-        if chunk.byte_offset is None or chunk.byte_offset + chunk.size > end:
-            raise UserError(
-                f"{self._dataset.file.filename} is damaged: row {row} of {self._dataset.name} is "
-                "missing; prepare it again"
-            )
+        size = math.prod(self.shape) * self.dtype.itemsize
+        if chunk.byte_offset is None or chunk.byte_offset + size > end:
+            raise self._damage(f"row {row} of {self._dataset.name} is missing")
         return int(chunk.byte_offset)
+
+    def _damage(self, what: str) -> UserError:
+        return UserError(f"{self._dataset.file.filename} is damaged: {what}; prepare it again")
 
 
 def _map_of(dataset: h5py.Dataset) -> mmap.mmap | None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import bisect
 import itertools
 import json
+import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -30,8 +32,16 @@ from data_prep.store.format import (
     Clip,
     Quarantined,
 )
+from data_prep.store.hdf5 import check_readable, open_hdf5, system_reason
+from data_prep.store.objects import (
+    ObjectError,
+    check_attributes,
+    check_fields,
+    check_objects,
+)
 from data_prep.store.rows import Rows
 from data_prep.store.writer import write_store
+from data_prep.text import one_line
 
 __all__ = [
     "CHANNELS",
@@ -44,6 +54,13 @@ __all__ = [
     "Store",
     "write_store",
 ]
+
+_LARGEST_INDEX = 1 << 26
+# Errors of HDF5 and h5py on damaged files, and of values that no store has.
+_DAMAGE = (
+    *(KeyError, ValueError, OSError, TypeError, AttributeError, RuntimeError, OverflowError),
+    *(MemoryError, ObjectError),
+)
 
 
 class Store:
@@ -69,7 +86,8 @@ class Store:
         fingerprint: content fingerprint, hexadecimal.
 
     Raises:
-        UserError: there is no such store, or it is not one of this schema, or it is damaged.
+        UserError: there is no such store, or it is not one of this schema, or it is damaged, or it
+            refers to other files or claims more memory than it has values for.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -91,19 +109,27 @@ class Store:
         except UserError:
             self.close()
             raise
-        except (KeyError, ValueError, OSError, TypeError, AttributeError, RuntimeError) as error:
+        except _DAMAGE as error:
             self.close()
-            raise UserError(f"{path} is not a store or is damaged: {error}") from None
+            if reason := system_reason(error):
+                raise UserError(f"{path} cannot be read: {reason}") from None
+            what = one_line(str(error))
+            raise UserError(f"{path} is not a store or is damaged: {what}") from None
 
     def _open_files(self, index: dict[str, Any] | None) -> None:
         self.close()
         self._files = []
         for shard in shard_paths(self.path, index):
-            self._files.append(_open(shard))
+            if index and not os.path.lexists(shard):
+                raise UserError(f"{shard} is missing; it is part of a store, prepare that again")
+            self._files.append(open_hdf5(shard))
 
     def _load(self, index: dict[str, Any] | None) -> None:
         for file in self._files:
+            check_attributes(file)
             _check_schema(file)
+            check_objects(file)
+            check_fields(file)
         if index:
             _check_shards(index, self._files)
         first = self._files[0]
@@ -134,11 +160,8 @@ class Store:
         self.fingerprint = str(index["fingerprint"] if index else first.attrs["fingerprint"])
         lengths = [len(file["label"]) for file in self._files]
         for name, shards in self._arrays.items():
-            if [len(rows) for rows in shards] != lengths:
-                held = sum(map(len, shards))
-                raise UserError(
-                    f"{self.path} is damaged: {held} clips in {name}, {len(self.labels)} labels"
-                )
+            if len({(rows.shape, rows.dtype) for rows in shards}) > 1:
+                raise UserError(f"{self.path} is damaged: its shards have {name} of several shapes")
         self._starts = [0, *itertools.accumulate(lengths)][:-1]
 
     def __enter__(self) -> Store:
@@ -218,11 +241,22 @@ def read_index(path: Path) -> dict[str, Any] | None:
     Raises:
         UserError: there is no store at the path, or the index is damaged.
     """
-    if path.is_file():
-        return None
-    if not path.is_dir() or not (path / SHARD_INDEX).is_file():
-        raise UserError(f"no store at {path}; make one with: dfsearch prepare SOURCE {path}")
     try:
+        kind = path.stat().st_mode
+        if not stat.S_ISDIR(kind):
+            check_readable(path)
+            return None
+        missing = not (path / SHARD_INDEX).exists()
+    except (FileNotFoundError, NotADirectoryError):
+        missing = True
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
+    if missing:
+        raise UserError(f"no store at {path}; make one with: dfsearch prepare SOURCE {path}")
+    check_readable(path / SHARD_INDEX)
+    try:
+        if (path / SHARD_INDEX).stat().st_size > _LARGEST_INDEX:
+            raise ValueError("too large")
         index = json.loads((path / SHARD_INDEX).read_text(encoding="utf-8"))
         version, shards = index["schema_version"], index["shards"]
         whole = shards and all(Path(shard["file"]).name == shard["file"] for shard in shards)
@@ -237,15 +271,6 @@ def read_index(path: Path) -> dict[str, Any] | None:
 def shard_paths(path: Path, index: dict[str, Any] | None) -> list[Path]:
     """Return the files of a store in their order."""
     return [path / shard["file"] for shard in index["shards"]] if index else [path]
-
-
-def _open(path: Path) -> h5py.File:
-    if not path.is_file():
-        raise UserError(f"{path} is missing; it is part of a store, prepare that again")
-    try:
-        return h5py.File(path, "r")
-    except OSError:
-        raise UserError(f"{path} is not an HDF5 file or is damaged; prepare it again") from None
 
 
 def _check_shards(index: dict[str, Any], files: Sequence[h5py.File]) -> None:

@@ -6,6 +6,7 @@ import collections
 import contextlib
 import dataclasses
 import json
+import os
 from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -29,6 +30,8 @@ from data_prep.store.format import (
     clip_digest,
     compute_fingerprint,
 )
+from data_prep.store.hdf5 import open_hdf5
+from data_prep.store.objects import ObjectError, check_attributes, check_objects
 from data_prep.store.store import read_index, shard_paths
 from data_prep.store.verify_report import (
     Problem,
@@ -132,18 +135,20 @@ class _Checked:
 
 def _check_file(path: Path, report: Report) -> _Checked:
     checked = _Checked()
-    if not path.is_file():
+    if not os.path.lexists(path):
         report.add("", f"{path.name} is missing")
         return checked
-    try:
-        file = h5py.File(path, "r")
-    except Exception:
-        raise UserError(f"{path} is not an HDF5 file or is damaged; prepare it again") from None
+    file = open_hdf5(path)
     try:
         with report.reading("attributes"):
+            check_attributes(file)
             _check_attributes(path, file, checked, report)
         with report.reading("/"):
+            # Values in other files, or larger than this one, are not read.
+            check_objects(file)
             _check_content(file, checked, report)
+    except ObjectError as refused:
+        report.add(refused.where, refused.what)
     finally:
         with contextlib.suppress(Exception):
             file.close()

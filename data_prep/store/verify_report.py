@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import h5py
@@ -13,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data_prep.errors import UserError
+from data_prep.store.objects import ObjectError
 
 # Rows with the same problem that are named; the others are counted.
 _NAMED = 3
@@ -59,7 +59,7 @@ class Report:
         """
         try:
             yield
-        except UserError:
+        except (UserError, ObjectError):
             raise
         except Exception as error:
             text = " ".join(str(error).split())
@@ -110,24 +110,5 @@ def read_texts(file: h5py.File, name: str, count: int, report: Report) -> list[s
     with report.reading(f"/{name}"):
         if dataset is None or not has_shape(dataset, f"/{name}", (count,), "O", report):
             return None
-        if _longest_text(dataset) > Path(file.filename).stat().st_size:
-            report.add(f"/{name}", "has a text that is longer than the file")
-            return None
         return [str(text) for text in dataset.asstr()[...]]
     return None
-
-
-def _longest_text(dataset: h5py.Dataset) -> int:
-    """Return the bytes of the longest text, by the references to the texts.
-
-    HDF5 allocates the length in a reference before it checks it, so one damaged byte could take
-    gigabytes. A reference is a length, the address of a heap and a number in it.
-    """
-    start = dataset.id.get_offset()
-    if start is None:
-        return 0
-    reference = np.dtype([("length", "<u4"), ("address", "<u8"), ("number", "<u4")])
-    with Path(dataset.file.filename).open("rb") as raw:
-        raw.seek(start)
-        references = np.frombuffer(raw.read(len(dataset) * reference.itemsize), reference)
-    return int(references["length"].max(initial=0))

@@ -30,6 +30,7 @@ from data_prep.store.format import (
     clip_digest,
     compute_fingerprint,
 )
+from data_prep.store.hdf5 import create_hdf5
 from data_prep.text import printable
 
 _TEXT = h5py.string_dtype("utf-8")
@@ -168,7 +169,7 @@ def _write_file(
     preparation: dict[str, Any],
 ) -> list[bytes]:
     """Write one HDF5 file and see it on the disk; the digest of every clip."""
-    file = h5py.File(path, "w", libver="v110")
+    file = create_hdf5(path, libver="v110")
     try:
         digests = _fill(file, clips, quarantine, preparation)
         file.flush()

@@ -1,0 +1,100 @@
+"""HDF5 files, opened with a lock where the file system has locks."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from data_prep.errors import UserError
+
+# The answers of network and cluster file systems that have no locks.
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP})
+_IN_USE = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES})
+# The text of HDF5, which gives this error no number: the writer of the file marks it as open.
+_MARKED_AS_OPEN = "already open for"
+
+
+def open_hdf5(path: Path) -> h5py.File:
+    """Open an HDF5 file for reading; without a lock if the file system has no locks.
+
+    Raises:
+        UserError: The file is missing, unreadable, locked, damaged or no HDF5 file.
+    """
+    check_readable(path)
+    try:
+        return _open(path, "r")
+    except Exception as error:  # whatever the library raises on a damaged file
+        raise UserError(_refusal(path, error)) from None
+
+
+def create_hdf5(path: Path, **options: Any) -> h5py.File:
+    """Create an HDF5 file; without a lock if the file system has no locks.
+
+    Args:
+        path: A file of this process alone; an existing one is replaced.
+        options: Further arguments of :class:`h5py.File`.
+    """
+    return _open(path, "w", **options)
+
+
+def check_readable(path: Path) -> None:
+    """Refuse a path that is no regular file or that this user may not read.
+
+    Opening a pipe would wait for its writer, and HDF5 calls an unreadable file damaged.
+
+    Raises:
+        UserError: with the reason of the operating system.
+    """
+    try:
+        kind = path.stat().st_mode
+        if not stat.S_ISREG(kind):
+            found = "a folder" if stat.S_ISDIR(kind) else "a pipe, a socket or a device"
+            raise UserError(f"{path} is {found}; expected a file")
+        with path.open("rb"):
+            pass
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+def system_reason(error: BaseException) -> str | None:
+    """Return the reason of the operating system, if an error of HDF5 or Python has one.
+
+    h5py raises many errors of the system as other types, with the number in their text.
+    """
+    number = error.errno if isinstance(error, OSError) else None
+    found = re.search(r"errno = (\d+)", str(error))
+    if number is None and found:
+        number = int(found[1])
+    return None if number is None else os.strerror(number)
+
+
+def _open(path: Path, mode: str, **options: Any) -> h5py.File:
+    try:
+        return h5py.File(path, mode, **options)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        return h5py.File(path, mode, locking=False, **options)
+
+
+def _refusal(path: Path, error: Exception) -> str:
+    # Permission to read has been checked, so a refused access is a refused lock.
+    if isinstance(error, OSError) and error.errno in _IN_USE:
+        return f"{path} is in use by another process that writes to it; wait until it has finished"
+    if _MARKED_AS_OPEN in str(error):
+        return (
+            f"{path} is in use by another process that writes to it, or such a process was "
+            "killed; wait until it has finished, or make the file again"
+        )
+    reason = system_reason(error)
+    if reason:
+        return f"{path} cannot be read: {reason}"
+    return f"{path} is not an HDF5 file or is damaged; prepare it again"
