@@ -15,6 +15,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
 from artifacts.dashboard.files import RunArtifacts
+from artifacts.dashboard.notes import escape_markdown
 from artifacts.dashboard.view import View
 from artifacts.leaderboard.descriptions import Architectures
 from artifacts.leaderboard.trials import architecture_choices, record_trial
@@ -27,6 +28,13 @@ HOST = "127.0.0.1"
 """This machine alone: every reader of the page can read the run."""
 
 _NAMES = frozenset({HOST, "localhost", "::1"})
+
+# The plots of the dashboard build their code (plotly) and their styles at run time.
+_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; "
+    "frame-src 'none'; object-src 'none'; base-uri 'none'; form-action 'none'"
+)
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -114,11 +122,20 @@ def _only_reading(app: Application) -> Application:
         elif environment["REQUEST_METHOD"] not in ("GET", "HEAD"):
             reason = "This dashboard shows a run and changes nothing."
         else:
-            return app(environment, start_response)
+            return app(environment, lambda *answer: start_response(*_confine(*answer)))
         start_response("403 Forbidden", [("Content-Type", "application/json")])
         return [json.dumps({"reason": reason}).encode()]
 
     return answered
+
+
+def _confine(status: str, headers: list[tuple[str, str]], *rest: Any) -> tuple[Any, ...]:
+    """Return the start of an answer that neither calls other hosts nor is readable by them.
+
+    optuna-dashboard lets pages of every other host read the artifacts, among them faces.
+    """
+    kept = [each for each in headers if each[0].lower() != "access-control-allow-origin"]
+    return status, [*kept, ("Content-Security-Policy", _POLICY)], *rest
 
 
 def _is_called_by_its_name(host: str) -> bool:
@@ -143,5 +160,5 @@ def _added(
         origin = f"made from {words.lineage}" if words.lineage else ""
         if note := "; ".join(filter(None, [words.what, origin, record.reason])):
             found[f"dashboard:{number}:note_ver"] = 1
-            found[f"dashboard:{number}:note_str:0"] = note
+            found[f"dashboard:{number}:note_str:0"] = escape_markdown(note)
     return found

@@ -18,6 +18,8 @@ from optuna.trial import FrozenTrial, TrialState
 from artifacts.optuna_internals import FrozenStudy, study_id
 from data_prep.errors import DfsearchError
 
+_DASHBOARD = "dashboard:"
+
 Added = Callable[[str, list[FrozenTrial]], Mapping[str, Any]]
 """System attributes to add to the study of a stage with these trials."""
 
@@ -64,7 +66,9 @@ class View(BaseStorage):
         stored = self._storage.get_study_system_attrs(study_id)
         stage = self.get_study_name_from_id(study_id)
         trials = self._storage.get_all_trials(study_id, deepcopy=False)
-        return {**stored, **self._added(stage, trials)}
+        # A journal from another person may hold notes and plots of its own.
+        ours = {key: value for key, value in stored.items() if not key.startswith(_DASHBOARD)}
+        return {**ours, **self._added(stage, trials)}
 
     def get_study_id_from_name(self, study_name: str) -> int:
         for name, stage in self._stages.items():

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
+import shutil
 import socket
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,10 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
 
 from artifacts.dashboard import serving as dashboard
 from artifacts.dashboard.files import RunArtifacts
@@ -72,12 +79,18 @@ class Page:
     """Asks a served dashboard."""
 
     def __init__(self, port: int) -> None:
-        self._address = f"http://127.0.0.1:{port}"
+        self.port = port
+        self.address = f"http://127.0.0.1:{port}"
 
     def get(self, path: str) -> tuple[str, bytes]:
         """Type and content."""
-        with urllib.request.urlopen(self._address + path) as answer:
+        with urllib.request.urlopen(self.address + path) as answer:
             return answer.headers.get_content_type(), answer.read()
+
+    def headers(self, path: str) -> Message:
+        """Headers of an answer."""
+        with urllib.request.urlopen(self.address + path) as answer:
+            return answer.headers
 
     def json(self, path: str) -> Any:
         """Content as JSON."""
@@ -88,7 +101,7 @@ class Page:
         data = json.dumps(body).encode()
         headers = {"Content-Type": "application/json"}
         request = urllib.request.Request(
-            self._address + path, method=method, data=data, headers=headers
+            self.address + path, method=method, data=data, headers=headers
         )
         with pytest.raises(urllib.error.HTTPError) as refusal:
             urllib.request.urlopen(request)
@@ -97,7 +110,7 @@ class Page:
 
     def called(self, host: str) -> int:
         """Status of an answer to somebody who calls the machine so."""
-        request = urllib.request.Request(f"{self._address}/api/studies", headers={"Host": host})
+        request = urllib.request.Request(f"{self.address}/api/studies", headers={"Host": host})
         try:
             with urllib.request.urlopen(request) as answer:
                 return int(answer.status)
@@ -125,6 +138,22 @@ def page(run: RunDirectory, storage: BaseStorage) -> Iterator[Page]:
         yield Page(server.server_port)
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def browser() -> Iterator[webdriver.Chrome]:
+    """A Chromium without a window; skips where there is none."""
+    chromium, driver = (shutil.which(name) for name in ("chromium", "chromedriver"))
+    if not (chromium and driver):
+        pytest.skip("no Chromium: apt-get install chromium chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    options.add_argument("--headless=new")
+    for flag in ("--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    with webdriver.Chrome(options, Service(driver)) as found:
+        yield found
 
 
 def _studies(page: Page) -> dict[str, int]:
@@ -157,6 +186,83 @@ def test_the_note_of_a_trial_says_what_it_tried(page: Page) -> None:
         "spatial small_cnn mean (trial 0): adam 0.001, batch 8, 2 epochs; "
         "made from architecture/0; out of memory"
     )
+
+
+MISCHIEF = (
+    "<script>document.title = 'hit'</script> <img src=x onerror=\"document.title = 'hit'\"> "
+    "![pixel](http://127.0.0.1:{port}/pixel.png) [log in](http://127.0.0.1:{port}/steal) "
+    "<http://127.0.0.1:{port}/auto> http://127.0.0.1:{port}/bare www.evil.example me@evil.example "
+    "<iframe srcdoc=\"<script>parent.document.title = 'hit'</script>\"></iframe> "
+    "[x]: javascript:alert(1) \n\n# Heading\n\n| a | b |\n|-|-|\n| c | d |\n```js\nhit\n```"
+)
+
+
+def _fail_with(storage: BaseStorage, reason: str) -> int:
+    """Fail a trial for a reason, and write notes and plots of the dashboard to its study."""
+    study = optuna.load_study(study_name=NAMES["gan"], storage=storage)
+    trial = study.ask()
+    trial.set_user_attr("reason", reason)
+    study.tell(trial, state=TrialState.FAIL)
+    number = storage.get_study_id_from_name(NAMES["gan"])
+    notes = {"dashboard:note_str:0": reason, "dashboard:note_ver": 3}
+    notes["dashboard:plot_data:mine"] = '{"data": [], "layout": {}}'
+    notes["dashboard:objective_names"] = [reason]
+    for key, value in notes.items():
+        storage.set_study_system_attr(number, key, value)
+    return trial.number
+
+
+def test_reasons_are_text_and_notes_of_the_journal_are_left_out(
+    page: Page, storage: BaseStorage
+) -> None:
+    _fail_with(storage, MISCHIEF)
+    study = page.json(f"/api/studies/{_studies(page)['gan']}")
+    body = study["trials"][1]["note"]["body"]
+    assert not set("<>[]!`*|#\n\\") & set(re.sub("&#[0-9]+;", "", body))
+    assert not re.search(r"://|www\.|@\w", body)
+    assert "hit" in body
+    assert study["note"]["body"] == ""
+    assert "hit" not in json.dumps({**study, "trials": []})
+    assert not study["plotly_graph_objects"]
+
+
+def test_no_other_page_may_read_the_files_of_the_run(page: Page) -> None:
+    study = _studies(page)["gan"]
+    (trial,) = page.json(f"/api/studies/{study}")["trials"]
+    address = f"/artifacts/{study}/{trial['trial_id']}/{trial['artifacts'][0]['artifact_id']}"
+    headers = page.headers(address)
+    assert "Access-Control-Allow-Origin" not in headers
+    assert "frame-src 'none'" in headers["Content-Security-Policy"]
+
+
+@pytest.mark.slow
+def test_a_browser_shows_a_note_as_text_and_calls_nothing(
+    page: Page, storage: BaseStorage, browser: webdriver.Chrome
+) -> None:
+    number = _fail_with(storage, MISCHIEF.replace("{port}", str(page.port)))
+    study = _studies(page)["gan"]
+    wait = WebDriverWait(browser, 60)
+    for view in ("", "/analytics"):
+        browser.get(f"{page.address}/dashboard/studies/{study}{view}")
+        wait.until(lambda found: found.find_elements(By.CSS_SELECTOR, ".js-plotly-plot"))
+    browser.get(f"{page.address}/dashboard/studies/{study}/trials?numbers={number}")
+    wait.until(lambda found: "log in" in found.find_element(By.TAG_NAME, "body").text)
+    shown = browser.find_element(By.TAG_NAME, "body").text
+    assert "<script>document.title = 'hit'</script>" in shown
+    assert "# Heading | a | b |" in shown
+    assert browser.title != "hit"
+    links = [link.get_attribute("href") or "" for link in browser.find_elements(By.TAG_NAME, "a")]
+    assert not [link for link in links if "evil" in link or "steal" in link or "bare" in link]
+    assert not browser.find_elements(By.CSS_SELECTOR, "iframe, img[src*=pixel]")
+    log = "".join(entry["message"] for entry in browser.get_log("browser"))
+    assert "Content Security Policy" not in log
+    asked = [
+        json.loads(entry["message"])["message"]["params"]["request"]["url"]
+        for entry in browser.get_log("performance")
+        if '"Network.requestWillBeSent"' in entry["message"]
+    ]
+    assert not [url for url in asked if not url.startswith((page.address, "data:", "blob:"))]
+    assert not [url for url in asked if url.endswith(("pixel.png", "steal"))]
 
 
 def test_the_exported_model_is_drawn_beside_the_trial_it_comes_from(
