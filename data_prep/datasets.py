@@ -14,6 +14,7 @@ from data_prep import plugins
 from data_prep.errors import UserError
 from data_prep.layouts import plugin_layouts
 from data_prep.layouts.files import quote, subfolders
+from data_prep.layouts.frame_sets import deepfake_bench, df40, wild_deepfake
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
 from data_prep.layouts.plain import folders, labels_table, one_label, stills
 from data_prep.layouts.swaps import (
@@ -37,6 +38,9 @@ _PLAIN = frozenset({folders.NAME, stills.NAME})
 # The first that recognises a folder reads it, so the more particular come first.
 LAYOUTS = (
     labels_table.LAYOUT,
+    deepfake_bench.LAYOUT,
+    df40.LAYOUT,
+    wild_deepfake.LAYOUT,
     deeper_forensics.LAYOUT,
     face_forensics.LAYOUT,
     celeb_df.PLUS_LAYOUT,

@@ -72,7 +72,7 @@ INNER_LADDERS = {
         ("files",),
         ("kinds", "originals", "plugin_layouts", "tables"),
         ("frames",),
-        ("plain", "swaps"),
+        ("frame_sets", "plain", "swaps"),
     ),
 }
 # The rooms that each room may import.
