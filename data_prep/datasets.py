@@ -72,7 +72,7 @@ def index(source: Path, layout: str = AUTO, label: int | None = None) -> DataSet
     candidates = _named(layout)
     try:
         if not source.exists():
-            raise UserError(f"no data set at {quote(source)}: there is no such folder")
+            raise UserError(f"no data set at {quote(source)}: the folder does not exist")
         if not source.is_dir():
             raise UserError(
                 f"{quote(source)} is a file; expected a folder with {_expected(candidates)}"
@@ -90,8 +90,8 @@ def index(source: Path, layout: str = AUTO, label: int | None = None) -> DataSet
         raise UserError(_nothing(source, found, fitting))
     if label is not None and any(video.label != label for video in found.videos):
         raise UserError(
-            f"{quote(source)} is read as {found.layout}, which labels its videos itself, "
-            "and they are not all of one kind; name the folder of one kind, or give no label"
+            f"{quote(source)} has the layout {found.layout} with videos of both labels; name a "
+            "folder of one label, or leave the label out"
         )
     return found
 
@@ -102,7 +102,7 @@ def _is_plain(fitting: Layout | None) -> bool:
 
 def _unfitting(source: Path, candidates: tuple[Layout, ...]) -> str:
     """Return the error message for a folder that fits no layout."""
-    lacks, else_do = "has no known layout", "; a folder of one kind needs --label real or fake"
+    lacks, else_do = "has no known layout", "; for a folder of one label, pass --label real or fake"
     if len(candidates) == 1:
         lacks, else_do = f"does not have the layout {candidates[0].name}", ""
     expected = _expected(candidates) + else_do

@@ -97,12 +97,10 @@ def added(group: str, built_in: Collection[str]) -> dict[str, Plugin]:
         package = entry.dist.name if entry.dist else entry.module
         plugin = Plugin(kind, entry.name, package, entry)
         if not re.fullmatch(r"\w[\w.+-]*", entry.name, flags=re.ASCII):
-            raise plugin.refusal(
-                "has a name that cannot be asked for; it may hold letters, digits and _ . + -"
-            )
+            raise plugin.refusal("has an invalid name; use letters, digits and _ . + -")
         if entry.name.casefold() in taken:
             raise plugin.refusal(
-                f"bears the name of one that is there already; rename it in {package}, or remove "
+                f"has a name that is already taken; rename it in {package}, or remove "
                 f"the package: pip uninstall {package}"
             )
         taken.add(entry.name.casefold())

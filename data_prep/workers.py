@@ -80,10 +80,10 @@ def on_cluster(
                     running.add(client.submit(call, item, pure=False))
                 yield result
         except CancelledError:
-            raise UserError(f"the cluster at {address} is gone; {_RESUME}") from None
+            raise UserError(f"the cluster at {address} has stopped; {_RESUME}") from None
         except KilledWorker:
             raise UserError(
-                f"workers of {address} die whatever they are given; see their logs. {_RESUME}"
+                f"the workers of {address} keep dying; read their logs. {_RESUME}"
             ) from None
 
 
@@ -107,7 +107,7 @@ def dask_client(address: str) -> Iterator[Any]:
             client.wait_for_workers(1, timeout=_CONNECT_SECONDS)
         except TimeoutError:
             raise UserError(
-                f"the cluster at {address} has no worker; start some: dask worker {address} "
+                f"the cluster at {address} has no workers; start some: dask worker {address} "
                 "--nthreads 1"
             ) from None
         yield client

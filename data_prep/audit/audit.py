@@ -169,12 +169,12 @@ def _check(store: Store) -> None:
         raise UserError(f"{store.path} holds no clip")
     if not set(store.splits) <= set(SPLITS) or not set(store.labels.tolist()) <= set(LABEL_NAMES):
         raise UserError(
-            f"{store.path} has labels or splits that are none; see dfsearch verify {store.path}"
+            f"{store.path} has invalid labels or splits; run dfsearch verify {store.path}"
         )
     for name, values in {"coverage": store.coverage, **store.shortcuts}.items():
         if not np.isfinite(values).all():
             raise UserError(
-                f"{store.path} has clips whose {name} is no number; see dfsearch verify "
+                f"{store.path} has clips whose {name} is not finite; run dfsearch verify "
                 f"{store.path}"
             )
 
@@ -246,8 +246,8 @@ def _on_leaks(found: Audit, overlap: int) -> list[Finding]:
         findings.append(
             Finding(
                 NOTE,
-                f"{overlap} identity groups were let into several splits when the store was "
-                "prepared (--allow-overlap)",
+                f"{overlap} identity groups are in several splits: the store was prepared with "
+                "--allow-overlap",
             )
         )
     if not found.leaks and len({row.split for row in found.balance}) > 1:
@@ -268,7 +268,7 @@ def _on_balance(found: Audit) -> list[Finding]:
     findings = []
     if found.synthetic:
         findings.append(
-            Finding(NOTE, "SYNTHETIC: scores on this store say nothing of real deepfakes")
+            Finding(NOTE, "SYNTHETIC: scores on this store do not apply to real deepfakes")
         )
     for split in SPLITS:
         clips = dict.fromkeys(LABEL_NAMES.values(), 0)
@@ -279,7 +279,7 @@ def _on_balance(found: Audit) -> list[Finding]:
         if not reals and not fakes:
             continue
         if not reals or not fakes:
-            text = f"{split} has {reals} real and {fakes} fake clips: no AUC can be had on it"
+            text = f"{split} has {reals} real and {fakes} fake clips: its AUC is undefined"
             findings.append(Finding(WARNING, text))
         elif max(reals, fakes) > _IMBALANCE * min(reals, fakes):
             text = f"{split} has {reals} real and {fakes} fake clips: accuracy alone misleads"
@@ -296,8 +296,9 @@ def _on_coverage(found: Audit) -> list[Finding]:
     if apart <= _DIFFERENCE:
         return []
     text = (
-        f"faces are found unevenly: in {real.mean:.1%} of the frames of reals and {fake.mean:.1%} "
-        f"of fakes; {real.incomplete:.1%} of reals and {fake.incomplete:.1%} of fakes miss some"
+        f"face coverage differs: faces were found in {real.mean:.1%} of real and "
+        f"{fake.mean:.1%} of fake frames; {real.incomplete:.1%} of real and "
+        f"{fake.incomplete:.1%} of fake clips are incomplete"
     )
     return [Finding(WARNING, text)]
 
@@ -319,13 +320,13 @@ def _on_losses(found: Audit) -> list[Finding]:
     uneven = abs(shares[0] - shares[1]) > _DIFFERENCE
     text = f"quarantined videos: {', '.join(parts)}"
     if uneven:
-        text += "; what was lost is not the same for reals and fakes"
+        text += "; the loss rate differs between reals and fakes"
     return [Finding(WARNING if uneven else NOTE, text)]
 
 
 def _on_shortcuts(found: Audit) -> list[Finding]:
     if found.combined is None:
-        return [Finding(NOTE, "one label alone: its separation from the other cannot be measured")]
+        return [Finding(NOTE, "one label only: shortcuts cannot be measured")]
     findings = [
         Finding(WARNING, f"shortcut: {describe(quantity)}")
         for quantity in found.shortcuts
@@ -333,20 +334,20 @@ def _on_shortcuts(found: Audit) -> list[Finding]:
     ]
     combined = found.combined
     if combined.auc is None:
-        text = f"all quantities together: no AUC, {combined.reason}"
+        text = f"all baselines combined: no AUC ({combined.reason})"
         findings.append(Finding(NOTE, text))
     else:
         severity = WARNING if is_shortcut(combined.auc, combined.interval) else NOTE
         text = (
-            f"all quantities together, on people not fitted to: {auc_text(combined.auc)}"
-            f"{interval_text(combined.interval)}; read a detector's score beside it"
+            f"all baselines combined, on held-out people: {auc_text(combined.auc)}"
+            f"{interval_text(combined.interval)}; compare every detector with this score"
         )
         findings.append(Finding(severity, text))
     constant = [quantity.name for quantity in found.shortcuts if quantity.constant]
     if constant:
-        findings.append(Finding(NOTE, f"the same in every clip: {', '.join(constant)}"))
+        findings.append(Finding(NOTE, f"constant in every clip: {', '.join(constant)}"))
     if not found.shortcuts:
-        findings.append(Finding(NOTE, "the store has no quantities to look for shortcuts in"))
+        findings.append(Finding(NOTE, "the store has no shortcut quantities"))
     return findings
 
 
@@ -364,7 +365,8 @@ def describe(quantity: Separation) -> str:
         f"{auc_text(quantity.auc)}{interval_text(quantity.interval)}"
     )
     if quantity.held_out_auc is not None:
-        text += f"; direction from train, on the rest {auc_text(quantity.held_out_auc)}"
+        held_out = auc_text(quantity.held_out_auc)
+        text += f"; with the direction chosen on train, the other splits reach {held_out}"
     return text
 
 

@@ -199,13 +199,13 @@ def combined_separation(store: Store, seed: int = 0) -> Combined:
     if people < FEWEST_PEOPLE:
         return Combined(None, None, f"needs {FEWEST_PEOPLE} people of each label, has {people}")
     if not store.shortcuts:
-        return Combined(None, None, "the store has no quantities")
+        return Combined(None, None, "the store has no shortcut quantities")
     columns = _columns(store)
     scores = np.empty(len(labels))
     folds = GroupKFold(FOLDS, shuffle=True, random_state=seed)
     for train, test in folds.split(columns, labels, groups):
         if not _both_labels(labels[train]):
-            return Combined(None, None, "one label lies in a single fold of people")
+            return Combined(None, None, "all people of one label are in a single fold")
         model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
         scores[test] = model.fit(columns[train], labels[train]).decision_function(columns[test])
     aucs, intervals = _aucs_with_intervals({"all": scores}, labels, groups, seed)

@@ -51,13 +51,13 @@ def make_detector(
     if name not in DETECTORS:
         known = ", ".join([*DETECTORS, *others])
         raise UserError(
-            f"detector must be one of {known}; received {name!r}: take one of them, or install the "
-            "package that adds it"
+            f"detector must be one of {known}; received {name!r}; choose one of them or install "
+            "the package that adds it"
         )
     if name == "yunet":
         return YuNet(model, side, threshold)
     if model is not None:
-        raise UserError(f"the face detector {name} brings its own model; leave out {model}")
+        raise UserError(f"the face detector {name} has its own model; leave out {model}")
     return CenterFace(side, threshold) if name == "centerface" else Mtcnn(side, threshold)
 
 
@@ -69,7 +69,7 @@ def _added(plugin: plugins.Plugin, side: int, threshold: float, model: Path | No
     given: dict[str, Any] = {"side": side, "threshold": threshold}
     if model is not None:
         if "model" not in takes:
-            raise UserError(f"{plugin} brings its own model; leave out {model}")
+            raise UserError(f"{plugin} has its own model; leave out {model}")
         given["model"] = model
     with plugin.running():
         detector: FaceDetector = made(**given)

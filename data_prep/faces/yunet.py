@@ -44,8 +44,8 @@ class YuNet:
             )
         if not model.is_file():
             raise UserError(
-                f"{model}, the model of the face detector yunet, is no file; name one: "
-                "--detector-model PATH"
+                f"{model}, the model of the face detector yunet, is not a file; name the model "
+                "file: --detector-model PATH"
             )
         try:
             self._network = _load(model)

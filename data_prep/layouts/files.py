@@ -92,7 +92,7 @@ def files(folder: Path, problems: list[Quarantined], *, recursive: bool) -> list
                 elif entry.is_file():
                     found.append(path)
                 else:
-                    reason = "a link to nothing" if entry.is_symlink() else "not a regular file"
+                    reason = "a broken link" if entry.is_symlink() else "not a regular file"
                     problems.append(Quarantined(str(path), "index", reason))
             except OSError as error:
                 reason = f"cannot be read: {error.strerror}"
@@ -183,9 +183,9 @@ def differences(
     for found, what in (
         (
             {path for path in names - there if not is_clip(path)},
-            "listed and not there",
+            "listed but missing",
         ),
-        (wanted - names, "there and not listed"),
+        (wanted - names, "present but not listed"),
     ):
         if found:
             example = quote(min(found).relative_to(source))

@@ -65,5 +65,5 @@ def one_kind(
 def _aside(paths: Sequence[Path], folder: Path, *, stills: bool) -> Quarantined:
     other, wanted = ("videos", "pictures") if stills else ("pictures", "videos")
     example = quote(paths[0].relative_to(folder))
-    reason = f"{other} where {wanted} are read: {len(paths)}, e.g. {example}"
+    reason = f"{other} in a data set of {wanted}: {len(paths)}, e.g. {example}"
     return Quarantined(str(folder), "index", reason)

@@ -22,7 +22,9 @@ def layout(plugin: Plugin) -> Layout:
     if not isinstance(theirs, Layout):
         raise plugin.refusal(f"is {type(theirs).__name__}, expected data_prep.datasets.Layout")
     if theirs.name != plugin.name:
-        raise plugin.refusal(f"calls itself {theirs.name!r}; its entry point must be named so, too")
+        raise plugin.refusal(
+            f"has the name {theirs.name!r}; its entry point must have the same name"
+        )
 
     def detect(source: Path) -> bool:
         with plugin.running():
@@ -44,7 +46,7 @@ def _fault(found: object) -> str:
     if not isinstance(found, DataSetIndex):
         return f"{type(found).__name__}, expected DataSetIndex"
     if not all(isinstance(problem, Quarantined) for problem in found.problems):
-        return "a problem that is no Quarantined"
+        return "a problem that is not a Quarantined"
     strangers = [type(video).__name__ for video in found.videos if not isinstance(video, Video)]
     if strangers:
         return f"{strangers[0]} among the videos, expected Video"
@@ -67,5 +69,5 @@ def _fault(found: object) -> str:
         ):
             return f"{video.key} the attributes {facts!r}, expected texts by name"
         if video.original is not None and (video.label == REAL or video.original not in reals):
-            return f"{video.key} an original that is no real video of the data set"
+            return f"{video.key} an original that is not a real video of the data set"
     return ""

@@ -95,7 +95,7 @@ def _rows(path: Path, lines: Iterator[list[str]], required: Collection[str]) -> 
         raise UserError(
             f"{quote(path)} has no column {' and no column '.join(missing)}: expected at least "
             f"{','.join(required)} in the first line, found {quote(','.join(header)) or 'nothing'};"
-            " add the header, or move the file away if it is no table of labels"
+            " add the header, or move the file away if it is not a table of labels"
         )
     repeated = sorted({name for name in header if name and header.count(name) > 1})
     if repeated:

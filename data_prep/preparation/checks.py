@@ -24,7 +24,7 @@ def resolve_jobs(jobs: int) -> int:
     if jobs == -1:
         return int(joblib.cpu_count())
     if jobs < 1:
-        raise UserError(f"jobs must be at least 1, or -1 for one a core; received {jobs}")
+        raise UserError(f"jobs must be at least 1, or -1 for one per core; received {jobs}")
     return jobs
 
 
@@ -46,12 +46,12 @@ def check_store_path(path: Path, overwrite: bool, shard_clips: int | None) -> No
             raise UserError(f"{path} holds a store of shards; pass --shard-clips to replace it")
         raise UserError(f"{path} is a folder; name the store file to write, such as store.h5")
     if path.suffix.casefold() == ".toml":
-        raise UserError(f"{path} is the name of a configuration; name a store such as store.h5")
+        raise UserError(f"{path} has the ending of a configuration; name a store such as store.h5")
     if path.is_file() and shard_clips is not None:
         raise UserError(f"{path} is a file; name the folder for the shards, such as store")
     if path.is_dir() and not (path / SHARD_INDEX).is_file():
         if any(path.iterdir()) and not is_unfinished(path):
-            raise UserError(f"{path} is a folder with other things in it; name a new one")
+            raise UserError(f"{path} is a folder with other files; name a new folder")
         return
     if path.exists() and not overwrite:
         parts.remove_done(path)
@@ -65,7 +65,7 @@ def check_labels(found: DataSetIndex, source: Path) -> None:
     if not reals or not fakes:
         raise UserError(
             f"{source} needs real and fake videos; found {reals} real and {fakes} fake "
-            f"(read as {found.layout}); pass --label real or --label fake to prepare one kind alone"
+            f"(read as {found.layout}); for a source of one label, pass --label real or fake"
         )
 
 

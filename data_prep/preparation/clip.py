@@ -293,8 +293,8 @@ def find_faces(
         found = np.count_nonzero(main.scores > 0)
         raise VideoError(
             "faces",
-            f"face found in {found} of {looked} frames looked at; at least "
-            f"{preparation.min_coverage:.0%} are needed",
+            f"face found in {found} of {looked} examined frames; at least "
+            f"{preparation.min_coverage:.0%} are required",
         )
     if preparation.faces == MAIN:
         return (main,)

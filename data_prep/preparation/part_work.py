@@ -94,7 +94,7 @@ def digest(value: object) -> str:
 
 # The time limit is of the process, so one video is worked on at a time even by worker threads.
 _ONE_AT_A_TIME = threading.Lock()
-DIED = "the worker process died on it; it may need more memory than there is"
+DIED = "the worker process died on this video; it may need more memory"
 _TIMED_OUT = b"Timeout"
 _ATTEMPT = b"+"
 

@@ -105,8 +105,8 @@ def _why(error: OSError) -> str:
     """Return one line; HDF5 has several for what the error number states."""
     reason = os.strerror(error.errno) if error.errno else one_line(str(error))
     if error.errno in _NO_ROOM:
-        return f"{reason}; clips finished so far are kept: make room, then repeat the command"
-    return f"{reason}; clips finished so far are kept"
+        return f"{reason}; finished clips are kept; free disk space, then repeat the command"
+    return f"{reason}; finished clips are kept"
 
 
 def remove_parts(folder: Path) -> None:
@@ -285,7 +285,7 @@ def _on_cluster(tasks: Sequence[Task], address: str) -> Generator[Quarantined | 
         for part, failure in outcomes:
             if failure is None and not part.exists():
                 raise UserError(
-                    f"a worker of {address} prepared {quote(by_part[part].path)} and its clip is "
-                    "not there; workers must share the folder of the store with this machine"
+                    f"a worker of {address} prepared {quote(by_part[part].path)}, but its clip "
+                    "is missing; workers must share the folder of the store with this machine"
                 )
             yield failure

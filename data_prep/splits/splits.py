@@ -58,8 +58,7 @@ class SplitRequest:
             )
         if self.allow_overlap and self.policy != OFFICIAL:
             raise UserError(
-                "only official lists can put one person on two sides: --allow-overlap needs "
-                f"--split-policy {OFFICIAL}, received {self.policy}"
+                f"--allow-overlap needs --split-policy {OFFICIAL}; received {self.policy}"
             )
 
 
@@ -197,8 +196,8 @@ def _resolve(
     if request.policy == AUTO:
         return IDENTITY, f"the official lists are not used: {leak}"
     raise UserError(
-        f"{leak}; pass --split-policy {IDENTITY}, or --allow-overlap to keep the lists, which "
-        "lets a detector be tested on people it was trained on"
+        f"{leak}; pass --split-policy {IDENTITY}, or --allow-overlap to keep the lists "
+        "and test detectors on people they were trained on"
     )
 
 
@@ -206,7 +205,7 @@ def _resolve(
 
 
 _TWO_WAY = {"train", "test"}
-_NO_VAL = "the official lists name no val: it is dealt out of the people in the listed train"
+_NO_VAL = "the official lists have no val split: val is taken from people of their train split"
 
 
 def _listed(videos: Iterable[Video]) -> set[str]:
@@ -225,7 +224,7 @@ def _leak(videos: Sequence[Video], groups: Mapping[str, str]) -> str:
     return (
         f"the official splits divide {len(divided)} identity "
         f"{'group' if len(divided) == 1 else 'groups'}: {first.key} is in {sides[first.key]}, "
-        f"{other.key} in {sides[other.key]}, and they show the same person or people joined by "
+        f"{other.key} in {sides[other.key]}, and they share people, directly or through "
         "fakes"
     )
 
@@ -273,9 +272,9 @@ def _official(
             splits[video.key] = next(iter(sides))
         else:
             left_out[video.key] = (
-                f"in no official split, and people in it are in {' and '.join(sorted(sides))}"
+                f"not in an official split, and its people are in {' and '.join(sorted(sides))}"
                 if sides
-                else "in no official split, nor is anyone in it"
+                else "not in an official split, and neither are its people"
             )
     if _listed(videos) == _TWO_WAY:
         training = [video for video in wanted if splits.get(video.key) == "train"]
@@ -330,7 +329,7 @@ def _hold_out(
     for video in videos:
         side = of_group.get(dealing.groups[video.key])
         if side is None:
-            left_out[video.key] = "in no official split, nor is anyone in it"
+            left_out[video.key] = "not in an official split, and neither are its people"
         elif video.label == FAKE and (video.method == held_out) != (side == "test"):
             where = "not held out, and its people are in test"
             if side != "test":

@@ -277,8 +277,7 @@ def _check_shards(index: dict[str, Any], files: Sequence[h5py.File]) -> None:
     for shard, file in zip(index["shards"], files, strict=True):
         if file.attrs["fingerprint"] != shard["fingerprint"]:
             raise UserError(
-                f"{file.filename} is of another store than its {SHARD_INDEX}; prepare the store "
-                "again"
+                f"{file.filename} does not belong to its {SHARD_INDEX}; prepare the store again"
             )
 
 

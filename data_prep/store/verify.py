@@ -87,7 +87,7 @@ def verify(path: str | Path) -> list[Problem]:
             _check_against_index(index["shards"][number], checked, report)
     report.file = ""
     if index and index.get("fingerprint") != compute_fingerprint(digests):
-        report.add("index.json", "the fingerprint of the whole is not that of the content")
+        report.add("index.json", "the fingerprint does not match the content")
     _check_keys(keys, report)
     _check_groups(splits_of, overlap, report)
     return report.problems
@@ -110,12 +110,10 @@ def verify_in_time(path: str | Path) -> list[Problem]:
     try:
         return executor.submit(verify, path).result(_LEAST_SECONDS + size / _SLOWEST)
     except TimeoutError:
-        raise UserError(
-            f"{path} is damaged so that reading it does not end; prepare it again"
-        ) from None
+        raise UserError(f"{path} is damaged: reading it does not end; prepare it again") from None
     except BrokenProcessPool:
         raise UserError(
-            f"{path} is damaged so that the HDF5 library crashes; prepare it again"
+            f"{path} is damaged: the HDF5 library crashes on it; prepare it again"
         ) from None
     finally:
         executor.shutdown(kill_workers=True)
@@ -169,7 +167,7 @@ def _check_attributes(path: Path, file: h5py.File, checked: _Checked, report: Re
     with report.reading("attribute preparation"):
         preparation = json.loads(file.attrs["preparation"])
         if not isinstance(preparation, dict):
-            report.add("attribute preparation", "is no JSON object")
+            report.add("attribute preparation", "is not a JSON object")
             return
         split = preparation.get("split", {})
         checked.overlap = int(split.get("overlap", 0)) if isinstance(split, dict) else 0
@@ -192,7 +190,9 @@ def _check_content(file: h5py.File, checked: _Checked, report: Report) -> None:
     texts = {name: read_texts(file, f"clips/{name}", count, report) for name in TEXT_FIELDS}
     _check_labels(labels, texts["method"], report)
     if (splits := texts["split"]) is not None:
-        report.add_rows("/clips/split", ~np.isin(splits, SPLITS), f"is none of {', '.join(SPLITS)}")
+        report.add_rows(
+            "/clips/split", ~np.isin(splits, SPLITS), f"is not one of {', '.join(SPLITS)}"
+        )
         checked.splits = splits
     checked.keys, checked.groups = texts["key"] or [], texts["group"] or []
     _check_tracks(file, count, times, report)
@@ -222,7 +222,7 @@ def _check_labels(
         report.add_rows(
             "/clips/method",
             named_real != (labels == REAL),
-            "does not go with the label: reals and only they have the method 'real'",
+            "does not match the label: the method 'real' is for reals only",
         )
 
 
@@ -231,16 +231,16 @@ def _check_tracks(file: h5py.File, count: int, times: int, report: Report) -> No
     indices = read_numbers(file, "clips/frame_indices", of_frames, "i", report)
     if indices is not None:
         falling = (np.diff(indices, axis=1) < 0).any(axis=1) | (indices < 0).any(axis=1)
-        report.add_rows("/clips/frame_indices", falling, "does not ascend from 0 or more")
+        report.add_rows("/clips/frame_indices", falling, "is negative or not ascending")
     seconds = read_numbers(file, "clips/frame_times", of_frames, "f", report)
     if seconds is not None:
         bad = ~(np.isfinite(seconds) & (seconds >= 0))
-        report.add_rows("/clips/frame_times", bad, "is not finite or is below 0")
+        report.add_rows("/clips/frame_times", bad, "is not finite or is negative")
     boxes = read_numbers(file, "clips/boxes", (*of_frames, 4), "f", report)
     if boxes is not None:
         finite = np.isfinite(boxes).all(axis=2)
         proper = (boxes[..., 2] > boxes[..., 0]) & (boxes[..., 3] > boxes[..., 1])
-        report.add_rows("/clips/boxes", ~(finite & proper), "is not finite or has no extent")
+        report.add_rows("/clips/boxes", ~(finite & proper), "is not finite or is empty")
     points = read_numbers(file, "clips/landmarks", (*of_frames, 5, 2), "f", report)
     if points is not None:
         report.add_rows("/clips/landmarks", ~np.isfinite(points), "is not finite")
@@ -269,7 +269,7 @@ def _check_tables(file: h5py.File, count: int, report: Report) -> None:
             values = read_numbers(file, f"clips/media/{name}", (count,), "if", report)
             if values is not None:
                 bad = ~(np.isfinite(values) & (values >= 0))
-                report.add_rows(f"/clips/media/{name}", bad, "is not finite or is below 0")
+                report.add_rows(f"/clips/media/{name}", bad, "is not finite or is negative")
     with report.reading("/clips/shortcuts"):
         for name in list(file["clips/shortcuts"]):
             values = read_numbers(file, f"clips/shortcuts/{name}", (count,), "f", report)
@@ -285,7 +285,7 @@ def _check_quarantine(file: h5py.File, report: Report) -> None:
             return
         lengths.add(len(read_texts(file, f"quarantine/{name}", len(dataset), report) or ()))
     if len(lengths) > 1:
-        report.add("/quarantine", "path, step and reason are not of one length")
+        report.add("/quarantine", "path, step and reason differ in length")
 
 
 def _check_arrays(
@@ -320,7 +320,7 @@ def _check_arrays(
     if named and compute_fingerprint(checked.digests) != checked.fingerprint:
         report.add(
             "attribute fingerprint",
-            "is not that of the content: frames, a modality, a key, label, group or split changed",
+            "does not match the content: frames, a modality, a key, label, group or split changed",
         )
 
 
@@ -330,13 +330,13 @@ def _check_against_index(entry: Any, checked: _Checked, report: Report) -> None:
             text = f"names {entry['clips']} clips, the file has {len(checked.digests)}"
             report.add("index.json", text)
         if entry["fingerprint"] != checked.fingerprint:
-            report.add("index.json", "names another fingerprint than the file")
+            report.add("index.json", "has another fingerprint than the file")
 
 
 def _check_keys(keys: Sequence[str], report: Report) -> None:
     twice = [key for key, count in collections.Counter(keys).items() if count > 1]
     if twice:
-        report.add("/clips/key", f"{len(twice)} keys are there twice, e.g. {twice[0]!r}")
+        report.add("/clips/key", f"{len(twice)} keys occur twice, e.g. {twice[0]!r}")
 
 
 def _check_groups(splits_of: dict[str, set[str]], overlap: int, report: Report) -> None:

@@ -72,7 +72,7 @@ def find_dataset(file: h5py.File, name: str, report: Report) -> h5py.Dataset | N
         found = file.get(name)
         if isinstance(found, h5py.Dataset) and found.ndim:
             return found
-        report.add(f"/{name}", "is missing" if found is None else "is no dataset of rows")
+        report.add(f"/{name}", "is missing" if found is None else "is not a dataset with rows")
     return None
 
 
@@ -86,9 +86,9 @@ def has_shape(
     )
     if not right:
         expected = ", ".join("..." if side is ... else str(side) for side in shape)
-        report.add(where, f"is of shape {dataset.shape}, expected ({expected})")
+        report.add(where, f"has shape {dataset.shape}, expected ({expected})")
     if dataset.dtype.kind not in kinds:
-        report.add(where, f"is of type {dataset.dtype}, which it cannot be")
+        report.add(where, f"has the unexpected type {dataset.dtype}")
         return False
     return right
 

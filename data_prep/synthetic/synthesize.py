@@ -99,11 +99,11 @@ def synthesize(
     _check_clip(frames, size, seed)
     if identities < 4 or identities % 2:
         raise UserError(
-            f"identities must be an even number of at least 4, not {identities}: people swap "
+            f"identities must be an even number of at least 4; received {identities}: people swap "
             "faces in pairs"
         )
     if jobs == 0:
-        raise UserError("jobs must be a number of processes, or -1 for one a core, not 0")
+        raise UserError("jobs must be a number of processes, or -1 for one per core; received 0")
     if per_cue and not chosen:
         raise UserError("per_cue needs at least one cue; name one or leave per_cue out")
     methods: dict[str, tuple[str, ...]] = {"Synthetic": chosen}
@@ -195,11 +195,11 @@ def _checked_cues(cues: Collection[str]) -> tuple[str, ...]:
 
 def _check_clip(frames: int, size: int, seed: int) -> None:
     if frames < 2:
-        raise UserError(f"frames must be at least 2, not {frames}: motion needs two frames")
+        raise UserError(f"frames must be at least 2; received {frames}: motion needs two frames")
     if size < 96 or size % 2:
-        raise UserError(f"size must be an even number of at least 96 pixels, not {size}")
+        raise UserError(f"size must be an even number of at least 96 pixels; received {size}")
     if seed < 0:
-        raise UserError(f"seed must not be negative, got {seed}")
+        raise UserError(f"seed must not be negative; received {seed}")
 
 
 def _claim(out: Path, parameters: dict[str, object]) -> None:
@@ -217,8 +217,8 @@ def _claim(out: Path, parameters: dict[str, object]) -> None:
             raise UserError(f"{out} holds a finished synthetic set; use it or name a new folder")
         if found.get("parameters") != parameters:
             raise UserError(
-                f"{out} holds an unfinished synthetic set of other parameters; repeat those, "
-                "delete it or name a new folder"
+                f"{out} holds an unfinished synthetic set with other parameters; repeat them, "
+                "delete the folder or name a new one"
             )
     (out / _UNFINISHED).mkdir(parents=True, exist_ok=True)
     _write_json(out / SYNTHETIC_MARKER, _marker(parameters, finished=False))

@@ -123,8 +123,8 @@ def _blocks(path: Path, until: int) -> Generator[tuple[int, npt.NDArray[np.int16
         )
     except OSError as error:
         raise UserError(
-            f"the ffmpeg program {command[0]} cannot be started: {error.strerror}; "
-            "it reads the sound, so reinstall imageio-ffmpeg or leave sound out"
+            f"the ffmpeg program {command[0]}, which reads the sound, cannot be started: "
+            f"{error.strerror}; reinstall imageio-ffmpeg or leave sound out"
         ) from None
     with decoder:
         assert decoder.stdout is not None
@@ -149,8 +149,8 @@ def _ffmpeg() -> str:
         return imageio_ffmpeg.get_ffmpeg_exe()
     except RuntimeError:
         raise UserError(
-            "no ffmpeg program found, and it reads the sound; reinstall imageio-ffmpeg, "
-            "name one in IMAGEIO_FFMPEG_EXE, or leave sound out"
+            "no ffmpeg program found to read the sound; reinstall imageio-ffmpeg, name one in "
+            "IMAGEIO_FFMPEG_EXE, or leave sound out"
         ) from None
 
 

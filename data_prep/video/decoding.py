@@ -37,7 +37,7 @@ _CONTAINERS = (
     "nut,dv,wtv,rm,ivf,obu,h261,h263,h264,hevc,vvc,m4v,mjpeg,vc1,amv,gxf,nsv,swf,yuv4mpegpipe"
 )
 _NO_PICTURE = "no video stream found, only sound"
-_NO_VIDEO = "no video stream found; the file is no video or is cut short"
+_NO_VIDEO = "no video stream found; the file is not a video or is truncated"
 # Pixels are taken as square unless they are off by more than this, or by more than anyone makes.
 _SQUARE, _WIDEST = 1.05, 3.0
 _MOST_FRAMES = 2**31
@@ -259,7 +259,7 @@ def check_size(width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
         raise VideoError(
             "decode",
-            f"the header has {width} x {height} pixels; at most {MAX_PIXELS} in all are read",
+            f"the header has {width} x {height} pixels; the limit is {MAX_PIXELS} in all",
         )
 
 

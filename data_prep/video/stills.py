@@ -60,7 +60,7 @@ def read_picture(file: Path | BinaryIO) -> tuple[npt.NDArray[np.uint8], str]:
     except (VideoError, MemoryError):
         raise
     except Image.DecompressionBombError:
-        raise VideoError("decode", "the header has more pixels than are read") from None
+        raise VideoError("decode", "the header has more pixels than the limit") from None
     except UnidentifiedImageError:
         raise VideoError("decode", "the picture is damaged: its header cannot be read") from None
     # A damaged file makes Pillow raise errors of a dozen classes.

@@ -230,7 +230,7 @@ def _check_walk(walk: Walk, header: Header, count: int) -> None:
     if walk.failed > _TOLERANCE * (walk.decoded + walk.failed):
         raise VideoError(
             "decode",
-            f"{walk.failed} of {walk.decoded + walk.failed} frames are damaged; get the file anew",
+            f"{walk.failed} of {walk.decoded + walk.failed} frames are damaged; get the file again",
         )
     _check_length(walk.decoded, count)
 
@@ -252,7 +252,7 @@ def _why_nothing(header: Header) -> str:
             f"no frame could be decoded ({header.codec}); the file is damaged, or its frames "
             f"have more than {MAX_PIXELS} pixels"
         )
-    return f"no frame could be decoded ({header.codec}); the file is damaged or no video"
+    return f"no frame could be decoded ({header.codec}); the file is damaged or not a video"
 
 
 def _ends_early(walk: Walk, header: Header) -> bool:

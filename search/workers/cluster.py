@@ -86,8 +86,8 @@ class ClusterWorkers:
 
     def _gone(self) -> UserError:
         return UserError(
-            f"the cluster at {self._address} is gone; finished trials are kept; to resume, repeat "
-            "the command"
+            f"the cluster at {self._address} has stopped; finished trials are kept; to resume, "
+            "repeat the command"
         )
 
 

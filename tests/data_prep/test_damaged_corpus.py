@@ -41,7 +41,7 @@ _FRAMES, _GOOD = 4, 6
 _ANYTHING = r"."
 # What a damaged video can be told to be.
 _DAMAGED = (
-    r"truncated|cut short|no video|damaged|no frame|needs at least|no decoder|pixels|"
+    r"truncated|not a video|no video|damaged|no frame|needs at least|no decoder|pixels|"
     r"the file is empty|changed"
 )
 
@@ -225,8 +225,8 @@ def _without_duration(content: bytes, box: bytes) -> bytes:
 
 def _add_no_files(corpus: Corpus, videos: dict[str, bytes]) -> None:
     os.mkfifo(corpus.place("pipe.mp4", "not a regular file"))
-    corpus.place("device.mp4", "not a regular file|a link to nothing").symlink_to("/dev/zero")
-    corpus.place("nowhere.mp4", "a link to nothing").symlink_to("nothing")
+    corpus.place("device.mp4", "not a regular file|a broken link").symlink_to("/dev/zero")
+    corpus.place("nowhere.mp4", "a broken link").symlink_to("nothing")
     circle = corpus.place("circle.mp4", _ANYTHING)
     circle.symlink_to(circle)
     # A socket's name must be short.
@@ -428,10 +428,10 @@ _ROWS = "path,label\nreal/0.mp4,real\nreal/1.mp4,real\nfake/2.mp4,fake\nfake/3.m
         ("real/../../outside.mp4,real", "leads out"),
         ("/etc/hostname,real", "absolute"),
         ("C:\\\\video.mp4,real", "absolute"),
-        ("real/none.mp4,real", "listed and not there"),
+        ("real/none.mp4,real", "listed but missing"),
         ("real/0.mp4,fake", "say different things"),
-        ("real/folder,real", "listed and not there"),
-        ("real/pipe.mp4,real", "listed and not there|not a regular file"),
+        ("real/folder,real", "listed but missing"),
+        ("real/pipe.mp4,real", "listed but missing|not a regular file"),
         ("fake/extra.mp4,perhaps", "label"),
         (",real", "no path"),
     ],

@@ -209,7 +209,7 @@ def test_what_cannot_be_a_candidate_is_a_problem_with_a_reason(tmp_path: Path) -
     os.mkfifo(root / "fake" / "pipe.mp4")
     reasons = {Path(entry.path).name: entry.reason for entry in index(root).problems}
     assert reasons == {
-        "gone.mp4": "a link to nothing",
+        "gone.mp4": "a broken link",
         "pipe.mp4": "not a regular file",
         "lost.mp4": "neither in a folder of reals (real/) nor of fakes (fake/)",
     }
@@ -280,8 +280,8 @@ def test_pictures_beside_videos_are_one_line_a_folder(tmp_path: Path) -> None:
     found = index(root)
     assert (found.layout, found.stills, len(found.videos)) == ("folders", False, 2)
     assert {Path(entry.path).name: entry.reason for entry in found.problems} == {
-        "real": "pictures where videos are read: 6, e.g. frames/a/0.PNG",
-        "fake": "pictures where videos are read: 1, e.g. thumb.jpg",
+        "real": "pictures in a data set of videos: 6, e.g. frames/a/0.PNG",
+        "fake": "pictures in a data set of videos: 1, e.g. thumb.jpg",
     }
 
 
@@ -289,7 +289,7 @@ def test_pictures_beside_videos_are_one_line_a_folder(tmp_path: Path) -> None:
     "folder, said",
     [
         ("{}/c23/faces/000", "no videos/ or frames/ in it, only faces/"),
-        ("{}/c23/videos/000", "pictures where videos are read: 3, e.g. videos/000/0.png"),
+        ("{}/c23/videos/000", "pictures in a data set of videos: 3, e.g. videos/000/0.png"),
     ],
 )
 def test_a_set_of_pictures_in_other_folders_says_that_videos_are_expected(
@@ -387,7 +387,7 @@ def test_ten_thousand_files_in_one_folder_are_all_found(tmp_path: Path) -> None:
 
 
 def test_a_missing_source_is_said(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="there is no such folder"):
+    with pytest.raises(UserError, match="the folder does not exist"):
         index(tmp_path / "none")
 
 

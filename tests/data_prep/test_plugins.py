@@ -97,10 +97,10 @@ def test_what_a_layout_gets_wrong_is_one_line_that_names_its_package(
         ("mine", "raise RuntimeError('two\\nlines')", "RuntimeError: two lines"),
         ("mine", "ITS = 1", "cannot be imported: AttributeError"),
         ("mine", "IT = 5", r"is int, expected data_prep\.datasets\.Layout"),
-        ("other", LAYOUT.format(extra="", videos="()"), "calls itself 'mine'"),
-        ("STILLS", "IT = 5", "bears the name of one that is there already; rename it in other"),
-        ("auto", "IT = 5", "bears the name of one that is there already"),
-        ("two words", "IT = 5", "a name that cannot be asked for"),
+        ("other", LAYOUT.format(extra="", videos="()"), "has the name 'mine'"),
+        ("STILLS", "IT = 5", "has a name that is already taken; rename it in other"),
+        ("auto", "IT = 5", "has a name that is already taken"),
+        ("two words", "IT = 5", "an invalid name"),
     ],
 )
 def test_a_package_that_cannot_be_used_is_named(
@@ -115,7 +115,7 @@ def test_a_package_that_cannot_be_used_is_named(
 def test_two_packages_that_add_the_same_name_are_told_apart(add_package: AddPackage) -> None:
     add_package(plugins.DETECTORS, "mine", "", package="first")
     add_package(plugins.DETECTORS, "Mine", "", package="second")
-    with pytest.raises(UserError, match=r"mine of the package (first|second) bears the name"):
+    with pytest.raises(UserError, match=r"mine of the package (first|second) has a name that is"):
         names()
 
 
@@ -125,7 +125,7 @@ def test_a_detector_of_another_package_is_made_by_its_name(add_package: AddPacka
     assert Preparation(detector="mine").detector == "mine"
     detector = make_detector("mine", side=160, threshold=0.7)
     assert (detector.side, detector.threshold, detector.second_threshold) == (160, 0.7, 0.9)
-    with pytest.raises(UserError, match=r"package other brings its own model; leave out my\.onnx"):
+    with pytest.raises(UserError, match=r"package other has its own model; leave out my\.onnx"):
         make_detector("mine", model=Path("my.onnx"))
 
 

@@ -107,13 +107,15 @@ def _entry(row: Row, below: PurePath, source: Path) -> _Entry | str:
     if row.surplus:
         return "the row has more fields than the table has columns; quote a field with a comma"
     if label is None:
-        return f"the label is {quote(values['label'])!r}, none of real, fake, 0 and 1"
+        return f"the label is {quote(values['label'])!r}; expected real, fake, 0 or 1"
     method = printable(values.get("method", "")) or "fake"
     if label == FAKE and (method.casefold() == "real" or "/" in method):
-        return f"the method of a fake is {quote(method)!r}; expected a name that is not real"
+        return (
+            f"the method of a fake is {quote(method)!r}; expected a name other than real, without /"
+        )
     split = values.get("split", "").casefold()
     if split and split not in SPLITS:
-        return f"the split is {quote(values['split'])!r}, none of {', '.join(SPLITS)}"
+        return f"the split is {quote(values['split'])!r}; expected one of {', '.join(SPLITS)}"
     original = None
     if label == FAKE and values.get("original"):
         original = listed_path(values["original"], source)
@@ -144,10 +146,10 @@ def _without_repeats(
         first = rows[0]
         if all(entry.same(first) for entry in rows):
             kept.append(first)
-            repeats, reason = rows[1:], f"it is in line {first.line} already"
+            repeats, reason = rows[1:], f"repeats line {first.line}"
         else:
             lines = " and ".join(str(entry.line) for entry in rows)
-            repeats, reason = rows, f"lines {lines} say different things of it"
+            repeats, reason = rows, f"lines {lines} contradict each other"
         problems += [_problem(path, entry.line, str(below), reason) for entry in repeats]
     return kept
 
@@ -159,7 +161,7 @@ def _unknown_originals(path: Path, entries: Iterable[_Entry]) -> list[Quarantine
     if not unknown:
         return []
     example = f"{quote(str(unknown[0].original))} in line {unknown[0].line}"
-    reason = f"originals that are no reals of the table: {len(unknown)}, e.g. {example}"
+    reason = f"originals that are not reals of the table: {len(unknown)}, e.g. {example}"
     return [Quarantined(str(path), "index", reason)]
 
 

@@ -27,8 +27,9 @@ def read(source: Path, label: int) -> DataSetIndex:
     other = list(in_labels(source, FAKE if label == REAL else REAL))
     if other:
         raise UserError(
-            f"{quote(source)} cannot be all {word}: the folder of {quote(other[0])} labels "
-            f"{len(other)} files otherwise; name the folder of the {word} ones, or give no label"
+            f"{quote(source)} cannot be all {word}: its folders label {len(other)} files "
+            f"otherwise, e.g. {quote(other[0])}; name a folder of {word} files, or leave the label "
+            "out"
         )
     name = printable(source.resolve().name) or NAME
     problems: list[Quarantined] = []

@@ -97,9 +97,8 @@ def _read(source: Path, name: str) -> DataSetIndex:
             listed = tested.get(place.name_in_list(path.name))
             if listed is not None and listed != place.label:
                 raise UserError(
-                    f"{quote(source)}: the test list has {quote(path)} as {_word(listed)}, its "
-                    f"folder as {_word(place.label)}; in the list 1 is real and 0 is fake; "
-                    "correct it"
+                    f"{quote(source)}: the test list labels {quote(path)} {_word(listed)}, its "
+                    f"folder {_word(place.label)}; correct the list (1 is real, 0 is fake)"
                 )
             video = Video(
                 key=f"{name}/{place.method}/unknown/{printable(path.stem)}",

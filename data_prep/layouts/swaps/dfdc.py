@@ -144,7 +144,7 @@ def _videos(
     listed = [PurePath(entry.name) for entry in entries]
     kind, wanted = ("pictures", is_picture) if only_pictures(listed) else ("videos", is_video)
     unlisted = [name for name, path in beside.items() if wanted(path)]
-    for names, what in ((absent, "listed and not there"), (unlisted, "there and not listed")):
+    for names, what in ((absent, "listed but missing"), (unlisted, "present but not listed")):
         if names:
             reason = f"{kind} {what}: {len(names)}, e.g. {quote(min(names))}"
             problems.append(Quarantined(str(source), "index", reason))

@@ -92,8 +92,8 @@ def test_a_shortcut_is_told_with_its_medians(make_clip: MakeClip, tmp_path: Path
     ]
     found = _audit(tmp_path, clips)
     assert _texts(found, WARNING)[0] == (
-        "shortcut: width: real 944, fake 942, AUC 1.00 (1.00 to 1.00); direction from train, on "
-        "the rest AUC 1.00"
+        "shortcut: width: real 944, fake 942, AUC 1.00 (1.00 to 1.00); with the direction "
+        "chosen on train, the other splits reach AUC 1.00"
     )
     assert found.shortcuts[0].name == "width"
 
@@ -105,8 +105,8 @@ def test_faces_found_less_in_one_label_are_a_warning(make_clip: MakeClip, tmp_pa
     ]
     found = _audit(tmp_path, clips)
     assert _texts(found, WARNING) == [
-        "faces are found unevenly: in 75.0% of the frames of reals and 100.0% of fakes; 100.0% of "
-        "reals and 0.0% of fakes miss some"
+        "face coverage differs: faces were found in 75.0% of real and 100.0% of fake frames; "
+        "100.0% of real and 0.0% of fake clips are incomplete"
     ]
     rows = {(row.split, row.label): (row.mean, row.incomplete) for row in found.coverage}
     assert rows["all", "real"] == (0.75, 1)
@@ -125,7 +125,7 @@ def test_what_was_lost_is_counted_by_the_label_of_its_folder(
         ("unknown", 1, 0),
     ]
     assert _texts(found, WARNING) == [
-        "quarantined videos: 5 of 23 real, 1 of unknown label; what was lost is not the same for "
+        "quarantined videos: 5 of 23 real, 1 of unknown label; the loss rate differs between "
         "reals and fakes"
     ]
 
@@ -142,7 +142,7 @@ def test_a_split_without_a_label_is_a_warning_and_an_uneven_one_a_note(
     clips = [clip for clip in _people(make_clip) if clip.label or clip.split != "val"]
     clips += [make_clip(f"more{n}", "swap", split="test") for n in range(25)]
     found = _audit(tmp_path, clips)
-    assert "val has 0 real and 6 fake clips: no AUC can be had on it" in _texts(found, WARNING)
+    assert "val has 0 real and 6 fake clips: its AUC is undefined" in _texts(found, WARNING)
     text = "test has 6 real and 31 fake clips: accuracy alone misleads"
     assert text in _texts(found, NOTE)
 
@@ -208,7 +208,7 @@ def test_a_quantity_that_is_no_number_is_refused(
     write_store(tmp_path / "store.h5", _people(make_clip), [], {})
     with h5py.File(tmp_path / "store.h5", "r+") as file:
         file[f"clips/{name}"][3] = float("nan")
-    expected = rf"{name.split('/')[-1]} is no number; see dfsearch verify"
+    expected = rf"{name.split('/')[-1]} is not finite; run dfsearch verify"
     with Store(tmp_path / "store.h5") as store, pytest.raises(UserError, match=expected):
         audit(store)
 

@@ -24,7 +24,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
 
 @pytest.mark.parametrize("name", [name for name in DETECTORS if name != "yunet"])
 def test_a_model_for_a_detector_that_brings_its_own_is_refused(name: str) -> None:
-    with pytest.raises(UserError, match=rf"{name} brings its own model; leave out my\.onnx"):
+    with pytest.raises(UserError, match=rf"{name} has its own model; leave out my\.onnx"):
         make_detector(name, model=Path("my.onnx"))
 
 

@@ -137,9 +137,9 @@ def test_loading_says_nothing_of_its_own(red_model: Path, capfd: pytest.CaptureF
 
 
 def test_a_model_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"gone\.onnx.* is no file; .*--detector-model PATH"):
+    with pytest.raises(UserError, match=r"gone\.onnx.* is not a file; .*--detector-model PATH"):
         YuNet(tmp_path / "gone.onnx")
-    with pytest.raises(UserError, match="is no file"):
+    with pytest.raises(UserError, match="is not a file"):
         YuNet(tmp_path)
 
 

@@ -72,7 +72,7 @@ def test_dfdc_and_its_test_set(tmp_path: Path) -> None:
     assert videos["x"].original == part / "frames" / "y"
     assert (videos["z"].label, videos["z"].split) == (FAKE, "test")
     assert [entry.reason for entry in found.problems] == [
-        "videos listed and not there: 1, e.g. gone.mp4"
+        "videos listed but missing: 1, e.g. gone.mp4"
     ]
 
 
@@ -127,4 +127,4 @@ def test_a_table_names_a_folder_of_frames(tmp_path: Path) -> None:
         root / "a" / "2": FAKE,
     }
     (problem,) = found.problems
-    assert problem.reason == "videos listed and not there: 1, e.g. a/empty"
+    assert problem.reason == "videos listed but missing: 1, e.g. a/empty"

@@ -126,15 +126,15 @@ def test_bad_videos_are_quarantined_with_their_reasons_and_the_rest_goes_on(
     found = {Path(entry.path).name: (entry.step, entry.reason) for entry in summary.quarantined}
     assert found == {
         "empty.mp4": ("decode", "the file is empty"),
-        "half.mp4": ("decode", "no video stream found; the file is no video or is cut short"),
-        "notes.bin": ("decode", "no video stream found; the file is no video or is cut short"),
-        "lost.mp4": ("index", "a link to nothing"),
+        "half.mp4": ("decode", "no video stream found; the file is not a video or is truncated"),
+        "notes.bin": ("decode", "no video stream found; the file is not a video or is truncated"),
+        "lost.mp4": ("index", "a broken link"),
         "nobody.mp4": ("faces", "no face found in any of the 4 sampled frames"),
         "short.mp4": ("decode", "frames in the video: 1; a clip of 4 needs at least 2"),
         "cut.avi": ("decode", "2 of 4 frames decoded; the file looks truncated"),
         "blinking.mp4": (
             "faces",
-            "face found in 1 of 3 frames looked at; at least 50% are needed",
+            "face found in 1 of 3 examined frames; at least 50% are required",
         ),
     }
     with Store(tmp_path / "store.h5") as store:
@@ -213,8 +213,7 @@ def test_a_video_that_kills_its_worker_is_quarantined(source: Path, tmp_path: Pa
     result = _run_script(code, source, tmp_path / "store.h5", PYTHONPATH=str(tmp_path))
     assert result.returncode == 0, result.stderr
     assert result.stdout == (
-        "8 [('deadly.mp4', 'the worker process died on it; it may need more memory than there "
-        "is')]\n"
+        "8 [('deadly.mp4', 'the worker process died on this video; it may need more memory')]\n"
     )
 
 

@@ -120,7 +120,7 @@ def test_official_splits_hold_and_videos_they_do_not_mention_follow_their_group(
         **{video.key: "train" for video in videos[:3]},
         videos[3].key: "val",
     }
-    assert made.left_out == {videos[4].key: "in no official split, nor is anyone in it"}
+    assert made.left_out == {videos[4].key: "not in an official split, and neither are its people"}
 
 
 def _leaking() -> list[Video]:
@@ -151,7 +151,7 @@ def test_an_overlap_that_is_allowed_is_counted() -> None:
     assert (made.policy, made.overlap) == ("official", ("a",))
     assert [made.splits[video.key] for video in videos[:2]] == ["train", "test"]
     assert made.left_out[videos[2].key] == (
-        "in no official split, and people in it are in test and train"
+        "not in an official split, and its people are in test and train"
     )
 
 
@@ -207,7 +207,7 @@ def test_lists_without_val_have_it_dealt_out_of_their_train_and_it_is_said(polic
     videos = _without_val()
     made = assign(videos, SplitRequest(policy, seed=4))
     assert (made.policy, made.seed, made.overlap) == ("official", 4, ())
-    assert made.note.startswith("the official lists name no val: it is dealt out of")
+    assert made.note.startswith("the official lists have no val split: val is taken from")
     assert [key for key, split in made.splits.items() if split == "test"] == [
         video.key for video in videos[:2]
     ]
@@ -219,7 +219,7 @@ def test_lists_without_val_have_it_dealt_out_of_their_train_and_it_is_said(polic
 def test_without_val_those_no_list_knows_are_left_out() -> None:
     videos = [*_without_val(), _real("z")]
     made = assign(videos)
-    assert made.left_out == {videos[-1].key: "in no official split, nor is anyone in it"}
+    assert made.left_out == {videos[-1].key: "not in an official split, and neither are its people"}
     assert set(made.splits.values()) == set(SPLITS)
 
 

@@ -137,19 +137,19 @@ def _attribute(name: str, value: Any) -> Callable[[h5py.File], None]:
     ("change", "where", "what"),
     [
         (_set("label", 1, 7), "/label row 1", "neither 0"),
-        (_set("clips/split", 2, b"tset"), "/clips/split row 2", "none of train, val, test"),
-        (_set("clips/method", 0, b"swap"), "/clips/method row 0", "does not go with the label"),
-        (_set("clips/key", 0, b"set/swap/c23/person1"), "/clips/key", "there twice"),
+        (_set("clips/split", 2, b"tset"), "/clips/split row 2", "not one of train, val, test"),
+        (_set("clips/method", 0, b"swap"), "/clips/method row 0", "does not match the label"),
+        (_set("clips/key", 0, b"set/swap/c23/person1"), "/clips/key", "occur twice"),
         (_set("clips/group", 0, b"person1"), "/clips/group", "in more than one split"),
         (_set("clips/coverage", 3, 1.5), "/clips/coverage row 3", "not from 0 to 1"),
         (_set("clips/coverage", 3, np.nan), "/clips/coverage row 3", "not from 0 to 1"),
         (_set("clips/scores", (3, 1), -1), "/clips/scores row 3", "not from 0 to 1"),
         (_set("clips/frame_indices", (3, 1), 9), "/clips/frame_indices row 3", "not ascend"),
-        (_set("clips/frame_times", (3, 1), -1), "/clips/frame_times row 3", "below 0"),
-        (_set("clips/boxes", (3, 1, 2), -1), "/clips/boxes row 3", "no extent"),
+        (_set("clips/frame_times", (3, 1), -1), "/clips/frame_times row 3", "is negative"),
+        (_set("clips/boxes", (3, 1, 2), -1), "/clips/boxes row 3", "is empty"),
         (_set("clips/boxes", np.s_[:, 1, 2], np.inf), "/clips/boxes row 0, 1, 2 and 3 more", ""),
         (_set("clips/landmarks", (3, 1, 2), np.nan), "/clips/landmarks row 3", "not finite"),
-        (_set("clips/media/width", 3, -1), "/clips/media/width row 3", "below 0"),
+        (_set("clips/media/width", 3, -1), "/clips/media/width row 3", "is negative"),
         (_set("clips/shortcuts/noise", 3, np.nan), "/clips/shortcuts/noise row 3", "not finite"),
         (_set("flow", (3, 0, 0, 0), np.nan), "/flow row 3 (set/swap/c23/person3)", "not finite"),
         (_drop("frames"), "/frames", "is missing"),
@@ -166,8 +166,12 @@ def _attribute(name: str, value: Any) -> Callable[[h5py.File], None]:
         (_replace("clips/boxes", np.ones((6, 2, 4))), "/clips/boxes", "of shape (6, 2, 4)"),
         (_replace("clips/key", np.arange(6)), "/clips/key", "of type int64"),
         (_attribute("preparation", "[1"), "attribute preparation", "cannot be read"),
-        (_attribute("preparation", "[]"), "attribute preparation", "no JSON object"),
-        (_attribute("fingerprint", "0" * 64), "attribute fingerprint", "not that of the content"),
+        (_attribute("preparation", "[]"), "attribute preparation", "not a JSON object"),
+        (
+            _attribute("fingerprint", "0" * 64),
+            "attribute fingerprint",
+            "does not match the content",
+        ),
     ],
 )
 def test_what_is_not_as_promised_is_named(
@@ -201,7 +205,7 @@ def test_shards_that_do_not_belong_together_are_found(
         names[0].write_bytes(names[1].read_bytes())
         problems = verify(folder)
         assert any(problem.where == f"{names[0].name} index.json" for problem in problems)
-        assert any("there twice" in problem.what for problem in problems)
+        assert any("occur twice" in problem.what for problem in problems)
     else:
         index["fingerprint"] = "0" * 64
         (folder / "index.json").write_text(json.dumps(index))
@@ -290,5 +294,5 @@ def test_a_check_that_does_not_end_is_ended(
     # No process starts in no time: it stands for one that the HDF5 library keeps for ever.
     monkeypatch.setattr("data_prep.store.verify._LEAST_SECONDS", 0.0)
     monkeypatch.setattr("data_prep.store.verify._SLOWEST", float("inf"))
-    with pytest.raises(UserError, match="damaged so that reading it does not end; prepare it"):
+    with pytest.raises(UserError, match="damaged: reading it does not end; prepare it"):
         verify_in_time(store_path)

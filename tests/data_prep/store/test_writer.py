@@ -106,7 +106,7 @@ def test_a_missing_a_damaged_and_a_foreign_shard_are_one_line(
     second = sorted((tmp_path / "shards").glob("*.h5"))[1]
     content = second.read_bytes()
     second.unlink()
-    with pytest.raises(UserError, match=f"{second.name} is missing; it is part of a store"):
+    with pytest.raises(UserError, match=f"{second.name}, a shard of a store, is missing"):
         Store(tmp_path / "shards")
     second.write_bytes(content[:2000])
     with pytest.raises(UserError, match=f"{second.name} is not an HDF5 file or is damaged"):

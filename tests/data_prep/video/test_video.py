@@ -103,7 +103,7 @@ def test_a_video_without_its_end_is_refused(
 ) -> None:
     path = write_video(tmp_path / "a.mp4", numbered_frames(50))
     os.truncate(path, path.stat().st_size // 2)
-    assert "cut short" in _reason(path)
+    assert "truncated" in _reason(path)
 
 
 def test_a_video_shorter_than_its_header_says_is_called_truncated(

@@ -107,7 +107,7 @@ def test_a_stream_that_no_file_could_hold_is_refused(
         ("mine", "IT = 5", "is 5, expected a class made of autokeras.Block"),
         ("mine", "IT = dict", "is <class .dict.>, expected a class made of autokeras.Block"),
         ("mi-ne", WORKS, "needs a name of letters, digits and _"),
-        ("temporal", WORKS, "bears the name of one that is there already"),
+        ("temporal", WORKS, "has a name that is already taken"),
         (
             "mine",
             "import autokeras as ak\nclass IT(ak.Block):\n    def __init__(self): pass",

@@ -90,5 +90,5 @@ def test_one_that_cannot_work_is_told_before_any_trial(
 
 def test_a_name_of_ours_is_refused(add_package: AddPackage, tmp_path: Path) -> None:
     add_package(plugins.OBJECTIVES, "log_loss", CODE)
-    with pytest.raises(UserError, match="log_loss of the package other bears the name"):
+    with pytest.raises(UserError, match="log_loss of the package other has a name that is"):
         resolve({"store": "a.h5", "run_dir": str(tmp_path), "objective": "log_loss"})

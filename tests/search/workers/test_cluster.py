@@ -177,7 +177,7 @@ def test_a_cluster_that_goes_away_is_one_line_and_another_goes_on(
 
     with (
         contextlib.closing(crew),
-        pytest.raises(UserError, match="is gone; what is finished is kept"),
+        pytest.raises(UserError, match="has stopped; finished trials are kept"),
     ):
         Dispatch(config, STAGE, crew, EndsIt(), tiny).run(2, lambda: None)
     folder = tmp_path / "another"

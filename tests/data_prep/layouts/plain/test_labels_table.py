@@ -98,8 +98,8 @@ def test_originals_are_found_and_their_people_are_in_the_fake(tmp_path: Path) ->
     assert people["g.mp4"] == people["b.mp4"] == ("b",)
     assert people["h.mp4"] == ("carl",)
     assert [entry.reason for entry in found.problems] == [
-        "videos listed and not there: 1, e.g. gone.mp4",
-        "originals that are no reals of the table: 1, e.g. f.mp4 in line 8",
+        "videos listed but missing: 1, e.g. gone.mp4",
+        "originals that are not reals of the table: 1, e.g. f.mp4 in line 8",
     ]
 
 
@@ -116,8 +116,8 @@ def test_a_table_of_pictures_is_stills(tmp_path: Path) -> None:
     found = index(_set(tmp_path, table, "a.jpg", "b.PNG", "c.webp", "v.mp4"))
     assert (found.stills, len(found.videos)) == (True, 2)
     assert [entry.reason for entry in found.problems] == [
-        "pictures listed and not there: 1, e.g. gone.png",
-        "pictures there and not listed: 1, e.g. c.webp",
+        "pictures listed but missing: 1, e.g. gone.png",
+        "pictures present but not listed: 1, e.g. c.webp",
     ]
 
 
@@ -126,14 +126,14 @@ def test_pictures_in_a_table_of_videos_are_one_line(tmp_path: Path) -> None:
     found = index(_set(tmp_path, table, "a.mp4", "b.mp4", "c.jpg", "d.jpg"))
     assert (found.stills, len(found.videos)) == (False, 2)
     (problem,) = found.problems
-    assert problem.reason == "pictures where videos are read: 2, e.g. c.jpg"
+    assert problem.reason == "pictures in a data set of videos: 2, e.g. c.jpg"
 
 
 def test_a_name_no_file_can_have_is_not_there(tmp_path: Path) -> None:
     table = f"path,label\na.mp4,real\n{'y' * 300}.mp4,fake\n"
     found = index(_set(tmp_path, table, "a.mp4"))
     assert [video.path.name for video in found.videos] == ["a.mp4"]
-    assert found.problems[0].reason.startswith("videos listed and not there: 1, e.g. yyy")
+    assert found.problems[0].reason.startswith("videos listed but missing: 1, e.g. yyy")
 
 
 def test_every_row_that_cannot_be_used_has_its_reason(tmp_path: Path) -> None:
@@ -155,14 +155,14 @@ def test_every_row_that_cannot_be_used_has_its_reason(tmp_path: Path) -> None:
     assert [video.path.name for video in found.videos] == ["ok.mp4"]
     below = "expected one below the folder of the list"
     assert _reasons(found) == {
-        3: "'a.mp4': the label is 'maybe', none of real, fake, 0 and 1",
-        4: "'b.mp4': the split is 'testing', none of train, val, test",
+        3: "'a.mp4': the label is 'maybe'; expected real, fake, 0 or 1",
+        4: "'b.mp4': the split is 'testing'; expected one of train, val, test",
         5: f"'/etc/hosts': the path is absolute; {below}",
         6: f"'sub/../../out.mp4': the path leads out of the data set; {below}",
         7: "'': no path",
         8: "'c.mp4': the row has more fields than the table has columns; quote a field with a "
         "comma",
-        9: "'d.mp4': the method of a fake is 'real'; expected a name that is not real",
+        9: "'d.mp4': the method of a fake is 'real'; expected a name other than real, without /",
         10: f"'C:\\\\x\\\\e.mp4': the path is absolute; {below}",
     }
 
@@ -172,9 +172,9 @@ def test_repeated_rows_count_once_and_contradictions_not_at_all(tmp_path: Path) 
     found = index(_set(tmp_path, table, "a.mp4", "b.mp4"))
     assert [video.path.name for video in found.videos] == ["a.mp4"]
     assert _reasons(found) == {
-        3: "'a.mp4': it is in line 2 already",
-        4: "'b.mp4': lines 4 and 5 say different things of it",
-        5: "'b.mp4': lines 4 and 5 say different things of it",
+        3: "'a.mp4': repeats line 2",
+        4: "'b.mp4': lines 4 and 5 contradict each other",
+        5: "'b.mp4': lines 4 and 5 contradict each other",
     }
 
 
@@ -182,8 +182,8 @@ def test_what_is_only_listed_or_only_there_is_said_once(tmp_path: Path) -> None:
     table = "path,label\na.mp4,real\ngone.mp4,fake\nlost.mp4,fake\n"
     found = index(_set(tmp_path, table, "a.mp4", "new/x.mp4", "new/notes.txt"))
     assert [entry.reason for entry in found.problems] == [
-        "videos listed and not there: 2, e.g. gone.mp4",
-        "videos there and not listed: 1, e.g. new/x.mp4",
+        "videos listed but missing: 2, e.g. gone.mp4",
+        "videos present but not listed: 1, e.g. new/x.mp4",
     ]
 
 
@@ -299,4 +299,4 @@ def test_further_columns_are_attributes_and_no_contradiction(tmp_path: Path) -> 
         "a.mp4": {"sex": "female", "age": "30", "note": "x"},
         "b.mp4": {},
     }
-    assert _reasons(found) == {4: "'a.mp4': it is in line 2 already"}
+    assert _reasons(found) == {4: "'a.mp4': repeats line 2"}

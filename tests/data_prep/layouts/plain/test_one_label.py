@@ -30,7 +30,7 @@ def test_every_video_is_of_the_label(label: int, word: str, tmp_path: Path) -> N
         f"d/{word}/unknown/deep/er/b": (label, word),
     }
     (problem,) = found.problems
-    assert problem.reason == "pictures where videos are read: 1, e.g. deep/x.jpg"
+    assert problem.reason == "pictures in a data set of videos: 1, e.g. deep/x.jpg"
 
 
 def test_without_videos_every_picture_is(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_a_data_set_of_one_kind_keeps_its_people(tmp_path: Path) -> None:
     root = _touch(tmp_path, "Celeb-real/id0_0000.mp4", "Celeb-real/id0_0001.mp4")
     found = index(root, label=REAL)
     assert (found.layout, {v.identities for v in found.videos}) == ("Celeb-DF", {("id0",)})
-    with pytest.raises(UserError, match=r"read as Celeb-DF, .* not all of one kind"):
+    with pytest.raises(UserError, match=r"has the layout Celeb-DF with videos of both labels"):
         index(root, label=FAKE)
 
 

@@ -49,7 +49,7 @@ def test_stills_are_read_beside_videos_when_they_are_named(tmp_path: Path) -> No
     assert (found.stills, [video.path.name for video in found.videos]) == (True, ["f.jpg", "a.jpg"])
     assert [entry.reason for entry in found.problems] == [
         "pictures neither in a folder of reals (real/) nor of fakes (fake/): 2, e.g. lost.jpg",
-        "videos where pictures are read: 1, e.g. b.mp4",
+        "videos in a data set of pictures: 1, e.g. b.mp4",
     ]
 
 

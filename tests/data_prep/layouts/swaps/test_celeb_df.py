@@ -64,7 +64,7 @@ def test_frames_in_place_of_videos_are_one_line_a_folder(tmp_path: Path) -> None
     assert len(found.videos) == len(_NAMES)
     (problem,) = found.problems
     assert problem.path == str(tmp_path / "Celeb-synthesis")
-    assert problem.reason.startswith("pictures where videos are read: 12, e.g. frames/id0_id1_")
+    assert problem.reason.startswith("pictures in a data set of videos: 12, e.g. frames/id0_id1_")
 
 
 def test_one_is_real_in_the_test_list(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_metadata_of_pictures_is_stills(tmp_path: Path) -> None:
     found = index(tmp_path)
     assert (found.layout, found.stills, len(found.videos)) == ("DFDC", True, 2)
     assert [entry.reason for entry in found.problems] == [
-        "pictures there and not listed: 1, e.g. new.png"
+        "pictures present but not listed: 1, e.g. new.png"
     ]
 
 
@@ -134,8 +134,8 @@ def test_what_is_only_listed_or_only_there_is_said_once(tmp_path: Path) -> None:
     problems = index(tmp_path).problems
     assert {Path(entry.path).name for entry in problems} == {"metadata.json"}
     assert [entry.reason for entry in problems] == [
-        "videos listed and not there: 1, e.g. a.mp4",
-        "videos there and not listed: 1, e.g. new.mp4",
+        "videos listed but missing: 1, e.g. a.mp4",
+        "videos present but not listed: 1, e.g. new.mp4",
     ]
 
 
@@ -152,7 +152,7 @@ def test_a_name_that_leaves_its_folder_is_not_followed(tmp_path: Path) -> None:
     path.write_text(json.dumps({"a.mp4": _real(), "../out.mp4": _fake("a.mp4")}))
     found = index(tmp_path)
     assert [video.path.name for video in found.videos] == ["a.mp4"]
-    assert found.problems[0].reason == "videos listed and not there: 1, e.g. ../out.mp4"
+    assert found.problems[0].reason == "videos listed but missing: 1, e.g. ../out.mp4"
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"a.mp4": 3}', '{"a.mp4": {"original": 3}}'])

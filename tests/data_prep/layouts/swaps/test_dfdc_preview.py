@@ -90,8 +90,8 @@ def test_what_is_only_listed_or_only_there_is_said_once(tmp_path: Path) -> None:
     root = _preview(tmp_path, {_REAL: _real(), _FAKE: _fake()})
     (root / _FAKE).rename((root / _FAKE).with_name("other.mp4"))
     assert [entry.reason for entry in index(root).problems] == [
-        f"videos listed and not there: 1, e.g. {_FAKE}",
-        "videos there and not listed: 1, e.g. method_B/1260311/1260311_C/other.mp4",
+        f"videos listed but missing: 1, e.g. {_FAKE}",
+        "videos present but not listed: 1, e.g. method_B/1260311/1260311_C/other.mp4",
     ]
 
 
