@@ -47,7 +47,7 @@ class ValidationFigures:
     They are those of the best epoch; of a trial that did not complete, those of its last epoch.
 
     Attributes:
-        objective: What the search optimised.
+        objective: Objective of the search.
         auc: None for a trial that was stopped while methods were left out.
         log_loss: Orders equal scores.
         pseudo_auc: AUC of real clips against their pseudo-fakes, if measured.
@@ -143,7 +143,7 @@ class TrialRecord:
             ``untrained`` for a baseline.
         trial: Number within the stage.
         state: ``complete``, ``pruned``, ``failed``, ``running`` or ``waiting``.
-        reason: Why it was pruned or failed, or what it had to do without.
+        reason: Reason of a pruning or failure, or a missing part of the trial.
         hyperparameters: Every active choice by its name.
         validation: Scores of a detector.
         gan: Scores of a GAN.

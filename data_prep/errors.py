@@ -10,8 +10,8 @@ class DfsearchError(Exception):
 class UserError(DfsearchError):
     """Bad input or bad usage.
 
-    The message is one line: the thing, what was expected and found, and what to do. The command
-    line prints it without a traceback and exits with code 2.
+    The message is one line: the object, the expected and the actual value, and the remedy. The
+    command line prints it without a traceback and exits with code 2.
     """
 
 

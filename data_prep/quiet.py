@@ -1,4 +1,4 @@
-"""Libraries that write to standard error kept quiet, so that what a user reads is for users."""
+"""Suppression of libraries' messages on standard error, which are not for users."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def silent_stderr() -> Iterator[None]:
-    """Send what C libraries write to standard error nowhere; exceptions still come through."""
+    """Discard the output of C libraries on standard error; exceptions are not affected."""
     sys.stderr.flush()
     saved = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)

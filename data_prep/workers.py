@@ -1,4 +1,4 @@
-"""Worker processes: how they behave towards what started them, and a cluster of them."""
+"""Worker processes of one machine and of a cluster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Labelled videos in, one store of face clips out; and what an audit finds in it."""
+"""Labelled videos in, one store of face clips out; and its audit."""
 
 from __future__ import annotations
 

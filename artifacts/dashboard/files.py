@@ -99,7 +99,7 @@ class RunArtifacts:
             raise ArtifactNotFound(artifact_id) from None
 
     def write(self, artifact_id: str, content_body: BinaryIO) -> None:
-        """Refuse: who looks at a run does not change it."""
+        """Refuse, since the dashboard does not change a run."""
         raise PermissionError("a run is looked at, not changed")
 
     def remove(self, artifact_id: str) -> None:

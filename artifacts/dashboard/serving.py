@@ -1,4 +1,4 @@
-"""optuna-dashboard on the studies of a run, with what its trials left attached to them."""
+"""optuna-dashboard on the studies of a run, with the files of its trials attached."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def open_server(app: Application, port: int) -> Iterator[Server]:
 
 
 def _only_reading(app: Application) -> Application:
-    """Refuse with one clear sentence what would change something or calls this machine otherwise.
+    """Refuse changes, and requests to this machine by another name, in one clear sentence.
 
     A web page could let its own name lead to this machine, and a browser here would then let it
     read the answers.

@@ -1,7 +1,7 @@
 """Matched pairs: a fake and its original, made equally sharp.
 
 Most manipulations blur a face, so the variance of its Laplacian alone detects many fakes. Matched
-pairs remove that difference and show what else a detector uses.
+pairs remove that difference and show the other cues of a detector.
 """
 
 from __future__ import annotations

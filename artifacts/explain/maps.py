@@ -17,11 +17,11 @@ _MAP_RANK = 5
 
 @dataclasses.dataclass(frozen=True)
 class FeatureMap:
-    """The output of a layer, (batch, t, h, w, C), in which places are kept apart.
+    """The output of a layer, (batch, t, h, w, C), with separate positions.
 
     Attributes:
         layer: layer with this output.
-        box: top, bottom, left and right of what the map shows, as fractions of a frame: a stream
+        box: top, bottom, left and right of the shown region, as fractions of a frame: a stream
             may look at the eyes or the mouth alone.
     """
 

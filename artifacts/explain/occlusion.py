@@ -1,4 +1,4 @@
-"""Occlusion: what a detector no longer sees when a part of a face is covered."""
+"""Occlusion: the effect of a covered part of a face on a detector."""
 
 from __future__ import annotations
 

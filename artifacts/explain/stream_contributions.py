@@ -109,7 +109,7 @@ def read_or_measure_contributions(
         split: ``val``; the test split is not for looking at parts of a model.
 
     Raises:
-        UserError: the split lacks a label, or the store lacks what the model takes.
+        UserError: the split lacks a label, or the store lacks an input of the model.
     """
     expected = ModelFile.from_path(run.h5).sha256, store.fingerprint, split
     path = run.root / FILE
@@ -233,7 +233,7 @@ def _behind(model: keras.Model, layers: Sequence[Any]) -> Callable[[Sequence[Arr
 
     def run(*given: tf.Tensor) -> tf.Tensor:
         known = {id(layer): value for layer, value in zip(layers, given, strict=True)}
-        # What only the replaced layers see is never computed.
+        # Inputs of only the replaced layers are never computed.
         nothing = {
             tensor.name: tf.zeros((tf.shape(given[0])[0], *tensor.shape[1:]), tensor.dtype)
             for tensor in model.inputs

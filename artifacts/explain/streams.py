@@ -103,7 +103,7 @@ class StreamWeights:
         if unknown := sorted(joined.difference(self._streams)):
             raise ValueError(
                 f"the model {model.name} is not made of detector blocks: no layer {_PROJECTION}* "
-                f"makes what it joins as {', '.join(unknown)}"
+                f"makes its inputs {', '.join(unknown)}"
             )
 
     def compute(self, arrays: Arrays) -> Weights:

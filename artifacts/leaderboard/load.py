@@ -110,7 +110,7 @@ def _latencies(run: RunDirectory) -> dict[str, float]:
 
 
 def compose_notes(rows: Sequence[Row], split: ValidationSplit) -> list[str]:
-    """Return what limits the intervals, and which baselines tie with the best row."""
+    """Return the limits of the intervals, and the baselines that tie with the best row."""
     fewest = people(split.labels, split.groups)
     if fewest < FEWEST_PEOPLE:
         counted = "1 person" if fewest == 1 else f"{fewest} people"

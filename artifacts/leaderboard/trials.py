@@ -62,7 +62,7 @@ def record_trial(
         stage: Stage of the trial.
         trial: The trial.
         architectures: Result of :func:`architecture_choices`.
-        latencies: Latencies by the name of the record; what the trial measured itself comes first.
+        latencies: Latencies by the name of the record; those measured by the trial come first.
     """
     attributes, is_detector = trial.user_attrs, STAGE_OF[stage].builds_detectors
     chosen = attributes.get(records.HYPERPARAMETERS, {})

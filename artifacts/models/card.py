@@ -1,4 +1,4 @@
-"""The model card of a run: what the detector is for, what it is made of, and what to know of it.
+"""The model card of a run: purpose, structure and limits of the detector.
 
 In the order of Mitchell et al., "Model Cards for Model Reporting" (2019).
 """
@@ -26,20 +26,21 @@ on: research, triage before a person looks, comparison of detectors. It takes on
 and gives one calibrated probability.
 
 Not for: a verdict about a person without other grounds; proof in court; methods, cameras and
-codecs it was not tested on, without an evaluation there first; pictures without a face; finding
-out who a person is.
+codecs it was not tested on, without an evaluation there first; pictures without a face;
+identifying people.
 """
 _LIMITS = """\
 - A detector knows the manipulations, cameras and codecs of its data. Scores fall, often to
   chance, on others.
-- Who knows the detector can make fakes that pass it, and compression alone can hide traces.
+- With knowledge of the detector, fakes can be made that pass it. Compression alone can hide
+  traces.
 - The probability is calibrated on the validation split; where fakes are rarer or more frequent
   than there, it is not a probability of being fake.
 - Intervals are over identity groups: with few of them they are rough, and with one there is none.
 """
 _ETHICS = """\
-- A false alarm accuses a person who did nothing; a miss lets a forgery pass. The threshold weighs
-  both alike, which may not be right where the model is used.
+- A false alarm accuses an innocent person; a miss lets a forgery pass. The threshold gives both
+  equal weight, which may be wrong for a use of the model.
 - How errors are spread over age, sex and skin colour was not measured: the data names none of
   them. Measure it on data of your own before people are judged with the model.
 - Keep to the terms under which the videos of the people it was trained on were given.

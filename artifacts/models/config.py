@@ -103,7 +103,7 @@ def check_size(config: dict[str, Any], shapes: list[tuple[int, ...]]) -> None:
     """
     with keras.StatelessScope(initialize_variables=False):
         try:
-            # Keras takes apart what it is given.
+            # Keras modifies its argument.
             model = keras.Model.from_config(copy.deepcopy(config))
             layers = nested_layers(model)
             needed = [tuple(weight.shape) for weight in model.weights]
@@ -131,7 +131,7 @@ def _entries(config: Any) -> Iterator[dict[str, Any]]:
     Raises:
         RefusalError: they lie too deep, or a value is impossible in a layer.
     """
-    # What this process has registered answers to a bare name.
+    # Classes registered in this process are found by a bare name.
     registered = keras.saving.get_custom_objects()
     waiting: list[tuple[Any, int]] = [(config, 0)]
     while waiting:

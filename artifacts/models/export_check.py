@@ -165,7 +165,7 @@ def _exported(
         return dataclasses.replace(row, error=reason)
     try:
         path = export_to(model, wanted, precision, folder)
-    except Exception as error:  # whatever a converter raises on what it does not know
+    except Exception as error:  # converters raise any exception on unknown layers
         return dataclasses.replace(row, error=f"cannot be written: {_in_short(error)}")
     row = dataclasses.replace(
         row,

@@ -147,7 +147,7 @@ def _write_litert(model: keras.Model, path: Path, precision: str) -> None:
     import tensorflow as tf
 
     options: dict[str, Any] = {
-        # What the runtime has alone, without a part of TensorFlow beside it.
+        # Operations of the runtime itself, without a part of TensorFlow.
         "target_spec": {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]},
     }
     if precision != FLOAT32:

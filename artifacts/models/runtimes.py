@@ -23,7 +23,7 @@ from typing import Any
 OURS = ("artifacts", "data_prep", "search", "spaces")
 TENSORFLOW = ("keras", "tensorflow")
 
-# What a loader gives: names of the inputs, and a function of one clip's arrays by name.
+# Result of a loader: names of the inputs, and a function of one clip's arrays by name.
 Loaded = tuple[list[str], Callable[[dict[str, Any]], Any]]
 
 

@@ -1,4 +1,4 @@
-"""The detector as a file: what is written, and how a run's own is opened again."""
+"""The detector as a file: its writing, and the opening of a run's own model."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def load_detector(run: RunDirectory, *, untrusted: bool = False) -> tuple[keras.
     Args:
         run: a finished run.
         untrusted: whether the file may be another than the certificate names by SHA-256. The check
-            of its structure and of what it takes and gives stays.
+            of its structure, inputs and outputs remains.
 
     Raises:
         UserError: the run has no model yet, or a file is damaged, changed or not allowed.

@@ -1,4 +1,4 @@
-"""A judged video written anew, with what was found in it drawn on every frame and its sound."""
+"""Annotated copy of a judged video, with results on every frame and its sound."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def annotate(
         decide: the verdict on a probability.
 
     Returns:
-        What became of the sound, where not all of it was kept.
+        A note on the sound if not all of it was kept.
 
     Raises:
         UserError: the file cannot be written, or the video not be read again.
@@ -186,7 +186,7 @@ class _Pictures:
         self._mux(self._stream.encode(frame))
 
     def end(self) -> None:
-        """Write what the encoder still holds."""
+        """Write the remaining frames of the encoder."""
         self._mux(self._stream.encode(None))
 
     def _mux(self, packets: Iterator[Any]) -> None:

@@ -77,7 +77,7 @@ class Predictor:
         most = MOST_FRAMES // preparation.frames
         if not 1 <= windows <= most:
             raise UserError(f"there can be 1 to {most} windows; received {windows}")
-        # The model takes what it was built on, whatever else may lie beside it in its store.
+        # The model reads only its own inputs; its store may have more modalities.
         changes: dict[str, Any] = {"modalities": certificate.modalities}
         if detector_model is not None:
             changes["detector_model"] = str(detector_model)

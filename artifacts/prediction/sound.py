@@ -12,7 +12,7 @@ import av
 if TYPE_CHECKING:
     from av.container import OutputContainer
 
-# What MP4 players expect; other sound is encoded anew.
+# Sound format of MP4 players; other sound is encoded again.
 _COPIED = frozenset({"aac", "ac3", "alac", "eac3", "flac", "mp3", "opus"})
 # Sound that ends at most this many seconds before the length in the file is not damaged.
 _SLACK = 0.5
@@ -73,7 +73,7 @@ class Sound:
             self.remark = f"the sound ends after {heard:.1f} of {self._length:.1f} s: it is damaged"
 
     def until(self, seconds: float) -> None:
-        """Write what sounds before a moment of the output."""
+        """Write the sound before a time of the output."""
         try:
             while True:
                 if self._next is None:
@@ -97,7 +97,7 @@ class Sound:
             try:
                 frames = packet.decode()
             except av.FFmpegError:
-                self.remark = "the sound is damaged, and what could not be read is left out"
+                self.remark = "the sound is damaged; its unreadable parts are left out"
                 continue
             for frame in frames:
                 for part in self._resampler.resample(frame):

@@ -25,7 +25,7 @@ from data_prep.video import audio, flow
 from data_prep.video.video import Media, scan_frames
 
 FACES, MODEL = "faces", "model"
-"""Steps whose time is taken; what remains is decoding."""
+"""Steps with a measured time; the rest is decoding."""
 
 # Clips that a model is given at a time.
 _BATCH = 8
@@ -144,7 +144,7 @@ class Watcher:
 
     @contextlib.contextmanager
     def timed(self, step: str) -> Iterator[None]:
-        """Add the time of a block to what a step took."""
+        """Add the time of a block to that of a step."""
         started = time.perf_counter()
         try:
             yield
@@ -200,7 +200,7 @@ class _Watch:
                     continue
                 crops = cut_out(frames, track, watcher.preparation)
                 self._waiting.append(_Waiting(number, clip, times, track, crops))
-        # What judges is scored by itself: its answer does not depend on what slides beside it.
+        # Judging clips are scored alone: their scores do not depend on sliding clips.
         if clip.judges or len(self._waiting) >= _BATCH:
             self._score()
 
@@ -209,7 +209,7 @@ class _Watch:
     ) -> tuple[FaceTrack, ...]:
         watcher = self._watcher
         tracks: tuple[FaceTrack, ...] = ()
-        # What judges is prepared as a store would, whatever was seen beside it.
+        # Judging clips are prepared like those of a store, independent of sliding clips.
         places = {at: number for number, at in enumerate(clip.positions.tolist())}
         looks = {places[at]: faces for at, faces in self._looks.items() if at in places}
         looks = {} if clip.judges else looks
@@ -227,7 +227,7 @@ class _Watch:
         return tracks
 
     def _score(self) -> None:
-        """Score what waits, clips that judge first and apart from those that slide."""
+        """Score the waiting clips: judging ones first, separate from sliding ones."""
         watcher = self._watcher
         waiting, self._waiting = self._waiting, []
         for judges in (True, False):

@@ -1,4 +1,4 @@
-"""The leaderboard in a report: every trial, and what needs no training among them."""
+"""The leaderboard in a report: every trial, and baselines without training."""
 
 from __future__ import annotations
 
@@ -118,5 +118,5 @@ _COLUMNS: tuple[tuple[Column, Callable[[BoardRow], Cell]], ...] = (
     (Column("seconds"), lambda row: number(row.field("seconds"), 0)),
     (Column("epochs"), _epochs),
     (Column("made of", number=False), lambda row: Cell(row.field("lineage"))),
-    (Column("what it was", number=False), _what),
+    (Column("description", number=False), _what),
 )

@@ -78,7 +78,7 @@ def matched_part(found: Mapping[str, Any] | None) -> Part:
         then = "" if alone is None else f", which alone then has an AUC of {alone:.3f}"
         return Table(
             f"{what}: {found['pairs']} pairs of a fake and the video it was made from, made equal "
-            f"in {quantity}{then}. What is left is what the detector knows beside {quantity}.",
+            f"in {quantity}{then}. The rest of the score comes from cues other than {quantity}.",
             (
                 Column("figure", number=False),
                 Column("matched"),

@@ -1,4 +1,4 @@
-"""The data behind a run, in a report: clips by split, and what the audit of the store found."""
+"""The data of a run, in a report: clips by split, and findings of the audit."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def audit_parts(audit: Audit) -> list[Part]:
     return [
         Paragraph(
             f"{audit.clips:,} {'SYNTHETIC ' if audit.synthetic else ''}clips of {audit.people:,} "
-            "identity groups. A group holds everybody who shares a video, and lies in one split."
+            "identity groups. People who share a video are in one group, each group in one split."
         ),
         Items(tuple(f"{finding.severity}: {finding.text}" for finding in audit.findings)),
         _balance(audit),

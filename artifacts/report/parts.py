@@ -152,7 +152,7 @@ class Items:
 
 @dataclasses.dataclass(frozen=True)
 class Code:
-    """Text as it is in a file or typed: what it is, the text, and whether it is unfolded."""
+    """Text of a file or a command: title, text, and whether it is unfolded."""
 
     what: str
     text: str
@@ -175,7 +175,7 @@ Part: TypeAlias = (
 
 @dataclasses.dataclass(frozen=True)
 class Section:
-    """A section: its name in addresses, its title and what is in it."""
+    """A section: its name in addresses, its title and its parts."""
 
     name: str
     title: str

@@ -238,7 +238,7 @@ def _checks(material: Material) -> list[Part]:
         matched_part(tested.matched),
         Heading("Degraded clips"),
         robustness_part(tested.robustness),
-        Heading("Who opened the test split"),
+        Heading("Openings of the test split"),
         openings_part(tested.openings),
     ]
 

@@ -1,4 +1,4 @@
-"""The search in a report: Optuna's own plots of what was tried, and how the kept trials learned."""
+"""The search in a report: Optuna's own plots of the trials, and score against cost."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def search_parts(trials: Trials | str) -> list[Part]:
         stage = STAGE_OF[name]
         parts += [Heading(stage.title), Paragraph(_states(ours))]
         parts += _stage_parts(stage, ours)
-    return [*parts, Heading("What a better score costs"), _front(trials)]
+    return [*parts, Heading("Score and cost"), _front(trials)]
 
 
 def _stage_parts(stage: Stage, trials: Sequence[FrozenTrial]) -> list[Part]:
@@ -142,7 +142,7 @@ def _coordinates(study: optuna.Study, stage: Stage) -> Part:
     return _drawn(
         "Parallel coordinates",
         draw,
-        f"One line a complete trial, from its {stage.value_title} through what it chose.",
+        f"One line a complete trial, from its {stage.value_title} through its choices.",
         f"Choices of {len(names)} hyperparameters by the complete trials of the {stage} stage: "
         f"{', '.join(names)}. The leaderboard has them in words.",
         height=440,

@@ -23,7 +23,7 @@ from artifacts.report.parts import (
 _WEIGHTS = {
     "attention": "Weights are those of the attention over streams.",
     "gated": "Weights are the gates of the streams.",
-    "concatenation": "Weights are shares of what the streams add to the logit.",
+    "concatenation": "Weights are shares of the streams' contributions to the logit.",
 }
 
 
@@ -49,8 +49,8 @@ def _parts(found: Mapping[str, Any]) -> list[Part]:
     edges = [row["loss_interval"] for row in streams]
     text = (
         f"Each stream in turn shows the same to the rest of the detector for all {found['clips']} "
-        f"clips of the validation split, whose AUC with all streams is {found['auc']:.3f}. What "
-        "two streams both know is not missed with one of them: losses do not add up. "
+        f"clips of the validation split, whose AUC with all streams is {found['auc']:.3f}. "
+        "Losses do not add up: information that two streams share is not lost with one of them. "
         + _WEIGHTS.get(str(found["fusion"]), "")
     )
     worth = ", ".join(f"{name} {loss:+.3f}" for name, loss in zip(names, losses, strict=True))

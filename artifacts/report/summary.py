@@ -1,4 +1,4 @@
-"""Summary of a run: is the model good, what to be careful about, how to repeat it."""
+"""Summary of a run: quality of the model, cautions, and commands to repeat the run."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def summary_parts(
     best = next((row for row in rows if row.rank == 1), None)
     untrained = next((row for row in rows if row.is_baseline), None)
     warnings: list[Part] = [
-        Heading("What to be careful about"),
+        Heading("Cautions"),
         Items(_warnings(rows, judged, audit)),
     ]
     if isinstance(certificate, str) or judged is None:
@@ -114,7 +114,7 @@ def _cards(judged: Evaluation) -> list[tuple[str, str, str]]:
         (
             "fakes found at the threshold",
             f"{judged.recall:.0%}",
-            f"of {judged.fakes}; {judged.precision:.0%} of what is called fake is fake",
+            f"of {judged.fakes}; {judged.precision:.0%} of the videos called fake are fake",
         ),
     ]
 

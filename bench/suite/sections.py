@@ -52,11 +52,11 @@ class Section:
 
     Attributes:
         title: Heading.
-        question: What is compared, in a sentence or two.
+        question: The comparison, in a sentence or two.
         columns: Column names of the table.
         rows: Rows of the table.
         plot: Plot of the same figures.
-        notes: What a reader must know before quoting a figure.
+        notes: Necessary knowledge for quoting a figure.
         missing: Figures that the output lacks; empty if it is complete.
     """
 

@@ -1,4 +1,4 @@
-"""One picture of what a store holds: sample crops of the reals and of every method."""
+"""One picture of a store: sample crops of the reals and of every method."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A quick look for faces that were seen in sampled frames before and after."""
+"""Fast detection of faces that were found in sampled frames before and after."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from data_prep.faces.detection import Detection, FaceDetector
 
-# What is looked at: the places before and after and this much around them, in face sides.
+# Margin around the positions before and after that is examined, in face sides.
 _AROUND = 0.3
 # Larger faces are scaled down to this many pixels. Measured on 336 faces of real videos against
 # looks at twice the usual resolution, centres are off by 0.020 face sides (median; 95% by less than
@@ -26,13 +26,13 @@ def detect_between(
 ) -> list[Detection]:
     """Return the faces of a frame that were seen both before and after it.
 
-    Only the surroundings of these places are looked at. Where one of the faces is not there, or
-    two places show the same, the whole frame is looked at instead.
+    Only the surroundings of these positions are examined. If one of the faces is missing, or two
+    positions show the same face, the whole frame is examined instead.
 
     Args:
-        detector: looks once for every face, and once more in the whole frame if need be.
+        detector: called once for every face, and once more on the whole frame if necessary.
         frame: uint8 (H, W, 3), RGB.
-        pairs: every face as it was in an earlier and in a later frame; at least one.
+        pairs: every face in an earlier and in a later frame; at least one.
 
     Returns:
         Faces in pixels of the frame.

@@ -20,7 +20,7 @@ class Mtcnn:
     """The MTCNN detector of the package mtcnn, which runs it with TensorFlow.
 
     Source: Zhang et al., "Joint Face Detection and Alignment Using Multitask Cascaded
-    Convolutional Networks", 2016. Three networks, each refining what the one before proposed.
+    Convolutional Networks", 2016. Each of three networks refines the proposals of the one before.
 
     Args:
         side: larger frames are scaled down until their long side is this, in pixels.

@@ -1,4 +1,4 @@
-"""A closer look at frames in which a detector found no face."""
+"""Repeated detection in frames in which a detector found no face."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ def layout(plugin: Plugin) -> Layout:
 
     Raises:
         UserError: it cannot be imported or is no :class:`data_prep.layouts.layout.Layout` of its
-            name. What it makes of a folder raises one, too, where that is no index.
+            name. An invalid index of a folder raises one, too.
     """
     theirs = plugin.load()
     if not isinstance(theirs, Layout):

@@ -73,7 +73,7 @@ class Preparation:
         _check_number("margin", self.margin, 1.0, 4.0)
         _check_name("align", self.align, ALIGNMENTS)
         _check_name("faces", self.faces, FACES)
-        # Whether there is such a one is asked when one is made: what it made is read without it.
+        # The detector is looked up when it is made, so its stored clips are readable without it.
         if not isinstance(self.detector, str):
             raise UserError(f"detector must be a name; received {self.detector!r}")
         _check_whole_number("detection_side", self.detection_side, 64, 4096)

@@ -205,6 +205,6 @@ def read_guide(path: Path) -> Guide | None:
                 values["indices"],
                 *values["size"].tolist(),
             )
-    # What a damaged file makes the libraries raise is of many kinds.
+    # Damaged files raise many kinds of exceptions in the libraries.
     except Exception:
         return None

@@ -68,7 +68,7 @@ def read_part(part: Path) -> tuple[PreparedClip, ...]:
     """
     try:
         return _read_part(part)
-    # What a damaged file makes the libraries raise is of many kinds.
+    # Damaged files raise many kinds of exceptions in the libraries.
     except Exception as error:
         raise UserError(
             f"{quote(part)} is damaged ({one_line(repr(error))[:200]}); repeat the command, which "

@@ -34,7 +34,7 @@ from data_prep.workers import follow_parent, on_cluster
 
 _LOCK, _DONE = "lock", "done"
 
-# What more room on the disk, or a larger share of it, would have prevented.
+# Errors of a full disk or an exhausted quota.
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 # Part files of another format are not read; raise it when their content changes.
@@ -102,7 +102,7 @@ def _is_at(handle: int, path: Path) -> bool:
 
 
 def _why(error: OSError) -> str:
-    """Return one line; HDF5 has several for what the error number states."""
+    """Return one line for an error number; HDF5 has several lines."""
     reason = os.strerror(error.errno) if error.errno else one_line(str(error))
     if error.errno in _NO_ROOM:
         return f"{reason}; finished clips are kept; free disk space, then repeat the command"
@@ -110,7 +110,7 @@ def _why(error: OSError) -> str:
 
 
 def remove_parts(folder: Path) -> None:
-    """Remove what runs left in the folder, and the folder unless something else is in it."""
+    """Remove the files of runs in the folder, and the folder if it is empty then."""
     with contextlib.suppress(OSError):
         mark_done(folder)
     _remove(folder, {".npz", ".busy", ".tmp"})
@@ -190,7 +190,7 @@ def plan(
 
 
 def _try_again(tasks: Collection[Task]) -> None:
-    """Forget which videos an earlier run gave up, and what it made of fakes without them."""
+    """Forget the videos that an earlier run gave up, and the fakes made without them."""
     hopeless = {task.path for task in tasks if attempted(task)}
     for task in tasks:
         task.mark.unlink(missing_ok=True)

@@ -85,7 +85,7 @@ def measure(
     frames          in the file
     duration        seconds, 0 for a still
     file_size       bytes
-    bitrate         bits a second; for what has no duration, bytes a pixel
+    bitrate         bits a second; for a file without duration, bytes a pixel
     ==============  ==========================================================================
 
     The inner face is the central half of the crop, a quarter of its area. The codec is no number

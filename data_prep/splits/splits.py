@@ -73,7 +73,7 @@ class Assignment:
         splits: split of every usable video that has one, by key.
         left_out: why a usable video has no split, by key.
         overlap: groups with videos in more than one split, in alphabetical order.
-        note: why ``auto`` did not take the official lists, or what they do not say; empty where
+        note: why ``auto`` did not take the official lists, or their gaps; empty where
             they were taken as they are or there are none.
     """
 
@@ -214,7 +214,7 @@ def _listed(videos: Iterable[Video]) -> set[str]:
 
 def _leak(videos: Sequence[Video], groups: Mapping[str, str]) -> str:
     """Describe the groups that official lists put on two sides; empty if none."""
-    # Where the lists name the test split alone, what they do not name is trained on.
+    # If the lists name only the test split, all other videos are for training.
     unnamed = "train or val" if _listed(videos) == {"test"} else None
     sides = {video.key: video.split or unnamed for video in videos}
     divided = find_divided({key: side for key, side in sides.items() if side}, groups)

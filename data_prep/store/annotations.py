@@ -41,7 +41,7 @@ def read_spans(files: Sequence[h5py.File]) -> tuple[npt.NDArray[np.float64] | No
 
 
 def check_annotations(file: h5py.File, count: int, report: Report) -> None:
-    """Add to a report what is wrong with the attributes and the spans of a file."""
+    """Add the faults of the attributes and the spans of a file to a report."""
     with report.reading(f"/{_ATTRIBUTES}"):
         for name in list(file.get(_ATTRIBUTES, ())):
             read_texts(file, f"{_ATTRIBUTES}/{name}", count, report)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from data_prep.errors import UserError
 from data_prep.store.hdf5 import system_reason
 
-# What there is on Linux and not everywhere; the pages stay in the cache of the system.
+# Available on Linux, not everywhere; the pages stay in the cache of the system.
 _LET_GO: int | None = getattr(mmap, "MADV_DONTNEED", None)
 
 

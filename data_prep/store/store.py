@@ -1,4 +1,4 @@
-"""The HDF5 store: every prepared clip, who is in it and which split it belongs to.
+"""The HDF5 store: every prepared clip, its people and its split.
 
 :mod:`data_prep.store.format` lists its fields.
 """
@@ -121,7 +121,7 @@ class Store:
         self._files = []
         for shard in shard_paths(self.path, index):
             if index and not os.path.lexists(shard):
-                raise UserError(f"{shard} is missing; it is part of a store, prepare that again")
+                raise UserError(f"{shard}, a shard of a store, is missing; prepare the store again")
             self._files.append(open_hdf5(shard))
 
     def _load(self, index: dict[str, Any] | None) -> None:

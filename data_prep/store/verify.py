@@ -295,7 +295,7 @@ def _check_arrays(
     checked: _Checked,
     report: Report,
 ) -> None:
-    """Read every clip once: its grey, its numbers, and with what names it the fingerprint."""
+    """Read every clip once: check its grey, its numbers, and the fingerprint."""
     named = labels is not None and all(values is not None for values in texts)
     for row in range(len(arrays[0])):
         where = f"row {row} ({texts[0][row]})" if texts[0] else f"row {row}"

@@ -74,7 +74,7 @@ def write_store(
 
 
 def remove_unfinished(path: Path) -> None:
-    """Remove what a writer that was killed left; a store that is there stays whole.
+    """Remove the files of a killed writer; an existing store stays whole.
 
     No other process may write the store meanwhile.
     """
@@ -178,7 +178,7 @@ def _write_file(
         # A full disk fails once more when the file is closed; the first error is the cause.
         with contextlib.suppress(Exception):
             file.close()
-        # What h5py writes late it raises as an error of no kind.
+        # Late writes of h5py raise an error of a general kind.
         number = re.search(r"errno = (\d+)", str(error))
         if isinstance(error, RuntimeError) and number:
             raise OSError(int(number[1]), os.strerror(int(number[1]))) from error

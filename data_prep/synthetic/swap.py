@@ -79,7 +79,7 @@ class Marks:
 
 @dataclass(frozen=True)
 class Recording:
-    """One filmed clip of one person: who, how they move and what the sensor adds.
+    """One filmed clip of one person: identity, motion and noise of the sensor.
 
     Attributes:
         identity: the person.

@@ -1,4 +1,4 @@
-"""Decoding of videos, stills and sound, and what is computed of frames.
+"""Decoding of videos, stills and sound, and computations on frames.
 
 Imports the modules at the root alone.
 """

@@ -28,7 +28,7 @@ av.logging.set_level(None)
 
 # Largest frame read, in pixels: 8192 x 8192, twice what 8K video has.
 MAX_PIXELS = 2**26
-# What the frames kept of one video may take: sixteen of 4K.
+# Most memory of the kept frames of one video: sixteen of 4K.
 MAX_BYTES = 400_000_000
 
 # Containers of video. Playlists and scripts, which name other files, are not among them.
@@ -272,7 +272,7 @@ def _header(container: av.container.InputContainer, stream: av.VideoStream) -> H
         counted = sum(not entry.is_discard for entry in stream.index_entries)
         seconds = (stream.duration or 0) * _tick(stream)
     elif counted > 0:
-        # The length of an AVI file cut short is that of what is left; its frame count is not.
+        # A truncated AVI file has the length of its rest, but the full frame count.
         seconds = counted / rate if rate else 0.0
     elif tag := _tagged_end(stream):
         seconds = max(0.0, min(tag, longest) - (stream.start_time or 0) * _tick(stream))

@@ -1,7 +1,7 @@
 """Single changes of all frames of a clip at once: of them augmentation, pseudo-fakes and tests of
 robustness are made.
 
-Frames are uint8 (T, S, S, 3), RGB, contiguous; what comes back is new and has the same shape.
+Frames are uint8 (T, S, S, 3), RGB, contiguous; results are new and have the same shape.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy.typing as npt
 Frames = npt.NDArray[np.uint8]
 
 _MEAN = np.full((3, 3), 1 / 3)
-# Detail is what the mean over so many pixels squared takes away.
+# Side of the mean filter that removes the detail, in pixels.
 _DETAIL = 5
 _POOL = 2**22
 _TALLEST = 65_000

@@ -260,7 +260,7 @@ def _listed(
 
 @contextlib.contextmanager
 def _opened(archive: Path) -> Generator[tarfile.TarFile]:
-    """Open a tar archive, compressed or not whatever its name, and name what damage there is."""
+    """Open a tar archive, compressed or not, and report its damage."""
     try:
         with tarfile.open(archive, "r:*") as opened:
             yield opened

@@ -49,7 +49,7 @@ def read_picture(file: Path | BinaryIO) -> tuple[npt.NDArray[np.uint8], str]:
     """
     try:
         with warnings.catch_warnings():
-            # The size is checked below, and what is wrong with EXIF data is no news.
+            # The size is checked below, and faults of EXIF data do not matter.
             warnings.simplefilter("ignore")
             with Image.open(file, formats=_FORMATS) as image:
                 check_size(*image.size)

@@ -16,10 +16,10 @@ from data_prep.video.decoding import MAX_PIXELS, Header, Take, Walk, open_video
 from data_prep.video.frame_folders import FrameFolder, find_frame_folder, read_positions
 from data_prep.video.stills import is_picture, read_picture
 
-# A header is believed when what comes out agrees with it to within this fraction, and as large a
+# A header is believed if the decoded frames agree with it to within this fraction, and as large a
 # fraction of a video may be damaged.
 _TOLERANCE = 0.1
-# Nor does a file end early for this much, in seconds: what FLV files say of their length is more.
+# A file that lacks this many seconds is not truncated: FLV files state a longer duration.
 _SLACK = 0.1
 
 

@@ -7,7 +7,7 @@ from search.config.run_config import RunConfig
 from spaces.streams.names import GAN as GAN_STREAM
 
 GAN_FIRST = (GAN, ARCHITECTURE, TRAINING)
-"""Order of the stages if detectors use what the GAN has learned."""
+"""Order of the stages if detectors use the GAN."""
 
 
 def trials_by_stage(config: RunConfig) -> dict[Stage, int]:

@@ -1,4 +1,4 @@
-"""Training of a GAN on faces, its measures and what later stages use of it.
+"""Training of a GAN on faces, its measures, and its use in later stages.
 
 Imports `training`, `trials` and the packages below them.
 """

@@ -101,7 +101,7 @@ class Part:
         """Return the changes of the arrays of these names."""
         fake: tuple[str, ...] = ()
         if self.number and FRAMES in names:
-            # The method seeds what is random in a fake, so another method is another fake.
+            # The method is a seed of the fake, so another method is another fake.
             fake = (self.method, str(self.number))
             fake += () if self.walks is None else (self.walks.name,)
         changed = any(name in CHANGED for name in names)

@@ -43,9 +43,8 @@ def better_ensemble(
 
     Candidates are the models of both detector stages that the run has kept. Each is scored on the
     validation samples of the run's objective, and so is every mean that
-    :func:`search.stages.ensemble_selection.select` tries. What an ensemble cannot do - a file is
-    gone, a
-    model does not load - costs the ensemble and not the run.
+    :func:`search.stages.ensemble_selection.select` tries. If a file is missing or a
+    model does not load, the ensemble fails, not the run.
 
     Args:
         config: Run configuration; ``ensemble`` is the largest number of models.
@@ -54,7 +53,7 @@ def better_ensemble(
         single: score of the model that is exported without an ensemble.
 
     Returns:
-        The merged model, or ``None`` where the single one is to be exported, and what became of it.
+        The merged model, or ``None`` if the single one is to be exported, and the record.
     """
     started = time.monotonic()
     try:

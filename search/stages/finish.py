@@ -51,7 +51,7 @@ REFIT_SEED = 1_000_003
 
 @dataclasses.dataclass(frozen=True)
 class Winner:
-    """The best trial of all stages, and what it takes to train it again."""
+    """The best trial of all stages, with its settings for another training."""
 
     stage: Stage
     trial: FrozenTrial
@@ -61,7 +61,7 @@ class Winner:
 
 @dataclasses.dataclass(frozen=True)
 class Single:
-    """The best single model, where it comes from and what it scored on validation."""
+    """The best single model, its origin and its score on validation."""
 
     model: keras.Model
     origin: Origin

@@ -96,7 +96,7 @@ class RepeatableSampler(BaseSampler):
                 f"{name_in_run(study)} stage is any number in its range: take another "
                 "sampler, or leave the stage out with trials = 0"
             )
-        # By name, since a trial that is repeated is not asked again for what it knows.
+        # By name, since a repeated trial is not asked again for known values.
         sampler = self._seeded(study, trial, param_name)
         return sampler.sample_independent(study, trial, param_name, param_distribution)
 

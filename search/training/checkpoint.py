@@ -100,7 +100,7 @@ def copy_values(variables: Sequence[keras.Variable]) -> Arrays:
 
 
 def assign_values(variables: Sequence[keras.Variable], values: Arrays) -> None:
-    """Assign to variables what :func:`copy_values` returned for them."""
+    """Assign the values of :func:`copy_values` to variables."""
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
 

@@ -53,7 +53,7 @@ class TrialResult:
     Attributes:
         value: Objective.
         attributes: Attributes for the study.
-        note: What the trial had to do without, if anything.
+        note: A missing part of the trial, if any.
         also: Further values of a search with several objectives.
     """
 

@@ -94,7 +94,7 @@ def efficientnet_lite0(
 
 
 def _block(x: keras.KerasTensor, stage: _Stage, stride: int, name: str) -> keras.KerasTensor:
-    """Expand, convolve each channel, project; added to what came in where that is alike."""
+    """Expand, convolve each channel, project; add the input if its shape is equal."""
     came = x
     if stage.expansion > 1:
         expanded = x.shape[-1] * stage.expansion

@@ -1,4 +1,4 @@
-"""GAN stream: what a discriminator of real and generated faces sees in a clip."""
+"""GAN stream: features of a discriminator of real and generated faces."""
 
 from __future__ import annotations
 

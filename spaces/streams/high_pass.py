@@ -18,7 +18,7 @@ LOW_ENERGY = 30_000.0
 ENERGY_FALL = 2.3
 
 _SIDE = 5
-# A step along a row, and what an eighth of a turn after another makes of it: rows, columns.
+# A step along a row, turned by an eighth again and again: rows, columns.
 _DIRECTIONS = ((0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1))
 _SQUARE3 = np.array([[-1, 2, -1], [2, -4, 2], [-1, 2, -1]], float)
 _SQUARE5 = np.array(

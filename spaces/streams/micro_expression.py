@@ -85,7 +85,7 @@ class MicroExpressionBlock(ak.Block):
         """Build on frames, or on [frames, flow] where the store holds flow.
 
         Args:
-            hp: answers what is not pinned.
+            hp: hyperparameters of the choices that are not pinned.
             inputs: uint8 frames (batch, T, H, W, 4), T at least 2, and flow, float16
                 (batch, T - 1, H / 2, W / 2, 3), as :mod:`data_prep.video.flow` makes it.
 

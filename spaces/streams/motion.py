@@ -23,7 +23,7 @@ REGIONS = {
     "mouth": (0.55, 0.9, 0.2, 0.8),
 }
 
-# What the gradients of a change take off its height and width.
+# Loss of height and width by the gradients of a change.
 _RIM = 2
 
 # Brings u and v (pixels from one stored frame to the next) and strain to about unit size: their

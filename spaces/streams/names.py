@@ -1,4 +1,4 @@
-"""The streams of a detector, and what each needs of a clip.
+"""The streams of a detector, and the needs of each.
 
 Free of TensorFlow, so that a configuration can be checked without it.
 """

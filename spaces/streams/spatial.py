@@ -1,4 +1,4 @@
-"""Spatial stream: what each frame looks like."""
+"""Spatial stream: the appearance of each frame."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ WITHOUT_ORDER = ("mean",)
 RECURRENT_KINDS = ("bilstm", "bigru")
 RECURRENT_OUTPUTS = ("attention", "last")
 
-# What the search may answer, and what it tries first.
+# Values of the search, and the value it tries first.
 _CHOICES: dict[str, tuple[list[Any], Any]] = {
     "recurrent_units": ([16, 32, 64, 128, 256], 256),
     "recurrent_layers": ([1, 2], 1),
@@ -39,7 +39,7 @@ _CHOICES: dict[str, tuple[list[Any], Any]] = {
 _CONTROLS = ("attention", "mean")
 _QUERY_UNITS = 64
 
-# Of a feature from frame to frame; what varies less is not scaled up to unit variance.
+# Least variance of a feature from frame to frame that is scaled up to unit variance.
 _LEAST_VARIANCE = 1e-6
 
 

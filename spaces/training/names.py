@@ -1,4 +1,4 @@
-"""Names of the choices of training, for those who must not wait for TensorFlow."""
+"""Names of the choices of training, free of TensorFlow."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Any folder with a table ``labels.csv`` of the label of each video.
 
 Columns: path and label (real or 0, fake or 1), and where known method, identity, split and
-original. Further columns are attributes of the clip. What the folders are called does not matter.
+original. Further columns are attributes of the clip. The names of folders do not matter.
 """
 
 from __future__ import annotations

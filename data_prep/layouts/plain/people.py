@@ -1,16 +1,16 @@
 """People in a file of plain folders, by the names of folders and files.
 
-A detector must not be tested on people it was trained on, so where folders or names may mean one
-person they are taken to. Of reals, in this order:
+A detector must not be tested on people it was trained on. If folders or names may mean one person,
+they are therefore one person. The person of a real is, in this order:
 
 1. The folder below that of the label, at the first depth where there are three or more. Fewer
    are parts of a collection and count for nothing: two people make no train, val and test.
 2. The code a name begins with: ``M030`` of ``M030_front_happy``, ``24`` of ``24__talking``.
 3. The name without the number at its end: ``Ann_Lee`` of ``Ann_Lee_0002``, ``ann`` of ``ann2``.
-   What more than half of the names share is a word, as in ``real_0002``, and no person.
+   A part that more than half of the names share is a word, as in ``real_0002``, and no person.
 4. The name.
 
-What holds a folder such as real/ is a data set with people of its own.
+A folder that contains a folder such as real/ is a data set with people of its own.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from data_prep.text import printable
 NAME = "FaceForensics++"
 _FOLDERS = (("original_sequences", REAL), ("manipulated_sequences", FAKE))
 _PLACE = "<method>/<quality>/videos/"
-# What FaceForensics++ keeps beside its qualities: white on black masks, and face models.
+# Other folders of FaceForensics++ beside its qualities: masks in white on black, and face models.
 _EXTRAS = frozenset({"masks", "models"})
 _PAIR = re.compile(r"([^_]+)_([^_]+)(?:_.*)?", flags=re.DOTALL)
 

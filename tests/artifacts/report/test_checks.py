@@ -62,7 +62,7 @@ def test_matched_pairs_stand_beside_the_clips_as_they_are(
         *("AUC", "0.700 [0.500, 0.800]", "0.900", "-0.200")
     ]
     caption = part.caption.partition("made equal in sharpness")[2]
-    assert f"{sentence}What is left" in caption
+    assert f"{sentence}The rest of the score" in caption
     assert ("AUC" in caption) == (alone is not None)
 
 
