@@ -50,7 +50,7 @@ def recover(run: RunDirectory) -> None:
 
 
 def _stamp(file: Path) -> tuple[int, int] | None:
-    """Return what distinguishes a file from the next of its name; ``None`` without a file."""
+    """Return a value that differs between files of one name; ``None`` without a file."""
     try:
         found = file.stat()
     except FileNotFoundError:

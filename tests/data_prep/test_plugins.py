@@ -76,7 +76,7 @@ def test_a_layout_of_another_package_goes_before_the_built_in_ones(
         ("", f"""({ONE.replace('("anna",)', '"anna"')},)""", "identities 'anna', expected a tuple"),
         ("", f"""({ONE.replace('("anna",)', "()")},)""", "identities .., expected a tuple"),
         ("", f"({ONE[:-1]}, 'dev'),)", "the split 'dev', expected train, val, test"),
-        ("", f"({ONE[:-1]}, None, path),)", "an original that is no real video"),
+        ("", f"({ONE[:-1]}, None, path),)", "an original that is not a real"),
     ],
 )
 def test_what_a_layout_gets_wrong_is_one_line_that_names_its_package(

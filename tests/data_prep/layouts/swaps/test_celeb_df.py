@@ -74,7 +74,7 @@ def test_one_is_real_in_the_test_list(tmp_path: Path) -> None:
 
 def test_a_test_list_read_the_other_way_round_is_refused(tmp_path: Path) -> None:
     root = _celeb_df(tmp_path, listed="0 YouTube-real/00170.mp4\n")
-    with pytest.raises(UserError, match=r"00170\.mp4 as fake, its folder as real"):
+    with pytest.raises(UserError, match=r"00170\.mp4 fake, its folder real"):
         index(root)
 
 
