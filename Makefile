@@ -1,4 +1,4 @@
-# Every target sets up .venv by itself. Needs Python 3.11 or newer and nothing else.
+# Every target sets up .venv by itself. Needs Python 3.11, 3.12 or 3.13 and nothing else.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -26,8 +26,8 @@ help:
 setup: $(READY)
 
 $(READY): requirements.txt setup.cfg pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Python 3.11 or newer is needed: make PYTHON=python3.11"; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+		{ echo "Python 3.11, 3.12 or 3.13 is needed: make PYTHON=python3.11"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --requirement requirements.txt
 	$(PIP) --no-deps --editable .

@@ -53,7 +53,7 @@ class EnsembleRecord(FrozenRecord):
     Attributes:
         members: Heaviest first; one if no mean of several was better, none if it failed.
         objective: Score of the mean of probabilities on validation, before calibration.
-        validation: Figures behind the objective, by the names of leaderboard columns.
+        validation: Figures that the objective uses, by the names of leaderboard columns.
         params: Weights of the merged model.
         seconds: Time to score the candidates and select.
         exported: Whether it became the model of the run.

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import shlex
 import time
 import tomllib
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from data_prep.text import read_text
 
 _ABANDONED_SECONDS = 600.0
 """Age at which an unfinished file without new bytes is abandoned, in seconds."""
+
+_MOST_NEAR = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,9 +145,7 @@ class RunDirectory:
             UserError: There is no run in this folder.
         """
         if not (self.config.is_file() and self.state.is_file()):
-            raise UserError(
-                f"no run at {self.root}; start one with: dfsearch run STORE.h5 {self.root}"
-            )
+            raise UserError(f"no run at {self.root}{_advice(self.root)}")
         return self
 
     def setting(self, name: str) -> Any:
@@ -211,6 +212,20 @@ class RunDirectory:
             yield
         finally:
             lock.release()
+
+
+def _advice(root: Path) -> str:
+    """Return what a run is, if a path is none, and the runs near it."""
+    text = "" if not root.exists() else " (a run is a folder with config.toml and run.json)"
+    near = [root.parent] if (root.parent / "run.json").is_file() else []
+    for folder in (root, root.parent):
+        with contextlib.suppress(OSError):
+            near += [path.parent for path in sorted(folder.glob("*/run.json"))]
+    if near:
+        more = f" and {len(near) - _MOST_NEAR} more" if len(near) > _MOST_NEAR else ""
+        return f"{text}; there are runs at {', '.join(map(str, near[:_MOST_NEAR]))}{more}"
+    free = "RUN_DIR" if root.exists() else shlex.quote(str(root))
+    return f"{text}; start one with: dfsearch run STORE.h5 {free}"
 
 
 def write_text(path: Path, text: str) -> None:

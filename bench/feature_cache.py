@@ -1,7 +1,7 @@
 """Time saved by the feature cache: ``python -m bench.feature_cache [--clips N] [--rounds N]``.
 
 A detector of one spatial stream (a backbone frame by frame, the mean or a BiLSTM, fusion) is
-trained whole, and behind its frozen prefix with cached features, on a SYNTHETIC store of noise: 8
+trained whole, and after its frozen prefix with cached features, on a SYNTHETIC store of noise: 8
 frames of 96 px. Frozen weights are random, since time does not depend on them. Epochs of both take
 turns. The last rows compare backbones inflated for clips with their two-dimensional originals,
 forward and in a training step. Models are compiled and warm before timing. If other programs run,
@@ -117,7 +117,7 @@ def build_detector(
 def measure_training(
     store: Store, case: tuple[str, int, str], scratch: Path, rounds: int
 ) -> Iterator[CacheRow]:
-    """Yield rows of epochs of the whole model and behind its prefix, and of the cache."""
+    """Yield rows of epochs of the whole model and after its prefix, and of the cache."""
     network, stages, over_time = case
     samples = training_samples(store)
     cache = FeatureCache(scratch / f"{network}-{stages}")
@@ -147,7 +147,7 @@ def measure_training(
     frozen = f"last {stages} stages train" if stages else "frozen"
     name = f"{network}, {frozen}, {over_time}"
     yield CacheRow(f"{name}: epoch of the whole model", _time_seconds(times["whole"]), "s")
-    yield CacheRow("  epoch behind the prefix", _time_seconds(times["part"]) / turn, "s")
+    yield CacheRow("  epoch after the prefix", _time_seconds(times["part"]) / turn, "s")
     yield _make_row("  speed-up", gain, "" if stages else f">= {WANTED_GAIN:.0f}")
     yield CacheRow("  trainable weights", suffix.model.count_params() / 1e6, "million")
     if not is_cached:

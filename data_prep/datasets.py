@@ -75,7 +75,7 @@ def index(source: Path, layout: str = AUTO, label: int | None = None) -> DataSet
             raise UserError(f"no data set at {quote(source)}: the folder does not exist")
         if not source.is_dir():
             raise UserError(
-                f"{quote(source)} is a file; expected a folder with {_expected(candidates)}"
+                f"{quote(source)} is a file; expected a folder of labelled videos or pictures"
             )
         fitting = next((layout for layout in candidates if layout.detect(source)), None)
         if label is not None and len(candidates) > 1 and _is_plain(fitting):
@@ -102,10 +102,15 @@ def _is_plain(fitting: Layout | None) -> bool:
 
 def _unfitting(source: Path, candidates: tuple[Layout, ...]) -> str:
     """Return the error message for a folder that fits no layout."""
-    lacks, else_do = "has no known layout", "; for a folder of one label, pass --label real or fake"
     if len(candidates) == 1:
-        lacks, else_do = f"does not have the layout {candidates[0].name}", ""
-    expected = _expected(candidates) + else_do
+        lacks = f"does not have the layout {candidates[0].name}"
+        expected = candidates[0].expected
+    else:
+        lacks = "has no known layout"
+        expected = (
+            "the folders real/ and fake/, a labels.csv with the columns path,label, or a layout of "
+            "docs/data.md; for a folder of one label, pass --label real or fake"
+        )
     return f"{quote(source)} {lacks}: expected {expected}; found {_found(source)}"
 
 
@@ -144,10 +149,6 @@ def _named(name: str) -> tuple[Layout, ...]:
             return (plugin_layouts.layout(other),)
     known = ", ".join([*built_in, *others])
     raise UserError(f"layout must be {AUTO} or one of {known}; received {quote(name)}")
-
-
-def _expected(layouts: tuple[Layout, ...]) -> str:
-    return ", or ".join(layout.expected for layout in layouts)
 
 
 def _found(source: Path) -> str:

@@ -2,9 +2,40 @@
 
 from __future__ import annotations
 
+import re
+
+# Options of this command line with the argument of the Python interface, where the names differ.
+_RENAMED = {"filter": "where", "format": "formats", "precision": "precisions"}
+# A command for a shell stays; so does the value of an option, a number or a word in capitals.
+_OPTION = re.compile(
+    r"(?P<command>\b(?:pip|dask|dfsearch) \w[^;]*)|--(?P<name>[a-z][a-z-]*)(?: (?=[A-Z]{3}|\d))?"
+)
+
 
 class DfsearchError(Exception):
-    """The common base of every error that this project raises by itself."""
+    """The common base of every error that this project raises by itself.
+
+    Messages are written for the command line: they name options, such as ``--shard-clips 10``.
+    ``str()`` names the arguments of the Python interface instead: ``shard_clips=10``.
+
+    Attributes:
+        command_line: The message with the options of the command line.
+    """
+
+    def __str__(self) -> str:
+        return _OPTION.sub(_name_argument, self.command_line)
+
+    @property
+    def command_line(self) -> str:
+        """The message with the options of the command line."""
+        return super().__str__()
+
+
+def _name_argument(option: re.Match[str]) -> str:
+    if option["command"]:
+        return option["command"]
+    name = _RENAMED.get(option["name"], option["name"]).replace("-", "_")
+    return f"{name}=" if option[0].endswith(" ") else name
 
 
 class UserError(DfsearchError):
@@ -28,5 +59,7 @@ class VideoError(DfsearchError):
         self.step = step
         self.reason = reason
 
-    def __str__(self) -> str:
+    @property
+    def command_line(self) -> str:
+        """The step and the reason."""
         return f"{self.step}: {self.reason}"

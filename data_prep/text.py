@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import difflib
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from data_prep.files import read_bytes
@@ -46,3 +48,9 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     """Return printable text with every run of white space made one space."""
     return re.sub(r"\s+", " ", printable(text))
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Return a question with the known names that are closest to a wrong one, or nothing."""
+    found = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
+    return f"; did you mean {' or '.join(found)}?" if found else ""

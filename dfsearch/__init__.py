@@ -23,13 +23,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from data_prep.errors import DfsearchError
     from dfsearch.detectors import Detector, NoVerdict, Verdict
-    from dfsearch.runs import Assessment, Run, RunConfig, compare, search
+    from dfsearch.runs import Assessment, Run, compare
+    from dfsearch.searches import RunConfig, search
     from dfsearch.stores import (
         Audit,
         PreparationSummary,
         Store,
         audit,
         prepare,
+        pseudo_fakes,
         synthesize,
         verify,
     )
@@ -51,6 +53,7 @@ __all__ = [
     "audit",
     "compare",
     "prepare",
+    "pseudo_fakes",
     "search",
     "synthesize",
     "verify",
@@ -59,10 +62,11 @@ __all__ = [
 _MODULES = {
     "data_prep.errors": ("DfsearchError",),
     "dfsearch.detectors": ("Detector", "NoVerdict", "Verdict"),
-    "dfsearch.runs": ("Assessment", "Run", "RunConfig", "compare", "search"),
+    "dfsearch.runs": ("Assessment", "Run", "compare"),
+    "dfsearch.searches": ("RunConfig", "search"),
     "dfsearch.stores": (
         *("Audit", "PreparationSummary", "Store"),
-        *("audit", "prepare", "synthesize", "verify"),
+        *("audit", "prepare", "pseudo_fakes", "synthesize", "verify"),
     ),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

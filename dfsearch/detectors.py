@@ -11,7 +11,7 @@ from artifacts.prediction.sources import find_sources
 from artifacts.prediction.verdict import NoVerdict, Verdict
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
-from dfsearch.stores import StrPath
+from dfsearch.arguments import StrPath, to_path
 
 if TYPE_CHECKING:
     import keras
@@ -82,7 +82,7 @@ class Detector:
         """
         from artifacts.quiet import import_tensorflow
 
-        folder = Path(path)
+        folder = to_path(path)
         if folder.is_file():
             folder = folder.parent
         run = RunDirectory(folder).open()
@@ -93,7 +93,7 @@ class Detector:
             run,
             windows=windows,
             error_rate=error_rate,
-            detector_model=None if detector_model is None else Path(detector_model),
+            detector_model=None if detector_model is None else to_path(detector_model),
             looking=heat_maps,
             untrusted=untrusted,
         )
@@ -176,8 +176,8 @@ class Detector:
             yield self.examine(path).answer
 
     def examine(self, path: StrPath) -> Judged:
-        """Return the answer on one video with the faces and clips behind it."""
-        return self._predictor.judge(Path(path))
+        """Return the answer on one video with its faces and clips."""
+        return self._predictor.judge(to_path(path))
 
     def annotate(
         self, path: StrPath, out: StrPath, *, judged: Judged | None = None
@@ -202,11 +202,12 @@ class Detector:
         """
         from artifacts.prediction.annotate import annotate
 
+        written = to_path(out)
         found = self.examine(path) if judged is None else judged
         if found.watched is None:
             assert isinstance(found.answer, NoVerdict)
             raise UserError(f"{found.answer.path}: no verdict: {found.answer.error}")
         predictor = self._predictor
         return tuple(
-            annotate(Path(path), Path(out), found, predictor.preparation, predictor.decide)
+            annotate(to_path(path), written, found, predictor.preparation, predictor.decide)
         )

@@ -1,27 +1,23 @@
-"""Searches and their runs: leaderboard, evaluation, report, exports and verdicts."""
+"""Runs: leaderboard, evaluation, report, exports and verdicts."""
 
 from __future__ import annotations
 
-import importlib.util
+import contextlib
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from artifacts.certificate import Certificate
 from artifacts.evaluation.request import Assessment, Request, read_assessment
-from artifacts.leaderboard import comparison
-from artifacts.leaderboard.board import to_dicts
-from artifacts.leaderboard.load import load
-from artifacts.leaderboard.rows import FIELDS
-from artifacts.leaderboard.selection import Condition, check_fields, select_rows
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
 from data_prep.store.store import Store
-from dfsearch.stores import Progress, StrPath, _ignore
+from dfsearch.arguments import Progress, StrPath, check_whole, no_progress, to_path
+from dfsearch.leaderboards import read_leaderboard, select_table
 from search.config import run_config
 from search.config.run_config import RunConfig
-from search.studies.server import permit_server
 from search.studies.study import read_trials
 
 if TYPE_CHECKING:
@@ -29,96 +25,20 @@ if TYPE_CHECKING:
     import pandas as pd
     from optuna.trial import FrozenTrial
 
-    from artifacts.leaderboard.load import Leaderboard
     from artifacts.models.export_check import Clips
     from artifacts.models.export_run import Exports
     from dfsearch.detectors import Detector, NoVerdict, Verdict
-    from search.workers.progress import RunProgress
 
-__all__ = ["Assessment", "Run", "RunConfig", "compare", "search"]
+__all__ = ["Assessment", "Run", "compare"]
 
 _log = logging.getLogger("dfsearch")
 # Without a handler Python prints warnings on standard error.
 _log.addHandler(logging.NullHandler())
 
 
-def search(
-    store: StrPath | RunConfig,
-    run_dir: StrPath | None = None,
-    *,
-    preset: str | None = None,
-    progress: RunProgress | None = None,
-    **settings: Any,
-) -> Run:
-    """Search architectures, GAN and training; refit and test the best detector, and export it.
-
-    Trials run in worker processes. A script that calls this function needs no
-    ``if __name__ == "__main__"``. To resume an interrupted run, repeat the call. A finished run is
-    returned as it is.
-
-    Args:
-        store: HDF5 file, folder of shards, TOML configuration, or a :class:`RunConfig`.
-        run_dir: Folder of the run; with a configuration, that of the configuration by default.
-        preset: Defaults of all settings: ``quick``, ``standard`` or ``thorough``.
-        progress: Receives stages and trials; by default they go to the logger ``dfsearch``.
-        **settings: Settings of ``config.toml`` by their names there, such as ``seed=1``,
-            ``workers=2`` or ``architecture={"trials": 20}``.
-
-    Returns:
-        The finished run.
-
-    Raises:
-        DfsearchError: A setting is wrong, the store cannot be used, the folder holds another run,
-            or no trial completed.
-        KeyboardInterrupt: Raised again after the workers have ended.
-
-    Example:
-        >>> import dfsearch
-        >>> run = dfsearch.search("ffpp.h5", "runs/ffpp")  # resumes; this run is finished
-        >>> run.is_finished
-        True
-    """
-    from search.run import run as run_stages
-    from search.workers.progress import LogProgress
-
-    if isinstance(store, RunConfig):
-        if run_dir is not None or preset is not None or settings:
-            raise UserError("a RunConfig holds every setting; pass it alone")
-        config = store
-    else:
-        given = settings if preset is None else settings | {"preset": preset}
-        config = configure(store, run_dir, given)
-    return Run(run_stages(config, progress or LogProgress()).root)
-
-
-def configure(
-    store: StrPath, run_dir: StrPath | None = None, settings: Mapping[str, Any] | None = None
-) -> RunConfig:
-    """Return the configuration that :func:`search` runs with the same arguments.
-
-    A run directory that exists keeps its settings unless a preset is given. A storage in the
-    settings, rather than in a file, permits connections to its server.
-
-    Raises:
-        UserError: A setting is unknown or out of range, or no run directory is named.
-    """
-    config = _configure(Path(store), run_dir, dict(settings or {}))
-    if settings and settings.get("storage"):
-        permit_server(config.storage)
-    return config
-
-
-def _configure(store: Path, run_dir: StrPath | None, given: dict[str, Any]) -> RunConfig:
-    if store.suffix == ".toml":
-        return run_config.load(store, given | ({"run_dir": Path(run_dir)} if run_dir else {}))
-    if run_dir is None:
-        raise UserError(f"name a run directory: dfsearch run {store} RUN_DIR")
-    paths = {"store": store, "run_dir": Path(run_dir)}
-    earlier = Path(run_dir) / "config.toml"
-    # A resolved file names every value, so it would override all of a preset.
-    if earlier.is_file() and "preset" not in given:
-        return run_config.load(earlier, given | paths)
-    return run_config.resolve(given | paths)
+def _log_address(address: str) -> None:
+    """Log the address of a dashboard."""
+    _log.info("dashboard: %s", address)
 
 
 class Run:
@@ -143,7 +63,7 @@ class Run:
     """
 
     def __init__(self, path: StrPath) -> None:
-        self._directory = RunDirectory(Path(path)).open()
+        self._directory = RunDirectory(to_path(path)).open()
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
@@ -179,8 +99,8 @@ class Run:
     def leaderboard(
         self,
         *,
-        columns: Sequence[str] = (),
-        where: Sequence[str] = (),
+        columns: str | Sequence[str] = (),
+        where: str | Sequence[str] = (),
         sort: str = "",
         top: int | None = None,
         as_rows: bool = False,
@@ -188,9 +108,9 @@ class Run:
         """Return every trial, best first, beside baselines without training.
 
         Args:
-            columns: Names of the columns; all by default.
+            columns: Names of the columns, or one name; all by default.
             where: Conditions such as ``"state=complete"``, ``"val_auc>0.8"`` or
-                ``"what~bilstm"``; a row must meet all of them.
+                ``"what~bilstm"``, or one of them; a row must meet all.
             sort: Column to sort by, best first; by rank by default.
             top: Greatest number of rows.
             as_rows: Return dictionaries even where pandas is installed.
@@ -209,7 +129,8 @@ class Run:
             >>> rows[0]["rank"]
             1
         """
-        return _table(read_leaderboard([self]), columns, where, sort, top, as_rows)
+        found = read_leaderboard([self._directory])
+        return select_table(found, columns, where, sort, top, as_rows)
 
     def evaluate(
         self,
@@ -220,7 +141,7 @@ class Run:
         matched: str = "",
         robustness: bool = False,
         untrusted: bool = False,
-        progress: Progress = _ignore,
+        progress: Progress = no_progress,
     ) -> Assessment:
         """Return the metrics of the detector on labelled clips.
 
@@ -263,7 +184,7 @@ class Run:
         from artifacts.evaluation.scoring import differing_preparation
 
         own = self.config.store
-        path = own if store is None else Path(store)
+        path = own if store is None else to_path(store)
         with Store(path) as opened:
             if store is None and opened.fingerprint != self._directory.read_fingerprint():
                 raise UserError(f"{path} is no longer the store {self.path} was made on")
@@ -296,12 +217,12 @@ class Run:
         """
         from artifacts.report.report import write_report
 
-        path = self._directory.root / "report.html" if out is None else Path(out)
+        path = self._directory.root / "report.html" if out is None else to_path(out)
         write_report(
             self._directory,
             path,
             trials=self._trials(),
-            store=self._store() if store is None else Path(store),
+            store=self._store() if store is None else to_path(store),
             faces=faces,
         )
         return path
@@ -352,14 +273,16 @@ class Run:
             >>> [(row.format, row.error) for row in exports.rows]
             [('keras', '')]
         """
+        from artifacts.models.formats import select_formats
         from artifacts.quiet import import_tensorflow
 
+        Certificate.read(self._directory)
+        folder = None if out is None else to_path(out)
+        wanted = select_formats((formats,) if isinstance(formats, str) else tuple(formats))
         import_tensorflow()
         from artifacts.models import export_run
-        from artifacts.models.formats import select_formats
         from artifacts.models.saved import load_detector
 
-        wanted = select_formats((formats,) if isinstance(formats, str) else tuple(formats))
         export_run.check_precisions(wanted, precisions)
         model, _ = load_detector(self._directory, untrusted=untrusted)
         return export_run.export_run(
@@ -368,7 +291,7 @@ class Run:
             wanted,
             precisions,
             self._clips(model),
-            None if out is None else Path(out),
+            folder,
             on_row=lambda row: _log.info(
                 "%s %s: %s", row.format, row.precision, row.error or "done"
             ),
@@ -440,14 +363,46 @@ class Run:
         """
         from search.workers.join import work
 
-        path = None if store is None else Path(store)
+        path = None if store is None else to_path(store)
         return work(self._directory, _log.info, store=path, device=device)
+
+    def dashboard(self, *, port: int = 8080, ready: Callable[[str], None] = _log_address) -> None:
+        """Serve the run in optuna-dashboard, to this machine only, until it is interrupted.
+
+        The page cannot change the run. It also follows a search in progress.
+
+        Args:
+            port: Port of the page; 0 for any free port.
+            ready: Called with the address when the page can be opened; by default, the address
+                goes to the logger ``dfsearch``.
+
+        Raises:
+            DfsearchError: The run has no trials yet, the port is taken, or optuna-dashboard is
+                not installed.
+        """
+        from artifacts.dashboard.serving import HOST, build_application, open_server
+        from search.studies.storage import StorageLocation
+        from search.studies.study import stages_with_study
+
+        check_whole("port", port, 0, 65535)
+        location = StorageLocation.read(self._directory)
+        names = {stage.name: location.study_name(stage) for stage in stages_with_study(location)}
+        if not names:
+            raise UserError(f"{self.path} has no trials yet; wait for the first one")
+        with warnings.catch_warnings():
+            # It warns about each hyperparameter when there are few trials.
+            warnings.filterwarnings("ignore", category=UserWarning, module="optuna")
+            page = build_application(self._directory, location.open(), names)
+            with open_server(page, port) as server:
+                ready(f"http://{HOST}:{server.server_port}/")
+                with contextlib.suppress(KeyboardInterrupt):
+                    server.serve_forever()
 
 
 def compare(
     *runs: Run | StrPath,
-    columns: Sequence[str] = (),
-    where: Sequence[str] = (),
+    columns: str | Sequence[str] = (),
+    where: str | Sequence[str] = (),
     sort: str = "",
     top: int | None = None,
     as_rows: bool = False,
@@ -475,48 +430,5 @@ def compare(
         ['copy', 'ffpp']
     """
     opened = [run if isinstance(run, Run) else Run(run) for run in runs]
-    return _table(read_leaderboard(opened), columns, where, sort, top, as_rows)
-
-
-def read_leaderboard(runs: Sequence[Run]) -> Leaderboard:
-    """Read the leaderboard of one run, or of several on the same store.
-
-    Raises:
-        UserError: The runs are of different stores, one is named twice, or there is none.
-    """
-    if not runs:
-        raise UserError("name at least one run")
-    places = [run.path.resolve() for run in runs]
-    if len(set(places)) < len(places):
-        raise UserError("a run is named twice; name each once")
-    names = [place.name for place in places]
-    if len(set(names)) < len(names):
-        names = [str(run.path) for run in runs]
-    directories = {name: run._directory for name, run in zip(names, runs, strict=True)}
-    if len(directories) > 1:
-        comparison.check_same_store(directories)
-    boards = {
-        name: load(directory, read_trials(directory)) for name, directory in directories.items()
-    }
-    return comparison.compare(boards) if len(boards) > 1 else next(iter(boards.values()))
-
-
-def _table(
-    found: Leaderboard,
-    columns: Sequence[str],
-    where: Sequence[str],
-    sort: str,
-    top: int | None,
-    as_rows: bool,
-) -> pd.DataFrame | list[dict[str, Any]]:
-    """Return the rows of a leaderboard as a DataFrame if pandas is installed."""
-    fields = check_fields(columns) if columns else FIELDS
-    kept = select_rows(found.rows, [Condition.parse(text) for text in where], sort, top)
-    rows = to_dicts(kept, fields)
-    if as_rows or importlib.util.find_spec("pandas") is None:
-        return rows
-    import pandas as pd
-
-    frame = pd.DataFrame(rows, columns=list(fields))
-    frame.attrs["notes"] = list(found.notes)
-    return frame
+    found = read_leaderboard([run._directory for run in opened])
+    return select_table(found, columns, where, sort, top, as_rows)

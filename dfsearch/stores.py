@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal
 
 from data_prep.audit.audit import Audit
 from data_prep.errors import UserError
@@ -15,23 +14,24 @@ from data_prep.preparation.prepare import Execution, PreparationProgress, Prepar
 from data_prep.preparation.prepare import prepare as prepare_store
 from data_prep.splits.splits import SplitRequest
 from data_prep.store.store import FAKE, REAL, Store
+from dfsearch.arguments import MOST_SEED, Progress, StrPath, check_whole, no_progress, to_path
 
 if TYPE_CHECKING:
     from data_prep.store.verify_report import Problem
     from data_prep.synthetic.synthesize import SyntheticSet
 
-__all__ = ["Audit", "PreparationSummary", "Store", "audit", "prepare", "synthesize", "verify"]
-
-StrPath: TypeAlias = "str | os.PathLike[str]"
-
-Progress: TypeAlias = "Callable[[str, int, int], None]"
-"""Called with the name of the work, the number done and the total."""
+__all__ = [
+    "Audit",
+    "PreparationSummary",
+    "Store",
+    "audit",
+    "prepare",
+    "pseudo_fakes",
+    "synthesize",
+    "verify",
+]
 
 _LABELS = {"real": REAL, "fake": FAKE}
-
-
-def _ignore(work: str, done: int, total: int) -> None:
-    """Show no progress."""
 
 
 def synthesize(
@@ -44,7 +44,7 @@ def synthesize(
     per_cue: bool = False,
     seed: int = 0,
     jobs: int = -1,
-    progress: Progress = _ignore,
+    progress: Progress = no_progress,
 ) -> SyntheticSet:
     """Make a labelled SYNTHETIC data set in the folders of FaceForensics++.
 
@@ -77,12 +77,16 @@ def synthesize(
     from data_prep.synthetic.swap import CUES
     from data_prep.synthetic.synthesize import synthesize as make_set
 
+    whole = {"identities": identities, "frames": frames, "size": size, "seed": seed}
+    for name, value in whole.items():
+        check_whole(name, value, 0)
+    check_whole("jobs", jobs, -1)
     if isinstance(cues, str):
         chosen: Sequence[str] = {"all": CUES, "none": ()}.get(cues, (cues,))
     else:
         chosen = cues
     return make_set(
-        Path(out),
+        to_path(out),
         identities=identities,
         frames=frames,
         size=size,
@@ -120,7 +124,7 @@ def prepare(
     clip_timeout: float = 600.0,
     shard_clips: int | None = None,
     overwrite: bool = False,
-    progress: Progress = _ignore,
+    progress: Progress = no_progress,
 ) -> PreparationSummary:
     """Find the faces in a folder of labelled videos and write their clips to one store.
 
@@ -171,6 +175,10 @@ def prepare(
     """
     if label is not None and label not in _LABELS:
         raise UserError(f"label must be real or fake; received {label!r}")
+    check_whole("seed", seed, 0)
+    check_whole("jobs", jobs, -1)
+    if shard_clips is not None:
+        check_whole("shard_clips", shard_clips, 1)
     preparation = Preparation(
         frames=frames,
         size=size,
@@ -178,14 +186,14 @@ def prepare(
         align=align,
         faces=faces,
         detector=detector,
-        detector_model=None if detector_model is None else str(Path(detector_model).absolute()),
+        detector_model=None if detector_model is None else str(to_path(detector_model).absolute()),
         detect_every=detect_every,
         min_coverage=min_coverage,
         modalities=tuple(modalities),
     )
     return prepare_store(
-        Path(source),
-        Path(store),
+        to_path(source),
+        to_path(store),
         preparation,
         layout=layout,
         label=None if label is None else _LABELS[label],
@@ -221,10 +229,12 @@ def audit(store: StrPath, *, picture: StrPath | None = None, seed: int = 0) -> A
     from data_prep.audit.audit import audit as audit_store
     from data_prep.audit.sample_picture import draw_samples
 
-    with Store(Path(store)) as opened:
+    check_whole("seed", seed, 0, MOST_SEED)
+    path = None if picture is None else to_path(picture)
+    with Store(to_path(store)) as opened:
         found = audit_store(opened, seed=seed)
-        if picture is not None:
-            draw_samples(opened, Path(picture), seed=seed)
+        if path is not None:
+            draw_samples(opened, path, seed=seed)
     return found
 
 
@@ -247,4 +257,35 @@ def verify(store: StrPath) -> tuple[Problem, ...]:
     """
     from data_prep.store.verify import verify_in_time
 
-    return tuple(verify_in_time(Path(store)))
+    return tuple(verify_in_time(to_path(store)))
+
+
+def pseudo_fakes(store: StrPath, picture: StrPath, *, clips: int = 12, seed: int = 0) -> Path:
+    """Draw pseudo-fakes of real clips as training makes them, with their masks.
+
+    Args:
+        store: HDF5 file, or folder of shards.
+        picture: PNG file to write.
+        clips: Number of pseudo-fakes, at most 200.
+        seed: Seed of the choice and of the pseudo-fakes.
+
+    Returns:
+        The picture.
+
+    Raises:
+        DfsearchError: There is no store at the path, it has no real clip, or the picture cannot
+            be written.
+
+    Example:
+        >>> import dfsearch
+        >>> dfsearch.pseudo_fakes("ffpp.h5", "pseudo_fakes.png", clips=4).name
+        'pseudo_fakes.png'
+    """
+    from search.samples.pseudo_fake_page import draw_pseudo_fakes
+
+    check_whole("clips", clips, 1, 200)
+    check_whole("seed", seed, 0, MOST_SEED)
+    path = to_path(picture)
+    with Store(to_path(store)) as opened:
+        draw_pseudo_fakes(opened, path, clips=clips, seed=seed)
+    return path

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 from artifacts.certificate import Certificate
 from artifacts.leaderboard.validation_split import ValidationSplit
@@ -16,6 +18,7 @@ from search.config import run_config
 from search.config.addresses import password_in, without_password
 from search.config.feasible import obstacle_to
 from search.config.run_config import RunConfig
+from search.config.sections import WEIGHTS
 from search.config.stages import trials_by_stage
 from search.gan.trained_gans import missing_gan_note
 from search.preflight import remarks
@@ -37,6 +40,7 @@ from search.workers.crew import Crew, WorkerDiedError
 from search.workers.dispatch import Dispatch
 from search.workers.local import LocalWorkers
 from search.workers.progress import RunProgress
+from spaces.backbones.names import PRETRAINED
 
 
 def run(config: RunConfig, progress: RunProgress) -> RunDirectory:
@@ -61,6 +65,8 @@ def run(config: RunConfig, progress: RunProgress) -> RunDirectory:
             )
     fingerprint, notes = _check_store(config)
     directory = RunDirectory(config.run_dir)
+    if not directory.certificate.is_file():
+        _check_weights(config)
     try:
         directory.root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -106,6 +112,21 @@ def _check_store(config: RunConfig) -> tuple[str, list[str]]:
         if len(obstacles) == len(config.space.streams):
             raise UserError(f"{path}: no stream is left to search ({'; '.join(obstacles)})")
         return store.fingerprint, obstacles + remarks(config, store)
+
+
+def _check_weights(config: RunConfig) -> None:
+    """Check that the weights of pretrained backbones exist, before the run is made.
+
+    Workers of a cluster may have them on their own hosts.
+
+    Raises:
+        UserError: There is no such file or folder.
+    """
+    weights, names = config.space.weights, set(config.space.backbones) & set(PRETRAINED)
+    if weights in WEIGHTS or not names or config.cluster:
+        return
+    if not Path(weights).exists():
+        raise UserError(f"weights of {', '.join(sorted(names))}: no file or folder {weights}")
 
 
 def _claim(directory: RunDirectory, config: RunConfig, fingerprint: str) -> list[str]:
@@ -208,7 +229,8 @@ class _Search:
                 # With every core.
                 self._crew.close()
                 self._crew = LocalWorkers(1)
-            self._single(worker.finish)
+            for remark in self._single(worker.finish):
+                self._progress.message(remark)
             ended = True
         finally:
             # A trial must not continue without its run.
@@ -237,10 +259,10 @@ class _Search:
             )
             dispatch.run(wanted, lambda: self._single(worker.enqueue, stage))
 
-    def _single(self, call: Callable[..., None], *arguments: Stage) -> None:
-        """Run one task whose worker's death ends the run."""
+    def _single(self, call: Callable[..., Any], *arguments: Stage) -> Any:
+        """Return the result of one task; the death of its worker ends the run."""
         try:
-            self._crew.collect(self._crew.submit(call, self._config, *arguments))
+            return self._crew.collect(self._crew.submit(call, self._config, *arguments))
         except WorkerDiedError as death:
             raise UserError(
                 f"the worker died ({death}); is there enough memory? To resume, repeat the command"

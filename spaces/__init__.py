@@ -1,7 +1,7 @@
 """Searchable AutoKeras blocks and the graphs made of them.
 
-The names of ``__all__`` are public. Imports no other room: blocks take tensors and hyperparameters.
-Blocks are imported on first use, since they import TensorFlow.
+The names of ``__all__`` are public. Imports of other rooms only ``data_prep.errors``: blocks take
+tensors and hyperparameters. Blocks are imported on first use, since they import TensorFlow.
 
 Example:
     >>> from spaces import SpatialBlock, detector_space

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import io
+import json
 import re
 import sys
 import tokenize
@@ -17,15 +18,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("dfsearch", "data_prep", "spaces", "artifacts", "search", "bench", "scripts", "notebooks")
-PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "Makefile", ".ci/run")
+PAGES = (
+    *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "Makefile", ".ci/run"),
+    *("setup.cfg", "pyproject.toml", "mkdocs.yml", "scripts/parts", "notebooks/walkthrough.ipynb"),
+)
 
 # A pattern, and what to write.
 BANNED = {
     r"tell|tells|telling|told": "report, print, record, distinguish, detect",
     r"says|said": "states, prints, records",
-    r"nobody|somebody|whoever|anybody": "name the person or thing",
-    r"goes on|go on|going on|went on": "resume, continue",
-    r"as \w+ as|as \w+ \w+ as": "compare with a number, or name the condition",
+    r"nobody|somebody|whoever|anybody|no one": "name the person or thing",
+    r"goes on|go on|going on|went on|gone on": "resume, continue",
+    r"as (?:(?!(?:or|and) )\w+ ){1,4}as": "compare with a number, or name the condition",
     r"of which|of whom|of whose": "start a new sentence",
     r"likewise": "also",
     r"but for|for want of": "except, without",
@@ -34,6 +38,7 @@ BANNED = {
     r"(?:is|are|was|be) worth": "is, scores, costs",
     r"stands? beside|stood beside": "is shown with",
     r"less (?:its|their|those|that|the)": "minus",
+    r"ahead|behind": "margin, difference; after, below",
     r"as it were|as far as it shows": "leave it out",
 }
 _WORDS = (f"(?P<w{at}>{each})" for at, each in enumerate(BANNED))
@@ -66,18 +71,17 @@ def offences(text: str) -> Iterator[tuple[int, str, str]]:
         yield text.count("\n", 0, match.start()) + 1, match.group(), wanted
 
 
-def _page(path: Path) -> str:
+def _page(text: str) -> str:
     """Return a page without its fenced code."""
     lines, fenced = [], False
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in text.splitlines():
         fence = line.lstrip().startswith("```")
         lines.append("" if fence or fenced else line)
         fenced ^= fence
     return "\n".join(lines)
 
 
-def _of_python(path: Path) -> Iterator[tuple[int, str, str]]:
-    source = path.read_text(encoding="utf-8")
+def _of_python(source: str) -> Iterator[tuple[int, str, str]]:
     tree = ast.parse(source)
     yield from _first_words(tree)
     for node in ast.walk(tree):
@@ -105,17 +109,25 @@ def _first_words(tree: ast.Module) -> Iterator[tuple[int, str, str]]:
 
 
 def _of(path: Path) -> Iterator[tuple[int, str, str]]:
+    text = path.read_text(encoding="utf-8")
     if path.suffix == ".py":
-        yield from _of_python(path)
+        yield from _of_python(text)
+    elif path.suffix == ".ipynb":
+        # In place of a line: the number of the cell.
+        for number, cell in enumerate(json.loads(text)["cells"], start=1):
+            source = "".join(cell["source"])
+            read = _of_python(source) if cell["cell_type"] == "code" else offences(_page(source))
+            yield from ((number, found, wanted) for _, found, wanted in read)
     else:
-        yield from offences(_page(path))
+        yield from offences(_page(text))
 
 
 def texts() -> list[Path]:
     """Return every file that is checked."""
     found = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
     found += sorted((ROOT / "docs").rglob("*.md"))
-    found += sorted((ROOT / "artifacts/report/templates").rglob("*.*"))
+    for folder in ("artifacts/report/templates", "notebooks/page"):
+        found += sorted((ROOT / folder).rglob("*.*"))
     return found + [ROOT / page for page in PAGES]
 
 
@@ -139,7 +151,18 @@ def test_the_check_finds_what_it_is_for() -> None:
         "As soon as",
         "goes on",
     ]
+    more = "as good in every respect as; no one is ahead of it or behind; as text or as JSON"
+    found = [each[1] for each in offences(more)]
+    assert found == ["as good in every respect as", "no one", "ahead", "behind"]
     assert not list(offences("``told`` and `goes on` are names; [a title](told.md) is a link"))
+
+
+def test_the_check_reads_the_cells_of_a_notebook(tmp_path: Path) -> None:
+    sources = {"markdown": "It is told.", "code": "told = 1  # it says\nprint('likewise')"}
+    cells = [{"cell_type": kind, "source": [text]} for kind, text in sources.items()]
+    (tmp_path / "a.ipynb").write_text(json.dumps({"cells": cells}))
+    found = [(number, word) for number, word, _ in _of(tmp_path / "a.ipynb")]
+    assert found == [(1, "told"), (2, "likewise"), (2, "says")]
 
 
 def test_the_check_knows_the_first_words_of_docstrings() -> None:

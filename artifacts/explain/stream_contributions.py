@@ -152,7 +152,7 @@ def measure(
         raise UserError(f"the model {model.name} has no streams: it is not made of detector blocks")
     layers = [pair for member, _ in members(model) for pair in projections(member)]
     whole, embeddings, weights = _scored(model, store, rows, [layer for _, layer in layers])
-    behind = _behind(model, [layer for _, layer in layers])
+    rest = _rest(model, [layer for _, layer in layers])
     clips = RankedClips(labels, store.groups[rows], np.full(len(rows), -1, np.int64))
     scores = whole.astype(np.float64)
     auc = compute_figures(scores, clips, intervals=False)[AUC].value
@@ -162,7 +162,7 @@ def measure(
             np.broadcast_to(values.mean(axis=0), values.shape) if name == stream else values
             for (name, _), values in zip(layers, embeddings, strict=True)
         ]
-        without = behind(changed).astype(np.float64)
+        without = rest(changed).astype(np.float64)
         figures = compute_figures(scores, clips, against=without)
         found.append(
             StreamContribution(
@@ -228,8 +228,8 @@ def _scored(
     return logit, embeddings, joined
 
 
-def _behind(model: keras.Model, layers: Sequence[Any]) -> Callable[[Sequence[Array]], Array]:
-    """Return the part of a model behind some of its layers, as a function of their outputs."""
+def _rest(model: keras.Model, layers: Sequence[Any]) -> Callable[[Sequence[Array]], Array]:
+    """Return the part of a model after some of its layers, as a function of their outputs."""
 
     def run(*given: tf.Tensor) -> tf.Tensor:
         known = {id(layer): value for layer, value in zip(layers, given, strict=True)}

@@ -23,7 +23,7 @@ SHOWN_BASELINES = 3
 
 @dataclasses.dataclass(frozen=True)
 class Leaderboard:
-    """Rows best first, and the scores behind them.
+    """Rows best first, and their scores.
 
     Attributes:
         rows: Best first; the stages ``ensemble`` and ``untrained`` are no trials.

@@ -11,6 +11,7 @@ from typing import Any
 from artifacts.leaderboard.columns import ALL
 from artifacts.leaderboard.rows import FIELDS, Row
 from data_prep.errors import UserError
+from data_prep.text import suggest
 
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "<=": operator.le,
@@ -111,7 +112,7 @@ def check_field(name: str) -> None:
         UserError: The field does not exist.
     """
     if name not in FIELDS:
-        raise UserError(f"no field {name}; rows have {', '.join(FIELDS)}")
+        raise UserError(f"no field {name}{suggest(name, FIELDS)}; rows have {', '.join(FIELDS)}")
 
 
 def select_rows(

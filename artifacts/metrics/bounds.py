@@ -40,7 +40,7 @@ def apply_bounds(
         called: (N,), whether the clip is called fake.
 
     Returns:
-        Intervals by name, and the number of people or pairs behind each bound.
+        Intervals by name, and the number of people or pairs of each bound.
     """
     found = dict(intervals)
     bounds: dict[str, int] = {}
@@ -64,7 +64,7 @@ def widen_interval(interval: Interval, value: float, people: int) -> Interval:
     Args:
         interval: Bootstrap interval.
         value: The figure.
-        people: Number of independent people or pairs behind it; 0 if it is no share.
+        people: Number of independent people or pairs in it; 0 if it is no share.
     """
     if interval is None or interval[1] - interval[0] > _NEAR:
         return interval
@@ -83,7 +83,7 @@ def independent_pairs(labels: npt.NDArray[np.integer], groups: npt.NDArray[np.st
 def _independent(
     labels: npt.NDArray[np.integer], groups: npt.NDArray[np.str_], called: npt.NDArray[np.bool_]
 ) -> dict[str, int]:
-    """Return the number of independent people or pairs behind each figure."""
+    """Return the number of independent people or pairs of each figure."""
 
     def count(rows: npt.NDArray[np.bool_]) -> int:
         return len(np.unique(groups[rows]))

@@ -25,7 +25,7 @@ class Measured:
     Attributes:
         values: Figures of all clips.
         intervals: 95% CI over identity groups; None if there is none.
-        bounds: Number of independent people behind each interval that is an exact bound.
+        bounds: Number of independent people of each interval that is an exact bound.
     """
 
     values: dict[str, float]

@@ -186,7 +186,7 @@ class _Clips:
         )
 
     def independent(self, figure: str) -> int:
-        """Return the number of independent people, or pairs of people, behind a figure."""
+        """Return the number of independent people, or pairs of people, of a figure."""
         if figure == PAIRS:
             return len(np.unique(self.groups))
         folds = [self.folds == fold for fold in np.unique(self.folds)]

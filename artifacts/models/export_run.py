@@ -76,13 +76,18 @@ def export_run(
         on_row: Called with every finished row.
 
     Raises:
-        UserError: no chosen format offers a precision.
+        UserError: No chosen format offers a precision, or the folder cannot be made.
     """
     check_precisions(formats, precisions)
     target = folder or run.root / FOLDER
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"the folder {target} cannot be made: {error.strerror}; name another: --out FOLDER"
+        ) from None
     rows = export_all(model, formats, precisions, clips, target, on_row)
     result = Exports(target, clips.source, tuple(rows))
-    target.mkdir(parents=True, exist_ok=True)
     write_json(target / RECORD, result.to_json())
     try:
         write_model_card(run)

@@ -121,7 +121,7 @@ class Predictor:
         try:
             watched = self.watcher.read(path)
         except VideoError as error:
-            return Judged(NoVerdict(name, str(error)))
+            return Judged(NoVerdict(name, error.command_line))
         found = self._faces(watched)
         numbers = {face.number: number for number, face in enumerate(found, start=1)}
         faces = tuple(dataclasses.replace(face, number=numbers[face.number]) for face in found)

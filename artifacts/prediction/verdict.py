@@ -108,7 +108,7 @@ class NoVerdict:
 
 @dataclasses.dataclass(frozen=True)
 class Judged:
-    """An answer and the material behind it.
+    """An answer and its material.
 
     Attributes:
         answer: The verdict, or the reason that there is none.

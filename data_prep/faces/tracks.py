@@ -71,8 +71,8 @@ def find_tracks(
     Between two frames with the same people, only the area around these is examined
     (:func:`~data_prep.faces.local_detection.detect_between`). If the main face is then found in
     fewer than half of the examined frames, those without a face are examined again by
-    :func:`~data_prep.faces.repeated_detection.detect_again`. Short videos repeat their frames: the
-    same object as the frame before counts as examined at no cost.
+    :func:`~data_prep.faces.repeated_detection.detect_again`. Short videos repeat their frames: a
+    repeated object costs nothing.
 
     Faces are matched with the last known position of every track, at the least total of landmark
     distance, in face sides, and lack of overlap (Kuhn, 1955). Frames without a detection of the

@@ -38,7 +38,7 @@ Report: TypeAlias = Callable[[int, int], None]
 
 
 def _ignore(done: int, total: int) -> None:
-    """Report to no one."""
+    """Report nothing."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -97,4 +97,8 @@ def _refusal(path: Path, error: Exception) -> str:
     reason = system_reason(error)
     if reason:
         return f"{path} cannot be read: {reason}"
-    return f"{path} is not an HDF5 file or is damaged; prepare it again"
+    if h5py.is_hdf5(path):
+        return f"{path} is damaged; prepare it again"
+    return (
+        f"{path} is not an HDF5 file, so it is no store; name the file that dfsearch prepare wrote"
+    )

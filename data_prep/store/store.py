@@ -9,6 +9,7 @@ import bisect
 import itertools
 import json
 import os
+import shlex
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -252,7 +253,7 @@ def read_index(path: Path) -> dict[str, Any] | None:
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
     if missing:
-        raise UserError(f"no store at {path}; make one with: dfsearch prepare SOURCE {path}")
+        raise UserError(_no_store(path))
     check_readable(path / SHARD_INDEX)
     try:
         if (path / SHARD_INDEX).stat().st_size > _LARGEST_INDEX:
@@ -266,6 +267,18 @@ def read_index(path: Path) -> dict[str, Any] | None:
         raise UserError(f"{path / SHARD_INDEX} is damaged; prepare the store again")
     _check_version(path, version)
     return dict(index)
+
+
+def _no_store(path: Path) -> str:
+    """Return why there is no store at a path, and how to make one."""
+    made = shlex.quote(str(path))
+    if not path.is_dir():
+        return f"no store at {path}; make one with: dfsearch prepare SOURCE {made}"
+    name = shlex.quote(f"{path.resolve().name or 'store'}.h5")
+    return (
+        f"no store at {path}, a folder without {SHARD_INDEX}; if it holds videos, make a store "
+        f"with: dfsearch prepare {made} {name}"
+    )
 
 
 def shard_paths(path: Path, index: dict[str, Any] | None) -> list[Path]:

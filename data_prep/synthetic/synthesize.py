@@ -118,9 +118,12 @@ def synthesize(
         "per_cue": per_cue,
         "drawing": DRAWING,
     }
-    _claim(out, parameters)
     videos = _plan(out, identities, seed, methods)
-    _write_splits(out / "splits", identities)
+    try:
+        _claim(out, parameters)
+        _write_splits(out / "splits", identities)
+    except OSError as error:
+        raise UserError(f"{out} cannot be written: {error.strerror}; name another folder") from None
 
     waiting = [video for video in videos if not video.path.exists()]
     done = len(videos) - len(waiting)

@@ -57,6 +57,8 @@ STEPS = (
     ),
     # Needs root, and is installed already: OpenCV can be imported.
     Step("apt-get install libgl1 libxcb1", ("python -c 'import cv2'",), quick=True),
+    # Later steps have it on their PATH.
+    Step("make setup && . .venv/bin/activate", checks=(checks.left(".venv/bin/dfsearch"),)),
     Step(
         "dfsearch prepare FaceForensics++ ffpp.h5",
         (_SYNTHETIC, "dfsearch prepare FaceForensics++ ffpp.h5"),
@@ -76,7 +78,6 @@ STEPS = (
         ("cp runs/demo-data/unseen_fake.mp4 VIDEO.mp4", "dfsearch predict runs/ffpp VIDEO.mp4"),
         (checks.shows(r"VIDEO\.mp4", "real|fake|undecided"),),
     ),
-    Step("make setup"),
     Step(
         "dfsearch audit ffpp.h5",
         checks=(checks.shows("sharpness", "bit rate|bitrate"),),

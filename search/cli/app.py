@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import json
 import logging
 import signal
@@ -32,6 +33,19 @@ class _InOrder(typer.core.TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the commands in the order of ``--help``."""
         return sorted(super().list_commands(ctx), key=_ORDER.index)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command whose help has a line for each paragraph and each example.
+
+        Typer keeps the line breaks of docstrings, which are those of the source code.
+        """
+        command = super().get_command(ctx, cmd_name)
+        if command is not None:
+            paragraphs = inspect.cleandoc(command.help or "").split("\n\n")
+            command.help = "\n\n".join(" ".join(text.split()) for text in paragraphs)
+            # Two line breaks are one on the terminal.
+            command.epilog = (command.epilog or "").replace("; ", "\n\n")
+        return command
 
 
 app = typer.Typer(
@@ -86,7 +100,7 @@ def reported(hint: str = "") -> Iterator[None]:
         with printed_log():
             yield
     except DfsearchError as error:
-        say(f"error: {error}")
+        say(f"error: {error.command_line}")
         raise typer.Exit(USAGE) from None
     except KeyboardInterrupt:
         say(f"stopped{'; ' + hint if hint else ''}")

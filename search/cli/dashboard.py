@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 import webbrowser
 from typing import Annotated
 
 import typer
 
-from data_prep.errors import UserError
 from search.cli.app import RunDir, app, reported
 
 
@@ -30,27 +28,11 @@ def dashboard(
     The page is reachable from this machine only, and it cannot change the run.
     """
     with reported():
-        from artifacts.dashboard.serving import HOST, build_application, open_server
-        from artifacts.run_directory import RunDirectory
-        from search.studies.storage import StorageLocation
-        from search.studies.study import (
-            stages_with_study,
-        )
+        import dfsearch
 
-        # It warns about each hyperparameter when there are few trials.
-        warnings.filterwarnings("ignore", category=UserWarning, module="optuna")
-        directory = RunDirectory(run_dir).open()
-        location = StorageLocation.read(directory)
-        names = {stage.name: location.study_name(stage) for stage in stages_with_study(location)}
-        if not names:
-            raise UserError(f"{run_dir} has no trials yet; wait for the first one")
-        page = build_application(directory, location.open(), names)
-        with open_server(page, port) as server:
-            address = f"http://{HOST}:{server.server_port}/"
+        def show(address: str) -> None:
             print(f"{run_dir}: {address} (stop it with Ctrl-C)", flush=True)
             if browser:
                 webbrowser.open(address)
-            try:
-                server.serve_forever()
-            except KeyboardInterrupt:
-                return
+
+        dfsearch.Run(run_dir).dashboard(port=port, ready=show)

@@ -19,7 +19,7 @@ def evaluate(
     run_dir: RunDir,
     store: Annotated[
         Path | None,
-        typer.Argument(metavar="[STORE.h5]", help="Another store; the run's own by default."),
+        typer.Argument(metavar="STORE.h5", help="Another store; the run's own by default."),
     ] = None,
     split: Annotated[str, typer.Option(help="train, val, test or all.")] = "test",
     mirror: Annotated[

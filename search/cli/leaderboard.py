@@ -63,14 +63,14 @@ def leaderboard(
         from artifacts.leaderboard.rows import FIELDS
         from artifacts.leaderboard.selection import Condition, check_fields, select_rows
         from artifacts.run_directory import RunDirectory
-        from dfsearch.runs import Run, read_leaderboard
+        from dfsearch.leaderboards import read_leaderboard
 
         if as_json + as_csv + as_markdown > 1:
             raise UserError("choose one of --json, --csv and --markdown")
         names, for_programs = listed(columns or ""), as_json or as_csv
         fields = check_fields(names) if names and for_programs else FIELDS
         wanted = [Condition.parse(text) for text in conditions or ()]
-        runs = [Run(path) for path in run_dirs]
+        runs = [RunDirectory(path).open() for path in run_dirs]
         found = read_leaderboard(runs)
         rows: Sequence[Row] = found.rows
         if trial is not None:

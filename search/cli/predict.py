@@ -97,7 +97,7 @@ def predict(
                     for note in detector.annotate(path, outputs[path], judged=judged):
                         say(f"note: {outputs[path]}: {note}")
                 except dfsearch.DfsearchError as error:
-                    say(f"error: {error}")
+                    say(f"error: {error.command_line}")
                     failed = True
         if failed:
             raise typer.Exit(USAGE)

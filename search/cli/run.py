@@ -20,7 +20,7 @@ def run(
         Path, typer.Argument(metavar="STORE.h5|CONFIG.toml", help="Store, or a configuration.")
     ],
     run_dir: Annotated[
-        Path | None, typer.Argument(metavar="[RUN_DIR]", help="Folder of the run.")
+        Path | None, typer.Argument(metavar="RUN_DIR", help="Folder of the run.")
     ] = None,
     preset: Annotated[
         str | None, typer.Option(help="quick, standard (default) or thorough.")
@@ -76,7 +76,7 @@ def run(
 ) -> None:
     """Search architectures, GAN and training; refit, test once, export best_model.h5."""
     import dfsearch
-    from dfsearch.runs import configure
+    from dfsearch.searches import configure
     from search.cli.console import run_progress
 
     settings = _given(
@@ -138,7 +138,7 @@ def work(
 
 @app.command(epilog="Example: dfsearch demo runs/demo")
 def demo(
-    run_dir: Annotated[Path, typer.Argument(metavar="[RUN_DIR]", help="Folder of the run.")] = Path(
+    run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Folder of the run.")] = Path(
         "runs/demo"
     ),
     seed: Annotated[int, typer.Option(help="Seed of data and search.")] = 0,

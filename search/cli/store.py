@@ -79,13 +79,10 @@ def pseudo_fakes(
 ) -> None:
     """Draw pseudo-fakes of real clips as training makes them, with their masks."""
     with reported():
-        from data_prep.store.store import Store
-        from search.samples.pseudo_fake_page import draw_pseudo_fakes
+        import dfsearch
 
         picture = picture or _beside(store, "pseudo-fakes.png")
-        with Store(store) as opened:
-            draw_pseudo_fakes(opened, picture, clips=clips, seed=seed)
-        say(f"pseudo-fakes: {picture}")
+        say(f"pseudo-fakes: {dfsearch.pseudo_fakes(store, picture, clips=clips, seed=seed)}")
 
 
 def _beside(store: Path, ending: str) -> Path:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import pydantic
 
 from data_prep import plugins
+from data_prep.text import suggest
 from spaces.backbones.names import BACKBONES, HED, IMAGENET, NO_WEIGHTS, PRETRAINED
 from spaces.gan.choices import FACE_SIDE, FaceSide, Features
 from spaces.streams.names import GAN, RESERVED, STREAMS
@@ -85,7 +86,8 @@ class Space(Section):
     def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         unknown = [name for name in value if name not in BACKBONES]
         if unknown:
-            raise ValueError(f"no backbone {', '.join(unknown)}; there are {', '.join(BACKBONES)}")
+            near = suggest(unknown[0], BACKBONES)
+            raise ValueError(f"no backbone {', '.join(unknown)}{near}; docs/space.md lists all")
         return value
 
     @pydantic.model_validator(mode="after")

@@ -108,7 +108,7 @@ def model_before(tensor: keras.KerasTensor) -> keras.Model:
 def model_behind(
     model: keras.Model, tensors: Sequence[keras.KerasTensor], names: Sequence[str]
 ) -> keras.Model:
-    """Return the part of a flat model behind some of its tensors, with the same layers.
+    """Return the part of a flat model after some of its tensors, with the same layers.
 
     Layers are called once more on new inputs: ``keras.Model`` on tensors inside a graph rewrites
     the nodes of that graph, and then the whole model may no longer save.

@@ -17,7 +17,7 @@ from search.samples.samples import Samples
 
 @dataclasses.dataclass(frozen=True)
 class Suffix:
-    """A detector behind its frozen prefix, and its inputs. Close it after the training.
+    """A detector after its frozen prefix, and its inputs. Close it after the training.
 
     Attributes:
         model: Cut tensors to ``fake_probability``. It shares layers with the whole model, and is
@@ -63,7 +63,7 @@ def cut_prefix(
     views: int = 0,
     progress: Progress | None = None,
 ) -> Suffix:
-    """Cut a detector behind its frozen prefix and make sure the prefix's outputs are cached.
+    """Cut a detector after its frozen prefix and make sure the prefix's outputs are cached.
 
     :func:`search.features.prefix.find_cuts` decides where to cut. Features keep the dtype of their
     tensor, so that cached values are exact. No other samples are read. Features for which the cache

@@ -68,10 +68,13 @@ class Single:
     score: ValidationScore
 
 
-def finish(config: RunConfig) -> None:
+def finish(config: RunConfig) -> list[str]:
     """Turn the best trial, or a better ensemble of kept trials, into the artifacts of the run.
 
     The certificate is written last: where it stands, all else does.
+
+    Returns:
+        Lines on what could not be measured.
 
     Raises:
         UserError: no trial finished.
@@ -99,7 +102,7 @@ def finish(config: RunConfig) -> None:
         check_saved_files(run, model, store)
         draw_model(model, run.picture)
         tested = open_test_split(run, model, store, on_val, threshold=threshold, seed=config.seed)
-        latencies.measure(config, run, store)
+        remarks = latencies.measure(config, run, store)
         write_leaderboard(run)
         certify(
             run,
@@ -120,6 +123,7 @@ def finish(config: RunConfig) -> None:
                 test_opened=None if tested is None else tested.opened,
             ),
         ).write(run.certificate)
+        return remarks
 
 
 def threshold_of_videos(

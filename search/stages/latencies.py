@@ -6,7 +6,6 @@ another. Each architecture is measured once, since training does not change late
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 
 import keras
@@ -26,16 +25,18 @@ from search.studies.study import (
 from search.trials.trial import MODEL_FILE, failure_reason
 
 
-def measure(config: RunConfig, run: RunDirectory, store: Store) -> None:
+def measure(config: RunConfig, run: RunDirectory, store: Store) -> list[str]:
     """Write ``latencies.json``: milliseconds by ``STAGE/TRIAL`` of every kept detector.
 
-    A model that does not load has no latency, and a line reports it.
-
     Args:
-        config: run configuration.
-        run: run directory.
-        store: store of the run, open.
+        config: Run configuration.
+        run: Run directory.
+        store: Store of the run, open.
+
+    Returns:
+        A line for each model that does not load, which therefore has no latency.
     """
+    failed: list[str] = []
     of_architecture: dict[int, float] = {}
     found: dict[str, float] = {}
     for stage, trial in _kept(config, run):
@@ -46,13 +47,13 @@ def measure(config: RunConfig, run: RunDirectory, store: Store) -> None:
                 model = keras.models.load_model(path, compile=False)
                 of_architecture[number] = round(latency_ms(model, store), 2)
             except Exception as error:
-                print(
-                    f"  latency of {stage} {trial.number} is not known: {failure_reason(error)}",
-                    file=sys.stderr,
+                failed.append(
+                    f"latency of {stage} {trial.number} is not known: {failure_reason(error)}"
                 )
                 continue
         found[f"{stage}/{trial.number}"] = of_architecture[number]
     write_json(run.latencies, found)
+    return failed
 
 
 def _kept(config: RunConfig, run: RunDirectory) -> Iterator[tuple[Stage, FrozenTrial]]:

@@ -36,7 +36,7 @@ _CONNECT = {
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
     "application_name": "dfsearch",
-    # Statements prepared on a server get lost behind a pooler of connections.
+    # Statements prepared on a server get lost if there is a pooler of connections.
     "prepare_threshold": None,
 }
 

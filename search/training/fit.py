@@ -137,7 +137,7 @@ class _Feed:
     """Everything that the epochs of one training use.
 
     Attributes:
-        trained: Model that Keras trains: the whole detector, or the part behind its features.
+        trained: Model that Keras trains: the whole detector, or the part after its features.
         batches: Training batches.
         validation: Validation of the detector.
         cached: How many inputs of the trained part come from the feature cache.

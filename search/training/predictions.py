@@ -25,7 +25,7 @@ def predict_samples(suffix: Suffix, val: Samples) -> Probabilities:
     small head.
 
     Args:
-        suffix: Detector behind its frozen prefix, with the features of the validation samples.
+        suffix: Detector after its frozen prefix, with the features of the validation samples.
         val: Validation samples.
     """
     # All batches have one size, since TensorFlow compiles each size separately.

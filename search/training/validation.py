@@ -40,7 +40,7 @@ class Validation:
     """Validation of a detector during its training.
 
     Attributes:
-        suffix: Detector behind its frozen prefix.
+        suffix: Detector after its frozen prefix.
         samples: Validation samples: clips, and pseudo-fakes of them if the objective needs these.
         objective: Objective that chooses the best epoch.
         without: Manipulation method whose clips are not scored.

@@ -68,9 +68,10 @@ def run_waiting(run: Callable[[], TrialOutcome]) -> Ran:
     return Ran(outcome, _run, psutil.Process().memory_info().rss)
 
 
-def finish(config: RunConfig) -> None:
-    """Refit, calibrate, test and export the winner."""
-    _call(FINISH, "finish", config)
+def finish(config: RunConfig) -> list[str]:
+    """Refit, calibrate, test and export the winner; return remarks."""
+    remarks: list[str] = _call(FINISH, "finish", config)
+    return remarks
 
 
 def _call(stage: Stage, function: str, config: RunConfig) -> Any:
@@ -84,7 +85,7 @@ def _call(stage: Stage, function: str, config: RunConfig) -> Any:
         with translate_server_errors(RunDirectory(config.run_dir)):
             return getattr(importlib.import_module(MODULES[stage]), function)(config)
     except UserError as error:
-        message = str(error)
+        message = error.command_line
     # Without its cause, which would import TensorFlow into the receiving process.
     raise UserError(message)
 

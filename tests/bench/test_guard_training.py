@@ -123,18 +123,21 @@ def count_work(patched: pytest.MonkeyPatch) -> Work:
     return now
 
 
+@pytest.mark.slow
 def test_every_image_passes_a_frozen_backbone_once_in_a_whole_search(trials: list[Work]) -> None:
     assert [trial.state for trial in trials] == ["complete"] * TRIALS
     assert [trial.epochs for trial in trials] == [CASE.epochs] * TRIALS
     assert [trial.images for trial in trials] == [CASE.clips * CASE.frames, 0, 0]
 
 
+@pytest.mark.slow
 def test_clips_are_read_once_in_a_whole_search_behind_a_frozen_backbone(
     trials: list[Work],
 ) -> None:
     assert [trial.clips for trial in trials] == [CASE.clips, 0, 0]
 
 
+@pytest.mark.slow
 def test_a_trial_compiles_its_training_step_once(trials: list[Work]) -> None:
     assert [trial.traces for trial in trials] == [1] * TRIALS
 

@@ -12,9 +12,12 @@ import pytest
 
 import dfsearch
 
-MODULES = ("dfsearch", "dfsearch.stores", "dfsearch.runs", "dfsearch.detectors")
-# A worker ends with its run, and what is examined is handed to annotate.
-WITHOUT_EXAMPLE = {"Run.work", "Detector.examine"}
+MODULES = (
+    *("dfsearch", "dfsearch.stores", "dfsearch.searches", "dfsearch.runs", "dfsearch.detectors"),
+)
+# A worker ends with its run, a dashboard when it is interrupted, and what is examined is handed to
+# annotate.
+WITHOUT_EXAMPLE = {"Run.work", "Run.dashboard", "Detector.examine"}
 
 
 def _examples() -> Iterator[doctest.DocTest]:

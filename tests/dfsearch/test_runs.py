@@ -79,7 +79,7 @@ def test_progress_and_notes_come_by_callback_and_log(
 
 def _mistakes() -> dict[str, Callable[[], Any]]:
     return {
-        "no run at nowhere; start one": lambda: dfsearch.Run("nowhere"),
+        "no run at there/x; start one": lambda: dfsearch.Run("there/x"),
         "no run at there; start one": lambda: dfsearch.Detector.load(Path("there")),
         "no store at nowhere.h5": lambda: dfsearch.audit("nowhere.h5"),
         "label must be real or fake; received 'both'": lambda: dfsearch.prepare(
@@ -90,10 +90,37 @@ def _mistakes() -> dict[str, Callable[[], Any]]:
         "sed": lambda: dfsearch.search("ffpp.h5", "runs/new", sed=1),
         "split must be": lambda: dfsearch.Run(RUN).evaluate(split="all of it"),
         "no field luck": lambda: dfsearch.Run(RUN).leaderboard(columns=["luck"]),
-        "must be all or of": lambda: dfsearch.Run(RUN).export("coreml"),
+        "no field val_ac; did you mean val_auc": lambda: dfsearch.Run(RUN).leaderboard(
+            sort="val_ac"
+        ),
+        "no field r; did you mean run?; rows have": lambda: dfsearch.Run(RUN).leaderboard(
+            columns="r"
+        ),
+        "where 'x' is no condition": lambda: dfsearch.Run(RUN).leaderboard(where="x"),
+        "top must be a whole number of at least 1, not -1": lambda: dfsearch.compare(RUN, top=-1),
+        "top must be a whole number of at least 1, not 0": lambda: dfsearch.Run(RUN).leaderboard(
+            top=0
+        ),
+        "formats must be all or of": lambda: dfsearch.Run(RUN).export("coreml"),
         "a run is named twice": lambda: dfsearch.compare(RUN, RUN),
         "name at least one run": dfsearch.compare,
         "unknown cue sparkles": lambda: dfsearch.synthesize("new", cues="sparkles"),
+        "seed must be a whole number from 0 to": lambda: dfsearch.audit("ffpp.h5", seed=-1),
+        "jobs must be a whole number": lambda: dfsearch.synthesize("new", jobs="x"),  # type: ignore[arg-type]
+        "clips must be a whole number from 1 to 200": lambda: dfsearch.pseudo_fakes(
+            "ffpp.h5", "new.png", clips=0
+        ),
+        "port must be a whole number": lambda: dfsearch.Run(RUN).dashboard(port=-1),
+        "ffpp.h5 exists; pass overwrite to replace it": lambda: dfsearch.prepare(
+            "videos", "ffpp.h5"
+        ),
+        "videos, a folder without": lambda: dfsearch.audit("videos"),
+        "script.py is not an HDF5 file, so it is no store": lambda: dfsearch.audit("script.py"),
+        "(a run is a folder with config.toml and run.json); there are runs at runs/": lambda: (
+            dfsearch.Run("runs")
+        ),
+        "no run at runs/fpp; there are runs at runs/": lambda: dfsearch.Run("runs/fpp"),
+        "there are runs at runs/ffpp": lambda: dfsearch.Run(f"{RUN}/trials"),
     }
 
 

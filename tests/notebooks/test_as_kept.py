@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import re
 
 import nbformat
 import typer
 from nbformat import NotebookNode
 
+import dfsearch
 from search.cli.__main__ import app
 
 PARTS = (
@@ -58,6 +60,19 @@ def test_every_command_it_names_exists(kept: NotebookNode) -> None:
     for verb, rest in named:
         options = {name for option in command.commands[verb].params for name in option.opts}
         assert set(re.findall(r"--[a-z-]+", rest)) <= options, verb
+
+
+def test_what_the_public_package_offers_is_called_through_it(kept: NotebookNode) -> None:
+    code = "\n".join(cell.source for cell in kept.cells if cell.cell_type == "code")
+    imported = {
+        alias.name
+        for node in ast.walk(ast.parse(code))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert not imported & set(dfsearch.__all__)
+    for name in ("synthesize", "prepare", "Store", "audit"):
+        assert f"dfsearch.{name}(" in code
 
 
 def test_it_says_that_all_is_synthetic(kept: NotebookNode) -> None:

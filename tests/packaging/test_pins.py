@@ -22,8 +22,8 @@ def oldest() -> str:
     """The lowest Python of ``python_requires``, its first release."""
     setup = ConfigParser()
     setup.read(ROOT / "setup.cfg")
-    (bound,) = SpecifierSet(setup["options"]["python_requires"])
-    assert bound.operator == ">="
+    bounds = SpecifierSet(setup["options"]["python_requires"])
+    (bound,) = (each for each in bounds if each.operator == ">=")
     return f"{bound.version}.0"
 
 

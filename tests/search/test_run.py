@@ -263,18 +263,29 @@ def test_a_folder_that_is_no_run_is_left_alone(
 def refused(
     store_path: Path, in_process: Dfsearch, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """The directory of a run whose weights are nowhere, and how it ended."""
+    """The directory of a run whose weights are no weights, and how it ended."""
     folder = tmp_path_factory.mktemp("refused")
-    missing = folder / "none.h5"
-    return folder / "run", in_process("run", store_path, folder / "run", "--weights", missing)
+    weights = folder / "text.h5"
+    weights.write_text("no weights")
+    return folder / "run", in_process("run", store_path, folder / "run", "--weights", weights)
 
 
-def test_weights_that_cannot_be_had_end_the_run_before_any_trial(
+def test_weights_that_are_missing_are_found_before_anything_is_written(
+    store_path: Path, in_process: Dfsearch, tmp_path: Path
+) -> None:
+    missing = tmp_path / "none.h5"
+    done = in_process("run", store_path, tmp_path / "run", "--weights", missing)
+    assert done.returncode == 2
+    assert f"no file or folder {missing}" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_that_cannot_be_read_end_the_run_before_any_trial(
     refused: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
     run_dir, done = refused
     assert done.returncode == 2
-    assert "no file" in done.stderr
+    assert "text.h5 cannot be used" in done.stderr
     assert trials(run_dir) == []
 
 
@@ -288,7 +299,8 @@ def test_weights_and_preset_may_change_as_long_as_no_trial_was_started(
     shutil.copytree(refused[0], run_dir)
     before = tomllib.loads((run_dir / "config.toml").read_text())["architecture"]["trials"]
     # Without a stream that a GAN would have to be trained for first.
-    chosen = ("--weights", "other.h5", "--preset", "thorough", "--streams", "spatial")
+    (tmp_path / "other.h5").write_text("no weights")
+    chosen = ("--weights", tmp_path / "other.h5", "--preset", "thorough", "--streams", "spatial")
     thorough = in_process("run", store_path, run_dir, *chosen)
     assert thorough.returncode == 2
     assert "other.h5" in thorough.stderr

@@ -157,6 +157,26 @@ def _draw(study: optuna.Study, graph: DetectorGraph, arrays: Inputs, path: Path)
     )
 
 
+def test_a_detector_of_every_stream_but_one_trains_and_reloads(
+    arrays: Inputs, tmp_path: Path
+) -> None:
+    """One by hand and small; the many at random take minutes."""
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=5))
+    streams = {f"detector/{stream}": True for stream in STREAMS}
+    study.enqueue_trial(streams | {"detector/temporal/kind": "convolution"})
+    graph = detector_space(
+        CLIP, {"flow": FLOW, "audio": AUDIO}, spatial=SpatialBlock(backbones=("small_cnn", "meso"))
+    )
+    one = _draw(study, graph, arrays, tmp_path / "model.h5")
+    assert np.isfinite(one.loss)
+    assert one.inputs == ["frames", "flow", "audio"]
+    assert set(one.params) <= set(one.values)
+    check_model_file(one.h5)
+    again = keras.models.load_model(one.h5, compile=False)
+    found = np.asarray(again([arrays[name] for name in one.inputs]))
+    np.testing.assert_allclose(found, one.expected, atol=AGREEMENT)
+
+
 @pytest.mark.minutes
 def test_random_detectors_differ_train_and_give_a_probability(drawn: list[Drawn]) -> None:
     assert len({json.dumps(one.values, sort_keys=True) for one in drawn}) == DRAWS

@@ -168,7 +168,7 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
 
 def test_a_file_of_another_kind_is_no_hdf5(tmp_path: Path) -> None:
     (tmp_path / "text.h5").write_text("text")
-    with pytest.raises(UserError, match="is not an HDF5 file or is damaged"):
+    with pytest.raises(UserError, match="is not an HDF5 file, so it is no store"):
         open_hdf5(tmp_path / "text.h5")
     with h5py.File(tmp_path / "a.h5", "w"):
         pass

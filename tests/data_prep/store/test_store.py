@@ -115,7 +115,7 @@ def test_a_missing_store_says_how_to_make_one(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_hdf5_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.h5").write_bytes(b"not hdf5")
-    with pytest.raises(UserError, match="not an HDF5 file or is damaged"):
+    with pytest.raises(UserError, match="is not an HDF5 file, so it is no store"):
         Store(tmp_path / "a.h5")
 
 

@@ -109,7 +109,7 @@ def test_a_missing_a_damaged_and_a_foreign_shard_are_one_line(
     with pytest.raises(UserError, match=f"{second.name}, a shard of a store, is missing"):
         Store(tmp_path / "shards")
     second.write_bytes(content[:2000])
-    with pytest.raises(UserError, match=f"{second.name} is not an HDF5 file or is damaged"):
+    with pytest.raises(UserError, match=f"{second.name} is damaged; prepare it again"):
         Store(tmp_path / "shards")
     # Another number of clips, and the same number of others.
     for count in (1, 3):

@@ -328,6 +328,7 @@ class TestCues:
         seam[inner_face(quiet.recording, 41, 48)] = True
         assert changed[seam & ~inner].mean() < 0.25 * changed[inner].mean()
 
+    @pytest.mark.slow
     def test_nothing_tells_clean_swaps_from_real_clips(self) -> None:
         """Each quantity is as large, and as far from what is usual, in both."""
         people = [noiseless(held_still(record_of_two(seed))) for seed in range(40)]

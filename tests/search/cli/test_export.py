@@ -59,7 +59,11 @@ def test_a_changed_model_is_exported_only_on_demand_and_a_broken_one_never(
 
 
 def test_what_cannot_be_asked_for_is_said_in_one_line(run: RunDirectory, tmp_path: Path) -> None:
+    unfinished = tmp_path / "unfinished"
+    shutil.copytree(run.root, unfinished)
+    RunDirectory(unfinished).certificate.unlink()
     for arguments, reason in (
+        ((unfinished, "--format", "h5"), "best_model.json is missing; has the run finished?"),
         ((run.root, "--format", "tflite"), "--format must be all or of h5, keras, saved_model"),
         ((run.root, "--precision", "int4"), "no chosen format can; it is float16 or int8"),
         ((tmp_path, "--format", "h5"), "no run at"),

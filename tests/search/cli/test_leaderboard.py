@@ -103,7 +103,7 @@ def test_two_runs_on_one_store_are_one_table(finished_run: Path, tmp_path: Path)
     ("arguments", "said"),
     [
         (("--columns", "speed"), "no column speed; there are run, rank"),
-        (("--columns", "speed", "--json"), "no field speed; rows have rank"),
+        (("--columns", "speed", "--json"), "no field speed"),
         (("--sort", "speed"), "no field speed"),
         (("--sort", "hyperparameters"), "values of this column have no order"),
         (("--filter", "speed>1"), "no field speed"),

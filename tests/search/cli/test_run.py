@@ -10,6 +10,9 @@ from pathlib import Path
 
 import av
 import pytest
+import typer
+
+from search.cli.__main__ import app
 
 Dfsearch = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -67,6 +70,16 @@ def test_every_verb_has_help_with_an_example(in_process: Dfsearch, verb: str) ->
     assert shown.returncode == 0
     assert "Example" in shown.stdout
     assert f"dfsearch {verb}" in shown.stdout
+
+
+def test_help_has_a_line_for_each_paragraph_and_each_example() -> None:
+    group = typer.main.get_command(app)
+    context = typer.Context(group)
+    for verb in VERBS:
+        command = group.get_command(context, verb)
+        assert command.help
+        assert "\n" not in command.help.replace("\n\n", ""), verb
+        assert "; dfsearch" not in command.epilog
 
 
 def test_leaderboard_json_has_the_promised_fields(finished_run: Path, in_process: Dfsearch) -> None:

@@ -45,7 +45,7 @@ def test_settings_take_precedence_over_the_preset_key_by_key() -> None:
         ({"preset": "fast"}, "preset"),
         ({"preset": ["quick"]}, "preset"),
         ({"space": {"streams": []}}, "space.streams"),
-        ({"space": {"backbones": ["resnet500"]}}, "no backbone resnet500; there are small_cnn"),
+        ({"space": {"backbones": ["resnet500"]}}, "no backbone resnet500; did you mean resnet50"),
         ({"space": {"fine_tune": "soon"}}, "space.fine_tune"),
         ({"space": {"fine_tune": 0}}, "space.fine_tune"),
         ({"space": {"inflate": -1}}, "space.inflate"),

@@ -97,6 +97,7 @@ def test_the_whole_detector_is_left_with_what_the_shorter_one_learned(
     )
 
 
+@pytest.mark.slow
 def test_a_frozen_network_is_computed_for_the_frames_that_are_shown(
     store: Store, tmp_path: Path
 ) -> None:
@@ -133,6 +134,7 @@ def test_what_needs_more_frames_than_are_shown_is_left_out(store: Store) -> None
     assert set(kinds["whole"]) - set(kinds["three"]) == {"transformer"}
 
 
+@pytest.mark.slow
 def test_every_part_for_three_frames_has_the_weights_for_whole_clips(store: Store) -> None:
     config = config_of(store, 3)
     for kind in ("bilstm", "bigru", "convolution", "attention", "mean"):

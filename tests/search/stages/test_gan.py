@@ -113,6 +113,7 @@ def test_what_is_kept_gives_the_kid_that_was_reported(store: Store, config: RunC
     assert again.kid == pytest.approx(outcome.value, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_faces_of_64_pixels_are_made_where_they_are_asked_for(
     store_path: Path, tmp_path: Path
 ) -> None:
@@ -150,6 +151,7 @@ def test_a_collapse_fails_the_trial_as_soon_as_it_lasts(config: RunConfig) -> No
     assert not (_folder(config, outcome.number) / "generator.keras").exists()
 
 
+@pytest.mark.slow
 def test_an_absurd_rate_fails_its_trial_by_name_and_no_other(config: RunConfig) -> None:
     study = open_study(RunDirectory(config.run_dir), GAN)
     rates = {"generator_rate": 1e4, "discriminator_rate": 1e4}

@@ -68,10 +68,10 @@ def trained(
 @pytest.mark.parametrize(
     ("choices", "how"),
     [
-        (CHOICES, {}),
+        pytest.param(CHOICES, {}, marks=pytest.mark.slow),
         (AVERAGED, {"growing": True, "frozen": True}),
-        (VIEWS, {"frozen": True}),
-        (ANEW, {"growing": True}),
+        pytest.param(VIEWS, {"frozen": True}, marks=pytest.mark.slow),
+        pytest.param(ANEW, {"growing": True}, marks=pytest.mark.slow),
     ],
     ids=["plain", "averaged growing", "views", "anew growing"],
 )
@@ -123,6 +123,7 @@ def test_a_checkpoint_of_another_training_is_left_alone(store: Store, tmp_path: 
     assert found.resumed == 0
 
 
+@pytest.mark.slow
 def test_frozen_weights_are_not_kept(store: Store, tmp_path: Path) -> None:
     sizes = []
     for frozen in (False, True):

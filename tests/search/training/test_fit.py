@@ -49,9 +49,18 @@ def val_score(model: keras.Model, store: Store) -> ValidationScore:
 
 
 @pytest.mark.parametrize(
-    "choices", [CHOICES, VIEWS, ANEW, FAKED], ids=["plain", "views", "anew", "pseudo-fakes"]
+    ("choices", "frozen"),
+    [
+        pytest.param(CHOICES, False, id="plain"),
+        pytest.param(VIEWS, True, id="views, frozen"),
+        pytest.param(FAKED, True, id="pseudo-fakes, frozen"),
+        pytest.param(CHOICES, True, id="plain, frozen", marks=pytest.mark.slow),
+        pytest.param(VIEWS, False, id="views", marks=pytest.mark.slow),
+        pytest.param(FAKED, False, id="pseudo-fakes", marks=pytest.mark.slow),
+        pytest.param(ANEW, False, id="anew", marks=pytest.mark.slow),
+        pytest.param(ANEW, True, id="anew, frozen", marks=pytest.mark.slow),
+    ],
 )
-@pytest.mark.parametrize("frozen", [False, True])
 def test_the_model_is_left_with_the_weights_of_its_best_epoch(
     store: Store, tmp_path: Path, frozen: bool, choices: TrainingChoices
 ) -> None:
@@ -67,7 +76,13 @@ def test_the_model_is_left_with_the_weights_of_its_best_epoch(
 
 
 @pytest.mark.parametrize(
-    "choices", [CHOICES, VIEWS, ANEW, FAKED], ids=["plain", "views", "anew", "pseudo-fakes"]
+    "choices",
+    [
+        pytest.param(FAKED, id="pseudo-fakes"),
+        pytest.param(CHOICES, id="plain", marks=pytest.mark.slow),
+        pytest.param(VIEWS, id="views", marks=pytest.mark.slow),
+        pytest.param(ANEW, id="anew", marks=pytest.mark.slow),
+    ],
 )
 def test_the_same_seed_gives_the_same_model(
     store: Store, tmp_path: Path, choices: TrainingChoices
@@ -109,6 +124,7 @@ def test_training_on_features_is_training_the_whole(store: Store, tmp_path: Path
     assert not list((tmp_path / "g").glob("*.npy"))
 
 
+@pytest.mark.slow
 def test_stored_views_change_what_is_learnt_but_not_what_is_validated(
     store: Store, tmp_path: Path
 ) -> None:
@@ -214,7 +230,7 @@ def test_every_way_to_train_trains(store: Store, tmp_path: Path, choices: Traini
     assert (model.get_layer("backbone").get_weights()[0] != before).any()
 
 
-@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("frozen", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_averaged_weights_are_what_is_validated_and_kept(
     store: Store, tmp_path: Path, frozen: bool
 ) -> None:

@@ -198,6 +198,7 @@ def test_files_have_the_names_keras_downloads_them_by(
     assert fnmatch.fnmatch(file, APPLICATIONS[name].download)
 
 
+@pytest.mark.slow
 def test_an_efficientnet_from_a_file_is_the_one_keras_downloads(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -99,6 +99,11 @@ def test_a_network_reloads_from_a_legacy_file(
     np.testing.assert_allclose(again(clip), model(clip), atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "network",
+    ["small_cnn", *(pytest.param(n, marks=pytest.mark.slow) for n in list(SMALL_NETWORKS)[1:])],
+    indirect=True,
+)
 def test_a_network_learns_to_tell_bright_from_dark(network: Network) -> None:
     features, _ = _built(network, **_pinned(network))
     y = keras.layers.GlobalAveragePooling1D()(features.output)

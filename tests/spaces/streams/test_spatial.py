@@ -97,7 +97,7 @@ def test_an_image_network_can_be_chosen(
     assert isinstance(model.get_layer(name), keras.Model)
 
 
-@pytest.mark.parametrize("name", ["vgg16", "efficientnet_b0"])
+@pytest.mark.parametrize("name", ["vgg16", pytest.param("efficientnet_b0", marks=pytest.mark.slow)])
 def test_a_stream_reloads_from_a_legacy_file(
     build_block: Callable[..., Any], clips: Frames, tmp_path: Path, name: str
 ) -> None:
@@ -185,7 +185,9 @@ def test_a_network_pinned_to_look_over_time_that_cannot_is_an_error(
         build_block(block, SHAPE, dtype="uint8")
 
 
-@pytest.mark.parametrize("name", ["small_xception", "efficientnet_b0"])
+@pytest.mark.parametrize(
+    "name", ["small_xception", pytest.param("efficientnet_b0", marks=pytest.mark.slow)]
+)
 def test_a_stream_trains_in_mixed_precision(
     build_block: Callable[..., Any], clips: Frames, name: str
 ) -> None:

@@ -19,6 +19,11 @@ from spaces.streams.temporal import KINDS, TemporalBlock
 
 SHAPE = (4, 6)
 ORDERED = ("bilstm", "bigru", "transformer", "convolution")
+# Trainings take long, so only the quickest is in the tests of every change.
+TRAINED = [
+    kind if kind == "convolution" else pytest.param(kind, marks=pytest.mark.slow)
+    for kind in ORDERED
+]
 CHOICES = {
     "bilstm": {"recurrent_units", "recurrent_layers", "recurrent_output"},
     "bigru": {"recurrent_units", "recurrent_layers", "recurrent_output"},
@@ -200,7 +205,7 @@ def test_the_controls_know_no_order(build_block: Callable[..., Any], kind: str) 
     assert np.abs(np.asarray(model(x[:1])) - np.asarray(model(x[1:]))).max() > 1e-3
 
 
-@pytest.mark.parametrize("kind", ORDERED)
+@pytest.mark.parametrize("kind", TRAINED)
 def test_a_kind_that_knows_order_learns_to_tell_rising_from_falling(
     build_block: Callable[..., Any], kind: str
 ) -> None:
@@ -253,7 +258,7 @@ def test_what_a_kind_finds_in_a_clip_is_dropped_as_a_whole(
     assert (np.abs(summary[~dropped]).mean(axis=1) > 1e-3).all()
 
 
-@pytest.mark.parametrize("kind", ORDERED)
+@pytest.mark.parametrize("kind", TRAINED)
 def test_a_kind_that_knows_order_sees_changes_much_smaller_than_what_tells_clips_apart(
     build_block: Callable[..., Any], kind: str
 ) -> None:
