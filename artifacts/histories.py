@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from artifacts.records import VAL_AUC, VAL_LOG_LOSS
+from data_prep.text import read_cell
 
 Curve: TypeAlias = "Sequence[tuple[float, float]]"
 """(epoch or report, value) of each row."""
@@ -64,7 +65,7 @@ def read_history(path: Path) -> list[TrainingHistory]:
         values = {name: value for name, value in found.items() if value is not None}
         if step is None or not values:
             continue
-        without = row.get(WITHOUT) or ""
+        without = read_cell(row.get(WITHOUT) or "")
         if not trainings or without != trainings[-1][0] or step <= last:
             # The same training a second time is the next attempt.
             if any(without == other for other, _ in trainings):

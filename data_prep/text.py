@@ -7,6 +7,7 @@ import difflib
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from data_prep.files import read_bytes
 
@@ -18,6 +19,14 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "utf-16-le",
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
+
+# Control characters, marks of direction, separators of lines, and marks without width.
+_ACTING = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
+)
+_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+# Apostrophes before the mark: a text that begins like a guarded one is guarded too.
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
 
 
 def read_text(path: Path) -> str:
@@ -45,12 +54,47 @@ def printable(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
+def visible(text: str) -> str:
+    """Return printable text in one line, with an escape for every character that acts.
+
+    Control characters act on a terminal; other marks reverse the order of letters or hide them.
+    Names of files and of methods may contain them.
+    """
+    return _ACTING.sub(_escape, printable(text))
+
+
+def visible_lines(text: str) -> str:
+    """Return text like :func:`visible`, with its line breaks."""
+    return "\n".join(map(visible, text.split("\n")))
+
+
 def one_line(text: str) -> str:
-    """Return printable text with every run of white space made one space."""
-    return re.sub(r"\s+", " ", printable(text))
+    """Return visible text with every run of white space made one space."""
+    return visible(re.sub(r"\s+", " ", printable(text)))
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
     """Return a question with the known names that are closest to a wrong one, or nothing."""
     found = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
     return f"; did you mean {' or '.join(found)}?" if found else ""
+
+
+def guard_cell(value: Any) -> Any:
+    """Return a value for a CSV file that no spreadsheet takes for a formula.
+
+    A text that begins like a formula begins with an apostrophe instead, as OWASP advises.
+    Numbers stay. :func:`read_cell` returns the original.
+    """
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+
+
+def read_cell(text: str) -> str:
+    """Return the original of a text that :func:`guard_cell` wrote."""
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
+
+
+def _escape(found: re.Match[str]) -> str:
+    letter = found[0]
+    if letter in _SHORT:
+        return _SHORT[letter]
+    return f"\\x{ord(letter):02x}" if ord(letter) < 0x100 else f"\\u{ord(letter):04x}"

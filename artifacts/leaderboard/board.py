@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from artifacts.leaderboard.columns import Column, default_columns
 from artifacts.leaderboard.rows import FIELDS, Row
 from data_prep.errors import UserError
+from data_prep.text import guard_cell, one_line, visible
 
 
 def to_dicts(rows: Sequence[Row], fields: Sequence[str] = FIELDS) -> list[dict[str, Any]]:
@@ -48,7 +48,7 @@ def _plain(value: Any) -> Any:
 def _csv_cell(value: Any) -> Any:
     if isinstance(value, dict | list):
         return json.dumps(value, sort_keys=True)
-    return value
+    return guard_cell(value)
 
 
 def to_table(rows: Sequence[Row], title: str, shown: Sequence[Column] | None = None) -> Table:
@@ -61,7 +61,7 @@ def to_table(rows: Sequence[Row], title: str, shown: Sequence[Column] | None = N
     """
     shown = shown or default_columns(rows)
     # A table may be narrower than its title.
-    heading = Text(title, no_wrap=True, overflow="ignore")
+    heading = Text(visible(title), no_wrap=True, overflow="ignore")
     table = Table(title=heading, title_justify="left", box=box.SIMPLE_HEAD)
     for column in shown:
         if column.least:
@@ -70,7 +70,7 @@ def to_table(rows: Sequence[Row], title: str, shown: Sequence[Column] | None = N
             table.add_column(column.head, justify=column.justify, no_wrap=True)
     for row in rows:
         table.add_row(
-            *(escape(column.cell(row)) for column in shown),
+            *(Text(visible(column.cell(row))) for column in shown),
             style="bold" if row.rank == 1 else None,
         )
     return table
@@ -92,7 +92,7 @@ def _in_markdown(text: str) -> str:
     """Return a text in one line, with the marks of Markdown and HTML escaped."""
     for letter in "\\|`*_[]<>":
         text = text.replace(letter, f"\\{letter}")
-    return " ".join(text.split())
+    return one_line(text)
 
 
 def find_row(rows: Sequence[Row], name: str) -> Row:
@@ -121,15 +121,18 @@ def to_sheet(row: Row, history: str) -> Table:
     for name in FIELDS:
         value = row.field(name)
         if name != "hyperparameters" and value not in (None, "", ()):
-            sheet.add_row(name, escape(str(value)))
+            sheet.add_row(name, Text(visible(str(value))))
     sheet.add_section()
     for name, value in row.record.hyperparameters.items():
-        sheet.add_row(escape(name), escape(str(value)))
+        sheet.add_row(Text(visible(name)), Text(visible(str(value))))
     if history:
         sheet.add_section()
         for line in history.splitlines():
             epoch, *values = line.split(",")
-            sheet.add_row(Text(epoch), Text("  ".join(f"{_short(value):<8}" for value in values)))
+            sheet.add_row(
+                Text(visible(epoch)),
+                Text(visible("  ".join(f"{_short(value):<8}" for value in values))),
+            )
     return sheet
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from artifacts.metrics.per_video import ScoredClips
 from data_prep.errors import UserError
 from data_prep.store.store import Store
-from data_prep.text import read_text
+from data_prep.text import guard_cell, read_cell, read_text
 
 _COLUMNS = ("key", "split", "label", "method", "group", "coverage", "fake_probability")
 _LATER = ("quality", "codec")
@@ -36,15 +36,15 @@ def scores_csv(
         for row, probability in zip(rows, probabilities, strict=True):
             writer.writerow(
                 [
-                    store.keys[row],
+                    guard_cell(str(store.keys[row])),
                     split,
                     int(store.labels[row]),
-                    store.methods[row],
-                    store.groups[row],
+                    guard_cell(str(store.methods[row])),
+                    guard_cell(str(store.groups[row])),
                     f"{store.coverage[row]:.4f}",
                     repr(float(probability)),
-                    store.qualities[row],
-                    codecs[row],
+                    guard_cell(str(store.qualities[row])),
+                    guard_cell(str(codecs[row])),
                 ]
             )
     return text.getvalue()
@@ -63,7 +63,7 @@ def read_scores(path: Path, split: str) -> tuple[npt.NDArray[np.str_], ScoredCli
         probabilities = np.array([float(line["fake_probability"]) for line in lines])
         coverage = np.array([float(line["coverage"]) for line in lines])
         text = {
-            name: np.array([line[name] for line in lines], np.str_)
+            name: np.array([read_cell(str(line[name])) for line in lines], np.str_)
             for name in ("key", "group", "method", *_LATER)
             if lines and lines[0].get(name) is not None
         }

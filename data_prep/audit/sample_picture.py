@@ -12,11 +12,13 @@ from PIL import Image, ImageDraw, ImageFont
 
 from data_prep.errors import UserError
 from data_prep.store.store import FAKE, REAL, Store
+from data_prep.text import visible
 
 COLUMNS = 8
 _MOST_ROWS = 24
 _SIDE, _GAP, _LINE = 128, 8, 18
 _LEFT = 150
+_LONGEST = 100
 _INK, _PAPER = (30, 30, 30), (255, 255, 255)
 
 
@@ -45,7 +47,7 @@ def draw_samples(store: Store, path: Path, *, seed: int = 0) -> None:
         title += f"; {len(hidden)} more methods are not shown"
     sheet = Image.new("RGB", (width, _LINE + _GAP + len(shown) * row_height), _PAPER)
     pen = ImageDraw.Draw(sheet)
-    pen.text((_GAP, _GAP // 2), title, _INK, font)
+    pen.text((_GAP, _GAP // 2), visible(title), _INK, font)
     rng = np.random.default_rng(seed)
     for number, (label, method) in enumerate(shown):
         top = _LINE + _GAP + number * row_height
@@ -78,7 +80,10 @@ def _fitting(
     text: str,
     width: int,
 ) -> str:
-    """Shorten a text in its middle to the width of a cell."""
+    """Return a text in one line, shortened in its middle to the width of a cell."""
+    text = visible(text)
+    # The time grows with the square of the length.
+    text = text if len(text) <= 2 * _LONGEST else text[:_LONGEST] + text[-_LONGEST:]
     kept = len(text)
     shown = text
     while pen.textlength(shown, font) > width and kept > 2:

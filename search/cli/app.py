@@ -16,6 +16,7 @@ import typer
 import typer.core
 
 from data_prep.errors import DfsearchError
+from data_prep.text import visible
 
 USAGE, INTERRUPTED = 2, 130
 
@@ -46,6 +47,28 @@ class _InOrder(typer.core.TyperGroup):
             # Two line breaks are one on the terminal.
             command.epilog = (command.epilog or "").replace("; ", "\n\n")
         return command
+
+    def make_context(self, *args: Any, **settings: Any) -> Any:
+        """Return the context of a command line; errors escape control characters in its words."""
+        with _visible_usage_errors():
+            return super().make_context(*args, **settings)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; errors escape control characters in its words."""
+        with _visible_usage_errors():
+            return super().invoke(ctx)
+
+
+@contextlib.contextmanager
+def _visible_usage_errors() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        # Some versions of Typer have their own copy of click, so the class has no public name.
+        usage: Any = error
+        if hasattr(usage, "format_message"):
+            usage.message = visible(usage.message)
+        raise
 
 
 app = typer.Typer(
@@ -140,7 +163,12 @@ def printed_log() -> Iterator[None]:
 
 def say(text: str) -> None:
     """Print a line on standard error."""
-    print(text, file=sys.stderr)
+    print(visible(text), file=sys.stderr)
+
+
+def write_lines(*lines: str) -> None:
+    """Print lines on standard output, at once."""
+    print("\n".join(map(visible, lines)), flush=True)
 
 
 def print_json(value: Any) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.live import Live
 from rich.progress import (
     BarColumn,
@@ -17,13 +17,34 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.segment import Segment
+from rich.text import Text
 
 from artifacts.run_directory import RunDirectory
+from data_prep.text import visible, visible_lines
 from search.cli.app import printed_log
 from search.cli.live_table import LiveProgress
 from search.workers.progress import LogProgress, RunProgress
 
-log = Console(stderr=True, highlight=False)
+
+class VisibleConsole(Console):
+    """A console that prints characters of names that act on a terminal as escapes."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Yield the segments of an object; only those of Rich itself control the terminal."""
+        for segment in super().render(renderable, options):
+            text, style, control = segment
+            yield segment if control else Segment(visible_lines(text), style)
+
+
+log = VisibleConsole(stderr=True, highlight=False)
+
+
+def cell(text: str, style: str = "") -> Text:
+    """Return a text from outside for a table or a line: in one line and without markup."""
+    return Text(visible(text), style)
 
 
 def _progress() -> Progress:
@@ -42,7 +63,7 @@ def _progress() -> Progress:
 
 def tables() -> Console:
     """Return a console on standard output; in a file or a pipe its lines are 120 wide."""
-    return Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    return VisibleConsole(width=None if sys.stdout.isatty() else 120, highlight=False)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from search.cli.app import RunDir, app, reported
+from search.cli.app import RunDir, app, reported, write_lines
 
 
 @app.command(
@@ -31,7 +31,7 @@ def dashboard(
         import dfsearch
 
         def show(address: str) -> None:
-            print(f"{run_dir}: {address} (stop it with Ctrl-C)", flush=True)
+            write_lines(f"{run_dir}: {address} (stop it with Ctrl-C)")
             if browser:
                 webbrowser.open(address)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from search.cli.app import RESUME, Jobs, Json, app, listed, print_json, reported
+from search.cli.app import RESUME, Jobs, Json, app, listed, print_json, reported, write_lines
 
 
 @app.command(
@@ -63,10 +63,10 @@ def synthesize(
             }
         )
     else:
-        print(
+        write_lines(
             f"{made.root}: SYNTHETIC set of {made.reals} real and {made.fakes} fake videos "
-            f"(cues: {', '.join(made.cues) or 'none'}) in {made.seconds:.0f} s\n"
-            f"next: dfsearch prepare {made.root} STORE.h5"
+            f"(cues: {', '.join(made.cues) or 'none'}) in {made.seconds:.0f} s",
+            f"next: dfsearch prepare {made.root} STORE.h5",
         )
 
 

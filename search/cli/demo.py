@@ -11,7 +11,7 @@ from artifacts.leaderboard import board
 from data_prep.errors import UserError
 from data_prep.synthetic.synthesize import finished_seed, synthesize_clip
 from dfsearch.runs import read_leaderboard
-from search.cli.console import log, run_progress, tables, work_bars
+from search.cli.console import cell, log, run_progress, tables, work_bars
 
 IDENTITIES = 60
 UNSEEN_SEED = 1
@@ -52,7 +52,7 @@ def run_demo(run_dir: Path, seed: int) -> None:
     found = read_leaderboard([run])
     console.print(board.to_table(found.rows, f"{run_dir} (SYNTHETIC data)"))
     for note in found.notes:
-        console.print(note, markup=False)
+        console.print(cell(note))
     test = run.certificate.test
     if test is None or test.auc_ci is None:
         raise UserError(f"{store} is not the store of this demo; use another run directory")
@@ -67,7 +67,7 @@ def run_demo(run_dir: Path, seed: int) -> None:
     ]
     for answer in run.predict(unseen):
         if isinstance(answer, dfsearch.NoVerdict):
-            console.print(f"{answer.path}: no verdict: {answer.error}")
+            console.print(cell(f"{answer.path}: no verdict: {answer.error}"))
         else:
             console.print(
                 f"{answer.path}: {answer.label}, fake probability {answer.probability:.3f}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from data_prep.errors import UserError
-from search.cli.app import Json, app, listed, print_json, reported
+from search.cli.app import Json, app, listed, print_json, reported, write_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,9 +82,9 @@ def leaderboard(
         if as_json:
             print_json(board.to_dicts(rows, fields))
         elif as_csv:
-            print(board.to_csv(rows, fields), end="")
+            write_lines(*board.to_csv(rows, fields).removesuffix("\n").split("\n"))
         elif as_markdown:
-            print(board.to_markdown(rows, shown), end="")
+            write_lines(*board.to_markdown(rows, shown).splitlines())
         elif trial is not None:
             _print_sheet(RunDirectory(run_dirs[0]), rows)
         else:
@@ -111,7 +111,7 @@ def _print_table(
 ) -> None:
     """Print the table and its notes; the columns of ``--columns`` are never cut off."""
     from artifacts.leaderboard import board
-    from search.cli.console import tables
+    from search.cli.console import cell, tables
 
     console, table = tables(), board.to_table(rows, title, shown)
     if shown:
@@ -119,4 +119,4 @@ def _print_table(
         console.width = max(console.width, console.measure(table, options=wide).maximum)
     console.print(table)
     for note in notes:
-        console.print(note, markup=False)
+        console.print(cell(note))

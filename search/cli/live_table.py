@@ -15,6 +15,7 @@ from rich.text import Text
 from artifacts.histories import HISTORY, read_history
 from artifacts.run_directory import RunDirectory
 from artifacts.stages import Stage
+from data_prep.text import visible
 from search.trials.trial import TrialOutcome
 from search.workers.progress import outcome_line
 
@@ -61,7 +62,7 @@ class LiveProgress:
 
     def trial(self, outcome: TrialOutcome) -> None:
         """Print a line for a trial that ended and count it."""
-        self._console.print(f"  {outcome_line(outcome)}", markup=False)
+        self._console.print(Text(f"  {visible(outcome_line(outcome))}"))
         self._done += 1
         self._running = tuple(number for number in self._running if number != outcome.number)
         self._count(outcome)
@@ -77,7 +78,7 @@ class LiveProgress:
 
     def message(self, text: str) -> None:
         """Print a line."""
-        self._console.print(f"  {text}", markup=False)
+        self._console.print(Text(f"  {visible(text)}"))
 
     def render(self) -> RenderableType:
         """Return the current table."""
@@ -115,7 +116,13 @@ class LiveProgress:
         for name in ("running", "epoch", "value", "curve"):
             table.add_column(name, justify="right" if name in ("epoch", "value") else "left")
         for number in self._running:
-            table.add_row(f"trial {number}", *_progress(self._run.trial(stage, number) / HISTORY))
+            table.add_row(
+                f"trial {number}",
+                *(
+                    Text(visible(text))
+                    for text in _progress(self._run.trial(stage, number) / HISTORY)
+                ),
+            )
         return table
 
 

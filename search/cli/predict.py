@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from search.cli.app import USAGE, RunDir, Untrusted, app, reported, say
+from search.cli.app import USAGE, RunDir, Untrusted, app, reported, say, write_lines
 
 if TYPE_CHECKING:
     from dfsearch import NoVerdict, Verdict
@@ -88,9 +88,9 @@ def predict(
             judged = detector.examine(path)
             answer = judged.answer
             if as_json:
-                print(json.dumps(answer.to_json(), allow_nan=False), flush=True)
+                write_lines(json.dumps(answer.to_json(), allow_nan=False))
             else:
-                print("\n".join(_lines(answer)), flush=True)
+                write_lines(*_lines(answer))
             failed = failed or isinstance(answer, dfsearch.NoVerdict)
             if path in outputs and judged.watched is not None:
                 try:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from search.cli.app import RunDir, app, reported
+from search.cli.app import RunDir, app, reported, write_lines
 
 
 @app.command(
@@ -35,4 +35,4 @@ def report(
         import dfsearch
 
         path = dfsearch.Run(run_dir).report(out, faces=faces, store=store)
-        print(f"{path}: open it in a browser")
+        write_lines(f"{path}: open it in a browser")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from search.cli.app import RESUME, RunDir, app, listed, reported
+from search.cli.app import RESUME, RunDir, app, listed, reported, write_lines
 
 
 @app.command(
@@ -102,11 +102,11 @@ def run(
         config = configure(store, run_dir, settings)
         with run_progress(config.run_dir) as progress:
             finished = dfsearch.search(config, progress=progress)
-    print(
+    write_lines(
         f"{finished.path}: best_model.h5, best_model.keras, best_model.png, best_model.json, "
-        "leaderboard.csv\n"
+        "leaderboard.csv",
         f"next: dfsearch leaderboard {finished.path}; dfsearch evaluate {finished.path}; "
-        f"dfsearch predict {finished.path} VIDEO"
+        f"dfsearch predict {finished.path} VIDEO",
     )
 
 
@@ -133,7 +133,7 @@ def work(
 
     with reported("another worker repeats the current trial"):
         done = dfsearch.Run(run_dir).work(store=store, device=device)
-        print(f"{run_dir} is finished; this worker ran {done} of its trials")
+        write_lines(f"{run_dir} is finished; this worker ran {done} of its trials")
 
 
 @app.command(epilog="Example: dfsearch demo runs/demo")

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from artifacts.run_directory import replacing
 from data_prep.errors import UserError
 from data_prep.store.store import REAL, Store
+from data_prep.text import visible
 from search.samples.pseudo_fakes import crop_points, pseudo_fake
 
 COLUMNS = ("real", "pseudo-fake", "mask", "difference")
@@ -60,7 +61,7 @@ def draw_page(blends: Sequence[Blend], path: Path, *, title: str = "") -> None:
     top = 2 * _LINE + _GAP
     sheet = Image.new("RGB", (_ABREAST * width, top + rows * height), _PAPER)
     pen = ImageDraw.Draw(sheet)
-    pen.text((_GAP, _GAP // 2), title, _INK, font)
+    pen.text((_GAP, _GAP // 2), visible(title), _INK, font)
     for number in range(_ABREAST * len(COLUMNS)):
         side, column = divmod(number, len(COLUMNS))
         name = COLUMNS[column] + (f" x {AMPLIFIED}" if COLUMNS[column] == "difference" else "")
@@ -71,7 +72,7 @@ def draw_page(blends: Sequence[Blend], path: Path, *, title: str = "") -> None:
         for column, picture in enumerate(_pictures(blend)):
             shown = Image.fromarray(picture).resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
             sheet.paste(shown, (left + column * _SIDE, above))
-        pen.text((left, above + _SIDE), blend.name, _INK, font)
+        pen.text((left, above + _SIDE), visible(blend.name), _INK, font)
     try:
         with replacing(path) as temporary:
             sheet.save(temporary, format="PNG")

@@ -21,6 +21,7 @@ from artifacts.histories import HISTORY
 from artifacts.run_directory import RunDirectory, write_json, write_text
 from artifacts.stages import Stage
 from data_prep.errors import DfsearchError, UserError
+from data_prep.text import guard_cell
 from search.config.run_config import RunConfig
 from search.studies.pruners import pruner
 from search.studies.samplers import RepeatableSampler
@@ -99,7 +100,7 @@ class OpenTrial:
             writer = csv.DictWriter(file, list(row), lineterminator="\n")
             if is_new:
                 writer.writeheader()
-            writer.writerow(row)
+            writer.writerow({name: guard_cell(value) for name, value in row.items()})
         if self.events is not None:
             self.events.row(row)
 

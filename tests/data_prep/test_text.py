@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from data_prep.text import one_line, printable, read_text
+from data_prep.text import (
+    guard_cell,
+    one_line,
+    printable,
+    read_cell,
+    read_text,
+    visible,
+    visible_lines,
+)
 
 
 @pytest.mark.parametrize(
@@ -43,3 +51,34 @@ def test_text_stays_as_it_is() -> None:
 
 def test_white_space_becomes_one_space() -> None:
     assert one_line("a\n\t b") == "a b"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[2Ja", "\\x1b[2Ja"),
+        ("a\x07\x08\x7f", "a\\x07\\x08\\x7f"),
+        ("\x9b31m", "\\x9b31m"),
+        ("gpj.\u202e4pm\u2066", "gpj.\\u202e4pm\\u2066"),
+        ("a\u2028b\u200b\ufeff", "a\\u2028b\\u200b\\ufeff"),
+        ("a\nb\r\tc", "a\\nb\\r\\tc"),
+        ("Müller 東京 שלום 👩 \\", "Müller 東京 שלום 👩 \\"),
+    ],
+)
+def test_characters_that_act_are_shown_as_escapes(text: str, shown: str) -> None:
+    assert visible(text) == shown
+    assert visible(visible(text)) == shown
+    assert one_line(text).isprintable()
+    assert visible_lines(f"{text}\nx").endswith("\nx")
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "'=1", "''@"])
+def test_a_text_like_a_formula_is_guarded_and_read_back(text: str) -> None:
+    assert guard_cell(text) == f"'{text}"
+    assert read_cell(guard_cell(text)) == text
+
+
+@pytest.mark.parametrize("value", ["", "a=1", "'quoted'", "real", -1.5, 3, None])
+def test_other_values_stay_as_they_are(value: object) -> None:
+    assert guard_cell(value) is value
+    assert not isinstance(value, str) or read_cell(value) == value

@@ -13,7 +13,8 @@ from data_prep.audit.audit import Audit, interval_text, is_shortcut, value_text
 from data_prep.audit.separation import FEWEST_PEOPLE
 from data_prep.store.store import SPLITS
 from data_prep.store.verify_report import Problem
-from search.cli.console import tables
+from data_prep.text import visible
+from search.cli.console import cell, tables
 
 _COLOURS = {"leak": "bold red", "warning": "yellow", "note": ""}
 _LISTED = 50
@@ -32,19 +33,19 @@ def print_audit(audit: Audit, picture: Path) -> None:
     _print_leaks(console, audit)
     for finding in audit.findings:
         line = Text(f"{finding.severity}: ", _COLOURS[finding.severity])
-        console.print(line.append(finding.text, ""))
-    console.print(Text(f"sample crops: {picture}"))
+        console.print(line.append(visible(finding.text), ""))
+    console.print(cell(f"sample crops: {picture}"))
 
 
 def _print_balance(console: Console, audit: Audit) -> None:
     kind = "SYNTHETIC clips" if audit.synthetic else "clips"
     people = f"{audit.people} identity group{'s' if audit.people > 1 else ''}"
-    console.print(Text(f"{audit.store}: {audit.clips} {kind} of {people}"))
+    console.print(cell(f"{audit.store}: {audit.clips} {kind} of {people}"))
     table = _table("", ("label", "method"), SPLITS)
     cells = {(row.label, row.method, row.split): row.clips for row in audit.balance}
     for label, method in sorted({key[:2] for key in cells}, reverse=True):
         counts = (str(cells.get((label, method, split), 0)) for split in SPLITS)
-        table.add_row(label, Text(method), *counts)
+        table.add_row(label, cell(method), *counts)
     console.print(table)
     table = _table(
         "face coverage", ("split", "label"), ("frames with a face", "clips with a missing face")
@@ -66,13 +67,13 @@ def _print_shortcuts(console: Console, audit: Audit) -> None:
     )
     for row in audit.shortcuts:
         shown = "yellow" if is_shortcut(row.auc, row.interval) else ""
-        values = value_text(row.real), value_text(row.fake)
+        values = cell(value_text(row.real)), cell(value_text(row.fake))
         if row.constant:
-            table.add_row(row.name, *values, "constant", "", "")
+            table.add_row(cell(row.name), *values, "constant", "", "")
             continue
         held_out = "" if row.held_out_auc is None else f"{row.held_out_auc:.2f}"
         edges = interval_text(row.interval).strip(" ()") if row.interval else ""
-        table.add_row(row.name, *values, f"{row.auc:.2f}", edges, held_out, style=shown)
+        table.add_row(cell(row.name), *values, f"{row.auc:.2f}", edges, held_out, style=shown)
     if audit.combined and audit.combined.auc is not None:
         edges = interval_text(audit.combined.interval).strip(" ()")
         table.add_row("all combined", "", "", "", edges, f"{audit.combined.auc:.2f}")
@@ -95,7 +96,7 @@ def _print_leaks(console: Console, audit: Audit) -> None:
             table.add_row(
                 "" if number else kind,
                 "" if number else str(leak.count),
-                Text("\n".join([example.what, *clips])),
+                Text("\n".join(map(visible, [example.what, *clips]))),
             )
     console.print(table)
 
@@ -104,16 +105,16 @@ def print_problems(path: Path, problems: Sequence[Problem]) -> None:
     """Print every problem of a store."""
     console = tables()
     if not problems:
-        console.print(Text(f"{path}: intact; content and fingerprint agree"))
+        console.print(cell(f"{path}: intact; content and fingerprint agree"))
         return
     table = Table(
-        title=Text(f"{path}: {len(problems)} problem{'s' if len(problems) > 1 else ''}"),
+        title=cell(f"{path}: {len(problems)} problem{'s' if len(problems) > 1 else ''}"),
         title_justify="left",
     )
     table.add_column("location", overflow="fold")
     table.add_column("problem", overflow="fold")
     for problem in problems[:_LISTED]:
-        table.add_row(Text(problem.where), Text(problem.what))
+        table.add_row(cell(problem.where), cell(problem.what))
     console.print(table)
     if len(problems) > _LISTED:
         console.print(f"... and {len(problems) - _LISTED} more; --json prints all")

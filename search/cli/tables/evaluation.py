@@ -8,11 +8,10 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from artifacts.evaluation.request import Assessment
 from artifacts.metrics.measures import MOST_BINS
-from search.cli.console import tables
+from search.cli.console import cell, tables
 
 _MARK = "*"
 _PARTS = ("method", "quality", "codec")
@@ -60,7 +59,7 @@ def print_assessment(found: Assessment, run_dir: Path) -> None:
 
 def _print_title(console: Console, text: str) -> None:
     """Print a title as a line; in a table it would wrap at the width of the table."""
-    console.print(Text(text, "bold"), soft_wrap=True)
+    console.print(cell(text, "bold"), soft_wrap=True)
 
 
 def _metrics_table(result: Mapping[str, Any]) -> Table:
@@ -92,7 +91,7 @@ def _print_parts(console: Console, rows: Mapping[str, Mapping[str, Any]], kind: 
             if figure in row or figure != "false_alarm_rate":
                 edges = _edges(row.get(f"{figure}_ci"), _is_bound(row, figure))
                 cells += [_value(row.get(figure)), edges]
-        table.add_row(Text(name), *cells)
+        table.add_row(cell(name), *cells)
     console.print(table)
 
 
@@ -124,7 +123,7 @@ def _print_degraded(console: Console, found: Mapping[str, Any]) -> None:
         interval = row["auc_drop_ci"]
         drop = "" if row["auc_drop"] is None else f"{row['auc_drop']:+.3f}"
         table.add_row(
-            str(row.get("description", row["name"])),
+            cell(str(row.get("description", row["name"]))),
             _value(row["auc"]),
             _edges(row["auc_ci"], _is_bound(row, "auc")),
             drop,
@@ -179,7 +178,7 @@ def _print_notes(console: Console, found: Assessment, result: Mapping[str, Any])
             f"independent people or pairs: {', '.join(bounds)}"
         )
     for note in result.get("notes", ()):
-        console.print(f"note: {note}", markup=False)
+        console.print(cell(f"note: {note}"))
     reals, fakes = (f"{result[name]} {name[:-1]}" for name in ("reals", "fakes"))
     if "coverage_real" in result:
         reals += f" (face coverage {result['coverage_real']:.3f})"
@@ -192,7 +191,7 @@ def _print_notes(console: Console, found: Assessment, result: Mapping[str, Any])
     if found.openings:
         times = f"{len(found.openings)} time" + ("s" if len(found.openings) > 1 else "")
         when = ", ".join(entry.opened or entry.by for entry in found.openings[-3:])
-        console.print(f"the test split was opened {times}: {when}", markup=False)
+        console.print(cell(f"the test split was opened {times}: {when}"))
 
 
 def _words(name: str) -> str:

@@ -7,13 +7,13 @@ from rich.text import Text
 
 from artifacts.models.export_check import Exported
 from artifacts.models.export_run import RECORD, Exports
-from search.cli.console import tables
+from search.cli.console import cell, tables
 
 
 def print_exports(exports: Exports) -> None:
     """Print every file with its size, difference, time of a clip and AUC, or its error."""
     table = Table(
-        title=Text(f"{exports.folder}, compared on {exports.clips}"), title_justify="left"
+        title=cell(f"{exports.folder}, compared on {exports.clips}"), title_justify="left"
     )
     for column in ("format", "precision", "file"):
         table.add_column(column, overflow="fold")
@@ -32,12 +32,12 @@ def print_exports(exports: Exports) -> None:
 
 def _cells(row: Exported) -> tuple[Text | str, ...]:
     if row.error:
-        return (Text(row.error, style="red"),)
+        return (cell(row.error, style="red"),)
     change = (
         "" if row.auc_change is None else f"{row.auc_change[0]:+.3f} to {row.auc_change[1]:+.3f}"
     )
     return (
-        Text(row.file),
+        cell(row.file),
         f"{row.bytes / 1e6:.2f}",
         "" if row.difference is None else f"{row.difference:.1e}",
         "" if row.milliseconds is None else f"{row.milliseconds:.1f}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from artifacts.leaderboard import board as leaderboard
+from artifacts.leaderboard.columns import choose_columns
 from artifacts.leaderboard.rows import Row
 
 MakeRow = Callable[..., Row]
@@ -142,3 +144,30 @@ def test_a_sheet_shows_every_epoch_as_it_is(rows: list[Row]) -> None:
     assert isinstance(console.file, io.StringIO)
     (line,) = (line for line in console.file.getvalue().splitlines() if "Drawn" in line)
     assert line.split() == ["[bold]Drawn[/]", "1", "1.23e-05", "0.912345"]
+
+
+HOSTILE = "=cmd|' /C calc'!A1\x1b[2J\nrank 1\u202e"
+
+
+def _hostile(rows: list[Row]) -> Row:
+    record = dataclasses.replace(rows[0].record, reason=HOSTILE)
+    return dataclasses.replace(rows[0], record=record)
+
+
+def test_a_text_like_a_formula_is_guarded_in_csv_and_numbers_are_not(rows: list[Row]) -> None:
+    (found,) = csv.DictReader(io.StringIO(leaderboard.to_csv([_hostile(rows)])))
+    assert found["reason"] == f"'{HOSTILE}"
+    assert found["val_auc"] == repr(rows[0].record.validation.auc)
+
+
+def test_characters_that_act_on_a_terminal_reach_no_table(rows: list[Row]) -> None:
+    row = _hostile(rows)
+    shown = choose_columns(["trial", "reason"])
+    console = Console(file=io.StringIO(), width=200)
+    console.print(leaderboard.to_table([row], HOSTILE, shown))
+    console.print(leaderboard.to_sheet(row, f"epoch,without\n1,{HOSTILE[:25]}"))
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue() + leaderboard.to_markdown([row], shown)
+    assert "\\x1b[2J" in text
+    assert not {"\x1b", "\u202e"} & set(text)
+    assert not any(line.startswith("rank 1") for line in text.splitlines())

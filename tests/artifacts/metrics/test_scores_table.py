@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import csv
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 
 from artifacts.metrics.scores_table import read_lines, read_scores, scores_csv
 from data_prep.errors import UserError
-from data_prep.store.store import Store
+from data_prep.store.store import Clip, Store, write_store
 
 
 def test_what_is_written_is_read_to_the_last_bit(labelled_store: Path, tmp_path: Path) -> None:
@@ -65,3 +67,20 @@ def test_a_damaged_table_is_refused(tmp_path: Path, text: str) -> None:
     path.unlink()
     with pytest.raises(UserError, match="is missing"):
         read_scores(path, "test")
+
+
+def test_names_like_formulas_are_guarded_and_read_back(
+    make_clip: Callable[..., Clip], tmp_path: Path
+) -> None:
+    names = {"key": "=1+1", "method": "@sum", "group": "-anna", "quality": "'=c23"}
+    write_store(tmp_path / "store.h5", [make_clip("anna", "swap", **names)], [], {})
+    path = tmp_path / "scores.csv"
+    with Store(tmp_path / "store.h5") as store:
+        path.write_text(scores_csv(store, {"train": (np.array([0]), np.array([1e-7]))}))
+    (line,) = csv.DictReader(path.read_text().splitlines())
+    assert [line[name] for name in names] == ["'=1+1", "'@sum", "'-anna", "''=c23"]
+    assert line["fake_probability"] == "1e-07"
+    keys, clips = read_scores(path, "train")
+    found = keys, clips.methods, clips.groups, clips.kinds["quality"]
+    assert [values.tolist() for values in found] == [[name] for name in names.values()]
+    assert "'=1+1" in read_lines(path, "train")
