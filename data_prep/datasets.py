@@ -7,13 +7,14 @@ and one entry of :data:`LAYOUTS`, or comes from another installed package
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 
 from data_prep import plugins
 from data_prep.errors import UserError
 from data_prep.layouts import plugin_layouts
-from data_prep.layouts.files import quote, subfolders
+from data_prep.layouts.files import count_copies, quote, subfolders
 from data_prep.layouts.frame_sets import deepfake_bench, df40, wild_deepfake
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
 from data_prep.layouts.plain import folders, labels_table, one_label, stills
@@ -84,6 +85,7 @@ def index(source: Path, layout: str = AUTO, label: int | None = None) -> DataSet
             found = fitting.read(source)
         else:
             raise UserError(_unfitting(source, candidates))
+        found = dataclasses.replace(found, problems=(*found.problems, *count_copies(source)))
     except OSError as error:
         raise UserError(f"{quote(source)} cannot be read: {error.strerror}") from None
     if not found.videos:

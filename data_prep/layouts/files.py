@@ -24,7 +24,15 @@ _SIDECAR_SUFFIXES = frozenset(
     {".csv", ".html", ".json", ".log", ".md", ".md5", ".pdf", ".sha256", ".srt", ".toml"}
     | {".tsv", ".txt", ".vtt", ".xml", ".yaml", ".yml"}
 )
-_SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
+_SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini"})
+# Folders in which systems, network drives and notebooks keep deleted files and copies.
+_COPY_FOLDERS = frozenset(
+    {"$recycle.bin", "recycler", "#recycle", "@recycle", ".recycle", "lost+found", "lost.dir"}
+    | {"#snapshot", "@recently-snapshot", "system volume information", ".spotlight-v100"}
+    | {"@eadir", "__macosx", ".ipynb_checkpoints"}
+)
+# Such as .Trash-1000 and .Trashes; macOS keeps what belongs to a.mp4 in ._a.mp4.
+_COPY_BEGINNINGS = (".trash", "._")
 
 
 def quote(name: PurePath | str) -> str:
@@ -100,6 +108,19 @@ def files(folder: Path, problems: list[Quarantined], *, recursive: bool) -> list
     return sorted(found, key=os.fsencode)
 
 
+def count_copies(source: Path) -> list[Quarantined]:
+    """Return one problem for all deleted files and copies below a folder, which are never read."""
+    found: list[Path] = []
+    for folder, folders, names in os.walk(source):
+        found += [Path(folder, name) for name in (*folders, *names) if _is_copy(name)]
+        folders[:] = [name for name in folders if not _is_hidden(name)]
+    if not found:
+        return []
+    example = quote(min(found).relative_to(source))
+    reason = f"deleted files and copies made by the system, not read: {len(found)}, e.g. {example}"
+    return [Quarantined(str(source), "index", reason)]
+
+
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return not _is_hidden(entry.name) and entry.is_dir()
@@ -108,7 +129,13 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name.casefold() in _SYSTEM_FILES
+    return name.startswith(".") or name.casefold() in _SYSTEM_FILES or _is_copy(name)
+
+
+def _is_copy(name: str) -> bool:
+    """Return whether a folder or a file holds a deleted file or a copy by the system."""
+    name = name.casefold()
+    return name in _COPY_FOLDERS or name.startswith(_COPY_BEGINNINGS)
 
 
 def is_candidate(path: Path) -> bool:

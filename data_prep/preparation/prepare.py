@@ -24,6 +24,7 @@ from data_prep.datasets import DataSetIndex, Video
 from data_prep.preparation import checks as prepare_checks
 from data_prep.preparation import part_files, part_work, parts
 from data_prep.preparation.clip import Preparation, make_detector
+from data_prep.preparation.copies import Copies, describe_copies, join_copies
 from data_prep.splits import splits
 from data_prep.splits.splits import SplitRequest
 from data_prep.store.format import LABEL_NAMES, SPLITS, Clip, Quarantined
@@ -101,6 +102,8 @@ class PreparationSummary:
         silent: clips of videos without sound; 0 if no sound was requested.
         fingerprint: fingerprint of the store's content.
         quarantined: the videos left out.
+        copies: groups of byte-identical files.
+        notes: lines about these copies, for the user.
         counts: clips by split, label and method.
     """
 
@@ -119,6 +122,8 @@ class PreparationSummary:
     silent: int
     fingerprint: str
     quarantined: tuple[Quarantined, ...]
+    copies: tuple[Copies, ...]
+    notes: tuple[str, ...]
     counts: tuple[ClipCount, ...]
 
 
@@ -173,6 +178,8 @@ def prepare(
     found = datasets.index(source, layout, label)
     if label is None:
         prepare_checks.check_labels(found, source)
+    videos, copies = join_copies(found.videos)
+    found = dataclasses.replace(found, videos=videos)
     if found.stills:
         preparation = dataclasses.replace(preparation, frames=1)
     planned = splits.assign(found.videos, split)
@@ -221,6 +228,8 @@ def prepare(
         silent=tally.silent,
         fingerprint=fingerprint,
         quarantined=tuple(quarantine),
+        copies=copies,
+        notes=tuple(describe_copies(copies, source)),
         counts=tally.counts(),
     )
 

@@ -28,7 +28,9 @@ from data_prep.errors import VideoError
 from data_prep.video.decoding import MAX_BYTES
 from data_prep.video.stills import read_picture
 
-PICTURE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+PICTURE_SUFFIXES = frozenset(
+    {".avif", ".bmp", ".heic", ".heif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+)
 
 # A picture of a larger file, or an archive of more files or of more bytes in all than so many times
 # its own size, is refused.

@@ -208,6 +208,10 @@ def prepare(
                 "paired": summary.paired,
                 "guided": summary.guided,
                 "silent": summary.silent,
+                "copies": [
+                    {"paths": list(map(str, group.paths)), "contradictory": group.contradictory}
+                    for group in summary.copies
+                ],
                 "fingerprint": summary.fingerprint,
             }
         )

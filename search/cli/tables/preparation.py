@@ -34,6 +34,8 @@ def print_preparation(summary: PreparationSummary) -> None:
             console.print(f"... and {len(summary.quarantined) - LISTED} more, in /quarantine")
     if summary.split_note:
         console.print(cell(f"note: {summary.split_note}"))
+    for note in summary.notes:
+        console.print(cell(f"note: {note}"))
     if summary.overlap:
         console.print(
             f"warning: {summary.overlap} identity groups are in more than one split; scores on "

@@ -6,6 +6,10 @@ import os
 import shutil
 from pathlib import Path
 
+import pytest
+
+from data_prep.datasets import index
+from data_prep.errors import UserError
 from data_prep.layouts.files import files, is_file, level, subfolders
 from data_prep.store.store import Quarantined
 
@@ -49,3 +53,51 @@ def test_a_name_no_file_can_have_is_no_file(tmp_path: Path) -> None:
     assert not is_file(tmp_path)
     (tmp_path / "a").touch()
     assert is_file(tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("$RECYCLE.BIN", "RECYCLER", "#recycle", "@eaDir", ".Trash-1000", ".Trashes"),
+        *(".Spotlight-V100", "__MACOSX", ".ipynb_checkpoints", "System Volume Information"),
+        "lost+found",
+    ],
+)
+def test_deleted_files_and_copies_of_the_system_are_counted_and_not_read(
+    name: str, tmp_path: Path
+) -> None:
+    for label in ("real", "fake"):
+        for folder in (tmp_path / label, tmp_path / label / name / "S-1-5"):
+            folder.mkdir(parents=True)
+            (folder / "a.mp4").touch()
+    found = index(tmp_path)
+    assert [video.path for video in found.videos] == [
+        tmp_path / "fake/a.mp4",
+        tmp_path / "real/a.mp4",
+    ]
+    (problem,) = found.problems
+    assert problem.path == str(tmp_path)
+    assert problem.reason == (
+        f"deleted files and copies made by the system, not read: 2, e.g. fake/{name}"
+    )
+
+
+def test_the_companions_of_macos_are_counted_and_not_read(tmp_path: Path) -> None:
+    for label in ("real", "fake"):
+        (tmp_path / label).mkdir()
+        for name in ("a.mp4", "._a.mp4", ".hidden.mp4", "Thumbs.db"):
+            (tmp_path / label / name).touch()
+    found = index(tmp_path)
+    assert [video.path.name for video in found.videos] == ["a.mp4", "a.mp4"]
+    assert [problem.reason for problem in found.problems] == [
+        "deleted files and copies made by the system, not read: 2, e.g. fake/._a.mp4"
+    ]
+
+
+def test_a_folder_of_deleted_files_is_read_if_it_is_named(tmp_path: Path) -> None:
+    for label in ("real", "fake"):
+        (tmp_path / "#recycle" / label).mkdir(parents=True)
+        (tmp_path / "#recycle" / label / "a.mp4").touch()
+    assert len(index(tmp_path / "#recycle").videos) == 2
+    with pytest.raises(UserError, match="has no known layout"):
+        index(tmp_path)

@@ -52,9 +52,11 @@ def source(tmp_path_factory: pytest.TempPathFactory, encode: Encoder) -> Path:
     root = tmp_path_factory.mktemp("source") / "people"
     for name in ("anna", "ben", "cleo"):
         lefts = (30, 380) if name == "ben" else (230,)
-        encode(root / "real" / f"{name}.mp4", _faces(lefts))
+        # Byte-identical files would be one person.
+        title = ["-metadata", f"title={name}"]
+        encode(root / "real" / f"{name}.mp4", _faces(lefts), *title)
         sound = ["-f", "lavfi", "-i", "sine=d=1", "-shortest"] if name == "anna" else []
-        encode(root / "fake" / f"{name}_swap.mp4", _faces((230,)), *sound)
+        encode(root / "fake" / f"{name}_swap.mp4", _faces((230,)), *title, *sound)
     return root
 
 

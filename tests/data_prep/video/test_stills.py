@@ -100,23 +100,27 @@ def test_what_is_transparent_is_white(save: Callable[..., Path]) -> None:
     np.testing.assert_array_equal(read_picture(save(image, "PNG"))[0], _SHOWN)
 
 
-@pytest.mark.parametrize(
-    ("orientation", "shown"),
-    [
-        (1, _SHOWN),
-        (2, _SHOWN[:, ::-1]),
-        (3, np.rot90(_SHOWN, 2)),
-        (6, np.rot90(_SHOWN, -1)),
-        (8, np.rot90(_SHOWN)),
-    ],
-)
-def test_exif_orientation_is_applied(
-    orientation: int, shown: np.ndarray, save: Callable[..., Path]
-) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    frame, _ = read_picture(save(Image.fromarray(_SHOWN), "PNG", exif=exif))
-    np.testing.assert_array_equal(frame, shown)
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_all_eight_exif_orientations_are_applied(form: str, save: Callable[..., Path]) -> None:
+    shown = {
+        1: _SHOWN,
+        2: _SHOWN[:, ::-1],
+        3: np.rot90(_SHOWN, 2),
+        4: _SHOWN[::-1],
+        5: _SHOWN.swapaxes(0, 1),
+        6: np.rot90(_SHOWN, -1),
+        7: _SHOWN[::-1, ::-1].swapaxes(0, 1),
+        8: np.rot90(_SHOWN),
+    }
+    for orientation, expected in shown.items():
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        options = (
+            {"lossless": True} if form == "WEBP" else {"quality": 95} if form == "JPEG" else {}
+        )
+        frame, _ = read_picture(save(Image.fromarray(_SHOWN), form, exif=exif, **options))
+        assert frame.shape == expected.shape
+        assert np.abs(frame.astype(int) - expected).mean() < (5 if form == "JPEG" else 0.01)
 
 
 @pytest.mark.parametrize("form", ["PNG", "WEBP", "TIFF", "MPO"])
