@@ -14,6 +14,12 @@ from pathlib import Path
 from data_prep import plugins
 from data_prep.errors import UserError
 from data_prep.layouts import plugin_layouts
+from data_prep.layouts.audio_visual import (
+    deep_speak,
+    fake_av_celeb,
+    lav_df,
+    polyglot_fake,
+)
 from data_prep.layouts.files import count_copies, quote, subfolders
 from data_prep.layouts.frame_sets import deepfake_bench, df40, wild_deepfake
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
@@ -21,9 +27,14 @@ from data_prep.layouts.plain import folders, labels_table, one_label, stills
 from data_prep.layouts.swaps import (
     celeb_df,
     deeper_forensics,
+    deepfake_timit,
     dfdc,
     dfdc_preview,
+    dfdm,
     face_forensics,
+    ffiw,
+    kodf,
+    uadfv,
 )
 
 __all__ = ["AUTO", "LAYOUTS", "SYNTHETIC_MARKER", "DataSetIndex", "Layout", "Video", "index"]
@@ -42,12 +53,22 @@ LAYOUTS = (
     deepfake_bench.LAYOUT,
     df40.LAYOUT,
     wild_deepfake.LAYOUT,
+    fake_av_celeb.LAYOUT,
+    deep_speak.LAYOUT,
+    polyglot_fake.LAYOUT,
+    lav_df.LAYOUT,
+    lav_df.MILLION_LAYOUT,
     deeper_forensics.LAYOUT,
     face_forensics.LAYOUT,
+    dfdm.LAYOUT,
     celeb_df.PLUS_LAYOUT,
     celeb_df.LAYOUT,
     dfdc_preview.LAYOUT,
     dfdc.LAYOUT,
+    ffiw.LAYOUT,
+    deepfake_timit.LAYOUT,
+    kodf.LAYOUT,
+    uadfv.LAYOUT,
     folders.LAYOUT,
     stills.LAYOUT,
 )

@@ -82,7 +82,7 @@ INNER_LADDERS = {
         ("files",),
         ("kinds", "originals", "plugin_layouts", "tables"),
         ("frames",),
-        ("frame_sets", "plain", "swaps"),
+        ("audio_visual", "frame_sets", "plain", "swaps"),
     ),
 }
 # The rooms that each room may import. `data_prep.errors` is for all: it imports nothing.

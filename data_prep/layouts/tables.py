@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import io
 import json
+import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from data_prep.store.format import FAKE, REAL
 from data_prep.text import printable, read_text
 
 # Programs write a column of whole numbers as 0.0, and one of the answers to "fake?" as words.
+# Characters read at a time.
+_BLOCK = 2**20
+_BETWEEN_ROWS = re.compile(r"[,\s]*")
 _LABELS = {
     **dict.fromkeys(("real", "0", "0.0", "false", "no"), REAL),
     **dict.fromkeys(("fake", "1", "1.0", "true", "yes"), FAKE),
@@ -49,6 +53,42 @@ def read_json(path: Path) -> Any:
     content = json.loads(read_text(path))
     json.dumps(content, ensure_ascii=False).encode("utf-8", "surrogateescape")
     return content
+
+
+def read_json_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a JSON list one at a time: lists of a million videos have gigabytes.
+
+    Raises:
+        UserError: it is no list of objects, or is damaged.
+    """
+    decoder = json.JSONDecoder()
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            text, at, whole = file.read(_BLOCK).lstrip(), 1, False
+            if not text.startswith("["):
+                raise ValueError("expected a list")
+            while True:
+                at = _end(_BETWEEN_ROWS.match(text, at))
+                if text.startswith("]", at):
+                    return
+                try:
+                    row, at = decoder.raw_decode(text, at)
+                except ValueError:
+                    if whole:
+                        raise
+                    more = file.read(max(_BLOCK, len(text) - at))
+                    text, at, whole = text[at:] + more, 0, not more
+                    continue
+                if not isinstance(row, dict):
+                    raise ValueError(f"expected objects in the list, found {row!r}"[:100])
+                yield row
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{quote(path)} is damaged: {quote(str(error))}; replace it") from None
+
+
+def _end(found: re.Match[str] | None) -> int:
+    assert found is not None
+    return found.end()
 
 
 def is_labelled_json(path: Path) -> bool:
