@@ -13,7 +13,7 @@ import tensorflow as tf
 from artifacts.explain.layers import Arrays, logits
 from artifacts.explain.maps import FeatureMap, feature_maps
 from artifacts.explain.streams import stream_weights as stream_weights
-from artifacts.models.inference import ScoreError, check_finite
+from artifacts.models.inference import ScoreError, check_finite, computing
 from data_prep.text import one_line
 from spaces.streams.names import FRAMES
 
@@ -111,7 +111,8 @@ class Explainer:
         for start in range(0, len(given[0]), _BATCH):
             batch = (tf.convert_to_tensor(array[start : start + _BATCH]) for array in given)
             try:
-                found = self._pass(*batch)
+                with computing():
+                    found = self._pass(*batch)
             except tf.errors.OpError as error:
                 reason = one_line(str(error).partition("\n")[0])[:300]
                 raise ScoreError(f"the heat maps cannot be computed: {reason}") from None

@@ -11,6 +11,15 @@ from typing import Any
 import keras
 
 from artifacts.models.refusal import RefusalError
+from artifacts.models.structure.costs import LARGEST_TENSOR, MOST_STEPS, check_costs
+from artifacts.models.structure.counts import (
+    check_settings,
+    check_string,
+    count_calls,
+    is_layer,
+    zero_initializers,
+)
+from artifacts.models.structure.process import call_limited
 from spaces.keras_internals import call_nodes, nested_layers
 
 # Layers that compute and do nothing else, by their names in ``keras.layers``. Others run stored
@@ -41,16 +50,13 @@ _HOMES = {
     "keras.regularizers": (keras.regularizers, keras.regularizers.Regularizer),
     "keras.constraints": (keras.constraints, keras.constraints.Constraint),
 }
-LONGEST = 1 << 26
+LONGEST, MOST_OBJECTS = 1 << 25, 1_000_000
 DEEPEST = 64
-MOST_LAYERS = 20_000
 LARGEST_NUMBER = 1 << 24
 # Numbers that are no sizes.
 _ANY_NUMBER = ("seed", "shared_object_id")
-# Elements of one clip at any place in the model: four gigabytes of float32.
-LARGEST_TENSOR = 1 << 30
-# Layers that are laid out once a step.
-MOST_STEPS = 4096
+# Processor time of a check, and for each call of a layer.
+_SECONDS, _CALLS_A_SECOND = 30, 25
 
 
 def parse(text: bytes) -> dict[str, Any]:
@@ -60,13 +66,13 @@ def parse(text: bytes) -> dict[str, Any]:
         text: JSON of the file.
 
     Returns:
-        Argument of ``keras.Model.from_config``.
+        Serialised model. Each initialiser in it gives zeros, which the weights of the file replace.
 
     Raises:
         RefusalError: it is no such configuration, or names a part that is not stock Keras.
     """
-    if len(text) > LONGEST:
-        raise RefusalError(f"has a configuration of {len(text)} bytes")
+    if len(text) > LONGEST or text.count(b"{") + text.count(b"[") > MOST_OBJECTS:
+        raise RefusalError(f"has a configuration of {len(text)} bytes, too large to read")
     try:
         config = json.loads(text, parse_constant=_no_number)
     except (ValueError, RecursionError):
@@ -77,52 +83,65 @@ def parse(text: bytes) -> dict[str, Any]:
     config.pop("compile_config", None)
     if config.get("class_name") != "Functional":
         raise RefusalError(f"holds {_named(config)}, not a functional model")
-    layers = 0
+    try:
+        count_calls(config)
+    except RecursionError:
+        raise RefusalError("has a configuration that is nested too deeply") from None
     for entry in _entries(config):
-        layers += "inbound_nodes" in entry
         if "class_name" in entry and not _is_stock(entry):
             raise RefusalError(f"holds {_named(entry)}, not a stock Keras layer")
         if entry.get("compile_config"):
             raise RefusalError("holds a part with an optimizer of its own")
-    if layers > MOST_LAYERS:
-        raise RefusalError(f"has {layers} layers")
-    return dict(config["config"])
+        if "class_name" in entry and is_layer(entry):
+            check_settings(entry)
+    return dict(zero_initializers(config))
 
 
 def check_size(config: dict[str, Any], shapes: list[tuple[int, ...]]) -> None:
-    """Refuse a model whose weights differ from its file, or that needs too much memory.
+    """Refuse a model whose weights differ from its file, or that needs too much memory or time.
 
-    The layers are made without their weights, so that nothing large is allocated.
+    The layers are made in a process with limits, without their weights.
 
     Args:
-        config: see :func:`parse`.
-        shapes: shapes of the arrays in the file.
+        config: Serialised model, see :func:`parse`.
+        shapes: Shapes of the arrays in the file.
 
     Raises:
-        RefusalError: the layers do not fit together, the weights or a tensor of one clip.
+        RefusalError: The layers do not fit together, the weights, or a cost of one clip.
     """
+    seconds = _SECONDS + count_calls(config) // _CALLS_A_SECOND
+    call_limited(lambda: _check_built(config["config"], shapes), seconds)
+
+
+def _check_built(config: dict[str, Any], shapes: list[tuple[int, ...]]) -> None:
     with keras.StatelessScope(initialize_variables=False):
         try:
             # Keras modifies its argument.
             model = keras.Model.from_config(copy.deepcopy(config))
-            layers = nested_layers(model)
+            _check_declared(model)
             needed = [tuple(weight.shape) for weight in model.weights]
+            if sorted(needed) == sorted(shapes):
+                check_costs(model)
+        except RefusalError:
+            raise
         except Exception as error:  # whatever a layer raises on settings it does not take
             lines = str(error).splitlines() or [type(error).__name__]
             raise RefusalError(f"cannot be loaded: {lines[0]}") from None
-    for layer in layers:
+    if sorted(needed) != sorted(shapes):
+        held, wanted = (sum(map(math.prod, sizes)) for sizes in (shapes, needed))
+        raise RefusalError(f"cannot be loaded: it holds {held} weights, its layers need {wanted}")
+
+
+def _check_declared(model: keras.Model) -> None:
+    """Refuse shapes that the layers declare, before the operations are traced one by one."""
+    for layer in nested_layers(model):
         for node in call_nodes(layer):
             for tensor in (*node.input_tensors, *node.output_tensors):
                 if math.prod(side or 1 for side in tensor.shape) > LARGEST_TENSOR:
                     raise RefusalError(f"needs a tensor of {_shape(tensor.shape)} in {layer.name}")
-            unrolled = isinstance(layer, keras.layers.TimeDistributed) or getattr(
-                layer, "unroll", False
-            )
-            if unrolled and (node.input_tensors[0].shape[1] or 0) > MOST_STEPS:
+            repeats = isinstance(layer, keras.layers.TimeDistributed)
+            if repeats and (node.input_tensors[0].shape[1] or 0) > MOST_STEPS:
                 raise RefusalError(f"repeats {layer.name} more than {MOST_STEPS} times")
-    if sorted(needed) != sorted(shapes):
-        held, wanted = (sum(map(math.prod, sizes)) for sizes in (shapes, needed))
-        raise RefusalError(f"cannot be loaded: it holds {held} weights, its layers need {wanted}")
 
 
 def _entries(config: Any) -> Iterator[dict[str, Any]]:
@@ -139,6 +158,8 @@ def _entries(config: Any) -> Iterator[dict[str, Any]]:
         if depth > DEEPEST:
             raise RefusalError("has a configuration that is nested too deeply")
         if isinstance(value, dict):
+            for key in value:
+                check_string(key)
             yield value
             waiting += [
                 (item, depth + 1)
@@ -148,6 +169,7 @@ def _entries(config: Any) -> Iterator[dict[str, Any]]:
         elif isinstance(value, list):
             waiting += [(item, depth + 1) for item in value]
         elif isinstance(value, str):
+            check_string(value)
             if value in registered:
                 raise RefusalError(f"holds {value}, not a stock Keras layer")
         elif value is not None and not abs(value) <= LARGEST_NUMBER:

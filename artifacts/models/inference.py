@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -15,6 +17,9 @@ from data_prep.store.store import Store
 from data_prep.text import one_line
 
 BATCH = 8
+
+
+_started: list[float] = []
 
 
 class ScoreError(UserError):
@@ -88,10 +93,27 @@ def probabilities(
     """
     inputs = [arrays[tensor.name] for tensor in model.inputs]
     try:
-        answers = model.predict_on_batch(inputs if len(inputs) > 1 else inputs[0])
+        with computing():
+            answers = model.predict_on_batch(inputs if len(inputs) > 1 else inputs[0])
     except Exception as error:  # whatever a layer raises on shapes that it cannot compute
         raise ScoreError(f"the model cannot compute: {_first_line(error)}") from None
     return check_probabilities(answers, len(inputs[0]))
+
+
+@contextlib.contextmanager
+def computing() -> Iterator[None]:
+    """Mark the time in which a model computes one batch, for :func:`seconds_of_batch`."""
+    _started.append(time.monotonic())
+    try:
+        yield
+    finally:
+        _started.pop()
+
+
+def seconds_of_batch() -> float:
+    """Return the seconds since the model began to compute the present batch, or 0 without one."""
+    started = _started[-1:]
+    return time.monotonic() - started[0] if started else 0.0
 
 
 def check_probabilities(answers: Any, count: int) -> npt.NDArray[np.float32]:

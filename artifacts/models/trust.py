@@ -10,6 +10,7 @@ the file (:mod:`.config`). Keras opens only the copy, in safe mode.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import stat
@@ -32,7 +33,7 @@ from data_prep.errors import UserError
 from data_prep.text import one_line
 
 LARGEST_FILE = (1 << 31) - 1
-_FEWEST_SECONDS, _BYTES_A_SECOND = 60, 5_000_000
+_LONGEST_REASON = 400
 
 
 def check_model_file(path: Path) -> None:
@@ -81,9 +82,15 @@ def _refusing(path: Path) -> Iterator[None]:
     try:
         yield
     except RefusalError as refusal:
-        raise UserError(f"{path} {one_line(str(refusal))}; not opened") from None
+        raise UserError(f"{path} {_shown(str(refusal))}; not opened") from None
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+def _shown(reason: str) -> str:
+    """Return a reason as a short line that a terminal shows and does not obey."""
+    line = one_line(reason)[:_LONGEST_REASON]
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in line)
 
 
 def _check_is_file(path: Path) -> None:
@@ -106,13 +113,16 @@ def _check_room(path: Path, folder: str) -> None:
 def _take_h5(path: Path, folder: Path) -> Path:
     copy = folder / "model.h5"
     _copy_weights(path, copy)
-    with h5py.File(copy) as file:
+    with h5py.File(copy, "r+") as file:
         text = file.attrs.get("model_config")
         shapes = _shapes(file)
-    if not isinstance(text, str | bytes):
-        raise RefusalError("is not a Keras model file")
-    text = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
-    model_config.check_size(model_config.parse(text), shapes)
+        if not isinstance(text, str | bytes):
+            raise RefusalError("is not a Keras model file")
+        text = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
+        config = model_config.parse(text)
+        # Keras reads the configuration that was checked.
+        file.attrs["model_config"] = json.dumps(config)
+    model_config.check_size(config, shapes)
     return copy
 
 
@@ -126,8 +136,8 @@ def _take_keras(path: Path, folder: Path) -> Path:
         model_config.check_size(config, _shapes(file))
     copy = folder / "model.keras"
     with zipfile.ZipFile(copy, "w") as archive:
-        for name in (METADATA, CONFIG):
-            archive.writestr(name, members[name])
+        archive.writestr(METADATA, members[METADATA])
+        archive.writestr(CONFIG, json.dumps(config))
         archive.write(folder / WEIGHTS, WEIGHTS)
     return copy
 
@@ -135,7 +145,7 @@ def _take_keras(path: Path, folder: Path) -> Path:
 def _copy_weights(source: Path, target: Path) -> None:
     """Copy an HDF5 file in a process of its own, which it may crash, fill or keep busy."""
     program = [sys.executable, "-P", weights_copy.__file__, str(source), str(target)]
-    seconds = _FEWEST_SECONDS + source.stat().st_size // _BYTES_A_SECOND
+    seconds = weights_copy.SECONDS + source.stat().st_size // weights_copy.BYTES_A_SECOND
     one_thread = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     try:
         done = subprocess.run(

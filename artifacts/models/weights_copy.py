@@ -22,10 +22,11 @@ import h5py
 import numpy as np
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
-MOST_OBJECTS = 200_000
+MOST_OBJECTS, MOST_ATTRIBUTES = 200_000, 10_000
 DEEPEST = 32
 LONGEST_ATTRIBUTE = 1 << 26
 SPARE_MEMORY = 2 << 30
+SECONDS, BYTES_A_SECOND = 60, 5_000_000
 # All that Keras reads; long lists of names continue in numbered attributes.
 _ATTRIBUTES = re.compile(r"(model_config|backend|keras_version|name|(layer|weight)_names\d*)\Z")
 
@@ -103,7 +104,7 @@ def _array(name: str, dataset: h5py.Dataset, budget: int) -> np.ndarray:
 
 
 def _copy_attributes(old: h5py.Group, new: h5py.Group) -> None:
-    if len(old.attrs) > MOST_OBJECTS:
+    if len(old.attrs) > MOST_ATTRIBUTES:
         raise NotAllowedError("has more attributes than any model")
     for name in old.attrs:
         if not _ATTRIBUTES.match(name):
@@ -122,6 +123,7 @@ def _limit(source: Path) -> None:
     size = source.stat().st_size
     resource.setrlimit(resource.RLIMIT_AS, (SPARE_MEMORY + 3 * size,) * 2)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2 * size + LONGEST_ATTRIBUTE,) * 2)
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS + size // BYTES_A_SECOND,) * 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 

@@ -6,12 +6,15 @@ import contextlib
 import inspect
 import json
 import logging
+import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
+import psutil
 import typer
 import typer.core
 
@@ -19,6 +22,11 @@ from data_prep.errors import DfsearchError
 from data_prep.text import visible
 
 USAGE, INTERRUPTED = 2, 130
+
+# Share of the memory that is available when a command begins, and time for one batch of clips; a
+# usual model takes seconds.
+_MEMORY_SHARE, _BATCH_SECONDS = 0.9, 900.0
+_POLL_SECONDS = 0.2
 
 RESUME = "to resume, repeat the command"
 
@@ -134,6 +142,50 @@ def reported(hint: str = "") -> Iterator[None]:
     except OSError as error:
         say(f"error: {error.filename or 'system'}: {error.strerror or error}")
         raise typer.Exit(USAGE) from None
+
+
+@contextlib.contextmanager
+def limited_inference(
+    *, memory_share: float = _MEMORY_SHARE, batch_seconds: float = _BATCH_SECONDS
+) -> Iterator[None]:
+    """End this process with one line and exit code 2 if its model takes too much.
+
+    TensorFlow crashes, or the system ends it, if its memory is limited from outside. So a thread
+    watches the command and ends it before that.
+
+    Args:
+        memory_share: Share of the available memory that the command may take.
+        batch_seconds: Time that the model may take for one batch of clips.
+    """
+    most = psutil.Process().memory_info().rss + memory_share * psutil.virtual_memory().available
+    stopped = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(stopped, most, batch_seconds), daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        watcher.join()
+
+
+def _watch(stopped: threading.Event, most: float, batch_seconds: float) -> None:
+    process = psutil.Process()
+    while not stopped.wait(_POLL_SECONDS):
+        if process.memory_info().rss > most:
+            _end(process, f"the model needs more than {most / 1e9:.1f} GB of memory")
+        # Imported by the command, if at all: the import takes seconds.
+        inference = sys.modules.get("artifacts.models.inference")
+        if inference is not None and inference.seconds_of_batch() > batch_seconds:
+            _end(process, f"the model takes more than {batch_seconds:g} s for one batch of clips")
+
+
+def _end(process: psutil.Process, reason: str) -> None:
+    for child in process.children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            child.kill()
+    say(f"error: {reason}; it is not used")
+    sys.stderr.flush()
+    os._exit(USAGE)
 
 
 class _Printer(logging.Handler):

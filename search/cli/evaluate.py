@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 
 from data_prep.errors import UserError
-from search.cli.app import Json, RunDir, Untrusted, app, print_json, reported, say
+from search.cli.app import (
+    Json,
+    RunDir,
+    Untrusted,
+    app,
+    limited_inference,
+    print_json,
+    reported,
+    say,
+)
 
 
 @app.command(
@@ -51,7 +60,7 @@ def evaluate(
     The metrics on the run's own test split are those of its end. Scoring that split again is
     recorded in the run, because results that are looked at repeatedly become choices.
     """
-    with reported():
+    with reported(), limited_inference():
         import dfsearch
         from artifacts.run_directory import write_text
         from search.cli.console import work_bars

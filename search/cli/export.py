@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from search.cli.app import Json, RunDir, Untrusted, app, listed, print_json, reported
+from search.cli.app import (
+    Json,
+    RunDir,
+    Untrusted,
+    app,
+    limited_inference,
+    listed,
+    print_json,
+    reported,
+)
 
 FAILED = 1
 
@@ -36,7 +45,7 @@ def export(
 
     A model card is written beside the run's model. The exit code is 1 if a format failed.
     """
-    with reported():
+    with reported(), limited_inference():
         import dfsearch
         from search.cli.tables.export import print_exports
 

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from search.cli.app import USAGE, RunDir, Untrusted, app, reported, say, write_lines
+from search.cli.app import (
+    USAGE,
+    RunDir,
+    Untrusted,
+    app,
+    limited_inference,
+    reported,
+    say,
+    write_lines,
+)
 
 if TYPE_CHECKING:
     from dfsearch import NoVerdict, Verdict
@@ -67,7 +76,7 @@ def predict(
     A video is fake if any of its faces is fake, else undecided if any is undecided, else real. The
     exit code is 2 if a video cannot be judged.
     """
-    with reported():
+    with reported(), limited_inference():
         import dfsearch
         from artifacts.prediction.sources import find_sources
 

