@@ -161,7 +161,7 @@ def _named(name: str) -> tuple[Layout, ...]:
     A layout of another package is imported where it is named, or where any may fit.
     """
     built_in = [layout.name for layout in LAYOUTS]
-    others = plugins.added(plugins.LAYOUTS, [*built_in, AUTO])
+    others = plugins.find_plugins(plugins.LAYOUTS, [*built_in, AUTO])
     if name.casefold() == AUTO:
         return (*map(plugin_layouts.layout, others.values()), *LAYOUTS)
     for layout in LAYOUTS:

@@ -81,7 +81,7 @@ class Plugin:
             raise self.refusal(f"failed: {_told(error)}") from error
 
 
-def added(group: str, built_in: Collection[str]) -> dict[str, Plugin]:
+def find_plugins(group: str, built_in: Collection[str]) -> dict[str, Plugin]:
     """Find the additions of installed packages to a group, by name, in alphabetical order.
 
     Args:
@@ -108,13 +108,13 @@ def added(group: str, built_in: Collection[str]) -> dict[str, Plugin]:
     return found
 
 
-def named(group: str, name: str, built_in: Collection[str]) -> Plugin:
+def find_plugin(group: str, name: str, built_in: Collection[str]) -> Plugin:
     """Find the addition of an installed package by its name.
 
     Raises:
         UserError: no installed package adds it.
     """
-    found = added(group, built_in)
+    found = find_plugins(group, built_in)
     if name not in found:
         raise UserError(
             f"no installed package adds the {_KINDS[group]} {name}; install the one that does"

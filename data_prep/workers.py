@@ -44,7 +44,7 @@ def follow_parent(parent: int) -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 
-def on_cluster(
+def run_on_cluster(
     address: str, call: Callable[[Item], Result], items: Iterable[Item]
 ) -> Generator[Result]:
     """Call an importable function on every item, on a Dask cluster, in the order of finishing.

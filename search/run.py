@@ -15,7 +15,7 @@ from data_prep.errors import UserError
 from data_prep.store.store import Store
 from data_prep.text import printable
 from search.config import run_config
-from search.config.addresses import password_in, without_password
+from search.config.addresses import password_in, remove_password
 from search.config.feasible import obstacle_to
 from search.config.run_config import RunConfig
 from search.config.sections import WEIGHTS
@@ -195,7 +195,7 @@ def _claim(directory: RunDirectory, config: RunConfig, fingerprint: str) -> list
 
 def _moved(before: RunConfig, config: RunConfig) -> list[str]:
     """Return the old and the new storage, if they differ."""
-    was, is_now = before.storage, without_password(config.storage)
+    was, is_now = before.storage, remove_password(config.storage)
     return [f"storage: {was or 'none'}, {is_now or 'none'}"] if was != is_now else []
 
 

@@ -77,8 +77,8 @@ def _noise(frames: Frames, rng: np.random.Generator) -> Frames:
 
 def _half(frames: Frames, _: np.random.Generator) -> Frames:
     size = frames.shape[1]
-    small = steps.resized(frames, max(1, size // 2), cv2.INTER_AREA)
-    return steps.resized(small, size, cv2.INTER_LINEAR)
+    small = steps.resize(frames, max(1, size // 2), cv2.INTER_AREA)
+    return steps.resize(small, size, cv2.INTER_LINEAR)
 
 
 def _dark(frames: Frames, _: np.random.Generator) -> Frames:

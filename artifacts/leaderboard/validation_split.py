@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from artifacts.leaderboard.ties import aucs
-from artifacts.run_directory import RunDirectory, replacing
+from artifacts.run_directory import RunDirectory, replace_file
 from data_prep.errors import UserError
 from data_prep.store.store import Store
 
@@ -76,7 +76,7 @@ class ValidationSplit:
 
     def write(self, run: RunDirectory) -> None:
         """Write ``validation.npz``, whole or not at all."""
-        with replacing(run.validation) as temporary:
+        with replace_file(run.validation) as temporary:
             np.savez_compressed(
                 temporary,
                 label=self.labels,
@@ -127,7 +127,7 @@ class ValidationSplit:
 
 def write_scores(folder: Path, probabilities: npt.NDArray[np.floating]) -> None:
     """Write the validation scores of a model to the folder of its trial."""
-    with replacing(folder / SCORES) as temporary:
+    with replace_file(folder / SCORES) as temporary:
         np.save(temporary, probabilities.astype(np.float32), allow_pickle=False)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import keras
 
 from artifacts.models.portable import portable_copy, unrolled_copy
-from artifacts.run_directory import replacing
+from artifacts.run_directory import replace_file
 from data_prep.errors import UserError
 from data_prep.quiet import silent_stderr
 
@@ -99,7 +99,7 @@ def export_to(model: keras.Model, wanted: Format, precision: str, folder: Path) 
         elif wanted.name == "openvino":
             write(model, path, precision)
         else:
-            with replacing(path) as temporary:
+            with replace_file(path) as temporary:
                 write(model, temporary, precision)
     return path
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import pygraphviz
 
-from artifacts.run_directory import replacing
+from artifacts.run_directory import replace_file
 from data_prep.quiet import silent_stderr
 from spaces.keras_internals import call_nodes, operation_of
 
@@ -45,6 +45,6 @@ def draw_model(model: keras.Model, path: Path) -> None:
                 source = operation_of(tensor).name
                 if graph.has_node(source) and source != layer.name:
                     graph.add_edge(source, layer.name)
-    with replacing(path) as temporary, silent_stderr():
+    with replace_file(path) as temporary, silent_stderr():
         # Given a path, it opens that with fileinput, which Python 3.11.2 cannot do to write.
         temporary.write_bytes(graph.draw(format="png", prog="dot"))

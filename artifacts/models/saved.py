@@ -13,7 +13,7 @@ from artifacts.certificate import Certificate, ModelFile
 from artifacts.metrics.metrics import Calibration
 from artifacts.models.inference import probabilities, read_inputs
 from artifacts.models.trust import open_model
-from artifacts.run_directory import RunDirectory, replacing
+from artifacts.run_directory import RunDirectory, replace_file
 from data_prep.errors import UserError
 from data_prep.store.store import Store
 
@@ -85,7 +85,7 @@ def save_model(model: keras.Model, run: RunDirectory) -> None:
     inputs = model.inputs if len(model.inputs) > 1 else model.inputs[0]
     inference = keras.Model(inputs, model.outputs[0], name="deepfake_detector")
     for path in (run.keras, run.h5):
-        with replacing(path) as temporary:
+        with replace_file(path) as temporary:
             inference.save(temporary, include_optimizer=False)
 
 

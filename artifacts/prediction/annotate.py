@@ -17,10 +17,10 @@ from av.video.reformatter import ColorRange, Colorspace
 from artifacts.prediction.overlay import FacePath, Overlay
 from artifacts.prediction.sound import Sound
 from artifacts.prediction.sources import MARK
-from artifacts.prediction.timeline import running
+from artifacts.prediction.timeline import join_moments
 from artifacts.prediction.verdict import Judged, NoVerdict
 from artifacts.prediction.video_frames import Watched
-from artifacts.run_directory import replacing
+from artifacts.run_directory import replace_file
 from data_prep.errors import DfsearchError, UserError, VideoError
 from data_prep.preparation.clip import Preparation
 from data_prep.video.decoding import open_video
@@ -71,7 +71,7 @@ def annotate(
         watched.media.duration,
     )
     try:
-        with replacing(out) as temporary:
+        with replace_file(out) as temporary:
             try:
                 return _write(path, temporary, watched, overlay, with_sound=True)
             except _SoundError:
@@ -92,7 +92,7 @@ def _paths(judged: Judged, watched: Watched, decide: Callable[[float], str]) -> 
     return [
         FacePath.from_face(
             verdict,
-            running(verdict.timeline, decide),
+            join_moments(verdict.timeline, decide),
             [clip for clip in watched.clips if clip.face == numbers[verdict.number]],
         )
         for verdict in judged.faces

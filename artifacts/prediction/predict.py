@@ -14,7 +14,7 @@ from artifacts.metrics.averaging import average
 from artifacts.models.saved import load_detector
 from artifacts.prediction.clip_windows import choose_pace
 from artifacts.prediction.frame_order import is_blind_to_order
-from artifacts.prediction.timeline import Moment, fake_segments, running, spans
+from artifacts.prediction.timeline import Moment, fake_segments, join_moments, spans
 from artifacts.prediction.undecided_band import ERROR_RATE, FAKE_VERDICT, REAL_VERDICT, read_band
 from artifacts.prediction.verdict import FaceVerdict, Judged, NoVerdict, Verdict
 from artifacts.prediction.video_frames import FaceClip, Look, Watched, Watcher
@@ -182,7 +182,7 @@ class Predictor:
             end=round(end, 3),
             pixels=pixels,
             timeline=moments,
-            segments=fake_segments(running(moments, self.decide)),
+            segments=fake_segments(join_moments(moments, self.decide)),
         )
 
     def _moments(self, clips: Sequence[FaceClip], watched: Watched) -> tuple[Moment, ...]:

@@ -70,7 +70,7 @@ def spans(
     return found
 
 
-def running(moments: Sequence[Moment], decide: Callable[[float], str]) -> list[Moment]:
+def join_moments(moments: Sequence[Moment], decide: Callable[[float], str]) -> list[Moment]:
     """Combine overlapping clips to stretches that do not overlap, by time.
 
     The logits of overlapping clips are averaged. Without a clip, there is a gap.
@@ -95,7 +95,7 @@ def fake_segments(moments: Sequence[Moment]) -> tuple[Segment, ...]:
     """Return the stretches called fake, joined where one follows another.
 
     Args:
-        moments: result of :func:`running`.
+        moments: result of :func:`join_moments`.
     """
     found: list[Segment] = []
     for moment in moments:

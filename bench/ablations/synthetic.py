@@ -27,7 +27,7 @@ from bench.accuracy.table import ScoredClips
 from bench.accuracy.training import train_gan
 from bench.shared.synthetic_store import make_synthetic_store
 from data_prep.preparation.clip import Preparation
-from data_prep.splits.dealing import shuffled
+from data_prep.splits.dealing import make_shuffle_key
 from data_prep.store.store import Store, write_store
 from data_prep.synthetic.swap import CUES
 
@@ -161,7 +161,7 @@ def make_store(keep: Path, identities: int, seed: int = 0) -> Path:
 
 def assign_splits(groups: Sequence[str]) -> dict[str, str]:
     """Return a split for every identity group: a third for test, a sixth for val."""
-    order = sorted(set(groups), key=shuffled(0))
+    order = sorted(set(groups), key=make_shuffle_key(0))
     test = len(order) // TEST_SHARE
     val = max(1, len(order) // VAL_SHARE)
     return {

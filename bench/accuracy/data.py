@@ -41,7 +41,7 @@ from data_prep.errors import UserError
 from data_prep.preparation.clip import Preparation
 from data_prep.preparation.prepare import Execution, PreparationProgress, prepare
 from data_prep.splits import splits
-from data_prep.splits.dealing import shuffled
+from data_prep.splits.dealing import make_shuffle_key
 from data_prep.splits.splits import SplitRequest
 from data_prep.store.format import FAKE, FRAME_FIELDS, REAL
 from data_prep.store.store import Clip, Store, write_store
@@ -232,7 +232,7 @@ def _read_extras(keep: Path) -> list[Clip]:
     found = []
     for name in filter(_exists, (*IDENTIFIED_REALS, *UNIDENTIFIED_REALS)):
         clips = list(_read_clips(_prepare_set(keep, name, policy=splits.TEST, label=REAL)))
-        people = sorted({clip.group for clip in clips}, key=shuffled(0))
+        people = sorted({clip.group for clip in clips}, key=make_shuffle_key(0))
         held = people[: max(1, round(VAL_SHARE * len(people)))] if name in IDENTIFIED_REALS else []
         for clip in clips:
             split = "val" if clip.group in held else "train"

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from data_prep.audit.leaks import NAME, find_leaks, hash_clips, near_pairs
 from data_prep.errors import UserError
-from data_prep.splits.dealing import shuffled
+from data_prep.splits.dealing import make_shuffle_key
 from data_prep.store.format import FAKE, REAL
 from data_prep.store.store import Clip, Store
 
@@ -39,7 +39,7 @@ def split_without_method(clips: Iterable[Clip], method: str) -> tuple[list[Clip]
     if not tested:
         raise UserError(f"only training people have fakes of {method}; it cannot be held out")
     forged = {clip.group for clip in clips if clip.label == FAKE and clip.split == "train"}
-    free = sorted(forged - carriers["train"], key=shuffled(0))
+    free = sorted(forged - carriers["train"], key=make_shuffle_key(0))
     moved = set() if carriers["test"] else set(free[: len(tested)])
     training = [
         dataclasses.replace(clip, split="val") if clip.group in moved else clip
@@ -80,7 +80,7 @@ def assign_folds(groups: Iterable[str]) -> dict[str, int]:
     The largest groups are assigned first, two folds apart, so every training set contains some.
     """
     sizes = collections.Counter(groups)
-    order = shuffled(0)
+    order = make_shuffle_key(0)
     ordered = sorted(sizes, key=lambda group: (-sizes[group], order(group)))
     return {group: _FOLD_ORDER[position % FOLDS] for position, group in enumerate(ordered)}
 

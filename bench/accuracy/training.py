@@ -143,12 +143,12 @@ def train_gan(keep: Path, store: Store, seed: int, pair: Mapping[str, Any]) -> P
     """
     import keras
 
-    from artifacts.run_directory import replacing
+    from artifacts.run_directory import replace_file
     from search.gan.faces import real_faces
     from search.gan.training import GanTraining
     from search.trials.trial import GAN_FILES
     from spaces.gan.choices import GanChoices
-    from spaces.gan.networks import without_spectral_norm
+    from spaces.gan.networks import remove_spectral_norm
 
     settings = dict(pair)
     steps = settings.pop("steps")
@@ -160,8 +160,8 @@ def train_gan(keep: Path, store: Store, seed: int, pair: Mapping[str, Any]) -> P
         keras.utils.clear_session()
         training = GanTraining(choices, real_faces(store, "train", choices.side), seed)
         training.advance(steps)
-        judge = without_spectral_norm(training.discriminator, choices)
+        judge = remove_spectral_norm(training.discriminator, choices)
         for model, name in zip((training.averaged, judge), GAN_FILES, strict=True):
-            with replacing(folder / name) as temporary:
+            with replace_file(folder / name) as temporary:
                 model.save(temporary)
     return folder

@@ -9,7 +9,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from artifacts.run_directory import replacing
+from artifacts.run_directory import replace_file
 from bench.suite.sections import Plot
 
 _COLOURS = ("#2a6fb0", "#c96a1b", "#1b9a78", "#8a6fb8")
@@ -39,7 +39,7 @@ def draw(path: Path, plot: Plot, *, quick: bool) -> None:
         if quick:
             red = {"color": "#c02020", "alpha": 0.5, "fontsize": 26, "rotation": 12}
             figure.text(0.5, 0.5, "QUICK: MEANS NOTHING", ha="center", va="center", **red)
-        with replacing(path) as temporary:
+        with replace_file(path) as temporary:
             figure.savefig(temporary, format="svg", metadata={"Date": None, "Title": plot.axis})
 
 

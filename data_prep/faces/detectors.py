@@ -25,7 +25,7 @@ def names() -> tuple[str, ...]:
     Raises:
         UserError: a package uses a name that is already taken.
     """
-    return (*DETECTORS, *plugins.added(plugins.DETECTORS, DETECTORS))
+    return (*DETECTORS, *plugins.find_plugins(plugins.DETECTORS, DETECTORS))
 
 
 def make_detector(
@@ -45,7 +45,7 @@ def make_detector(
         UserError: the name is unknown, a file or package of the detector is missing or damaged, or
             a package adds an object that is no face detector.
     """
-    others = plugins.added(plugins.DETECTORS, DETECTORS)
+    others = plugins.find_plugins(plugins.DETECTORS, DETECTORS)
     if name in others:
         return _added(others[name], side, threshold, model)
     if name not in DETECTORS:

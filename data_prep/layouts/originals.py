@@ -11,7 +11,7 @@ from data_prep.layouts.layout import Video
 from data_prep.store.format import FAKE, REAL
 
 
-def with_originals(named: Iterable[tuple[Video, Hashable | None]]) -> Iterator[Video]:
+def add_originals(named: Iterable[tuple[Video, Hashable | None]]) -> Iterator[Video]:
     """Yield the videos, fakes with their originals.
 
     Args:

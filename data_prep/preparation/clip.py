@@ -17,7 +17,7 @@ from data_prep.faces.crops import ALIGNMENTS, crop_track
 from data_prep.faces.detection import Detection, FaceDetector
 from data_prep.faces.tracks import FaceTrack, find_tracks
 from data_prep.preparation import shortcuts
-from data_prep.preparation.guides import Guide, Original, build_guide, guided
+from data_prep.preparation.guides import Guide, Original, build_guide, transfer_tracks
 from data_prep.store.format import MODALITIES
 from data_prep.text import printable
 from data_prep.video import audio, flow
@@ -252,7 +252,7 @@ def _sample(
         return _read(path, preparation, threads), ()
     sampled = _read(path, preparation, threads, original.whole.indices)
     own = sample_indices(sampled.media.frames, preparation.frames)
-    tracks = guided(sampled, original.guide(sampled.indices))
+    tracks = transfer_tracks(sampled, original.guide(sampled.indices))
     if not tracks and not np.array_equal(sampled.indices, own):
         sampled = _read(path, preparation, threads)
     return sampled, tracks

@@ -84,7 +84,7 @@ def build_guide(sampled: SampledFrames, tracks: Sequence[FaceTrack]) -> Guide:
     return Guide(tuple(tracks), _thumbnails(sampled), around, sampled.indices, width, height)
 
 
-def guided(sampled: SampledFrames, guide: Guide) -> tuple[FaceTrack, ...]:
+def transfer_tracks(sampled: SampledFrames, guide: Guide) -> tuple[FaceTrack, ...]:
     """Return the original's tracks in pixels of the fake, none if the frames do not correspond.
 
     They correspond if the same positions were sampled and each frame shows the same moment. Its

@@ -55,7 +55,7 @@ class Task:
     def mark(self) -> Path:
         """Mark of a started video, which remains if the worker dies.
 
-        See :func:`attempted`.
+        See :func:`check_attempts`.
         """
         return self.part.with_suffix(".busy")
 
@@ -104,9 +104,9 @@ def work(task: Task) -> tuple[Path, Quarantined | None]:
     with _ONE_AT_A_TIME:
         if task.part.exists():
             return task.part, None
-        reason = attempted(task)
+        reason = check_attempts(task)
         if reason:
-            return task.part, given_up(task, reason)
+            return task.part, quarantine_task(task, reason)
         with task.mark.open("ab", buffering=0) as mark:
             mark.write(_ATTEMPT)
             failure = _prepare(task, mark)
@@ -114,7 +114,7 @@ def work(task: Task) -> tuple[Path, Quarantined | None]:
         return task.part, failure
 
 
-def attempted(task: Task) -> str:
+def check_attempts(task: Task) -> str:
     """Return the reason to give up a video that workers have tried before, or "".
 
     A worker adds a sign to the mark when it begins; the time limit adds that it has passed.
@@ -128,7 +128,7 @@ def attempted(task: Task) -> str:
     return DIED if mark.count(_ATTEMPT) > 1 else ""
 
 
-def given_up(task: Task, reason: str) -> Quarantined:
+def quarantine_task(task: Task, reason: str) -> Quarantined:
     """Return the quarantine entry of a video, and mark it as useless for its fakes."""
     if task.guides and not task.original:
         write_guide(task.guide_file(None), NO_GUIDE)

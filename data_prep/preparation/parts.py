@@ -26,11 +26,19 @@ from data_prep.datasets import Video
 from data_prep.errors import UserError, VideoError
 from data_prep.layouts.files import quote
 from data_prep.preparation.clip import Preparation
-from data_prep.preparation.part_work import DIED, Task, attempted, digest, given_up, identity, work
+from data_prep.preparation.part_work import (
+    DIED,
+    Task,
+    check_attempts,
+    digest,
+    identity,
+    quarantine_task,
+    work,
+)
 from data_prep.store.format import REAL, Quarantined
 from data_prep.store.writer import is_store
 from data_prep.text import one_line
-from data_prep.workers import follow_parent, on_cluster
+from data_prep.workers import follow_parent, run_on_cluster
 
 _LOCK, _DONE = "lock", "done"
 
@@ -191,7 +199,7 @@ def plan(
 
 def _try_again(tasks: Collection[Task]) -> None:
     """Forget the videos that an earlier run gave up, and the fakes made without them."""
-    hopeless = {task.path for task in tasks if attempted(task)}
+    hopeless = {task.path for task in tasks if check_attempts(task)}
     for task in tasks:
         task.mark.unlink(missing_ok=True)
         if task.original in hopeless:
@@ -236,7 +244,7 @@ def _suspects(tasks: Collection[Task]) -> list[Task]:
     A fake that waited for a hanging original is not a suspect.
     """
     begun = [task for task in tasks if task.mark.exists()]
-    hopeless = {task.path for task in begun if attempted(task)}
+    hopeless = {task.path for task in begun if check_attempts(task)}
     for task in begun:
         if task.original in hopeless:
             task.mark.unlink()
@@ -247,7 +255,7 @@ def _alone(task: Task) -> Quarantined | None:
     try:
         (outcome,) = _in_workers([task], jobs=1)
     except BrokenProcessPool:
-        return given_up(task, attempted(task) or DIED)
+        return quarantine_task(task, check_attempts(task) or DIED)
     return outcome[1]
 
 
@@ -281,7 +289,7 @@ def _in_workers(tasks: Sequence[Task], jobs: int) -> Generator[tuple[Path, Quara
 def _on_cluster(tasks: Sequence[Task], address: str) -> Generator[Quarantined | None]:
     """Run the tasks on a Dask cluster whose workers see the same files under the same names."""
     by_part = {task.part: task for task in tasks}
-    with contextlib.closing(on_cluster(address, work, tasks)) as outcomes:
+    with contextlib.closing(run_on_cluster(address, work, tasks)) as outcomes:
         for part, failure in outcomes:
             if failure is None and not part.exists():
                 raise UserError(

@@ -51,7 +51,7 @@ def deal(
         methods[groups[video.key]][video.method] += 1
     # A group too large for a small split would otherwise end in one when its turn comes late.
     large = min(shares.values()) / sum(shares.values()) * len(videos)
-    order = shuffled(dealing.seed)
+    order = make_shuffle_key(dealing.seed)
 
     def turn(group: str) -> tuple[float, bytes]:
         size = methods[group].total()
@@ -120,6 +120,6 @@ def _deal_kind(
     return dealt
 
 
-def shuffled(seed: int) -> Callable[[str], bytes]:
+def make_shuffle_key(seed: int) -> Callable[[str], bytes]:
     """Return a sort key that shuffles identically on every machine and in every version."""
     return lambda group: hashlib.sha256(f"{seed}/{group}".encode()).digest()

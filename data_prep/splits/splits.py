@@ -11,7 +11,7 @@ import networkx as nx
 
 from data_prep.errors import UserError
 from data_prep.layouts.layout import Video
-from data_prep.splits.dealing import Dealing, deal, shuffled
+from data_prep.splits.dealing import Dealing, deal, make_shuffle_key
 from data_prep.store.format import FAKE, REAL, SPLITS
 
 AUTO, OFFICIAL, IDENTITY, TEST = "auto", "official", "identity", "test"
@@ -375,7 +375,7 @@ def _test_all_held_out(
     )
     # A balanced test set, but never more than its share of the reals that belong to no fake.
     lacking = min(fakes - reals, math.ceil(shares["test"] * alone.total()))
-    for group in sorted(alone, key=shuffled(dealing.seed)):
+    for group in sorted(alone, key=make_shuffle_key(dealing.seed)):
         if lacking <= 0:
             break
         sides[group] = "test"

@@ -69,23 +69,23 @@ def soften(frames: Frames, sigma: float) -> Frames:
     return _each(frames, lambda frame: cv2.GaussianBlur(frame, (side, side), sigma))
 
 
-def without_detail(frames: Frames) -> Frames:
+def remove_detail(frames: Frames) -> Frames:
     """Remove the detail that sharpening strengthens."""
     return _each(frames, lambda frame: cv2.blur(frame, (_DETAIL, _DETAIL)))
 
 
 def sharpen(frames: Frames, amount: float) -> Frames:
     """Add ``amount`` times the finest detail; a negative amount removes detail."""
-    return _each(frames, lambda frame: sharpened(frame, amount))
+    return _each(frames, lambda frame: sharpen_frame(frame, amount))
 
 
-def sharpened(frame: Frames, amount: float) -> Frames:
+def sharpen_frame(frame: Frames, amount: float) -> Frames:
     """Add ``amount`` times its detail to one frame, (S, S, 3)."""
     smooth = cv2.blur(frame, (_DETAIL, _DETAIL))
     return np.asarray(cv2.addWeighted(frame, 1 + amount, smooth, -amount, 0), np.uint8)
 
 
-def resized(frames: Frames, side: int, how: int = cv2.INTER_AREA) -> Frames:
+def resize(frames: Frames, side: int, how: int = cv2.INTER_AREA) -> Frames:
     """Resize frames by one of OpenCV's interpolations."""
     return _each(frames, lambda frame: cv2.resize(frame, (side, side), interpolation=how))
 

@@ -120,7 +120,7 @@ def _options(
 
 
 @contextlib.contextmanager
-def reported(hint: str = "") -> Iterator[None]:
+def report_errors(hint: str = "") -> Iterator[None]:
     """Turn errors that a user can cause into one line and an exit code; print the log.
 
     Args:
@@ -128,7 +128,7 @@ def reported(hint: str = "") -> Iterator[None]:
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with printed_log():
+        with print_log():
             yield
     except DfsearchError as error:
         say(f"error: {error.command_line}")
@@ -197,7 +197,7 @@ class _Printer(logging.Handler):
 
 
 @contextlib.contextmanager
-def printed_log() -> Iterator[None]:
+def print_log() -> Iterator[None]:
     """Print the log of the library on standard error; inside another one, print it once."""
     logger = logging.getLogger("dfsearch")
     if any(isinstance(handler, _Printer) for handler in logger.handlers):
@@ -228,6 +228,6 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, allow_nan=False))
 
 
-def listed(text: str) -> tuple[str, ...]:
+def split_list(text: str) -> tuple[str, ...]:
     """Return the names in a comma-separated option."""
     return tuple(name.strip() for name in text.split(",") if name.strip())

@@ -22,7 +22,7 @@ from rich.text import Text
 
 from artifacts.run_directory import RunDirectory
 from data_prep.text import visible, visible_lines
-from search.cli.app import printed_log
+from search.cli.app import print_log
 from search.cli.live_table import LiveProgress
 from search.workers.progress import LogProgress, RunProgress
 
@@ -102,7 +102,7 @@ def run_progress(run_dir: Path | None = None) -> Iterator[RunProgress]:
         run_dir: Folder of the run, for the table.
     """
     if run_dir is None or not log.is_terminal:
-        with printed_log():
+        with print_log():
             yield LogProgress()
         return
     progress = LiveProgress(log, RunDirectory(run_dir))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from search.cli.app import RunDir, app, reported, write_lines
+from search.cli.app import RunDir, app, report_errors, write_lines
 
 
 @app.command(
@@ -27,7 +27,7 @@ def dashboard(
 
     The page is reachable from this machine only, and it cannot change the run.
     """
-    with reported():
+    with report_errors():
         import dfsearch
 
         def show(address: str) -> None:

@@ -8,7 +8,16 @@ from typing import Annotated
 
 import typer
 
-from search.cli.app import RESUME, Jobs, Json, app, listed, print_json, reported, write_lines
+from search.cli.app import (
+    RESUME,
+    Jobs,
+    Json,
+    app,
+    print_json,
+    report_errors,
+    split_list,
+    write_lines,
+)
 
 
 @app.command(
@@ -37,8 +46,8 @@ def synthesize(
     import dfsearch
     from search.cli.console import work_bars
 
-    chosen = cues if cues in ("all", "none") else listed(cues)
-    with reported(RESUME), work_bars("synthesizing") as progress:
+    chosen = cues if cues in ("all", "none") else split_list(cues)
+    with report_errors(RESUME), work_bars("synthesizing") as progress:
         made = dfsearch.synthesize(
             out,
             identities=identities,
@@ -164,7 +173,7 @@ def prepare(
     from search.cli.console import work_bars
     from search.cli.tables.preparation import print_preparation
 
-    with reported(RESUME), work_bars("preparing", "writing") as progress:
+    with report_errors(RESUME), work_bars("preparing", "writing") as progress:
         summary = dfsearch.prepare(
             source,
             store,
@@ -174,7 +183,7 @@ def prepare(
             align=align,
             faces=faces,
             paired_crops=paired_crops,
-            modalities=listed(modalities),
+            modalities=split_list(modalities),
             detector=detector,
             detector_model=detector_model,
             detect_every=detect_every,

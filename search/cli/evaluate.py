@@ -15,7 +15,7 @@ from search.cli.app import (
     app,
     limited_inference,
     print_json,
-    reported,
+    report_errors,
     say,
 )
 
@@ -60,7 +60,7 @@ def evaluate(
     The metrics on the run's own test split are those of its end. Scoring that split again is
     recorded in the run, because results that are looked at repeatedly become choices.
     """
-    with reported(), limited_inference():
+    with report_errors(), limited_inference():
         import dfsearch
         from artifacts.run_directory import write_text
         from search.cli.console import work_bars

@@ -13,9 +13,9 @@ from search.cli.app import (
     Untrusted,
     app,
     limited_inference,
-    listed,
     print_json,
-    reported,
+    report_errors,
+    split_list,
 )
 
 FAILED = 1
@@ -45,12 +45,12 @@ def export(
 
     A model card is written beside the run's model. The exit code is 1 if a format failed.
     """
-    with reported(), limited_inference():
+    with report_errors(), limited_inference():
         import dfsearch
         from search.cli.tables.export import print_exports
 
         exports = dfsearch.Run(run_dir).export(
-            listed(formats), listed(precision), out=out, untrusted=untrusted
+            split_list(formats), split_list(precision), out=out, untrusted=untrusted
         )
         if as_json:
             print_json(exports.to_json())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from data_prep.errors import UserError
-from search.cli.app import Json, app, listed, print_json, reported, write_lines
+from search.cli.app import Json, app, print_json, report_errors, split_list, write_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +57,7 @@ def leaderboard(
     ] = False,
 ) -> None:
     """Print every trial, best first, beside baselines without training, also during a run."""
-    with reported():
+    with report_errors():
         from artifacts.leaderboard import board
         from artifacts.leaderboard.columns import choose_columns
         from artifacts.leaderboard.rows import FIELDS
@@ -67,7 +67,7 @@ def leaderboard(
 
         if as_json + as_csv + as_markdown > 1:
             raise UserError("choose one of --json, --csv and --markdown")
-        names, for_programs = listed(columns or ""), as_json or as_csv
+        names, for_programs = split_list(columns or ""), as_json or as_csv
         fields = check_fields(names) if names and for_programs else FIELDS
         wanted = [Condition.parse(text) for text in conditions or ()]
         runs = [RunDirectory(path).open() for path in run_dirs]

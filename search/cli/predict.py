@@ -17,7 +17,7 @@ from search.cli.app import (
     Untrusted,
     app,
     limited_inference,
-    reported,
+    report_errors,
     say,
     write_lines,
 )
@@ -76,7 +76,7 @@ def predict(
     A video is fake if any of its faces is fake, else undecided if any is undecided, else real. The
     exit code is 2 if a video cannot be judged.
     """
-    with reported(), limited_inference():
+    with report_errors(), limited_inference():
         import dfsearch
         from artifacts.prediction.sources import find_sources
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from search.cli.app import RunDir, app, limited_inference, reported, write_lines
+from search.cli.app import RunDir, app, limited_inference, report_errors, write_lines
 
 
 @app.command(
@@ -31,7 +31,7 @@ def report(
     It needs no other file and no connection. It can be written while a run is in progress, from
     the results so far.
     """
-    with reported(), limited_inference():
+    with report_errors(), limited_inference():
         import dfsearch
 
         path = dfsearch.Run(run_dir).report(out, faces=faces, store=store)

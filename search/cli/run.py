@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from search.cli.app import RESUME, RunDir, app, listed, reported, write_lines
+from search.cli.app import RESUME, RunDir, app, report_errors, split_list, write_lines
 
 
 @app.command(
@@ -94,11 +94,11 @@ def run(
         tensorboard=tensorboard,
         space=_given(
             weights=weights,
-            backbones=None if backbones is None else listed(backbones),
-            streams=None if streams is None else listed(streams),
+            backbones=None if backbones is None else split_list(backbones),
+            streams=None if streams is None else split_list(streams),
         ),
     )
-    with reported(RESUME):
+    with report_errors(RESUME):
         config = configure(store, run_dir, settings)
         with run_progress(config.run_dir) as progress:
             finished = dfsearch.search(config, progress=progress)
@@ -131,7 +131,7 @@ def work(
     """
     import dfsearch
 
-    with reported("another worker repeats the current trial"):
+    with report_errors("another worker repeats the current trial"):
         done = dfsearch.Run(run_dir).work(store=store, device=device)
         write_lines(f"{run_dir} is finished; this worker ran {done} of its trials")
 
@@ -144,7 +144,7 @@ def demo(
     seed: Annotated[int, typer.Option(help="Seed of data and search.")] = 0,
 ) -> None:
     """Try everything on SYNTHETIC data: make it, prepare, search, evaluate, predict."""
-    with reported(RESUME):
+    with report_errors(RESUME):
         from search.cli.demo import run_demo
 
         run_demo(run_dir, seed)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from search.cli.app import Json, app, print_json, reported, say
+from search.cli.app import Json, app, print_json, report_errors, say
 
 FOUND = 1
 
@@ -31,7 +31,7 @@ def audit(
 
     Sample crops of every method are drawn. The exit code is 1 if there is a leak.
     """
-    with reported():
+    with report_errors():
         import dfsearch
         from search.cli.tables.audit import print_audit
 
@@ -51,7 +51,7 @@ def verify(store: StorePath, as_json: Json = False) -> None:
 
     The exit code is 1 if there is a problem.
     """
-    with reported():
+    with report_errors():
         import dfsearch
         from search.cli.tables.audit import print_problems
 
@@ -78,7 +78,7 @@ def pseudo_fakes(
     seed: Annotated[int, typer.Option(help="Seed of the choice and of the pseudo-fakes.")] = 0,
 ) -> None:
     """Draw pseudo-fakes of real clips as training makes them, with their masks."""
-    with reported():
+    with report_errors():
         import dfsearch
 
         picture = picture or _beside(store, "pseudo-fakes.png")

@@ -98,7 +98,7 @@ def _options(url: str) -> list[tuple[str, str]]:
     return parse_qsl(urlsplit(url).query, keep_blank_values=True)
 
 
-def without_password(url: str) -> str:
+def remove_password(url: str) -> str:
     """Return a URL of one spelling without the password it may hold."""
     parts = urlsplit(url)
     login, at, host = parts.netloc.rpartition("@")

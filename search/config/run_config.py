@@ -115,7 +115,7 @@ class RunConfig(Section):
     @pydantic.field_validator("objective")
     @classmethod
     def _is_known(cls, value: str) -> str:
-        known = (*OBJECTIVES, *plugins.added(plugins.OBJECTIVES, OBJECTIVES))
+        known = (*OBJECTIVES, *plugins.find_plugins(plugins.OBJECTIVES, OBJECTIVES))
         if value not in known:
             raise ValueError(f"no objective {value}; there are {', '.join(known)}")
         return value
@@ -268,7 +268,7 @@ def dump(config: RunConfig) -> str:
     settings = config.model_dump(mode="json")
     settings["store"] = str(config.store.resolve())
     settings["run_dir"] = "."
-    settings["storage"] = addresses.without_password(config.storage)
+    settings["storage"] = addresses.remove_password(config.storage)
     return tomli_w.dumps(settings)
 
 

@@ -75,7 +75,7 @@ class Space(Section):
     @pydantic.field_validator("streams")
     @classmethod
     def _are_streams(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        known = (*STREAMS, *plugins.added(plugins.STREAMS, RESERVED))
+        known = (*STREAMS, *plugins.find_plugins(plugins.STREAMS, RESERVED))
         unknown = [name for name in value if name not in known]
         if unknown:
             raise ValueError(f"no stream {', '.join(unknown)}; there are {', '.join(known)}")

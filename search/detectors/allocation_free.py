@@ -20,7 +20,7 @@ from spaces.backbones import pretrained
 
 
 @contextlib.contextmanager
-def nothing_allocated() -> Iterator[None]:
+def avoid_allocation() -> Iterator[None]:
     """Build without values: layers in the block have only names and shapes."""
     # The owner holds each attribute itself: an inherited one could not be put back.
     originals = [(owner, name, vars(owner)[name]) for owner, name, _ in _REPLACED]

@@ -9,7 +9,7 @@ import keras
 import keras_tuner
 import numpy as np
 
-from search.detectors.allocation_free import nothing_allocated
+from search.detectors.allocation_free import avoid_allocation
 from search.detectors.precision import Precision, policy
 from search.features import prefix
 from search.features.feature import COMPUTE_BATCH
@@ -68,7 +68,7 @@ def estimate(
     """
     keras.utils.clear_session()
     try:
-        with nothing_allocated(), policy(precision):
+        with avoid_allocation(), policy(precision):
             model = graph.build(hp)
             learner = (
                 trained.build(fixed_hyperparameters(dict(hp.values)))

@@ -27,7 +27,7 @@ def blocks(streams: Iterable[str]) -> list[ak.Block]:
 
 
 def _block(stream: str) -> ak.Block:
-    plugin = plugins.named(plugins.STREAMS, stream, RESERVED)
+    plugin = plugins.find_plugin(plugins.STREAMS, stream, RESERVED)
     if not stream.isidentifier():
         raise plugin.refusal("needs a name of letters, digits and _")
     kind = plugin.load()

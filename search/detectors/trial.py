@@ -16,7 +16,7 @@ from artifacts import records
 from artifacts.histories import WITHOUT
 from artifacts.leaderboard.validation_split import write_scores
 from artifacts.models.saved import inference_copy
-from artifacts.run_directory import RunDirectory, replacing
+from artifacts.run_directory import RunDirectory, replace_file
 from artifacts.stages import Stage
 from data_prep.store.store import Store
 from search.config.feasible import methods_of, shown_frames
@@ -139,7 +139,7 @@ class _DetectorTrial:
         model = self._build()
         trained = self._fit(model, kept=self._folder / _WHOLE, report=self._reporter(not found))
         path = self._trial.folder / MODEL_FILE
-        with replacing(path) as temporary:
+        with replace_file(path) as temporary:
             inference_copy(model).save(temporary)
         write_scores(self._trial.folder, trained.probabilities)
         costs = self._costs(path)

@@ -25,7 +25,7 @@ import filelock
 import numpy as np
 import numpy.typing as npt
 
-from artifacts.run_directory import replacing
+from artifacts.run_directory import replace_file
 from data_prep.errors import DfsearchError
 
 BUDGET = 20_000_000_000
@@ -128,7 +128,7 @@ class FeatureCache:
     ) -> None:
         header = _header(shape, dtype)
         size = len(header) + nbytes(shape, dtype) + _FOOTER.size
-        with replacing(path) as temporary:
+        with replace_file(path) as temporary:
             # This process holds the lock of the entry, so an existing file is of a dead writer.
             temporary.unlink(missing_ok=True)
             with temporary.open("xb") as file:

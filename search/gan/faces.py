@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from artifacts.run_directory import replacing
+from artifacts.run_directory import replace_file
 from data_prep.errors import DfsearchError
 from data_prep.store.store import REAL, Store
 
@@ -88,7 +88,7 @@ def write_grid(path: Path, generated: Faces, real: Faces) -> None:
     ]
     gap = np.full((len(halves[0]), _GAP, 3), _PAPER, np.uint8)
     picture = np.concatenate([halves[0], gap, halves[1]], axis=1)
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         cv2.imwrite(str(temporary), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
 
 

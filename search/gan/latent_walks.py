@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from artifacts.run_directory import replacing
+from artifacts.run_directory import replace_file
 from search.gan.faces import Faces, to_pixels
 
 # Share of the arc to another face: the person moves, but does not become another person.
@@ -45,7 +45,7 @@ def generated_walks(
     model = keras.models.load_model(generator, compile=False)
     rng = np.random.default_rng(seed)
     latent, side = model.input_shape[1], model.output_shape[1]
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         shape = (count, frames, side, side, 3)
         whole = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
         for start in range(0, count, _WALKS_AT_A_TIME):

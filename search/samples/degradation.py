@@ -63,13 +63,13 @@ def degrade(frames: Frames, rng: np.random.Generator) -> Frames:
         side = max(_SMALLEST_SIDE, 2 * round(size * factor / 2))
         # Below half the size, linear interpolation would skip pixels.
         how = cv2.INTER_LINEAR if 2 * side >= size else cv2.INTER_AREA
-        changed = degradation.resized(changed, side, how)
+        changed = degradation.resize(changed, side, how)
     if rng.random() < GRAIN:
         changed = degradation.grain(changed, rng.uniform(1, 7), rng)
     if rng.random() < COMPRESSION:
         changed = _compressed(changed, min(side / size, 1.0), rng)
     if side != size:
-        changed = degradation.resized(changed, size, _UP[rng.integers(len(_UP))])
+        changed = degradation.resize(changed, size, _UP[rng.integers(len(_UP))])
     return with_grey(changed)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from artifacts.run_directory import replacing
+from artifacts.run_directory import replace_file
 from data_prep.errors import UserError
 from data_prep.store.store import REAL, Store
 from data_prep.text import visible
@@ -74,7 +74,7 @@ def draw_page(blends: Sequence[Blend], path: Path, *, title: str = "") -> None:
             sheet.paste(shown, (left + column * _SIDE, above))
         pen.text((left, above + _SIDE), visible(blend.name), _INK, font)
     try:
-        with replacing(path) as temporary:
+        with replace_file(path) as temporary:
             sheet.save(temporary, format="PNG")
     except OSError as error:
         raise UserError(

@@ -223,8 +223,8 @@ def _textured(real: Frames, rng: np.random.Generator) -> Frames:
             changed = degradation.grain(changed, rng.uniform(1, 4), rng)
         case 3:
             side = round(real.shape[1] * rng.uniform(0.35, 0.8))
-            smaller = degradation.resized(changed, side)
-            changed = degradation.resized(smaller, real.shape[1], cv2.INTER_CUBIC)
+            smaller = degradation.resize(changed, side)
+            changed = degradation.resize(smaller, real.shape[1], cv2.INTER_CUBIC)
         case 4:
             changed = degradation.jpeg(changed, int(rng.integers(30, 90)))
     return changed

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from data_prep.video.degradation import Frames, sharpen, sharpened, without_detail
+from data_prep.video.degradation import Frames, remove_detail, sharpen, sharpen_frame
 
 _LEAST, _MOST = -1.0, 3.0
 _FRAMES = 8
@@ -44,7 +44,7 @@ def set_sharpness(
     """
     seen = frames[_few_frames(frames)]
     edges = _edges(seen)
-    change = edges - _edges(without_detail(seen))
+    change = edges - _edges(remove_detail(seen))
     if weight is not None:
         inner = _inner(frames.shape[1])
         change *= weight[_few_frames(frames), inner, inner]
@@ -65,7 +65,7 @@ def set_sharpness(
     changed = frames.copy()
     # Frame by frame: the data of one frame fits into the cache of a core.
     for out, share in zip(changed, weight, strict=True):
-        out[part] = blend(out[part], sharpened(out, amount)[part], share[part])
+        out[part] = blend(out[part], sharpen_frame(out, amount)[part], share[part])
     return changed
 
 

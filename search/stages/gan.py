@@ -9,7 +9,7 @@ import optuna
 
 from artifacts import records
 from artifacts.histories import DISCRIMINATOR_LOSS, GENERATOR_LOSS, KID, REPORT
-from artifacts.run_directory import RunDirectory, replacing
+from artifacts.run_directory import RunDirectory, replace_file
 from artifacts.stages import GAN
 from data_prep.errors import UserError
 from data_prep.store.store import Store
@@ -30,7 +30,7 @@ from search.trials.trial import GAN_FILES, GAN_GRID, OpenTrial, TrialOutcome, Tr
 from spaces.backbones.pretrained import BackboneError
 from spaces.gan.choices import GanChoices, gan_space
 from spaces.gan.features import face_features
-from spaces.gan.networks import without_spectral_norm
+from spaces.gan.networks import remove_spectral_norm
 
 # How often a trial reports, and so may be pruned.
 REPORTS = 5
@@ -124,9 +124,9 @@ def _train(choices: GanChoices, config: RunConfig, store: Store, trial: OpenTria
         if report < REPORTS and trial.optuna.should_prune():
             raise optuna.TrialPruned(f"kid {measured.kid:.4f} after {training.steps} steps")
 
-    judge = without_spectral_norm(training.discriminator, choices)
+    judge = remove_spectral_norm(training.discriminator, choices)
     for model, name in zip((training.averaged, judge), GAN_FILES, strict=True):
-        with replacing(trial.folder / name) as temporary:
+        with replace_file(trial.folder / name) as temporary:
             model.save(temporary)
     write_grid(trial.folder / GAN_GRID, to_pixels(faces[:64]), train)
     attributes = {

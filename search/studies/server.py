@@ -16,7 +16,7 @@ import platformdirs
 from optuna.storages import BaseStorage
 
 from data_prep.errors import UserError
-from search.config.addresses import SCHEME, password_in, server, without_password
+from search.config.addresses import SCHEME, password_in, remove_password, server
 
 HOSTS = "DFSEARCH_STORAGE_HOSTS"
 """Environment variable with further permitted servers, comma-separated."""
@@ -130,6 +130,6 @@ def _connected(url: str) -> BaseStorage:
             f"ask for the password itself; libpq 16 can: {install}"
         )
     return optuna.storages.RDBStorage(
-        without_password(url).replace(SCHEME, f"{SCHEME}+psycopg", 1),
+        remove_password(url).replace(SCHEME, f"{SCHEME}+psycopg", 1),
         engine_kwargs={"pool_pre_ping": True, "connect_args": dict(_CONNECT)},
     )

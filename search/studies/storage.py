@@ -13,7 +13,7 @@ from artifacts.run_directory import RunDirectory
 from artifacts.stages import Stage
 from data_prep.errors import UserError
 from data_prep.text import one_line
-from search.config.addresses import database, plain, without_password
+from search.config.addresses import database, plain, remove_password
 from search.studies import server
 from search.studies.journal import open_journal
 from search.studies.run_state import RunState
@@ -53,7 +53,7 @@ class StorageLocation:
     @property
     def address(self) -> str:
         """Address for messages, without a password."""
-        return without_password(self.server) if self.server else str(self.run.journal)
+        return remove_password(self.server) if self.server else str(self.run.journal)
 
     def study_name(self, stage: Stage) -> str:
         """Return the name of the study of a stage."""
@@ -77,7 +77,7 @@ class StorageLocation:
         with translate_storage_errors(self):
             if self.server:
                 server.check_permitted(self.server, self.run.config)
-                return server.connect(without_password(self.server))
+                return server.connect(remove_password(self.server))
             return open_journal(self.run.journal)
 
 

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from artifacts.run_directory import replacing
+from artifacts.run_directory import replace_file
 from spaces.keras_internals import nested_layers
 
 Arrays = list[npt.NDArray[Any]]
@@ -111,7 +111,7 @@ def save(path: Path, state: TrainingState) -> None:
     for name in _ARRAYS:
         arrays |= {f"{name}{number}": array for number, array in enumerate(getattr(state, name))}
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary, temporary.open("wb") as file:
+    with replace_file(path) as temporary, temporary.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
 
 

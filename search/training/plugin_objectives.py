@@ -45,7 +45,7 @@ def plugin_value(
 @functools.cache
 def _loaded(name: str) -> tuple[plugins.Plugin, Callable[..., Any]]:
     """Return an objective and its function; cached, since every epoch calls it."""
-    plugin = plugins.named(plugins.OBJECTIVES, name, OBJECTIVES)
+    plugin = plugins.find_plugin(plugins.OBJECTIVES, name, OBJECTIVES)
     function = plugin.load()
     if not callable(function):
         raise plugin.refusal(f"is {type(function).__name__}, expected a function")

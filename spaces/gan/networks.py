@@ -63,7 +63,7 @@ def discriminator(choices: GanChoices, *, spectral: bool | None = None) -> keras
     return keras.Model(face, logit, name="discriminator")
 
 
-def without_spectral_norm(judge: keras.Model, choices: GanChoices) -> keras.Model:
+def remove_spectral_norm(judge: keras.Model, choices: GanChoices) -> keras.Model:
     """Return an equal discriminator without the parts that only training needs."""
     plain = discriminator(choices, spectral=False)
     for layer in judge.layers:

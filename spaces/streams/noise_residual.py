@@ -123,7 +123,7 @@ class NoiseResidualBlock(ak.Block):
         x = self._residual(hp, seen, reading)
         for stage in range(stages):
             x = strided_conv(x, filters * min(2**stage, 4), name=f"{self.name}_stage{stage + 1}")
-        x = in_cells(x, grid, name=self.name)
+        x = pool_cells(x, grid, name=self.name)
         if not statistics:
             return x
         spectrum = frequency_statistics(seen, name=f"{self.name}_statistics")
@@ -184,7 +184,7 @@ def local_energy(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
     return keras.layers.Activation("softsign", dtype=EXACT, name=f"{name}_compressed")(x)
 
 
-def in_cells(x: keras.KerasTensor, grid: int, *, name: str) -> keras.KerasTensor:
+def pool_cells(x: keras.KerasTensor, grid: int, *, name: str) -> keras.KerasTensor:
     """Average all frames in at most grid x grid cells: (batch, T, h, w, C) to (batch, F)."""
     _, time, height, width, _ = x.shape
     cell = (time, -(-height // grid), -(-width // grid))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from artifacts.run_directory import RunDirectory, read_json, replacing, write_json, write_text
+from artifacts.run_directory import RunDirectory, read_json, replace_file, write_json, write_text
 from data_prep.errors import UserError
 from search.studies.run_state import RunState
 
@@ -35,7 +35,7 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
 def test_a_writer_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "model.h5"
     path.write_text("old")
-    with pytest.raises(RuntimeError, match="disk full"), replacing(path) as temporary:
+    with pytest.raises(RuntimeError, match="disk full"), replace_file(path) as temporary:
         temporary.write_text("half a")
         raise RuntimeError("disk full")
     assert path.read_text() == "old"
@@ -53,7 +53,7 @@ def test_a_value_json_cannot_hold_leaves_the_old_file(tmp_path: Path) -> None:
 
 def test_the_temporary_name_keeps_the_ending_that_tells_the_format(tmp_path: Path) -> None:
     for name in ("best_model.keras", "best_model.h5", "best_model.png"):
-        with replacing(tmp_path / name) as temporary:
+        with replace_file(tmp_path / name) as temporary:
             assert temporary.suffix == Path(name).suffix
             assert temporary.parent == tmp_path
             temporary.touch()

@@ -156,7 +156,7 @@ def test_what_is_no_detector_is_told_before_the_first_video(
 
 def test_what_no_package_adds_is_told(add_package: AddPackage) -> None:
     with pytest.raises(UserError, match="no installed package adds the stream mine; install"):
-        plugins.named(plugins.STREAMS, "mine", ())
+        plugins.find_plugin(plugins.STREAMS, "mine", ())
     assert "other" not in plugins.versions()
     add_package(plugins.STREAMS, "mine", "")
     assert plugins.versions()["other"] == "1.0"

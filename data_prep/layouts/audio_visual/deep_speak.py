@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from data_prep.layouts.files import distinct, files, is_file, quote
 from data_prep.layouts.kinds import is_video
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
-from data_prep.layouts.originals import with_originals
+from data_prep.layouts.originals import add_originals
 from data_prep.layouts.tables import Row, further_values, read_table
 from data_prep.store.format import FAKE, REAL, SPLITS, Quarantined
 from data_prep.text import printable
@@ -43,7 +43,7 @@ def _read(source: Path) -> DataSetIndex:
         listed |= names
         _note(source / name, names - set(there), "listed and not there", problems)
     _note(source, set(there) - listed, "there and not listed", problems)
-    return DataSetIndex(NAME, NAME, distinct(with_originals(named)), tuple(problems))
+    return DataSetIndex(NAME, NAME, distinct(add_originals(named)), tuple(problems))
 
 
 def _note(path: Path, names: set[str], what: str, problems: list[Quarantined]) -> None:

@@ -15,7 +15,7 @@ from data_prep.layouts.audio_visual.modified import MODIFIED, PARTS, category_na
 from data_prep.layouts.files import distinct, is_file, quote, subfolders
 from data_prep.layouts.frames import videos_in
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
-from data_prep.layouts.originals import with_originals
+from data_prep.layouts.originals import add_originals
 from data_prep.layouts.tables import read_table
 from data_prep.store.format import FAKE, REAL, Quarantined
 from data_prep.text import printable
@@ -56,7 +56,7 @@ def _read(source: Path) -> DataSetIndex:
     for folder in subfolders(root):
         if folder.name.casefold() in _CATEGORIES:
             named += _videos(folder, table, problems)
-    return DataSetIndex(NAME, NAME, distinct(with_originals(named)), tuple(problems))
+    return DataSetIndex(NAME, NAME, distinct(add_originals(named)), tuple(problems))
 
 
 def _videos(

@@ -17,7 +17,7 @@ from data_prep.layouts.audio_visual.modified import MODIFIED, PARTS, category_na
 from data_prep.layouts.files import distinct, files, is_file, listed_path, quote
 from data_prep.layouts.kinds import is_video
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
-from data_prep.layouts.originals import with_originals
+from data_prep.layouts.originals import add_originals
 from data_prep.layouts.tables import read_json_rows
 from data_prep.store.format import FAKE, REAL, Quarantined
 from data_prep.text import printable
@@ -90,7 +90,7 @@ def _read(source: Path, name: str) -> DataSetIndex:
     there = (path for path in files(source, problems, recursive=True) if is_video(path))
     unlisted = [str(path.relative_to(source)) for path in there if path not in listed]
     _note(source, unlisted, "there and not listed, so without a label", problems)
-    return DataSetIndex(name, name, distinct(with_originals(named)), tuple(problems))
+    return DataSetIndex(name, name, distinct(add_originals(named)), tuple(problems))
 
 
 def _note(path: Path, names: list[str], what: str, problems: list[Quarantined]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from data_prep.layouts.files import distinct, files, quote, subfolders
 from data_prep.layouts.frames import videos_in
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
-from data_prep.layouts.originals import with_originals
+from data_prep.layouts.originals import add_originals
 from data_prep.layouts.tables import read_json
 from data_prep.store.format import FAKE, REAL, Quarantined
 from data_prep.text import printable
@@ -44,7 +44,7 @@ def _read(source: Path) -> DataSetIndex:
                 problems.append(Quarantined(str(path), "index", video))
             else:
                 named.append(video)
-    return DataSetIndex(NAME, NAME, distinct(with_originals(named)), tuple(problems))
+    return DataSetIndex(NAME, NAME, distinct(add_originals(named)), tuple(problems))
 
 
 def _video(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from data_prep.layouts.layout import Video
-from data_prep.layouts.originals import with_originals
+from data_prep.layouts.originals import add_originals
 from data_prep.text import printable
 
 # Celeb-DF, the actors of DFD, FaceForensics++ and DeeperForensics, the reals of YouTube, UADFV.
@@ -54,8 +54,8 @@ def with_named_originals(named: Iterable[tuple[Video, str]]) -> Iterator[Video]:
     for video, name in named:
         names[video.path] = original_name(name)
         videos.append(video)
-    equal = list(with_originals((each, (each.quality, names[each.path])) for each in videos))
-    single = with_originals((video, names[video.path]) for video in videos)
+    equal = list(add_originals((each, (each.quality, names[each.path])) for each in videos))
+    single = add_originals((video, names[video.path]) for video in videos)
     yield from (
         first if first.original else second for first, second in zip(equal, single, strict=True)
     )

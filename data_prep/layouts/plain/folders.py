@@ -51,7 +51,7 @@ def holds_labels(source: Path) -> bool:
     return False
 
 
-def in_labels(source: Path, label: int | None = None) -> Iterator[Path]:
+def find_labelled(source: Path, label: int | None = None) -> Iterator[Path]:
     """Yield the files in folders such as real/, of one label or of both."""
     for path in files(source, [], recursive=True):
         folders = path.parts[len(source.parts) : -1]
@@ -61,7 +61,7 @@ def in_labels(source: Path, label: int | None = None) -> Iterator[Path]:
 
 
 def _detect(source: Path) -> bool:
-    return holds_labels(source) and not only_pictures(in_labels(source))
+    return holds_labels(source) and not only_pictures(find_labelled(source))
 
 
 def read(source: Path, layout: str, *, stills: bool) -> DataSetIndex:

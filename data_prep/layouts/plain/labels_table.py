@@ -14,7 +14,7 @@ from pathlib import Path, PurePath
 from data_prep.layouts.files import differences, distinct, is_clip, listed_path, quote
 from data_prep.layouts.kinds import one_kind
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
-from data_prep.layouts.originals import with_originals
+from data_prep.layouts.originals import add_originals
 from data_prep.layouts.plain.people import Location, people
 from data_prep.layouts.tables import Row, columns, further_values, read_label, read_table
 from data_prep.store.format import FAKE, REAL, SPLITS, Quarantined
@@ -92,7 +92,7 @@ def _read(source: Path) -> DataSetIndex:
         source / entry.below: entry.below if entry.label == REAL else entry.original
         for entry in entries
     }
-    videos = list(with_originals((video, originals[video.path]) for video in kept))
+    videos = list(add_originals((video, originals[video.path]) for video in kept))
     return DataSetIndex(NAME, name, distinct(videos), tuple(problems), stills)
 
 

@@ -8,7 +8,7 @@ from data_prep.errors import UserError
 from data_prep.layouts.files import distinct, files, quote
 from data_prep.layouts.kinds import candidates, only_pictures
 from data_prep.layouts.layout import DataSetIndex, Video
-from data_prep.layouts.plain.folders import in_labels
+from data_prep.layouts.plain.folders import find_labelled
 from data_prep.layouts.plain.people import Location, people
 from data_prep.store.format import FAKE, REAL, Quarantined
 from data_prep.text import printable
@@ -24,7 +24,7 @@ def read(source: Path, label: int) -> DataSetIndex:
         UserError: A folder such as real/ or fake/ contradicts the label.
     """
     word = _WORDS[label]
-    other = list(in_labels(source, FAKE if label == REAL else REAL))
+    other = list(find_labelled(source, FAKE if label == REAL else REAL))
     if other:
         raise UserError(
             f"{quote(source)} cannot be all {word}: its folders label {len(other)} files "

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from data_prep.layouts.kinds import is_picture
 from data_prep.layouts.layout import Layout
-from data_prep.layouts.plain.folders import holds_labels, in_labels, read
+from data_prep.layouts.plain.folders import find_labelled, holds_labels, read
 
 NAME = "stills"
 
 
 def _detect(source: Path) -> bool:
-    return holds_labels(source) and any(is_picture(path) for path in in_labels(source))
+    return holds_labels(source) and any(is_picture(path) for path in find_labelled(source))
 
 
 LAYOUT = Layout(

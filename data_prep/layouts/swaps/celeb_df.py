@@ -20,7 +20,7 @@ from data_prep.errors import UserError
 from data_prep.layouts.files import distinct, quote, subfolders
 from data_prep.layouts.frames import FRAME_NAMES, videos_in
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
-from data_prep.layouts.originals import with_originals
+from data_prep.layouts.originals import add_originals
 from data_prep.store.format import FAKE, REAL, Quarantined
 from data_prep.text import printable, read_text
 
@@ -111,7 +111,7 @@ def _read(source: Path, name: str) -> DataSetIndex:
                 attributes={"scenario": place.scenario} if place.scenario else {},
             )
             named.append((video, None if place.folder == _UNNAMED else _original(path.stem)))
-    return DataSetIndex(name, name, distinct(with_originals(named)), tuple(problems))
+    return DataSetIndex(name, name, distinct(add_originals(named)), tuple(problems))
 
 
 def _place(parts: tuple[str, ...], name: str) -> _Place | str:

@@ -16,7 +16,7 @@ from data_prep.errors import UserError
 from data_prep.layouts.files import distinct, level, quote
 from data_prep.layouts.frames import FRAME_NAMES, frame_folders, videos_in
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
-from data_prep.layouts.originals import with_originals
+from data_prep.layouts.originals import add_originals
 from data_prep.store.format import FAKE, REAL, SPLITS, Quarantined
 from data_prep.text import printable, read_text
 
@@ -42,7 +42,7 @@ def _read(source: Path) -> DataSetIndex:
     videos = [*_fakes(source, official, problems), *_reals(source, official, problems)]
     # The target, whom both name first.
     named = ((video, video.identities[0]) for video in videos)
-    return DataSetIndex(NAME, NAME, distinct(with_originals(named)), tuple(problems))
+    return DataSetIndex(NAME, NAME, distinct(add_originals(named)), tuple(problems))
 
 
 def _fakes(source: Path, official: dict[str, str], problems: list[Quarantined]) -> Iterator[Video]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from data_prep.layouts.files import distinct, subfolders
 from data_prep.layouts.frames import videos_in
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
-from data_prep.layouts.originals import with_originals
+from data_prep.layouts.originals import add_originals
 from data_prep.store.format import FAKE, REAL, Quarantined
 from data_prep.text import printable
 
@@ -39,7 +39,7 @@ def _read(source: Path) -> DataSetIndex:
                     problems.append(Quarantined(str(path), "index", found))
                 else:
                     named.append(found)
-    return DataSetIndex(NAME, NAME, distinct(with_originals(named)), tuple(problems))
+    return DataSetIndex(NAME, NAME, distinct(add_originals(named)), tuple(problems))
 
 
 def _video(

@@ -18,7 +18,7 @@ from data_prep.layouts.files import distinct, files, quote, subfolders
 from data_prep.layouts.frames import frames_of
 from data_prep.layouts.kinds import is_picture, is_video, one_kind, only_pictures
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
-from data_prep.layouts.originals import with_originals
+from data_prep.layouts.originals import add_originals
 from data_prep.layouts.tables import columns, is_labelled_json, read_json, read_label, read_table
 from data_prep.store.format import FAKE, SPLITS, Quarantined
 from data_prep.text import printable
@@ -77,7 +77,7 @@ def _read(source: Path) -> DataSetIndex:
         named += _videos(path, entries, split if numbered or tested else None, problems)
     kept, stills = one_kind([video for video, _ in named], source, problems)
     originals = {video.path: original for video, original in named}
-    videos = with_originals((video, originals[video.path]) for video in kept)
+    videos = add_originals((video, originals[video.path]) for video in kept)
     return DataSetIndex(NAME, NAME, distinct(videos), tuple(problems), stills)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from data_prep.layouts.files import distinct, subfolders
 from data_prep.layouts.frames import videos_in
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
-from data_prep.layouts.originals import with_originals
+from data_prep.layouts.originals import add_originals
 from data_prep.store.format import FAKE, REAL, Quarantined
 
 NAME = "DFDM"
@@ -43,7 +43,7 @@ def _read(source: Path) -> DataSetIndex:
             named += _videos(folder, FAKE, f"c{compression[1]}", problems)
         elif folder.name.casefold() == _REALS:
             named += _videos(folder, REAL, "unknown", problems)
-    return DataSetIndex(NAME, NAME, distinct(with_originals(named)), tuple(problems))
+    return DataSetIndex(NAME, NAME, distinct(add_originals(named)), tuple(problems))
 
 
 def _videos(

@@ -11,7 +11,7 @@ from data_prep.layouts.files import distinct, files, level, quote, subfolders
 from data_prep.layouts.frames import frame_folders
 from data_prep.layouts.kinds import candidates
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
-from data_prep.layouts.originals import with_originals
+from data_prep.layouts.originals import add_originals
 from data_prep.layouts.tables import read_json
 from data_prep.store.format import FAKE, REAL, SPLITS, Quarantined
 from data_prep.text import printable
@@ -47,7 +47,7 @@ def _read(source: Path) -> DataSetIndex:
                     video = Video(key, path, label, method, quality, identities, split)
                     original = stem if label == REAL else _original(stem)
                     named.append((video, (quality, original) if original else None))
-    return DataSetIndex(NAME, NAME, distinct(with_originals(named)), tuple(problems))
+    return DataSetIndex(NAME, NAME, distinct(add_originals(named)), tuple(problems))
 
 
 def _files(folder: Path, problems: list[Quarantined]) -> Iterator[tuple[Path, str]]:

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from data_prep.layouts.files import distinct, files, subfolders
 from data_prep.layouts.kinds import candidates
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
-from data_prep.layouts.originals import with_originals
+from data_prep.layouts.originals import add_originals
 from data_prep.layouts.tables import columns, read_table
 from data_prep.store.format import FAKE, REAL, Quarantined
 from data_prep.text import printable
@@ -73,7 +73,7 @@ def _read(source: Path) -> DataSetIndex:
             problems.append(Quarantined(str(path), "index", found))
         else:
             named.append(found)
-    return DataSetIndex(NAME, NAME, distinct(with_originals(named)), tuple(problems))
+    return DataSetIndex(NAME, NAME, distinct(add_originals(named)), tuple(problems))
 
 
 def _rows(path: Path) -> Iterator[tuple[str, _Row]]:

@@ -13,7 +13,7 @@ from data_prep.layouts.files import distinct, files
 from data_prep.layouts.frames import frame_folders, videos_in
 from data_prep.layouts.kinds import is_video
 from data_prep.layouts.layout import DataSetIndex, Layout, Video
-from data_prep.layouts.originals import with_originals
+from data_prep.layouts.originals import add_originals
 from data_prep.store.format import FAKE, REAL, Quarantined
 
 NAME = "UADFV"
@@ -41,7 +41,7 @@ def _read(source: Path) -> DataSetIndex:
             number = path.stem.removesuffix("_fake")
             key = f"{NAME}/{word}/unknown/{path.stem}"
             named.append((Video(key, path, label, word, "unknown", (number,)), number))
-    return DataSetIndex(NAME, NAME, distinct(with_originals(named)), tuple(problems))
+    return DataSetIndex(NAME, NAME, distinct(add_originals(named)), tuple(problems))
 
 
 LAYOUT = Layout(NAME, "real/0000.mp4 and fake/0000_fake.mp4 (UADFV)", _detect, _read)

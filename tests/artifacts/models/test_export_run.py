@@ -52,7 +52,7 @@ def test_every_format_and_precision_runs_alone_and_agrees(
 ) -> None:
     for name in OTHERS:
         pytest.importorskip(name)
-    formats: list[str] = []
+    measured: list[str] = []
     original = tiny.predict([clips.arrays["frames"], clips.arrays["flow"]], verbose=0)[:, 0]
     result = export_run(
         finished_run,
@@ -60,10 +60,10 @@ def test_every_format_and_precision_runs_alone_and_agrees(
         select_formats(("all",)),
         ("float16", "int8"),
         clips,
-        on_row=lambda row: formats.append(row.format),
+        on_row=lambda row: measured.append(row.format),
     )
     assert [row.error for row in result.rows] == [""] * 9
-    assert formats == [row.format for row in result.rows]
+    assert measured == [row.format for row in result.rows]
     assert {row.format for row in result.rows} == set(FORMATS)
     for row in result.rows:
         assert (result.folder / row.file).exists() and row.bytes > 0

@@ -21,8 +21,8 @@ from data_prep.preparation.guides import (
     Guide,
     Original,
     build_guide,
-    guided,
     read_guide,
+    transfer_tracks,
     write_guide,
 )
 from data_prep.preparation.prepare import Execution, prepare
@@ -200,7 +200,7 @@ def _guides(original: SampledFrames, fake: SampledFrames) -> bool:
     count = len(original.frames)
     box = np.tile(np.float32([120, 120, 200, 200]), (count, 1))
     track = FaceTrack(box, np.zeros((count, 5, 2), np.float32), np.ones(count, np.float32), 1.0)
-    return bool(guided(fake, build_guide(original, [track])))
+    return bool(transfer_tracks(fake, build_guide(original, [track])))
 
 
 def test_the_same_moments_are_told_from_others_of_the_same_scene() -> None:

@@ -245,7 +245,7 @@ def test_a_fake_is_not_blamed_for_the_time_its_original_took(source: Path, tmp_p
         tasks[name].mark.write_bytes(b"+Timeout (0:00:12)!")
     begun = parts._suspects(tasks.values())
     assert {task.path.stem for task in begun} == {"anna", "anna_swap", "ben_swap"}
-    blamed = {task.path.stem for task in begun if part_work.attempted(task)}
+    blamed = {task.path.stem for task in begun if part_work.check_attempts(task)}
     assert blamed == {"anna", "ben_swap"}
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from artifacts.run_directory import RunDirectory
 from artifacts.stages import ARCHITECTURE, GAN, TRAINING, Stage
 from search.cli import console as shown_console
-from search.cli.app import printed_log
+from search.cli.app import print_log
 from search.cli.console import run_progress
 from search.cli.live_table import LiveProgress, duration, sparkline
 from search.trials.trial import TrialOutcome
@@ -159,7 +159,7 @@ def test_away_from_a_terminal_there_are_plain_lines(
     tmp_path: Path,
 ) -> None:
     monkeypatch.setattr(shown_console, "log", console)
-    with printed_log(), run_progress(tmp_path) as progress:
+    with print_log(), run_progress(tmp_path) as progress:
         assert isinstance(progress, LogProgress)
         progress.stage(ARCHITECTURE, [outcome(0)], 3)
         progress.stage(ARCHITECTURE, [outcome(number) for number in range(3)], 3)

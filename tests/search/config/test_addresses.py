@@ -25,7 +25,7 @@ def test_a_database_has_one_spelling_and_one_server(url: str, server: str) -> No
     assert addresses.plain(plain) == plain
     assert addresses.server(plain) == server
     assert addresses.database(plain) == "studies"
-    assert addresses.server(addresses.without_password(plain)) == server
+    assert addresses.server(addresses.remove_password(plain)) == server
 
 
 @pytest.mark.parametrize(
@@ -85,5 +85,5 @@ def test_no_piece_of_a_password_is_quoted(password: str, rest: str) -> None:
         return
     # An accepted URL has delimiters between its parts alone.
     assert addresses.password_in(plain)
-    for shown in (addresses.without_password, addresses.server, addresses.database):
+    for shown in (addresses.remove_password, addresses.server, addresses.database):
         assert PIECE not in shown(plain)

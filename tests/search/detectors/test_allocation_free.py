@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from search.detectors.allocation_free import nothing_allocated
+from search.detectors.allocation_free import avoid_allocation
 from spaces.backbones import pretrained
 
 
@@ -16,7 +16,7 @@ def test_keras_is_as_before_after_an_error_in_the_block() -> None:
         (pretrained, "pretrained"),
     )
     before = [vars(owner)[name] for owner, name in methods]
-    with pytest.raises(RuntimeError), nothing_allocated():
+    with pytest.raises(RuntimeError), avoid_allocation():
         assert all(
             vars(owner)[name] is not old for (owner, name), old in zip(methods, before, strict=True)
         )
@@ -25,7 +25,7 @@ def test_keras_is_as_before_after_an_error_in_the_block() -> None:
 
 
 def test_a_layer_built_inside_has_the_shapes_of_its_weights_and_no_values() -> None:
-    with nothing_allocated():
+    with avoid_allocation():
         layer = keras.layers.Dense(3)
         layer.build((None, 5))
         layer.set_weights([np.ones((5, 3)), np.ones(3)])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from spaces.gan.choices import KINDS, SIDES, GanChoices
-from spaces.gan.networks import discriminator, generator, without_spectral_norm
+from spaces.gan.networks import discriminator, generator, remove_spectral_norm
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -59,7 +59,7 @@ def test_a_discriminator_without_spectral_norm_says_the_same() -> None:
     judge = discriminator(choices)
     faces = np.random.default_rng(0).uniform(-1, 1, (4, 32, 32, 3)).astype(np.float32)
     judge(faces, training=True)
-    plain = without_spectral_norm(judge, choices)
+    plain = remove_spectral_norm(judge, choices)
     kinds = {type(layer) for layer in plain.layers}
     assert keras.layers.SpectralNormalization not in kinds
     np.testing.assert_array_equal(np.asarray(plain(faces)), np.asarray(judge(faces)))

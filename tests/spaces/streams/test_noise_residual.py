@@ -21,8 +21,8 @@ from spaces.streams.noise_residual import (
     READINGS,
     NoiseResidualBlock,
     frequency_statistics,
-    in_cells,
     local_energy,
+    pool_cells,
 )
 
 Frames = npt.NDArray[np.uint8]
@@ -151,7 +151,7 @@ def test_energy_tells_levels_of_noise_apart_that_truncation_makes_alike() -> Non
 @pytest.mark.parametrize(("grid", "side", "cells"), [(1, 8, 1), (2, 8, 2), (4, 8, 4), (4, 7, 4)])
 def test_cells_are_means_of_their_own_place(grid: int, side: int, cells: int) -> None:
     x = keras.Input((3, side, side, 1))
-    model = keras.Model(x, in_cells(x, grid, name="c"))
+    model = keras.Model(x, pool_cells(x, grid, name="c"))
     clip = np.zeros((1, 3, side, side, 1), np.float32)
     assert model.output_shape == (None, cells**2)
     clip[:, :, -1, -1] = 1
