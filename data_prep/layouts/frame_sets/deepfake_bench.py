@@ -50,7 +50,7 @@ class _Listed:
 
     Attributes:
         name: of the video.
-        said: its label as written.
+        label_text: its label as written.
         method: manipulation method, if it was a fake.
         quality: compression or domain, or ``unknown``.
         frames: paths of the frames as written.
@@ -58,7 +58,7 @@ class _Listed:
     """
 
     name: str
-    said: str
+    label_text: str
     method: str
     quality: str
     frames: tuple[str, ...]
@@ -121,9 +121,9 @@ def _videos(
     )
     absent, unknown = [], []
     for entry in listed:
-        label = _label(entry.said)
+        label = _label(entry.label_text)
         if label is None:
-            unknown.append(entry.said)
+            unknown.append(entry.label_text)
             continue
         several = not entry.frames or shared[places.folder_of(entry.frames[0])] == 1
         paths = [places.find_folder(entry.frames)] if several else places.find_files(entry.frames)
@@ -166,11 +166,11 @@ def _entries(path: Path) -> list[_Listed]:
         for kind, splits in _level(path, labels):
             for split, videos in _level(path, splits):
                 for levels, name, entry in _leaves(path, videos):
-                    said = str(entry.get("label", kind))
+                    label_text = str(entry.get("label", kind))
                     frames = tuple(each for each in entry["frames"] if isinstance(each, str))
                     where = (data_set, kind, *levels, name)
-                    method, quality = _method(data_set, said, levels, len(labels))
-                    new = _Listed(name, said, method, quality, frames, set())
+                    method, quality = _method(data_set, label_text, levels, len(labels))
+                    new = _Listed(name, label_text, method, quality, frames, set())
                     found.setdefault(where, new).splits.add(split.casefold())
     return list(found.values())
 
@@ -197,23 +197,23 @@ def _leaves(
             yield from _leaves(path, entry, (name,))
 
 
-def _method(data_set: str, said: str, levels: tuple[str, ...], kinds: int) -> tuple[str, str]:
+def _method(data_set: str, label_text: str, levels: tuple[str, ...], kinds: int) -> tuple[str, str]:
     """Return the method of a fake and its quality."""
     named = _DOMAINS.fullmatch(data_set)
     base, quality = (named[1], named[2]) if named else (data_set, "unknown")
-    method = _METHODS.get(said.casefold())
+    method = _METHODS.get(label_text.casefold())
     for level in levels:
         if level.casefold() in _COMPRESSIONS:
             quality = level
         else:
             method = level
     # With one kind of fakes the data set names it; its label can be that of another data set.
-    method = method or (base if kinds <= 2 else re.sub("(?i)_?fake", "", said)) or "fake"
+    method = method or (base if kinds <= 2 else re.sub("(?i)_?fake", "", label_text)) or "fake"
     return printable(method).replace("/", "_"), printable(quality)
 
 
-def _label(said: str) -> int | None:
-    words = said.casefold()
+def _label(label_text: str) -> int | None:
+    words = label_text.casefold()
     if ("real" in words) != ("fake" in words):
         return REAL if "real" in words else FAKE
     return FAKE if words in _METHODS else None

@@ -134,7 +134,10 @@ def test_one_that_is_no_better_than_the_single_model_is_not_exported(
     assert record.members
 
 
-@pytest.mark.parametrize("limit", ["params", "file_mb", "latency_ms"])
+@pytest.mark.parametrize(
+    "limit",
+    ["params", *(pytest.param(each, marks=pytest.mark.slow) for each in ("file_mb", "latency_ms"))],
+)
 def test_one_that_breaks_a_limit_of_the_run_is_not_exported(
     run: RunDirectory, config: RunConfig, store: Store, limit: str
 ) -> None:

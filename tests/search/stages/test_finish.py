@@ -101,6 +101,7 @@ def test_the_threshold_is_of_videos_not_of_their_faces(
     assert threshold == pytest.approx((real + fake) / 2)
 
 
+@pytest.mark.slow
 def test_finishing_twice_gives_the_same_model_and_scores(
     run: RunDirectory, config: RunConfig
 ) -> None:

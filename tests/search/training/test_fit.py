@@ -203,22 +203,39 @@ def test_divergence_is_an_error_that_says_so(store: Store, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     "choices",
     [
-        TrainingChoices(epochs=1, batch_size=8, optimizer="adamw", schedule="cosine"),
-        TrainingChoices(epochs=1, batch_size=64, optimizer="sgd", label_smoothing=0.1),
-        TrainingChoices(epochs=1, batch_size=8, augmentation="light", balanced=False),
-        TrainingChoices(epochs=1, batch_size=8, jit_compile=True),
-        TrainingChoices(epochs=1, batch_size=8, loss="focal", mixup=0.2),
-        TrainingChoices(epochs=1, batch_size=8, loss="pairwise", pseudo_fakes=0.5),
-        TrainingChoices(epochs=1, batch_size=5, augmentation="strong", pseudo_fakes=1.0, views=0),
-    ],
-    ids=[
-        "adamw cosine",
-        "sgd smoothed",
-        "augmented",
-        "XLA",
-        "focal mixup",
-        "pairwise",
-        "pseudo-fakes alone",
+        pytest.param(
+            TrainingChoices(epochs=1, batch_size=64, optimizer="sgd", label_smoothing=0.1),
+            id="sgd smoothed",
+        ),
+        pytest.param(
+            TrainingChoices(epochs=1, batch_size=8, loss="focal", mixup=0.2), id="focal mixup"
+        ),
+        pytest.param(
+            TrainingChoices(epochs=1, batch_size=8, loss="pairwise", pseudo_fakes=0.5),
+            id="pairwise",
+        ),
+        pytest.param(
+            TrainingChoices(epochs=1, batch_size=8, optimizer="adamw", schedule="cosine"),
+            id="adamw cosine",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            TrainingChoices(epochs=1, batch_size=8, augmentation="light", balanced=False),
+            id="augmented",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            TrainingChoices(epochs=1, batch_size=8, jit_compile=True),
+            id="XLA",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            TrainingChoices(
+                epochs=1, batch_size=5, augmentation="strong", pseudo_fakes=1.0, views=0
+            ),
+            id="pseudo-fakes alone",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_every_way_to_train_trains(store: Store, tmp_path: Path, choices: TrainingChoices) -> None:
