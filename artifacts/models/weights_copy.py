@@ -32,7 +32,10 @@ _ATTRIBUTES = re.compile(r"(model_config|backend|keras_version|name|(layer|weigh
 
 
 class NotAllowedError(Exception):
-    """Reason for the refusal of a file, to be read after its name."""
+    """Reason for the refusal of a file, to be read after its name.
+
+    It is no ``DfsearchError``: it ends in this program, which imports nothing of the project.
+    """
 
 
 def copy_weights(source: Path, target: Path) -> None:
