@@ -115,7 +115,7 @@ def test_a_missing_a_damaged_and_a_foreign_shard_are_one_line(
     for count in (1, 3):
         others = [make_clip(f"stranger {number}", count=2) for number in range(count)]
         write_store(second, others, [], {})
-        with pytest.raises(UserError, match=f"{second.name} is of another store"):
+        with pytest.raises(UserError, match=f"{second.name} does not belong to its index.json"):
             Store(tmp_path / "shards")
     second.write_bytes(content)
     with Store(tmp_path / "shards") as store:

@@ -58,7 +58,7 @@ def test_every_image_network_of_keras_is_there() -> None:
 @pytest.mark.parametrize(("name", "smallest"), [("vgg16", 32), ("xception", 71)])
 def test_frames_that_are_too_small_are_refused(name: str, smallest: int) -> None:
     side = smallest - 1
-    message = f"{name} takes frames of at least {smallest} px, the clips have {side} x 96; .*--size"
+    message = f"{name} takes frames of at least {smallest} px, the clips have {side} x 96"
     with pytest.raises(BackboneError, match=message):
         backbone(name, (side, 96, 3), "none")
 
