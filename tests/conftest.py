@@ -312,3 +312,52 @@ def example_folder(
         shutil.copytree(folder / "runs" / "ffpp", folder / "runs" / "copy")
 
     return make_once("examples", make)
+
+
+# A file system that refuses locks, or that cannot read the store's content.
+REFUSING = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+static int number(const char *name) {
+    const char *text = getenv(name);
+    return text ? atoi(text) : 0;
+}
+
+int flock(int file, int operation) {
+    errno = number("FLOCK_ERRNO");
+    return errno ? -1 : 0;
+}
+
+ssize_t pread(int file, void *buffer, size_t size, off_t offset) {
+    ssize_t (*original)(int, void *, size_t, off_t) = dlsym(RTLD_NEXT, "pread");
+    if (number("PREAD_ERRNO") && offset > 0) {
+        errno = number("PREAD_ERRNO");
+        return -1;
+    }
+    return original(file, buffer, size, offset);
+}
+
+ssize_t pread64(int file, void *buffer, size_t size, off_t offset) {
+    return pread(file, buffer, size, offset);
+}
+"""
+
+
+@pytest.fixture(scope="session")
+def refusing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library for LD_PRELOAD: flock and pread fail with FLOCK_ERRNO and PREAD_ERRNO."""
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    if compiler is None or not sys.platform.startswith("linux"):
+        pytest.skip("needs Linux and a C compiler, to imitate a file system without locks")
+    folder = tmp_path_factory.mktemp("refusing")
+    (folder / "refusing.c").write_text(REFUSING)
+    library = folder / "refusing.so"
+    command = [compiler, "-shared", "-fPIC", "-o", library, folder / "refusing.c", "-ldl"]
+    subprocess.run(command, check=True)
+    return library

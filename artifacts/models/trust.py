@@ -10,6 +10,7 @@ the file (:mod:`.config`). Keras opens only the copy, in safe mode.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -100,8 +101,17 @@ def _check_is_file(path: Path) -> None:
         raise RefusalError("is not a file")
     if found.st_size > LARGEST_FILE:
         raise RefusalError(f"has {found.st_size} bytes, more than {LARGEST_FILE}")
-    with path.open("rb"):  # permission to read, which the copying process does not report
-        pass
+    # The copying process reports neither missing permission nor a lock.
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RefusalError(
+                "is in use by another process that writes to it; wait until it has finished"
+            ) from None
+        except OSError:
+            # The file system has no locks.
+            return
 
 
 def _check_room(path: Path, folder: str) -> None:
@@ -113,7 +123,7 @@ def _check_room(path: Path, folder: str) -> None:
 def _take_h5(path: Path, folder: Path) -> Path:
     copy = folder / "model.h5"
     _copy_weights(path, copy)
-    with h5py.File(copy, "r+") as file:
+    with h5py.File(copy, "r+", locking=False) as file:
         text = file.attrs.get("model_config")
         shapes = _shapes(file)
         if not isinstance(text, str | bytes):
@@ -132,7 +142,7 @@ def _take_keras(path: Path, folder: Path) -> Path:
     (folder / "given.h5").write_bytes(members.pop(WEIGHTS))
     _copy_weights(folder / "given.h5", folder / WEIGHTS)
     (folder / "given.h5").unlink()
-    with h5py.File(folder / WEIGHTS) as file:
+    with h5py.File(folder / WEIGHTS, locking=False) as file:
         model_config.check_size(config, _shapes(file))
     copy = folder / "model.keras"
     with zipfile.ZipFile(copy, "w") as archive:

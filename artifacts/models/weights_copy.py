@@ -51,7 +51,11 @@ def copy_weights(source: Path, target: Path) -> None:
         if file.read(len(SIGNATURE)) != SIGNATURE:
             raise NotAllowedError("is not an HDF5 file")
     budget = source.stat().st_size
-    with h5py.File(source, "r") as old, h5py.File(target, "w") as new:
+    # The caller has checked that no other process writes the file; some file systems have no locks.
+    with (
+        h5py.File(source, "r", locking=False) as old,
+        h5py.File(target, "w", locking=False) as new,
+    ):
         _copy_attributes(old, new)
         for name, item in _objects(old):
             if isinstance(item, h5py.Group):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import re
-import stat
 from pathlib import Path
 from typing import Any
 
 import h5py
 
 from data_prep.errors import UserError
+from data_prep.files import check_regular, open_regular
 
 # The answers of network and cluster file systems that have no locks.
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP})
@@ -49,17 +49,16 @@ def check_readable(path: Path) -> None:
     Opening a pipe would wait for its writer, and HDF5 calls an unreadable file damaged.
 
     Raises:
-        UserError: with the reason of the operating system.
+        UserError: The file cannot be read, with the reason of the operating system.
     """
     try:
-        kind = path.stat().st_mode
-        if not stat.S_ISREG(kind):
-            found = "a folder" if stat.S_ISDIR(kind) else "a pipe, a socket or a device"
-            raise UserError(f"{path} is {found}; expected a file")
-        with path.open("rb"):
-            pass
+        # The error of opening a socket does not name it.
+        check_regular(path)
+        open_regular(path).close()
     except FileNotFoundError:
         raise UserError(f"{path} is missing") from None
+    except UserError:
+        raise
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import bisect
 import itertools
-import json
 import os
 import shlex
 import stat
@@ -21,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data_prep.errors import UserError
+from data_prep.files import parse_json, read_text
 from data_prep.store.annotations import read_attributes, read_spans
 from data_prep.store.format import (
     CHANNELS,
@@ -56,7 +56,6 @@ __all__ = [
     "write_store",
 ]
 
-_LARGEST_INDEX = 1 << 26
 # Errors of HDF5 and h5py on damaged files, and of values that no store has.
 _DAMAGE = (
     *(KeyError, ValueError, OSError, TypeError, AttributeError, RuntimeError, OverflowError),
@@ -157,7 +156,7 @@ class Store:
         self.spans = read_spans(self._files)
         left_out = [self._joined(f"quarantine/{field}") for field in ("path", "step", "reason")]
         self.quarantine = list(itertools.starmap(Quarantined, zip(*left_out, strict=True)))
-        self.preparation: dict[str, Any] = dict(json.loads(first.attrs["preparation"]))
+        self.preparation: dict[str, Any] = _parse_preparation(first.attrs["preparation"])
         self.fingerprint = str(index["fingerprint"] if index else first.attrs["fingerprint"])
         lengths = [len(file["label"]) for file in self._files]
         for name, shards in self._arrays.items():
@@ -256,9 +255,7 @@ def read_index(path: Path) -> dict[str, Any] | None:
         raise UserError(_no_store(path))
     check_readable(path / SHARD_INDEX)
     try:
-        if (path / SHARD_INDEX).stat().st_size > _LARGEST_INDEX:
-            raise ValueError("too large")
-        index = json.loads((path / SHARD_INDEX).read_text(encoding="utf-8"))
+        index = parse_json(read_text(path / SHARD_INDEX))
         version, shards = index["schema_version"], index["shards"]
         whole = shards and all(Path(shard["file"]).name == shard["file"] for shard in shards)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -309,6 +306,14 @@ def _check_version(path: Path, version: object) -> None:
             f"{path} has store schema {version}, this version reads {SCHEMA_VERSION}; "
             "prepare it again"
         )
+
+
+def _parse_preparation(text: str) -> dict[str, Any]:
+    preparation = dict(parse_json(text))
+    for name in ("clip", "split"):
+        if not isinstance(preparation.get(name) or {}, dict):
+            raise ValueError(f"attribute preparation has no settings in {name}")
+    return preparation
 
 
 def _values(dataset: h5py.Dataset) -> npt.NDArray[Any]:

@@ -237,7 +237,7 @@ def _load_hed(name: str, model: keras.Model) -> None:
         )
     try:
         file = importlib.metadata.distribution(_HED_PACKAGE).locate_file(_HED_FILE)
-        with h5py.File(str(file), "r") as weights:
+        with h5py.File(str(file), "r", locking=False) as weights:
             for layer in model.layers:
                 if isinstance(layer, keras.layers.Conv2D):
                     layer.set_weights(_hed_convolution(weights, layer.name))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,40 +16,6 @@ from data_prep.errors import UserError
 from data_prep.store.hdf5 import open_hdf5
 from data_prep.store.store import Clip, Store, write_store
 from data_prep.store.verify import verify
-
-# A file system that refuses locks, or that cannot read the store's content.
-REFUSING = r"""
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/types.h>
-#include <unistd.h>
-
-static int number(const char *name) {
-    const char *text = getenv(name);
-    return text ? atoi(text) : 0;
-}
-
-int flock(int file, int operation) {
-    errno = number("FLOCK_ERRNO");
-    return errno ? -1 : 0;
-}
-
-ssize_t pread(int file, void *buffer, size_t size, off_t offset) {
-    ssize_t (*original)(int, void *, size_t, off_t) = dlsym(RTLD_NEXT, "pread");
-    if (number("PREAD_ERRNO") && offset > 0) {
-        errno = number("PREAD_ERRNO");
-        return -1;
-    }
-    return original(file, buffer, size, offset);
-}
-
-ssize_t pread64(int file, void *buffer, size_t size, off_t offset) {
-    return pread(file, buffer, size, offset);
-}
-"""
 
 USE = """
 import sys
@@ -69,19 +34,6 @@ try:
 except UserError as error:
     print("error:", error)
 """
-
-
-@pytest.fixture(scope="session")
-def refusing(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    compiler = shutil.which("gcc") or shutil.which("cc")
-    if compiler is None or not sys.platform.startswith("linux"):
-        pytest.skip("needs Linux and a C compiler, to imitate a file system without locks")
-    folder = tmp_path_factory.mktemp("refusing")
-    (folder / "refusing.c").write_text(REFUSING)
-    library = folder / "refusing.so"
-    command = [compiler, "-shared", "-fPIC", "-o", library, folder / "refusing.c", "-ldl"]
-    subprocess.run(command, check=True)
-    return library
 
 
 @pytest.fixture
@@ -159,7 +111,7 @@ def test_a_file_that_may_not_be_read_keeps_the_reason(store_path: Path) -> None:
 def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"none\.h5 is missing"):
         open_hdf5(tmp_path / "none.h5")
-    with pytest.raises(UserError, match="is a folder; expected a file"):
+    with pytest.raises(UserError, match="is a folder and not a regular file"):
         open_hdf5(tmp_path)
     long = tmp_path / ("a" * 300)
     with pytest.raises(UserError, match="cannot be read: File name too long"):

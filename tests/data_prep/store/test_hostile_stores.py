@@ -284,7 +284,8 @@ def test_what_is_no_file_is_never_opened(
         wrong.symlink_to("/dev/zero")
     else:
         wrong.mkdir()
-    expected = "a pipe, a socket or a device" if kind != "folder" else "a folder"
+    names = {"pipe": "a named pipe", "folder": "a folder"}
+    expected = f"is {names.get(kind, f'a {kind}')} and not a regular file"
     if (kind, place) == ("folder", "store"):
         expected = "no store at"
     for reader in (Store, verify):
@@ -320,6 +321,14 @@ def test_a_large_index_is_not_read(make_clip: Callable[..., Clip], tmp_path: Pat
     with pytest.raises(UserError, match=r"index\.json is damaged"):
         Store(tmp_path / "s")
     assert _memory() - before < 50 * MB_IN_KB
+
+
+@pytest.mark.parametrize("text", ["[1]", '{"split": 3}', '{"clip": [1]}', '{"a": NaN}', "[" * 9999])
+def test_a_preparation_of_another_form_is_refused(text: str, store_path: Path) -> None:
+    with h5py.File(store_path, "a") as file:
+        file.attrs["preparation"] = text
+    with pytest.raises(UserError, match="is not a store or is damaged"):
+        Store(store_path)
 
 
 def test_a_compressed_store_of_plain_size_is_still_read(store_path: Path) -> None:
