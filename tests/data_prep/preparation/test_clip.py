@@ -56,7 +56,7 @@ def source(tmp_path_factory: pytest.TempPathFactory, encode: Encoder) -> Path:
         title = ["-metadata", f"title={name}"]
         encode(root / "real" / f"{name}.mp4", _faces(lefts), *title)
         sound = ["-f", "lavfi", "-i", "sine=d=1", "-shortest"] if name == "anna" else []
-        encode(root / "fake" / f"{name}_swap.mp4", _faces((230,)), *title, *sound)
+        encode(root / "fake" / f"{name}_swap.mp4", _faces((230,)), *sound, *title)
     return root
 
 
