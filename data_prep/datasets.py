@@ -22,7 +22,7 @@ from data_prep.layouts.audio_visual import (
 )
 from data_prep.layouts.files import count_copies, quote, subfolders
 from data_prep.layouts.frame_sets import deepfake_bench, df40, wild_deepfake
-from data_prep.layouts.layout import DataSetIndex, Layout, Video
+from data_prep.layouts.layout import DataSetIndex, Difference, Layout, Video
 from data_prep.layouts.plain import folders, labels_table, one_label, stills
 from data_prep.layouts.swaps import (
     celeb_df,
@@ -36,6 +36,7 @@ from data_prep.layouts.swaps import (
     kodf,
     uadfv,
 )
+from data_prep.store.format import Quarantined
 
 __all__ = ["AUTO", "LAYOUTS", "SYNTHETIC_MARKER", "DataSetIndex", "Layout", "Video", "index"]
 
@@ -106,7 +107,11 @@ def index(source: Path, layout: str = AUTO, label: int | None = None) -> DataSet
             found = fitting.read(source)
         else:
             raise UserError(_unfitting(source, candidates))
-        found = dataclasses.replace(found, problems=(*found.problems, *count_copies(source)))
+        found = dataclasses.replace(
+            found,
+            problems=tuple(map(_as_quarantined, (*found.problems, *count_copies(source)))),
+            differences=tuple(each for each in found.problems if isinstance(each, Difference)),
+        )
     except OSError as error:
         raise UserError(f"{quote(source)} cannot be read: {error.strerror}") from None
     if not found.videos:
@@ -117,6 +122,10 @@ def index(source: Path, layout: str = AUTO, label: int | None = None) -> DataSet
             "folder of one label, or leave the label out"
         )
     return found
+
+
+def _as_quarantined(problem: Quarantined) -> Quarantined:
+    return Quarantined(problem.path, problem.step, problem.reason)
 
 
 def _is_plain(fitting: Layout | None) -> bool:

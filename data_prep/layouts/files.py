@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
-from data_prep.layouts.layout import Video
+from data_prep.layouts.layout import EXTRA, MISSING, Difference, Video
 from data_prep.store.format import Quarantined
 from data_prep.text import printable
 from data_prep.video.frame_folders import PICTURE_SUFFIXES, has_pictures
@@ -207,16 +207,26 @@ def differences(
     # Problems of folders are found here again; only the videos of the list are needed.
     there = set(files(source, [], recursive=True))
     wanted = {path for path in there if path.suffix.casefold() in suffixes}
-    for found, what in (
-        (
-            {path for path in names - there if not is_clip(path)},
-            "listed but missing",
-        ),
-        (wanted - names, "present but not listed"),
-    ):
-        if found:
-            example = quote(min(found).relative_to(source))
-            kind = "pictures" if pictures else "videos"
-            problems.append(
-                Quarantined(str(path), "index", f"{kind} {what}: {len(found)}, e.g. {example}")
-            )
+    noun = "pictures" if pictures else "videos"
+    missing = {path for path in names - there if not is_clip(path)}
+    for found, kind in ((missing, MISSING), (wanted - names, EXTRA)):
+        below = [str(each.relative_to(source)) for each in found]
+        problems += list_differences(path, kind, below, noun)
+
+
+def list_differences(
+    path: Path, kind: str, names: Iterable[str], noun: str = "videos"
+) -> list[Difference]:
+    """Return one difference between a list and the folder, or none if there are no names.
+
+    Args:
+        path: the list.
+        kind: ``MISSING``, ``EXTRA`` or ``MISLABELLED``.
+        names: of the videos.
+        noun: videos or pictures.
+    """
+    ordered = tuple(sorted(map(printable, names)))
+    if not ordered:
+        return []
+    reason = f"{noun} {kind}: {len(ordered)}, e.g. {quote(ordered[0])}"
+    return [Difference(str(path), "index", reason, kind, ordered)]

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from data_prep.errors import UserError
 from data_prep.store.format import Quarantined
+
+
+class MislabelledError(UserError):
+    """A list that contradicts the folder of a video, or another list, about its label."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +45,23 @@ class Video:
     spans: tuple[tuple[float, float], ...] | None = None
 
 
+MISSING, EXTRA = "listed but missing", "present but not listed"
+MISLABELLED = "labelled otherwise"
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference(Quarantined):
+    """Difference between a list of the data set and the folder.
+
+    Attributes:
+        kind: ``MISSING``, ``EXTRA`` or ``MISLABELLED``.
+        names: of the videos, sorted.
+    """
+
+    kind: str
+    names: tuple[str, ...]
+
+
 @dataclasses.dataclass(frozen=True)
 class DataSetIndex:
     """Content of a source folder.
@@ -49,6 +71,8 @@ class DataSetIndex:
         name: name of the data set.
         videos: every candidate, by key; a file of unknown ending is one too, and is opened.
         problems: files that cannot be candidates, with the reason.
+        differences: differences between lists of the data set and the folder; each is a problem
+            too.
         stills: whether every candidate is a picture, a clip of one frame; otherwise all are videos.
     """
 
@@ -57,6 +81,7 @@ class DataSetIndex:
     videos: tuple[Video, ...]
     problems: tuple[Quarantined, ...]
     stills: bool = False
+    differences: tuple[Difference, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +92,7 @@ class Layout:
         name: name of the layout.
         expected: its distinctive files, for the message when nothing fits.
         detect: whether a folder has this layout.
+        compare: returns differences to official lists that do not matter to a preparation.
         read: the folder's index.
     """
 
@@ -74,3 +100,4 @@ class Layout:
     expected: str
     detect: Callable[[Path], bool]
     read: Callable[[Path], DataSetIndex]
+    compare: Callable[[Path, DataSetIndex], Sequence[Difference]] | None = None

@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from data_prep.layouts.files import distinct, files, is_file, quote
+from data_prep.layouts.files import distinct, files, is_file, list_differences
 from data_prep.layouts.kinds import is_video
-from data_prep.layouts.layout import DataSetIndex, Layout, Video
+from data_prep.layouts.layout import EXTRA, MISSING, DataSetIndex, Layout, Video
 from data_prep.layouts.originals import add_originals
 from data_prep.layouts.tables import Row, further_values, read_table
 from data_prep.store.format import FAKE, REAL, SPLITS, Quarantined
@@ -41,15 +41,9 @@ def _read(source: Path) -> DataSetIndex:
         named += _videos(rows, label, there, splits)
         names = {_file_name(row) for row in rows}
         listed |= names
-        _note(source / name, names - set(there), "listed and not there", problems)
-    _note(source, set(there) - listed, "there and not listed", problems)
+        problems += list_differences(source / name, MISSING, names - set(there))
+    problems += list_differences(source, EXTRA, set(there) - listed)
     return DataSetIndex(NAME, NAME, distinct(add_originals(named)), tuple(problems))
-
-
-def _note(path: Path, names: set[str], what: str, problems: list[Quarantined]) -> None:
-    if names:
-        reason = f"videos {what}: {len(names)}, e.g. {quote(min(names))}"
-        problems.append(Quarantined(str(path), "index", reason))
 
 
 def _file_name(row: Row) -> str:

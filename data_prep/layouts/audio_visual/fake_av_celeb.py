@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from data_prep.layouts.audio_visual.modified import MODIFIED, PARTS, category_name
-from data_prep.layouts.files import distinct, is_file, quote, subfolders
+from data_prep.layouts.files import distinct, is_file, list_differences, quote, subfolders
 from data_prep.layouts.frames import videos_in
-from data_prep.layouts.layout import DataSetIndex, Layout, Video
+from data_prep.layouts.layout import EXTRA, MISSING, DataSetIndex, Difference, Layout, Video
 from data_prep.layouts.originals import add_originals
 from data_prep.layouts.tables import read_table
 from data_prep.store.format import FAKE, REAL, Quarantined
@@ -116,6 +116,25 @@ def _read_table(path: Path, problems: list[Quarantined]) -> dict[tuple[str, ...]
     return rows
 
 
+def _compare(source: Path, found: DataSetIndex) -> Sequence[Difference]:
+    """Return the differences between the table and the folder."""
+    root = _root(source)
+    listed = {
+        "/".join((category, race, gender, person, name))
+        for category, race, gender, person, name in _read_table(root / _TABLE, [])
+    }
+    there = {video.path.relative_to(root).as_posix().casefold() for video in found.videos}
+    table = root / _TABLE
+    if not listed:
+        return []
+    return [
+        *list_differences(table, MISSING, listed - there),
+        *list_differences(table, EXTRA, there - listed),
+    ]
+
+
 _REAL = category_name(video=False, audio=False).casefold()
 
-LAYOUT = Layout(NAME, "RealVideo-RealAudio/ and FakeVideo-FakeAudio/ (FakeAVCeleb)", _detect, _read)
+LAYOUT = Layout(
+    NAME, "RealVideo-RealAudio/ and FakeVideo-FakeAudio/ (FakeAVCeleb)", _detect, _read, _compare
+)

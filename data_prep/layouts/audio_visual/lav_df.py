@@ -14,9 +14,9 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from data_prep.layouts.audio_visual.modified import MODIFIED, PARTS, category_name
-from data_prep.layouts.files import distinct, files, is_file, listed_path, quote
+from data_prep.layouts.files import distinct, files, is_file, list_differences, listed_path, quote
 from data_prep.layouts.kinds import is_video
-from data_prep.layouts.layout import DataSetIndex, Layout, Video
+from data_prep.layouts.layout import EXTRA, MISSING, DataSetIndex, Layout, Video
 from data_prep.layouts.originals import add_originals
 from data_prep.layouts.tables import read_json_rows
 from data_prep.store.format import FAKE, REAL, Quarantined
@@ -85,18 +85,14 @@ def _read(source: Path, name: str) -> DataSetIndex:
                 listed.add(found[0].path)
             else:
                 absent.append(str(found[0].path.relative_to(source)))
-        _note(path, unusable, "that cannot be used", problems)
-        _note(path, absent, "listed and not there", problems)
+        if unusable:
+            reason = f"rows that cannot be used: {len(unusable)}, e.g. {min(unusable)}"
+            problems.append(Quarantined(str(path), "index", reason))
+        problems += list_differences(path, MISSING, absent)
     there = (path for path in files(source, problems, recursive=True) if is_video(path))
     unlisted = [str(path.relative_to(source)) for path in there if path not in listed]
-    _note(source, unlisted, "there and not listed, so without a label", problems)
+    problems += list_differences(source, EXTRA, unlisted)
     return DataSetIndex(name, name, distinct(add_originals(named)), tuple(problems))
-
-
-def _note(path: Path, names: list[str], what: str, problems: list[Quarantined]) -> None:
-    if names:
-        reason = f"videos {what}: {len(names)}, e.g. {quote(min(names))}"
-        problems.append(Quarantined(str(path), "index", reason))
 
 
 def _video(

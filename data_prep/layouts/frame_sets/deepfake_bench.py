@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.errors import UserError
-from data_prep.layouts.files import distinct, files, quote
+from data_prep.layouts.files import distinct, files, list_differences, quote
 from data_prep.layouts.frame_sets.listed_frames import FramePlaces
 from data_prep.layouts.frame_sets.names import identities, with_named_originals
 from data_prep.layouts.kinds import one_kind
-from data_prep.layouts.layout import DataSetIndex, Layout, Video
+from data_prep.layouts.layout import MISSING, DataSetIndex, Layout, MislabelledError, Video
 from data_prep.layouts.tables import read_json
 from data_prep.store.format import FAKE, REAL, SPLITS, Quarantined
 from data_prep.text import printable
@@ -97,7 +97,7 @@ def _read(source: Path) -> DataSetIndex:
             if known is None:
                 found[video.path] = (video, name)
             elif known[0].label != video.label:
-                raise UserError(
+                raise MislabelledError(
                     f"{quote(source)}: {quote(video.path)} is real in one JSON file and fake in "
                     f"another, {quote(path.name)}; remove the wrong one"
                 )
@@ -142,13 +142,12 @@ def _videos(
                 split=None if everywhere else _split(entry.splits),
             )
             yield video, entry.name
-    for names, what in (
-        (absent, "videos listed and not there"),
-        (unknown, "labels that are neither real nor fake"),
-    ):
-        if names:
-            reason = f"{what}: {len(names)}, e.g. {quote(min(names))}"
-            problems.append(Quarantined(str(path), "index", reason))
+    problems += list_differences(path, MISSING, absent)
+    if unknown:
+        reason = (
+            f"labels that are neither real nor fake: {len(unknown)}, e.g. {quote(min(unknown))}"
+        )
+        problems.append(Quarantined(str(path), "index", reason))
 
 
 def _entries(path: Path) -> list[_Listed]:

@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 
 from data_prep.errors import VideoError
 from data_prep.layouts.files import distinct, files, subfolders
-from data_prep.layouts.layout import DataSetIndex, Layout, Video
+from data_prep.layouts.layout import MISLABELLED, DataSetIndex, Difference, Layout, Video
 from data_prep.store.format import FAKE, REAL, Quarantined
 from data_prep.text import printable
 from data_prep.video.frame_folders import archive_folders, has_pictures
@@ -58,7 +58,7 @@ def _videos(category: Path, problems: list[Quarantined]) -> Iterator[Video]:
         stated = {part.casefold() for part in below.parts[:-1]} & set(_LABELS)
         if stated and stated != {word}:
             reason = f"a sequence of {min(stated)} faces in {category.name}; move the archive"
-            problems.append(Quarantined(str(path), "index", reason))
+            problems.append(Difference(str(path), "index", reason, MISLABELLED, (str(below),)))
             continue
         parts = [part for part in below.parts if part.casefold() not in _LABELS]
         shard, sequence = parts[0], parts[-1]

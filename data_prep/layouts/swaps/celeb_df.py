@@ -14,12 +14,20 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from data_prep.errors import UserError
-from data_prep.layouts.files import distinct, quote, subfolders
+from data_prep.layouts.files import distinct, list_differences, quote, subfolders
 from data_prep.layouts.frames import FRAME_NAMES, videos_in
-from data_prep.layouts.layout import DataSetIndex, Layout, Video
+from data_prep.layouts.layout import (
+    MISSING,
+    DataSetIndex,
+    Difference,
+    Layout,
+    MislabelledError,
+    Video,
+)
 from data_prep.layouts.originals import add_originals
 from data_prep.store.format import FAKE, REAL, Quarantined
 from data_prep.text import printable, read_text
@@ -96,7 +104,7 @@ def _read(source: Path, name: str) -> DataSetIndex:
                 continue
             listed = tested.get(place.name_in_list(path.name))
             if listed is not None and listed != place.label:
-                raise UserError(
+                raise MislabelledError(
                     f"{quote(source)}: the test list labels {quote(path)} {_word(listed)}, its "
                     f"folder {_word(place.label)}; correct the list (1 is real, 0 is fake)"
                 )
@@ -112,6 +120,13 @@ def _read(source: Path, name: str) -> DataSetIndex:
             )
             named.append((video, None if place.folder == _UNNAMED else _original(path.stem)))
     return DataSetIndex(name, name, distinct(add_originals(named)), tuple(problems))
+
+
+def _compare(source: Path, found: DataSetIndex) -> Sequence[Difference]:
+    """Return the videos of the test list that are missing."""
+    there = {_parts(video.path.relative_to(source).as_posix().casefold()) for video in found.videos}
+    absent = set(_read_test_list(source, found.layout)) - there
+    return list_differences(source / _TEST_LIST, MISSING, map("/".join, absent))
 
 
 def _place(parts: tuple[str, ...], name: str) -> _Place | str:
@@ -191,10 +206,12 @@ LAYOUT = Layout(
     "Celeb-real/, YouTube-real/ and Celeb-synthesis/ (Celeb-DF)",
     _detect,
     functools.partial(_read, name=NAME),
+    _compare,
 )
 PLUS_LAYOUT = Layout(
     PLUS_NAME,
     "Celeb-synthesis/<scenario>/<method>/ (Celeb-DF++)",
     _detect_plus,
     functools.partial(_read, name=PLUS_NAME),
+    _compare,
 )

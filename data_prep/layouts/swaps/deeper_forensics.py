@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import collections
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from data_prep.errors import UserError
-from data_prep.layouts.files import distinct, level, quote
+from data_prep.layouts.files import distinct, level, list_differences, quote
 from data_prep.layouts.frames import FRAME_NAMES, frame_folders, videos_in
-from data_prep.layouts.layout import DataSetIndex, Layout, Video
+from data_prep.layouts.layout import EXTRA, MISSING, DataSetIndex, Difference, Layout, Video
 from data_prep.layouts.originals import add_originals
 from data_prep.store.format import FAKE, REAL, SPLITS, Quarantined
 from data_prep.text import printable, read_text
@@ -109,4 +109,19 @@ def _official_splits(source: Path) -> dict[str, str]:
     return official
 
 
-LAYOUT = Layout(NAME, f"{_FAKES}/ and {_REALS}/videos/ ({NAME})", _detect, _read)
+def _compare(source: Path, found: DataSetIndex) -> Sequence[Difference]:
+    """Return the differences between the split lists and each variant."""
+    listed = set(_official_splits(source))
+    there: dict[str, set[str]] = {}
+    for video in found.videos:
+        if video.label == FAKE:
+            there.setdefault(video.method, set()).add(video.path.stem)
+    differences: list[Difference] = []
+    for variant, names in there.items() if listed else ():
+        for kind, some in ((MISSING, listed - names), (EXTRA, names - listed)):
+            places = [f"{variant}/{name}" for name in some]
+            differences += list_differences(source / _LISTS, kind, places)
+    return differences
+
+
+LAYOUT = Layout(NAME, f"{_FAKES}/ and {_REALS}/videos/ ({NAME})", _detect, _read, _compare)

@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath
 
 from data_prep.errors import UserError
-from data_prep.layouts.files import distinct, files, quote, subfolders
+from data_prep.layouts.files import distinct, files, list_differences, quote, subfolders
 from data_prep.layouts.frames import frames_of
 from data_prep.layouts.kinds import is_picture, is_video, one_kind, only_pictures
-from data_prep.layouts.layout import DataSetIndex, Layout, Video
+from data_prep.layouts.layout import EXTRA, MISSING, DataSetIndex, Layout, Video
 from data_prep.layouts.originals import add_originals
 from data_prep.layouts.tables import columns, is_labelled_json, read_json, read_label, read_table
 from data_prep.store.format import FAKE, SPLITS, Quarantined
@@ -144,10 +144,8 @@ def _videos(
     listed = [PurePath(entry.name) for entry in entries]
     kind, wanted = ("pictures", is_picture) if only_pictures(listed) else ("videos", is_video)
     unlisted = [name for name, path in beside.items() if wanted(path)]
-    for names, what in ((absent, "listed but missing"), (unlisted, "present but not listed")):
-        if names:
-            reason = f"{kind} {what}: {len(names)}, e.g. {quote(min(names))}"
-            problems.append(Quarantined(str(source), "index", reason))
+    problems += list_differences(source, MISSING, absent, kind)
+    problems += list_differences(source, EXTRA, unlisted, kind)
 
 
 def _frames(folder: Path, name: str) -> Path | None:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 
 from data_prep.errors import UserError
-from data_prep.layouts.files import distinct, files, level, quote, subfolders
+from data_prep.layouts.files import distinct, files, level, list_differences, quote, subfolders
 from data_prep.layouts.frames import frame_folders
 from data_prep.layouts.kinds import candidates
-from data_prep.layouts.layout import DataSetIndex, Layout, Video
+from data_prep.layouts.layout import (
+    EXTRA,
+    MISLABELLED,
+    MISSING,
+    DataSetIndex,
+    Difference,
+    Layout,
+    Video,
+)
 from data_prep.layouts.originals import add_originals
 from data_prep.layouts.tables import read_json
 from data_prep.store.format import FAKE, REAL, SPLITS, Quarantined
@@ -48,6 +57,31 @@ def _read(source: Path) -> DataSetIndex:
                     original = stem if label == REAL else _original(stem)
                     named.append((video, (quality, original) if original else None))
     return DataSetIndex(NAME, NAME, distinct(add_originals(named)), tuple(problems))
+
+
+def _compare(source: Path, found: DataSetIndex) -> Sequence[Difference]:
+    """Return the differences between the split lists and each quality of each method.
+
+    The actors of DFD are in no list.
+    """
+    pairs = [pair for split in SPLITS for pair in _read_pairs(source, split)]
+    reals = {identity for pair in pairs for identity in pair}
+    fakes = {"_".join(made) for pair in pairs for made in itertools.permutations(pair, 2)}
+    there: dict[tuple[str, str], set[str]] = {}
+    for video in found.videos:
+        if not video.identities[0].startswith("actor "):
+            there.setdefault((video.method, video.quality), set()).add(video.path.stem)
+    differences: list[Difference] = []
+    for (method, quality), names in there.items() if pairs else ():
+        listed, others = (reals, fakes) if method == "real" else (fakes, reals)
+        for kind, some in (
+            (MISSING, listed - names),
+            (EXTRA, names - listed - others),
+            (MISLABELLED, names & others),
+        ):
+            place = [f"{method}/{quality}/{name}" for name in some]
+            differences += list_differences(source, kind, place)
+    return differences
 
 
 def _files(folder: Path, problems: list[Quarantined]) -> Iterator[tuple[Path, str]]:
@@ -100,15 +134,7 @@ def _official_splits(source: Path) -> dict[str, str]:
     """Read the split of every identity in the official lists; empty without lists."""
     official: dict[str, str] = {}
     for split in SPLITS:
-        path = next(
-            (
-                folder / f"{split}.json"
-                for folder in (source, source / "splits")
-                if (folder / f"{split}.json").is_file()
-            ),
-            None,
-        )
-        for identity in _read_pairs(path) if path else ():
+        for identity in (each for pair in _read_pairs(source, split) for each in pair):
             if official.setdefault(identity, split) != split:
                 raise UserError(
                     f"{quote(source)}: identity {identity} is in two official splits, "
@@ -117,7 +143,12 @@ def _official_splits(source: Path) -> dict[str, str]:
     return official
 
 
-def _read_pairs(path: Path) -> list[str]:
+def _read_pairs(source: Path, split: str) -> list[list[str]]:
+    """Read the pairs of a split; none without its list."""
+    places = (folder / f"{split}.json" for folder in (source, source / "splits"))
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
+        return []
     try:
         pairs = read_json(path)
     except (OSError, ValueError, RecursionError) as error:
@@ -133,7 +164,7 @@ def _read_pairs(path: Path) -> list[str]:
             f"split list {quote(path)} is damaged: expected a list of pairs such as "
             '["071", "054"]; replace it or remove it'
         )
-    return [identity for pair in pairs for identity in pair]
+    return list(pairs)
 
 
 def _official_split(
@@ -153,4 +184,5 @@ LAYOUT = Layout(
     "original_sequences/ and manipulated_sequences/ (FaceForensics++)",
     _detect,
     _read,
+    _compare,
 )

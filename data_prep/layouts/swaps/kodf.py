@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from data_prep.layouts.files import distinct, files, subfolders
 from data_prep.layouts.kinds import candidates
-from data_prep.layouts.layout import DataSetIndex, Layout, Video
+from data_prep.layouts.layout import MISLABELLED, DataSetIndex, Difference, Layout, Video
 from data_prep.layouts.originals import add_originals
 from data_prep.layouts.tables import columns, read_table
 from data_prep.store.format import FAKE, REAL, Quarantined
@@ -28,6 +28,7 @@ _FAKE_NAME = re.compile(rf"({_PERSON})_({_PERSON})_([1-5])_\d+", flags=re.ASCII)
 _DEPTH = 5
 # Columns of AI-Hub: video, target video, method, sex of the person.
 _VIDEO, _TARGET, _MODEL, _SEX = "영상id", "타겟영상", "변조모델", "인물성별"
+_DISAGREE = "its name and its table disagree whether it is real"
 _SPLITS = {"training": "train", "validation": "val", "test": "test"}
 
 
@@ -69,7 +70,9 @@ def _read(source: Path) -> DataSetIndex:
     named: list[tuple[Video, str | None]] = []
     for path in candidates(files(source, problems, recursive=True), source, problems):
         found = _video(path, rows.get(path.name.casefold()) or rows.get(path.stem.casefold()))
-        if isinstance(found, str):
+        if found == _DISAGREE:
+            problems.append(Difference(str(path), "index", found, MISLABELLED, (path.name,)))
+        elif isinstance(found, str):
             problems.append(Quarantined(str(path), "index", found))
         else:
             named.append(found)
@@ -97,7 +100,7 @@ def _video(path: Path, row: _Row | None) -> tuple[Video, str | None] | str:
         return "no person in the name, and it is in no table"
     label = row.label if row else FAKE if fake else REAL
     if (fake and label == REAL) or (real and label == FAKE):
-        return "its name and its table disagree whether it is real"
+        return _DISAGREE
     method = "real"
     if label == FAKE:
         method = _METHODS[fake[3]] if fake else row.method if row else "fake"

@@ -55,8 +55,8 @@ def test_people_originals_splits_and_attributes(version: str, tmp_path: Path) ->
         "12-1.mp4": ("test", {}),
     }
     assert [each.reason for each in found.problems] == [
-        "videos listed and not there: 1, e.g. gone.mp4",
-        "videos there and not listed: 1, e.g. unknown.mp4",
+        "videos listed but missing: 1, e.g. gone.mp4",
+        "videos present but not listed: 1, e.g. unknown.mp4",
     ]
 
 

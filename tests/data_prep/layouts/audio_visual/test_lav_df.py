@@ -58,9 +58,9 @@ def test_lav_df(name: str, tmp_path: Path) -> None:
     )
     assert videos["3"].attributes["modified"] == "audio"
     assert [each.reason for each in found.problems] == [
-        "videos that cannot be used: 1, e.g. 'test/5.mp4': no list of spans",
-        "videos listed and not there: 1, e.g. test/gone.mp4",
-        "videos there and not listed, so without a label: 1, e.g. test/5.mp4",
+        "rows that cannot be used: 1, e.g. 'test/5.mp4': no list of spans",
+        "videos listed but missing: 1, e.g. test/gone.mp4",
+        "videos present but not listed: 1, e.g. test/5.mp4",
     ]
 
 
@@ -106,7 +106,7 @@ def test_av_deepfake_1m_plus_plus(tmp_path: Path) -> None:
         "audio_model": "yourtts",
     }
     (problem,) = found.problems
-    assert problem.reason == "videos there and not listed, so without a label: 1, e.g. test/1.mp4"
+    assert problem.reason == "videos present but not listed: 1, e.g. test/1.mp4"
 
 
 @pytest.mark.parametrize("block", [1, 7, 64, 10_000])

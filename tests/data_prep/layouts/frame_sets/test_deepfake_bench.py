@@ -107,7 +107,7 @@ def test_lists_of_df40_share_their_reals(tmp_path: Path) -> None:
     assert originals["blendface"] == root / "real" / _REAL_071
     (problem,) = found.problems
     assert problem.path.endswith("simswap_ff.json")
-    assert problem.reason == "videos listed and not there: 1, e.g. 071_054"
+    assert problem.reason == "videos listed but missing: 1, e.g. 071_054"
 
 
 def test_a_list_with_all_videos_in_every_split_has_no_split(tmp_path: Path) -> None:
@@ -202,5 +202,5 @@ def test_a_path_never_leads_out_of_the_source(tmp_path: Path) -> None:
     root = _write(_frames(tmp_path / "source", "inside/frames/y"), "a", {})
     for listed in ("../outside/frames/x", str(tmp_path / "outside/frames/x")):
         _write(root, "a", {"a": {"a_fake": {"test": {"x": _entry("a_fake", listed)}}}})
-        with pytest.raises(UserError, match="videos listed and not there: 1"):
+        with pytest.raises(UserError, match="videos listed but missing: 1"):
             index(root)

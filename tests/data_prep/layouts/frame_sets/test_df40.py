@@ -88,7 +88,7 @@ def test_methods_with_reals_of_their_own(tmp_path: Path) -> None:
         "DF40/real/unknown/b": REAL,
     }
     (problem,) = found.problems
-    assert problem.reason.startswith("pictures where videos are read: 2")
+    assert problem.reason.startswith("pictures in a data set of videos: 2")
 
 
 def test_a_folder_of_a_method_with_real_and_fake_is_a_plain_folder(tmp_path: Path) -> None:
