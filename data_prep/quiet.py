@@ -10,9 +10,19 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def silent_stderr() -> Iterator[None]:
-    """Discard the output of C libraries on standard error; exceptions are not affected."""
-    sys.stderr.flush()
-    saved = os.dup(2)
+    """Discard the output of C libraries on standard error; exceptions are raised all the same.
+
+    The C++ side of TensorFlow writes before any log level applies, and no environment variable
+    stops it. A process without standard error, such as a daemon, has nothing to discard.
+    """
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            sys.stderr.flush()
+    try:
+        saved = os.dup(2)
+    except OSError:
+        yield
+        return
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)

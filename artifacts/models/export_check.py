@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,7 @@ from artifacts.models import runtimes
 from artifacts.models.formats import FLOAT32, Format, export_to, missing_packages, size_in_bytes
 from artifacts.models.inference import ScoreError, check_probabilities, probabilities, read_inputs
 from data_prep.bootstrap import Interval, group_intervals
+from data_prep.stock_keras import keras_environment
 from data_prep.store.store import Store
 from data_prep.text import one_line
 
@@ -216,10 +216,12 @@ def run_alone(
     """
     with tempfile.TemporaryDirectory(prefix="dfsearch-") as name:
         request = Path(name) / "request.json"
-        asked = {"format": kind, "model": str(path.resolve()), "clips": clips, "answers": name}
+        # TensorFlow takes a path with [, * or ? for a pattern when it loads a SavedModel.
+        (Path(name) / "exports").symlink_to(path.resolve().parent)
+        model = str(Path("exports", path.name))
+        asked = {"format": kind, "model": model, "clips": clips, "answers": name}
         request.write_text(json.dumps(asked), encoding="utf-8")
         program = [sys.executable, "-P", runtimes.__file__, str(request)]
-        quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
         try:
             done = subprocess.run(
                 program,
@@ -229,7 +231,7 @@ def run_alone(
                 errors="replace",
                 timeout=60 * _MINUTES,
                 cwd=name,
-                env=os.environ | quiet,
+                env=keras_environment() | {"TF_CPP_MIN_LOG_LEVEL": "3"},
             )
         except subprocess.TimeoutExpired:
             raise RuntimeError(f"no answer within {_MINUTES} minutes") from None

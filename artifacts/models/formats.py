@@ -90,6 +90,8 @@ def export_to(model: keras.Model, wanted: Format, precision: str, folder: Path) 
     Returns:
         The file, or the folder of a SavedModel. An OpenVINO ``.xml`` has its ``.bin`` beside it.
     """
+    # Keras reads a relative path that begins with ~ as the home of a user.
+    folder = folder.absolute()
     path = wanted.path(folder, precision)
     folder.mkdir(parents=True, exist_ok=True)
     write = _WRITERS[wanted.name]

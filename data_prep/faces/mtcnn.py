@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import os
 
 import numpy as np
 import numpy.typing as npt
 
 from data_prep.errors import UserError
 from data_prep.faces.detection import Detection, scaled_down
-from data_prep.quiet import silent_stderr
+from data_prep.stock_keras import stock_keras
 
 # MTCNN is sure even of faces that are none: only such a score is believed at a second look.
 _SECOND = 0.99
@@ -34,10 +33,8 @@ class Mtcnn:
         self.side = side
         self.threshold = threshold
         self.second_threshold = max(threshold, _SECOND)
-        # Or else TensorFlow warns of every frame without a face.
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         try:
-            with silent_stderr():
+            with stock_keras():
                 self._cascade = importlib.import_module("mtcnn").MTCNN()
         except ImportError as error:
             raise UserError(

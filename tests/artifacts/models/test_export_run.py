@@ -79,6 +79,30 @@ def test_every_format_and_precision_runs_alone_and_agrees(
     assert (finished_run.root / "MODEL_CARD.md").is_file()
 
 
+@pytest.mark.parametrize(
+    ("folder", "names"),
+    [
+        ("-[2] *?50%d", "saved_model"),
+        pytest.param("~root[2] *?50%d", "all", marks=pytest.mark.slow),
+    ],
+)
+def test_a_folder_may_have_any_name(
+    tiny: keras.Model,
+    clips: Clips,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    folder: str,
+    names: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    rows = export_all(tiny, select_formats((names,)), (), clips, Path(folder))
+
+    assert {row.format: row.error for row in rows} == {row.format: "" for row in rows}
+    assert len(list((tmp_path / folder).iterdir())) >= len(rows)
+    assert [path.name for path in tmp_path.iterdir()] == [folder]
+
+
 def test_a_format_that_fails_is_a_row_with_its_reason_and_others_go_on(
     tiny: keras.Model, clips: Clips, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
