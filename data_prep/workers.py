@@ -7,8 +7,10 @@ import itertools
 import logging
 import os
 import signal
+import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -20,21 +22,65 @@ _CONNECT_SECONDS = 10
 # Calls that wait for every thread of a cluster, so that none is idle between two.
 _AHEAD = 3
 _NO_DASK = "a cluster needs Dask: pip install 'deepfake-model-search[cluster]'"
+_SAFE_PATH = "PYTHONSAFEPATH"
 _RESUME = "finished work is kept; repeat the command to resume"
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def follow_parent(parent: int) -> None:
-    """Call in a new worker: it leaves interrupts to its parent and ends when the parent ends.
+@contextlib.contextmanager
+def start_safely() -> Iterator[None]:
+    """Start Python processes inside the block that import nothing from the current folder.
 
-    Without this a worker outlives a killed run, holds its pipes open and works without a purpose.
+    Python puts that folder first on the path of a worker, so a ``random.py`` there would replace
+    the standard library's.
+    """
+    before = os.environ.get(_SAFE_PATH)
+    os.environ[_SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[_SAFE_PATH]
+        if before is not None:
+            os.environ[_SAFE_PATH] = before
+
+
+@contextlib.contextmanager
+def own_workers() -> Iterator[None]:
+    """Let joblib use workers of this process inside the block: see :func:`follow_parent`."""
+    # Here, so that a worker that follows its parent starts without it.
+    import joblib
+
+    with (
+        start_safely(),
+        joblib.parallel_config(
+            backend="loky",
+            inner_max_num_threads=1,
+            initializer=follow_parent,
+            initargs=(os.getpid(),),
+        ),
+    ):
+        yield
+
+
+def follow_parent(parent: int) -> None:
+    """Call in a new worker: it leaves signals to its parent and ends when the parent ends.
+
+    A terminal and a service manager send signals to a whole group of processes. If a worker died of
+    one, its work would count as failed, not as interrupted. If it outlived a killed run, it would
+    hold its pipes open and work without a purpose. Warnings of libraries never become errors in
+    it, whatever the parent was started with.
 
     Args:
         parent: process id of the process that started this one.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for signal_name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        # Windows has no SIGHUP.
+        if number := getattr(signal, signal_name, None):
+            signal.signal(number, signal.SIG_IGN)
+    if sys.warnoptions:
+        warnings.simplefilter("ignore")
 
     def follow() -> None:
         while os.getppid() == parent:

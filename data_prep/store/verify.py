@@ -42,6 +42,7 @@ from data_prep.store.verify_report import (
     read_texts,
 )
 from data_prep.video.grey import with_grey
+from data_prep.workers import follow_parent, start_safely
 
 _MEDIA_NUMBERS = ("width", "height", "frames", "bytes", "fps", "duration")
 _QUARANTINE = ("path", "step", "reason")
@@ -106,9 +107,11 @@ def verify_in_time(path: str | Path) -> list[Problem]:
     files = path.glob("*.h5") if path.is_dir() else [path]
     size = sum(file.stat().st_size for file in files if file.is_file())
     # Unlike those of multiprocessing, its processes do not import the caller's script.
-    executor = ProcessPoolExecutor(1)
+    executor = ProcessPoolExecutor(1, initializer=follow_parent, initargs=(os.getpid(),))
     try:
-        return executor.submit(verify, path).result(_LEAST_SECONDS + size / _SLOWEST)
+        with start_safely():
+            verifying = executor.submit(verify, path)
+        return verifying.result(_LEAST_SECONDS + size / _SLOWEST)
     except TimeoutError:
         raise UserError(f"{path} is damaged: reading it does not end; prepare it again") from None
     except BrokenProcessPool:

@@ -20,6 +20,7 @@ from data_prep.datasets import SYNTHETIC_MARKER
 from data_prep.errors import UserError
 from data_prep.synthetic.clip import CRF, FPS, SET, SINGLE_CLIP, ClipPlan, make_clip
 from data_prep.synthetic.swap import CUES
+from data_prep.workers import own_workers
 
 DRAWING = 2
 """Goes up whenever the same parameters draw other pictures."""
@@ -130,10 +131,11 @@ def synthesize(
     if progress:
         progress(done, len(videos))
     calls = (joblib.delayed(make_clip)(v, frames, size, out / _UNFINISHED) for v in waiting)
-    for _ in joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(calls):
-        done += 1
-        if progress:
-            progress(done, len(videos))
+    with own_workers():
+        for _ in joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(calls):
+            done += 1
+            if progress:
+                progress(done, len(videos))
 
     described = [_describe(video, out) for video in videos]
     _write_json(out / SYNTHETIC_MARKER, _marker(parameters, finished=True) | {"videos": described})

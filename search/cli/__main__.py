@@ -14,11 +14,13 @@ from search.cli import (  # noqa: F401 - registers the verbs
     store,
 )
 from search.cli.app import app
+from search.cli.process import own_process
 
 
 def main() -> None:
     """Run the command line."""
-    app()
+    with own_process():
+        app()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ import inspect
 import json
 import logging
 import os
-import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ import typer.core
 
 from data_prep.errors import DfsearchError
 from data_prep.text import visible
+from search.cli.process import STDOUT, stop_on_signals
 
 USAGE, INTERRUPTED = 2, 130
 
@@ -126,7 +126,7 @@ def report_errors(hint: str = "") -> Iterator[None]:
     Args:
         hint: Advice after an interruption.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    stop_on_signals()
     try:
         with print_log():
             yield
@@ -136,10 +136,9 @@ def report_errors(hint: str = "") -> Iterator[None]:
     except KeyboardInterrupt:
         say(f"stopped{'; ' + hint if hint else ''}")
         raise typer.Exit(INTERRUPTED) from None
-    except BrokenPipeError:
-        sys.stderr.close()
-        raise typer.Exit(1) from None
     except OSError as error:
+        if error.filename == STDOUT:
+            raise
         say(f"error: {error.filename or 'system'}: {error.strerror or error}")
         raise typer.Exit(USAGE) from None
 

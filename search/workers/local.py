@@ -16,7 +16,7 @@ import joblib
 from joblib.externals.loky.backend import resource_tracker
 from joblib.externals.loky.process_executor import ProcessPoolExecutor
 
-from data_prep.workers import follow_parent
+from data_prep.workers import follow_parent, start_safely
 from search.workers.crew import IsWorn, WorkerDiedError, never_worn
 
 _IDLE_SECONDS = 600
@@ -38,6 +38,7 @@ class LocalWorkers:
     def __init__(self, count: int) -> None:
         threads = str(max(1, joblib.cpu_count() // count))
         self._environment = {
+            "PYTHONSAFEPATH": "1",
             "OMP_NUM_THREADS": threads,
             "TF_NUM_INTRAOP_THREADS": threads,
             "TF_NUM_INTEROP_THREADS": threads,
@@ -107,7 +108,8 @@ class _Process(ProcessPoolExecutor):
     """An executor of one process, which may be killed."""
 
     def submit(self, call: Callable[..., Any], *arguments: object) -> Future[Any]:
-        future: Future[Any] = super().submit(call, *arguments)
+        with start_safely():
+            future: Future[Any] = super().submit(call, *arguments)
         self._ids = list(self._processes)
         return future
 
