@@ -78,15 +78,16 @@ def evaluate(
                 untrusted=untrusted,
                 progress=progress,
             )
-        if out is not None:
-            if not found.scores:
-                raise UserError(
-                    f"{run_dir / 'scores.csv'} is missing or damaged: no scores to write"
-                )
-            write_text(out, found.scores)
         if as_json:
             print_json(found.to_json())
         else:
             print_assessment(found, run_dir)
         for remark in found.remarks:
             say(f"note: {remark}")
+        # After the figures, which must not be lost with the file.
+        if out is not None:
+            if not found.scores:
+                raise UserError(
+                    f"{run_dir / 'scores.csv'} is missing or damaged: no scores to write"
+                )
+            write_text(out, found.scores)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from data_prep.errors import UserError
 from search.cli.app import Json, app, print_json, report_errors, say
 
 FOUND = 1
@@ -29,18 +30,31 @@ def audit(
 ) -> None:
     """Find leaks between splits, imbalance, and shortcuts that separate real from fake.
 
-    Sample crops of every method are drawn. The exit code is 1 if there is a leak.
+    Sample crops of every method are drawn if the folder can be written. The exit code is 1 if
+    there is a leak.
     """
     with report_errors():
         import dfsearch
+        from data_prep.audit.sample_picture import draw_samples
+        from data_prep.store.store import Store
         from search.cli.tables.audit import print_audit
 
-        picture = picture or _beside(store, "audit.png")
-        found = dfsearch.audit(store, picture=picture, seed=seed)
+        found = dfsearch.audit(store, seed=seed)
+        path, missing = picture or _beside(store, "audit.png"), ""
+        try:
+            with Store(store) as opened:
+                draw_samples(opened, path, seed=seed)
+        except UserError as error:
+            # The audit of a store in a folder that cannot be written is an audit all the same.
+            path, missing = None, str(error)
         if as_json:
-            print_json(found.to_json() | {"picture": str(picture)})
+            print_json(found.to_json() | {"picture": path and str(path)})
         else:
-            print_audit(found, picture)
+            print_audit(found, path)
+        if missing and picture:
+            raise UserError(missing)
+        if missing:
+            say(f"note: {missing}")
         if found.leaks:
             raise typer.Exit(FOUND)
 

@@ -20,12 +20,12 @@ _COLOURS = {"leak": "bold red", "warning": "yellow", "note": ""}
 _LISTED = 50
 
 
-def print_audit(audit: Audit, picture: Path) -> None:
+def print_audit(audit: Audit, picture: Path | None) -> None:
     """Print clips and coverage, baselines without training, then findings, gravest first.
 
     Args:
         audit: result of the audit.
-        picture: file of the sample crops.
+        picture: file of the sample crops, if it could be written.
     """
     console = tables()
     _print_balance(console, audit)
@@ -34,7 +34,8 @@ def print_audit(audit: Audit, picture: Path) -> None:
     for finding in audit.findings:
         line = Text(f"{finding.severity}: ", _COLOURS[finding.severity])
         console.print(line.append(visible(finding.text), ""))
-    console.print(cell(f"sample crops: {picture}"))
+    if picture is not None:
+        console.print(cell(f"sample crops: {picture}"))
 
 
 def _print_balance(console: Console, audit: Audit) -> None:

@@ -14,6 +14,7 @@ from artifacts.metrics.measures import MOST_BINS
 from search.cli.console import cell, tables
 
 _MARK = "*"
+_LISTED = 3
 _PARTS = ("method", "quality", "codec")
 _WORDS = {
     "auc": "AUC",
@@ -189,9 +190,10 @@ def _print_notes(console: Console, found: Assessment, result: Mapping[str, Any])
         "groups"
     )
     if found.openings:
-        times = f"{len(found.openings)} time" + ("s" if len(found.openings) > 1 else "")
-        when = ", ".join(entry.opened or entry.by for entry in found.openings[-3:])
-        console.print(cell(f"the test split was opened {times}: {when}"))
+        times = f"{len(found.openings):,} time" + ("s" if len(found.openings) > 1 else "")
+        last = [entry.opened or entry.by for entry in found.openings[-_LISTED:]]
+        shown = ", at last" if len(found.openings) > len(last) else ""
+        console.print(cell(f"the test split was opened {times}{shown}: {', '.join(last)}"))
 
 
 def _words(name: str) -> str:

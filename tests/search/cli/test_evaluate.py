@@ -37,6 +37,16 @@ def test_the_record_is_shown_and_nothing_is_opened(run: RunDirectory, tmp_path: 
     assert all(",test," in line for line in lines[1:])
 
 
+def test_the_figures_are_printed_before_a_file_that_cannot_be_written(
+    run: RunDirectory, tmp_path: Path
+) -> None:
+    (tmp_path / "scores.csv").mkdir()
+    shown = _evaluate(run.root, "--out", tmp_path / "scores.csv")
+    assert shown.exit_code == 2
+    assert "AUC" in shown.stdout
+    assert "error: " in shown.stderr
+
+
 def test_everything_at_once_is_shown_and_kept(run: RunDirectory) -> None:
     shown = _evaluate(run.root, "--robustness", "--json")
     assert shown.exit_code == 0, shown.output

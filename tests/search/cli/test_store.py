@@ -71,6 +71,22 @@ def test_a_picture_that_cannot_be_written_can_be_put_elsewhere(clean: Path) -> N
     shown = _dfsearch("audit", clean, "--picture", clean / "p.png")
     assert shown.exit_code == 2
     assert "p.png cannot be written: Not a directory; name another: --picture" in shown.stderr
+    assert "no leak between the splits was found" in shown.stdout
+
+
+def test_an_audit_is_printed_where_no_picture_can_be_written(clean: Path) -> None:
+    # Root may write to a read-only folder, and replaces no folder by a file.
+    clean.with_name("clean.h5.audit.png").mkdir()
+
+    shown = _dfsearch("audit", clean)
+    as_json = _dfsearch("audit", clean, "--json")
+
+    assert shown.exit_code == 0, shown.output
+    assert "no leak between the splits was found" in shown.stdout
+    assert "sample crops" not in shown.stdout
+    assert "note: the picture" in shown.stderr and "cannot be written" in shown.stderr
+    assert as_json.exit_code == 0
+    assert json.loads(as_json.stdout)["picture"] is None
 
 
 def test_a_leak_is_exit_code_1_and_named(leaking: Path) -> None:

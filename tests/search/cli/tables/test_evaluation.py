@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from artifacts.evaluation.openings import Opening
 from artifacts.evaluation.request import Assessment
 from artifacts.metrics.metrics import Evaluation
 from search.cli.tables.evaluation import print_assessment
@@ -22,7 +23,9 @@ def show(exactly_bounded: Evaluation, capsys: pytest.CaptureFixture[str]) -> Sho
     def printed(**beside: Any) -> str:
         kept: dict[str, Any] = {"matched": None, "robustness": None, "scores": ""} | beside
         store = {"path": "store.h5", "fingerprint": "0"}
-        print_assessment(Assessment(exactly_bounded, store, True, True, (), **kept), Path("run"))
+        openings = kept.pop("openings", ())
+        found = Assessment(exactly_bounded, store, True, True, openings, **kept)
+        print_assessment(found, Path("run"))
         return capsys.readouterr().out
 
     return printed
@@ -35,6 +38,13 @@ def test_an_exact_bound_of_a_method_is_marked(show: Show) -> None:
     assert "0.158 to 1.000*" in swap
     assert "*" not in paint
     assert "* exact Clopper-Pearson bound, as all bootstrap draws" in shown
+
+
+def test_of_many_openings_the_number_and_the_last_are_shown(show: Show) -> None:
+    many = tuple(Opening(f"time {number}", "evaluate", {}) for number in range(10_000))
+    shown = show(openings=many)
+    assert "was opened 10,000 times, at last: time 9997, time 9998, time 9999\n" in shown
+    assert "was opened 2 times: time 0, time 1\n" in show(openings=many[:2])
 
 
 def test_what_is_damaged_costs_its_table_alone(show: Show) -> None:
