@@ -24,6 +24,7 @@ def search(
     run_dir: StrPath | None = None,
     *,
     preset: str | None = None,
+    extend: bool = False,
     progress: RunProgress | None = None,
     **settings: Any,
 ) -> Run:
@@ -37,6 +38,8 @@ def search(
         store: HDF5 file, folder of shards, TOML configuration, or a :class:`RunConfig`.
         run_dir: Folder of the run; with a configuration, that of the configuration by default.
         preset: Defaults of all settings: ``quick``, ``standard`` or ``thorough``.
+        extend: Continue a finished run with the trials that it lacks: after ``trials`` of a stage
+            was raised, or with more ``minutes``. The result is refitted, tested and exported anew.
         progress: Receives stages and trials; by default they go to the logger ``dfsearch``.
         **settings: Settings of ``config.toml`` by their names there, such as ``seed=1``,
             ``workers=2`` or ``architecture={"trials": 20}``.
@@ -67,7 +70,7 @@ def search(
     else:
         given = settings if preset is None else settings | {"preset": preset}
         config = configure(store, run_dir, given)
-    return Run(run_stages(config, progress or LogProgress()).root)
+    return Run(run_stages(config, progress or LogProgress(), extend=extend).root)
 
 
 def configure(

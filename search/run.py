@@ -7,32 +7,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from artifacts.certificate import Certificate
 from artifacts.leaderboard.validation_split import ValidationSplit
-from artifacts.run_directory import RunDirectory, write_text
+from artifacts.run_directory import RunDirectory
 from artifacts.stages import ARCHITECTURE, GAN, Stage
 from data_prep.errors import UserError
 from data_prep.store.store import Store
 from data_prep.text import printable
-from search.config import run_config
-from search.config.addresses import password_in, remove_password
+from search.claim import claim, is_whole, next_step
 from search.config.feasible import obstacle_to
 from search.config.run_config import RunConfig
 from search.config.sections import WEIGHTS
 from search.config.stages import trials_by_stage
 from search.gan.trained_gans import missing_gan_note
 from search.preflight import remarks
-from search.studies import server, storage
+from search.studies import storage
 from search.studies.journal import recover
-from search.studies.run_state import RunState, versions_here
-from search.studies.study import (
-    best_trials,
-    delete_studies,
-    has_started,
-    open_study,
-    open_study_at,
-    stages_with_study,
-)
+from search.studies.run_state import RunState
+from search.studies.study import best_trials, open_study
 from search.trials.tensorboard import require_tensorboard
 from search.workers import worker
 from search.workers.budget import Budget
@@ -43,12 +34,13 @@ from search.workers.progress import RunProgress
 from spaces.backbones.names import PRETRAINED
 
 
-def run(config: RunConfig, progress: RunProgress) -> RunDirectory:
+def run(config: RunConfig, progress: RunProgress, *, extend: bool = False) -> RunDirectory:
     """Search, train, test and export; resume a run that the directory already holds.
 
     Args:
         config: Resolved configuration.
         progress: Receiver of stages, trials and messages.
+        extend: Whether a finished run gets the trials that it lacks, and a new finish.
 
     Returns:
         Run directory with every artifact.
@@ -76,9 +68,10 @@ def run(config: RunConfig, progress: RunProgress) -> RunDirectory:
     with directory.locked(), storage.translate_server_errors(directory):
         directory.sweep()
         recover(directory)
-        notes += _claim(directory, config, fingerprint)
-        if directory.certificate.is_file() and Certificate.read(directory).is_intact(directory):
-            progress.message(f"{directory.root} is finished; nothing to do")
+        notes += claim(directory, config, fingerprint, extend=extend)
+        if is_whole(directory):
+            step = next_step(directory, config, extend=extend)
+            progress.message(f"{directory.root} is finished; {step}")
             return directory
         for line in notes:
             progress.message(line)
@@ -86,6 +79,9 @@ def run(config: RunConfig, progress: RunProgress) -> RunDirectory:
             with Store(config.store) as store:
                 ValidationSplit.from_store(store).write(directory)
         _Search(config, directory, progress).run()
+        state = RunState.read(directory)
+        if state.is_extending:
+            dataclasses.replace(state, is_extending=False).write(directory)
     return directory
 
 
@@ -127,84 +123,6 @@ def _check_weights(config: RunConfig) -> None:
         return
     if not Path(weights).exists():
         raise UserError(f"weights of {', '.join(sorted(names))}: no file or folder {weights}")
-
-
-def _claim(directory: RunDirectory, config: RunConfig, fingerprint: str) -> list[str]:
-    """Start a run in a new directory, or check that an old one has this store and these settings.
-
-    Returns:
-        Remarks to print.
-    """
-    notes = []
-    server.lend_password(config.storage)
-    if password_in(config.storage):
-        notes.append(
-            "the password of the storage is not written to config.toml; give it to other commands "
-            "by PGPASSWORD or ~/.pgpass"
-        )
-    if not directory.state.is_file():
-        foreign = sorted(
-            path.name
-            for path in directory.root.iterdir()
-            if path.name not in (".lock", directory.config.name)
-        )
-        if foreign:
-            raise UserError(
-                f"{directory.root} is not empty and not a run (it holds {foreign[0]}); "
-                "use another run directory"
-            )
-        # The user begins this run, and so names its server.
-        server.permit_server(config.storage)
-        # A storage that cannot be reached must not become the storage of the run.
-        storage.StorageLocation(directory, config.storage).reach()
-        server.remember_server(config.storage)
-        _write_config(directory, config)
-        RunState.begin(directory, fingerprint)
-        return notes
-    theirs = directory.read_fingerprint()
-    if theirs != fingerprint:
-        raise UserError(
-            f"{directory.root} is a run on another store (fingerprint {theirs[:12]}, "
-            f"{config.store} has {fingerprint[:12]}); use another run directory"
-        )
-    before, state = run_config.load(directory.config), RunState.read(directory)
-    if not state.name:
-        state = RunState.begin(directory, fingerprint)
-    differences = run_config.differences(before, config)
-    here = storage.StorageLocation(directory, config.storage, state.name)
-    if not stages_with_study(here):
-        # No studies at the new location, so there must be none at the old one.
-        here = storage.StorageLocation.read(directory)
-        differences += _moved(before, config)
-    begun = any(has_started(open_study_at(here, stage)) for stage in stages_with_study(here))
-    if differences and begun:
-        raise UserError(
-            f"{directory.root} was started with other settings ({'; '.join(differences)}); "
-            "use another run directory or the same settings"
-        )
-    if differences:
-        # Trials queued under the old settings may not fit the new space.
-        delete_studies(here)
-    server.remember_server(config.storage)
-    _write_config(directory, config)
-    if state.other_versions:
-        notes.append(f"this run was started with {', '.join(state.other_versions)}")
-        dataclasses.replace(state, versions=versions_here()).write(directory)
-    return notes
-
-
-def _moved(before: RunConfig, config: RunConfig) -> list[str]:
-    """Return the old and the new storage, if they differ."""
-    was, is_now = before.storage, remove_password(config.storage)
-    return [f"storage: {was or 'none'}, {is_now or 'none'}"] if was != is_now else []
-
-
-def _write_config(directory: RunDirectory, config: RunConfig) -> None:
-    """Write the resolved configuration, unless the file already holds it."""
-    text = run_config.dump(config)
-    if directory.config.is_file() and run_config.load(directory.config) == config:
-        return
-    write_text(directory.config, text)
 
 
 class _Search:

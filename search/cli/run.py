@@ -73,6 +73,14 @@ def run(
         bool | None,
         typer.Option("--tensorboard/--no-tensorboard", help="Write RUN_DIR/tensorboard."),
     ] = None,
+    extend: Annotated[
+        bool,
+        typer.Option(
+            "--extend",
+            help="Continue a finished run: after trials was raised in its config.toml, or with "
+            "more --minutes.",
+        ),
+    ] = False,
 ) -> None:
     """Search architectures, GAN and training; refit, test once, export best_model.h5."""
     import dfsearch
@@ -101,7 +109,7 @@ def run(
     with report_errors(RESUME):
         config = configure(store, run_dir, settings)
         with run_progress(config.run_dir) as progress:
-            finished = dfsearch.search(config, progress=progress)
+            finished = dfsearch.search(config, extend=extend, progress=progress)
     write_lines(
         f"{finished.path}: best_model.h5, best_model.keras, best_model.png, best_model.json, "
         "leaderboard.csv",

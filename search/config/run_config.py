@@ -272,12 +272,6 @@ def dump(config: RunConfig) -> str:
     return tomli_w.dumps(settings)
 
 
-def differences(ours: RunConfig, theirs: RunConfig) -> list[str]:
-    """Return the settings that change a search and differ, as ``key: a, b``."""
-    a, b = map(decisive, (ours, theirs))
-    return [f"{key}: {a[key]}, {b[key]}" for key in a if a[key] != b[key]]
-
-
 def decisive(config: RunConfig) -> dict[str, Any]:
     """Return the settings that change a search, by dotted key."""
     settings = _flatten(config.model_dump(mode="json"))

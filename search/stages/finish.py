@@ -98,6 +98,8 @@ def finish(config: RunConfig) -> list[str]:
             on_val, store, val, split="val", threshold=threshold, seed=config.seed
         )
 
+        # That of an extended run describes the earlier model.
+        run.certificate.unlink(missing_ok=True)
         save_model(model, run)
         check_saved_files(run, model, store)
         draw_model(model, run.picture)

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras_tuner
 import numpy as np
+import optuna
 
 from artifacts import records
 from artifacts.run_directory import RunDirectory
@@ -36,12 +37,28 @@ CHOSEN_ARCHITECTURE = "architecture"
 
 
 def best_architectures(config: RunConfig) -> dict[str, dict[str, Value]]:
-    """Return the hyperparameters of the best architectures by trial number, best first."""
-    study = open_study(RunDirectory(config.run_dir), ARCHITECTURE)
-    return {
-        str(trial.number): trial.user_attrs[records.HYPERPARAMETERS]
-        for trial in best_trials(study, config.training.architectures)
-    }
+    """Return the hyperparameters of the best architectures by trial number, best first.
+
+    Once the stage has begun, they stay the same: a study cannot change the choices of a
+    hyperparameter, and its trials are compared with each other.
+    """
+    run = RunDirectory(config.run_dir)
+    study = open_study(run, ARCHITECTURE)
+    numbers = _begun_with(open_study(run, TRAINING)) or [
+        str(trial.number) for trial in best_trials(study, config.training.architectures)
+    ]
+    trials = study.get_trials(deepcopy=False)
+    return {number: trials[int(number)].user_attrs[records.HYPERPARAMETERS] for number in numbers}
+
+
+def _begun_with(study: optuna.Study) -> tuple[str, ...]:
+    """Return the numbers of the architectures that the trials of this stage choose from."""
+    for trial in study.get_trials(deepcopy=False):
+        if CHOSEN_ARCHITECTURE in trial.distributions:
+            chosen = trial.distributions[CHOSEN_ARCHITECTURE]
+            assert isinstance(chosen, optuna.distributions.CategoricalDistribution)
+            return tuple(map(str, chosen.choices))
+    return ()
 
 
 def enqueue(config: RunConfig) -> None:

@@ -9,6 +9,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from artifacts.run_directory import RunDirectory, read_json, write_json
 from data_prep import plugins
@@ -35,17 +36,24 @@ class RunState:
         store_fingerprint: Fingerprint of the content of the store.
         name: Name of the run in a database: the name of its folder and a random part.
         versions: Versions at the start of the run, by package.
+        settings: Settings that the search began with or was extended to, by dotted key.
+        is_extending: Whether the search gets further trials after a later stage or the finish.
     """
 
     store_fingerprint: str
     name: str = ""
     versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    is_extending: bool = False
 
     @staticmethod
-    def begin(directory: RunDirectory, fingerprint: str) -> RunState:
+    def begin(
+        directory: RunDirectory, fingerprint: str, settings: Mapping[str, Any] | None = None
+    ) -> RunState:
         """Write the state of a new run."""
         folder = re.sub(r"[^\w.-]+", "-", directory.root.resolve().name)[:40] or "run"
-        state = RunState(fingerprint, f"{folder}-{secrets.token_hex(4)}", versions_here())
+        name = f"{folder}-{secrets.token_hex(4)}"
+        state = RunState(fingerprint, name, versions_here(), settings or {})
         state.write(directory)
         return state
 
@@ -59,9 +67,10 @@ class RunState:
         fingerprint = directory.read_fingerprint()
         state = read_json(directory.state)
         name, versions = state.get("name", ""), state.get("versions", {})
-        if not isinstance(name, str) or not isinstance(versions, dict):
+        settings = state.get("settings", {})
+        if not isinstance(name, str) or not all(isinstance(d, dict) for d in (versions, settings)):
             raise UserError(f"{directory.state} is damaged; start a new run")
-        return RunState(fingerprint, name, versions)
+        return RunState(fingerprint, name, versions, settings, state.get("is_extending") is True)
 
     def write(self, directory: RunDirectory) -> None:
         """Write the state, whole or not at all."""
@@ -87,6 +96,11 @@ def versions_here() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return found | plugins.versions()
+
+
+def is_finished(directory: RunDirectory) -> bool:
+    """Return whether a run has exported its detector and is not being extended."""
+    return directory.certificate.is_file() and not RunState.read(directory).is_extending
 
 
 def check_worker(directory: RunDirectory, store: Path) -> None:

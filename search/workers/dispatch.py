@@ -18,6 +18,7 @@ from artifacts.stages import Stage
 from data_prep.errors import UserError
 from search.config.run_config import RunConfig
 from search.config.stages import trials_by_stage
+from search.studies.run_state import RunState
 from search.studies.samplers import is_exhausted
 from search.studies.study import (
     finished_trials,
@@ -109,7 +110,12 @@ class Dispatch:
         self._progress.stage(self._stage, self._ended(), wanted)
 
     def _has_been_left(self) -> bool:
-        """Return whether a later stage has started, which uses the results of this one."""
+        """Return whether a later stage has started, which uses the results of this one.
+
+        Trials that extend a search are not for the later stages: they compete for the export.
+        """
+        if RunState.read(self._directory).is_extending:
+            return False
         order = list(trials_by_stage(self._config))
         later = order[order.index(self._stage) + 1 :]
         begun = read_trials(self._directory)

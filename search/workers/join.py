@@ -13,7 +13,7 @@ from artifacts.stages import Stage
 from data_prep.errors import UserError
 from search.config import run_config
 from search.config.run_config import RunConfig
-from search.studies.run_state import check_worker
+from search.studies.run_state import check_worker, is_finished
 from search.studies.storage import StorageLocation, translate_server_errors
 from search.studies.study import (
     open_study,
@@ -84,7 +84,7 @@ class _Member:
         self._say(f"joined {self._directory.root}; Ctrl-C leaves the run")
         waiting_since, said = time.monotonic(), False
         try:
-            while not self._directory.certificate.is_file():
+            while not is_finished(self._directory):
                 stage = self._open_stage()
                 if stage and self._run_one(stage):
                     waiting_since, said = time.monotonic(), False

@@ -7,6 +7,7 @@ import pytest
 
 from bench.accuracy import people, rows
 from search.config import run_config
+from search.config.changes import find_changes
 
 
 def test_every_row_has_a_unique_name_and_the_most_informative_come_first() -> None:
@@ -33,10 +34,11 @@ def test_variants_come_after_the_streams_and_before_held_out_methods() -> None:
 def test_a_variant_differs_from_the_spatial_row_in_one_setting() -> None:
     plain, none, fakes, alone = (rows.Row(name, 0) for name in ("spatial", *rows.VARIANTS))
     places = Path("store.h5"), Path("run")
-    assert run_config.differences(plain.config(*places), none.config(*places)) == [
-        "objective: generalisation, auc",
-        "training.pseudo_fakes: 0.5, 0.0",
-    ]
+    settings = [run_config.decisive(row.config(*places)) for row in (plain, none)]
+    assert find_changes(*settings).others == {
+        "objective": "objective: generalisation, auc",
+        "training.pseudo_fakes": "training.pseudo_fakes: 0.5, 0.0",
+    }
     assert fakes.settings == plain.settings
     assert (none.extras, plain.extras, fakes.extras, alone.extras) == (False, True, True, True)
     assert [row.has_gan for row in (plain, none, fakes, alone)] == [False, False, True, True]
