@@ -73,6 +73,13 @@ def one_line(text: str) -> str:
     return visible(re.sub(r"\s+", " ", printable(text)))
 
 
+def enumerate_first(names: Iterable[object], most: int = 10) -> str:
+    """Return the first names, separated by commas, and the number of the others."""
+    texts = [str(name) for name in names]
+    others = len(texts) - most
+    return ", ".join(texts[:most]) + (f" and {others:,} more" if others > 0 else "")
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """Return a question with the known names that are closest to a wrong one, or nothing."""
     found = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)

@@ -6,6 +6,7 @@ import numpy as np
 
 from data_prep.store.format import FAKE, REAL
 from data_prep.store.store import Store
+from data_prep.text import enumerate_first
 from search.config.feasible import methods_of
 from search.config.names import LEAVING_OUT, OBJECTIVES
 from search.config.run_config import RunConfig
@@ -28,7 +29,7 @@ def remarks(config: RunConfig, store: Store) -> list[str]:
     lines = warm_start.describe_warm_start(config)
     _try_objective(config, store)
     if config.objective in LEAVING_OUT:
-        lines.append(f"left out of training in turn: {', '.join(methods_of(store))}")
+        lines.append(f"left out of training in turn: {enumerate_first(methods_of(store))}")
     pinned = config.training.pinned
     makes_fakes = pinned.get("pseudo_fakes") != 0
     methods = np.unique(store.methods[store.rows("train", FAKE)])

@@ -19,6 +19,7 @@ from artifacts.report.parts import (
     with_interval,
 )
 
+_LISTED = 10
 _DAMAGED = "its file is not as dfsearch evaluate writes it."
 
 
@@ -132,7 +133,9 @@ def openings_part(openings: Sequence[Opening]) -> Part:
         return Missing("Openings of the test split", "none is on record.")
     times = "once" if len(openings) == 1 else f"{len(openings)} times"
     items = [f"The test split was opened {times}."]
-    items += [_opening(opening) for opening in openings]
+    if len(openings) > _LISTED:
+        items.append(f"The last {_LISTED}:")
+    items += [_opening(opening) for opening in openings[-_LISTED:]]
     return Items(tuple(items))
 
 

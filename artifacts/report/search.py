@@ -20,6 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 from artifacts.records import FILE_MB, HYPERPARAMETERS, LATENCY_MS, PARAMS
 from artifacts.report.parts import Figure, Heading, Missing, Paragraph, Part
 from artifacts.stages import DETECTOR_STAGES, STAGE_OF, Direction, Stage
+from data_prep.text import enumerate_first
 
 Trials: TypeAlias = "Mapping[str, Sequence[FrozenTrial]]"
 
@@ -170,7 +171,7 @@ def _front(trials: Trials) -> Part:
                 value = float(trial.user_attrs[cost])
                 study.add_trial(optuna.create_trial(values=[trial.values[0], value]))
                 names.append(f"{stage} {trial.number}")
-    front = ", ".join(names[trial.number] for trial in study.best_trials)
+    front = enumerate_first(names[trial.number] for trial in study.best_trials)
 
     def draw() -> go.Figure:
         figure = optuna.visualization.plot_pareto_front(

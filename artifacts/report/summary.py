@@ -29,7 +29,7 @@ from artifacts.report.parts import (
 from artifacts.run_directory import RunDirectory
 from data_prep.audit.audit import LEAK, WARNING, Audit, is_shortcut
 from data_prep.errors import UserError
-from data_prep.text import read_text
+from data_prep.text import enumerate_first, read_text
 
 # Up to the user name, a password, host and database; options are left out.
 _DATABASE = re.compile(r"(\w+://[^\s:@/?#]*)(:[^\s:@/?#]*)?@([^\s@?#]*)(?:\?[^\s@#]*)?")
@@ -215,7 +215,7 @@ def _warnings(
             )
         if judged.quarantined:
             cautions.append(f"{judged.quarantined} videos are in quarantine and were not scored.")
-        methods = ", ".join(judged.by_method)
+        methods = enumerate_first(judged.by_method)
         if methods:
             cautions.append(
                 f"It was measured on {methods}. Scores fall, often to chance, on manipulations, "

@@ -13,6 +13,7 @@ from data_prep.errors import UserError
 from data_prep.layouts.layout import Video
 from data_prep.splits.dealing import Dealing, deal, make_shuffle_key
 from data_prep.store.format import FAKE, REAL, SPLITS
+from data_prep.text import enumerate_first
 
 AUTO, OFFICIAL, IDENTITY, TEST = "auto", "official", "identity", "test"
 LEAVE_ONE_METHOD_OUT = "leave-one-method-out"
@@ -317,7 +318,8 @@ def _hold_out(
     known = sorted({video.method for video in videos if video.label == FAKE})
     if held_out not in known:
         raise UserError(
-            f"held-out method {held_out} is not in the data set; its methods: {', '.join(known)}"
+            f"held-out method {held_out} is not in the data set; its methods: "
+            f"{enumerate_first(known, 50)}"
         )
     if len(known) == 1:
         raise UserError(

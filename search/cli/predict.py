@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from data_prep.text import enumerate_first
 from search.cli.app import (
     USAGE,
     RunDir,
@@ -157,4 +158,4 @@ def _lines(answer: Verdict | NoVerdict) -> Iterator[str]:
             yield f"  face {face.number}, {face.start:.1f} to {face.end:.1f} s: {text}"
         if face.segments and len(face.timeline) > 1:
             stretches = [f"{one.start:.1f} to {one.end:.1f}" for one in face.segments]
-            yield f"  face {face.number} looks fake from {', '.join(stretches)} s"
+            yield f"  face {face.number} looks fake from {enumerate_first(stretches)} s"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from data_prep.text import (
+    enumerate_first,
     guard_cell,
     one_line,
     printable,
@@ -82,3 +83,9 @@ def test_a_text_like_a_formula_is_guarded_and_read_back(text: str) -> None:
 def test_other_values_stay_as_they_are(value: object) -> None:
     assert guard_cell(value) is value
     assert not isinstance(value, str) or read_cell(value) == value
+
+
+def test_a_long_list_ends_in_the_number_of_the_others() -> None:
+    assert enumerate_first(["a", "b"]) == "a, b"
+    assert enumerate_first(range(3), 3) == "0, 1, 2"
+    assert enumerate_first((n for n in range(5000)), 2) == "0, 1 and 4,998 more"

@@ -18,7 +18,7 @@ from data_prep.layouts.originals import add_originals
 from data_prep.layouts.plain.people import Location, people
 from data_prep.layouts.tables import Row, columns, further_values, read_label, read_table
 from data_prep.store.format import FAKE, REAL, SPLITS, Quarantined
-from data_prep.text import printable
+from data_prep.text import enumerate_first, printable
 
 NAME = "labels.csv"
 _COLUMNS = ("path", "label", "method", "identity", "split", "original")
@@ -148,7 +148,7 @@ def _without_repeats(
             kept.append(first)
             repeats, reason = rows[1:], f"repeats line {first.line}"
         else:
-            lines = " and ".join(str(entry.line) for entry in rows)
+            lines = enumerate_first(entry.line for entry in rows)
             repeats, reason = rows, f"lines {lines} contradict each other"
         problems += [_problem(path, entry.line, str(below), reason) for entry in repeats]
     return kept

@@ -97,6 +97,9 @@ def test_openings_are_counted_and_listed() -> None:
         "at a time that is not known by evaluate (mirror 1)",
     )
     assert isinstance(openings_part([]), Missing)
+    many = openings_part([Opening(f"time {number}", "run", {}) for number in range(10_000)])
+    assert isinstance(many, Items)
+    assert (len(many.texts), many.texts[-1]) == (12, "time 9999 by run")
 
 
 def _stream(name: str, loss: float) -> dict[str, Any]:

@@ -173,8 +173,8 @@ def test_repeated_rows_count_once_and_contradictions_not_at_all(tmp_path: Path) 
     assert [video.path.name for video in found.videos] == ["a.mp4"]
     assert _reasons(found) == {
         3: "'a.mp4': repeats line 2",
-        4: "'b.mp4': lines 4 and 5 contradict each other",
-        5: "'b.mp4': lines 4 and 5 contradict each other",
+        4: "'b.mp4': lines 4, 5 contradict each other",
+        5: "'b.mp4': lines 4, 5 contradict each other",
     }
 
 
