@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
+import multiprocessing.resource_tracker
 import os
 import signal
 import sys
@@ -39,6 +40,7 @@ def start_safely() -> Iterator[None]:
     before = os.environ.get(_SAFE_PATH)
     os.environ[_SAFE_PATH] = "1"
     try:
+        _start_trackers()
         yield
     finally:
         del os.environ[_SAFE_PATH]
@@ -46,22 +48,55 @@ def start_safely() -> Iterator[None]:
             os.environ[_SAFE_PATH] = before
 
 
-@contextlib.contextmanager
-def own_workers() -> Iterator[None]:
-    """Let joblib use workers of this process inside the block: see :func:`follow_parent`."""
-    # Here, so that a worker that follows its parent starts without it.
+def _start_trackers() -> None:
+    """Start the processes that clean up after workers, so that they survive a closed terminal.
+
+    They ignore the other signals by themselves. Only the main thread may set signals.
+    """
+    from joblib.externals.loky.backend import resource_tracker
+
+    hang_up = getattr(signal, "SIGHUP", None)
+    is_main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(hang_up, signal.SIG_IGN) if hang_up and is_main else None
+    try:
+        resource_tracker.ensure_running()
+        multiprocessing.resource_tracker.ensure_running()
+    finally:
+        if hang_up and is_main:
+            signal.signal(hang_up, before)
+
+
+def in_workers(jobs: int, calls: Iterable[Any], **options: Any) -> Generator[Any]:
+    """Yield the results of calls by workers of this process, in the order of finishing.
+
+    To end the workers on an interrupt, close the generator.
+
+    Args:
+        jobs: Number of workers.
+        calls: Calls of ``joblib.delayed``.
+        **options: Further options of ``joblib.Parallel``.
+    """
+    # Here, so that a worker starts without it.
     import joblib
 
-    with (
-        start_safely(),
-        joblib.parallel_config(
+    with start_safely():
+        with joblib.parallel_config(
             backend="loky",
             inner_max_num_threads=1,
             initializer=follow_parent,
             initargs=(os.getpid(),),
-        ),
-    ):
-        yield
+        ):
+            parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", **options)
+            outcomes = parallel(calls)
+        try:
+            # "yield from" would close the outcomes before the warning below is silenced.
+            for outcome in outcomes:  # noqa: UP028
+                yield outcome
+        finally:
+            with warnings.catch_warnings():
+                # On an interrupt joblib warns of the tasks it drops; they are meant to be dropped.
+                warnings.simplefilter("ignore")
+                outcomes.close()
 
 
 def follow_parent(parent: int) -> None:

@@ -12,7 +12,6 @@ import fcntl
 import os
 import platform
 import time
-import warnings
 from collections.abc import Collection, Generator, Iterator, Sequence, Set
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -38,7 +37,7 @@ from data_prep.preparation.part_work import (
 from data_prep.store.format import REAL, Quarantined
 from data_prep.store.writer import is_store
 from data_prep.text import one_line
-from data_prep.workers import own_workers, run_on_cluster
+from data_prep.workers import in_workers, run_on_cluster
 
 _LOCK, _DONE = "lock", "done"
 
@@ -262,23 +261,12 @@ def _alone(task: Task) -> Quarantined | None:
 def _in_workers(tasks: Sequence[Task], jobs: int) -> Generator[tuple[Path, Quarantined | None]]:
     # joblib runs a single job in this process, which a crash would take down. So there are at
     # least two workers; one of them is idle when one task is sent at a time.
-    with own_workers():
-        parallel = joblib.Parallel(
-            n_jobs=max(2, jobs),
-            pre_dispatch=1 if jobs == 1 else 2 * jobs,
-            batch_size=1,
-            return_as="generator_unordered",
-        )
-        outcomes = parallel(joblib.delayed(work)(task) for task in tasks)
-        try:
-            # "yield from" would close the outcomes before the warning below is silenced.
-            for part, failure in outcomes:  # noqa: UP028
-                yield part, failure
-        finally:
-            with warnings.catch_warnings():
-                # On an interrupt joblib warns of the tasks it drops; they are meant to be dropped.
-                warnings.simplefilter("ignore")
-                outcomes.close()
+    yield from in_workers(
+        max(2, jobs),
+        (joblib.delayed(work)(task) for task in tasks),
+        pre_dispatch=1 if jobs == 1 else 2 * jobs,
+        batch_size=1,
+    )
 
 
 def _on_cluster(tasks: Sequence[Task], address: str) -> Generator[Quarantined | None]:

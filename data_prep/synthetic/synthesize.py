@@ -6,6 +6,7 @@ known. A score on it shows that the pipeline works, and nothing about real manip
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import time
@@ -20,7 +21,7 @@ from data_prep.datasets import SYNTHETIC_MARKER
 from data_prep.errors import UserError
 from data_prep.synthetic.clip import CRF, FPS, SET, SINGLE_CLIP, ClipPlan, make_clip
 from data_prep.synthetic.swap import CUES
-from data_prep.workers import own_workers
+from data_prep.workers import in_workers
 
 DRAWING = 2
 """Goes up whenever the same parameters draw other pictures."""
@@ -131,8 +132,8 @@ def synthesize(
     if progress:
         progress(done, len(videos))
     calls = (joblib.delayed(make_clip)(v, frames, size, out / _UNFINISHED) for v in waiting)
-    with own_workers():
-        for _ in joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(calls):
+    with contextlib.closing(in_workers(jobs, calls)) as made:
+        for _ in made:
             done += 1
             if progress:
                 progress(done, len(videos))
