@@ -5,7 +5,12 @@ from __future__ import annotations
 import re
 
 # Options of this command line with the argument of the Python interface, where the names differ.
-_RENAMED = {"filter": "where", "format": "formats", "precision": "precisions"}
+_RENAMED = {
+    "filter": "where",
+    "format": "formats",
+    "no-heat": "heat_maps=False",
+    "precision": "precisions",
+}
 # A command for a shell stays; so does the value of an option, a number or a word in capitals.
 _OPTION = re.compile(
     r"(?P<command>\b(?:pip|dask|dfsearch) \w[^;]*)|--(?P<name>[a-z][a-z-]*)(?: (?=[A-Z]{3}|\d))?"

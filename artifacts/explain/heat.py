@@ -14,7 +14,7 @@ from artifacts.explain.layers import Arrays, logits
 from artifacts.explain.maps import FeatureMap, feature_maps
 from artifacts.explain.streams import stream_weights as stream_weights
 from artifacts.models.inference import ScoreError, check_finite, computing
-from data_prep.text import one_line
+from artifacts.models.refusal import first_line
 from spaces.streams.names import FRAMES
 
 Heat: TypeAlias = "npt.NDArray[np.float32]"
@@ -114,7 +114,7 @@ class Explainer:
                 with computing():
                     found = self._pass(*batch)
             except tf.errors.OpError as error:
-                reason = one_line(str(error).partition("\n")[0])[:300]
+                reason = first_line(error)
                 raise ScoreError(f"the heat maps cannot be computed: {reason}") from None
             for values in found:
                 check_finite(values.numpy(), "scores or heat maps")

@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from artifacts.models.refusal import RefusalError
+from artifacts.models.refusal import RefusalError, first_line
 from artifacts.models.structure.costs import LARGEST_TENSOR, MOST_STEPS, check_costs
 from artifacts.models.structure.counts import (
     check_settings,
@@ -125,8 +125,7 @@ def _check_built(config: dict[str, Any], shapes: list[tuple[int, ...]]) -> None:
         except RefusalError:
             raise
         except Exception as error:  # whatever a layer raises on settings it does not take
-            lines = str(error).splitlines() or [type(error).__name__]
-            raise RefusalError(f"cannot be loaded: {lines[0]}") from None
+            raise RefusalError(f"cannot be loaded: {first_line(error)}") from None
     if sorted(needed) != sorted(shapes):
         held, wanted = (sum(map(math.prod, sizes)) for sizes in (shapes, needed))
         raise RefusalError(f"cannot be loaded: it holds {held} weights, its layers need {wanted}")

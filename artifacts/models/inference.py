@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from artifacts.metrics.averaging import average, mirrored
+from artifacts.models.refusal import first_line
 from data_prep.errors import UserError
 from data_prep.store.store import Store
-from data_prep.text import one_line
 
 BATCH = 8
 
@@ -96,7 +96,7 @@ def probabilities(
         with computing():
             answers = model.predict_on_batch(inputs if len(inputs) > 1 else inputs[0])
     except Exception as error:  # whatever a layer raises on shapes that it cannot compute
-        raise ScoreError(f"the model cannot compute: {_first_line(error)}") from None
+        raise ScoreError(f"the model cannot compute: {first_line(error)}") from None
     return check_probabilities(answers, len(inputs[0]))
 
 
@@ -150,8 +150,3 @@ def check_finite(values: npt.NDArray[np.floating], name: str) -> None:
     """
     if not np.isfinite(values).all():
         raise ScoreError(f"the model gives {name} that are not finite; it was changed or damaged")
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return one_line(lines[0] if lines else type(error).__name__)[:300]

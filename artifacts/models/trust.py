@@ -29,7 +29,7 @@ from artifacts.models import archive as model_archive
 from artifacts.models import config as model_config
 from artifacts.models import weights_copy
 from artifacts.models.archive import CONFIG, METADATA, WEIGHTS
-from artifacts.models.refusal import RefusalError
+from artifacts.models.refusal import RefusalError, first_line
 from data_prep.errors import UserError
 from data_prep.text import one_line
 
@@ -60,8 +60,7 @@ def open_model(path: Path) -> keras.Model:
         try:
             return keras.models.load_model(copy, compile=False, safe_mode=True)
         except Exception as error:  # whatever Keras raises on weights in other places
-            lines = str(error).splitlines() or [type(error).__name__]
-            raise RefusalError(f"cannot be loaded: {lines[0]}") from None
+            raise RefusalError(f"cannot be loaded: {first_line(error)}") from None
 
 
 @contextlib.contextmanager

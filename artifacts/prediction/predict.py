@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from artifacts.metrics.averaging import average
+from artifacts.models.refusal import first_line
 from artifacts.models.saved import load_detector
 from artifacts.prediction.clip_windows import choose_pace
 from artifacts.prediction.frame_order import is_blind_to_order
@@ -21,7 +22,7 @@ from artifacts.prediction.video_frames import FaceClip, Look, Watched, Watcher
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError, VideoError
 from data_prep.preparation.clip import Preparation, make_detector
-from data_prep.text import one_line, printable
+from data_prep.text import printable
 
 __all__ = ["FaceVerdict", "Judged", "NoVerdict", "Predictor", "Verdict", "predict"]
 
@@ -251,5 +252,5 @@ def _look(model: Any) -> Look:
     try:
         return Explainer(model).heat_maps
     except Exception as error:  # whatever a model raises that is not made like a detector
-        reason = one_line(str(error).partition("\n")[0])[:300]
+        reason = first_line(error)
         raise UserError(f"heat maps cannot be computed: {reason}; use --no-heat") from None

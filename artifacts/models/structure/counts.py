@@ -18,7 +18,7 @@ _OF_PAIRS = ("padding", "cropping")
 REPEATING = "TimeDistributed"
 
 _OTHER_PARTS = ("keras", "keras.initializers", "keras.regularizers", "keras.constraints")
-_ZEROS = {
+_ZEROS: dict[str, Any] = {
     "module": "keras.initializers",
     "class_name": "Zeros",
     "config": {},

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from artifacts.evaluation.evaluate import assess
 from artifacts.evaluation.request import Request
@@ -22,6 +23,7 @@ from artifacts.prediction.predict import NoVerdict, Predictor
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
 from data_prep.store.store import Store
+from search.cli.__main__ import app
 
 SHAPE = (4, 32, 32, 4)
 Certify = Callable[[RunDirectory], None]
@@ -79,6 +81,21 @@ def test_predict_gives_a_reason_in_place_of_a_verdict(
         score_arrays(predictor.watcher.model, {"frames": clips}, mirror=True)
 
 
+def test_the_command_prints_the_reason_as_json_and_ends_with_code_2(
+    run_of: Callable[..., RunDirectory], face_video: bytes, tmp_path: Path
+) -> None:
+    video = tmp_path / "face.mp4"
+    video.write_bytes(face_video)
+    run = run_of(variance=-1.0)
+    shown = CliRunner().invoke(app, ["predict", str(run.root), str(video), "--json"])
+    assert shown.exit_code == 2
+    (line,) = shown.stdout.splitlines()
+    assert set(json.loads(line, parse_constant=pytest.fail)) == {"path", "error"}
+    shown = CliRunner().invoke(app, ["predict", str(run.root), str(video)])
+    assert shown.exit_code == 2
+    assert f"{video}: no verdict: score: the model gives nan" in shown.stdout
+
+
 def test_evaluate_and_export_report_the_reason(
     run_of: Callable[..., RunDirectory], labelled_store: Path, tmp_path: Path
 ) -> None:
@@ -104,7 +121,7 @@ def test_a_model_without_heat_maps_is_refused_in_one_line(
 ) -> None:
     run = run_of(activation="linear")
     with pytest.raises(
-        UserError, match=r"heat maps cannot be computed: .*; use --no-heat"
+        UserError, match=r"heat maps cannot be computed: .* sigmoid; use heat_maps=False"
     ) as caught:
         Predictor(run, looking=True)
     assert "\n" not in str(caught.value)
