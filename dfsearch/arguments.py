@@ -58,8 +58,8 @@ def check_whole(name: str, value: object, least: int, most: int | None = None) -
     if (
         isinstance(value, bool)
         or not isinstance(value, numbers.Integral)
-        or value < least
-        or (most is not None and value > most)
+        or int(value) < least
+        or (most is not None and int(value) > most)
     ):
         limits = f"of at least {least}" if most is None else f"from {least} to {most}"
         raise UserError(f"{name} must be a whole number {limits}, not {value!r}")

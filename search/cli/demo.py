@@ -8,9 +8,10 @@ from typing import Any
 
 import dfsearch
 from artifacts.leaderboard import board
+from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
 from data_prep.synthetic.synthesize import finished_seed, synthesize_clip
-from dfsearch.runs import read_leaderboard
+from dfsearch.leaderboards import read_leaderboard
 from search.cli.console import cell, log, run_progress, tables, work_bars
 
 IDENTITIES = 60
@@ -49,7 +50,7 @@ def run_demo(run_dir: Path, seed: int) -> None:
     with run_progress(run_dir) as run_bars:
         run = dfsearch.search(store, run_dir, seed=seed, progress=run_bars, **SETTINGS)
 
-    found = read_leaderboard([run])
+    found = read_leaderboard([RunDirectory(run.path)])
     console.print(board.to_table(found.rows, f"{run_dir} (SYNTHETIC data)"))
     for note in found.notes:
         console.print(cell(note))

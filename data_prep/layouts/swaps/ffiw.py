@@ -1,4 +1,4 @@
-"""FFIW-10K (Zhou et al., 2021): videos of several people, one of whom is swapped.
+"""FFIW-10K (Zhou et al., 2021): videos of several people, one of them swapped.
 
 Reals are ``source/train/00000000.mp4``, fakes ``target/train/00000000.mp4``, and the masks of these
 ``target_mask/``. No people are named. A real and a fake of one name count as one person, because
