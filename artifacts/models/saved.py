@@ -12,7 +12,7 @@ import numpy as np
 from artifacts.certificate import Certificate, ModelFile
 from artifacts.metrics.metrics import Calibration
 from artifacts.models.inference import probabilities, read_inputs
-from artifacts.models.trust import open_model
+from artifacts.models.trust import check_size_on_disk, open_model
 from artifacts.run_directory import RunDirectory, replace_file
 from data_prep.errors import UserError
 from data_prep.store.store import Store
@@ -137,6 +137,7 @@ def load_detector(run: RunDirectory, *, untrusted: bool = False) -> tuple[keras.
     expected = certificate.files.h5.sha256
     if not run.h5.is_file():
         raise UserError(f"{run.h5} is missing; run again to export it")
+    check_size_on_disk(run.h5)
     found = expected if untrusted else ModelFile.from_path(run.h5).sha256
     if found != expected:
         raise UserError(

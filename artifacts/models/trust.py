@@ -37,6 +37,18 @@ LARGEST_FILE = (1 << 31) - 1
 _LONGEST_REASON = 400
 
 
+def check_size_on_disk(path: Path) -> None:
+    """Refuse a file that is too large for a model, before any of it is read.
+
+    A file with holes can have any size and take no room.
+
+    Raises:
+        UserError: It is too large, no file or not readable, in one line.
+    """
+    with _refusing(path):
+        _check_is_file(path)
+
+
 def check_model_file(path: Path) -> None:
     """Refuse a model file that could do anything but compute, before anything of it is made.
 

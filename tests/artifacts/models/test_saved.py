@@ -157,6 +157,14 @@ def test_a_truncated_file_is_refused_even_when_certified(
         load_detector(finished_run)
 
 
+def test_a_file_of_any_size_is_refused_before_its_hash_is_computed(
+    finished_run: RunDirectory,
+) -> None:
+    os.truncate(finished_run.h5, 1 << 42)
+    with pytest.raises(UserError, match=f"has {1 << 42} bytes, more than 2147483647; not opened"):
+        load_detector(finished_run)
+
+
 def test_missing_weights_are_refused_in_one_line(
     finished_run: RunDirectory, certify: Callable[[RunDirectory], None]
 ) -> None:
