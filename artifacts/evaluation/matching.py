@@ -189,7 +189,7 @@ class ClipReader:
         self._of_frames = {name: store.clip_field(name) for name in FRAME_FIELDS}
         try:
             self._sound: npt.NDArray[Any] | None = store.clip_field("sound")
-        except KeyError:
+        except UserError:
             self._sound = None
 
     def __call__(self, row: int) -> Clip:

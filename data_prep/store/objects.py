@@ -20,6 +20,7 @@ from data_prep.errors import DfsearchError
 from data_prep.store.format import CHANNELS, FRAME_FIELDS, MODALITIES, TEXT_FIELDS
 
 MOST_OBJECTS, DEEPEST = 10_000, 8
+SMALLEST_SIDE = 2
 MOST_ROWS = 1 << 24
 # HDF5 has no larger chunk, and a clip is one chunk.
 LARGEST_ROW = 1 << 32
@@ -98,6 +99,8 @@ def check_fields(file: h5py.File) -> None:
             f"is {frames.dtype} {frames.shape}, expected uint8 (N, T, H, W, {CHANNELS})",
         )
     count, times = frames.shape[:2]
+    if not times or min(frames.shape[2:4]) < SMALLEST_SIDE:
+        raise ObjectError("/frames", f"has clips of {times} frames of {frames.shape[2:4]} pixels")
     _field(file, "label", "iu", (count,))
     for name in MODALITIES:
         if name in file:

@@ -228,7 +228,16 @@ class Store:
         return batch
 
     def clip_field(self, name: str) -> npt.NDArray[Any]:
-        """Read all of ``/clips/<name>``, first axis N: boxes, landmarks, frame_times, ..."""
+        """Read all of ``/clips/<name>``, first axis N: boxes, landmarks, frame_times, ...
+
+        Raises:
+            UserError: The store has no such field, as one made by other programs.
+        """
+        if not all(f"clips/{name}" in file for file in self._files):
+            raise UserError(
+                f"{self.path} has no /clips/{name}; run dfsearch verify {self.path}, or prepare it "
+                "again"
+            )
         return self._joined(f"clips/{name}")
 
     def _joined(self, name: str) -> npt.NDArray[Any]:

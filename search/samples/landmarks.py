@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from data_prep.errors import UserError
 from data_prep.faces import crops
 from data_prep.faces.tracks import FaceTrack
 from data_prep.store.store import Store
@@ -26,11 +27,19 @@ def crop_points(
 
     Returns:
         float32 (len(rows), T, 5, 2), x and y; NaN where the store has no landmarks.
+
+    Raises:
+        UserError: The store has no boxes, landmarks, picture sizes or settings of its crops.
     """
     boxes, landmarks = store.clip_field("boxes"), store.clip_field("landmarks")
-    width, height = store.media["width"], store.media["height"]
+    width, height = store.clip_field("media/width"), store.clip_field("media/height")
     size = store.clip_shape[1]
-    made = {"margin": 1.3, "align": "box"} | store.preparation.get("clip", {})
+    made = {"margin": 1.3, "align": "box"} | (store.preparation.get("clip") or {})
+    if not (isinstance(made["margin"], int | float) and np.isfinite(boxes[rows]).all()):
+        raise UserError(
+            f"{store.path} has face boxes or a margin that are no numbers; run dfsearch verify "
+            f"{store.path}"
+        )
     found = np.empty((len(rows), *landmarks.shape[1:]), np.float32)
     for number, row in enumerate(map(int, rows)):
         track = FaceTrack(boxes[row], landmarks[row], np.ones(len(boxes[row]), np.float32), 1.0)

@@ -207,6 +207,14 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "named type": (_datatype, "neither a group nor a dataset"),
     "float frames": (_dataset("frames", data=np.zeros((CLIPS, 2, 8, 8, 4))), "float64"),
     "flat frames": (_dataset("frames", data=np.zeros((CLIPS, 2), np.uint8)), "expected uint8 (N"),
+    "clips without a frame": (
+        _dataset("frames", data=np.zeros((CLIPS, 0, 8, 8, 4), np.uint8)),
+        "clips of 0 frames",
+    ),
+    "clips without a pixel": (
+        _dataset("frames", data=np.zeros((CLIPS, 2, 0, 8, 4), np.uint8)),
+        "of (0, 8) pixels",
+    ),
     "float labels": (_dataset("label", data=np.zeros(CLIPS)), "float64"),
     "number as keys": (_dataset("clips/key", data=np.arange(CLIPS)), "int64"),
     "texts as coverage": (_dataset("clips/coverage", data=["a"] * CLIPS, dtype=TEXT), "object"),

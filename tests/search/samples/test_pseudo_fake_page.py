@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
@@ -70,3 +71,25 @@ def test_a_store_without_reals_is_a_clear_error(make_clip: MakeClip, tmp_path: P
     write_store(tmp_path / "s.h5", [make_clip("anna", "swap")], [], {})
     with Store(tmp_path / "s.h5") as store, pytest.raises(UserError, match="no real clips"):
         draw_pseudo_fakes(store, tmp_path / "page.png")
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (lambda file: file.pop("clips/landmarks"), "has no /clips/landmarks"),
+        (lambda file: file.pop("clips/media/width"), "has no /clips/media/width"),
+        (lambda file: file["clips/boxes"].__setitem__(..., np.nan), "that are no numbers"),
+        (
+            lambda file: file.attrs.__setitem__("preparation", '{"clip": {"margin": "x"}}'),
+            "that are no numbers",
+        ),
+    ],
+)
+def test_a_store_without_usable_tracks_is_an_error_of_one_line(
+    change: Callable[[h5py.File], object], what: str, store_path: Path, tmp_path: Path
+) -> None:
+    with h5py.File(store_path, "a") as file:
+        change(file)
+    with Store(store_path) as store, pytest.raises(UserError, match=what) as error:
+        draw_pseudo_fakes(store, tmp_path / "page.png", clips=2)
+    assert "\n" not in str(error.value)
