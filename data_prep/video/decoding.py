@@ -317,7 +317,7 @@ class _Shape:
         if frame.format.components[0].bits > 8:
             way |= _EXACT
         picture = frame.to_ndarray(format="rgb24", width=width, height=height, interpolation=way)
-        return self.orientation.upright(picture)
+        return self.orientation.upright(np.asarray(picture, np.uint8))
 
 
 def _shape(

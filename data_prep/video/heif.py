@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import BinaryIO
 
 import numpy as np
@@ -49,8 +49,8 @@ def upright(file: BinaryIO, frame: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint
         ValueError: the boxes are damaged.
     """
     try:
-        for turn in _transformations(_meta(file)):
-            frame = turn(frame)
+        for kind, value in _transformations(_meta(file)):
+            frame = np.rot90(frame, value & 3) if kind == b"irot" else np.flip(frame, value & 1)
     except (struct.error, IndexError, KeyError) as error:
         raise ValueError("its boxes are damaged") from error
     return np.ascontiguousarray(frame)
@@ -84,10 +84,8 @@ def _boxes(content: bytes) -> Iterator[tuple[bytes, bytes]]:
         place += size
 
 
-def _transformations(
-    meta: bytes,
-) -> Iterator[Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.uint8]]]:
-    """Yield the turns and mirrors of the primary picture in their order."""
+def _transformations(meta: bytes) -> Iterator[tuple[bytes, int]]:
+    """Yield the turns and mirrors of the primary picture in their order, with their values."""
     boxes = dict(_boxes(meta))
     wide = boxes[b"pitm"][0] > 0
     primary = int.from_bytes(boxes[b"pitm"][4 : 8 if wide else 6])
@@ -96,10 +94,8 @@ def _transformations(
     lists = (content for kind, content in properties if kind == b"ipma")
     for index in itertools.chain.from_iterable(_associated(one, primary) for one in lists):
         kind, content = listed[index - 1]
-        if kind == b"irot":
-            yield lambda frame, turns=content[0] & 3: np.rot90(frame, turns)
-        elif kind == b"imir":
-            yield lambda frame, axis=content[0] & 1: np.flip(frame, axis)
+        if kind in (b"irot", b"imir"):
+            yield kind, content[0]
 
 
 def _associated(content: bytes, item: int) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import struct
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -44,7 +45,8 @@ def read_orientation(frame: av.VideoFrame) -> Orientation | None:
     It is a matrix: of the container for every frame, of the H.264 or HEVC stream for key frames
     alone. ``frame.rotation`` of PyAV is its angle, in which a mirror is lost.
     """
-    matrix = frame.side_data.get(Type.DISPLAYMATRIX)
+    # The types of PyAV know other side data alone.
+    matrix = cast(Any, frame.side_data).get(Type.DISPLAYMATRIX)
     if matrix is None:
         return None
     # Three rows of (a, b, u), (c, d, v), (x, y, w): x' = a x + c y and y' = b x + d y.
