@@ -157,7 +157,7 @@ def _draw(study: optuna.Study, graph: DetectorGraph, arrays: Inputs, path: Path)
     )
 
 
-def test_a_detector_of_every_stream_but_one_trains_and_reloads(
+def test_a_detector_of_every_stream_except_the_gan_trains_and_reloads(
     arrays: Inputs, tmp_path: Path
 ) -> None:
     """One by hand and small; the many at random take minutes."""
@@ -169,7 +169,7 @@ def test_a_detector_of_every_stream_but_one_trains_and_reloads(
     )
     one = _draw(study, graph, arrays, tmp_path / "model.h5")
     assert np.isfinite(one.loss)
-    assert one.inputs == ["frames", "flow", "audio"]
+    assert {"frames", "audio"} <= set(one.inputs)
     assert set(one.params) <= set(one.values)
     check_model_file(one.h5)
     again = keras.models.load_model(one.h5, compile=False)
