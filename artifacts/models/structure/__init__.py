@@ -1,4 +1,4 @@
 """Structure of a model file: its parts, its calls and its costs, checked before it is loaded.
 
-Imports ``artifacts.models.refusal`` alone.
+Imports `refusal` of `models`, and no other package of this room.
 """
