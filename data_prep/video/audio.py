@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from data_prep.errors import UserError
+from data_prep.errors import UserError, VideoError
+from data_prep.video.decoding import open_video
 
 MELS = 64
 """Mel bands between LOW_HZ and half of RATE."""
@@ -51,8 +52,8 @@ def log_mel(path: Path, times: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.
     The first sound track is decoded once from its start to the last window, and only the windows
     are kept. Sound that begins after the picture, or has gaps, keeps its position in time. Silence
     stands for missing sound: before and after the track, at damaged positions, and after a change
-    of sample rate or channels. Times count from the start of picture or sound, the earlier one. A
-    late start of the picture is ignored.
+    of sample rate or channels. Times count from the first frame, which can be later
+    than the sound.
 
     Args:
         path: the video file.
@@ -70,6 +71,7 @@ def log_mel(path: Path, times: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.
     times = np.asarray(times, np.float64)
     if times.ndim != 1 or not np.isfinite(times).all():
         raise ValueError(f"times must be finite and of shape (T,), received shape {times.shape}")
+    times = times + _picture_start(path)
     starts = np.round(np.clip(times, -_LATEST, _LATEST) * RATE).astype(np.int64) - _WINDOW // 2
     order = np.argsort(starts, kind="stable")
     windows, heard = _windows(path, starts[order])
@@ -77,6 +79,15 @@ def log_mel(path: Path, times: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.
     for place, window in zip(order, windows, strict=True):
         energies[place] = _energies(window)
     return energies, heard
+
+
+def _picture_start(path: Path) -> float:
+    """Return the time of the first frame after the start of the file, in seconds."""
+    try:
+        with open_video(path, 1) as video:
+            return video.header.start
+    except VideoError:
+        return 0.0
 
 
 def _windows(path: Path, starts: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int16], bool]:

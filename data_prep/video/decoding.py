@@ -62,6 +62,7 @@ class Header:
         frames: number of frames shown, counted or from the duration; 0 if unknown.
         seconds: length of the video; 0 if the header has only the length of all streams together.
         longest: length of the longest stream; 0 if unknown.
+        start: time of the first frame after the first of any stream, in seconds.
     """
 
     codec: str
@@ -70,6 +71,7 @@ class Header:
     frames: int
     seconds: float
     longest: float
+    start: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -285,6 +287,7 @@ def _header(container: av.container.InputContainer, stream: av.VideoStream) -> H
         frames=min(max(frames, 0), _MOST_FRAMES),
         seconds=seconds,
         longest=longest,
+        start=max(0.0, (stream.start_time or 0) * _tick(stream) - _start(container)),
     )
 
 

@@ -132,6 +132,21 @@ def test_a_track_that_begins_late_keeps_its_place(suffix: str, codec: str, tmp_p
     assert set(found[1].argmax(axis=0)) == {_band(1000)}
 
 
+@pytest.mark.parametrize(("suffix", "codec"), [("mp4", "aac"), ("mkv", "libvorbis")])
+def test_times_count_from_a_picture_that_begins_late(
+    suffix: str, codec: str, tmp_path: Path
+) -> None:
+    """The tone lasts from 2 to 4 s of the file, the picture from 1.5 s on."""
+    path = tmp_path / f"late.{suffix}"
+    tone = "aevalsrc='if(gt(t,2),sin(2*PI*1000*t)/4,0)':duration=4:sample_rate=44100"
+    late = ("-f", "lavfi", "-i", tone, "-itsoffset", "1.5", *PICTURE, "-map", "1:v", "-map", "0:a")
+    _ffmpeg(*late, "-c:v", "mpeg4", "-c:a", codec, str(path))
+    found, heard = log_mel(path, np.array([0.2, 0.8]))
+    assert heard
+    assert (found[0] == FLOOR).mean() > 0.9
+    assert set(found[1].argmax(axis=0)) == {_band(1000)}
+
+
 def test_times_may_come_in_any_order_and_repeat(tone_video: Path) -> None:
     times = np.array([3.0, 1.0, 3.0, 0.1])
     found, _ = log_mel(tone_video, times)

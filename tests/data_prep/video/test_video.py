@@ -227,7 +227,7 @@ def test_a_pipe_is_refused_and_not_waited_on(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.mp4")
     assert _reason(tmp_path / "pipe.mp4") == "not a regular file"
     assert _reason(Path("/dev/zero")) == "not a regular file"
-    assert _reason(tmp_path) == "not a regular file"
+    assert _reason(tmp_path) == "a folder without pictures"
 
 
 def test_a_picture_is_a_clip_of_one_frame_whatever_its_name(tmp_path: Path) -> None:
