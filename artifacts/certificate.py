@@ -13,6 +13,7 @@ from artifacts.ensemble_record import EnsembleRecord, FrozenRecord
 from artifacts.metrics.metrics import Calibration, Evaluation
 from artifacts.run_directory import RunDirectory, write_text
 from data_prep.errors import UserError
+from data_prep.files import open_regular, read_bytes
 from data_prep.preparation.clip import Preparation
 
 # Ten days; a longer video is not trained on.
@@ -29,7 +30,7 @@ class ModelFile(FrozenRecord):
     @classmethod
     def from_path(cls, path: Path) -> ModelFile:
         """Return name, size and hash of a file."""
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         return cls(file=path.name, bytes=path.stat().st_size, sha256=digest)
 
@@ -189,7 +190,7 @@ class Certificate(FrozenRecord):
         """
         path = run.open().certificate
         try:
-            return cls.model_validate_json(path.read_bytes())
+            return cls.model_validate_json(read_bytes(path))
         except FileNotFoundError:
             raise UserError(f"{path} is missing; has the run finished?") from None
         except OSError as error:

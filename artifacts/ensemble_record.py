@@ -15,6 +15,7 @@ from artifacts.records import (
 )
 from artifacts.run_directory import RunDirectory, write_text
 from data_prep.errors import UserError
+from data_prep.files import read_bytes
 
 STAGE = "ensemble"
 
@@ -105,7 +106,7 @@ def read_ensembles(run: RunDirectory) -> list[TrialRecord]:
         UserError: ``ensemble.json`` is damaged.
     """
     try:
-        text = run.ensemble.read_bytes()
+        text = read_bytes(run.ensemble)
         return [EnsembleRecord.model_validate_json(text).trial_record()]
     except FileNotFoundError:
         return []

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from artifacts.records import VAL_AUC, VAL_LOG_LOSS
+from data_prep.files import open_text
 from data_prep.text import read_cell
 
 Curve: TypeAlias = "Sequence[tuple[float, float]]"
@@ -94,9 +95,8 @@ def step_of(row: Mapping[str, float | str]) -> int | None:
 def _rows(path: Path) -> list[dict[str, str | None]]:
     """Read the rows of a history whose line is complete."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            lines = [line for line in file if line.endswith("\n")]
-            return list(csv.DictReader(lines))
+        lines = [line for line in open_text(path) if line.endswith("\n")]
+        return list(csv.DictReader(lines))
     except (OSError, ValueError, csv.Error):
         return []
 

@@ -6,7 +6,9 @@ import contextlib
 import dataclasses
 import json
 import os
+import secrets
 import shlex
+import stat
 import time
 import tomllib
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ import filelock
 
 from artifacts.stages import Stage
 from data_prep.errors import UserError
+from data_prep.files import LARGEST_TOML, UnreadableFileError, parse_json
 from data_prep.text import read_text
 
 _ABANDONED_SECONDS = 600.0
@@ -163,10 +166,12 @@ class RunDirectory:
             UserError: The file is not TOML.
         """
         try:
-            return tomllib.loads(read_text(self.config)).get(name)
+            return tomllib.loads(read_text(self.config, LARGEST_TOML)).get(name)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
+        except UnreadableFileError:
+            raise
+        except (OSError, ValueError, RecursionError) as error:
             raise UserError(f"{self.config} is not a TOML file: {error}") from None
 
     def read_fingerprint(self) -> str:
@@ -180,6 +185,34 @@ class RunDirectory:
         if not isinstance(fingerprint, str):
             raise UserError(f"{self.state} is damaged: it names no store; start a new run")
         return fingerprint
+
+    def check_links(self, *paths: Path) -> None:
+        """Check that writing to these paths changes nothing outside the folder.
+
+        A folder from another person can hold links to files of this account, and named pipes that
+        would make a writer wait.
+
+        Args:
+            *paths: Files and folders, with all that they hold; the whole folder by default.
+
+        Raises:
+            UserError: A path leads out of the folder, or is neither a file nor a folder.
+        """
+        root = self.root.resolve()
+        for path in paths or (self.root,):
+            for each in (path, *_walk(path)):
+                try:
+                    inside = each.resolve().is_relative_to(root)
+                    mode = each.stat().st_mode if each.exists() else stat.S_IFREG
+                except (OSError, RuntimeError):  # a circle of links
+                    inside, mode = False, 0
+                if not inside:
+                    raise UserError(
+                        f"{each} is a link out of {self.root}, so nothing is written there; remove "
+                        "it, or put the file or folder itself in its place"
+                    )
+                if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                    raise UserError(f"{each} is neither a file nor a folder; remove it")
 
     def sweep(self) -> None:
         """Remove half-written files of killed writers; call while locked.
@@ -228,6 +261,12 @@ def _advice(root: Path) -> str:
     return f"{text}; start one with: dfsearch run STORE.h5 {free}"
 
 
+def _walk(folder: Path) -> Iterator[Path]:
+    """Yield everything below a folder, without following links."""
+    for place, folders, files in os.walk(folder):
+        yield from (Path(place, name) for name in (*folders, *files))
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all: to a temporary name, flushed, then renamed."""
     with replace_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
@@ -243,8 +282,11 @@ def write_json(path: Path, value: Any) -> None:
 
 @contextlib.contextmanager
 def replace_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary name with the same ending; rename it to ``path`` after the block."""
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    """Yield a temporary name with the same ending; rename it to ``path`` after the block.
+
+    The name is random, so that no link of a folder from another person waits under it.
+    """
+    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(8)}.tmp{path.suffix}")
     try:
         yield temporary
         temporary.replace(path)
@@ -259,8 +301,10 @@ def read_json(path: Path) -> Any:
         UserError: The file is missing or damaged.
     """
     try:
-        return json.loads(read_text(path))
+        return parse_json(read_text(path))
     except FileNotFoundError:
         raise UserError(f"{path} is missing; has the run finished?") from None
-    except (OSError, ValueError, RecursionError) as error:
+    except UnreadableFileError:
+        raise
+    except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read: {error}") from None

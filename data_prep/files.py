@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import math
@@ -15,6 +16,9 @@ from data_prep.errors import UserError
 LARGEST_FILE = 100_000_000
 """Largest text file that is read, in bytes."""
 
+LARGEST_TOML = 30_000
+"""Largest configuration that is read, in bytes: the time to parse nested keys is quadratic."""
+
 _KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a named pipe",
@@ -26,7 +30,21 @@ _LARGEST_INTEGER = 2**63
 
 
 class UnreadableFileError(UserError, OSError):
-    """A path that leads to no regular file, or to one that is too large."""
+    """A path that leads to no regular file, or to one that is too large.
+
+    Args:
+        path: Path of the file.
+        fault: Fault of the file, as in ``is a named pipe``.
+    """
+
+    def __init__(self, path: Path | str, fault: str) -> None:
+        super().__init__(errno.EINVAL, fault, str(path))
+
+    def __str__(self) -> str:
+        return f"{self.filename} {self.strerror}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.filename, self.strerror)
 
 
 def check_regular(path: Path) -> None:
@@ -50,14 +68,16 @@ def open_regular(path: Path, largest: int | None = None) -> BinaryIO:
         UnreadableFileError: The path leads to something else, or the file is too large.
         OSError: The file does not exist or cannot be read.
     """
-    # Without O_NONBLOCK, a named pipe would wait for its writer.
+    # Opening alone can act on a device.
+    check_regular(path)
+    # Without O_NONBLOCK, a named pipe that takes its place would wait for its writer.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
         found = os.fstat(descriptor)
         _check_mode(path, found.st_mode)
         if largest is not None and found.st_size > largest:
             raise UnreadableFileError(
-                f"{path} has {found.st_size:,} bytes, more than the {largest:,} that are read"
+                path, f"has {found.st_size:,} bytes, more than the {largest:,} that are read"
             )
         return open(descriptor, "rb")  # noqa: PTH123 - of a descriptor
     except BaseException:
@@ -120,4 +140,4 @@ def _parse_int(text: str) -> int:
 def _check_mode(path: Path, mode: int) -> None:
     if not stat.S_ISREG(mode):
         kind = _KINDS.get(stat.S_IFMT(mode), "no file")
-        raise UnreadableFileError(f"{path} is {kind} and not a regular file")
+        raise UnreadableFileError(path, f"is {kind} and not a regular file")

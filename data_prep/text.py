@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from data_prep.files import read_bytes
+from data_prep.files import LARGEST_FILE, read_bytes
 
 # The longer mark first: that of UTF-16 is its beginning.
 _MARKS = {
@@ -29,7 +29,7 @@ _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, largest: int = LARGEST_FILE) -> str:
     """Read a text file in UTF-8, or in the encoding of its byte order mark.
 
     Notepad and PowerShell write such marks; Windows PowerShell writes UTF-16. Line ends stay.
@@ -38,7 +38,7 @@ def read_text(path: Path) -> str:
         OSError: it is no regular file, is too large or cannot be read.
         ValueError: it is no text in this encoding.
     """
-    content = read_bytes(path)
+    content = read_bytes(path, largest)
     mark = next((mark for mark in _MARKS if content.startswith(mark)), b"")
     if not mark and b"\0" in content[:1024]:
         raise ValueError("no UTF-8 text, perhaps UTF-16 without a byte order mark")

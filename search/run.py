@@ -63,6 +63,7 @@ def run(config: RunConfig, progress: RunProgress, *, extend: bool = False) -> Ru
         directory.root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{directory.root} cannot be created: {error.strerror}") from None
+    directory.check_links()
     if config.tensorboard:
         require_tensorboard()
     with directory.locked(), storage.translate_server_errors(directory):

@@ -27,7 +27,7 @@ LADDERS = {
         ("errors", "quiet"),
         ("files",),
         ("text",),
-        ("bootstrap", "plugins", "stock_keras", "workers"),
+        ("arrays", "bootstrap", "plugins", "stock_keras", "workers"),
         ("video",),
         ("store",),
         ("faces", "layouts"),

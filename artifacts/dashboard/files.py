@@ -7,6 +7,7 @@ identity follows from its name.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import io
 import json
 import mimetypes
@@ -20,6 +21,7 @@ from artifacts.dashboard.curve_picture import draw_curves
 from artifacts.histories import HISTORY, read_curves
 from artifacts.run_directory import RunDirectory, read_json
 from data_prep.errors import UserError
+from data_prep.files import read_bytes
 
 _OF_TRIAL = (HISTORY, "error.txt", "faces.png")
 CURVES = "curves.png"
@@ -70,13 +72,14 @@ class RunArtifacts:
         found = {number: self._of_trial(stage, number) for number in numbers}
         if origin is not None and origin[0] == stage and origin[1] in found:
             place, picture = "/".join(map(str, origin)), self._run.picture
-            found[origin[1]].append(self._artifact(place, picture.name, picture.read_bytes))
+            read = functools.partial(read_bytes, picture)
+            found[origin[1]].append(self._artifact(place, picture.name, read))
         return found
 
     def _of_trial(self, stage: str, number: int) -> list[Artifact]:
         folder, place = self._run.trial(stage, number), f"{stage}/{number}"
         found = [
-            self._artifact(place, name, (folder / name).read_bytes)
+            self._artifact(place, name, functools.partial(read_bytes, folder / name))
             for name in _OF_TRIAL
             if (folder / name).is_file()
         ]

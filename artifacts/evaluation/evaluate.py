@@ -59,6 +59,7 @@ def assess(
         UserError: The request, the run or the store cannot be used.
     """
     request.check()
+    run.check_links(run.evaluations, run.openings)
     model, certificate = load_detector(run, untrusted=request.untrusted)
     tested = ModelFile.from_path(run.h5).sha256
     with Store(path) as store:

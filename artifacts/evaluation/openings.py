@@ -16,6 +16,7 @@ from typing import Any
 
 from artifacts.certificate import Certificate
 from artifacts.run_directory import RunDirectory
+from data_prep.files import parse_json, read_bytes, read_text
 
 BY_RUN, BY_EVALUATE = "run", "evaluate"
 UNREADABLE = "unreadable line"
@@ -54,7 +55,11 @@ def record(run: RunDirectory, by: str, options: dict[str, Any], model: str) -> b
 
     Returns:
         Whether it could be written; a folder may be read-only.
+
+    Raises:
+        UserError: The record is a link out of the run.
     """
+    run.check_links(run.openings)
     known = openings(run)
     lines = [] if run.openings.exists() else known
     entries = [*lines, Opening(now(), by, options, model)]
@@ -72,7 +77,7 @@ def openings(run: RunDirectory) -> list[Opening]:
     Runs of earlier versions have one, in the certificate. An unreadable line counts as an opening.
     """
     try:
-        lines = run.openings.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = read_text(run.openings, errors="replace").splitlines()
     except OSError:
         return _certified(run)
     return [_read(line) for line in lines if line.strip()]
@@ -80,11 +85,11 @@ def openings(run: RunDirectory) -> list[Opening]:
 
 def _read(line: str) -> Opening:
     try:
-        entry = json.loads(line)
+        entry = parse_json(line)
         return Opening(
             str(entry["opened"]), str(entry["by"]), dict(entry["options"]), str(entry["model"])
         )
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError):
         return Opening("", UNREADABLE, {})
 
 
@@ -98,10 +103,11 @@ def _certified(run: RunDirectory) -> list[Opening]:
 
 
 def _append(path: Path, text: str) -> None:
-    if path.exists() and not path.read_bytes().endswith(b"\n"):
+    if path.exists() and not read_bytes(path).endswith(b"\n"):
         # A line cut off by a kill stays a line of its own.
         text = "\n" + text
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+    descriptor = os.open(path, flags, 0o666)
     try:
         os.write(descriptor, text.encode())
         os.fsync(descriptor)

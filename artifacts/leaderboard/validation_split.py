@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from artifacts.leaderboard.ties import aucs
 from artifacts.run_directory import RunDirectory, replace_file
+from data_prep.arrays import read_npy, read_npz
 from data_prep.errors import UserError
 from data_prep.store.store import Store
 
@@ -96,8 +97,7 @@ class ValidationSplit:
             UserError: Neither exists.
         """
         try:
-            with np.load(run.validation, allow_pickle=False) as held:
-                return ValidationSplit._checked(dict(held))
+            return ValidationSplit._checked(read_npz(run.validation))
         except _DAMAGE:
             return ValidationSplit._from_store_of_run(run)
 
@@ -134,7 +134,7 @@ def write_scores(folder: Path, probabilities: npt.NDArray[np.floating]) -> None:
 def read_scores(folder: Path, count: int) -> Scores | None:
     """Return the scores of the ``count`` validation clips; None if they were not stored."""
     try:
-        scores = np.load(folder / SCORES, allow_pickle=False).astype(np.float64)
+        scores = read_npy(folder / SCORES).astype(np.float64)
     except _DAMAGE:
         return None
     return scores if scores.shape == (count,) and np.isfinite(scores).all() else None

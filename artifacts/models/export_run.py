@@ -80,6 +80,8 @@ def export_run(
     """
     check_precisions(formats, precisions)
     target = folder or run.root / FOLDER
+    if folder is None:
+        run.check_links(target)
     try:
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -35,6 +35,7 @@ from artifacts.report.summary import reproduction_parts, summary_parts
 from artifacts.run_directory import RunDirectory, write_text
 from data_prep.audit.audit import Audit, audit
 from data_prep.errors import UserError
+from data_prep.files import read_bytes
 from data_prep.store.store import Store
 
 T = TypeVar("T")
@@ -254,7 +255,7 @@ def _network(run: RunDirectory) -> list[Part]:
     if not run.picture.is_file():
         return [Missing("Picture", f"{name} is missing; a finished run has it.")]
     try:
-        png = run.picture.read_bytes()
+        png = read_bytes(run.picture)
     except OSError as error:
         return [Missing("Picture", f"{name} cannot be read: {error.strerror}.")]
     if not png.startswith(b"\x89PNG"):

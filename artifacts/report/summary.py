@@ -29,6 +29,7 @@ from artifacts.report.parts import (
 from artifacts.run_directory import RunDirectory
 from data_prep.audit.audit import LEAK, WARNING, Audit, is_shortcut
 from data_prep.errors import UserError
+from data_prep.files import LARGEST_TOML
 from data_prep.text import enumerate_first, read_text
 
 # Up to the user name, a password, host and database; options are left out.
@@ -277,7 +278,7 @@ def reproduction_parts(run: RunDirectory, certificate: Certificate | str) -> lis
     else:
         parts[0] = Facts(_facts(certificate))
     try:
-        parts.append(Code("config.toml", _without_secrets(read_text(run.config))))
+        parts.append(Code("config.toml", _without_secrets(read_text(run.config, LARGEST_TOML))))
     except (OSError, ValueError, RecursionError) as error:
         parts.append(Missing("config.toml", f"it cannot be read: {error}"))
     return parts

@@ -95,11 +95,12 @@ def _print_sheet(run: RunDirectory, rows: Sequence[Row]) -> None:
     """Print one trial in full, if it meets the conditions."""
     from artifacts.histories import HISTORY
     from artifacts.leaderboard import board
+    from data_prep.files import read_text
     from search.cli.console import tables
 
     for row in rows:
         path = run.trial(row.stage, row.record.trial) / HISTORY
-        history = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        history = read_text(path, errors="replace") if path.is_file() else ""
         tables().print(board.to_sheet(row, history))
 
 

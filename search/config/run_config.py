@@ -12,6 +12,7 @@ import tomli_w
 
 from data_prep import plugins
 from data_prep.errors import UserError
+from data_prep.files import LARGEST_TOML, UnreadableFileError
 from data_prep.text import read_text
 from search.config import addresses
 from search.config.names import (
@@ -246,10 +247,12 @@ def load(path: Path, over: Mapping[str, Any] | None = None) -> RunConfig:
         UserError: There is no such file, it is not TOML, or it has faults as in :func:`resolve`.
     """
     try:
-        settings = tomllib.loads(read_text(path))
+        settings = tomllib.loads(read_text(path, LARGEST_TOML))
     except FileNotFoundError:
         raise UserError(f"no configuration at {path}") from None
-    except (OSError, ValueError) as error:
+    except UnreadableFileError:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is not a TOML file: {error}") from None
     for key in ("store", "run_dir"):
         if isinstance(settings.get(key), str):

@@ -55,7 +55,7 @@ def work(
             workers die before they start a trial.
         KeyboardInterrupt: Passed on after the current trial was returned to the queue.
     """
-    directory.open()
+    directory.open().check_links()
     over = {"store": store and store.absolute(), "device": device}
     given = {name: value for name, value in over.items() if value is not None}
     config = run_config.load(directory.config, given)
