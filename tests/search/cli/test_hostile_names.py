@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,12 +14,16 @@ from click.testing import Result
 from rich.table import Table
 from typer.testing import CliRunner
 
+from artifacts.prediction.verdict import NoVerdict
 from artifacts.run_directory import RunDirectory
+from data_prep.preparation.prepare import ClipCount, PreparationSummary
 from data_prep.store.store import SPLITS, Clip, Quarantined, write_store
 from search.cli import __main__ as commands  # noqa: F401
-from search.cli.app import app
+from search.cli.app import app, print_log, say, write_lines
 from search.cli.console import VisibleConsole, cell
 from search.cli.live_table import LiveProgress
+from search.cli.predict import _lines as verdict_lines
+from search.cli.tables.preparation import print_preparation
 
 ROOT = Path(__file__).parents[3]
 ACTING = {"\x1b", "\x07", "\x9b", "\u202e", "\r"}
@@ -113,13 +118,55 @@ def test_lines_of_a_live_run_print_escapes(tmp_path: Path) -> None:
     assert console.file.getvalue() == f"  {SHOWN}\n"
 
 
+def test_quarantined_videos_are_printed_with_escapes(capsys: pytest.CaptureFixture[str]) -> None:
+    summary = PreparationSummary(
+        store=Path(f"{NAME}.h5"),
+        layout="folders",
+        split_policy="identity",
+        split_note=NAME,
+        overlap=0,
+        videos=2,
+        clips=1,
+        coverage=1.0,
+        seconds=1.0,
+        resumed=0,
+        paired=0,
+        guided=0,
+        silent=0,
+        fingerprint="0" * 64,
+        quarantined=(Quarantined(f"/v/{NAME}", NAME, NAME),),
+        copies=(),
+        notes=(NAME,),
+        counts=(ClipCount("train", "fake", NAME, 1),),
+    )
+    print_preparation(summary)
+    shown = capsys.readouterr().out
+    assert not ACTING & set(shown)
+    assert _flat(shown).count(_flat(SHOWN)) >= 6
+    assert not any(line.startswith("real [red]") for line in shown.splitlines())
+
+
+def test_verdicts_and_messages_are_printed_with_escapes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_lines(*verdict_lines(NoVerdict(NAME, NAME)))
+    say(f"error: {NAME}")
+    with print_log():
+        logging.getLogger("dfsearch").warning("%s", NAME)
+    shown = capsys.readouterr()
+    assert shown.out == f"{SHOWN}: no verdict: {SHOWN}\n"
+    assert shown.err == f"error: {SHOWN}\nnote: {SHOWN}\n"
+
+
 def test_commands_print_by_functions_that_escape() -> None:
-    """Only ``app.py`` prints, and only ``console.py`` makes a console."""
-    found = []
-    for path in sorted((ROOT / "search").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                allowed = {"print": "app.py", "Console": "console.py"}.get(node.func.id, path.name)
-                if path.name != allowed:
-                    found.append(f"{path.name}:{node.lineno} calls {node.func.id}")
+    """Names reach only ``app.py``, which prints, and ``console.py``, which makes consoles."""
+    allowed = {"print": {"app.py", "process.py"}, "Console": {"console.py"}}
+    found = [
+        f"{path.name}:{node.lineno} calls {node.func.id}"
+        for path in sorted((ROOT / "search").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and path.name not in allowed.get(node.func.id, {path.name})
+    ]
     assert not found
