@@ -164,7 +164,7 @@ def _claimed_bytes(where: str, dataset: h5py.Dataset, size: int) -> int:
         raise ObjectError(where, "holds neither numbers nor texts")
     shape = tuple(map(int, dataset.shape))
     rows = shape[0] if shape else 1
-    claimed = math.prod(shape) * kind.get_size()
+    claimed = math.prod(shape) * int(kind.get_size())
     stored = dataset.id.get_storage_size()
     chunk = math.prod(dataset.chunks or ()) * kind.get_size()
     compressed = chunk if filters else 0
@@ -188,7 +188,7 @@ def _longest_text(where: str, dataset: h5py.Dataset, kind: h5t.TypeStringID) -> 
     HDF5 allocates the length in a reference before it checks it, and many references can share
     one text.
     """
-    longest = 0 if kind.is_variable_str() else kind.get_size()
+    longest = 0 if kind.is_variable_str() else int(kind.get_size())
     if kind.is_variable_str() and dataset.size:
         start = dataset.id.get_offset()
         length = dataset.size * _REFERENCE.itemsize

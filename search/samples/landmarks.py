@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +35,8 @@ def crop_points(
     boxes, landmarks = store.clip_field("boxes"), store.clip_field("landmarks")
     width, height = store.clip_field("media/width"), store.clip_field("media/height")
     size = store.clip_shape[1]
-    made = {"margin": 1.3, "align": "box"} | (store.preparation.get("clip") or {})
+    settings: dict[str, Any] = store.preparation.get("clip") or {}
+    made: dict[str, Any] = {"margin": 1.3, "align": "box", **settings}
     if not (isinstance(made["margin"], int | float) and np.isfinite(boxes[rows]).all()):
         raise UserError(
             f"{store.path} has face boxes or a margin that are no numbers; run dfsearch verify "
