@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 HYPERPARAMETERS = "hyperparameters"
 PARAMS = "params"
@@ -28,6 +29,13 @@ EPOCHS = "epochs"
 EPOCHS_ASKED = "epochs_asked"
 BEST_EPOCH = "best_epoch"
 
+_TEXTS = (REASON, KID_FEATURES)
+_NUMBERS = (
+    *(PARAMS, SECONDS, VAL_AUC, VAL_LOG_LOSS, VAL_PSEUDO_AUC, VAL_PAIR_RANKING, VAL_OWN),
+    *(KID_ERROR, DETECTOR_AUC, FILE_MB, LATENCY_MS, PEAK_MB, EPOCHS, EPOCHS_ASKED, BEST_EPOCH),
+)
+_MAPPINGS = (HYPERPARAMETERS, METHOD_AUC)
+
 BASELINE = "untrained"
 """Stage of the baselines, as ``leaderboard.csv`` names it."""
 
@@ -38,6 +46,28 @@ STATES = {
     TrialState.RUNNING: "running",
     TrialState.WAITING: "waiting",
 }
+
+
+def faulty_attribute(trial: FrozenTrial) -> str:
+    """Return the name of an attribute of a trial that no worker leaves so; empty if none is."""
+    known = trial.user_attrs
+    faults = [name for name in _TEXTS if not isinstance(known.get(name, ""), str)]
+    faults += [name for name in _MAPPINGS if not isinstance(known.get(name, {}), dict)]
+    faults += [name for name in _NUMBERS if not _is_number(known.get(name))]
+    if not faults and not all(_is_number(each) for each in known.get(METHOD_AUC, {}).values()):
+        return METHOD_AUC
+    reported = (*(trial.values or ()), *trial.intermediate_values.values())
+    # Training that diverges can report what is not finite.
+    if not all(isinstance(each, float) or _is_number(each) for each in reported):
+        return "value"
+    return faults[0] if faults else ""
+
+
+def _is_number(value: object) -> bool:
+    """Return whether a value is none, or a finite number that fits 64 bits."""
+    if isinstance(value, int):
+        return abs(value) < 2**63
+    return value is None or (isinstance(value, float) and math.isfinite(value))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,9 +9,10 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from artifacts.optuna_internals import stored_trials, study_id
-from artifacts.records import REASON, VAL_LOG_LOSS
+from artifacts.records import REASON, VAL_LOG_LOSS, faulty_attribute
 from artifacts.run_directory import RunDirectory
 from artifacts.stages import SEARCH_STAGES, STAGE_OF, Direction, Stage
+from data_prep.errors import UserError
 from search.config.names import PARETO
 from search.studies.storage import StorageLocation, translate_storage_errors
 
@@ -96,11 +97,19 @@ def read_trials(run: RunDirectory) -> dict[str, list[FrozenTrial]]:
     found = _ids(location)
     opened = location.open() if found else None
     with translate_storage_errors(location):
-        return {
+        trials = {
             stage.name: opened.get_all_trials(number, deepcopy=False)
             for stage, number in found.items()
             if opened is not None
         }
+    for stage_name, group in trials.items():
+        for trial in group:
+            if name := faulty_attribute(trial):
+                raise UserError(
+                    f"{location.address} is damaged: {stage_name} trial {trial.number} has an "
+                    f"unusable {name}; restore it from a copy or start a new run"
+                )
+    return trials
 
 
 def _ids(location: StorageLocation) -> dict[Stage, int]:

@@ -251,3 +251,35 @@ def test_a_journal_with_a_hostile_line_is_one_line(run: RunDirectory, line: str)
     run.journal.write_text(f"{line}\n{line}\n")
     with pytest.raises(UserError, match=r"studies\.log is damaged"):
         read_trials(run)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("reason", '["<b>"]'),
+        ("hyperparameters", "[1]"),
+        ("val_auc", "NaN"),
+        ("params", '"many"'),
+        ("seconds", "9" * 400),
+        ("method_auc", '{"swap": {}}'),
+    ],
+)
+def test_an_attribute_that_no_worker_leaves_is_one_line(
+    run: RunDirectory, name: str, value: str
+) -> None:
+    study = open_study(run, ARCHITECTURE)
+    trial = study.ask()
+    trial.set_user_attr(name, "@")
+    study.tell(trial, 0.5)
+    run.journal.write_text(run.journal.read_text().replace('"@"', value))
+    with pytest.raises(UserError, match=rf"architecture trial 0 has an unusable {name};"):
+        read_trials(run)
+
+
+@pytest.mark.parametrize("value", ['"0.5"', "{}", "9" * 400])
+def test_a_value_that_is_no_number_is_one_line(run: RunDirectory, value: str) -> None:
+    study = open_study(run, ARCHITECTURE)
+    study.tell(study.ask(), 0.625)
+    run.journal.write_text(run.journal.read_text().replace("0.625", value))
+    with pytest.raises(UserError, match=r"studies\.log is damaged"):
+        read_trials(run)
