@@ -48,7 +48,7 @@ def stock_keras() -> Iterator[None]:
     with _settings(keras_environment()), _silence():
         yield
     if _CONFIG in sys.modules:
-        sys.modules[_CONFIG]._KERAS_DIR = home  # type: ignore[attr-defined]
+        vars(sys.modules[_CONFIG])["_KERAS_DIR"] = home
 
 
 def _check_backend() -> None:

@@ -75,7 +75,7 @@ def claim(
         state = RunState.begin(directory, fingerprint, settings)
     given = find_changes(run_config.decisive(before), run_config.decisive(config))
     here = storage.StorageLocation(directory, config.storage, state.name)
-    moved = []
+    moved: list[str] = []
     if not stages_with_study(here):
         # No studies at the new location, so there must be none at the old one.
         here = storage.StorageLocation.read(directory)

@@ -40,21 +40,22 @@ def audit(
         from search.cli.tables.audit import print_audit
 
         found = dfsearch.audit(store, seed=seed)
-        path, missing = picture or _beside(store, "audit.png"), ""
+        path: Path | None = picture or _beside(store, "audit.png")
+        failure: UserError | None = None
         try:
             with Store(store) as opened:
                 draw_samples(opened, path, seed=seed)
         except UserError as error:
             # The audit of a store in a folder that cannot be written is an audit all the same.
-            path, missing = None, str(error)
+            path, failure = None, error
         if as_json:
             print_json(found.to_json() | {"picture": path and str(path)})
         else:
             print_audit(found, path)
-        if missing and picture:
-            raise UserError(missing)
-        if missing:
-            say(f"note: {missing}")
+        if failure and picture:
+            raise failure
+        if failure:
+            say(f"note: {failure.command_line}")
         if found.leaks:
             raise typer.Exit(FOUND)
 
