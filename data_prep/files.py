@@ -9,7 +9,7 @@ import math
 import os
 import stat
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, NoReturn
 
 from data_prep.errors import UserError
 
@@ -57,7 +57,7 @@ def check_regular(path: Path) -> None:
     _check_mode(path, path.stat().st_mode)
 
 
-def open_regular(path: Path, largest: int | None = None) -> BinaryIO:
+def open_regular(path: Path, largest: int | None = None) -> io.BufferedReader:
     """Open a regular file for reading; nothing else can delay or feed the reader.
 
     Args:
