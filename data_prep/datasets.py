@@ -38,7 +38,8 @@ from data_prep.layouts.swaps import (
 )
 from data_prep.store.format import Quarantined
 
-__all__ = ["AUTO", "LAYOUTS", "SYNTHETIC_MARKER", "DataSetIndex", "Layout", "Video", "index"]
+__all__ = ["AUTO", "LAYOUTS", "SYNTHETIC_MARKER", "DataSetIndex", "Layout", "Video"]
+__all__ += ["compare", "index"]
 
 # A data set that holds this file is synthetic; every page with its scores states it.
 SYNTHETIC_MARKER = "SYNTHETIC.json"
@@ -122,6 +123,19 @@ def index(source: Path, layout: str = AUTO, label: int | None = None) -> DataSet
             "folder of one label, or leave the label out"
         )
     return found
+
+
+def compare(source: Path, found: DataSetIndex) -> tuple[Difference, ...]:
+    """Return the differences to official lists that do not matter to a preparation.
+
+    Args:
+        source: the folder of the data set.
+        found: its index.
+    """
+    layout = next((layout for layout in LAYOUTS if layout.name == found.layout), None)
+    if layout is None or layout.compare is None:
+        return ()
+    return tuple(layout.compare(source.absolute(), found))
 
 
 def _as_quarantined(problem: Quarantined) -> Quarantined:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from data_prep.errors import DfsearchError
+    from dfsearch.catalogue import DataSet, check_dataset, datasets
     from dfsearch.detectors import Detector, NoVerdict, Verdict
     from dfsearch.runs import Assessment, Run, compare
     from dfsearch.searches import RunConfig, search
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Assessment",
     "Audit",
+    "DataSet",
     "Detector",
     "DfsearchError",
     "NoVerdict",
@@ -51,7 +53,9 @@ __all__ = [
     "Verdict",
     "__version__",
     "audit",
+    "check_dataset",
     "compare",
+    "datasets",
     "prepare",
     "pseudo_fakes",
     "search",
@@ -61,6 +65,7 @@ __all__ = [
 
 _MODULES = {
     "data_prep.errors": ("DfsearchError",),
+    "dfsearch.catalogue": ("DataSet", "check_dataset", "datasets"),
     "dfsearch.detectors": ("Detector", "NoVerdict", "Verdict"),
     "dfsearch.runs": ("Assessment", "Run", "compare"),
     "dfsearch.searches": ("RunConfig", "search"),

@@ -18,7 +18,7 @@ MOST_MODULES = 16
 LADDERS = {
     "dfsearch": (
         ("arguments",),
-        ("leaderboards", "stores"),
+        ("catalogue", "leaderboards", "stores"),
         ("detectors",),
         ("runs",),
         ("searches",),
@@ -33,7 +33,7 @@ LADDERS = {
         ("faces", "layouts"),
         ("splits",),
         ("datasets",),
-        ("preparation",),
+        ("catalogue", "preparation"),
         ("audit", "synthetic"),
     ),
     "spaces": (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from search.cli import (  # noqa: F401 - registers the verbs
     dashboard,
     data,
+    datasets,
     evaluate,
     export,
     leaderboard,

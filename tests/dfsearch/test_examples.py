@@ -13,7 +13,8 @@ import pytest
 import dfsearch
 
 MODULES = (
-    *("dfsearch", "dfsearch.stores", "dfsearch.searches", "dfsearch.runs", "dfsearch.detectors"),
+    *("dfsearch", "dfsearch.catalogue", "dfsearch.stores", "dfsearch.searches"),
+    *("dfsearch.runs", "dfsearch.detectors"),
 )
 # A worker ends with its run, a dashboard when it is interrupted, and what is examined is handed to
 # annotate.
