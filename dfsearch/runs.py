@@ -386,6 +386,8 @@ class Run:
 
         check_whole("port", port, 0, 65535)
         location = StorageLocation.read(self._directory)
+        # A damaged journal is one line here, and not a broken page.
+        read_trials(self._directory)
         names = {stage.name: location.study_name(stage) for stage in stages_with_study(location)}
         if not names:
             raise UserError(f"{self.path} has no trials yet; wait for the first one")

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from optuna.trial import TrialState
 
+import dfsearch
 from artifacts.run_directory import RunDirectory
 from artifacts.stages import ARCHITECTURE, GAN
 from data_prep.errors import UserError
@@ -283,3 +284,13 @@ def test_a_value_that_is_no_number_is_one_line(run: RunDirectory, value: str) ->
     run.journal.write_text(run.journal.read_text().replace("0.625", value))
     with pytest.raises(UserError, match=r"studies\.log is damaged"):
         read_trials(run)
+
+
+def test_the_dashboard_of_a_damaged_journal_is_one_line(tmp_path: Path) -> None:
+    run = begin(tmp_path / "run", "")
+    study = open_study(run, ARCHITECTURE)
+    trial = study.ask()
+    trial.set_user_attr("reason", 7)
+    study.tell(trial, 0.5)
+    with pytest.raises(UserError, match="architecture trial 0 has an unusable reason"):
+        dfsearch.Run(run.root).dashboard(port=0)
