@@ -65,7 +65,9 @@ def test_a_prepared_store_is_whole(
     for person in ("anna", "ben", "cleo"):
         for path in (f"real/{person}.mp4", f"fake/{person}_swap.mp4"):
             (tmp_path / "people" / path).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / "people" / path).write_bytes(face_video)
+            # An empty box of its own, since identical files are one identity group.
+            box = b"free" + path[:4].encode() + person[:4].ljust(4).encode()
+            (tmp_path / "people" / path).write_bytes(face_video + b"\0\0\0\x10" + box)
     prepare(tmp_path / "people", tmp_path / "store.h5", Preparation(frames=2, size=32))
     assert verify(tmp_path / "store.h5") == []
 
@@ -284,7 +286,7 @@ def test_a_store_cut_short_is_never_called_whole(
     try:
         assert verify(path)
     except UserError as error:
-        assert "damaged" in str(error)
+        assert "damaged" in str(error) or "not an HDF5 file" in str(error)
 
 
 def test_a_check_that_does_not_end_is_ended(
