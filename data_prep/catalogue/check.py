@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from data_prep.layouts.layout import (
     Difference,
     MislabelledError,
 )
-from data_prep.store.format import REAL, Quarantined
+from data_prep.store.format import LABEL_NAMES, Quarantined
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Check:
         mislabelled: Videos that a list and a folder label differently.
         contradiction: The list that contradicts the folder, or another list, so that no store
             can be prepared; otherwise empty.
-        unusable: Other files that a preparation leaves out.
+        problems: What a preparation reports besides.
     """
 
     folder: Path
@@ -68,7 +69,7 @@ class Check:
     extra: tuple[str, ...] = ()
     mislabelled: tuple[str, ...] = ()
     contradiction: str = ""
-    unusable: tuple[Quarantined, ...] = ()
+    problems: tuple[Quarantined, ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -108,23 +109,24 @@ def check(folder: Path, layout: str = datasets.AUTO) -> Check:
     return Check(
         folder,
         found.layout,
-        _counts(found),
+        _counts(found, synthetic=(folder / datasets.SYNTHETIC_MARKER).is_file()),
         _names(differences, MISSING),
         _names(differences, EXTRA),
         _names(differences, MISLABELLED),
-        unusable=tuple(problem for problem in found.problems if problem.reason not in stated),
+        problems=tuple(problem for problem in found.problems if problem.reason not in stated),
     )
 
 
-def _counts(found: DataSetIndex) -> tuple[Count, ...]:
-    published = next((each.counts for each in data_sets() if each.name == found.layout), {})
+def _counts(found: DataSetIndex, *, synthetic: bool) -> tuple[Count, ...]:
+    """Return the counts of a folder; nothing is published about a synthetic data set."""
+    published: Mapping[str, tuple[int, ...]] = {}
+    if not synthetic:
+        published = next((each.counts for each in data_sets() if each.name == found.layout), {})
     videos = collections.Counter(
         (video.label, video.method, video.quality) for video in found.videos
     )
     return tuple(
-        Count("real" if label == REAL else "fake", method, quality, number, published[method])
-        if method in published
-        else Count("real" if label == REAL else "fake", method, quality, number, ())
+        Count(LABEL_NAMES[label], method, quality, number, published.get(method, ()))
         for (label, method, quality), number in sorted(videos.items())
     )
 

@@ -62,14 +62,16 @@ def print_check(result: Check) -> None:
         table.add_column(column, justify="right")
     for count in result.counts:
         kind = (count.label, cell(count.method), cell(count.quality))
-        absent = str(count.absent) if count.published else ""
+        absent = f"{count.absent:,}" if count.published else ""
         style = "red" if count.absent else ""
         table.add_row(*kind, str(count.videos), _published(count.published), absent, style=style)
     console.print(table)
     for name in ("missing", "mislabelled", "extra"):
         _print_names(console, name, getattr(result, name))
-    reasons = [f"{problem.path}: {problem.reason}" for problem in result.unusable]
-    _print_names(console, "unusable", reasons)
+    reasons = [f"{problem.path}: {problem.reason}" for problem in result.problems]
+    _print_names(console, "other problems", reasons)
+    if not any(count.published for count in result.counts):
+        console.print("No count is published; only lists in the folder were compared.")
 
 
 def _published(numbers: tuple[int, ...]) -> str:

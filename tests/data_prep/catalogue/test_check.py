@@ -48,6 +48,13 @@ def test_fewer_videos_than_published_are_not_whole(forensics: Path) -> None:
     assert not result.whole
 
 
+def test_nothing_is_published_about_a_synthetic_data_set(forensics: Path) -> None:
+    _touch(forensics, "SYNTHETIC.json")
+    result = check(forensics)
+    assert result.whole
+    assert {each.published for each in result.counts} == {()}
+
+
 def test_missing_extra_and_mislabelled_videos_are_named(forensics: Path) -> None:
     (forensics / _FAKES / "001_870.mp4").unlink()
     _touch(forensics, f"{_FAKES}/300_301.mp4", f"{_FAKES}/071.mp4")
