@@ -8,6 +8,7 @@ manipulated seconds is real.
 
 from __future__ import annotations
 
+import codecs
 import functools
 import math
 from pathlib import Path, PurePath
@@ -48,7 +49,10 @@ _LONGEST_BEGINNING = 2**16
 def _lists(source: Path, name: str) -> list[Path]:
     kinds = ([source / file for file in kind] for kind in _LISTS[name])
     found = ([path for path in paths if _begins(path)] for paths in kinds)
-    return next((paths for paths in found if paths), [])
+    # DFDC has a list of the same name; beside dev/ it is of LAV-DF, even if it is damaged.
+    own = source / _LISTS[NAME][0][0]
+    damaged = [own] if name == NAME and (source / "dev").is_dir() and is_file(own) else []
+    return next((paths for paths in found if paths), damaged)
 
 
 def _begins(path: Path) -> bool:
@@ -58,7 +62,7 @@ def _begins(path: Path) -> bool:
         return False
     try:
         with path.open("rb") as file:
-            content = file.read(_LONGEST_BEGINNING).lstrip()
+            content = file.read(_LONGEST_BEGINNING).removeprefix(codecs.BOM_UTF8).lstrip()
     except OSError:
         return False
     named = b'"file"' in content and any(f'"{key}"'.encode() in content for key in _SPANS)

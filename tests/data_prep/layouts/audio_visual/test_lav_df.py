@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from data_prep.datasets import index
+from data_prep.datasets import LAYOUTS, index
 from data_prep.errors import UserError
 from data_prep.layouts import tables
 from data_prep.store.store import FAKE, REAL
@@ -126,3 +126,14 @@ def test_a_damaged_list_is_one_line(content: str, tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(content)
     with pytest.raises(UserError, match=r"a\.json is damaged: .*; replace it"):
         list(tables.read_json_rows(tmp_path / "a.json"))
+
+
+@pytest.mark.parametrize("content", ["", "[", '{"a": 1}', "\0\0"])
+def test_a_damaged_list_of_lav_df_is_not_taken_for_one_of_dfdc(
+    content: str, tmp_path: Path
+) -> None:
+    _write(tmp_path, "metadata.json", [], "train/1.mp4", "dev/2.mp4", "test/3.mp4")
+    (tmp_path / "metadata.json").write_text(content)
+    assert next(layout.name for layout in LAYOUTS if layout.detect(tmp_path)) == "LAV-DF"
+    with pytest.raises(UserError, match=r"metadata\.json is damaged: "):
+        index(tmp_path)
