@@ -54,7 +54,7 @@ def _detect(source: Path) -> bool:
 
 def _methods(source: Path) -> Iterator[tuple[Path, str | None]]:
     """Yield the folder of every method that has a domain, and its split."""
-    places = [(source, None)]
+    places: list[tuple[Path, str | None]] = [(source, None)]
     for folder in subfolders(source):
         name = folder.name.casefold()
         if name in _SPLITS or name in _OTHERS:

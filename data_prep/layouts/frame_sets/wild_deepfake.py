@@ -92,8 +92,8 @@ def _sequences(category: Path, problems: list[Quarantined]) -> Iterator[tuple[Pa
             continue
         if not found:
             problems.append(Quarantined(str(archive), "index", "no pictures in the archive"))
-        for folder in found:
-            yield archive / folder, PurePath(shard, *folder.parts)
+        for inside in found:
+            yield archive / inside, PurePath(shard, *inside.parts)
 
 
 def _with_pictures(folder: Path, depth: int) -> Iterator[Path]:
