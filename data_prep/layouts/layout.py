@@ -31,6 +31,7 @@ class Video:
         attributes: further facts of the data set by name, such as sex or language.
         spans: start and end in seconds of each manipulated part, empty for a real. It is None if
             the data set does not name them.
+        mask: path of the mask of its manipulated pixels, None if there is none.
     """
 
     key: str
@@ -43,6 +44,7 @@ class Video:
     original: Path | None = None
     attributes: Mapping[str, str] = dataclasses.field(default_factory=dict)
     spans: tuple[tuple[float, float], ...] | None = None
+    mask: Path | None = None
 
 
 MISSING, EXTRA = "listed but missing", "present but not listed"

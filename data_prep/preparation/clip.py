@@ -18,9 +18,9 @@ from data_prep.faces.detection import Detection, FaceDetector
 from data_prep.faces.tracks import FaceTrack, find_tracks
 from data_prep.preparation import shortcuts
 from data_prep.preparation.guides import Guide, Original, build_guide, transfer_tracks
-from data_prep.store.format import MODALITIES
+from data_prep.store.format import MODALITIES, REAL
 from data_prep.text import printable
-from data_prep.video import audio, flow
+from data_prep.video import audio, flow, masks
 from data_prep.video.frame_folders import hash_content
 from data_prep.video.grey import with_grey
 from data_prep.video.video import Media, SampledFrames, read_frames, sample_indices
@@ -48,7 +48,7 @@ class Preparation:
         detect_every: k: faces are detected in one of k sampled frames, and between two of these if
             they differ.
         min_coverage: lowest fraction of the examined frames in which the face must be found.
-        modalities: modalities stored with the frames: ``flow``, ``audio``.
+        modalities: modalities stored with the frames: ``flow``, ``audio``, ``mask``.
 
     Raises:
         UserError: a value is out of range.
@@ -179,6 +179,8 @@ def prepare_clips(
     decoder_threads: int = 0,
     original: Original | None = None,
     as_guide: Callable[[Guide], None] | None = None,
+    label: int | None = None,
+    mask: Path | None = None,
 ) -> tuple[PreparedClip, ...]:
     """Sample, detect, track and crop one video or still.
 
@@ -189,6 +191,8 @@ def prepare_clips(
         decoder_threads: 0 lets the decoder choose; the clips do not depend on it.
         original: original of a fake, whose crops the fake follows if the frames correspond.
         as_guide: callback of an original; it receives the guide for its fakes.
+        label: 0 real, 1 fake, None if unknown. In a real no pixel is manipulated.
+        mask: mask of the manipulated pixels, a video or a folder of frames.
 
     Returns:
         One clip of the main face, or one of every face, the main one first.
@@ -211,6 +215,10 @@ def prepare_clips(
         heard, sound = None, None
         if "audio" in preparation.modalities:
             heard, sound = audio.log_mel(path, sampled.times)
+    mask_frames = None
+    if mask is not None and "mask" in preparation.modalities:
+        with failing_as("decode"):
+            mask_frames = masks.read_mask(mask, sampled, threads=decoder_threads)
     clips = []
     height, width = sampled.frames[0].shape[:2]
     x, y = sampled.media.width / width, sampled.media.height / height
@@ -222,6 +230,8 @@ def prepare_clips(
             arrays["flow"] = flow.flow_and_strain(frames)
         if heard is not None:
             arrays["audio"] = heard
+        if "mask" in preparation.modalities:
+            arrays["mask"] = _mask(mask_frames, label, kept, preparation)
         measured = shortcuts.measure(frames, track.boxes, track.landmarks, sampled.media)
         clips.append(
             PreparedClip(
@@ -333,6 +343,21 @@ def cut_out(
         align=preparation.align,
     )
     return with_grey(crops)
+
+
+def _mask(
+    frames: Sequence[npt.NDArray[np.uint8]] | None,
+    label: int | None,
+    track: FaceTrack,
+    preparation: Preparation,
+) -> npt.NDArray[np.uint8]:
+    """Cut out the mask of a track: uint8 (T, size, size)."""
+    size = preparation.size
+    if frames is None:
+        value = masks.UNTOUCHED if label == REAL else masks.UNKNOWN
+        return np.full((preparation.frames, size, size), value, np.uint8)
+    crops = crop_track(frames, track, size=size, margin=preparation.margin, align=preparation.align)
+    return masks.binarize(crops)
 
 
 @contextlib.contextmanager

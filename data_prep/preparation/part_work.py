@@ -41,6 +41,8 @@ class Task:
         time_limit: seconds until the video is given up.
         original: original of a fake that is cropped like it.
         guides: beginning of the names of guide files of the original; an original has its own.
+        label: 0 real, 1 fake; only for the mask.
+        mask: mask of its manipulated pixels.
     """
 
     path: Path
@@ -50,6 +52,8 @@ class Task:
     time_limit: float
     original: Path | None = None
     guides: Path | None = None
+    label: int | None = None
+    mask: Path | None = None
 
     @property
     def mark(self) -> Path:
@@ -149,6 +153,8 @@ def _prepare(task: Task, mark: FileIO) -> Quarantined | None:
                 decoder_threads=task.decoder_threads,
                 original=_original(task, detector) if task.original else None,
                 as_guide=_keep(task) if task.guides and not task.original else None,
+                label=task.label,
+                mask=task.mask,
             )
             if _state(task.path) != before:
                 raise VideoError("decode", "the file changed while it was prepared")

@@ -167,9 +167,13 @@ def plan(
         paired: crop a fake like its original if the frames correspond.
     """
     identities: dict[Path, list[Any]] = {}
+    states: dict[str, Any] = {}
+    masked = "mask" in preparation.modalities
     lost = []
     for video in videos:
         try:
+            if masked:
+                states[video.key] = [video.label, identity(video.mask) if video.mask else None]
             identities[video.path] = identity(video.path)
         except OSError as error:
             reason = f"the file cannot be read: {error.strerror}"
@@ -185,12 +189,21 @@ def plan(
         own = identities[video.path]
         original = video.original if video.original in originals else None
         pair = [own, identities[original]] if original else [own]
-        part = folder / f"{digest([version, pair])}.npz"
+        content = [version, pair, states[video.key]] if masked else [version, pair]
+        part = folder / f"{digest(content)}.npz"
         guides = None
         if original or video.path in originals:
             guides = folder / digest([version, pair[-1]])
         tasks[video.key] = Task(
-            video.path, part, preparation, decoder_threads, time_limit, original, guides
+            video.path,
+            part,
+            preparation,
+            decoder_threads,
+            time_limit,
+            original,
+            guides,
+            video.label,
+            video.mask,
         )
     _try_again(tasks.values())
     return tasks, lost

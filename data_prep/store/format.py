@@ -6,6 +6,8 @@ Layout (``schema_version`` 2), N clips of T frames of H x W pixels:
 ``/frames``            uint8 (N, T, H, W, 4): R, G, B and grey; one chunk a clip
 ``/label``             uint8 (N,), 1 is fake
 ``/flow``, ``/audio``  the optional modalities, where they were asked for; one chunk a clip
+``/mask``              the third: uint8 (N, T, H, W), 1 where pixels are manipulated, 0 where
+                       not, 255 where this is unknown
 ``/clips/<field>``     one dataset a field of :class:`Clip`, first axis N
 ``/clips/media/``      codec, size, rate and length of the source, one dataset each
 ``/clips/shortcuts/``  quantities that need no training, float64 (N,) each
@@ -37,7 +39,7 @@ LABEL_NAMES = {REAL: "real", FAKE: "fake"}
 CHANNELS = 4
 
 # Datasets of one value a clip beside frames, each with its own shape and type.
-MODALITIES = ("flow", "audio")
+MODALITIES = ("flow", "audio", "mask")
 TEXT_FIELDS = ("key", "method", "quality", "group", "split", "path", "sha256", "crop_source")
 FRAME_FIELDS = ("frame_indices", "frame_times", "boxes", "landmarks", "scores")
 

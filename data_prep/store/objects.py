@@ -104,7 +104,7 @@ def check_fields(file: h5py.File) -> None:
     _field(file, "label", "iu", (count,))
     for name in MODALITIES:
         if name in file:
-            _field(file, name, "f", (count, ...))
+            _field(file, name, "u" if name == "mask" else "f", (count, ...))
     for name in TEXT_FIELDS:
         _field(file, f"clips/{name}", "t", (count,))
     _field(file, "clips/coverage", "f", (count,))

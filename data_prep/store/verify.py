@@ -207,7 +207,9 @@ def _check_content(file: h5py.File, checked: _Checked, report: Report) -> None:
         if name not in file:
             continue
         array = find_dataset(file, name, report)
-        if array is not None and has_shape(array, f"/{name}", (count, ...), "f", report):
+        if array is not None and has_shape(
+            array, f"/{name}", (count, ...), "u" if name == "mask" else "f", report
+        ):
             arrays.append(array)
     _check_arrays(
         arrays, labels, [texts[name] for name in ("key", "group", "split")], checked, report

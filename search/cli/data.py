@@ -112,7 +112,7 @@ def prepare(
         ),
     ] = True,
     modalities: Annotated[
-        str, typer.Option(help="Stored beside the frames, comma-separated: flow, audio.")
+        str, typer.Option(help="Stored beside the frames, comma-separated: flow, audio, mask.")
     ] = "",
     detector: Annotated[
         str, typer.Option(help="centerface, mtcnn, yunet, or the name of an installed plug-in.")

@@ -8,7 +8,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 
 from data_prep.errors import UserError
-from data_prep.layouts.files import distinct, files, level, list_differences, quote, subfolders
+from data_prep.layouts.files import (
+    distinct,
+    files,
+    is_clip,
+    level,
+    list_differences,
+    quote,
+    subfolders,
+)
 from data_prep.layouts.frames import frame_folders
 from data_prep.layouts.kinds import candidates
 from data_prep.layouts.layout import (
@@ -53,7 +61,8 @@ def _read(source: Path) -> DataSetIndex:
                     identities = _identities(stem, label)
                     split = _official_split(path, identities, official)
                     key = f"{NAME}/{method}/{quality}/{printable(name)}"
-                    video = Video(key, path, label, method, quality, identities, split)
+                    mask = _mask(quality_folder, path, stem) if label == FAKE else None
+                    video = Video(key, path, label, method, quality, identities, split, mask=mask)
                     original = stem if label == REAL else _original(stem)
                     named.append((video, (quality, original) if original else None))
     return DataSetIndex(NAME, NAME, distinct(add_originals(named)), tuple(problems))
@@ -82,6 +91,14 @@ def _compare(source: Path, found: DataSetIndex) -> Sequence[Difference]:
             place = [f"{method}/{quality}/{name}" for name in some]
             differences += list_differences(source, kind, place)
     return differences
+
+
+def _mask(quality: Path, path: Path, stem: str) -> Path | None:
+    """Return the mask of a fake: one video for all qualities, or frames beside its frames."""
+    place = quality.parent / "masks" / "videos" / f"{stem}.mp4"
+    if path.is_dir():
+        place = quality / "masks" / stem
+    return place if is_clip(place) else None
 
 
 def _files(folder: Path, problems: list[Quarantined]) -> Iterator[tuple[Path, str]]:
