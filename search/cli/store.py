@@ -40,11 +40,12 @@ def audit(
         from search.cli.tables.audit import print_audit
 
         found = dfsearch.audit(store, seed=seed)
-        path: Path | None = picture or _beside(store, "audit.png")
+        wanted = picture or _beside(store, "audit.png")
+        path: Path | None = wanted
         failure: UserError | None = None
         try:
             with Store(store) as opened:
-                draw_samples(opened, path, seed=seed)
+                draw_samples(opened, wanted, seed=seed)
         except UserError as error:
             # The audit of a store in a folder that cannot be written is an audit all the same.
             path, failure = None, error

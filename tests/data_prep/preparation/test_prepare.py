@@ -224,7 +224,7 @@ def test_a_video_that_kills_its_worker_is_quarantined(source: Path, tmp_path: Pa
 def test_an_existing_store_is_not_overwritten_unless_told(source: Path, tmp_path: Path) -> None:
     store_path = tmp_path / "store.h5"
     store_path.write_bytes(b"precious")
-    with pytest.raises(UserError, match="exists; pass --overwrite to replace it"):
+    with pytest.raises(UserError, match="exists; pass overwrite to replace it"):
         _prepare(source, store_path)
     assert store_path.read_bytes() == b"precious"
     assert _prepare(source, store_path, overwrite=True).clips == 8
