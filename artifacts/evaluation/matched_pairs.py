@@ -14,6 +14,7 @@ from sklearn import metrics
 from artifacts.evaluation.matching import ClipReader, match_pair, pairs_among
 from artifacts.evaluation.request import SHARPNESS
 from artifacts.metrics.baselines import Orientation, compare_scores
+from artifacts.metrics.metrics import rename_margins
 from artifacts.metrics.per_video import video_names
 from artifacts.metrics.ranking import (
     AUC,
@@ -74,6 +75,9 @@ class MatchedPairs:
     false_alarm_rate: float
     by_method: dict[str, dict[str, Any]]
     untrained: dict[str, Any] | None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "untrained", rename_margins(self.untrained))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""

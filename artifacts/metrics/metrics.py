@@ -86,9 +86,19 @@ class Evaluation:
     untrained: dict[str, Any] | None = None
     notes: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "untrained", rename_margins(self.untrained))
+
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
         return dataclasses.asdict(self)
+
+
+def rename_margins(untrained: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return a comparison with a baseline by its present names; earlier ones had ``ahead``."""
+    if untrained is None:
+        return None
+    return {name.replace("ahead", "margin"): value for name, value in untrained.items()}
 
 
 def evaluate(

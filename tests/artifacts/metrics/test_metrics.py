@@ -358,3 +358,15 @@ def test_the_threshold_has_the_best_balanced_accuracy_of_all() -> None:
 )
 def test_the_threshold_of_extreme_scores_is_a_probability(probabilities: list[float]) -> None:
     assert 0 <= best_threshold(np.array([0, 0, 1, 1]), np.array(probabilities)) <= 1
+
+
+def test_margins_of_earlier_versions_have_their_present_names() -> None:
+    found = _evaluate(np.array([0, 1, 0, 1]), np.array([0.1, 0.9, 0.2, 0.8]))
+    earlier = {"name": "sharpness", "ahead": 0.1, "ahead_ci": None, "pair_ahead": 0.2}
+    again = dataclasses.replace(found, untrained=earlier)
+    assert again.untrained == {
+        "name": "sharpness",
+        "margin": 0.1,
+        "margin_ci": None,
+        "pair_margin": 0.2,
+    }
