@@ -135,11 +135,21 @@ def test_modules_of_the_current_folder_are_not_imported(
     assert verified.returncode == 0, verified.stderr
 
 
+DEFAULT_SIGNALS = (
+    *(sys.executable, "-c"),
+    "import os, signal, sys\n"
+    "for number in signal.SIGHUP, signal.SIGINT, signal.SIGTERM:\n"
+    "    signal.signal(number, signal.SIG_DFL)\n"
+    "os.execvp(sys.argv[1], sys.argv[1:])",
+)
+
+
 def begin_synthesis(folder: Path, before: str = "") -> subprocess.Popen[str]:
     """Start a synthesis in a group of its own; return once its workers have made a video."""
     command = [*DFSEARCH, "synthesize", "videos", "--identities", "60", "--jobs", "2"]
     process = subprocess.Popen(
-        ["sh", "-c", f'{before} exec "$@"', "sh", *command],
+        # A test run in the background ignores signals, and its children would too.
+        [*DEFAULT_SIGNALS, "sh", "-c", f'{before} exec "$@"', "sh", *command],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.DEVNULL,
