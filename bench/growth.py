@@ -46,6 +46,15 @@ SMALL = 400
 """Clips of the store whose run is used where another size grows."""
 
 _CLIPS_A_PERSON = 4
+_MEDIA = {
+    "codec": "h264",
+    "width": 64,
+    "height": 64,
+    "frames": 1,
+    "bytes": 1000,
+    "fps": 25.0,
+    "duration": 0.04,
+}
 _TRAIN = """\
 store = "{store}"
 run_dir = "{run}"
@@ -134,6 +143,7 @@ def _noise(count: int) -> Iterator[Clip]:
             split=split,
             path=f"noise/{number:06d}.mp4",
             sha256=f"{number:064x}",
+            media=_MEDIA,
             shortcuts={name: float(rng.normal()) for name in QUANTITIES},
         )
 
@@ -263,7 +273,8 @@ def measure_long_video(folder: Path, size: int) -> Cost:
 
 def _measure_preparation(folder: Path, source: Path, size: int, *arguments: str) -> Cost:
     store = folder / "growth.h5"
-    command = ["prepare", source, store, "--split-policy", "test", "--jobs", "1", "--overwrite"]
+    command: list[str | Path] = ["prepare", source, store, "--split-policy", "test"]
+    command += ["--jobs", "1", "--overwrite"]
     return measure([*command, *arguments], size)
 
 

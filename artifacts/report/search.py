@@ -28,6 +28,8 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 _FEWEST = 2
 _MOST_AXES, _MOST_BARS = 7, 10
+# Each line is a trace of its own; more of them take hundreds of megabytes and cover each other.
+_MOST_LINES = 200
 # From worse to better, each visible on white and on black.
 _WORSE, _BETTER = "rgb(201, 106, 27)", "rgb(42, 134, 200)"
 _SHORTER = {
@@ -126,10 +128,13 @@ def _coordinates(study: optuna.Study, stage: Stage) -> Part:
     if not names:
         return Missing("Parallel coordinates", "no hyperparameter differs between trials.")
     ends = (_WORSE, _BETTER) if stage.direction == "maximize" else (_BETTER, _WORSE)
+    shown = _best(study, _MOST_LINES)
+    whole = shown is study
+    lines_of = "One line a complete trial" if whole else f"The best {_MOST_LINES} complete trials"
 
     def draw() -> go.Figure:
         figure = optuna.visualization.plot_parallel_coordinate(
-            study, params=names, target=_first, target_name=stage.value_title
+            shown, params=names, target=_first, target_name=stage.value_title
         )
         *lines, scale = figure.data
         for line in lines:
@@ -143,7 +148,7 @@ def _coordinates(study: optuna.Study, stage: Stage) -> Part:
     return _drawn(
         "Parallel coordinates",
         draw,
-        f"One line a complete trial, from its {stage.value_title} through its choices.",
+        f"{lines_of}, from the {stage.value_title} through the choices.",
         f"Choices of {len(names)} hyperparameters by the complete trials of the {stage} stage: "
         f"{', '.join(names)}. The leaderboard has them in words.",
         height=440,
@@ -154,23 +159,22 @@ def _coordinates(study: optuna.Study, stage: Stage) -> Part:
 def _front(trials: Trials) -> Part:
     """Return the plot of score against cost: latency, else file size, else parameters."""
     found = [
-        trial
+        (stage, trial)
         for stage in DETECTOR_STAGES
         for trial in trials.get(stage.name, ())
         if trial.state == TrialState.COMPLETE and trial.values
     ]
-    costs = (cost for cost in _COSTS if any(cost in trial.user_attrs for trial in found))
+    costs = (cost for cost in _COSTS if any(cost in trial.user_attrs for _, trial in found))
     cost = next(costs, None)
     if cost is None:
         return Missing("Pareto front", "no detector trial is complete yet.")
     study = optuna.create_study(directions=["maximize", "minimize"])
     names: list[str] = []
-    for stage in DETECTOR_STAGES:
-        for trial in trials.get(stage.name, ()):
-            if trial in found and cost in trial.user_attrs:
-                value = float(trial.user_attrs[cost])
-                study.add_trial(optuna.create_trial(values=[trial.values[0], value]))
-                names.append(f"{stage} {trial.number}")
+    for stage, trial in found:
+        if cost in trial.user_attrs:
+            value = float(trial.user_attrs[cost])
+            study.add_trial(optuna.create_trial(values=[trial.values[0], value]))
+            names.append(f"{stage} {trial.number}")
     front = enumerate_first(names[trial.number] for trial in study.best_trials)
 
     def draw() -> go.Figure:
@@ -287,6 +291,18 @@ def _differing(study: optuna.Study) -> list[str]:
             found.setdefault(name, []).append(value)
     several = [name for name, values in found.items() if len(set(values)) > 1]
     return sorted(several, key=lambda name: (-len(found[name]), name))[:_MOST_AXES]
+
+
+def _best(study: optuna.Study, most: int) -> optuna.Study:
+    """Return a study of the best complete trials alone, the study itself if it has no more."""
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    if len(complete) <= most:
+        return study
+    highest = study.directions[0] == optuna.study.StudyDirection.MAXIMIZE
+    ranked = sorted(complete, key=_first, reverse=highest)
+    best = optuna.create_study(directions=study.directions)
+    best.add_trials(ranked[:most])
+    return best
 
 
 def _first(trial: FrozenTrial) -> float:

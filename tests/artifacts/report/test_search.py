@@ -108,3 +108,24 @@ def test_one_complete_trial_gives_a_history_and_reasons_for_the_rest() -> None:
     missing = {part.what: part.why for part in parts if isinstance(part, Missing)}
     assert set(missing) == {"Hyperparameter importance", "Parallel coordinates"}
     assert all("\n" not in why and why.endswith(".") for why in missing.values())
+
+
+def test_of_many_trials_the_parallel_coordinates_show_the_best() -> None:
+    trials = [
+        optuna.create_trial(
+            value=number / 1000,
+            params={"units": number % 4},
+            distributions={"units": IntDistribution(0, 3)},
+            user_attrs={"params": 10 + number, "hyperparameters": {"units": number % 4}},
+        )
+        for number in range(250)
+    ]
+    figures = _figures(search_parts({"architecture": trials}))
+    (lines,) = [each for each in figures if "200" in each.caption]
+    assert lines.caption == (
+        "The best 200 complete trials, from the validation score through the choices."
+    )
+    *drawn, _ = lines.figure.data
+    assert len(drawn) == 200
+    history = figures[0].figure.data[0]
+    assert len(history.x) == 250
