@@ -429,7 +429,7 @@ _ROWS = "path,label\nreal/0.mp4,real\nreal/1.mp4,real\nfake/2.mp4,fake\nfake/3.m
         ("/etc/hostname,real", "absolute"),
         ("C:\\\\video.mp4,real", "absolute"),
         ("real/none.mp4,real", "listed but missing"),
-        ("real/0.mp4,fake", "say different things"),
+        ("real/0.mp4,fake", "contradict each other"),
         ("real/folder,real", "listed but missing"),
         ("real/pipe.mp4,real", "listed but missing|not a regular file"),
         ("fake/extra.mp4,perhaps", "label"),

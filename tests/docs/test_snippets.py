@@ -21,7 +21,16 @@ RUN_HERE = (
     *("space", "exporting"),
 )
 # With tests of their own, or about one run of the reader.
-ELSEWHERE = {"bridge", "block", "data_set", "detector", "objective", "ensembles", "walkthrough"}
+ELSEWHERE = {
+    "bridge",
+    "block",
+    "data",
+    "data_set",
+    "detector",
+    "objective",
+    "ensembles",
+    "walkthrough",
+}
 
 # What the text around the snippets has said.
 BEFORE = """

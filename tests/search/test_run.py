@@ -285,7 +285,7 @@ def test_weights_that_cannot_be_read_end_the_run_before_any_trial(
 ) -> None:
     run_dir, done = refused
     assert done.returncode == 2
-    assert "text.h5 cannot be used" in done.stderr
+    assert "text.h5 does not fit the network" in done.stderr
     assert trials(run_dir) == []
 
 

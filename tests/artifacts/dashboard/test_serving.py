@@ -347,7 +347,7 @@ def test_a_port_that_is_taken_is_said() -> None:
         other.listen()
         port = other.getsockname()[1]
         with (
-            pytest.raises(UserError, match=f"port {port} is taken; choose another with --port"),
+            pytest.raises(UserError, match=f"port {port} is taken; choose another with port"),
             dashboard.open_server(lambda *_: [], port),
         ):
             pass

@@ -105,7 +105,7 @@ def test_clips_of_another_shape_are_refused_with_the_way_to_prepare_them(
     expected = rf"clips of {frames} x {side} x {side} x 4, the model takes 4 x 32 x 32 x 4; "
     with (
         _store(tmp_path / "store.h5", 4, frames, side) as store,
-        pytest.raises(UserError, match=expected + "prepare it with --frames 4 --size 32"),
+        pytest.raises(UserError, match=expected + "prepare it with frames=4 size=32"),
     ):
         _evaluated(finished_run, store)
 
@@ -122,7 +122,7 @@ def test_a_split_of_one_label_has_the_figures_that_need_no_other(
 def test_a_split_without_clips_is_refused(finished_run: RunDirectory, tmp_path: Path) -> None:
     with (
         _store(tmp_path / "store.h5", 3) as store,
-        pytest.raises(UserError, match="has no clip in the test split; try --split all"),
+        pytest.raises(UserError, match="has no clip in the test split; try split all"),
     ):
         _evaluated(finished_run, store, "test")
 

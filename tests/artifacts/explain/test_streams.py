@@ -102,5 +102,5 @@ def test_a_model_that_joins_what_are_no_streams_is_refused() -> None:
     x = keras.layers.Concatenate(axis=1, name="fusion_streams")(rows)
     x = keras.layers.Flatten(name="fusion_embedding")(x)
     x = keras.layers.Dense(1, activation="sigmoid", name="fake_probability")(x)
-    with pytest.raises(ValueError, match=r"not made of detector blocks: .* as down, up"):
+    with pytest.raises(ValueError, match=r"not made of detector blocks: .* its inputs down, up"):
         stream_weights(keras.Model(inputs, x), {"frames": np.zeros((2, 4), np.float32)})

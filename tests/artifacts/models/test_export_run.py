@@ -192,7 +192,7 @@ def test_noise_is_as_different_as_clips_are(tiny: keras.Model) -> None:
 
 def test_formats_and_precisions_are_checked_first() -> None:
     assert [entry.name for entry in select_formats(("onnx", "h5"))] == ["h5", "onnx"]
-    with pytest.raises(UserError, match="--format must be all or of h5, keras"):
+    with pytest.raises(UserError, match="formats must be all or of h5, keras"):
         select_formats(("h5", "tflite"))
     with pytest.raises(UserError, match="names no format"):
         select_formats(())

@@ -172,7 +172,7 @@ def test_damaged_sound_does_not_stop_the_picture(
         content[at : at + size] = bytes(size)
     video.write_bytes(bytes(content))
     (remark,) = annotate(video, tmp_path / "out.mp4", _judged(video), PREPARATION, _decide)
-    assert remark == "the sound is damaged, and what could not be read is left out"
+    assert remark == "the sound is damaged; its unreadable parts are left out"
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert sum(1 for _ in container.decode(video=0)) == 50
     _, sound, _ = _played(tmp_path / "out.mp4")

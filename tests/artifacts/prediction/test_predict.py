@@ -204,7 +204,9 @@ def test_a_detector_model_that_has_moved_can_be_named(
     finished_run: RunDirectory, video: Path
 ) -> None:
     _change_preparation(finished_run, detector="yunet", detector_model="/gone/yunet.onnx")
-    with pytest.raises(UserError, match=r"/gone/yunet\.onnx.* is not a file; .*--detector-model"):
+    with pytest.raises(
+        UserError, match=r"/gone/yunet\.onnx.* is not a file; .*detector_model=PATH"
+    ):
         list(predict(finished_run, [video]))
     with pytest.raises(UserError, match=r"face\.mp4 cannot be used as a YuNet"):
         list(predict(finished_run, [video], detector_model=video))

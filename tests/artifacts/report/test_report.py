@@ -121,7 +121,7 @@ def test_nothing_is_written_into_the_run_when_the_report_goes_elsewhere(
 
 
 def test_an_unwritable_place_is_named(begun_run: RunDirectory) -> None:
-    with pytest.raises(UserError, match=r"cannot be written: .*; name another file: --out FILE"):
+    with pytest.raises(UserError, match=r"cannot be written: .*; name another file: out=FILE"):
         write_report(begun_run, begun_run.root / "none" / "r.html", trials={}, store=None)
 
 

@@ -150,7 +150,7 @@ def test_a_split_without_a_label_is_a_warning_and_an_uneven_one_a_note(
 def test_one_label_alone_is_audited_without_shortcuts(make_clip: MakeClip, tmp_path: Path) -> None:
     found = _audit(tmp_path, [make_clip("anna"), make_clip("ben")])
     assert (found.shortcuts, found.combined) == ((), None)
-    assert any(text.startswith("one label alone") for text in _texts(found, NOTE))
+    assert any(text.startswith("one label only") for text in _texts(found, NOTE))
 
 
 def test_a_synthetic_store_says_so(make_clip: MakeClip, tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_a_synthetic_store_says_so(make_clip: MakeClip, tmp_path: Path) -> None:
 def test_a_store_without_quantities_is_audited(make_clip: MakeClip, tmp_path: Path) -> None:
     found = _audit(tmp_path, _people(make_clip, shortcuts={}, media={}))
     assert found.shortcuts == ()
-    assert any("no quantities" in text for text in _texts(found, NOTE))
+    assert any("no shortcut quantities" in text for text in _texts(found, NOTE))
 
 
 def test_a_split_that_is_none_is_refused(make_clip: MakeClip, tmp_path: Path) -> None:

@@ -29,5 +29,5 @@ def test_a_model_for_a_detector_that_brings_its_own_is_refused(name: str) -> Non
 
 
 def test_yunet_without_a_model_says_how_to_name_one() -> None:
-    with pytest.raises(UserError, match="--detector-model PATH"):
+    with pytest.raises(UserError, match="detector_model=PATH"):
         make_detector("yunet")

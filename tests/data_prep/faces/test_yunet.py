@@ -137,14 +137,14 @@ def test_loading_says_nothing_of_its_own(red_model: Path, capfd: pytest.CaptureF
 
 
 def test_a_model_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"gone\.onnx.* is not a file; .*--detector-model PATH"):
+    with pytest.raises(UserError, match=r"gone\.onnx.* is not a file; .*detector_model=PATH"):
         YuNet(tmp_path / "gone.onnx")
     with pytest.raises(UserError, match="is not a file"):
         YuNet(tmp_path)
 
 
 def test_no_model_at_all_says_which_one_to_name() -> None:
-    with pytest.raises(UserError, match=r"face_detection_yunet_2023mar\.onnx.*--detector-model"):
+    with pytest.raises(UserError, match=r"face_detection_yunet_2023mar\.onnx.*detector_model=PATH"):
         YuNet(None)
 
 

@@ -134,7 +134,7 @@ def test_official_splits_that_divide_a_group_are_refused() -> None:
         assign(_leaking(), SplitRequest("official"))
     message = str(raised.value)
     assert "divide 1 identity group: d/real/unknown/a is in train, d/real/unknown/b in" in message
-    assert "pass --split-policy identity, or --allow-overlap" in message
+    assert "pass split_policy identity, or allow_overlap" in message
 
 
 def test_official_splits_that_divide_a_group_are_not_taken_unasked_and_it_is_said() -> None:
@@ -315,7 +315,7 @@ def test_what_a_held_out_method_needs_is_said() -> None:
         ({"policy": "random"}, "must be one of auto, official, identity"),
         ({"policy": "leave-one-method-out"}, "go together"),
         ({"held_out": "a"}, "go together"),
-        ({"policy": "identity", "allow_overlap": True}, "needs --split-policy official"),
+        ({"policy": "identity", "allow_overlap": True}, "needs split_policy official"),
     ],
 )
 def test_a_request_that_makes_no_sense_is_refused(values: dict[str, str], reason: str) -> None:

@@ -12,6 +12,7 @@ from artifacts.run_directory import RunDirectory
 from artifacts.stages import ARCHITECTURE, GAN, TRAINING, Stage
 from data_prep.errors import UserError
 from search.config.run_config import RunConfig, resolve
+from search.studies.run_state import RunState
 from search.studies.study import (
     open_study,
 )
@@ -38,6 +39,7 @@ def clock() -> Clock:
 
 def config(folder: Path, **settings: Any) -> RunConfig:
     stages = {"architecture": {"trials": 6}, "gan": {"trials": 0}, "training": {"trials": 2}}
+    RunState.begin(RunDirectory(folder), "0" * 64)
     return resolve({"store": "s.h5", "run_dir": folder, **stages, **settings})
 
 

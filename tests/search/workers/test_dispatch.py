@@ -24,6 +24,7 @@ from artifacts.stages import ARCHITECTURE, Stage
 from data_prep.errors import UserError
 from search.config.run_config import RunConfig, resolve
 from search.config.stages import trials_by_stage
+from search.studies.run_state import RunState
 from search.studies.server import HOSTS, lend_password
 from search.studies.storage import translate_server_errors
 from search.studies.study import (
@@ -105,6 +106,7 @@ class Told:
 def config(tmp_path: Path) -> RunConfig:
     (tmp_path / "plan.json").write_text("{}")
     limits = {"silence_seconds": 2}
+    RunState.begin(RunDirectory(tmp_path), "0" * 64)
     return resolve({"store": "s.h5", "run_dir": tmp_path, "limits": limits})
 
 
