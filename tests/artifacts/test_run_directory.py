@@ -74,7 +74,7 @@ def test_reading_a_damaged_file_names_it(tmp_path: Path, content: bytes) -> None
 
 def test_opening_a_folder_without_a_run_says_how_to_start_one(tmp_path: Path) -> None:
     for root in (tmp_path, tmp_path / "missing"):
-        with pytest.raises(UserError, match=rf"no run at {root} "):
+        with pytest.raises(UserError, match=rf"no run at {root}( |;)"):
             RunDirectory(root).open()
 
 

@@ -169,6 +169,7 @@ def test_one_worker_and_one_seed_repeat_a_search_also_where_it_was_interrupted(
         folder = tmp_path / name
         folder.mkdir()
         ours = config.model_copy(update={"run_dir": folder})
+        RunState.begin(RunDirectory(folder), "0" * 64)
         plan(ours, **({} if stop_at is None else {f"d{stop_at}": "refuse"}))
         crew = workers(1)
         if stop_at is not None:
