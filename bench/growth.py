@@ -38,6 +38,7 @@ from data_prep.preparation.shortcuts import QUANTITIES
 from data_prep.store.format import SPLITS, Clip
 from data_prep.store.store import write_store
 from data_prep.synthetic.synthesize import synthesize_clip
+from data_prep.video.grey import with_grey
 from data_prep.video.video import read_frames
 from search.studies.study import open_study
 
@@ -134,8 +135,8 @@ def _noise(count: int) -> Iterator[Clip]:
     for number in range(count):
         person = number // _CLIPS_A_PERSON
         split = SPLITS[(0, 0, 0, 0, 0, 0, 0, 1, 1, 2)[person % 10]]
-        frames = rng.integers(0, 256, (1, SIDE, SIDE, 4), np.uint8)
-        clip = make_clip(number, frames)
+        noise = rng.integers(0, 256, (1, SIDE, SIDE, 3), np.uint8)
+        clip = make_clip(number, with_grey(noise))
         yield dataclasses.replace(
             clip,
             key=f"noise/{clip.method}/unknown/{number:06d}",
@@ -144,6 +145,7 @@ def _noise(count: int) -> Iterator[Clip]:
             path=f"noise/{number:06d}.mp4",
             sha256=f"{number:064x}",
             media=_MEDIA,
+            boxes=np.array([[8, 8, 24, 24]], np.float32),
             shortcuts={name: float(rng.normal()) for name in QUANTITIES},
         )
 
