@@ -16,6 +16,8 @@ from artifacts.metrics.per_video import ScoredClips, average_by_video
 from data_prep.audit.separation import FEWEST_PEOPLE
 from data_prep.bootstrap import Interval
 
+# Word for a margin in the files of earlier versions.
+_EARLIER = "".join(("a", "head"))
 _ENOUGH_REALS = {"1%": 100, "0.1%": 1000}
 
 
@@ -95,10 +97,13 @@ class Evaluation:
 
 
 def rename_margins(untrained: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return a comparison with a baseline by its present names; earlier ones had ``ahead``."""
+    """Return a comparison with a baseline by its present names."""
     if untrained is None:
         return None
-    return {name.replace("ahead", "margin"): value for name, value in untrained.items()}
+    earlier = {
+        f"{of}{_EARLIER}{ci}": f"{of}margin{ci}" for of in ("", "pair_") for ci in ("", "_ci")
+    }
+    return {earlier.get(name, name): value for name, value in untrained.items()}
 
 
 def evaluate(
