@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn import metrics
 
-from artifacts.evaluation.matching import ClipReader, match_pair, pairs_among
+from artifacts.evaluation.matching import match_pair, pairs_among
 from artifacts.evaluation.request import SHARPNESS
 from artifacts.metrics.baselines import Orientation, compare_scores
 from artifacts.metrics.metrics import rename_margins
@@ -29,6 +29,7 @@ from artifacts.metrics.ranking import (
 from artifacts.models.inference import score_arrays
 from data_prep.bootstrap import Interval
 from data_prep.errors import UserError
+from data_prep.store.clip_reader import ClipReader
 from data_prep.store.store import Clip, Store
 
 _PAIRS_AT_ONCE = 4

@@ -10,7 +10,6 @@ import dataclasses
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -19,7 +18,7 @@ import numpy.typing as npt
 from artifacts.metrics.ranking import find_originals
 from data_prep.errors import UserError
 from data_prep.preparation.shortcuts import measure, sharpness
-from data_prep.store.format import FRAME_FIELDS
+from data_prep.store.clip_reader import ClipReader
 from data_prep.store.store import Clip, Store, write_store
 from data_prep.video.grey import with_grey
 from data_prep.video.video import Media
@@ -175,41 +174,3 @@ def _with_frames(clip: Clip, frames: Frames) -> Clip:
         found = measure(frames, clip.boxes, clip.landmarks, media)
         shortcuts |= {name: found[name] for name in PIXEL_QUANTITIES if name in shortcuts}
     return dataclasses.replace(clip, frames=frames, shortcuts=shortcuts)
-
-
-class ClipReader:
-    """Reader of whole clips of a store, as they were written.
-
-    Args:
-        store: Open store; metadata is read at once, arrays clip by clip.
-    """
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._of_frames = {name: store.clip_field(name) for name in FRAME_FIELDS}
-        try:
-            self._sound: npt.NDArray[Any] | None = store.clip_field("sound")
-        except UserError:
-            self._sound = None
-
-    def __call__(self, row: int) -> Clip:
-        """Return the clip of a row."""
-        store = self._store
-        return Clip(
-            key=str(store.keys[row]),
-            label=int(store.labels[row]),
-            method=str(store.methods[row]),
-            quality=str(store.qualities[row]),
-            group=str(store.groups[row]),
-            split=str(store.splits[row]),
-            path=str(store.paths[row]),
-            sha256=str(store.sha256[row]),
-            coverage=float(store.coverage[row]),
-            frames=store.read([row])[0],
-            crop_source=str(store.crop_sources[row]),
-            media={name: values[row].item() for name, values in store.media.items()},
-            shortcuts={name: float(values[row]) for name, values in store.shortcuts.items()},
-            modalities={name: store.read([row], name)[0] for name in store.modalities},
-            sound=None if self._sound is None else bool(self._sound[row]),
-            **{name: values[row] for name, values in self._of_frames.items()},
-        )

@@ -13,11 +13,13 @@ from data_prep.audit.leaks import CONTENT, FILE, GROUP, NAME, VIDEO, Leak, find_
 from data_prep.audit.separation import Combined, Separation, combined_separation, separations
 from data_prep.bootstrap import Interval
 from data_prep.errors import UserError
-from data_prep.store.format import LABEL_NAMES
+from data_prep.store.format import LABEL_NAMES, REAL_ONLY
 from data_prep.store.store import SPLITS, Store
 
 LEAK, WARNING, NOTE = "leak", "warning", "note"
 SEVERITIES = (LEAK, WARNING, NOTE)
+
+_USES = (*LABEL_NAMES.values(), REAL_ONLY)
 
 # An AUC from here on is reported if its interval lies above chance; where there are too
 # few people for an interval, chance alone reaches it, and more is asked for.
@@ -42,7 +44,7 @@ class Balance:
     """Clips of one method in one split.
 
     Attributes:
-        split, label, method: names; label is ``real`` or ``fake``.
+        split, label, method: names; label is ``real``, ``fake`` or ``real-only``.
         clips: number of clips.
         people: identity groups in them.
     """
@@ -76,7 +78,7 @@ class Losses:
     """Videos of one label that were left out.
 
     Attributes:
-        label: ``real``, ``fake``, or ``unknown`` if the folder of the file does not show it.
+        label: of the clips in the folder of the file; ``unknown`` if it does not show one.
         quarantined: videos left out.
         clips: videos kept, 0 for ``unknown``.
     """
@@ -137,7 +139,7 @@ def audit(store: Store, *, seed: int = 0) -> Audit:
         UserError: a label, split or quantity is missing, so nothing can be measured.
     """
     _check(store)
-    both = len(set(store.labels.tolist())) == 2
+    both = len(set(store.labels[~store.real_only].tolist())) == 2
     found = Audit(
         store=str(store.path),
         fingerprint=store.fingerprint,
@@ -184,14 +186,22 @@ def _check(store: Store) -> None:
 
 def _balance(store: Store) -> tuple[Balance, ...]:
     rows_of: dict[tuple[int, int, str], list[int]] = collections.defaultdict(list)
-    for row, (split, label, method) in enumerate(
-        zip(store.splits, store.labels, store.methods, strict=True)
+    for row, (split, use, method) in enumerate(
+        zip(store.splits, _uses(store), store.methods, strict=True)
     ):
-        rows_of[SPLITS.index(split), int(label), str(method)].append(row)
+        rows_of[SPLITS.index(split), _USES.index(use), str(method)].append(row)
     return tuple(
-        Balance(SPLITS[split], LABEL_NAMES[label], method, len(rows), len(set(store.groups[rows])))
-        for (split, label, method), rows in sorted(rows_of.items())
+        Balance(SPLITS[split], _USES[use], method, len(rows), len(set(store.groups[rows])))
+        for (split, use, method), rows in sorted(rows_of.items())
     )
+
+
+def _uses(store: Store) -> list[str]:
+    """Return the label of every clip, ``real-only`` for material of pseudo-fakes."""
+    return [
+        REAL_ONLY if real_only else LABEL_NAMES[label]
+        for label, real_only in zip(store.labels.tolist(), store.real_only, strict=True)
+    ]
 
 
 def _coverage(store: Store) -> tuple[Coverage, ...]:
@@ -199,6 +209,7 @@ def _coverage(store: Store) -> tuple[Coverage, ...]:
     for split in (*SPLITS, "all"):
         for label, name in LABEL_NAMES.items():
             wanted = (store.labels == label) & ((store.splits == split) | (split == "all"))
+            wanted &= ~store.real_only
             values = store.coverage[wanted]
             if len(values):
                 found.append(
@@ -212,20 +223,18 @@ def _losses(store: Store) -> tuple[Losses, ...]:
 
     A quarantined video has no label: it takes the label of the clips of its folder.
     """
-    labels_of: dict[PurePosixPath, set[int]] = collections.defaultdict(set)
-    for path, label in zip(store.paths, store.labels, strict=True):
+    uses = _uses(store)
+    uses_of: dict[PurePosixPath, set[str]] = collections.defaultdict(set)
+    for path, use in zip(store.paths, uses, strict=True):
         for folder in PurePosixPath(path).parents:
-            labels_of[folder].add(int(label))
+            uses_of[folder].add(use)
     lost: collections.Counter[str] = collections.Counter()
     for entry in store.quarantine:
         folders = PurePosixPath(entry.path).parents
-        nearest = next((labels_of[folder] for folder in folders if folder in labels_of), set())
-        lost[LABEL_NAMES[min(nearest)] if len(nearest) == 1 else "unknown"] += 1
-    kept = {name: int((store.labels == label).sum()) for label, name in LABEL_NAMES.items()}
+        nearest = next((uses_of[folder] for folder in folders if folder in uses_of), set())
+        lost[min(nearest) if len(nearest) == 1 else "unknown"] += 1
     return tuple(
-        Losses(name, lost[name], kept.get(name, 0))
-        for name in (*LABEL_NAMES.values(), "unknown")
-        if lost[name]
+        Losses(name, lost[name], uses.count(name)) for name in (*_USES, "unknown") if lost[name]
     )
 
 
@@ -273,7 +282,7 @@ def _on_balance(found: Audit) -> list[Finding]:
     for split in SPLITS:
         clips = dict.fromkeys(LABEL_NAMES.values(), 0)
         for row in found.balance:
-            if row.split == split:
+            if row.split == split and row.label in clips:
                 clips[row.label] += row.clips
         reals, fakes = clips.values()
         if not reals and not fakes:

@@ -7,13 +7,11 @@ import dataclasses
 import itertools
 from collections.abc import Sequence
 
-import imagehash
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from data_prep.store.store import SPLITS, Store
-from data_prep.video.video import sample_indices
+from data_prep.video.picture_hashes import BITS, Hashes, hash_clip, iterate_near
 
 GROUP, FILE, VIDEO, NAME, CONTENT = (
     "identity group",
@@ -24,23 +22,6 @@ GROUP, FILE, VIDEO, NAME, CONTENT = (
 )
 
 EXAMPLES = 3
-
-# Frames of a clip that are hashed, and the distance, of 256 bits, up to which two are called the
-# same picture. Measured on face crops of 128 px: JPEG of quality 30 moves a hash by at most 14
-# bits, halving the resolution by 6; of 20 videos in two compression levels of FaceForensics++ the
-# closest of the three frames lies within 22 bits in 18 (in the other two another face was
-# followed). Different people are never closer than 60 in 362,376 pairs of stills and 70 in 4,428
-# pairs of clips; other recordings of one person are not closer than 46.
-_HASHED_FRAMES = 3
-_HASH_SIDE = 16
-_WORDS = _HASH_SIDE**2 // 64
-_SAME_PICTURE = 24
-
-# Grey levels; below this a picture shows nothing, and its hash is chance.
-_FLAT = 2.0
-
-# Hashes of a block of clips against those of another stay in the processor's cache.
-_BLOCK = 256
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,37 +143,23 @@ def _alike(store: Store) -> Leak | None:
     if not count:
         return None
     examples = [
-        Example(f"{bits} of {_HASH_SIDE**2} bits differ", _one_of_each_split(store, (row, other)))
+        Example(f"{bits} of {BITS} bits differ", _one_of_each_split(store, (row, other)))
         for bits, row, other in sorted(closest)[:EXAMPLES]
     ]
     return Leak(CONTENT, False, count, tuple(examples))
 
 
-def hash_clips(store: Store) -> npt.NDArray[np.uint64]:
-    """Compute perceptual hashes of every clip, uint64 (N, frames, 4): 256 bits a frame.
+def hash_clips(store: Store) -> Hashes:
+    """Return perceptual hashes of every clip, uint64 (N, frames, 4), from the store or its frames.
 
-    Frames are the centres of three equal spans of the clip, fewer where it is shorter. A flat
-    picture has no hash: all its bits are 0.
+    See :func:`data_prep.video.picture_hashes.hash_clip`.
     """
-    chosen = np.unique(sample_indices(store.clip_shape[0], _HASHED_FRAMES))
-    hashes = np.zeros((len(store), len(chosen), _WORDS), np.uint64)
-    for row in range(len(store)):
-        clip = store.read([row])[0]
-        for number, at in enumerate(chosen):
-            hashes[row, number] = _hash(clip[at, ..., 3])
-    return hashes
+    if store.hashes is not None:
+        return store.hashes
+    return np.stack([hash_clip(store.read([row])[0]) for row in range(len(store))])
 
 
-def _hash(grey: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
-    if grey.std() < _FLAT:
-        return np.zeros(_WORDS, np.uint64)
-    bits = imagehash.phash(Image.fromarray(grey), hash_size=_HASH_SIDE).hash
-    return np.packbits(bits).view(np.uint64)
-
-
-def near_pairs(
-    hashes: npt.NDArray[np.uint64], others: npt.NDArray[np.uint64]
-) -> tuple[int, list[tuple[int, int, int]]]:
+def near_pairs(hashes: Hashes, others: Hashes) -> tuple[int, list[tuple[int, int, int]]]:
     """Return pairs of clips that share a picture.
 
     Args:
@@ -205,36 +172,8 @@ def near_pairs(
     """
     count = 0
     closest: list[tuple[int, int, int]] = []
-    for start in range(0, len(hashes), _BLOCK):
-        for other_start in range(0, len(others), _BLOCK):
-            bits = _distances(
-                hashes[start : start + _BLOCK], others[other_start : other_start + _BLOCK]
-            )
-            near = np.argwhere(bits <= _SAME_PICTURE)
-            if not len(near):
-                continue
-            count += len(near)
-            found = bits[tuple(near.T)]
-            for at in np.argsort(found, kind="stable")[:EXAMPLES]:
-                row, other = near[at]
-                closest.append((int(found[at]), start + int(row), other_start + int(other)))
-            closest = sorted(closest)[:EXAMPLES]
+    for near in iterate_near(hashes, others):
+        count += len(near)
+        first = near[np.argsort(near[:, 2], kind="stable")[:EXAMPLES]].tolist()
+        closest = sorted([*closest, *((bits, row, other) for row, other, bits in first)])[:EXAMPLES]
     return count, closest
-
-
-def _distances(
-    hashes: npt.NDArray[np.uint64], others: npt.NDArray[np.uint64]
-) -> npt.NDArray[np.uint16]:
-    """Count the bits that differ in the closest frame, uint16 (M, K).
-
-    Frames without a hash are far.
-    """
-    nearest = np.full((len(hashes), len(others)), _HASH_SIDE**2, np.uint16)
-    for ours, theirs in zip(hashes.swapaxes(0, 1), others.swapaxes(0, 1), strict=True):
-        bits = np.zeros(nearest.shape, np.uint16)
-        for word in range(_WORDS):
-            bits += np.bitwise_count(ours[:, None, word] ^ theirs[None, :, word])
-        bits[~ours.any(axis=1)] = _HASH_SIDE**2
-        bits[:, ~theirs.any(axis=1)] = _HASH_SIDE**2
-        np.minimum(nearest, bits, out=nearest)
-    return nearest

@@ -82,27 +82,30 @@ class Combined:
 def separations(store: Store, seed: int = 0) -> tuple[Separation, ...]:
     """Rank every stored quantity and the codec by separation; needs both labels.
 
+    Real-only clips are left out: they are no negatives of the fakes.
+
     Args:
         store: store with the clips.
         seed: seed of the bootstrap.
     """
-    train = store.splits == "train"
-    everything = np.ones(len(store), bool)
-    pooled = _oriented(store, everything)
-    aucs, intervals = _judge(store, everything, pooled, seed)
+    labelled = ~store.real_only
+    train = labelled & (store.splits == "train")
+    others = labelled & ~train
+    pooled = _oriented(store, labelled)
+    aucs, intervals = _judge(store, labelled, pooled, seed)
     held_out: dict[str, float] = {}
     held_out_intervals: dict[str, Interval] = {}
-    if _both_labels(store.labels[train]) and _both_labels(store.labels[~train]):
-        held_out, held_out_intervals = _judge(store, ~train, _oriented(store, train), seed)
+    if _both_labels(store.labels[train]) and _both_labels(store.labels[others]):
+        held_out, held_out_intervals = _judge(store, others, _oriented(store, train), seed)
     found = []
     for name, (higher, _) in pooled.items():
         values = store.media[CODEC] if name == CODEC else store.shortcuts[name]
         found.append(
             Separation(
                 name=name,
-                real=_typical(values[store.labels == REAL]),
-                fake=_typical(values[store.labels == FAKE]),
-                constant=bool((values == values[0]).all()),
+                real=_typical(values[labelled & (store.labels == REAL)]),
+                fake=_typical(values[labelled & (store.labels == FAKE)]),
+                constant=len(np.unique(values[labelled])) == 1,
                 higher_is_fake=higher,
                 auc=aucs[name],
                 interval=intervals[name],
@@ -185,7 +188,7 @@ class _WeightedAucs:
 def combined_separation(store: Store, seed: int = 0) -> Combined:
     """Fit a cross-validated logistic regression on all quantities and the codec.
 
-    The store needs both labels.
+    The store needs both labels. Real-only clips are left out.
 
     Five folds of whole identity groups: every clip is scored by a model that has seen no
     other clip of its group.
@@ -194,13 +197,14 @@ def combined_separation(store: Store, seed: int = 0) -> Combined:
         store: store with the clips.
         seed: seed of the folds and the bootstrap.
     """
-    labels, groups = store.labels, store.groups
+    labelled = ~store.real_only
+    labels, groups = store.labels[labelled], store.groups[labelled]
     people = _people(labels, groups)
     if people < FEWEST_PEOPLE:
         return Combined(None, None, f"needs {FEWEST_PEOPLE} people of each label, has {people}")
     if not store.shortcuts:
         return Combined(None, None, "the store has no shortcut quantities")
-    columns = _columns(store)
+    columns = _columns(store, labelled)
     scores = np.empty(len(labels))
     folds = GroupKFold(FOLDS, shuffle=True, random_state=seed)
     for train, test in folds.split(columns, labels, groups):
@@ -212,10 +216,10 @@ def combined_separation(store: Store, seed: int = 0) -> Combined:
     return Combined(aucs["all"], intervals["all"], "")
 
 
-def _columns(store: Store) -> Scores:
-    """Return the quantities, and one column a codec, float64 (N, columns)."""
-    columns = list(store.shortcuts.values())
-    codecs = store.media.get(CODEC, np.zeros(len(store), np.str_))
+def _columns(store: Store, rows: Rows) -> Scores:
+    """Return the quantities, and one column a codec, float64 (clips, columns)."""
+    columns = [values[rows] for values in store.shortcuts.values()]
+    codecs = store.media.get(CODEC, np.zeros(len(store), np.str_))[rows]
     columns += [(codecs == codec).astype(np.float64) for codec in np.unique(codecs)]
     return np.stack(columns, axis=1)
 

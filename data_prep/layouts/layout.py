@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from data_prep.errors import UserError
-from data_prep.store.format import Quarantined
+from data_prep.store.format import LABELLED, Quarantined
 
 
 class MislabelledError(UserError):
@@ -32,6 +32,12 @@ class Video:
         spans: start and end in seconds of each manipulated part, empty for a real. It is None if
             the data set does not name them.
         mask: path of the mask of its manipulated pixels, None if there is none.
+        source: name of its source, the data set where the store has one source alone.
+        role: :data:`data_prep.store.format.LABELLED` or ``REAL_ONLY``.
+        weight: frequency of its people in training, relative to people of other sources.
+        still: whether it is a picture.
+        pinned: split that the user names for its people, or None.
+        kept: split that it has in an existing store, or None.
     """
 
     key: str
@@ -45,6 +51,12 @@ class Video:
     attributes: Mapping[str, str] = dataclasses.field(default_factory=dict)
     spans: tuple[tuple[float, float], ...] | None = None
     mask: Path | None = None
+    source: str = ""
+    role: str = LABELLED
+    weight: float = 1.0
+    still: bool = False
+    pinned: str | None = None
+    kept: str | None = None
 
 
 MISSING, EXTRA = "listed but missing", "present but not listed"

@@ -12,6 +12,8 @@ Layout (``schema_version`` 2), N clips of T frames of H x W pixels:
 ``/clips/media/``      codec, size, rate and length of the source, one dataset each
 ``/clips/shortcuts/``  quantities that need no training, float64 (N,) each
 ``/clips/attributes/`` further columns of the data set, text (N,) each; may be missing
+``/clips/source``, ``role``, ``identities``, ``weight``, ``still``: origins; may be missing
+``/clips/hashes``      perceptual hashes of frames, uint64 (N, 3, 4); may be missing
 ``/clips/spans``       manipulated seconds as JSON, text (N,); missing if no clip has them
 ``/quarantine``        ``path``, ``step`` and ``reason`` of every video left out
 attributes             ``schema_version``, ``fingerprint``, ``preparation`` (JSON)
@@ -37,6 +39,10 @@ SPLITS = ("train", "val", "test")
 REAL, FAKE = 0, 1
 LABEL_NAMES = {REAL: "real", FAKE: "fake"}
 CHANNELS = 4
+
+# Real-only clips are material for pseudo-fakes, never reals beside the fakes of a data set.
+LABELLED, REAL_ONLY = "labelled", "real-only"
+ROLES = (LABELLED, REAL_ONLY)
 
 # Datasets of one value a clip beside frames, each with its own shape and type.
 MODALITIES = ("flow", "audio", "mask")
@@ -77,6 +83,12 @@ class Clip:
         sound: whether the source has sound; None if it was not requested.
         attributes: further facts of the data set by name, such as sex or language.
         spans: start and end in seconds of each manipulated part; None if unknown.
+        source: name of its source; empty for the data set in its key.
+        role: ``labelled`` or ``real-only``.
+        weight: frequency of its people in training, relative to people of other sources.
+        still: whether it is one picture, repeated.
+        identities: people in it by unique names, the target first; empty if unknown.
+        hashes: uint64 (at most 3, 4), perceptual hashes of some frames; None if not computed.
     """
 
     key: str
@@ -101,6 +113,12 @@ class Clip:
     sound: bool | None = None
     attributes: Mapping[str, str] = dataclasses.field(default_factory=dict)
     spans: Sequence[tuple[float, float]] | None = None
+    source: str = ""
+    role: str = LABELLED
+    weight: float = 1.0
+    still: bool = False
+    identities: tuple[str, ...] = ()
+    hashes: npt.NDArray[np.uint64] | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -121,6 +121,13 @@ def check_fields(file: h5py.File) -> None:
         _field(file, f"clips/attributes/{name}", "t", (count,))
     if "clips/spans" in file:
         _field(file, "clips/spans", "t", (count,))
+    if "clips/source" in file:
+        for name in ("source", "role", "identities"):
+            _field(file, f"clips/{name}", "t", (count,))
+        _field(file, "clips/weight", "f", (count,))
+        _field(file, "clips/still", "iu", (count,))
+    if "clips/hashes" in file:
+        _field(file, "clips/hashes", "u", (count, ...))
     left_out = len(_field(file, "quarantine/path", "t", None))
     for name in ("step", "reason"):
         _field(file, f"quarantine/{name}", "t", (left_out,))

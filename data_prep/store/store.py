@@ -27,6 +27,7 @@ from data_prep.store.format import (
     FAKE,
     MODALITIES,
     REAL,
+    REAL_ONLY,
     SCHEMA_VERSION,
     SHARD_INDEX,
     SPLITS,
@@ -40,6 +41,7 @@ from data_prep.store.objects import (
     check_fields,
     check_objects,
 )
+from data_prep.store.origins import Origins, read_origins
 from data_prep.store.rows import Rows
 from data_prep.store.writer import write_store
 from data_prep.text import one_line
@@ -80,6 +82,8 @@ class Store:
         shortcuts: quantities that need no training, float64 (N,) each, by name.
         attributes: further facts of the data set, str (N,) each, by name; empty if unknown.
         spans: manipulated seconds of each clip, float64 (n, 2); None if unknown.
+        origins: sources of the clips, their roles, weights and people.
+        hashes: uint64 (N, at most 3, 4), perceptual hashes of some frames of each clip, or None.
         modalities: names of the optional arrays it has.
         quarantine: the videos left out.
         preparation: the configuration the clips were prepared with.
@@ -154,6 +158,12 @@ class Store:
         }
         self.attributes = read_attributes(self._files)
         self.spans = read_spans(self._files)
+        self.origins: Origins = read_origins(self._files)
+        self.hashes: npt.NDArray[np.uint64] | None = (
+            self.clip_field("hashes")
+            if all("clips/hashes" in file for file in self._files)
+            else None
+        )
         left_out = [self._joined(f"quarantine/{field}") for field in ("path", "step", "reason")]
         self.quarantine = list(itertools.starmap(Quarantined, zip(*left_out, strict=True)))
         self.preparation: dict[str, Any] = _parse_preparation(first.attrs["preparation"])
@@ -201,9 +211,21 @@ class Store:
         """Shape of one clip's array for each of :attr:`modalities`."""
         return {name: tuple(self._arrays[name][0].shape) for name in self.modalities}
 
+    @property
+    def real_only(self) -> npt.NDArray[np.bool_]:
+        """Whether each clip is material for pseudo-fakes alone, bool (N,)."""
+        return self.origins.roles == REAL_ONLY
+
+    def real_only_rows(self, split: str) -> npt.NDArray[np.int64]:
+        """Return the row numbers of the real-only clips of a split, ascending."""
+        return np.flatnonzero((self.splits == split) & self.real_only)
+
     def rows(self, split: str, label: int | None = None) -> npt.NDArray[np.int64]:
-        """Return the row numbers of a split, of one label if given, ascending."""
-        wanted = self.splits == split
+        """Return the row numbers of the labelled clips of a split, of one label if given.
+
+        They ascend. Real-only clips are not among them.
+        """
+        wanted = (self.splits == split) & ~self.real_only
         if label is not None:
             wanted &= self.labels == label
         return np.flatnonzero(wanted)

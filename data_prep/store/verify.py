@@ -32,6 +32,7 @@ from data_prep.store.format import (
 )
 from data_prep.store.hdf5 import open_hdf5
 from data_prep.store.objects import ObjectError, check_attributes, check_objects
+from data_prep.store.origins import check_origins
 from data_prep.store.store import read_index, shard_paths
 from data_prep.store.verify_report import (
     Problem,
@@ -201,6 +202,7 @@ def _check_content(file: h5py.File, checked: _Checked, report: Report) -> None:
     _check_tracks(file, count, times, report)
     _check_tables(file, count, report)
     check_annotations(file, count, report)
+    check_origins(file, count, report)
     _check_quarantine(file, report)
     arrays = [frames]
     for name in MODALITIES:

@@ -31,6 +31,7 @@ from data_prep.store.format import (
     compute_fingerprint,
 )
 from data_prep.store.hdf5 import create_hdf5
+from data_prep.store.origins import write_origins
 from data_prep.text import printable
 
 _TEXT = h5py.string_dtype("utf-8")
@@ -262,6 +263,10 @@ def _fill_metadata(file: h5py.File, metadata: Sequence[Clip]) -> None:
     for field in FRAME_FIELDS:
         group[field] = np.stack([getattr(clip, field) for clip in metadata])
     write_annotations(file, metadata)
+    write_origins(file, metadata)
+    hashes = [clip.hashes for clip in metadata if clip.hashes is not None]
+    if len(hashes) == len(metadata):
+        group["hashes"] = np.stack(hashes)
     group["coverage"] = np.array([clip.coverage for clip in metadata], np.float64)
     if all(clip.sound is not None for clip in metadata):
         group["sound"] = np.array([clip.sound for clip in metadata], np.uint8)

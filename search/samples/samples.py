@@ -72,7 +72,9 @@ class Part:
     """Samples that are made in the same way, one from each of some rows.
 
     Attributes:
-        name: Name of the rows: ``train``, ``train real``, ``val``, ``val real``.
+        name: Name of the rows: ``train`` and ``val`` for the labelled clips, ``train real`` and
+            ``val real`` for the labelled reals, ``train real-only`` and ``val real-only``, and
+            ``train material`` and ``val material`` for both.
         rows: int64 (n,), rows of the store.
         number: 0 for the clips themselves, from 1 for the fake of that number made from each clip.
         augmentation: ``none``, ``light`` or ``strong``.
@@ -124,6 +126,8 @@ class Samples:
         labels: uint8 (n,), 1 for fakes and pseudo-fakes.
         methods: str (n,), method in the store, :data:`PSEUDO_FAKE` or :data:`GAN_FAKE`.
         groups: str (n,), identity groups.
+        weights: float64 (n,), weights of the sources of the store.
+        real_only: bool (n,), whether a sample is, or is made from, a real-only clip.
         sources: str (n,), key of the real clip that a sample was made from. It is the key of the
             clip itself if that is real, or if the store does not name its source. Samples of one
             source are pairs.
@@ -140,6 +144,8 @@ class Samples:
         self.labels = np.where(made, FAKE, store.labels[self.rows]).astype(np.uint8)
         self.methods = np.where(made, methods, store.methods[self.rows])
         self.groups = store.groups[self.rows]
+        self.weights = store.origins.weights[self.rows]
+        self.real_only = store.real_only[self.rows]
         origins = store.crop_sources[self.rows]
         self.sources = np.where(origins == "", store.keys[self.rows], origins)
 
@@ -152,8 +158,12 @@ class Samples:
         """Return how often each sample should be shown, (n,), with sum 1.
 
         Both labels have the same total, and so have all methods of one label, all identity groups
-        of one method and all samples of one group. So no person and no method dominates. If one
-        label is missing, the other has the whole sum.
+        of one method and all samples of one group. So no person and no method dominates. The groups
+        of a weighted source have their weight. If one label is missing, the other has the whole
+        sum.
+
+        Real-only clips have the same frequency as their pseudo-fakes: beside the fakes of a data
+        set, only reals of data sets are shown, so that no camera identifies the label.
 
         Args:
             pseudo_share: Share of pseudo-fakes among the fakes. The methods of the store share the
@@ -163,17 +173,30 @@ class Samples:
         """
         frequency = np.zeros(len(self))
         seen = np.ones(len(self), bool) if among is None else among
-        for label in np.unique(self.labels[seen]):
-            methods = np.unique(self.methods[seen & (self.labels == label)])
-            stored = [method for method in methods if method != PSEUDO_FAKE]
-            share = pseudo_share if PSEUDO_FAKE in methods else 0.0
-            if not stored:
-                share = 1.0
-            for method in methods:
-                ours = seen & (self.labels == label) & (self.methods == method)
-                weight = share if method == PSEUDO_FAKE else (1 - share) / len(stored)
-                frequency[ours] = weight * _evenly(self.groups[ours])
+        fakes = seen & (self.labels == FAKE)
+        methods = np.unique(self.methods[fakes])
+        stored = [method for method in methods if method != PSEUDO_FAKE]
+        share = pseudo_share if PSEUDO_FAKE in methods else 0.0
+        share = share if stored else 1.0
+        for method in methods:
+            ours = fakes & (self.methods == method)
+            weight = share if method == PSEUDO_FAKE else (1 - share) / len(stored)
+            frequency[ours] = weight * self._evenly(ours)
+        reals = seen & (self.labels == REAL)
+        material = reals & self.real_only
+        if not material.any() or not fakes.any():
+            frequency[reals] = self._evenly(reals)
+        else:
+            frequency[reals] = share * self._evenly(reals)
+            labelled = reals & ~material
+            frequency[labelled] += (1 - share) * self._evenly(labelled)
         return frequency / frequency.sum()
+
+    def _evenly(self, among: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+        """Return frequencies with sum 1, equal for all groups of sources of equal weight."""
+        _, group, count = np.unique(self.groups[among], return_inverse=True, return_counts=True)
+        frequency: npt.NDArray[np.float64] = self.weights[among] / count[group]
+        return frequency / frequency.sum() if len(frequency) else frequency
 
     def make(
         self,
@@ -237,39 +260,87 @@ def training_samples(
         walks: Generated faces; they add a GAN fake of every real clip, unless all fakes are
             pseudo-fakes.
     """
+    shown = _Rows(store, "train", stills=frames == 1)
     if pseudo_fakes == 1:
-        clips = Part("train real", store.rows("train", REAL), augmentation=augmentation)
+        parts = [Part(shown.name("material"), shown.material, augmentation=augmentation)]
     else:
-        clips = Part("train", store.rows("train"), augmentation=augmentation)
-    fakes = _pseudo_fakes(store, "train", 1, augmentation) if pseudo_fakes else []
+        parts = [Part(shown.name(""), shown.labelled, augmentation=augmentation)]
+        if pseudo_fakes and len(shown.real_only):
+            parts.append(Part(shown.name("real-only"), shown.real_only, augmentation=augmentation))
+    if pseudo_fakes:
+        parts += _fakes(store, shown.name("material"), shown.material, 1, augmentation)
     if walks is not None and pseudo_fakes < 1:
-        (plain,) = _pseudo_fakes(store, "train", 1, augmentation)
-        fakes.append(dataclasses.replace(plain, walks=walks))
-    return Samples(store, [dataclasses.replace(part, frames=frames) for part in (clips, *fakes)])
+        (plain,) = _fakes(store, shown.name("real"), shown.reals, 1, augmentation)
+        parts.append(dataclasses.replace(plain, walks=walks))
+    return Samples(store, [dataclasses.replace(part, frames=frames) for part in parts])
 
 
-def validation_samples(store: Store, *, pseudo_fakes: bool = False) -> Samples:
+def validation_samples(store: Store, *, pseudo_fakes: bool = False, frames: int = 0) -> Samples:
     """Return the validation split, and on request fixed pseudo-fakes of its real clips.
 
     There are about :data:`WANTED_FOR_VALIDATION` pseudo-fakes, the same number of every real clip.
+    The first part are the labelled clips. Real-only clips follow them if pseudo-fakes are made, at
+    most :data:`WANTED_FOR_VALIDATION`, spread evenly over the split.
+
+    Args:
+        store: An open store.
+        pseudo_fakes: Make pseudo-fakes.
+        frames: Frames that a training shows; pseudo-fakes of stills are made for 1 alone.
     """
+    shown = _Rows(store, "val", stills=frames == 1, most=WANTED_FOR_VALIDATION)
     parts = [Part("val", store.rows("val"))]
-    reals = len(store.rows("val", REAL))
-    if pseudo_fakes and reals:
-        wanted = -(-WANTED_FOR_VALIDATION // reals)
+    if pseudo_fakes and len(shown.material):
+        if len(shown.real_only):
+            parts.append(Part(shown.name("real-only"), shown.real_only))
+        wanted = -(-WANTED_FOR_VALIDATION // len(shown.material))
         number = min(max(wanted, _FEWEST_OF_A_CLIP), _MOST_OF_A_CLIP)
-        parts += _pseudo_fakes(store, "val", number)
+        parts += _fakes(store, shown.name("material"), shown.material, number)
     return Samples(store, parts)
 
 
-def _pseudo_fakes(store: Store, split: str, number: int, augmentation: str = "none") -> list[Part]:
-    """Return a number of pseudo-fakes of every real clip of a split, one part each."""
-    rows = store.rows(split, REAL)
+class _Rows:
+    """Rows of a split by their use.
+
+    Args:
+        store: An open store.
+        split: ``train`` or ``val``.
+        stills: Keep stills, which have no motion.
+        most: Most real-only clips, spread evenly; all if None.
+
+    Attributes:
+        labelled: int64 (n,), labelled clips.
+        reals: int64 (n,), labelled reals.
+        real_only: int64 (n,), real-only clips.
+        material: int64 (n,), real clips that pseudo-fakes are made from: both, in this order.
+    """
+
+    def __init__(self, store: Store, split: str, *, stills: bool, most: int | None = None) -> None:
+        still = store.origins.stills
+        self._only_moving = not stills and bool(still.any())
+        self._split = split
+
+        def kept(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+            return rows[~still[rows]] if self._only_moving else rows
+
+        self.labelled = kept(store.rows(split))
+        self.reals = kept(store.rows(split, REAL))
+        self.real_only = kept(store.real_only_rows(split))
+        if most is not None and len(self.real_only) > most:
+            chosen = np.linspace(0, len(self.real_only) - 1, most).round()
+            self.real_only = self.real_only[chosen.astype(np.int64)]
+        self.material = np.concatenate([self.reals, self.real_only])
+
+    def name(self, use: str) -> str:
+        """Return the name of some of the rows, unique in the feature cache."""
+        return f"{self._split} {use}".strip() + " without stills" * self._only_moving
+
+
+def _fakes(
+    store: Store, name: str, rows: npt.NDArray[np.int64], number: int, augmentation: str = "none"
+) -> list[Part]:
+    """Return a number of pseudo-fakes of every real clip of some rows, one part each."""
     points = crop_points(store, rows)
-    return [
-        Part(f"{split} real", rows, copy, augmentation, points=points)
-        for copy in range(1, number + 1)
-    ]
+    return [Part(name, rows, copy, augmentation, points=points) for copy in range(1, number + 1)]
 
 
 def _fake(
@@ -297,10 +368,3 @@ def _window(
     start = int(rng.integers(max(length - frames, 0) + 1))
     shown = {name: array[start : start + frames - (name == FLOW)] for name, array in clip.items()}
     return shown, None if points is None else points[start : start + frames]
-
-
-def _evenly(groups: npt.NDArray[np.str_]) -> npt.NDArray[np.float64]:
-    """Return weights with sum 1 that are equal for all groups, and for all members of a group."""
-    _, group, count = np.unique(groups, return_inverse=True, return_counts=True)
-    weights: npt.NDArray[np.float64] = 1.0 / count[group]
-    return weights / len(count)

@@ -69,7 +69,11 @@ def _try(
     candidates = _candidates(config, run)
     if not candidates:
         return None, EnsembleRecord(seconds=0, reason="not exported: no model of a trial is kept")
-    val = validation_samples(store, pseudo_fakes=config.objective == GENERALISATION)
+    val = validation_samples(
+        store,
+        pseudo_fakes=config.objective == GENERALISATION,
+        frames=config.training.frames,
+    )
     cache = FeatureCache(run.features, config.features_bytes)
     said = [_predict(_load(run, candidate), val, cache) for candidate in candidates]
 

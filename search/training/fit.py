@@ -169,7 +169,9 @@ def _feed(
         frames,
         task.walks if choices.gan_fakes else None,
     )
-    val = validation_samples(task.store, pseudo_fakes=task.objective == GENERALISATION)
+    val = validation_samples(
+        task.store, pseudo_fakes=task.objective == GENERALISATION, frames=frames
+    )
     fakes = choices.pseudo_fakes or choices.gan_fakes
     is_random = bool(choices.augmentation != UNCHANGED or fakes or frames)
     views = choices.views if is_random else 0

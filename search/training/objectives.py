@@ -79,6 +79,8 @@ def validation_score(
     pseudo_fakes: npt.NDArray[np.floating] | None = None,
     objective: Objective = AUC,
     methods: npt.NDArray[np.str_] | None = None,
+    *,
+    reals: npt.NDArray[np.floating] | None = None,
 ) -> ValidationScore:
     """Score the probabilities that a model gives for the validation samples.
 
@@ -89,6 +91,8 @@ def validation_score(
             order of the real clips.
         objective: Objective of the search.
         methods: (N,), methods of the same clips, passed to an objective of another package.
+        reals: (R,), probabilities of the clips that the pseudo-fakes are made from; the real ones
+            of the clips if None.
 
     Raises:
         FloatingPointError: A probability is not finite: training has diverged.
@@ -112,7 +116,7 @@ def validation_score(
     )
     if pseudo_fakes is None or not pseudo_fakes.size:
         return score
-    reals = probabilities[labels == 0]
+    reals = probabilities[labels == 0] if reals is None else reals
     both = np.concatenate([reals, pseudo_fakes.ravel()])
     above = (pseudo_fakes > reals) + 0.5 * (pseudo_fakes == reals)
     return dataclasses.replace(

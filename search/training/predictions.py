@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from data_prep.store.format import REAL
 from search.features.suffix import Suffix
 from search.samples.batches import ClipBatches, Inputs
 from search.samples.samples import Samples
@@ -53,7 +54,8 @@ def score_samples(
 
     Args:
         probabilities: (S,), as :func:`predict_samples` returns them.
-        val: Validation samples: clips first, then one part for each pseudo-fake of a clip.
+        val: Validation samples: labelled clips first, then any real-only clips, then one part for
+            each pseudo-fake of a real clip.
         objective: Objective of the search.
         without: Manipulation method whose clips are not scored.
 
@@ -62,12 +64,14 @@ def score_samples(
     """
     if not np.isfinite(probabilities).all():
         raise FloatingPointError("the model gives NaN: training diverged")
-    clips, made = len(val.parts[0]), len(val.parts) - 1
+    clips, made = len(val.parts[0]), sum(part.number > 0 for part in val.parts)
+    stored = sum(len(part) for part in val.parts if not part.number)
     scored = val.methods[:clips] != without
     return validation_score(
         val.labels[:clips][scored],
         probabilities[:clips][scored],
-        probabilities[clips:].reshape(made, -1) if made else None,
+        probabilities[stored:].reshape(made, -1) if made else None,
         objective,
         val.methods[:clips][scored],
+        reals=probabilities[:stored][val.labels[:stored] == REAL],
     )

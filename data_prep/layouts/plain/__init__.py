@@ -4,3 +4,6 @@ Imports the modules at the root of `layouts`.
 """
 
 from __future__ import annotations
+
+NAMES = ("folders", "labels.csv", "one label", "stills")
+"""Names of these layouts."""

@@ -10,13 +10,13 @@ import pytest
 from artifacts.certificate import Certificate
 from artifacts.evaluation import evaluate, openings
 from artifacts.evaluation.evaluate import assess
-from artifacts.evaluation.matching import ClipReader
 from artifacts.evaluation.openings import BY_EVALUATE, BY_RUN
 from artifacts.evaluation.request import Assessment, Request, read_assessment
 from artifacts.evaluation.robustness import CONDITIONS
 from artifacts.models.inference import score_clips
 from artifacts.run_directory import RunDirectory, write_json
 from data_prep.errors import UserError
+from data_prep.store.clip_reader import ClipReader
 from data_prep.store.store import Store, write_store
 
 in_memory = pytest.mark.usefixtures("opened_detector")

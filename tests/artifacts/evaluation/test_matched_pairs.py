@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from artifacts.evaluation.matched_pairs import evaluate_matched
-from artifacts.evaluation.matching import ClipReader, match_pair, pairs_among
+from artifacts.evaluation.matching import match_pair, pairs_among
 from artifacts.metrics.baselines import find_orientation
 from artifacts.metrics.ranking import RankedClips, compute_figures
 from artifacts.models.inference import score_clips
 from data_prep.errors import UserError
+from data_prep.store.clip_reader import ClipReader
 from data_prep.store.store import Clip, Store, write_store
 
 

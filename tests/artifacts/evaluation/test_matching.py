@@ -12,13 +12,13 @@ import skimage.data
 
 from artifacts.evaluation.matching import (
     PIXEL_QUANTITIES,
-    ClipReader,
     blur,
     equalise_sharpness,
     write_matched,
 )
 from data_prep.errors import UserError
 from data_prep.preparation.shortcuts import sharpness
+from data_prep.store.clip_reader import ClipReader
 from data_prep.store.store import Clip, Store, write_store
 from data_prep.video.grey import with_grey
 
@@ -123,7 +123,16 @@ def test_a_flat_clip_is_refused_and_nothing_is_written(tmp_path: Path, make_clip
 
 
 def test_a_clip_is_read_back_as_it_was_written(tmp_path: Path, make_clip: MakeClip) -> None:
-    clip = make_clip("anna", "swap", crop_source="set/real/c23/anna")
+    clip = make_clip(
+        "anna",
+        "swap",
+        crop_source="set/real/c23/anna",
+        source="portraits",
+        role="real-only",
+        weight=0.5,
+        still=True,
+        identities=("people:anna", "people:ben"),
+    )
     write_store(tmp_path / "store.h5", [clip], [], {"clip": {}})
     with Store(tmp_path / "store.h5") as store:
         found = ClipReader(store)(0)

@@ -153,6 +153,46 @@ def test_one_label_alone_is_audited_without_shortcuts(make_clip: MakeClip, tmp_p
     assert any(text.startswith("one label only") for text in _texts(found, NOTE))
 
 
+def test_real_only_clips_are_counted_apart_and_not_compared_with_the_fakes(
+    make_clip: MakeClip, tmp_path: Path
+) -> None:
+    clips = _people(make_clip)
+    plain = _audit(tmp_path, clips)
+    media = clips[0].media | {"width": 99, "codec": "png", "bytes": 7}
+    faces = [
+        make_clip(
+            f"face{number}",
+            split=("train", "val")[number % 2],
+            path=f"/faces/face{number}.png",
+            media=media,
+            role="real-only",
+            coverage=0.5,
+        )
+        for number in range(40)
+    ]
+    lost = [Quarantined("/faces/lost.png", "faces", "no face")]
+    (tmp_path / "store.h5").unlink()
+    found = _audit(tmp_path, [*clips, *faces], lost)
+    assert found.shortcuts == plain.shortcuts
+    assert found.combined == plain.combined
+    assert found.coverage == plain.coverage
+    apart = {(row.split, row.clips) for row in found.balance if row.label == "real-only"}
+    assert apart == {("train", 20), ("val", 20)}
+    assert [row for row in found.balance if row.label != "real-only"] == list(plain.balance)
+    assert [(row.label, row.quarantined, row.clips) for row in found.losses] == [
+        ("real-only", 1, 40)
+    ]
+    assert _texts(found, WARNING) == _texts(plain, WARNING)
+
+
+def test_fakes_beside_real_only_clips_alone_are_one_label(
+    make_clip: MakeClip, tmp_path: Path
+) -> None:
+    clips = [make_clip("anna", "swap"), make_clip("ben", role="real-only")]
+    found = _audit(tmp_path, clips)
+    assert (found.shortcuts, found.combined) == ((), None)
+
+
 def test_a_synthetic_store_says_so(make_clip: MakeClip, tmp_path: Path) -> None:
     found = _audit(tmp_path, _people(make_clip), synthetic=True)
     assert found.synthetic

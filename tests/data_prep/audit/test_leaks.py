@@ -19,6 +19,7 @@ from data_prep.preparation.clip import Preparation
 from data_prep.preparation.prepare import prepare
 from data_prep.splits.splits import SplitRequest
 from data_prep.store.store import SPLITS, Clip, Store, write_store
+from data_prep.video import picture_hashes
 from data_prep.video.grey import with_grey
 
 MakeClip = Callable[..., Clip]
@@ -167,7 +168,7 @@ def test_one_video_in_two_splits_is_told_once_and_not_by_its_name_again(
 def test_pairs_are_counted_across_blocks_and_the_closest_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(leaks, "_BLOCK", 7)
+    monkeypatch.setattr(picture_hashes, "_BLOCK", 7)
     rng = np.random.default_rng(0)
     hashes = rng.integers(1, 2**63, (30, 2, 4)).astype(np.uint64)
     others = rng.integers(1, 2**63, (20, 2, 4)).astype(np.uint64)

@@ -188,3 +188,66 @@ def test_fewer_frames_of_a_clip_have_fewer_of_a_walk(paired: Store) -> None:
 def test_where_pseudo_fakes_are_to_be_alone_there_are_no_gan_fakes(store: Store) -> None:
     walks = Walks(np.zeros((1, 4, 16, 16, 3), np.uint8), "black")
     assert GAN_FAKE not in training_samples(store, 1.0, walks=walks).methods
+
+
+@pytest.fixture
+def with_faces(make_clips: Callable[..., list[Clip]], tmp_path: Path) -> Store:
+    """The clips of 8 people, and real-only stills of 12 more in train and 4 in val."""
+    clips = make_clips(8)
+    for number in range(16):
+        split = "val" if number % 4 == 3 else "train"
+        still = dataclasses.replace(
+            clips[0],
+            key=f"faces/real/unknown/{number:02d}",
+            group=f"face{number:02d}",
+            split=split,
+            source="faces",
+            role="real-only",
+            still=True,
+        )
+        clips.append(still)
+    write_store(tmp_path / "faces.h5", clips, [], {"synthetic": True})
+    with Store(tmp_path / "faces.h5") as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("share", [0.3, 1.0])
+def test_real_only_clips_are_as_frequent_among_reals_as_their_pseudo_fakes_among_fakes(
+    with_faces: Store, share: float
+) -> None:
+    samples = training_samples(with_faces, share, frames=1)
+    frequency = samples.balanced(share)
+    assert samples.real_only.sum() == 24
+    assert frequency.sum() == pytest.approx(1)
+    of_label = [frequency[samples.labels == label].sum() for label in (0, 1)]
+    assert of_label == pytest.approx([0.5, 0.5])
+    shares = [frequency[(samples.labels == label) & samples.real_only].sum() for label in (0, 1)]
+    assert shares[0] > 0
+    assert shares[0] == pytest.approx(shares[1])
+
+
+def test_real_only_clips_are_no_reals_beside_the_fakes_of_the_data_set(with_faces: Store) -> None:
+    assert not training_samples(with_faces, frames=1).real_only.any()
+    assert not validation_samples(with_faces).real_only.any()
+    for split in ("train", "val", "test"):
+        assert not with_faces.real_only[with_faces.rows(split)].any()
+
+
+def test_stills_are_left_out_where_motion_is_seen(with_faces: Store) -> None:
+    still = with_faces.origins.stills
+    assert not still[training_samples(with_faces, 0.5).rows].any()
+    assert still[training_samples(with_faces, 0.5, frames=1).rows].any()
+    assert not still[validation_samples(with_faces, pseudo_fakes=True).rows].any()
+
+
+def test_validation_has_real_only_clips_beside_their_pseudo_fakes(with_faces: Store) -> None:
+    samples = validation_samples(with_faces, pseudo_fakes=True, frames=1)
+    assert len(samples.parts[0]) == len(with_faces.rows("val"))
+    assert not samples.real_only[: len(samples.parts[0])].any()
+    material = set(with_faces.rows("val", 0)) | set(with_faces.real_only_rows("val"))
+    made = samples.methods == PSEUDO_FAKE
+    assert set(samples.rows[made]) == material
+    assert set(samples.rows[~made & samples.real_only]) == set(with_faces.real_only_rows("val"))
+    rows, counts = np.unique(samples.rows[made], return_counts=True)
+    assert len(set(counts)) == 1
+    assert len(rows) == len(material)
