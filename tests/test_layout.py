@@ -33,6 +33,7 @@ LADDERS = {
         ("faces", "layouts"),
         ("splits",),
         ("datasets",),
+        ("sources",),
         ("catalogue", "preparation"),
         ("audit", "synthetic"),
     ),
