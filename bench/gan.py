@@ -22,7 +22,8 @@ from pathlib import Path
 from artifacts.quiet import import_tensorflow
 from bench.shared.timing import describe_machine
 from data_prep.preparation.clip import Preparation
-from data_prep.preparation.prepare import Execution, prepare
+from data_prep.preparation.job import Execution
+from data_prep.preparation.prepare import prepare
 from data_prep.store.store import Store
 from data_prep.synthetic.synthesize import synthesize
 

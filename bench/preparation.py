@@ -48,7 +48,8 @@ from bench.shared.videos import (
 )
 from data_prep.preparation import part_files, parts
 from data_prep.preparation.clip import Preparation
-from data_prep.preparation.prepare import Execution, prepare
+from data_prep.preparation.job import Execution
+from data_prep.preparation.prepare import prepare
 from data_prep.splits.splits import SplitRequest
 from data_prep.store.format import Clip
 from data_prep.store.store import Store, write_store
@@ -62,7 +63,8 @@ STORE_CLIPS, BATCH, PASSES = 256, 8, 5
 PREPARE_TWICE = """
 import sys, time
 from pathlib import Path
-from data_prep.preparation.prepare import Execution, prepare
+from data_prep.preparation.job import Execution
+from data_prep.preparation.prepare import prepare
 from data_prep.splits.splits import SplitRequest
 execution, split = Execution(jobs=2), SplitRequest(policy="test")
 for _ in range(2):

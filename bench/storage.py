@@ -29,7 +29,8 @@ import numpy.typing as npt
 from bench.shared.timing import describe_machine, time_in_turns
 from bench.shared.videos import list_real_sets, make_clip, make_short_set
 from data_prep.preparation.clip import Preparation
-from data_prep.preparation.prepare import Execution, prepare
+from data_prep.preparation.job import Execution
+from data_prep.preparation.prepare import prepare
 from data_prep.splits.splits import SplitRequest
 from data_prep.store.format import Clip
 from data_prep.store.store import Store, write_store

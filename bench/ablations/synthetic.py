@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from artifacts.evaluation.matching import ClipReader
 from artifacts.metrics.ranking import find_originals
 from bench.accuracy.rows import GAN as GAN_SETTINGS
 from bench.accuracy.rows import KEY_FIELDS, RECIPE, RGB, RGB_GREY, SEARCHES, ScoreFile, ScoreKey
@@ -28,6 +27,7 @@ from bench.accuracy.training import train_gan
 from bench.shared.synthetic_store import make_synthetic_store
 from data_prep.preparation.clip import Preparation
 from data_prep.splits.dealing import make_shuffle_key
+from data_prep.store.clip_reader import ClipReader
 from data_prep.store.store import Store, write_store
 from data_prep.synthetic.swap import CUES
 

@@ -28,7 +28,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from artifacts.evaluation.matching import ClipReader, write_matched
+from artifacts.evaluation.matching import write_matched
 from bench.accuracy.people import (
     check_no_overlap,
     check_splits,
@@ -39,10 +39,12 @@ from bench.accuracy.people import (
 )
 from data_prep.errors import UserError
 from data_prep.preparation.clip import Preparation
-from data_prep.preparation.prepare import Execution, PreparationProgress, prepare
+from data_prep.preparation.job import Execution, PreparationProgress
+from data_prep.preparation.prepare import prepare
 from data_prep.splits import splits
 from data_prep.splits.dealing import make_shuffle_key
 from data_prep.splits.splits import SplitRequest
+from data_prep.store.clip_reader import ClipReader
 from data_prep.store.format import FAKE, FRAME_FIELDS, REAL
 from data_prep.store.store import Clip, Store, write_store
 from search.cli.console import bars

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from artifacts.evaluation.matching import ClipReader
 from bench.accuracy import data as real
 from bench.accuracy import people
 from bench.shared.synthetic_store import make_synthetic_store
 from data_prep.preparation.clip import Preparation
+from data_prep.store.clip_reader import ClipReader
 from data_prep.store.format import FAKE, FRAME_FIELDS, REAL
 from data_prep.store.store import Clip, Store, write_store
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.preparation.clip import Preparation
-from data_prep.preparation.prepare import Execution, PreparationProgress, prepare
+from data_prep.preparation.job import Execution, PreparationProgress
+from data_prep.preparation.prepare import prepare
 from data_prep.synthetic.synthesize import finished_seed, synthesize
 from search.cli.console import bars
 

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import joblib
 
-from data_prep.datasets import DataSetIndex, Video
+from data_prep.datasets import Video
 from data_prep.errors import UserError
 from data_prep.preparation import parts
+from data_prep.sources.combined import CombinedIndex
+from data_prep.sources.source import Sources
 from data_prep.splits import splits
-from data_prep.store.format import LABEL_NAMES, REAL, SHARD_INDEX, SPLITS, Quarantined
+from data_prep.splits.by_source import SOURCES
+from data_prep.store.format import LABEL_NAMES, LABELLED, REAL, SHARD_INDEX, SPLITS, Quarantined
 from data_prep.store.writer import is_unfinished
 from data_prep.text import one_line
 
@@ -58,14 +61,27 @@ def check_store_path(path: Path, overwrite: bool, shard_clips: int | None) -> No
         raise UserError(f"{path} exists; pass --overwrite to replace it")
 
 
-def check_labels(found: DataSetIndex, source: Path) -> None:
-    """Refuse a source without videos of both labels."""
-    reals = sum(video.label == REAL for video in found.videos)
-    fakes = len(found.videos) - reals
+def check_labels(found: CombinedIndex, sources: Sources) -> None:
+    """Refuse sources without labelled videos, or without videos of both labels.
+
+    One label is enough if the user names it for every source.
+    """
+    labelled = [source for source in sources.sources if source.role == LABELLED]
+    videos = [video for video in found.videos if video.role == LABELLED]
+    if not videos:
+        raise UserError("every source is real-only; add one with labelled videos")
+    if all(source.label is not None for source in labelled):
+        return
+    reals = sum(video.label == REAL for video in videos)
+    fakes = len(videos) - reals
     if not reals or not fakes:
+        one = len(sources.sources) == 1
+        where = str(sources.sources[0].path) if one else f"the {len(sources.sources)} sources"
+        layouts = ", ".join(sorted(set(found.layouts.values())))
         raise UserError(
-            f"{source} needs real and fake videos; found {reals} real and {fakes} fake "
-            f"(read as {found.layout}); for a source of one label, pass --label real or fake"
+            f"{where} {'needs' if one else 'need'} real and fake videos; found {reals} real and "
+            f"{fakes} fake (read as {layouts}); for a source of one label, pass --label real or "
+            "fake"
         )
 
 
@@ -76,11 +92,12 @@ def check_usable(
     quarantine: Sequence[Quarantined],
 ) -> None:
     """Check that every label, and every official split, has usable clips."""
+    wanted = [video for video in wanted if video.role == LABELLED]
     labels = {label: LABEL_NAMES[label] for label in sorted({video.label for video in wanted})}
     for label, name in labels.items():
         if not any(video.label == label for video in usable):
             raise UserError(f"no usable {name} clip: {_lost(wanted, label, quarantine)}")
-    if planned.policy == splits.IDENTITY:
+    if planned.policy in (splits.IDENTITY, SOURCES):
         return
     kept = {video.key for video in usable}
     for split in sorted(set(planned.splits.values()), key=SPLITS.index):

@@ -23,6 +23,7 @@ from data_prep.text import printable
 from data_prep.video import audio, flow, masks
 from data_prep.video.frame_folders import hash_content
 from data_prep.video.grey import with_grey
+from data_prep.video.picture_hashes import hash_clip
 from data_prep.video.video import Media, SampledFrames, read_frames, sample_indices
 
 MAIN, ALL = "main", "all"
@@ -142,6 +143,7 @@ class PreparedClip:
         shortcuts: quantities that need no training, by name.
         modalities: arrays of the optional modalities, by name.
         sound: whether the video has sound; None if it was not requested.
+        hashes: uint64 (at most 3, 4), perceptual hashes of some frames.
     """
 
     frames: npt.NDArray[np.uint8]
@@ -154,6 +156,7 @@ class PreparedClip:
     shortcuts: dict[str, float]
     modalities: dict[str, npt.NDArray[Any]]
     sound: bool | None
+    hashes: npt.NDArray[np.uint64]
 
 
 def make_detector(preparation: Preparation) -> FaceDetector:
@@ -245,6 +248,7 @@ def prepare_clips(
                 shortcuts=measured,
                 modalities=arrays,
                 sound=sound,
+                hashes=hash_clip(frames),
             )
         )
     return tuple(clips)

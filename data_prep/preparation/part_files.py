@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from data_prep.errors import UserError
 from data_prep.faces.tracks import FaceTrack
@@ -56,6 +57,7 @@ def _arrays(clip: PreparedClip) -> dict[str, Any]:
         "scores": clip.track.scores,
         "coverage": clip.track.coverage,
         "shortcuts": json.dumps(clip.shortcuts),
+        "hashes": clip.hashes,
         **clip.modalities,
     }
 
@@ -70,10 +72,14 @@ def read_part(part: Path) -> tuple[PreparedClip, ...]:
         return _read_part(part)
     # Damaged files raise many kinds of exceptions in the libraries.
     except Exception as error:
-        raise UserError(
-            f"{quote(part)} is damaged ({one_line(repr(error))[:200]}); repeat the command, which "
-            "prepares its video again"
-        ) from None
+        raise _damaged(part, error) from None
+
+
+def _damaged(part: Path, error: Exception) -> UserError:
+    return UserError(
+        f"{quote(part)} is damaged ({one_line(repr(error))[:200]}); repeat the command, which "
+        "prepares its video again"
+    )
 
 
 def _read_part(part: Path) -> tuple[PreparedClip, ...]:
@@ -100,9 +106,23 @@ def _read_part(part: Path) -> tuple[PreparedClip, ...]:
                     if f"{name}_{number}" in values
                 },
                 sound=None if sound < 0 else bool(sound),
+                hashes=values[f"hashes_{number}"],
             )
             for number in range(int(values["clips"]))
         )
+
+
+def read_hashes(part: Path) -> npt.NDArray[np.uint64]:
+    """Read the perceptual hashes of the main face, uint64 (at most 3, 4), and nothing else.
+
+    Raises:
+        UserError: it was damaged since it was written.
+    """
+    try:
+        with np.load(part, allow_pickle=False) as values:
+            return np.asarray(values["hashes_0"], np.uint64)
+    except Exception as error:
+        raise _damaged(part, error) from None
 
 
 def is_whole(part: Path) -> bool:

@@ -21,9 +21,15 @@ import numpy.typing as npt
 
 from data_prep.errors import UserError, VideoError
 from data_prep.faces.detection import FaceDetector
-from data_prep.preparation.clip import Preparation, make_detector, make_guide, prepare_clips
+from data_prep.preparation.clip import (
+    Preparation,
+    make_detector,
+    make_guide,
+    prepare_clips,
+)
 from data_prep.preparation.guides import NO_GUIDE, Guide, Original, read_guide, write_guide
 from data_prep.preparation.part_files import write_part
+from data_prep.preparation.still import repeat_still
 from data_prep.store.format import Quarantined
 from data_prep.text import one_line
 from data_prep.video.frame_folders import find_frame_folder
@@ -43,6 +49,7 @@ class Task:
         guides: beginning of the names of guide files of the original; an original has its own.
         label: 0 real, 1 fake; only for the mask.
         mask: mask of its manipulated pixels.
+        still: whether it is a picture in a store of videos, to be repeated in every frame.
     """
 
     path: Path
@@ -54,6 +61,15 @@ class Task:
     guides: Path | None = None
     label: int | None = None
     mask: Path | None = None
+    still: bool = False
+
+    @property
+    def looked_at(self) -> Preparation:
+        """Settings under which the file itself is read: a still has one frame and no motion."""
+        if not self.still:
+            return self.preparation
+        moving = tuple(name for name in self.preparation.modalities if name != "flow")
+        return dataclasses.replace(self.preparation, frames=1, modalities=moving)
 
     @property
     def mark(self) -> Path:
@@ -143,12 +159,12 @@ def _prepare(task: Task, mark: FileIO) -> Quarantined | None:
     cv2.setNumThreads(1)
     try:
         # Loaded once in a process, which is no part of the time a video takes.
-        detector = _worker_detector(task.preparation)
+        detector = _worker_detector(task.looked_at)
         with _limited(task.time_limit, mark):
             before = _state(task.path)
             clips = prepare_clips(
                 task.path,
-                task.preparation,
+                task.looked_at,
                 detector,
                 decoder_threads=task.decoder_threads,
                 original=_original(task, detector) if task.original else None,
@@ -158,6 +174,8 @@ def _prepare(task: Task, mark: FileIO) -> Quarantined | None:
             )
             if _state(task.path) != before:
                 raise VideoError("decode", "the file changed while it was prepared")
+            if task.still:
+                clips = tuple(repeat_still(clip, task.preparation) for clip in clips)
             write_part(task.part, clips)
     except VideoError as error:
         return Quarantined(str(task.path), error.step, error.reason)
@@ -179,7 +197,8 @@ def _limited(seconds: float, mark: FileIO) -> Iterator[None]:
         faulthandler.cancel_dump_traceback_later()
 
 
-@functools.lru_cache(maxsize=1)
+# One for videos and one for stills.
+@functools.lru_cache(maxsize=2)
 def _worker_detector(preparation: Preparation) -> FaceDetector:
     return make_detector(preparation)
 
@@ -209,7 +228,7 @@ def _make_guide(
     try:
         return make_guide(
             task.original,
-            task.preparation,
+            task.looked_at,
             detector,
             decoder_threads=task.decoder_threads,
             positions=positions,

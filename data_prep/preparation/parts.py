@@ -45,7 +45,7 @@ _LOCK, _DONE = "lock", "done"
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 # Part files of another format are not read; raise it when their content changes.
-_PART_FORMAT = 2
+_PART_FORMAT = 3
 
 
 @contextlib.contextmanager
@@ -189,7 +189,8 @@ def plan(
         own = identities[video.path]
         original = video.original if video.original in originals else None
         pair = [own, identities[original]] if original else [own]
-        content = [version, pair, states[video.key]] if masked else [version, pair]
+        still = video.still and preparation.frames > 1
+        content = [version, pair, still, *([states[video.key]] if masked else [])]
         part = folder / f"{digest(content)}.npz"
         guides = None
         if original or video.path in originals:
@@ -204,6 +205,7 @@ def plan(
             guides,
             video.label,
             video.mask,
+            still,
         )
     _try_again(tasks.values())
     return tasks, lost

@@ -47,7 +47,8 @@ def test_trainings_are_recorded_by_epoch_and_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from data_prep.preparation.clip import Preparation
-    from data_prep.preparation.prepare import Execution, prepare
+    from data_prep.preparation.job import Execution
+    from data_prep.preparation.prepare import prepare
     from data_prep.synthetic.synthesize import synthesize
 
     synthesize(tmp_path / "set", identities=8, frames=8, size=128, jobs=2)

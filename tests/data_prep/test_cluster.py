@@ -15,7 +15,8 @@ from distributed import Client, LocalCluster
 
 from data_prep.errors import UserError
 from data_prep.preparation.clip import Preparation
-from data_prep.preparation.prepare import Execution, PreparationProgress, prepare
+from data_prep.preparation.job import Execution, PreparationProgress
+from data_prep.preparation.prepare import prepare
 
 SMALL = Preparation(frames=4, size=32)
 

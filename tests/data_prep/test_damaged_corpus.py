@@ -305,7 +305,8 @@ _SCRIPT = """
 import json, sys
 from pathlib import Path
 from data_prep.preparation.clip import Preparation
-from data_prep.preparation.prepare import Execution, prepare
+from data_prep.preparation.job import Execution
+from data_prep.preparation.prepare import prepare
 from data_prep.splits.splits import SplitRequest
 
 made = prepare(

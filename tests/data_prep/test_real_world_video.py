@@ -13,7 +13,8 @@ import pytest
 
 from data_prep.errors import VideoError
 from data_prep.preparation.clip import Preparation
-from data_prep.preparation.prepare import Execution, prepare
+from data_prep.preparation.job import Execution
+from data_prep.preparation.prepare import prepare
 from data_prep.splits.splits import SplitRequest
 from data_prep.video import decoding
 from data_prep.video.video import read_frames, sample_indices

@@ -22,12 +22,8 @@ import pytest
 
 from data_prep.errors import UserError
 from data_prep.preparation.clip import Preparation
-from data_prep.preparation.prepare import (
-    Execution,
-    PreparationProgress,
-    PreparationSummary,
-    prepare,
-)
+from data_prep.preparation.job import Execution, PreparationProgress, PreparationSummary
+from data_prep.preparation.prepare import prepare
 from data_prep.splits.splits import SplitRequest
 from data_prep.store.store import Store
 

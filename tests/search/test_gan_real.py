@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from data_prep.preparation.clip import Preparation
-from data_prep.preparation.prepare import Execution, prepare
+from data_prep.preparation.job import Execution
+from data_prep.preparation.prepare import prepare
 from data_prep.store.format import REAL
 from data_prep.store.store import Store
 from search.gan.faces import real_faces, to_unit

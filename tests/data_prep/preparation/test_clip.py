@@ -15,12 +15,8 @@ import skimage.data
 
 from data_prep.preparation.clip import Preparation, make_detector, make_guide, prepare_clips
 from data_prep.preparation.guides import Guide, Original
-from data_prep.preparation.prepare import (
-    Execution,
-    PreparationProgress,
-    PreparationSummary,
-    prepare,
-)
+from data_prep.preparation.job import Execution, PreparationProgress, PreparationSummary
+from data_prep.preparation.prepare import prepare
 from data_prep.splits.splits import SplitRequest
 from data_prep.store.store import REAL, SPLITS, Store
 

@@ -25,7 +25,8 @@ from data_prep.preparation.guides import (
     transfer_tracks,
     write_guide,
 )
-from data_prep.preparation.prepare import Execution, prepare
+from data_prep.preparation.job import Execution
+from data_prep.preparation.prepare import prepare
 from data_prep.splits.splits import SplitRequest
 from data_prep.store.store import Store
 from data_prep.video.video import Media, SampledFrames, sample_indices

@@ -15,7 +15,8 @@ from data_prep.errors import UserError
 from data_prep.preparation import part_files, part_work, parts
 from data_prep.preparation.clip import Preparation
 from data_prep.preparation.guides import NO_GUIDE, read_guide, write_guide
-from data_prep.preparation.prepare import PreparationProgress, PreparationSummary, prepare
+from data_prep.preparation.job import PreparationProgress, PreparationSummary
+from data_prep.preparation.prepare import prepare
 
 SMALL = Preparation(frames=4, size=32)
 PEOPLE = ("anna", "ben", "cleo")

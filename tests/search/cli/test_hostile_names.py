@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from artifacts.prediction.verdict import NoVerdict
 from artifacts.run_directory import RunDirectory
-from data_prep.preparation.prepare import ClipCount, PreparationSummary
+from data_prep.preparation.job import ClipCount, PreparationSummary
 from data_prep.store.store import SPLITS, Clip, Quarantined, write_store
 from search.cli import __main__ as commands  # noqa: F401
 from search.cli.app import app, print_log, say, write_lines

@@ -9,7 +9,8 @@ import pytest
 from data_prep.datasets import index
 from data_prep.errors import UserError
 from data_prep.preparation.clip import Preparation
-from data_prep.preparation.prepare import Execution, prepare
+from data_prep.preparation.job import Execution
+from data_prep.preparation.prepare import prepare
 from data_prep.splits.splits import SplitRequest, assign
 from data_prep.store.store import FAKE, REAL, Store
 
