@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         PreparationSummary,
         Store,
         audit,
+        merge,
         prepare,
         pseudo_fakes,
         synthesize,
@@ -56,6 +57,7 @@ __all__ = [
     "check_dataset",
     "compare",
     "datasets",
+    "merge",
     "prepare",
     "pseudo_fakes",
     "search",
@@ -71,7 +73,7 @@ _MODULES = {
     "dfsearch.searches": ("RunConfig", "search"),
     "dfsearch.stores": (
         *("Audit", "PreparationSummary", "Store"),
-        *("audit", "prepare", "pseudo_fakes", "synthesize", "verify"),
+        *("audit", "merge", "prepare", "pseudo_fakes", "synthesize", "verify"),
     ),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -10,13 +11,15 @@ from typing import TYPE_CHECKING, Literal
 from data_prep.audit.audit import Audit
 from data_prep.errors import UserError
 from data_prep.preparation.clip import Preparation
-from data_prep.preparation.prepare import Execution, PreparationProgress, PreparationSummary
-from data_prep.preparation.prepare import prepare as prepare_store
+from data_prep.preparation.job import Execution, PreparationProgress, PreparationSummary
+from data_prep.preparation.prepare import prepare_sources
+from data_prep.sources.source import list_sources
 from data_prep.splits.splits import SplitRequest
 from data_prep.store.store import FAKE, REAL, Store
 from dfsearch.arguments import MOST_SEED, Progress, StrPath, check_whole, no_progress, to_path
 
 if TYPE_CHECKING:
+    from data_prep.preparation.merge import MergeSummary
     from data_prep.store.verify_report import Problem
     from data_prep.synthetic.synthesize import SyntheticSet
 
@@ -25,6 +28,7 @@ __all__ = [
     "PreparationSummary",
     "Store",
     "audit",
+    "merge",
     "prepare",
     "pseudo_fakes",
     "synthesize",
@@ -99,7 +103,7 @@ def synthesize(
 
 
 def prepare(
-    source: StrPath,
+    source: StrPath | Sequence[StrPath],
     store: StrPath,
     *,
     frames: int = Preparation.frames,
@@ -124,16 +128,17 @@ def prepare(
     clip_timeout: float = 600.0,
     shard_clips: int | None = None,
     overwrite: bool = False,
+    add: bool = False,
     progress: Progress = no_progress,
 ) -> PreparationSummary:
-    """Find the faces in a folder of labelled videos and write their clips to one store.
+    """Find the faces in folders of labelled videos and write their clips to one store.
 
     A video without a usable face is quarantined with its reason. To resume an interrupted call,
     repeat it.
 
     Args:
         source: Folder of videos or pictures in a known layout, or with the folders ``real`` and
-            ``fake``.
+            ``fake``; several of them; or a TOML file that lists them with their use.
         store: HDF5 file to write, or a folder with ``shard_clips``.
         frames: Frames of a clip, evenly spaced over the video. Pictures give clips of 1 frame.
         size: Side of the face crop in pixels.
@@ -157,6 +162,8 @@ def prepare(
         clip_timeout: Seconds after which a video is quarantined.
         shard_clips: Write a folder of files with at most this number of clips each.
         overwrite: Replace an existing store.
+        add: Add the sources to an existing store. Its clips keep their splits, and only new videos
+            are prepared, with the settings of the store.
         progress: Called with ``"preparing"`` or ``"writing"``, the videos done and the total.
 
     Returns:
@@ -191,18 +198,70 @@ def prepare(
         min_coverage=min_coverage,
         modalities=tuple(modalities),
     )
-    return prepare_store(
-        to_path(source),
+    paths = [source] if isinstance(source, str | os.PathLike) else list(source)
+    return prepare_sources(
+        list_sources(
+            [to_path(path) for path in paths],
+            layout=layout,
+            label=None if label is None else _LABELS[label],
+        ),
         to_path(store),
         preparation,
-        layout=layout,
-        label=None if label is None else _LABELS[label],
         paired_crops=paired_crops,
         split=SplitRequest(split_policy, seed, held_out, allow_overlap),
         execution=Execution(jobs, cluster, clip_timeout),
         shard_clips=shard_clips,
         overwrite=overwrite,
+        add=add,
         progress=PreparationProgress(partial(progress, "preparing"), partial(progress, "writing")),
+    )
+
+
+def merge(
+    stores: Sequence[StrPath],
+    out: StrPath,
+    *,
+    shard_clips: int | None = None,
+    overwrite: bool = False,
+) -> MergeSummary:
+    """Write one store with the clips of several stores, which keep their splits.
+
+    Clips of one person, copies of one file and clips that show the same picture are one identity
+    group.
+
+    Args:
+        stores: At least two stores that were prepared with the same settings.
+        out: HDF5 file to write, or a folder with ``shard_clips``.
+        shard_clips: Write a folder of files with at most this number of clips each.
+        overwrite: Replace an existing store.
+
+    Returns:
+        The summary: ``store``, ``stores``, ``clips``, ``people`` and ``fingerprint``.
+
+    Raises:
+        DfsearchError: The stores differ in their settings, two have the same clip, or a person
+            is in different splits of them. No store is written.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import dfsearch
+        >>> for seed, name in enumerate(["one", "two"]):
+        ...     made = dfsearch.synthesize(name, identities=8, frames=4, size=96, seed=seed)
+        ...     listed = f"[[source]]\\npath = '{name}'\\ndata_set = '{name}'"
+        ...     written = Path(f"{name}.toml").write_text(listed)
+        ...     summary = dfsearch.prepare(f"{name}.toml", f"{name}.h5", frames=4, size=32)
+        >>> dfsearch.merge(["one.h5", "two.h5"], "both.h5").stores
+        2
+    """
+    from data_prep.preparation.merge import merge_stores
+
+    if shard_clips is not None:
+        check_whole("shard_clips", shard_clips, 1)
+    return merge_stores(
+        [to_path(path) for path in stores],
+        to_path(out),
+        shard_clips=shard_clips,
+        overwrite=overwrite,
     )
 
 

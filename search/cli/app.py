@@ -32,7 +32,7 @@ RESUME = "to resume, repeat the command"
 
 # From data to results.
 _ORDER = (
-    *("datasets", "synthesize", "prepare", "audit", "verify", "pseudo-fakes"),
+    *("datasets", "synthesize", "prepare", "merge", "audit", "verify", "pseudo-fakes"),
     *("run", "work", "leaderboard", "report", "dashboard"),
     *("evaluate", "predict", "export", "demo"),
 )

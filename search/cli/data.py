@@ -1,4 +1,4 @@
-"""``dfsearch synthesize`` and ``dfsearch prepare``: data sets and stores."""
+"""``dfsearch synthesize``, ``prepare`` and ``merge``: data sets and stores."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from data_prep.errors import UserError
 from search.cli.app import (
     RESUME,
     Jobs,
@@ -82,15 +83,18 @@ def synthesize(
 @app.command(
     epilog="Examples: dfsearch prepare FaceForensics++ ffpp.h5; dfsearch prepare my_videos my.h5 "
     "--frames 32 --size 160, where my_videos has the folders real and fake; dfsearch prepare "
+    "FaceForensics++ Celeb-DF-v2 my_videos all.h5; dfsearch prepare sources.toml all.h5; dfsearch "
+    "prepare --add new_videos all.h5; dfsearch prepare "
     "DFDC dfdc --shard-clips 10000 --cluster tcp://10.0.0.1:8786"
 )
 def prepare(
-    source: Annotated[
-        Path, typer.Argument(metavar="SOURCE", help="Folder of labelled videos or pictures.")
-    ],
-    store: Annotated[
-        Path,
-        typer.Argument(metavar="STORE.h5", help="Store to write; a folder with --shard-clips."),
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="SOURCE... STORE.h5",
+            help="Folders of labelled videos or pictures, or a TOML file that lists them; last, "
+            "the store to write: a file, or a folder with --shard-clips.",
+        ),
     ],
     frames: Annotated[
         int, typer.Option(help="Evenly spaced frames of a clip; always 1 for pictures.")
@@ -166,16 +170,27 @@ def prepare(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing store.")
     ] = False,
+    add: Annotated[
+        bool,
+        typer.Option(
+            "--add",
+            help="Add the sources to an existing store, whose clips keep their splits; only new "
+            "videos are prepared.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Find the faces in a folder of videos and write their clips to one store."""
+    """Find the faces in folders of videos and write their clips to one store."""
     import dfsearch
     from search.cli.console import work_bars
     from search.cli.tables.preparation import print_preparation
 
     with report_errors(RESUME), work_bars("preparing", "writing") as progress:
+        *sources, store = paths
+        if not sources:
+            raise UserError(f"name the store to write too: dfsearch prepare {store} STORE.h5")
         summary = dfsearch.prepare(
-            source,
+            sources,
             store,
             frames=frames,
             size=size,
@@ -199,6 +214,7 @@ def prepare(
             clip_timeout=clip_timeout,
             shard_clips=shard_clips,
             overwrite=overwrite,
+            add=add,
             progress=progress,
         )
     if as_json:
@@ -226,3 +242,32 @@ def prepare(
         )
     else:
         print_preparation(summary)
+
+
+@app.command(epilog="Example: dfsearch merge ffpp.h5 celebdf.h5 both.h5")
+def merge(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="STORE STORE... OUT.h5", help="Stores, and last the one to write."),
+    ],
+    shard_clips: Annotated[
+        int | None, typer.Option(help="Write a folder of files with at most N clips each.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing store.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Join stores of the same settings in one; their clips keep their splits."""
+    import dfsearch
+
+    with report_errors():
+        *stores, out = paths
+        merged = dfsearch.merge(stores, out, shard_clips=shard_clips, overwrite=overwrite)
+    if as_json:
+        print_json(dataclasses.asdict(merged) | {"store": str(merged.store)})
+    else:
+        write_lines(
+            f"{merged.store}: {merged.clips} clips of {merged.people} identity groups from "
+            f"{merged.stores} stores\nnext: dfsearch audit {merged.store}"
+        )

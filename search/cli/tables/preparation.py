@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from data_prep.preparation.prepare import PreparationSummary
+from data_prep.preparation.job import PreparationSummary
 from data_prep.store.store import SPLITS
 from search.cli.console import cell, tables
 
