@@ -120,7 +120,9 @@ def synthesize(
         "per_cue": per_cue,
         "drawing": DRAWING,
     }
-    videos = _plan(out, identities, seed, methods)
+    # Workers that are used again are in the folder in which they were started.
+    folder = out.absolute()
+    videos = _plan(folder, identities, seed, methods)
     try:
         _claim(out, parameters)
         _write_splits(out / "splits", identities)
@@ -131,14 +133,14 @@ def synthesize(
     done = len(videos) - len(waiting)
     if progress:
         progress(done, len(videos))
-    calls = (joblib.delayed(make_clip)(v, frames, size, out / _UNFINISHED) for v in waiting)
+    calls = (joblib.delayed(make_clip)(v, frames, size, folder / _UNFINISHED) for v in waiting)
     with contextlib.closing(in_workers(jobs, calls)) as made:
         for _ in made:
             done += 1
             if progress:
                 progress(done, len(videos))
 
-    described = [_describe(video, out) for video in videos]
+    described = [_describe(video, folder) for video in videos]
     _write_json(out / SYNTHETIC_MARKER, _marker(parameters, finished=True) | {"videos": described})
     shutil.rmtree(out / _UNFINISHED, ignore_errors=True)
     fakes = sum(video.donor is not None for video in videos)

@@ -463,3 +463,13 @@ def test_the_detector_finds_the_face_in_every_clip(tmp_path: Path) -> None:
 def test_making_clips_does_not_import_tensorflow() -> None:
     code = "import sys, data_prep.synthetic.synthesize; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_relative_folder_is_of_the_current_folder_also_with_workers_that_are_used_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        synthesize(Path("drawn"), jobs=2, **SMALL)
+        assert len(list((tmp_path / name / "drawn").rglob("*.mp4"))) == 8
