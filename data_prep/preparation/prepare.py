@@ -159,6 +159,7 @@ def prepare_sources(
         quarantine += _left_out(found, final, later)
         quarantine += earlier.store.quarantine if earlier else ()
         quarantine.sort(key=lambda entry: os.fsencode(entry.path))
+        prepared = [video for video in stored if video.key in tasks]
         tally = Tally()
         kept = earlier.store if earlier else None
         clips = tally.counted(iterate_clips(stored, tasks, final, progress.writing, kept))
@@ -180,7 +181,7 @@ def prepare_sources(
         coverage=tally.coverage / tally.clips,
         seconds=time.monotonic() - started,
         resumed=resumed,
-        paired=sum(task.original is not None for task in tasks.values()),
+        paired=sum(tasks[video.key].original is not None for video in prepared),
         guided=tally.guided,
         silent=tally.silent,
         fingerprint=fingerprint,

@@ -371,7 +371,7 @@ def test_killed_while_the_store_is_written_it_is_whole_or_not_there(
         summary = prepare(source, store_path, SMALL, execution=both, **more)  # type: ignore[arg-type]
         assert summary.fingerprint == whole.fingerprint
     else:
-        with pytest.raises(UserError, match="exists; pass --overwrite"):
+        with pytest.raises(UserError, match="exists; pass overwrite"):
             prepare(source, store_path, SMALL, **more)  # type: ignore[arg-type]
     assert _fingerprint(store_path) == whole.fingerprint
     assert [path.name for path in output.iterdir()] == ["store"]
@@ -486,8 +486,8 @@ def test_a_full_disk_is_one_line_and_with_more_room_it_goes_on(
     assert int(finished) in kept
     (line,) = _errors((tmp_path / "full").read_text())
     assert line == (
-        f"error: {tmp_path}/disk/store cannot be written: No space left on device; clips finished "
-        "so far are kept: make room, then repeat the command"
+        f"error: {tmp_path}/disk/store cannot be written: No space left on device; finished "
+        "clips are kept; free disk space, then repeat the command"
     )
     assert (tmp_path / "nothing").read_text() == ""
     assert _fingerprint(tmp_path / "kept") == old
@@ -505,7 +505,7 @@ def test_a_limit_on_the_size_of_files_is_said(limit: int, source: Path, tmp_path
     status, out, err = _run(["bash", "-c", script], tmp_path)
     (line,) = _errors(err)
     assert (status, out) == (2, "")
-    assert line.startswith(f"error: {store_path} cannot be written: File too large; clips finished")
+    assert line.startswith(f"error: {store_path} cannot be written: File too large; finished clips")
     assert not store_path.exists()
     assert len(_finished(_parts(store_path))) == (0 if limit < 1_000_000 else 12)
 

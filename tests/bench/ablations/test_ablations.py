@@ -253,7 +253,7 @@ def test_synthetic_rows_are_trained_compared_and_kept(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "SYNTHETIC" in done.stdout
     assert "grey in addition to colour: " in done.stdout
-    assert "not comparison here: spatial stream; " in done.stdout
+    assert "not compared, scores missing: spatial stream; " in done.stdout
     entries = rows.ScoreFile(tmp_path / "ablations.jsonl").entries()
     assert {name for name, *_ in entries} == set(only.split(","))
     again = bench("--keep", tmp_path, "--quick", "--only", only, "--minutes", 0)

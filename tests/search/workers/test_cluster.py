@@ -21,6 +21,7 @@ from artifacts.run_directory import RunDirectory
 from artifacts.stages import ARCHITECTURE, Stage
 from data_prep.errors import UserError
 from search.config.run_config import RunConfig, resolve
+from search.studies.run_state import RunState
 from search.studies.study import (
     INTERRUPTED,
     RETRY_OF,
@@ -123,6 +124,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 def config(tmp_path: Path) -> RunConfig:
     run_dir = tmp_path / "run"
     run_dir.mkdir()
+    RunState.begin(RunDirectory(run_dir), "0" * 64)
     limits = {"silence_seconds": 2}
     return resolve({"store": "s.h5", "run_dir": run_dir, "limits": limits})
 

@@ -130,7 +130,7 @@ def test_real_videos_of_one_identity_can_only_be_evaluated_on(
 ) -> None:
     source, store_path, small = real_data / "celebdf", tmp_path / "c.h5", Preparation(4, 32)
     with pytest.raises(
-        UserError, match=r"too few people for train, val, test .* --split-policy test"
+        UserError, match=r"too few people for train, val, test .* split_policy test"
     ):
         prepare(source, store_path, small)
     summary = prepare(
