@@ -12,7 +12,7 @@ from data_prep import datasets
 from data_prep.datasets import DataSetIndex, Video
 from data_prep.errors import UserError
 from data_prep.layouts import plain
-from data_prep.sources.source import Source, Sources
+from data_prep.sources.source import BY_NAME, Source, Sources
 from data_prep.store.format import REAL, REAL_ONLY, Quarantined
 from data_prep.text import printable
 
@@ -106,7 +106,7 @@ def _qualify(source: Source, index: DataSetIndex, *, single: bool) -> list[Video
     data_set = name_data_set(source, index)
     pinned = dict(source.people)
     videos = []
-    for video in index.videos:
+    for video in _name_people(source, index.videos):
         splits = {pinned[one] for one in video.identities if one in pinned}
         if len(splits) > 1:
             raise UserError(
@@ -129,9 +129,18 @@ def _qualify(source: Source, index: DataSetIndex, *, single: bool) -> list[Video
                 method=video.method if video.label == REAL else f"{data_set}:{video.method}",
             )
         videos.append(changed)
-    known = {one for video in index.videos for one in video.identities}
+    known = {one for video in _name_people(source, index.videos) for one in video.identities}
     _check_people(f"people of the source {source.name}", pinned, known)
     return videos
+
+
+def _name_people(source: Source, videos: Sequence[Video]) -> Sequence[Video]:
+    """Return the videos, each with a person of its own if the source says so."""
+    if source.person == BY_NAME:
+        return videos
+    return [
+        dataclasses.replace(video, identities=(video.key.partition("/")[2],)) for video in videos
+    ]
 
 
 def _join_people(videos: Sequence[Video], same: Collection[tuple[str, ...]]) -> list[Video]:

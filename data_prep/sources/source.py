@@ -16,6 +16,7 @@ from data_prep.store.format import FAKE, LABELLED, REAL, REAL_ONLY, ROLES, SPLIT
 from data_prep.text import printable
 
 SOURCE_POLICIES = (AUTO, OFFICIAL, IDENTITY, *SPLITS)
+BY_NAME, BY_FILE = "name", "file"
 _LABELS = {"real": REAL, "fake": FAKE}
 _MOST_BYTES = 4 << 20
 
@@ -38,6 +39,8 @@ class Source:
             split that all of it belongs to.
         role: ``labelled``, or ``real-only``: real faces as material for pseudo-fakes, in train and
             val alone.
+        person: ``name``, the person that the layout or the name of a file tells, or ``file``, another
+            person in every file.
         people: Split of single people by their identity in this source.
 
     Raises:
@@ -52,6 +55,7 @@ class Source:
     weight: float = 1.0
     split: str = AUTO
     role: str = LABELLED
+    person: str = BY_NAME
     people: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -75,6 +79,11 @@ class Source:
                     f"the split of the source {name} must be one of {', '.join(known)}; received "
                     f"{value!r}"
                 )
+        if self.person not in (BY_NAME, BY_FILE):
+            raise UserError(
+                f"person of the source {name} must be {BY_NAME} or {BY_FILE}; received "
+                f"{self.person!r}"
+            )
         if self.role not in ROLES:
             raise UserError(
                 f"the role of the source {name} must be {' or '.join(ROLES)}; received "
@@ -231,6 +240,7 @@ _TYPES: Mapping[str, type | tuple[type, ...]] = {
     "weight": (int, float),
     "split": str,
     "role": str,
+    "person": str,
     "people": dict,
 }
 

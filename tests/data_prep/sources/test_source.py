@@ -65,6 +65,7 @@ def test_every_key_is_read_and_relative_paths_start_at_the_file(tmp_path: Path) 
         ("sources = []\n[[source]]\npath = 'a'", "unknown key sources in the file; known"),
         ("[[source]]\npath = 3", "path of the source 3 has a wrong type: 3"),
         ("[[source]]\npath = 'a'\nweight = true", "weight of the source a has a wrong type: True"),
+        ("[[source]]\npath = 'a'\nperson = 'me'", "person of the source a must be name or file"),
         ("[[source]]\npath = 'a'\nweight = 'much'", "weight of the source a has a wrong type"),
         ("[[source]]\npath = 'a'\nweight = 0", "must be above 0 and at most 1000; received 0"),
         ("[[source]]\npath = 'a'\nweight = nan", "must be above 0 and at most 1000; received nan"),
