@@ -135,7 +135,7 @@ def _qualify(source: Source, index: DataSetIndex, *, single: bool) -> list[Video
 
 
 def _name_people(source: Source, videos: Sequence[Video]) -> Sequence[Video]:
-    """Return the videos, each with a person of its own if the source says so."""
+    """Return the videos, each with a person of its own if the source is of such files."""
     if source.person == BY_NAME:
         return videos
     return [

@@ -39,8 +39,8 @@ class Source:
             split that all of it belongs to.
         role: ``labelled``, or ``real-only``: real faces as material for pseudo-fakes, in train and
             val alone.
-        person: ``name``, the person that the layout or the name of a file tells, or ``file``, another
-            person in every file.
+        person: ``name`` for the people that the layout finds in the names of files, or ``file`` for
+            another person in every file.
         people: Split of single people by their identity in this source.
 
     Raises:

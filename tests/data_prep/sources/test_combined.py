@@ -59,11 +59,11 @@ def test_sources_of_one_data_set_share_people_and_methods(two: tuple[Path, Path]
 
 
 def test_every_file_of_a_source_can_be_another_person(tmp_path: Path) -> None:
-    faces = _folder(tmp_path / "faces", "AF1.jpg", "AF2.jpg", "CM1.jpg")
+    faces = _folder(tmp_path / "faces", "AF1.jpg", "AF2.jpg", "CM1.jpg", "CM2.jpg")
     by_name = index_sources(Sources((Source(faces, role="real-only"),)))
     by_file = index_sources(Sources((Source(faces, role="real-only", person="file"),)))
     assert len({video.identities for video in by_name.videos}) == 2
-    assert len({video.identities for video in by_file.videos}) == 3
+    assert len({video.identities for video in by_file.videos}) == 4
 
 
 def test_people_with_two_names_are_one_also_in_a_chain(two: tuple[Path, Path]) -> None:
