@@ -25,14 +25,16 @@ METHOD_AUC = "method_auc"
 FILE_MB = "file_mb"
 LATENCY_MS = "latency_ms"
 PEAK_MB = "peak_mb"
-EPOCHS = "epochs"
-EPOCHS_ASKED = "epochs_asked"
-BEST_EPOCH = "best_epoch"
+SAMPLES = "samples"
+SAMPLES_ASKED = "samples_asked"
+EPOCH_SAMPLES = "epoch_samples"
+BEST_SAMPLES = "best_samples"
 
 _TEXTS = (REASON, KID_FEATURES)
 _NUMBERS = (
     *(PARAMS, SECONDS, VAL_AUC, VAL_LOG_LOSS, VAL_PSEUDO_AUC, VAL_PAIR_RANKING, VAL_OWN),
-    *(KID_ERROR, DETECTOR_AUC, FILE_MB, LATENCY_MS, PEAK_MB, EPOCHS, EPOCHS_ASKED, BEST_EPOCH),
+    *(KID_ERROR, DETECTOR_AUC, FILE_MB, LATENCY_MS, PEAK_MB),
+    *(SAMPLES, SAMPLES_ASKED, EPOCH_SAMPLES, BEST_SAMPLES),
 )
 _MAPPINGS = (HYPERPARAMETERS, METHOD_AUC)
 
@@ -129,20 +131,20 @@ class ModelCost:
 
 @dataclasses.dataclass(frozen=True)
 class TrainingEffort:
-    """Time, memory and epochs of a trial.
+    """Time, memory and samples of a trial.
 
     Attributes:
         seconds: From start to end.
-        epochs: Completed; fewer than asked if the trial was pruned or failed.
-        epochs_asked: Planned.
-        best_epoch: Epoch whose weights were kept, from 1.
+        samples: Shown in training; fewer than asked if the trial was pruned or failed.
+        samples_asked: Planned.
+        best_samples: Shown until the epoch whose weights were kept.
         peak_mb: Largest memory of the worker process in RAM during the trial, 10^6 bytes.
     """
 
     seconds: float | None = None
-    epochs: int | None = None
-    epochs_asked: int | None = None
-    best_epoch: int | None = None
+    samples: int | None = None
+    samples_asked: int | None = None
+    best_samples: int | None = None
     peak_mb: float | None = None
 
 
@@ -178,7 +180,7 @@ class TrialRecord:
         validation: Scores of a detector.
         gan: Scores of a GAN.
         cost: Size and speed of its model.
-        effort: Time, memory and epochs.
+        effort: Time, memory and samples.
         description: The trial in words.
     """
 

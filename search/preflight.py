@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from data_prep.store.format import FAKE, REAL
@@ -13,7 +15,9 @@ from search.config.run_config import RunConfig
 from search.samples.samples import training_samples
 from search.studies import warm_start
 from search.training.plugin_objectives import plugin_value
-from spaces.training.names import PAIRWISE
+from spaces.training.names import BATCH_SIZES, PAIRWISE
+
+_FEW_PEOPLE = 100
 
 
 def remarks(config: RunConfig, store: Store) -> list[str]:
@@ -26,7 +30,8 @@ def remarks(config: RunConfig, store: Store) -> list[str]:
     Raises:
         UserError: The objective or a warm start lacks data.
     """
-    lines = warm_start.describe_warm_start(config)
+    lines = [_describe_people(store), *_describe_budgets(config)]
+    lines += warm_start.describe_warm_start(config)
     _try_objective(config, store)
     if config.objective in LEAVING_OUT:
         lines.append(f"left out of training in turn: {enumerate_first(methods_of(store))}")
@@ -56,6 +61,36 @@ def remarks(config: RunConfig, store: Store) -> list[str]:
                 "cross-entropy alone; set training.pseudo_fakes"
             )
     return lines
+
+
+def _describe_people(store: Store) -> str:
+    """Return a line about the people of training and validation, and what few of them mean."""
+    rows = {split: store.rows(split, REAL) for split in ("train", "val")}
+    people = {split: len(np.unique(store.groups[ours])) for split, ours in rows.items()}
+    material = len(np.unique(store.groups[store.real_only_rows("train")]))
+    text = f"real people: {people['train']} in training"
+    text += f", {material} more in real-only clips" if material else ""
+    text += f", {people['val']} in validation"
+    if people["train"] + material < _FEW_PEOPLE:
+        text += (
+            "; a detector of so few learns them by heart: add real faces of others, role real-only"
+        )
+    return text
+
+
+def _describe_budgets(config: RunConfig) -> list[str]:
+    """Return one line for each detector stage: trials, samples and steps."""
+    first, later = config.architecture, config.training
+    lines = [_budget("architecture", first.trials, first.samples, first.batch_size)]
+    if later.trials:
+        lines.append(_budget("training", later.trials, later.max_samples, *BATCH_SIZES))
+    return lines
+
+
+def _budget(stage: str, trials: int, samples: int, *batch_sizes: int) -> str:
+    few, many = (math.ceil(samples / pick(batch_sizes)) for pick in (max, min))
+    steps = f"{few:,}" if few == many else f"{few:,} to {many:,}"
+    return f"{stage}, {trials} trial(s): each at most {samples:,} samples, {steps} steps"
 
 
 def _try_objective(config: RunConfig, store: Store) -> None:

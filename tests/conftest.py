@@ -254,7 +254,7 @@ run = dfsearch.search(
     "runs/ffpp",
     preset="quick",
     space={"streams": ["spatial", "noise_residual"], "backbones": ["small_cnn"]},
-    architecture={"trials": 1, "epochs": 1},
+    architecture={"trials": 1, "samples": 16},
     gan={"trials": 0},
     training={"trials": 0},
 )

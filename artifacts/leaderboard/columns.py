@@ -115,12 +115,12 @@ def _state(row: Row) -> str:
     return "" if row.is_baseline else row.record.state
 
 
-def _epochs(row: Row) -> str:
-    """Return the number of epochs, and the number asked if it had fewer."""
-    done, asked = row.record.effort.epochs, row.record.effort.epochs_asked
+def _samples(row: Row) -> str:
+    """Return the number of samples shown, and the number asked if it had fewer."""
+    done, asked = row.record.effort.samples, row.record.effort.samples_asked
     if done is None or asked is None or done >= asked:
-        return "" if done is None else str(done)
-    return f"{done} of {asked}"
+        return "" if done is None else f"{done:,}"
+    return f"{done:,} of {asked:,}"
 
 
 def _methods(row: Row) -> str:
@@ -172,8 +172,8 @@ _COLUMNS = (
     Column("peak_mb", "peak MB", _field("peak_mb", 0)),
     Column("on_front", "front", lambda row: "*" if row.on_front else "", "left"),
     Column("seconds", "s", _field("seconds", 0)),
-    Column("epochs", "epochs", _epochs),
-    Column("best_epoch", "best epoch", _whole("best_epoch")),
+    Column("samples", "samples", _samples),
+    Column("best_samples", "best after", _whole("best_samples")),
     Column("lineage", "made from", _text("lineage"), "left"),
     Column("streams", "streams", lambda row: " + ".join(row.record.description.streams), "left"),
     Column("backbone", "backbone", _text("backbone"), "left"),

@@ -35,13 +35,13 @@ def describe(
     what = (
         f"{_stream_text(ground)} (trial {number}): {chosen['optimizer']} "
         f"{chosen['learning_rate']:.2g}, batch {chosen['batch_size']}, "
-        f"{chosen['epochs']} epochs{_samples_and_loss(chosen)}"
+        f"{chosen['samples']:,} samples{_kinds_and_loss(chosen)}"
     )
     lineage = f"{ARCHITECTURE}/{number}"
     return Description(what, lineage, active_streams(ground), backbone_text(ground))
 
 
-def _samples_and_loss(chosen: Mapping[str, Any]) -> str:
+def _kinds_and_loss(chosen: Mapping[str, Any]) -> str:
     """Return the samples and the loss of a training trial where they are not the default."""
     parts = []
     if chosen.get("augmentation", "none") != "none":

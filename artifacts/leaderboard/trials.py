@@ -85,9 +85,9 @@ def record_trial(
         ),
         effort=TrainingEffort(
             seconds=attributes.get(records.SECONDS),
-            epochs=attributes.get(records.EPOCHS, _last_epoch(trial)) if is_detector else None,
-            epochs_asked=attributes.get(records.EPOCHS_ASKED),
-            best_epoch=attributes.get(records.BEST_EPOCH),
+            samples=attributes.get(records.SAMPLES, _reported(trial)) if is_detector else None,
+            samples_asked=attributes.get(records.SAMPLES_ASKED),
+            best_samples=attributes.get(records.BEST_SAMPLES),
             peak_mb=attributes.get(records.PEAK_MB),
         ),
         description=describe(stage, chosen, architectures, gan),
@@ -126,12 +126,13 @@ def _gan_figures(trial: FrozenTrial, value: float | None) -> GanFigures:
     )
 
 
-def _last_epoch(trial: FrozenTrial) -> int | None:
-    """Return the last epoch that a detector reported."""
+def _reported(trial: FrozenTrial) -> int | None:
+    """Return the number of samples after which a detector last reported."""
+    epoch_samples = trial.user_attrs.get(records.EPOCH_SAMPLES)
     # With leave-one-method-out, the reports count methods.
-    if records.METHOD_AUC in trial.user_attrs or not trial.intermediate_values:
+    if records.METHOD_AUC in trial.user_attrs or not (trial.intermediate_values and epoch_samples):
         return None
-    return max(trial.intermediate_values)
+    return max(trial.intermediate_values) * int(epoch_samples)
 
 
 def _second_objective(trial: FrozenTrial) -> str:

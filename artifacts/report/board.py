@@ -87,12 +87,12 @@ def _tied(row: BoardRow) -> Cell:
     return Cell("tied", 1) if row.is_tied else Cell("")
 
 
-def _epochs(row: BoardRow) -> Cell:
-    done, planned = row.record.effort.epochs, row.record.effort.epochs_asked
+def _samples(row: BoardRow) -> Cell:
+    done, planned = row.record.effort.samples, row.record.effort.samples_asked
     if done is None:
         return Cell("")
-    asked = "" if planned in (None, done) else f" of {planned}"
-    return Cell(f"{done}{asked}", done)
+    asked = "" if planned in (None, done) else f" of {planned:,}"
+    return Cell(f"{done:,}{asked}", done)
 
 
 def _what(row: BoardRow) -> Cell:
@@ -116,7 +116,7 @@ _COLUMNS: tuple[tuple[Column, Callable[[BoardRow], Cell]], ...] = (
     (Column("ms a clip"), lambda row: number(row.field("latency_ms"), 1)),
     (Column("peak, MB"), lambda row: number(row.field("peak_mb"), 0)),
     (Column("seconds"), lambda row: number(row.field("seconds"), 0)),
-    (Column("epochs"), _epochs),
+    (Column("samples"), _samples),
     (Column("made of", number=False), lambda row: Cell(row.field("lineage"))),
     (Column("description", number=False), _what),
 )

@@ -22,8 +22,8 @@ UNSEEN_SEED = 1
 SETTINGS: dict[str, Any] = {
     "preset": "quick",
     "space": {"backbones": ["small_cnn"]},
-    "architecture": {"trials": 6, "epochs": 6, "batch_size": 8, "learning_rate": 1e-3},
-    "training": {"trials": 3, "frames": 0, "views": 4},
+    "architecture": {"trials": 6, "samples": 576, "batch_size": 8, "learning_rate": 1e-3},
+    "training": {"trials": 3, "epoch_samples": 96, "max_samples": 1344, "frames": 0, "views": 4},
 }
 
 

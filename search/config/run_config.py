@@ -192,10 +192,10 @@ class RunConfig(Section):
 
 PRESETS: Mapping[Preset, Mapping[str, Any]] = {
     "quick": {
-        "architecture": {"trials": 3, "epochs": 8},
+        "architecture": {"trials": 3, "samples": 4096},
         "gan": {"trials": 1, "steps": 200},
-        # One trial: the training of the architectures with more epochs.
-        "training": {"trials": 1, "max_epochs": 14, "gan_fakes": False, "mixup": False},
+        # One trial: the training of the best architecture with more samples.
+        "training": {"trials": 1, "max_samples": 16384, "gan_fakes": False, "mixup": False},
     },
     "standard": {},
     "thorough": {
@@ -204,9 +204,9 @@ PRESETS: Mapping[Preset, Mapping[str, Any]] = {
             "backbones": ["efficientnet_lite0", "small_resnet", "small_xception"],
             "fine_tune": "search",
         },
-        "architecture": {"trials": 100, "epochs": 30},
+        "architecture": {"trials": 100, "samples": 32768},
         "gan": {"trials": 20, "steps": 5000},
-        "training": {"trials": 40, "architectures": 5, "max_epochs": 60, "frames": 0},
+        "training": {"trials": 40, "architectures": 5, "max_samples": 131072, "frames": 0},
     },
 }
 
@@ -225,9 +225,18 @@ def resolve(settings: Mapping[str, Any]) -> RunConfig:
         raise UserError(f"configuration: {'; '.join(map(_fault_line, error.errors()))}") from None
 
 
+_RENAMED = {
+    "architecture.epochs": "now architecture.samples, the number of samples that a trial shows",
+    "architecture.clips": "gone: an epoch is training.epoch_samples, whatever the store",
+    "training.max_epochs": "now training.max_samples, the most samples that a trial shows",
+}
+
+
 def _fault_line(fault: Mapping[str, Any]) -> str:
     """Return one line about a fault: its key, the fault, and the value found."""
     where, what = ".".join(map(str, fault["loc"])), fault["msg"]
+    if where in _RENAMED:
+        return f"{where} is {_RENAMED[where]}"
     if fault["type"] == "value_error":
         return f"{where}: {what.removeprefix('Value error, ')}"
     # A storage of a wrong type may hold a password all the same.

@@ -106,17 +106,14 @@ class Architecture(Section):
 
     Attributes:
         trials: number of trials.
-        epochs: most epochs of a trial.
-        clips: clips of an epoch: ``all``, or ``growing``, a quarter, a half and all of them in a
-            third of the epochs each. Early pruning then costs less.
-        batch_size: clips.
+        samples: most samples that a trial shows.
+        batch_size: samples.
         learning_rate: learning rate of Adam.
-        schedule: schedule of the learning rate, ``constant`` or ``cosine``, over all epochs.
+        schedule: schedule of the learning rate, ``constant`` or ``cosine``, over all samples.
     """
 
     trials: Positive = 6
-    epochs: Positive = 10
-    clips: Literal["all", "growing"] = "all"
+    samples: Positive = 8192
     batch_size: Positive = 32
     learning_rate: Rate = 3e-4
     schedule: Schedule = "cosine"
@@ -145,6 +142,8 @@ class SampleChoices(Section):
     They are keys of the section ``training``.
 
     Attributes:
+        epoch_samples: Number of samples of an epoch: after each, the detector is validated, and may
+            be pruned. They are drawn anew each time, whatever the size of the store.
         views: Number of changed copies of each clip that frozen parts are computed for. 0 changes
             clips anew every time, at the cost of the whole model.
         pseudo_fakes: Share of pseudo-fakes among the training fakes, from 0 to 1, or ``search``.
@@ -156,6 +155,7 @@ class SampleChoices(Section):
         weight_averaging: Whether a moving average of the weights is kept, or ``search``.
     """
 
+    epoch_samples: Positive = 2048
     views: Count = 8
     pseudo_fakes: Share | Search = 0.5
     augmentation: Augmentation | Search = "strong"
@@ -204,7 +204,7 @@ class Training(SampleChoices):
     Attributes:
         trials: Number of trials; 0 skips the stage.
         architectures: Number of best architectures to choose from.
-        max_epochs: Upper end of the searched range of epochs.
+        max_samples: Most samples that a trial shows; a quarter and a half of it are searched, too.
         frames: Number of consecutive frames of a clip in a sample, drawn anew for each view; 0 for
             all. 1 trains on pictures: several times as fast, without the streams and temporal
             stages that need more.
@@ -212,7 +212,7 @@ class Training(SampleChoices):
 
     trials: Count = 4
     architectures: Positive = 2
-    max_epochs: Annotated[int, pydantic.Field(ge=10, strict=True)] = 20
+    max_samples: Positive = 16384
     frames: Count = 1
 
 

@@ -50,7 +50,7 @@ _WHOLE = "whole.npz"
 
 
 def run_detector_trial(
-    config: RunConfig, stage: Stage, max_epochs: int, choose: Choose, *, growing: bool = False
+    config: RunConfig, stage: Stage, max_epochs: int, choose: Choose
 ) -> TrialOutcome:
     """Run one trial of a detector stage; its value is the objective at its best validation epoch.
 
@@ -60,13 +60,12 @@ def run_detector_trial(
         max_epochs: The most epochs of any trial of the stage.
         choose: Asks the hyperparameters for training choices; returns them with the answers of the
             detector.
-        growing: Whether early epochs show a subset of the samples.
     """
 
     def objective(trial: OpenTrial) -> TrialResult:
         hp = OptunaHyperParameters(trial.optuna)
         with Store(config.store) as store:
-            return _DetectorTrial(config, store, trial, hp, *choose(hp), growing).run()
+            return _DetectorTrial(config, store, trial, hp, *choose(hp)).run()
 
     steps = max_epochs
     if config.objective in LEAVING_OUT:
@@ -86,7 +85,6 @@ class _DetectorTrial:
         hp: OptunaHyperParameters,
         answers: keras_tuner.HyperParameters,
         choices: TrainingChoices,
-        growing: bool,
     ) -> None:
         self._config = config
         self._store = store
@@ -94,7 +92,6 @@ class _DetectorTrial:
         self._hp = hp
         self._answers = answers
         self._choices = choices
-        self._growing = growing
         self._estimated = False
         self._reports = Reports(trial.optuna)
         self._folder = checkpoint_folder(RunDirectory(config.run_dir), trial.optuna)
@@ -150,8 +147,8 @@ class _DetectorTrial:
                 **trained.best.row,
                 **costs,
                 **({records.METHOD_AUC: found} if found else {}),
-                records.BEST_EPOCH: trained.best_epoch,
-                records.EPOCHS: len(trained.history),
+                records.BEST_SAMPLES: trained.best_epoch * self._choices.epoch_samples,
+                records.SAMPLES: len(trained.history) * self._choices.epoch_samples,
                 "cached_inputs": trained.cached,
             },
             note=trained.note,
@@ -185,7 +182,9 @@ class _DetectorTrial:
         trial = self._trial.optuna
         trial.set_user_attr(records.HYPERPARAMETERS, chosen_values(self._config, self._hp))
         trial.set_user_attr(records.PARAMS, params)
-        trial.set_user_attr(records.EPOCHS_ASKED, self._choices.epochs)
+        samples = self._choices.epochs * self._choices.epoch_samples
+        trial.set_user_attr(records.SAMPLES_ASKED, samples)
+        trial.set_user_attr(records.EPOCH_SAMPLES, self._choices.epoch_samples)
 
     def _fit(
         self,
@@ -210,7 +209,6 @@ class _DetectorTrial:
                 self._trial.seed,
                 objective=config.objective,
                 walks=load_walks(config, store.clip_shape[0]) if choices.gan_fakes else None,
-                growing=self._growing,
                 without=without,
             ),
             choices,
@@ -252,8 +250,9 @@ class _DetectorTrial:
                 return
             self._reports.report(epoch.score.value, epoch.number)
             if epoch.number < self._choices.epochs and self._reports.should_prune():
-                self._trial.optuna.set_user_attr(records.EPOCHS, epoch.number)
-                raise optuna.TrialPruned(f"{_score_text(epoch.score)} after {epoch.number} epochs")
+                shown = epoch.number * self._choices.epoch_samples
+                self._trial.optuna.set_user_attr(records.SAMPLES, shown)
+                raise optuna.TrialPruned(f"{_score_text(epoch.score)} after {shown:,} samples")
 
         return report
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import keras
@@ -69,24 +69,22 @@ class Sampling:
 
     Attributes:
         seed: Seed of order, views and mixup.
-        frequency: (n,), how often each sample is shown, or a function of the epoch that returns
-            this; ``None`` shows every sample once. Labels alternate, and a fake follows the real
-            clip it was made from, in the same view: see :func:`search.samples.order.paired_order`.
-        once: Show every sample of positive frequency once, without pairs.
+        count: Number of samples of an epoch; 0 for as many as can be shown.
+        frequency: (n,), how often each sample is shown; ``None`` shows all equally often. Labels
+            alternate, and a fake follows the real clip it was made from, in the same view: see
+            :func:`search.samples.order.paired_order`.
+        once: Show no sample of positive frequency again before all others, without pairs.
         views: Number of views of each sample; an epoch shows a random one. :data:`ENDLESS` where no
             view is stored, 0 for samples without random changes.
         mixup: Strength of the blending, see :func:`search.samples.mixup.mix`; 0 for none.
     """
 
     seed: int
-    frequency: Frequency | Callable[[int], Frequency] | None = None
+    count: int = 0
+    frequency: Frequency | None = None
     once: bool = False
     views: int = 0
     mixup: float = 0.0
-
-    def frequency_in(self, epoch: int) -> Frequency | None:
-        """Return how often each sample is shown in an epoch; ``None`` where all are shown once."""
-        return self.frequency(epoch) if callable(self.frequency) else self.frequency
 
 
 _IN_ORDER = Sampling(seed=0)
@@ -129,6 +127,8 @@ class ClipBatches(keras.utils.PyDataset):
         self._features = dict(inputs.features)
         self._batch_size = batch_size
         self._with_sources = with_sources
+        # Numbers are found and compared faster than keys.
+        _, self._sources = np.unique(samples.sources, return_inverse=True)
         self._epoch = 0
         self._epoch_is_set = False
         self._shuffle()
@@ -151,7 +151,7 @@ class ClipBatches(keras.utils.PyDataset):
             rng = np.random.default_rng([*self._key, index])
             inputs, labels = mix(inputs, labels, self._sampling.mixup, rng)
         if self._with_sources:
-            _, source = np.unique(self._samples.sources[shown], return_inverse=True)
+            _, source = np.unique(self._sources[shown], return_inverse=True)
             labels = np.concatenate([labels, source[:, None].astype(np.float32)], axis=1)
         arrays = [inputs[name] for name in self._names]
         return arrays[0] if len(arrays) == 1 else tuple(arrays), labels
@@ -176,18 +176,6 @@ class ClipBatches(keras.utils.PyDataset):
         if moved:
             self._shuffle()
 
-    def steps(self, epoch: int) -> int:
-        """Return the number of batches of an epoch."""
-        frequency = self._sampling.frequency_in(epoch)
-        if frequency is None:
-            return -(-len(self._samples) // self._batch_size)
-        shown = frequency > 0
-        both = len(np.unique(self._samples.labels[shown])) == 2
-        count = int(shown.sum())
-        # Both labels have the same number, unless each sample is shown once.
-        count += count % 2 if both and not self._sampling.once else 0
-        return -(-count // self._batch_size)
-
     @property
     def _key(self) -> list[int]:
         """Seed of this epoch, independent of earlier epochs."""
@@ -206,13 +194,14 @@ class ClipBatches(keras.utils.PyDataset):
         labels = self._samples.labels
         if not self._shuffled:
             return np.arange(len(labels))
-        frequency = self._sampling.frequency_in(self._epoch)
+        frequency = self._sampling.frequency
         if frequency is None:
-            return whole_order(labels, rng)
+            return whole_order(labels, self._sampling.count or len(labels), rng)
+        ours = np.flatnonzero(frequency > 0)
+        count = self._sampling.count or len(ours)
         if self._sampling.once:
-            ours = np.flatnonzero(frequency > 0)
-            return ours[whole_order(labels[ours], rng)]
-        return paired_order(labels, frequency, self._samples.sources, rng)
+            return ours[whole_order(labels[ours], count, rng)]
+        return paired_order(labels, frequency, self._sources, count, rng)
 
     def _read(
         self, name: str, shown: npt.NDArray[np.int64], views: npt.NDArray[np.int64] | None

@@ -43,7 +43,8 @@ def training_choices(config: RunConfig) -> TrainingChoices:
         learning_rate=config.architecture.learning_rate,
         schedule=config.architecture.schedule,
         batch_size=config.architecture.batch_size,
-        epochs=config.architecture.epochs,
+        samples=config.architecture.samples,
+        epoch_samples=min(config.training.epoch_samples, config.architecture.samples),
         views=config.training.views,
         jit_compile=config.jit_compile,
     )
@@ -55,7 +56,4 @@ def run(config: RunConfig) -> TrialOutcome:
     def choose(hp: OptunaHyperParameters) -> tuple[OptunaHyperParameters, TrainingChoices]:
         return hp, training_choices(config)
 
-    growing = config.architecture.clips == "growing"
-    return run_detector_trial(
-        config, ARCHITECTURE, config.architecture.epochs, choose, growing=growing
-    )
+    return run_detector_trial(config, ARCHITECTURE, training_choices(config).epochs, choose)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import keras_tuner
@@ -62,14 +63,14 @@ def _begun_with(study: optuna.Study) -> tuple[str, ...]:
 
 
 def enqueue(config: RunConfig) -> None:
-    """Queue the baseline on the best architecture first: its own training with more epochs.
+    """Queue the baseline on the best architecture first: its own training with more samples.
 
     Trials of a warm start come next, then the original recipe.
     """
     study = open_study(RunDirectory(config.run_dir), TRAINING)
     best = list(best_architectures(config))
     longer = dataclasses.asdict(architecture.training_choices(config))
-    longer["epochs"] = config.training.max_epochs
+    longer["samples"] = config.training.max_samples
     longer["learning_rate"] = float(np.clip(longer["learning_rate"], *LEARNING_RATES))
     longer["batch_size"] = min(
         BATCH_SIZES, key=lambda size: abs(size - config.architecture.batch_size)
@@ -81,14 +82,19 @@ def enqueue(config: RunConfig) -> None:
     answers = [fixed_hyperparameters(longer), *map(KnownAnswers, known), fixed_hyperparameters({})]
     for hp in answers[: config.training.trials]:
         hp.Choice(CHOSEN_ARCHITECTURE, best)
-        training_space(hp, config.training.max_epochs, _pinned(config))
+        training_space(hp, config.training.max_samples, _pinned(config))
         study.enqueue_trial(optuna_params(hp), skip_if_exists=True)
 
 
 def training_choices(config: RunConfig, hp: keras_tuner.HyperParameters) -> TrainingChoices:
     """Return one way to train, from the space and the configuration."""
-    choices = training_space(hp, config.training.max_epochs, _pinned(config))
-    return dataclasses.replace(choices, views=config.training.views, jit_compile=config.jit_compile)
+    choices = training_space(hp, config.training.max_samples, _pinned(config))
+    return dataclasses.replace(
+        choices,
+        epoch_samples=min(config.training.epoch_samples, choices.samples),
+        views=config.training.views,
+        jit_compile=config.jit_compile,
+    )
 
 
 def _pinned(config: RunConfig) -> dict[str, Any]:
@@ -107,4 +113,5 @@ def run(config: RunConfig) -> TrialOutcome:
         chosen = hp.Choice(CHOSEN_ARCHITECTURE, list(architectures))
         return fixed_hyperparameters(architectures[chosen]), training_choices(config, hp)
 
-    return run_detector_trial(config, TRAINING, config.training.max_epochs, choose)
+    most = math.ceil(config.training.max_samples / config.training.epoch_samples)
+    return run_detector_trial(config, TRAINING, most, choose)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from search.features.feature import Progress
 from search.features.suffix import Suffix, cut_prefix
 from search.samples.batches import ENDLESS, ClipBatches, Frequency, Inputs, Sampling
 from search.samples.samples import UNCHANGED, Samples, Walks, training_samples, validation_samples
-from search.samples.subsets import nested_subset, shown_share
 from search.training.checkpoint import CheckpointFile
 from search.training.copy_weights import copy_weights
 from search.training.objectives import AUC, GENERALISATION, Objective, ValidationScore
@@ -42,8 +40,6 @@ class TrainingTask:
         objective: Objective that chooses the best epoch; ``generalisation`` scores pseudo-fakes,
             too.
         walks: Generated faces, needed for ``choices.gan_fakes``.
-        growing: Show a subset of the samples in early epochs, see :mod:`search.samples.subsets`.
-            Weights, optimizer and schedule continue when the subset grows.
         without: Manipulation method of the store that is neither trained on nor validated on.
     """
 
@@ -52,7 +48,6 @@ class TrainingTask:
     seed: int
     objective: Objective = AUC
     walks: Walks | None = None
-    growing: bool = False
     without: str = ""
 
 
@@ -195,6 +190,7 @@ def _feed(
             batch_size=choices.batch_size,
             sampling=Sampling(
                 task.seed,
+                choices.epoch_samples,
                 frequency,
                 once=frequency is not None and not choices.balanced,
                 views=taught.views or (ENDLESS if is_random else 0),
@@ -216,50 +212,31 @@ def _feed(
 
 def _run_epochs(feed: _Feed, choices: TrainingChoices, callback: EpochCallback) -> int:
     """Compile and train; return the number of epochs that a checkpoint already had."""
-    steps = [feed.batches.steps(epoch) for epoch in range(choices.epochs)]
-    compile_detector(feed.trained, choices, steps[-1], sum(steps))
-    resumed = epoch = callback.resume(feed.trained)
-    while epoch < choices.epochs:
-        feed.batches.begin(epoch)
-        # Keras reads the length of an epoch once, so each call has epochs of one length.
-        alike = itertools.takewhile(steps[epoch].__eq__, steps[epoch:])
-        until = epoch + len(list(alike))
+    compile_detector(feed.trained, choices)
+    resumed = callback.resume(feed.trained)
+    if resumed < choices.epochs:
+        feed.batches.begin(resumed)
         feed.trained.fit(
             feed.batches,
-            initial_epoch=epoch,
-            epochs=until,
+            initial_epoch=resumed,
+            epochs=choices.epochs,
             callbacks=[callback],
             verbose=0,
             shuffle=False,
         )
-        callback.restore_current()
-        epoch = until
     return resumed
 
 
 def _key(task: TrainingTask, choices: TrainingChoices) -> str:
     """Return the text that identifies a training in its checkpoint."""
-    return (
-        f"{choices}/{task.seed}/{task.growing}/{task.without}/{task.objective}/"
-        f"{task.store.fingerprint}"
-    )
+    return f"{choices}/{task.seed}/{task.without}/{task.objective}/{task.store.fingerprint}"
 
 
-def _frequency(
-    train: Samples, task: TrainingTask, choices: TrainingChoices
-) -> Callable[[int], Frequency] | None:
-    """Return how often an epoch shows each sample; ``None`` where all are shown once."""
-    if not (choices.balanced or task.growing or task.without):
+def _frequency(train: Samples, task: TrainingTask, choices: TrainingChoices) -> Frequency | None:
+    """Return how often each sample is shown; ``None`` where all are equally frequent."""
+    if not (choices.balanced or task.without):
         return None
-
-    @functools.cache
-    def of_share(part: float) -> Frequency:
-        shown = nested_subset(train, part) & (train.methods != task.without)
-        if not choices.balanced:
-            return shown.astype(np.float64)
-        return train.balanced(choices.pseudo_fakes, shown)
-
-    def frequency(epoch: int) -> Frequency:
-        return of_share(shown_share(epoch, choices.epochs) if task.growing else 1.0)
-
-    return frequency
+    shown = train.methods != task.without
+    if not choices.balanced:
+        return shown.astype(np.float64)
+    return train.balanced(choices.pseudo_fakes, shown)

@@ -137,10 +137,6 @@ class EpochCallback(keras.callbacks.Callback):
         if self._report is not None:
             self._report(self.history[-1])
 
-    def restore_current(self) -> None:
-        """Restore the weights that Keras replaces by their averages at the end of ``fit``."""
-        checkpoint.assign_values(checkpoint.changing_variables(self.model), self._current_values)
-
     def restore_best(self, model: keras.Model) -> None:
         """Assign the weights of the best epoch to a model."""
         checkpoint.assign_values(checkpoint.changing_variables(model), self._best_values)

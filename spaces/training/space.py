@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -34,9 +35,10 @@ class TrainingChoices:
     Attributes:
         optimizer: one of :data:`OPTIMIZERS`.
         learning_rate: learning rate at the start.
-        schedule: one of :data:`spaces.training.names.SCHEDULES`, over all epochs.
+        schedule: one of :data:`spaces.training.names.SCHEDULES`, over all samples.
         batch_size: number of samples.
-        epochs: most epochs; pruning and the best epoch decide the kept model.
+        samples: most samples that are shown; pruning and the best epoch decide the kept model.
+        epoch_samples: samples of an epoch: after each, the detector is validated.
         weight_decay: decoupled weight decay, used only by ``adamw``.
         label_smoothing: 0 to below 1.
         loss: one of :data:`spaces.training.names.LOSSES`.
@@ -59,7 +61,8 @@ class TrainingChoices:
     learning_rate: float = 1e-3
     schedule: str = "constant"
     batch_size: int = 32
-    epochs: int = 10
+    samples: int = 20480
+    epoch_samples: int = 2048
     weight_decay: float = 1e-4
     label_smoothing: float = 0.0
     loss: str = BINARY_CROSSENTROPY
@@ -82,15 +85,30 @@ class TrainingChoices:
         if self.gan_fakes and self.pseudo_fakes == 1:
             raise ValueError("pseudo-fakes are to be the only fakes: leave out GAN fakes or others")
 
+    @property
+    def epochs(self) -> int:
+        """Number of epochs, the last one whole."""
+        return math.ceil(self.samples / self.epoch_samples)
+
+    @property
+    def epoch_steps(self) -> int:
+        """Number of batches of an epoch."""
+        return math.ceil(self.epoch_samples / self.batch_size)
+
+    @property
+    def steps(self) -> int:
+        """Number of batches of the whole training."""
+        return self.epochs * self.epoch_steps
+
 
 def training_space(
-    hp: Any, max_epochs: int, pinned: Mapping[str, Any] | None = None
+    hp: Any, max_samples: int, pinned: Mapping[str, Any] | None = None
 ) -> TrainingChoices:
     """Ask for one way to train; the defaults of the space are those of the recipe.
 
     Args:
         hp: answers the questions.
-        max_epochs: upper end of the range of epochs.
+        max_samples: upper end of the range of samples; the lower end is a quarter of it.
         pinned: choices that are not asked for, by name; the same in all trials of a study.
     """
     recipe = TrainingChoices()
@@ -102,7 +120,7 @@ def training_space(
     space.ask("learning_rate", hp.Float, *LEARNING_RATES, sampling="log")
     space.ask("schedule", hp.Choice, list(SCHEDULES))
     space.ask("batch_size", hp.Choice, list(BATCH_SIZES))
-    space.ask("epochs", hp.Int, 5, max_epochs, default=min(recipe.epochs, max_epochs))
+    space.ask("samples", hp.Choice, sample_budgets(max_samples), default=max_samples)
     space.ask("label_smoothing", hp.Float, 0.0, 0.1, step=0.02)
     space.ask("loss", hp.Choice, losses)
     space.ask("pseudo_fakes", hp.Choice, list(PSEUDO_SHARES))
@@ -157,9 +175,12 @@ class _Questions:
         self.answers[name] = kind(name, *values, **{"default": self._recipe[name], **settings})
 
 
-def compile_detector(
-    model: keras.Model, choices: TrainingChoices, steps_per_epoch: int, steps: int | None = None
-) -> None:
+def sample_budgets(most: int) -> list[int]:
+    """Return the searched numbers of samples: a quarter, a half and the whole of the most."""
+    return sorted({math.ceil(most / part) for part in (4, 2, 1)})
+
+
+def compile_detector(model: keras.Model, choices: TrainingChoices) -> None:
     """Compile a detector for ``fit``.
 
     The optimizer is built at once: left to the first step, it makes TensorFlow trace that step
@@ -168,16 +189,12 @@ def compile_detector(
     Args:
         model: the detector.
         choices: choices of the training.
-        steps_per_epoch: steps of an epoch that shows all samples.
-        steps: steps of the whole training, if some epochs are shorter.
     """
     rate: Any = choices.learning_rate
     if choices.schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(
-            rate, steps or steps_per_epoch * choices.epochs
-        )
+        rate = keras.optimizers.schedules.CosineDecay(rate, choices.steps)
     # An average over about the last epoch; over ten steps at least, so that it averages at all.
-    momentum = min(max(1 - 1 / steps_per_epoch, _LEAST_MOMENTUM), _MOST_MOMENTUM)
+    momentum = min(max(1 - 1 / choices.epoch_steps, _LEAST_MOMENTUM), _MOST_MOMENTUM)
     averaging = {"use_ema": choices.weight_averaging, "ema_momentum": momentum}
     if choices.optimizer == "adamw":
         optimizer = keras.optimizers.AdamW(

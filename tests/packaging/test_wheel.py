@@ -32,7 +32,7 @@ backbones = ["small_cnn"]
 
 [architecture]
 trials = 1
-epochs = 1
+samples = 16
 
 [gan]
 trials = 0

@@ -42,7 +42,7 @@ backbones = ["small_cnn"]
 
 [architecture]
 trials = {architecture}
-epochs = 2
+samples = 32
 batch_size = 8
 learning_rate = 0.001
 
@@ -52,7 +52,8 @@ steps = 10
 
 [training]
 trials = {training}
-max_epochs = 10
+epoch_samples = 16
+max_samples = 96
 frames = 0
 """
 

@@ -62,7 +62,7 @@ def test_raised_trials_of_a_finished_run_have_no_effect_and_the_way_on_is_named(
 
 
 @pytest.mark.parametrize(
-    ("section", "setting"), [("architecture", "epochs"), ("training", "max_epochs")]
+    ("section", "setting"), [("architecture", "samples"), ("training", "max_samples")]
 )
 def test_another_change_of_a_finished_run_needs_another_folder(
     run: RunDirectory, in_process: Dfsearch, section: str, setting: str
@@ -125,9 +125,9 @@ def test_a_search_that_has_begun_takes_more_trials_and_no_other_change(
 
     change(run, "architecture", "trials", 5)
     claim(run, run_config.load(run.config), store.fingerprint, extend=False)
-    change(run, "architecture", "epochs", 9)
+    change(run, "architecture", "samples", 9)
 
-    with pytest.raises(UserError, match=r"architecture\.epochs: 2, 9\); undo the change in"):
+    with pytest.raises(UserError, match=r"architecture\.samples: 32, 9\); undo the change in"):
         claim(run, run_config.load(run.config), store.fingerprint, extend=False)
 
 

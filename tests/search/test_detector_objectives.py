@@ -25,6 +25,7 @@ from data_prep.errors import UserError
 from data_prep.store.store import Clip, Store, write_store
 from search.config.run_config import RunConfig, dump, resolve
 from search.detectors import leave_one_method_out
+from search.samples.samples import Samples
 from search.stages import architecture
 from search.studies.study import (
     SEQUENCE_NUMBER,
@@ -36,6 +37,7 @@ from search.training.validation import EpochCallback
 from search.trials import queue
 from search.trials.checkpoint_folder import CHECKPOINT
 from search.trials.trial import MODEL_FILE
+from spaces.training.space import TrainingChoices
 
 METHODS = ["Drawn", "Painted", "Sprayed"]
 
@@ -69,7 +71,7 @@ def configured(methods_store: Path, tmp_path: Path) -> Callable[..., RunConfig]:
     """A configuration in a run directory of its own; ``configured(**settings)``."""
 
     def make(**settings: Any) -> RunConfig:
-        stage = {"trials": 4, "epochs": 2, "batch_size": 8, "learning_rate": 0.01}
+        stage = {"trials": 4, "samples": 32, "batch_size": 8, "learning_rate": 0.01}
         config = resolve(
             {
                 "store": str(methods_store),
@@ -78,7 +80,10 @@ def configured(methods_store: Path, tmp_path: Path) -> Callable[..., RunConfig]:
                 "pruner": "none",
                 "space": {"streams": ["spatial"], "backbones": ["small_cnn"]},
                 "gan": {"trials": 0},
-                "training": {"trials": 0, "frames": 0, "augmentation": "none", "pseudo_fakes": 0.0},
+                "training": {
+                    **{"trials": 0, "frames": 0, "augmentation": "none", "pseudo_fakes": 0.0},
+                    "epoch_samples": 16,
+                },
                 **settings,
                 "architecture": stage | settings.get("architecture", {}),
             }
@@ -116,15 +121,15 @@ def test_each_method_is_left_out_in_turn_and_the_worst_counts(
     configured: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[set[str]] = []
-    of_batches = fit.ClipBatches.steps
+    frequency_of = fit._frequency
 
-    def watched(batches: fit.ClipBatches, epoch: int) -> int:
-        samples, frequency = batches._samples, batches._sampling.frequency_in(epoch)
-        if epoch == 0 and frequency is not None:
-            seen.append(set(samples.methods[frequency > 0]) - {"real"})
-        return of_batches(batches, epoch)
+    def watched(samples: Samples, task: fit.TrainingTask, choices: TrainingChoices) -> Any:
+        frequency = frequency_of(samples, task, choices)
+        assert frequency is not None
+        seen.append(set(samples.methods[frequency > 0]) - {"real"})
+        return frequency
 
-    monkeypatch.setattr(fit.ClipBatches, "steps", watched)
+    monkeypatch.setattr(fit, "_frequency", watched)
     config = configured(objective="leave-one-method-out")
     (trial,) = run(config, 1)
     found = trial.user_attrs[records.METHOD_AUC]
@@ -242,7 +247,7 @@ def test_a_trial_that_is_killed_resumes_where_it_was(
 ) -> None:
     config = configured(
         objective=objective,
-        architecture={"epochs": 3, "clips": "growing"},
+        architecture={"samples": 48},
         pruner="median",
     )
     study, trained = queued(config, 0), []

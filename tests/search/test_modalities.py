@@ -28,13 +28,14 @@ preset = "quick"
 streams = ["micro_expression", "audio"]
 [architecture]
 trials = 1
-epochs = 2
+samples = 32
 batch_size = 8
 learning_rate = 0.001
 [gan]
 trials = 0
 [training]
 trials = 0
+epoch_samples = 16
 frames = 0
 """
 

@@ -140,7 +140,7 @@ def _draw(study: optuna.Study, graph: DetectorGraph, arrays: Inputs, path: Path)
         model = build_detector(graph, hp, seed=trial.number)
     finally:
         keras.config.set_dtype_policy(before)
-    compile_detector(model, TrainingChoices(), steps_per_epoch=1)
+    compile_detector(model, TrainingChoices())
     model.run_eagerly = True
     inputs = [arrays[tensor.name] for tensor in model.inputs]
     loss = model.train_on_batch(inputs, np.array([[0], [1]], np.float32))

@@ -69,7 +69,7 @@ def test_a_plain_keras_tuner_draws_detectors_that_train(tmp_path: Path, clips: F
     for _ in range(DRAWS):
         values, model = _draw(oracle, graph)
         drawn.append(json.dumps(values, sort_keys=True))
-        compile_detector(model, TrainingChoices(), steps_per_epoch=1)
+        compile_detector(model, TrainingChoices())
         model.run_eagerly = True
         assert np.isfinite(model.train_on_batch(clips, np.array([[0], [1]], np.float32))), values
     assert len(set(drawn)) == DRAWS

@@ -66,7 +66,7 @@ def storage(tmp_path: Path) -> BaseStorage:
             trial.set_user_attr("hyperparameters", chosen)
         if stage == "training":
             chosen = {"architecture": "0", "optimizer": "adam", "learning_rate": 0.001}
-            chosen |= {"batch_size": 8, "epochs": 2}
+            chosen |= {"batch_size": 8, "samples": 2048}
             trial.set_user_attr("hyperparameters", chosen)
             trial.set_user_attr("reason", "out of memory")
             study.tell(trial, state=TrialState.FAIL)
@@ -183,7 +183,7 @@ def test_histories_curves_faces_and_errors_can_be_downloaded(page: Page, run: Ru
 def test_the_note_of_a_trial_says_what_it_tried(page: Page) -> None:
     (trial,) = page.json(f"/api/studies/{_studies(page)['training']}")["trials"]
     assert trial["note"]["body"] == (
-        "spatial small_cnn mean (trial 0): adam 0.001, batch 8, 2 epochs; "
+        "spatial small_cnn mean (trial 0): adam 0.001, batch 8, 2,048 samples; "
         "made from architecture/0; out of memory"
     )
 

@@ -82,7 +82,7 @@ def training() -> dict[str, Any]:
         "optimizer": "adamw",
         "learning_rate": 0.0012345,
         "batch_size": 16,
-        "epochs": 7,
+        "samples": 7000,
         "augmentation": "strong",
     }
 

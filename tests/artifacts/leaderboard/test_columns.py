@@ -19,12 +19,12 @@ MakeRow = Callable[..., Row]
 def test_chosen_columns_are_shown_in_their_order_and_unknown_ones_refused(
     make_row: MakeRow,
 ) -> None:
-    chosen = columns.choose_columns(["trial", "epochs", "lineage"])
-    row = make_row(epochs=3, epochs_asked=6, lineage="architecture/1", what="small")
+    chosen = columns.choose_columns(["trial", "samples", "lineage"])
+    row = make_row(samples=3, samples_asked=6, lineage="architecture/1", what="small")
     console = Console(file=io.StringIO(), width=80)
     console.print(leaderboard.to_table([row], "run", chosen))
     head, _, row = console.file.getvalue().splitlines()[2:5]  # type: ignore[attr-defined]
-    assert head.split() == ["trial", "epochs", "made", "from"]
+    assert head.split() == ["trial", "samples", "made", "from"]
     assert row.split() == ["architecture", "4", "3", "of", "6", "architecture/1"]
     with pytest.raises(UserError, match="no column speed; there are run, rank, trial"):
         columns.choose_columns(["trial", "speed"])
@@ -54,15 +54,15 @@ def test_counts_are_short(count: int | None, shown: str) -> None:
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ({"epochs": 6, "epochs_asked": 6}, "6"),
-        ({"epochs": 3, "epochs_asked": 6}, "3 of 6"),
-        ({"epochs": None, "epochs_asked": 6}, ""),
+        ({"samples": 6, "samples_asked": 6}, "6"),
+        ({"samples": 3, "samples_asked": 6}, "3 of 6"),
+        ({"samples": None, "samples_asked": 6}, ""),
     ],
 )
-def test_epochs_are_told_beside_what_was_asked_only_where_they_differ(
+def test_samples_are_told_beside_what_was_asked_only_where_they_differ(
     make_row: MakeRow, row: dict[str, int | None], said: str
 ) -> None:
-    assert columns.COLUMNS["epochs"].cell(make_row(**row)) == said
+    assert columns.COLUMNS["samples"].cell(make_row(**row)) == said
 
 
 def test_the_method_that_was_hardest_to_do_without_is_told_first(make_row: MakeRow) -> None:

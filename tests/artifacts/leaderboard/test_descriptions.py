@@ -38,8 +38,8 @@ def test_a_training_trial_says_which_architecture_it_trained(
 ) -> None:
     found = describe("training", training, {"4": architecture}, NO_GAN)
     assert found.what == (
-        "spatial small_cnn bilstm + noise-residual (trial 4): adamw 0.0012, batch 16, 7 epochs, "
-        "strong augmentation"
+        "spatial small_cnn bilstm + noise-residual (trial 4): adamw 0.0012, batch 16, "
+        "7,000 samples, strong augmentation"
     )
 
 
@@ -55,7 +55,7 @@ def test_what_a_training_looked_at_and_minimised_is_named(training: dict[str, An
     }
     found = describe("training", chosen, {}, NO_GAN)
     assert found.what.endswith(
-        "7 epochs, 50% pseudo-fakes, GAN fakes, focal loss, mixup, averaged weights"
+        "7,000 samples, 50% pseudo-fakes, GAN fakes, focal loss, mixup, averaged weights"
     )
 
 

@@ -68,10 +68,11 @@ def trials() -> Trials:
         chosen = {"detector/spatial/backbone": "small_cnn", "detector/temporal/kind": "mean"}
         if stage == "training":
             chosen = {"architecture": "1", "optimizer": "adam", "learning_rate": 0.001}
-            chosen |= {"batch_size": 8, "epochs": 3}
+            chosen |= {"batch_size": 8, "samples": 3}
         trial.set_user_attr("hyperparameters", chosen)
         studies[stage].tell(trial, _auc(scores))
     pruned = studies["architecture"].ask()
+    pruned.set_user_attr("epoch_samples", 10)
     pruned.report(0.5, 2)
     studies["architecture"].tell(pruned, state=TrialState.PRUNED)
     studies["gan"].tell(studies["gan"].ask(), 0.4)
@@ -146,7 +147,7 @@ def test_lineage_streams_and_words_are_told_and_the_pruned_has_no_interval(
     assert rows["training/0"].field("backbone") == "small_cnn mean"
     assert rows["training/0"].field("what").startswith("spatial small_cnn mean (trial 1): adam")
     pruned = rows["architecture/2"]
-    assert (pruned.field("epochs"), pruned.field("val_auc_ci"), pruned.is_tied) == (2, None, None)
+    assert (pruned.field("samples"), pruned.field("val_auc_ci"), pruned.is_tied) == (20, None, None)
     assert rows["gan/0"].field("kid") == 0.4
 
 

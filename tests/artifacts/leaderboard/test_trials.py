@@ -56,7 +56,14 @@ def trials(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, list[Fro
     _add(architecture, 0.8, val_log_loss=0.5, params=10, seconds=1.5, hyperparameters={"a": 1})
     _add(architecture, 0.9, val_log_loss=0.4)
     _add(architecture, 0.9, val_log_loss=0.3)
-    _add(architecture, None, TrialState.PRUNED, (0.6, 0.99, 0.7), reason="val_auc 0.700")
+    _add(
+        architecture,
+        None,
+        TrialState.PRUNED,
+        (0.6, 0.99, 0.7),
+        reason="val_auc 0.700",
+        epoch_samples=10,
+    )
     _add(architecture, None, TrialState.FAIL, reason="out of memory")
     _add(architecture, None, TrialState.RUNNING, (0.55,))
     architecture.enqueue_trial({})
@@ -150,20 +157,20 @@ def test_a_record_holds_what_the_trial_left(trials: dict[str, list[FrozenTrial]]
     assert ranked(trials)[3] == Row(record, rank=4)
 
 
-def test_epochs_are_those_recorded_or_else_the_last_reported(
+def test_samples_are_those_recorded_or_else_the_last_reported(
     trials: dict[str, list[FrozenTrial]],
 ) -> None:
     found = {(row.stage, row.record.trial): row for row in ranked(trials)}
-    assert found["architecture", 3].field("epochs") == 2
-    assert found["architecture", 0].field("epochs") is None
-    assert found["gan", 2].field("epochs") is None
+    assert found["architecture", 3].field("samples") == 20
+    assert found["architecture", 0].field("samples") is None
+    assert found["gan", 2].field("samples") is None
     study = optuna.create_study(direction="maximize")
-    _add(study, 0.8, epochs=4, epochs_asked=6, best_epoch=3, peak_mb=900.5)
+    _add(study, 0.8, samples=4, samples_asked=6, best_samples=3, peak_mb=900.5)
     # Where methods are left out, the reports are of these.
     _add(study, 0.7, reported=(0.7, 0.6), method_auc={"Drawn": 0.6})
     recorded, left_out = ranked({"architecture": study.get_trials()})
     assert recorded.record.effort == TrainingEffort(None, 4, 6, 3, 900.5)
-    assert left_out.field("epochs") is None
+    assert left_out.field("samples") is None
 
 
 def test_a_record_knows_which_column_is_the_second_objective() -> None:

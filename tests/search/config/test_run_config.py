@@ -33,7 +33,7 @@ def test_an_ensemble_keeps_as_many_models_as_it_may_have() -> None:
 def test_settings_take_precedence_over_the_preset_key_by_key() -> None:
     config = resolve({**PLACES, "preset": "quick", "architecture": {"trials": 3}})
     assert config.architecture.trials == 3
-    assert config.architecture.epochs == PRESETS["quick"]["architecture"]["epochs"]
+    assert config.architecture.samples == PRESETS["quick"]["architecture"]["samples"]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,10 @@ def test_settings_take_precedence_over_the_preset_key_by_key() -> None:
         ({"cluster": "host"}, "address of a Dask scheduler"),
         ({"device": "gpu"}, "must be any, cpu or gpu:N"),
         ({"limits": {"trial_minutes": -1}}, "limits.trial_minutes"),
-        ({"training": {"max_epochs": 3}}, "training.max_epochs"),
+        ({"training": {"max_samples": 0}}, "training.max_samples"),
+        ({"architecture": {"epochs": 3}}, "architecture.epochs is now architecture.samples"),
+        ({"training": {"max_epochs": 3}}, "training.max_epochs is now training.max_samples"),
+        ({"architecture": {"clips": "all"}}, "architecture.clips is gone"),
         ({"architecture": 7}, "architecture"),
         ({"sampler": "hyperopt"}, "sampler"),
         ({"sampler": "grid"}, "set gan.trials and training.trials to 0"),

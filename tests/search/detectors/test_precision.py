@@ -74,7 +74,7 @@ def test_a_detector_trains_in_mixed_precision_with_float32_weights_and_answer(
     fit(
         model,
         TrainingTask(store, FeatureCache(tmp_path / "features"), 0),
-        TrainingChoices(epochs=1),
+        TrainingChoices(samples=16, epoch_samples=16),
     )
     after = [weight.numpy() for weight in model.trainable_weights]
     assert any((old != new).any() for old, new in zip(before, after, strict=True))

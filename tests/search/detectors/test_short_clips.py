@@ -22,7 +22,7 @@ from search.training.copy_weights import copy_weights
 from search.training.fit import TrainingTask, fit
 from spaces.training.space import TrainingChoices
 
-CHOICES = TrainingChoices(epochs=3, batch_size=8, learning_rate=3e-3, views=2)
+CHOICES = TrainingChoices(samples=48, epoch_samples=16, batch_size=8, learning_rate=3e-3, views=2)
 
 
 def config_of(store: Store, frames: int, **space: object) -> RunConfig:
@@ -105,7 +105,7 @@ def test_a_frozen_network_is_computed_for_the_frames_that_are_shown(
     hp = fixed_hyperparameters({})
     whole = build_detector(build_space(config, store), hp, 0)
     short = build_short_detector(config, store, hp, 0)
-    choices = dataclasses.replace(CHOICES, epochs=1, pseudo_fakes=0.5, augmentation="strong")
+    choices = dataclasses.replace(CHOICES, samples=16, pseudo_fakes=0.5, augmentation="strong")
     trained = fit(whole, TrainingTask(store, FeatureCache(tmp_path), 0), choices, shorter=short)
     assert trained.cached == 1
 

@@ -122,7 +122,7 @@ def test_the_best_discriminator_is_a_frozen_stream_whose_features_are_kept(
     before = model.get_layer("gan_conv1").get_weights()
     np.testing.assert_array_equal(before[0][0], judge.get_layer("conv1").get_weights()[0])
 
-    choices = TrainingChoices(epochs=2, batch_size=8, views=2, augmentation="light")
+    choices = TrainingChoices(samples=32, epoch_samples=16, views=2, augmentation="light")
     less = build_short_detector(config, store, answers, 0)
     trained = fit(model, TrainingTask(store, FeatureCache(run.features), 0), choices, shorter=less)
     after = model.get_layer("gan_conv1").get_weights()

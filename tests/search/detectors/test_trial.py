@@ -53,7 +53,7 @@ def test_the_certificate_says_how_the_winner_was_trained_and_has_its_plain_auc(
     assert origin["trial_validation"]["auc"] == trial.user_attrs[records.VAL_AUC]
 
 
-def test_a_pruned_trial_tells_how_many_epochs_it_had(
+def test_a_pruned_trial_tells_how_many_samples_it_had(
     store_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Reports, "should_prune", lambda _: True)
@@ -62,8 +62,11 @@ def test_a_pruned_trial_tells_how_many_epochs_it_had(
             "store": store_path,
             "run_dir": tmp_path / "run",
             "space": {"streams": ["spatial"], "backbones": ["small_cnn"]},
-            "architecture": {"trials": 1, "epochs": 3},
-            "training": {"frames": 0, "augmentation": "none", "pseudo_fakes": 0.0},
+            "architecture": {"trials": 1, "samples": 48},
+            "training": {
+                **{"frames": 0, "augmentation": "none", "pseudo_fakes": 0.0},
+                "epoch_samples": 16,
+            },
         }
     )
     run = RunDirectory(config.run_dir)
@@ -76,6 +79,6 @@ def test_a_pruned_trial_tells_how_many_epochs_it_had(
     assert architecture.run(config).state == "pruned"
     (row,) = (row for row in trial_rows(read_trials(run)) if row.record.state == "pruned")
     record = row.record
-    assert (record.effort.epochs, record.effort.epochs_asked) == (1, 3)
-    assert record.reason.endswith("after 1 epochs")
+    assert (record.effort.samples, record.effort.samples_asked) == (16, 48)
+    assert record.reason.endswith("after 16 samples")
     assert read_scores(run.trial("architecture", record.trial), 8) is None

@@ -64,7 +64,7 @@ def test_a_detector_is_trained_on_gan_fakes(
     model = keras.Model(frames, keras.layers.Dense(1, activation="sigmoid")(x))
     losses = []
     for gan_fakes in (False, True):
-        choices = TrainingChoices(epochs=1, batch_size=8, gan_fakes=gan_fakes)
+        choices = TrainingChoices(samples=16, epoch_samples=16, batch_size=8, gan_fakes=gan_fakes)
         model.set_weights([np.zeros_like(weight) for weight in model.get_weights()])
         found = fit(
             model,

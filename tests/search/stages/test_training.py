@@ -44,7 +44,7 @@ def test_the_training_of_the_architectures_comes_first_but_longer(tmp_path: Path
     config = config_of(tmp_path)
     first, *_ = choices_tried(config)
     known = dataclasses.asdict(architecture.training_choices(config))
-    assert first == known | {"epochs": config.training.max_epochs}
+    assert first == known | {"samples": config.training.max_samples}
 
 
 def test_the_recipe_comes_second(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from search.training.checkpoint import TrainingState
 from search.training.fit import Epoch, Fit, TrainingTask, fit
 from spaces.training.space import TrainingChoices
 
-CHOICES = TrainingChoices(epochs=6, batch_size=8, learning_rate=3e-3)
+CHOICES = TrainingChoices(samples=96, epoch_samples=16, batch_size=8, learning_rate=3e-3)
 AVERAGED = dataclasses.replace(CHOICES, weight_averaging=True, schedule="cosine", optimizer="adamw")
 VIEWS = dataclasses.replace(AVERAGED, augmentation="light", views=2, mixup=0.2)
 ANEW = dataclasses.replace(CHOICES, augmentation="light", views=0, pseudo_fakes=0.5)
@@ -52,7 +52,7 @@ def trained(
     """Return the model, the fit and the reported epochs of a training, which may be killed."""
     model = build(store, how.pop("frozen", False))
     reported: list[int] = []
-    task = TrainingTask(store, FeatureCache(folder / "f"), 5, growing=how.pop("growing", False))
+    task = TrainingTask(store, FeatureCache(folder / "f"), 5)
 
     def report(epoch: Epoch) -> None:
         reported.append(epoch.number)
@@ -69,11 +69,11 @@ def trained(
     ("choices", "how"),
     [
         pytest.param(CHOICES, {}, marks=pytest.mark.slow),
-        (AVERAGED, {"growing": True, "frozen": True}),
+        (AVERAGED, {"frozen": True}),
         pytest.param(VIEWS, {"frozen": True}, marks=pytest.mark.slow),
-        pytest.param(ANEW, {"growing": True}, marks=pytest.mark.slow),
+        pytest.param(ANEW, {}, marks=pytest.mark.slow),
     ],
-    ids=["plain", "averaged growing", "views", "anew growing"],
+    ids=["plain", "averaged", "views", "anew"],
 )
 def test_a_training_resumes_as_if_it_had_never_stopped(
     store: Store, tmp_path: Path, choices: TrainingChoices, how: dict[str, Any]
@@ -95,13 +95,17 @@ def test_a_training_resumes_as_if_it_had_never_stopped(
         np.testing.assert_array_equal(one, other)
 
 
-def test_early_epochs_of_a_growing_training_cost_a_fraction(store: Store, tmp_path: Path) -> None:
-    choices = dataclasses.replace(CHOICES, batch_size=2)
-    model, found, reported = trained(store, tmp_path, choices, growing=True)
+@pytest.mark.parametrize(("samples", "epochs", "steps"), [(24, 3, 4), (20, 3, 4), (100, 10, 5)])
+def test_a_training_shows_the_asked_samples_whatever_the_size_of_the_store(
+    store: Store, tmp_path: Path, samples: int, epochs: int, steps: int
+) -> None:
+    choices = dataclasses.replace(
+        CHOICES, samples=samples, epoch_samples=10 if samples == 100 else 8, batch_size=2
+    )
+    model, found, reported = trained(store, tmp_path, choices)
     assert found is not None
-    assert reported == [1, 2, 3, 4, 5, 6]
-    # 16 clips in pairs: 4, 8 and 16 of them, two epochs each.
-    assert int(model.optimizer.iterations.numpy()) == 2 * (2 + 4 + 8)
+    assert reported == list(range(1, epochs + 1))
+    assert int(model.optimizer.iterations.numpy()) == choices.steps == epochs * steps
 
 
 def test_checkpoints_take_a_small_share_of_the_time(
@@ -117,7 +121,7 @@ def test_checkpoints_take_a_small_share_of_the_time(
 def test_a_checkpoint_of_another_training_is_left_alone(store: Store, tmp_path: Path) -> None:
     kept = tmp_path / "kept.npz"
     trained(store, tmp_path, CHOICES, killed_after=2, kept=kept)
-    smaller = dataclasses.replace(CHOICES, batch_size=4, epochs=1)
+    smaller = dataclasses.replace(CHOICES, batch_size=4, samples=16, epoch_samples=16)
     _, found, _ = trained(store, tmp_path, smaller, kept=kept)
     assert found is not None
     assert found.resumed == 0

@@ -4,6 +4,7 @@ import dataclasses
 import gc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -19,7 +20,8 @@ from search.training.fit import Epoch, TrainingTask, fit
 from search.training.objectives import ValidationScore, validation_score
 from spaces.training.space import TrainingChoices
 
-CHOICES = TrainingChoices(epochs=4, batch_size=8, learning_rate=3e-3)
+SHORT: dict[str, Any] = {"samples": 16, "epoch_samples": 16}
+CHOICES = TrainingChoices(samples=64, epoch_samples=16, batch_size=8, learning_rate=3e-3)
 VIEWS = dataclasses.replace(CHOICES, augmentation="light", views=2)
 ANEW = dataclasses.replace(CHOICES, augmentation="light", views=0)
 FAKED = dataclasses.replace(CHOICES, pseudo_fakes=0.5, augmentation="strong", views=2)
@@ -204,34 +206,48 @@ def test_divergence_is_an_error_that_says_so(store: Store, tmp_path: Path) -> No
     "choices",
     [
         pytest.param(
-            TrainingChoices(epochs=1, batch_size=64, optimizer="sgd", label_smoothing=0.1),
+            TrainingChoices(
+                samples=16, epoch_samples=16, batch_size=64, optimizer="sgd", label_smoothing=0.1
+            ),
             id="sgd smoothed",
         ),
         pytest.param(
-            TrainingChoices(epochs=1, batch_size=8, loss="focal", mixup=0.2), id="focal mixup"
+            TrainingChoices(**SHORT, batch_size=8, loss="focal", mixup=0.2),
+            id="focal mixup",
         ),
         pytest.param(
-            TrainingChoices(epochs=1, batch_size=8, loss="pairwise", pseudo_fakes=0.5),
+            TrainingChoices(
+                samples=16, epoch_samples=16, batch_size=8, loss="pairwise", pseudo_fakes=0.5
+            ),
             id="pairwise",
         ),
         pytest.param(
-            TrainingChoices(epochs=1, batch_size=8, optimizer="adamw", schedule="cosine"),
+            TrainingChoices(
+                samples=16, epoch_samples=16, batch_size=8, optimizer="adamw", schedule="cosine"
+            ),
             id="adamw cosine",
             marks=pytest.mark.slow,
         ),
         pytest.param(
-            TrainingChoices(epochs=1, batch_size=8, augmentation="light", balanced=False),
+            TrainingChoices(
+                samples=16, epoch_samples=16, batch_size=8, augmentation="light", balanced=False
+            ),
             id="augmented",
             marks=pytest.mark.slow,
         ),
         pytest.param(
-            TrainingChoices(epochs=1, batch_size=8, jit_compile=True),
+            TrainingChoices(**SHORT, batch_size=8, jit_compile=True),
             id="XLA",
             marks=pytest.mark.slow,
         ),
         pytest.param(
             TrainingChoices(
-                epochs=1, batch_size=5, augmentation="strong", pseudo_fakes=1.0, views=0
+                samples=16,
+                epoch_samples=16,
+                batch_size=5,
+                augmentation="strong",
+                pseudo_fakes=1.0,
+                views=0,
             ),
             id="pseudo-fakes alone",
             marks=pytest.mark.slow,
@@ -308,10 +324,10 @@ def test_a_model_of_a_training_on_one_label_is_trained_all_the_same(
     write_store(tmp_path / "reals.h5", clips, [], {"synthetic": True})
     with Store(tmp_path / "reals.h5") as reals:
         for loss in ("binary_crossentropy", "pairwise"):
-            how = dataclasses.replace(CHOICES, epochs=1, loss=loss)
+            how = dataclasses.replace(CHOICES, **SHORT, loss=loss)
             alone = fit(build(reals), TrainingTask(reals, FeatureCache(tmp_path / "f"), 0), how)
             assert np.isfinite(alone.history[0].loss)
-        how = dataclasses.replace(CHOICES, epochs=1, loss="pairwise", pseudo_fakes=1.0)
+        how = dataclasses.replace(CHOICES, **SHORT, loss="pairwise", pseudo_fakes=1.0)
         assert (
             fit(build(reals), TrainingTask(reals, FeatureCache(tmp_path / "f"), 0), how).best_epoch
             == 1

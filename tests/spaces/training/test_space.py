@@ -20,17 +20,17 @@ def _tiny() -> keras.Model:
 
 
 def test_the_defaults_of_the_space_are_the_recipe() -> None:
-    assert training_space(keras_tuner.HyperParameters(), max_epochs=20) == TrainingChoices()
+    assert training_space(keras_tuner.HyperParameters(), max_samples=20480) == TrainingChoices()
 
 
 def test_weight_decay_is_searched_for_adamw_alone() -> None:
     hp = keras_tuner.HyperParameters()
-    training_space(hp, max_epochs=20)
+    training_space(hp, max_samples=20480)
     assert "weight_decay" not in hp.values
 
     hp = keras_tuner.HyperParameters()
     hp.values.update({"optimizer": "adamw", "weight_decay": 0.005})
-    assert training_space(hp, max_epochs=20).weight_decay == 0.005
+    assert training_space(hp, max_samples=20480).weight_decay == 0.005
 
 
 def test_every_choice_is_taken_from_the_answers() -> None:
@@ -39,7 +39,7 @@ def test_every_choice_is_taken_from_the_answers() -> None:
         "learning_rate": 0.002,
         "schedule": "cosine",
         "batch_size": 8,
-        "epochs": 7,
+        "samples": 5120,
         "label_smoothing": 0.04,
         "loss": "focal",
         "pseudo_fakes": 0.0,
@@ -50,18 +50,18 @@ def test_every_choice_is_taken_from_the_answers() -> None:
     }
     hp = keras_tuner.HyperParameters()
     hp.values.update(asked)
-    assert training_space(hp, max_epochs=20) == TrainingChoices(**asked)  # type: ignore[arg-type]
+    assert training_space(hp, max_samples=20480) == TrainingChoices(**asked)  # type: ignore[arg-type]
 
 
 def test_what_has_no_effect_is_not_asked_for() -> None:
     hp = keras_tuner.HyperParameters()
     hp.values.update({"loss": "pairwise", "mixup": 0.2, "balanced": False})
-    choices = training_space(hp, max_epochs=20)
+    choices = training_space(hp, max_samples=20480)
     assert (choices.mixup, choices.balanced) == (0.0, True)
 
     hp = keras_tuner.HyperParameters()
     hp.values.update({"pseudo_fakes": 0.5, "balanced": False})
-    assert training_space(hp, max_epochs=20).balanced
+    assert training_space(hp, max_samples=20480).balanced
 
 
 @pytest.mark.parametrize(
@@ -80,15 +80,15 @@ def test_what_is_pinned_is_taken_and_not_asked_for(
     pinned: dict[str, Any], unasked: set[str]
 ) -> None:
     hp = keras_tuner.HyperParameters()
-    choices = training_space(hp, 20, pinned)
+    choices = training_space(hp, 20480, pinned)
     names = {field.name for field in dataclasses.fields(TrainingChoices)}
-    assert names - set(hp.values) == unasked | {"views", "jit_compile"}
+    assert names - set(hp.values) == unasked | {"epoch_samples", "views", "jit_compile"}
     assert {name: getattr(choices, name) for name in pinned} == pinned
 
 
 def test_blends_leave_the_pairwise_loss_out() -> None:
     hp = keras_tuner.HyperParameters()
-    training_space(hp, 20, {"mixup": 0.2})
+    training_space(hp, 20480, {"mixup": 0.2})
     (loss,) = [entry for entry in hp.space if entry.name == "loss"]
     assert set(loss.values) == {"binary_crossentropy", "focal"}
 
@@ -111,17 +111,18 @@ def test_choices_that_exclude_each_other_are_refused(choices: dict[str, Any]) ->
 def test_averaged_weights_are_kept_by_the_optimizer_over_about_an_epoch() -> None:
     for steps, momentum in ((2, 0.9), (50, 0.98), (10**6, 0.999)):
         model = _tiny()
-        compile_detector(model, TrainingChoices(weight_averaging=True), steps)
+        choices = TrainingChoices(weight_averaging=True, batch_size=1, epoch_samples=steps)
+        compile_detector(model, choices)
         assert model.optimizer.use_ema
         assert model.optimizer.ema_momentum == pytest.approx(momentum)
-    compile_detector(model, TrainingChoices(), 2)
+    compile_detector(model, TrainingChoices())
     assert not model.optimizer.use_ema
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_detector_compiles_with_each_optimizer_and_learns(optimizer: str) -> None:
     model = _tiny()
-    compile_detector(model, TrainingChoices(optimizer=optimizer, learning_rate=0.1), 4)
+    compile_detector(model, TrainingChoices(optimizer=optimizer, learning_rate=0.1))
     assert type(model.optimizer).__name__.lower() == optimizer
     assert model.optimizer.built
     x, y = np.eye(3, dtype=np.float32), np.array([[1], [0], [1]], np.float32)
@@ -131,12 +132,12 @@ def test_a_detector_compiles_with_each_optimizer_and_learns(optimizer: str) -> N
 
 def test_a_constant_schedule_stays_and_a_cosine_ends_at_nothing() -> None:
     model = _tiny()
-    choices = TrainingChoices(learning_rate=0.01, epochs=3)
-    compile_detector(model, choices, steps_per_epoch=4)
+    choices = TrainingChoices(learning_rate=0.01, samples=12, epoch_samples=4, batch_size=1)
+    compile_detector(model, choices)
     assert float(model.optimizer.learning_rate) == pytest.approx(0.01)
 
-    choices = TrainingChoices(learning_rate=0.01, epochs=3, schedule="cosine")
-    compile_detector(model, choices, steps_per_epoch=4)
+    choices = dataclasses.replace(choices, schedule="cosine")
+    compile_detector(model, choices)
     x, y = np.eye(3, dtype=np.float32), np.ones((3, 1), np.float32)
     rates = [float(model.optimizer.learning_rate)]
     for _ in range(12):
@@ -149,7 +150,7 @@ def test_a_constant_schedule_stays_and_a_cosine_ends_at_nothing() -> None:
 
 def test_weight_decay_reaches_adamw() -> None:
     model = _tiny()
-    compile_detector(model, TrainingChoices(optimizer="adamw", weight_decay=0.003), 4)
+    compile_detector(model, TrainingChoices(optimizer="adamw", weight_decay=0.003))
     assert model.optimizer.weight_decay == 0.003
 
 
@@ -159,7 +160,7 @@ def test_label_smoothing_softens_the_loss_of_a_sure_answer() -> None:
     for smoothing in (0.0, 0.1):
         model = _tiny()
         model.set_weights([np.ones((3, 1)), np.zeros(1)])
-        compile_detector(model, TrainingChoices(label_smoothing=smoothing), 4)
+        compile_detector(model, TrainingChoices(label_smoothing=smoothing))
         losses.append(model.test_on_batch(x, y))
     logit = 15
     assert losses[0] == pytest.approx(0, abs=1e-5)
