@@ -56,14 +56,8 @@ def trials(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, list[Fro
     _add(architecture, 0.8, val_log_loss=0.5, params=10, seconds=1.5, hyperparameters={"a": 1})
     _add(architecture, 0.9, val_log_loss=0.4)
     _add(architecture, 0.9, val_log_loss=0.3)
-    _add(
-        architecture,
-        None,
-        TrialState.PRUNED,
-        (0.6, 0.99, 0.7),
-        reason="val_auc 0.700",
-        epoch_samples=10,
-    )
+    stopped = {"reason": "val_auc 0.700", "epoch_samples": 10}
+    _add(architecture, None, TrialState.PRUNED, (0.6, 0.99, 0.7), **stopped)
     _add(architecture, None, TrialState.FAIL, reason="out of memory")
     _add(architecture, None, TrialState.RUNNING, (0.55,))
     architecture.enqueue_trial({})
