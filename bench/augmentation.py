@@ -188,7 +188,7 @@ def measure_steps(clips: list[Clip], rounds: int, count: int) -> Iterator[Step]:
         keras.utils.clear_session()
         space = detector_space(shape, spatial=SpatialBlock(**network), **values)
         model = build_detector(space, fixed_hyperparameters({}), 0, "float32")
-        compile_detector(model, TrainingChoices(), steps_per_epoch=count)
+        compile_detector(model, TrainingChoices())
         runs = {
             name: partial(_fit, model, _Batches(clips, change, count))
             for name, change in FEEDS.items()

@@ -74,6 +74,7 @@ def compute_regions(store: Store, rows: npt.NDArray[np.int64], seed: int) -> Arr
 
 def train(store: Store, streams: tuple[str, ...], seed: int, epochs: int) -> tuple[Any, Any]:
     """Return a detector of these streams trained on a store, and the same detector untrained."""
+    from bench.shared.epochs import passes
     from search.detectors.space import build_detector
     from search.features.cache import FeatureCache
     from search.studies.hyperparameters import fixed_hyperparameters
@@ -93,7 +94,7 @@ def train(store: Store, streams: tuple[str, ...], seed: int, epochs: int) -> tup
             temporal=TemporalBlock(kind="mean"),
         )
         models.append(build_detector(graph, fixed_hyperparameters({}), model_seed))
-    choices = TrainingChoices(batch_size=BATCH, epochs=epochs, schedule="cosine")
+    choices = TrainingChoices(batch_size=BATCH, schedule="cosine", **passes(store, epochs))
     with tempfile.TemporaryDirectory() as features:
         fit(models[0], TrainingTask(store, FeatureCache(Path(features)), seed), choices)
     return models[0], models[1]

@@ -134,7 +134,7 @@ def measure_training(
             samples, Inputs(suffix.names, suffix.train), batch_size=BATCH, sampling=Sampling(0)
         )
         for one in (whole, suffix.model):
-            compile_detector(one, TrainingChoices(batch_size=BATCH), len(frames))
+            compile_detector(one, TrainingChoices(batch_size=BATCH))
 
         def epochs(one: keras.Model, batches: ClipBatches, count: int) -> Callable[[], object]:
             return lambda: one.fit(batches, epochs=count, verbose=0, shuffle=False)

@@ -65,7 +65,7 @@ backbones = ["small_cnn"]
 weights = "none"
 [architecture]
 trials = {trials}
-epochs = 1
+samples = 256
 batch_size = 256
 [gan]
 trials = 0

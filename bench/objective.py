@@ -14,6 +14,7 @@ Trainings are kept in ``--keep``, and a restarted bench runs only missing ones.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -88,6 +89,7 @@ def train(
     """
     import keras_tuner
 
+    from bench.shared.epochs import passes
     from search.config.run_config import resolve
     from search.detectors.short_clips import build_short_detector
     from search.detectors.space import build_detector, build_space
@@ -106,11 +108,13 @@ def train(
         pseudo_fakes=float(rng.choice([0.0, 0.5, 1.0])),
         augmentation=str(rng.choice(["none", "light", "strong"])),
     )
-    choices = training_space(hp, epochs, {"epochs": epochs})
     stream = STREAMS[number % len(STREAMS)]
     config = resolve({**settings, "space": {**settings["space"], "streams": [stream]}})
     found: Epochs = []
     with Store(config.store) as store, tempfile.TemporaryDirectory() as features:
+        share = hp.values["pseudo_fakes"]
+        choices = training_space(hp, 1, {"samples": 1})
+        choices = dataclasses.replace(choices, **passes(store, epochs, share))
         answers = fixed_hyperparameters({})
         model = build_detector(build_space(config, store), answers, number)
 

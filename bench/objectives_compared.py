@@ -83,13 +83,14 @@ def build_config(
             "space": {"backbones": chosen.backbones.split(","), "weights": chosen.weights},
             "architecture": {
                 "trials": chosen.trials,
-                "epochs": chosen.epochs,
+                "samples": chosen.samples,
                 "batch_size": 8,
                 "learning_rate": 1e-3,
             },
             "gan": {"trials": 0},
             "training": {
                 "trials": 0,
+                "epoch_samples": max(1, chosen.samples // 5),
                 "frames": 0,
                 "views": chosen.views,
                 "augmentation": chosen.augmentation,
@@ -218,7 +219,7 @@ def main() -> None:
     parser.add_argument("--split", choices=("test", "val"), default="test", help="split to score")
     parser.add_argument("--identities", type=int, default=60, help="number of synthetic people")
     parser.add_argument("--trials", type=int, default=40)
-    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--samples", type=int, default=1024, help="samples of a trial")
     parser.add_argument("--backbones", default="small_cnn,small_resnet,meso")
     parser.add_argument("--weights", default="imagenet", help="weights of pretrained backbones")
     parser.add_argument("--views", type=int, default=4, help="stored views for frozen parts")

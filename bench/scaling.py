@@ -102,7 +102,7 @@ def measure_costs(rounds: int) -> Costs:
                 ((of_clips,),) = suffix.train.values()
                 held = np.stack([of_clips[0][at] for at in range(BATCH)])
                 frames = store.read(np.arange(BATCH), "frames")
-            compile_detector(suffix.model, TrainingChoices(batch_size=BATCH), steps_per_epoch=1)
+            compile_detector(suffix.model, TrainingChoices(batch_size=BATCH))
             labels = np.arange(BATCH)[:, None] % 2
             whole, step = [], []
             for _ in range(rounds + 1):
@@ -121,7 +121,7 @@ def _time_seconds(run: Callable[[], object]) -> float:
     return time.process_time() - began
 
 
-def build_plan(costs: Costs, clips: int, trials: int, epochs: int, cores: int) -> list[Line]:
+def build_plan(costs: Costs, clips: int, trials: int, passes: int, cores: int) -> list[Line]:
     """Return the time and space of preparation and search, line by line."""
     clip_bytes = FRAMES * SIDE * SIDE * CHANNELS
     store = clips * clip_bytes
@@ -129,14 +129,14 @@ def build_plan(costs: Costs, clips: int, trials: int, epochs: int, cores: int) -
     preparing = clips * video_seconds / 3600
     train, val = 0.7 * clips, 0.15 * clips
     views = 1.5 * train * VIEWS
-    seen = epochs * 1.5 * train
-    validated = epochs * val * FRAMES
+    seen = passes * 1.5 * train
+    validated = passes * val * FRAMES
     once = (views + val * FRAMES) * costs.features / 3600
     # Validation is a forward pass, about a third of a step.
     trial = (seen * costs.step + validated * costs.step / 3) / 3600
     without_cache = trial + (seen + validated) * costs.features / 3600
     held = (views + val * FRAMES) * costs.bytes
-    hosts, on_pictures = f"{cores} cores", f"one core, {epochs} epochs on pictures"
+    hosts, on_pictures = f"{cores} cores", f"one core, {passes} passes over pictures"
     return [
         Line("a clip", clip_bytes / 1e6, "MB", f"{FRAMES} x {SIDE} x {SIDE} x {CHANNELS} bytes"),
         Line("the store", store / 1e12, "TB", f"{clips:,} clips"),
@@ -165,13 +165,15 @@ def main() -> None:
     )
     parser.add_argument("--clips", type=int, default=1_000_000)
     parser.add_argument("--trials", type=int, default=100)
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument(
+        "--passes", type=int, default=10, help="how often a trial shows each picture"
+    )
     parser.add_argument("--cores", type=int, default=256, help="cores of all hosts together")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", action="store_true", help="print JSON")
     chosen = parser.parse_args()
     costs = measure_costs(chosen.rounds)
-    lines = build_plan(costs, chosen.clips, chosen.trials, chosen.epochs, chosen.cores)
+    lines = build_plan(costs, chosen.clips, chosen.trials, chosen.passes, chosen.cores)
     if chosen.json:
         rows = [dataclasses.asdict(line) for line in lines]
         print(json.dumps({"machine": describe_machine(), "plan": rows}, indent=2))

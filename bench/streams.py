@@ -83,6 +83,7 @@ def make_stores(folder: Path, identities: int, seed: int) -> dict[str, Path]:
 def train_and_score(store: Store, stream: str, seed: int, epochs: int) -> list[float]:
     """Return the fake probabilities of the test clips from a detector of one stream."""
     from artifacts.models.inference import score_clips
+    from bench.shared.epochs import passes
     from search.detectors.space import build_detector
     from search.features.cache import FeatureCache
     from search.studies.hyperparameters import fixed_hyperparameters
@@ -99,7 +100,7 @@ def train_and_score(store: Store, stream: str, seed: int, epochs: int) -> list[f
         temporal=TemporalBlock(kind="mean" if stream == "spatial" else None),
     )
     model = build_detector(graph, fixed_hyperparameters({}), seed)
-    choices = TrainingChoices(batch_size=BATCH, epochs=epochs, schedule="cosine")
+    choices = TrainingChoices(batch_size=BATCH, schedule="cosine", **passes(store, epochs))
     with tempfile.TemporaryDirectory() as features:
         fit(model, TrainingTask(store, FeatureCache(Path(features)), seed), choices)
     return [float(score) for score in score_clips(model, store, store.rows("test"))]

@@ -111,7 +111,7 @@ def _build_model(network: str, temporal: str, precision: Precision, compiled: bo
             temporal=TemporalBlock(kind=temporal),
         )
     model = build_detector(graph, fixed_hyperparameters({}), 0, precision)
-    compile_detector(model, TrainingChoices(jit_compile=compiled), steps_per_epoch=1)
+    compile_detector(model, TrainingChoices(jit_compile=compiled))
     return model
 
 

@@ -24,6 +24,7 @@ from bench.accuracy.rows import GAN as GAN_SETTINGS
 from bench.accuracy.rows import KEY_FIELDS, RECIPE, RGB, RGB_GREY, SEARCHES, ScoreFile, ScoreKey
 from bench.accuracy.table import ScoredClips
 from bench.accuracy.training import train_gan
+from bench.shared.epochs import passes
 from bench.shared.synthetic_store import make_synthetic_store
 from data_prep.preparation.clip import Preparation
 from data_prep.splits.dealing import make_shuffle_key
@@ -34,6 +35,8 @@ from data_prep.synthetic.swap import CUES
 VIDEO_SIDE, VIDEO_FRAMES = 96, 16
 CLIPS = Preparation(frames=8, size=64)
 EPOCHS, BATCH = 10, 8
+# Those of about ten epochs.
+SAMPLES = 2048
 TRAINING = {"batch_size": BATCH, "learning_rate": 1e-3, "schedule": "cosine"}
 TEST_SHARE, VAL_SHARE = 3, 6
 """One identity group in three is for testing, one in six for validation."""
@@ -74,7 +77,7 @@ class Variant:
 
 def _search_settings(streams: Sequence[str], trials: int) -> dict[str, Any]:
     """Return the recipe's search with these streams, number of trials and our epochs."""
-    stage = {"trials": trials, "epochs": EPOCHS, "batch_size": BATCH}
+    stage = {"trials": trials, "samples": SAMPLES, "batch_size": BATCH}
     return {
         **SEARCHES[RECIPE],
         "space": {"streams": list(streams), "backbones": ["small_cnn", "small_resnet"]},
@@ -220,7 +223,7 @@ def _train(keep: Path, store: Store, row: Row) -> npt.NDArray[np.float64]:
     model = build_detector(graph, fixed_hyperparameters({}), row.seed)
     choices = TrainingChoices(
         **TRAINING,
-        epochs=row.epochs,
+        **passes(store, row.epochs, variant.pseudo_fakes),
         pseudo_fakes=variant.pseudo_fakes,
         gan_fakes=variant.gan_fakes,
     )

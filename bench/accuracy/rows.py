@@ -24,11 +24,11 @@ from search.config.run_config import RunConfig
 RECIPE, QUICK, STANDARD = "recipe", "quick", "standard"
 
 SEARCHES: Mapping[str, Mapping[str, Any]] = {
-    # Two trials of small stock networks on colour, four epochs each, nothing else tuned.
+    # Two trials of small stock networks on colour, nothing else tuned.
     RECIPE: {
         "preset": "quick",
         "space": {"streams": ["spatial"], "backbones": ["small_cnn", "small_resnet"]},
-        "architecture": {"trials": 2, "epochs": 4, "batch_size": 32, "learning_rate": 1e-3},
+        "architecture": {"trials": 2, "samples": 8192, "batch_size": 32, "learning_rate": 1e-3},
         "gan": {"trials": 0},
         "training": {
             "trials": 0,
@@ -92,8 +92,8 @@ SINGLE_TRAININGS: Mapping[str, Mapping[str, Any]] = {
 }
 """Run settings of detectors that are trained once, with the defaults of their space."""
 
-EPOCHS = 14
-"""Epochs of a single training."""
+SAMPLES = 16384
+"""Samples of a single training."""
 
 WITHOUT_EXTRAS = (RECIPE, NO_PSEUDO_FAKES, *CHANNELS)
 """Detectors without pseudo-fakes: with reals of other data sets they would learn the data set."""
@@ -137,7 +137,7 @@ class Row:
         if self.detector in SEARCHES:
             return dict(SEARCHES[self.detector])
         settings = dict(SINGLE_TRAININGS[self.detector])
-        return settings | {"architecture": {"epochs": EPOCHS, **settings.get("architecture", {})}}
+        return settings | {"architecture": {"samples": SAMPLES, **settings.get("architecture", {})}}
 
     def config(self, store: Path, run_dir: Path) -> RunConfig:
         """Return the run configuration: the settings and the defaults."""

@@ -71,7 +71,7 @@ def measure(
     Args:
         clips: Clips to split.
         seeds: Seeds of the trainings and of the random split.
-        training: Arguments of :class:`spaces.training.space.TrainingChoices`.
+        training: Epochs, and arguments of :class:`spaces.training.space.TrainingChoices`.
         kept: Scores of earlier trainings.
         train: Function from a store with splits, a seed and the training to test scores.
     """
@@ -133,6 +133,7 @@ def train_and_score(store: Store, seed: int, training: dict[str, Any]) -> Scores
 
     import_tensorflow()
     from artifacts.models.inference import score_clips
+    from bench.shared.epochs import passes
     from search.detectors.space import build_detector
     from search.features.cache import FeatureCache
     from search.studies.hyperparameters import fixed_hyperparameters
@@ -149,11 +150,13 @@ def train_and_score(store: Store, seed: int, training: dict[str, Any]) -> Scores
         temporal=TemporalBlock(kind="mean"),
     )
     model = build_detector(graph, fixed_hyperparameters({}), seed)
+    settings = dict(training)
+    epochs = settings.pop("epochs")
     with tempfile.TemporaryDirectory() as features:
         fit(
             model,
             TrainingTask(store, FeatureCache(Path(features)), seed),
-            TrainingChoices(**training),
+            TrainingChoices(**passes(store, epochs), **settings),
         )
     return score_clips(model, store, store.rows("test"))
 

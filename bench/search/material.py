@@ -48,6 +48,11 @@ class Case:
         """Size of the clips."""
         return self.clips * self.frames * self.side**2 * 4 / 1e9
 
+    @property
+    def train_clips(self) -> int:
+        """Number of training clips, the samples of an epoch."""
+        return self.clips * 4 // 5
+
     def store(self, folder: Path) -> Path:
         """Return the path of its store."""
         return folder / f"synthetic-{self.clips}x{self.frames}x{self.side}.h5"
@@ -95,15 +100,15 @@ def build_config(case: Case, folder: Path, run_dir: Path, **settings: Any) -> Ru
             },
             "architecture": {
                 "trials": trials,
-                "epochs": case.epochs,
+                "samples": case.epochs * case.train_clips,
                 "batch_size": case.batch_size,
                 "learning_rate": 1e-3,
                 "schedule": "constant",
-                "clips": "all",
             },
             "gan": {"trials": 0},
             "training": {
                 "trials": 0,
+                "epoch_samples": case.train_clips,
                 "frames": 0,
                 "pseudo_fakes": 0.0,
                 "augmentation": "none",

@@ -50,8 +50,7 @@ def run_rounds(case: Case, folder: Path, out: Path, count: int) -> None:
             metrics = RunDirectory(ours.run_dir).trial("architecture", 0) / "metrics.json"
             answers = fixed_hyperparameters(json.loads(metrics.read_text())["hyperparameters"])
             model = build_detector(build_space(ours, store), answers, ours.seed)
-            steps = -(-len(train[0]) // case.batch_size)
-            compile_detector(model, architecture.training_choices(ours), steps)
+            compile_detector(model, architecture.training_choices(ours))
             model.fit(
                 *train,
                 validation_data=val,

@@ -69,7 +69,7 @@ class Sampling:
 
     Attributes:
         seed: Seed of order, views and mixup.
-        count: Number of samples of an epoch; 0 for as many as can be shown.
+        count: Number of samples of an epoch; 0 shows each of positive frequency about once.
         frequency: (n,), how often each sample is shown; ``None`` shows all equally often. Labels
             alternate, and a fake follows the real clip it was made from, in the same view: see
             :func:`search.samples.order.paired_order`.

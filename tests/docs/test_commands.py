@@ -16,7 +16,7 @@ from search.cli.app import app
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
-_BLOCK = re.compile(r"^```(?:sh)?\n(.*?)^```", re.DOTALL | re.MULTILINE)
+_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _SPAN = re.compile(r"(?<!`)`(dfsearch [^`]+)`(?!`)")
 # What stands for a number where one is wanted.
 _NUMBERS = {"N": "3", "S": "3", "SECONDS": "3"}
@@ -25,7 +25,9 @@ _NUMBERS = {"N": "3", "S": "3", "SECONDS": "3"}
 def _commands(page: Path) -> Iterator[str]:
     """Commands of dfsearch on a page: lines of blocks, and whole spans of a sentence."""
     text = page.read_text()
-    for block in _BLOCK.findall(text):
+    for language, block in _BLOCK.findall(text):
+        if language not in ("", "sh"):
+            continue
         joined = block.replace("\\\n", " ")
         yield from (line for line in joined.splitlines() if re.match(r"(\S*/)?dfsearch ", line))
     yield from (" ".join(span.split()) for span in _SPAN.findall(_BLOCK.sub("", text)))
@@ -71,7 +73,8 @@ def test_most_pages_and_every_command_are_covered() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["dfsearch fly", "dfsearch run store.h5 --no-such-option", "dfsearch prepare only"]
+    "line",
+    ["dfsearch fly", "dfsearch run store.h5 --no-such-option", "dfsearch prepare a b --size x"],
 )
 def test_a_command_that_is_none_is_noticed(line: str) -> None:
     assert _refusal(line)

@@ -23,7 +23,7 @@ def test_every_line_of_the_plan_follows_from_what_was_measured() -> None:
         step=shown["a training step, per picture"] / 1e3,
         bytes=245_760,
     )
-    lines = scaling.build_plan(found, clips=1_000_000, trials=100, epochs=10, cores=256)
+    lines = scaling.build_plan(found, clips=1_000_000, trials=100, passes=10, cores=256)
     assert [line.unit for line in lines] == [unit for *_, unit in rows]
     # What was printed is rounded to three digits, and so is what it is computed from.
     assert [line.value for line in lines] == pytest.approx(
@@ -35,7 +35,7 @@ def test_a_plan_grows_with_its_clips_and_shrinks_with_its_cores() -> None:
     found = scaling.Costs(0.003, 0.013, 245_760)
 
     def hours(**changed: int) -> list[float]:
-        given = {"clips": 1000, "trials": 10, "epochs": 10, "cores": 4} | changed
+        given = {"clips": 1000, "trials": 10, "passes": 10, "cores": 4} | changed
         return [line.value for line in scaling.build_plan(found, **given) if line.unit == "h"]
 
     assert sum(hours(clips=2000)) == pytest.approx(2 * sum(hours()))

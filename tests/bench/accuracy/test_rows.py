@@ -102,7 +102,7 @@ def test_other_settings_have_another_digest(monkeypatch: pytest.MonkeyPatch) -> 
     row, stream = rows.Row(rows.QUICK, 0), rows.Row("spatial", 0)
     assert row.settings_digest == rows.Row(rows.QUICK, 0).settings_digest
     before = row.settings_digest, stream.settings_digest
-    monkeypatch.setattr(rows, "EPOCHS", 3)
+    monkeypatch.setattr(rows, "SAMPLES", 3)
     monkeypatch.setitem(run_config.PRESETS["quick"]["architecture"], "trials", 7)
     assert row.settings_digest != before[0]
     assert stream.settings_digest != before[1]

@@ -112,7 +112,7 @@ def test_the_store_is_synthetic_with_both_labels_in_both_splits(
                 assert len(store.rows(split, label)) == share * CASE.clips / 2
     found = material.build_config(CASE, tmp_path, tmp_path / "run", seed=3, workers=2, trials=5)
     assert (found.seed, found.workers, found.architecture.trials) == (3, 2, 5)
-    assert (found.sampler, found.pruner, found.architecture.epochs) == ("random", "none", 1)
+    assert (found.sampler, found.pruner, found.architecture.samples) == ("random", "none", 32)
 
 
 def test_an_unknown_part_is_refused() -> None:
