@@ -45,9 +45,10 @@ def _refusal(line: str) -> str:
         return ""
     if verb not in VERBS:
         return f"there is no {verb}"
-    # A verb alone is a mention of it, as its help is.
-    if not rest or "--help" in rest:
-        return ""
+    # A verb alone, or with names of options, is a mention of it, as its help is.
+    if "--help" in rest or all(word.startswith("--") for word in rest):
+        known = {name for option in VERBS[verb].params for name in option.opts}
+        return " ".join(sorted({*rest} - {*known, "--help"}))
     try:
         VERBS[verb].make_context(verb, rest)
     except Exception as error:  # of the copy of Click that Typer brings
