@@ -20,6 +20,7 @@ from spaces.autokeras_internals import (
 from spaces.fusion import FusionBlock
 from spaces.inputs import ClipInput
 from spaces.keras_internals import is_used
+from spaces.layers.cropping import crop_centre
 from spaces.streams.audio import AudioBlock
 from spaces.streams.gan import GanStreamBlock
 from spaces.streams.micro_expression import MicroExpressionBlock
@@ -49,6 +50,9 @@ class DetectorBlock(ak.Block):
         streams: Streams the search may use, of :data:`spaces.streams.names.STREAMS`.
         searched: Whether streams may be switched off.
         modalities: Inputs besides the frames, of :data:`spaces.streams.names.MODALITIES`.
+        crop_sizes: Sides in pixels of the crop that the streams use; several are searched, none
+            leaves the frames unchanged. The GAN stream always uses whole frames.
+        crop_share: Side of that crop in sides of the frame.
         spatial, temporal, micro_expression, noise_residual, audio, fusion: Blocks, which may
             have fixed choices.
         gan: Block of a kept discriminator; without it there is no such stream.
@@ -61,6 +65,8 @@ class DetectorBlock(ak.Block):
         streams: Sequence[str] = STREAMS,
         searched: bool = True,
         modalities: Sequence[str] = (),
+        crop_sizes: Sequence[int] = (),
+        crop_share: float = 1.0,
         spatial: SpatialBlock | None = None,
         temporal: TemporalBlock | None = None,
         micro_expression: MicroExpressionBlock | None = None,
@@ -83,6 +89,8 @@ class DetectorBlock(ak.Block):
         self.streams = [stream for stream in STREAMS if stream in streams]
         self.searched = searched
         self.modalities = [name for name in MODALITIES if name in modalities]
+        self.crop_sizes = list(crop_sizes)
+        self.crop_share = crop_share
         self.spatial = spatial or SpatialBlock()
         self.temporal = temporal or TemporalBlock()
         self.micro_expression = micro_expression or MicroExpressionBlock()
@@ -93,7 +101,8 @@ class DetectorBlock(ak.Block):
         self.added = list(added)
 
     def get_config(self) -> dict[str, Any]:
-        own = {"streams": self.streams, "searched": self.searched, "modalities": self.modalities}
+        names = ("streams", "searched", "modalities", "crop_sizes", "crop_share")
+        own = {name: getattr(self, name) for name in names}
         blocks = {
             name: keras.saving.serialize_keras_object(getattr(self, name)) for name in _BLOCKS
         }
@@ -122,20 +131,30 @@ class DetectorBlock(ak.Block):
             ValueError: No stream can be built on such clips, or one of them fails.
         """
         tensors = dict(zip((FRAMES, *self.modalities), keras.tree.flatten(inputs), strict=True))
+        whole = tensors[FRAMES]
+        tensors[FRAMES] = self._crop(hp, whole)
         embeddings: dict[str, keras.KerasTensor] = {}
         streams = self._possible(tensors[FRAMES].shape[1])
         for stream in reversed(streams):
             forced = not self.searched or (stream == streams[0] and not embeddings)
             if forced:
-                embeddings[stream] = self._stream(stream, hp, tensors)
+                embeddings[stream] = self._stream(stream, hp, tensors, whole)
             elif hp.Boolean(stream, default=True):
                 # The first stream's choices are also searched where it is on by default, and
                 # KerasTuner's oracles mix up values of one name under two conditions.
                 always = stream == streams[0]
                 with nullcontext() if always else hp.conditional_scope(stream, [True]):
-                    embeddings[stream] = self._stream(stream, hp, tensors)
+                    embeddings[stream] = self._stream(stream, hp, tensors, whole)
         on = [stream for stream in streams if stream in embeddings]
         return self.fusion.build(hp, [embeddings[stream] for stream in on], names=on)
+
+    def _crop(self, hp: Any, frames: keras.KerasTensor) -> keras.KerasTensor:
+        if not self.crop_sizes:
+            return frames
+        size = self.crop_sizes[0]
+        if len(self.crop_sizes) > 1:
+            size = hp.Choice("crop_size", self.crop_sizes, default=size)
+        return crop_centre(frames, share=self.crop_share, size=size, name=f"{self.name}_crop")
 
     def _possible(self, frames: int) -> list[str]:
         given = self.gan is not None
@@ -150,7 +169,11 @@ class DetectorBlock(ak.Block):
         return possible
 
     def _stream(
-        self, stream: str, hp: Any, tensors: Mapping[str, keras.KerasTensor]
+        self,
+        stream: str,
+        hp: Any,
+        tensors: Mapping[str, keras.KerasTensor],
+        whole: keras.KerasTensor,
     ) -> keras.KerasTensor:
         frames = tensors[FRAMES]
         if stream == "spatial":
@@ -162,7 +185,7 @@ class DetectorBlock(ak.Block):
             return self.noise_residual.build(hp, frames)
         if stream == GAN:
             assert self.gan is not None
-            return self.gan.build(hp, frames)
+            return self.gan.build(hp, whole)
         if stream == AUDIO:
             return self.audio.build(hp, tensors[AUDIO])
         (block,) = (block for block in self.added if block.name == stream)

@@ -56,8 +56,8 @@ class Preparation:
     """
 
     frames: int = 16
-    size: int = 128
-    margin: float = 1.3
+    size: int = 256
+    margin: float = 1.5
     align: str = "box"
     faces: str = MAIN
     detector: str = "centerface"

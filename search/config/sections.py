@@ -17,6 +17,7 @@ from spaces.training.names import MIXUP, PAIRWISE, Augmentation, Loss, Schedule
 
 Count: TypeAlias = Annotated[int, pydantic.Field(ge=0, strict=True)]
 Positive: TypeAlias = Annotated[int, pydantic.Field(ge=1, strict=True)]
+CropSize: TypeAlias = Annotated[int, pydantic.Field(ge=16, le=1024, strict=True)]
 Rate: TypeAlias = Annotated[float, pydantic.Field(gt=0, lt=1, strict=True)]
 Share: TypeAlias = Annotated[float, pydantic.Field(ge=0, le=1, strict=True)]
 Search: TypeAlias = Literal["search"]
@@ -52,6 +53,10 @@ class Space(Section):
             levels, ``always`` for the whole, or ``search``. Frozen parts are computed once.
         inflate: number of last resolution levels of a pretrained backbone that use three frames at
             a time, or ``search``.
+        crop_sizes: sides in pixels of the crop that the networks use; several are searched. Stored
+            crops that are smaller are used as they are.
+        crop_margin: side of that crop in sides of the face box. Stored crops of a smaller margin
+            are used whole.
     """
 
     streams: tuple[str, ...] = tuple(stream for stream in STREAMS if stream != GAN)
@@ -59,15 +64,17 @@ class Space(Section):
     weights: str = IMAGENET
     fine_tune: Positive | Literal["never", "search", "always"] = 2
     inflate: Count | Literal["search"] = 0
+    crop_sizes: tuple[CropSize, ...] = (128,)
+    crop_margin: Annotated[float, pydantic.Field(ge=1, le=4)] = 1.3
 
     @pydantic.field_validator("weights")
     @classmethod
     def _absolute(cls, value: str) -> str:
         return value if value in WEIGHTS else str(Path(value).expanduser().absolute())
 
-    @pydantic.field_validator("streams", "backbones")
+    @pydantic.field_validator("streams", "backbones", "crop_sizes")
     @classmethod
-    def _not_empty(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _not_empty(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
         if not value or len(set(value)) < len(value):
             raise ValueError("needs at least one entry, each once")
         return value
@@ -147,7 +154,8 @@ class SampleChoices(Section):
         views: Number of changed copies of each clip that frozen parts are computed for. 0 changes
             clips anew every time, at the cost of the whole model.
         pseudo_fakes: Share of pseudo-fakes among the training fakes, from 0 to 1, or ``search``.
-        augmentation: Augmentation of clips: ``none``, ``light``, ``strong`` or ``search``.
+        augmentation: Augmentation of clips: ``none``, ``light``, ``strong``, ``jittered`` or
+            ``search``.
         gan_fakes: Whether fakes with faces of the best GAN trial are a method beside those of the
             store, or ``search``. The architecture stage has none, and so has a run without a GAN.
         loss: ``binary_crossentropy``, ``focal``, ``pairwise`` or ``search``.

@@ -65,6 +65,8 @@ def build_space(config: RunConfig, store: Store, frames: int | None = None) -> D
         modalities,
         streams=[stream for stream in possible if stream in STREAMS],
         added=plugin_streams.blocks(possible),
+        crop_sizes=wanted.crop_sizes,
+        crop_share=crop_share(config, store),
         gan=None if kept is None else GanStreamBlock(str(kept.discriminator)),
         temporal=TemporalBlock(kinds=kinds),
         spatial=SpatialBlock(
@@ -75,6 +77,12 @@ def build_space(config: RunConfig, store: Store, frames: int | None = None) -> D
             frame_stride=1 if all_seen else None,
         ),
     )
+
+
+def crop_share(config: RunConfig, store: Store) -> float:
+    """Return the side of the crop that the networks use, in sides of the stored crop."""
+    margin = (store.preparation.get("clip") or {}).get("margin", config.space.crop_margin)
+    return min(1.0, config.space.crop_margin / float(margin))
 
 
 def build_detector(

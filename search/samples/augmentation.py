@@ -12,9 +12,10 @@ import numpy.typing as npt
 from data_prep.video import degradation
 from data_prep.video.grey import with_grey
 from search.samples.degradation import cut_out, degrade
+from search.samples.jitter import jitter
 
-Strength: TypeAlias = Literal["light", "strong"]
-STRENGTHS: tuple[Strength, ...] = ("light", "strong")
+Strength: TypeAlias = Literal["light", "strong", "jittered"]
+STRENGTHS: tuple[Strength, ...] = ("light", "strong", "jittered")
 
 CHANGED = ("frames", "flow")
 
@@ -32,7 +33,9 @@ def augment(
     """Change a clip in place: mirror it, and change its picture; grey follows colour.
 
     ``light`` changes contrast and brightness and adds noise. ``strong`` applies
-    :func:`search.samples.degradation.degrade` and erases a region of some faces. All frames of a
+
+    :func:`search.samples.degradation.degrade` and erases a region of some faces. ``jittered`` also
+    shifts, turns and zooms the picture: :func:`search.samples.jitter.jitter`. All frames of a
     clip share the random choices, so that motion is unchanged; noise differs between frames, as it
     does in a camera. Flow is mirrored with the frames and otherwise unchanged; sound is never
     changed. The random choices do not depend on which arrays are given.
@@ -42,7 +45,7 @@ def augment(
             strain, ``audio``, and ``points``, float (T, 5, 2), eyes, nose and mouth corners in
             pixels of the crop. Without points, a face of average position is assumed.
         rng: Source of the random choices.
-        strength: ``light`` or ``strong``.
+        strength: One of :data:`STRENGTHS`.
 
     Raises:
         ValueError: The strength is unknown.
@@ -55,6 +58,8 @@ def augment(
         _relight(clip, rng)
     else:
         _degrade(clip, rng)
+    if strength == "jittered" and "frames" in clip:
+        clip["frames"][:] = jitter(clip["frames"], rng)
 
 
 def _mirror(clip: Mapping[str, npt.NDArray[Any]]) -> None:

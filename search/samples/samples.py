@@ -48,7 +48,7 @@ class Changes:
 
     Attributes:
         fake: Method, number and, if any, walks of the fakes; empty for the clips themselves.
-        augmentation: ``none``, ``light`` or ``strong``.
+        augmentation: ``none``, ``light``, ``strong`` or ``jittered``.
         frames: How many consecutive frames are shown; 0 for all.
     """
 
@@ -77,7 +77,7 @@ class Part:
             ``train material`` and ``val material`` for both.
         rows: int64 (n,), rows of the store.
         number: 0 for the clips themselves, from 1 for the fake of that number made from each clip.
-        augmentation: ``none``, ``light`` or ``strong``.
+        augmentation: ``none``, ``light``, ``strong`` or ``jittered``.
         frames: How many consecutive frames of a clip are shown, others in every view; 0 for all.
         points: float32 (n, T, 5, 2), landmarks in crop pixels, needed for the fakes.
         walks: Generated faces of the fakes; ``None`` for pseudo-fakes.
@@ -255,7 +255,7 @@ def training_samples(
     Args:
         store: An open store.
         pseudo_fakes: Share of pseudo-fakes among the fakes; 0 for none, 1 for no others.
-        augmentation: ``none``, ``light`` or ``strong``, for all samples.
+        augmentation: ``none``, ``light``, ``strong`` or ``jittered``, for all samples.
         frames: How many consecutive frames of each clip are shown; 0 for all.
         walks: Generated faces; they add a GAN fake of every real clip, unless all fakes are
             pseudo-fakes.

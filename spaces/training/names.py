@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-Augmentation: TypeAlias = Literal["none", "light", "strong"]
-AUGMENTATIONS: tuple[Augmentation, ...] = ("none", "light", "strong")
+Augmentation: TypeAlias = Literal["none", "light", "strong", "jittered"]
+AUGMENTATIONS: tuple[Augmentation, ...] = ("none", "light", "strong", "jittered")
 
 Loss: TypeAlias = Literal["binary_crossentropy", "focal", "pairwise"]
 BINARY_CROSSENTROPY: Loss = "binary_crossentropy"
