@@ -55,8 +55,8 @@ class Space(Section):
             a time, or ``search``.
         crop_sizes: sides in pixels of the crop that the networks use; several are searched. Stored
             crops that are smaller are used as they are.
-        crop_margin: side of that crop in sides of the face box. Stored crops of a smaller margin
-            are used whole.
+        crop_margin: side of that crop in sides of the face box. It is larger where the crop would
+            have fewer pixels than asked, and at most that of the stored crop.
     """
 
     streams: tuple[str, ...] = tuple(stream for stream in STREAMS if stream != GAN)

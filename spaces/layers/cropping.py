@@ -17,8 +17,9 @@ def crop_centre(
 
     Args:
         frames: uint8 (batch, T, H, H, C).
-        share: Side of the centre square in sides of the frame, above 0 and at most 1.
-        size: Side of the result in pixels; a smaller centre is not enlarged.
+        share: Side of the centre square in sides of the frame, above 0 and at most 1. It has at
+            least ``size`` pixels if the frame has them, so that nothing is enlarged.
+        size: Side of the result in pixels, at most that of the frame.
         name: First part of the names of the layers.
 
     Returns:
@@ -26,13 +27,12 @@ def crop_centre(
         their size.
     """
     _, count, side, _, channels = frames.shape
-    # An even border on both sides.
-    centre = side - 2 * round((1 - share) * side / 2)
-    made = min(size, centre)
+    made = min(size, side)
+    border = (side - max(round(share * side), made)) // 2
+    centre = side - 2 * border
     if centre == made == side:
         return frames
     x = frames
-    border = (side - centre) // 2
     if border:
         cut = ((0, 0), (border, border), (border, border))
         x = keras.layers.Cropping3D(cut, name=f"{name}_centre")(x)
