@@ -146,7 +146,7 @@ def prepare(
         align: ``box`` cuts out an upright square; ``points`` turns the face by its landmarks.
         faces: ``main`` for the person talking, ``all`` for a clip of every face.
         paired_crops: Crop a fake with the face track of its original.
-        modalities: Stored beside the frames: ``flow``, ``audio``, ``mask``.
+        modalities: Stored beside the frames: ``flow``, ``audio``, ``mask``, ``landmarks468``.
         detector: ``centerface``, ``mtcnn``, ``yunet``, or the name of an installed plug-in.
         detector_model: Model file of ``yunet``.
         detect_every: Faces are searched in every n-th frame, and in between where they move.

@@ -285,7 +285,7 @@ def example_folder(
                 path.write_bytes(face_video + b"\0\0\0\x10free" + path.name[:8].encode())
         (folder / "video.mp4").write_bytes(face_video)
         write_video(folder / "no_face.mp4", numbered_frames(24))
-        description = {"clip": Preparation().to_dict(), "synthetic": True}
+        description = {"clip": Preparation(size=128).to_dict(), "synthetic": True}
         for name, people in (("ffpp.h5", "abcdef"), ("other.h5", "uvwxyz")):
             clips = []
             for number, person in enumerate(people):

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data_prep.errors import UserError, VideoError
-from data_prep.faces import detectors
+from data_prep.faces import detectors, mesh
 from data_prep.faces.crops import ALIGNMENTS, crop_track
 from data_prep.faces.detection import Detection, FaceDetector
 from data_prep.faces.tracks import FaceTrack, find_tracks
@@ -49,7 +49,8 @@ class Preparation:
         detect_every: k: faces are detected in one of k sampled frames, and between two of these if
             they differ.
         min_coverage: lowest fraction of the examined frames in which the face must be found.
-        modalities: modalities stored with the frames: ``flow``, ``audio``, ``mask``.
+        modalities: arrays stored with the frames: ``flow``, ``audio``, ``mask``,
+            ``landmarks468``.
 
     Raises:
         UserError: a value is out of range.
@@ -163,8 +164,10 @@ def make_detector(preparation: Preparation) -> FaceDetector:
     """Return the face detector of a preparation.
 
     Raises:
-        UserError: its package or model file is missing or damaged.
+        UserError: its package or model file is missing or damaged, or those of the face mesh.
     """
+    if "landmarks468" in preparation.modalities:
+        mesh.load_mesh()
     model = preparation.detector_model
     return detectors.make_detector(
         preparation.detector,
@@ -235,6 +238,10 @@ def prepare_clips(
             arrays["audio"] = heard
         if "mask" in preparation.modalities:
             arrays["mask"] = _mask(mask_frames, label, kept, preparation)
+        if "landmarks468" in preparation.modalities:
+            arrays["landmarks468"] = mesh.find_meshes(
+                frames, kept.landmarks, preparation.margin, preparation.align
+            )
         measured = shortcuts.measure(frames, track.boxes, track.landmarks, sampled.media)
         clips.append(
             PreparedClip(

@@ -45,7 +45,7 @@ LABELLED, REAL_ONLY = "labelled", "real-only"
 ROLES = (LABELLED, REAL_ONLY)
 
 # Datasets of one value a clip beside frames, each with its own shape and type.
-MODALITIES = ("flow", "audio", "mask")
+MODALITIES = ("flow", "audio", "mask", "landmarks468")
 TEXT_FIELDS = ("key", "method", "quality", "group", "split", "path", "sha256", "crop_source")
 FRAME_FIELDS = ("frame_indices", "frame_times", "boxes", "landmarks", "scores")
 

@@ -99,10 +99,10 @@ def prepare(
     frames: Annotated[
         int, typer.Option(help="Evenly spaced frames of a clip; always 1 for pictures.")
     ] = 16,
-    size: Annotated[int, typer.Option(help="Side of the face crop in pixels.")] = 128,
+    size: Annotated[int, typer.Option(help="Side of the face crop in pixels.")] = 256,
     margin: Annotated[
         float, typer.Option(help="Side of the crop, as a multiple of the face box.")
-    ] = 1.3,
+    ] = 1.5,
     align: Annotated[
         str, typer.Option(help="box: an upright square; points: turned by the landmarks.")
     ] = "box",
@@ -116,7 +116,10 @@ def prepare(
         ),
     ] = True,
     modalities: Annotated[
-        str, typer.Option(help="Stored beside the frames, comma-separated: flow, audio, mask.")
+        str,
+        typer.Option(
+            help="Stored beside the frames, comma-separated: flow, audio, mask, landmarks468."
+        ),
     ] = "",
     detector: Annotated[
         str, typer.Option(help="centerface, mtcnn, yunet, or the name of an installed plug-in.")

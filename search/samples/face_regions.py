@@ -24,6 +24,28 @@ _OVALS = {
 _HALVES = {"lower": (1, 0.3, np.inf), "left": (0, -np.inf, 0.0), "right": (0, 0.0, np.inf)}
 REGIONS = (*_OVALS, *_HALVES)
 
+# Points of MediaPipe's mesh: the outline of the face below the brows, brows, eyes, nose and lips.
+_JAW = (
+    *(389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152),
+    *(148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162),
+)
+_BROWS = (
+    *(46, 52, 53, 55, 63, 65, 66, 70, 105, 107),
+    *(276, 282, 283, 285, 293, 295, 296, 300, 334, 336),
+)
+_EYES = (33, 133, 145, 159, 263, 362, 374, 386)
+_NOSE = (2, 48, 98, 129, 168, 278, 327, 358)
+_LIPS = (0, 17, 37, 39, 61, 84, 91, 146, 181, 185, 267, 269, 270, 291, 314, 321, 375, 405, 409)
+# Points of each region; a hull of all points is the whole face.
+_MESHES: dict[str, tuple[int, ...]] = {
+    "face": tuple(range(468)),
+    "inner": (*_JAW, *_BROWS),
+    "lower": (*_JAW[2:-2], *_NOSE[:3]),
+    "eyes": (*_BROWS, *_EYES),
+    "nose": _NOSE,
+    "mouth": _LIPS,
+}
+
 _CORNERS = 48
 # In a profile, the eyes are close to each other but the face keeps its width.
 _LEAST_RATIO = 0.6
@@ -91,6 +113,29 @@ def outline(region: str, five: Points) -> npt.NDArray[np.float64]:
         places[:, axis] = places[:, axis].clip(low, high)
     across = np.array([unit[1], -unit[0]])
     return eyes + places[:, :1] * width * across + places[:, 1:] * height * unit
+
+
+def mesh_outline(
+    region: str, mesh: Points, moves: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64] | None:
+    """Return the convex outline of a region of a face mesh, float64 (n, 2), x and y in pixels.
+
+    Args:
+        region: A region that a mesh has.
+        mesh: (T, 468, 2) in pixels of the crop; NaN in frames without a face.
+        moves: (T, 2, 3), movement of the face to every frame: see :func:`follow_face`.
+
+    Returns:
+        The outline for the whole clip, from the median of all frames; None without a mesh.
+    """
+    known = np.isfinite(mesh).all(axis=(1, 2))
+    if region not in _MESHES or not known.any():
+        return None
+    points = mesh[known][:, list(_MESHES[region])].astype(np.float64)
+    back = np.linalg.inv(moves[known][..., :2])
+    still = (points - moves[known][:, None, :, 2]) @ back.transpose(0, 2, 1)
+    hull = cv2.convexHull(np.median(still, axis=0).astype(np.float32))
+    return np.asarray(hull[:, 0], np.float64)
 
 
 def fill_outline(corners: npt.NDArray[np.float64], size: int) -> npt.NDArray[np.float32]:

@@ -15,6 +15,7 @@ from data_prep.errors import UserError
 from data_prep.store.store import REAL, Store
 from data_prep.text import visible
 from search.samples.pseudo_fakes import crop_points, pseudo_fake
+from search.samples.samples import MESH
 
 COLUMNS = ("real", "pseudo-fake", "mask", "difference")
 # Differences are multiplied by this factor and shown around middle grey.
@@ -119,7 +120,8 @@ def draw_pseudo_fakes(store: Store, path: Path, *, clips: int = 12, seed: int = 
 def _blends(store: Store, rows: npt.NDArray[np.int64], rng: np.random.Generator) -> Iterator[Blend]:
     for row, points in zip(rows, crop_points(store, rows), strict=True):
         frames = store.read([row])[0]
-        fakes, mask = pseudo_fake(frames, points, rng)
+        mesh = store.read([row], MESH)[0] if MESH in store.modalities else None
+        fakes, mask = pseudo_fake(frames, points, rng, mesh)
         middle = len(frames) // 2
         name = f"{store.splits[row]} {store.keys[row]}"
         yield Blend(name, frames[middle, ..., :3], fakes[middle, ..., :3], mask[middle])

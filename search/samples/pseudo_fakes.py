@@ -17,7 +17,14 @@ import numpy.typing as npt
 
 from data_prep.video import degradation
 from data_prep.video.grey import with_grey
-from search.samples.face_regions import Points, complete_points, fill_outline, follow_face, outline
+from search.samples.face_regions import (
+    Points,
+    complete_points,
+    fill_outline,
+    follow_face,
+    mesh_outline,
+    outline,
+)
 from search.samples.landmarks import crop_points
 from search.samples.sharpness import blend, set_sharpness, sharpness, touched_region
 
@@ -30,6 +37,7 @@ BLEND_ONLY = 0.05
 BALANCED = 0.1
 CHANGED_AGAIN = 0.3
 HARD_EDGED = 0.5
+MESHED = 0.5
 JITTERED = 0.4
 RATIOS = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)
 SHIFT, SCALE = 0.03, 0.05
@@ -44,17 +52,21 @@ _LEAST_SHARE = 0.3
 
 
 def pseudo_fake(
-    frames: Frames, points: Points | None, rng: np.random.Generator
+    frames: Frames,
+    points: Points | None,
+    rng: np.random.Generator,
+    mesh: Points | None = None,
 ) -> tuple[Frames, npt.NDArray[np.float32]]:
     """Make a fake of a real clip alone.
 
     Either one of two copies is changed in colour and in sharpness, grain or compression, or neither
     is. One is moved by up to 3% of the crop and scaled by up to 5% along each axis. It is blended
     over the other through a mask with a soft border. The mask is the whole face, its inner part,
-    its lower half, the eyes or the mouth. It has a random size, is bent elastically and follows the
-    points. In one of twenty, blending is the only change: the copy is moved by whole pixels,
-    without resampling. All random choices hold for the whole clip; in two of five clips position,
-    size and brightness of the blended part also tremble a little from frame to frame.
+    its lower half, the eyes or the mouth: an oval, or in every other clip with a mesh, the hull of
+    its points (Li et al., "Face X-ray", 2020). It has a random size, is bent elastically and
+    follows the points. In one of twenty, blending is the only change: the copy is moved by whole
+    pixels, without resampling. All random choices hold for the whole clip; in two of five clips
+    position, size and brightness of the blended part also tremble a little from frame to frame.
 
     In one of ten, detail is then strengthened or weakened, mostly in the blended part alone, until
     the inner face has the sharpness of the clip, times a random factor around 1. If blending is the
@@ -66,6 +78,7 @@ def pseudo_fake(
             :func:`crop_points`. Missing ones, None or NaN, are interpolated from other frames; if
             all are missing, the mask fits the average position of a face in a crop.
         rng: Source of all random choices.
+        mesh: Float (T, 468, 2), dense landmarks in pixels of the crop, NaN where there are none.
 
     Returns:
         uint8 (T, S, S, 4), and float32 (T, S, S), 0..1: share of the copy in each pixel.
@@ -80,7 +93,12 @@ def pseudo_fake(
     count, size = frames.shape[:2]
     face, moves = follow_face(complete_points(points, count, size))
     chosen = _choose(rng, count, size)
-    mask = _mask(face, moves, chosen, size, rng)
+    corners = None
+    if mesh is not None and rng.random() < MESHED:
+        corners = mesh_outline(chosen.region, mesh, moves)
+    if corners is None:
+        corners = outline(chosen.region, face)
+    mask = _mask(corners, moves, chosen, size, rng)
     real = degradation.extract_colours(frames)
     changed = real if chosen.blend_only else _changed(real, rng)
     under, over = (real, changed) if chosen.copy_is_changed else (changed, real)
@@ -165,7 +183,7 @@ def _away_from_zero(shifts: Floats) -> Floats:
 
 
 def _mask(
-    face: Floats, moves: Floats, chosen: _Choices, size: int, rng: np.random.Generator
+    corners: Floats, moves: Floats, chosen: _Choices, size: int, rng: np.random.Generator
 ) -> npt.NDArray[np.float32]:
     """Return the mask in every frame, float32 (T, S, S)."""
     # At half the size this takes a quarter of the time; a soft mask looks the same.
@@ -174,7 +192,7 @@ def _mask(
     bent = cv2.resize(coarse, (half, half), interpolation=cv2.INTER_CUBIC)
     bent *= np.float32(_ELASTIC * half * rng.uniform(0.3, 1))
     y, x = np.mgrid[:half, :half].astype(np.float32)
-    corners = outline(chosen.region, (face + 0.5) / 2 - 0.5)
+    corners = (corners + 0.5) / 2 - 0.5
     # Wider or narrower, and taller or shorter, above and below separately.
     across, above, below = rng.uniform(*_SIZES, 3)
     away = corners - corners.mean(axis=0)

@@ -15,7 +15,7 @@ from search.samples.augmentation import CHANGED, augment, view_generator
 from search.samples.gan_fakes import gan_fake
 from search.samples.pseudo_fakes import crop_points, pseudo_fake
 
-FRAMES, FLOW = "frames", "flow"
+FRAMES, FLOW, MESH = "frames", "flow", "landmarks468"
 UNCHANGED = "none"
 
 PSEUDO_FAKE = "pseudo-fake"
@@ -225,12 +225,16 @@ class Samples:
             source = str(self.sources[sample])
             clip = {name: self.store.read([self.rows[sample]], name)[0] for name in names}
             points = None if part.points is None else part.points[self.within[sample]]
+            if part.number and FRAMES in clip and MESH in self.store.modalities:
+                clip[MESH] = self.store.read([self.rows[sample]], MESH)[0]
             if part.frames and clip:
                 rng = view_generator(view, f"{source}/frames")
                 clip, points = _window(clip, points, part.frames, rng)
+            mesh = clip.pop(MESH, None)
             if part.number and FRAMES in clip:
                 key = f"{self.store.keys[self.rows[sample]]}/{part.method}/{part.number}"
-                clip[FRAMES] = _fake(clip[FRAMES], points, part.walks, view_generator(view, key))
+                rng = view_generator(view, key)
+                clip[FRAMES] = _fake(clip[FRAMES], points, mesh, part.walks, rng)
             if part.augmentation != UNCHANGED and clip:
                 augment(clip, view_generator(view, source), strength=part.augmentation)
             for name, array in clip.items():
@@ -346,12 +350,13 @@ def _fakes(
 def _fake(
     frames: npt.NDArray[np.uint8],
     points: npt.NDArray[np.float32] | None,
+    mesh: npt.NDArray[np.float16] | None,
     walks: Walks | None,
     rng: np.random.Generator,
 ) -> npt.NDArray[np.uint8]:
     """Return a fake of a real clip: with the faces of a walk, or made of the clip alone."""
     if walks is None:
-        return pseudo_fake(frames, points, rng)[0]
+        return pseudo_fake(frames, points, rng, mesh)[0]
     walk = walks.faces[rng.integers(len(walks.faces))]
     return gan_fake(frames, points, walk[: len(frames)], rng)[0]
 
