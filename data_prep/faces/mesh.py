@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data_prep.errors import UserError
+from data_prep.quiet import silent_stderr
 
 POINTS = 468
 VARIABLE = "DFSEARCH_FACE_MESH"
@@ -82,8 +83,9 @@ class FaceMesh:
                 "landmarks468 needs the package ai-edge-litert; install it with: pip install "
                 "'deepfake-model-search[mesh]'"
             ) from None
-        self._network = Interpreter(str(model), num_threads=1)
-        self._network.allocate_tensors()
+        with silent_stderr():
+            self._network = Interpreter(str(model), num_threads=1)
+            self._network.allocate_tensors()
         (self._input,) = (entry["index"] for entry in self._network.get_input_details())
         self._points, self._score = (entry["index"] for entry in self._network.get_output_details())
 

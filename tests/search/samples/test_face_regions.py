@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -9,6 +10,7 @@ from search.samples.face_regions import (
     complete_points,
     fill_outline,
     follow_face,
+    mesh_outline,
     outline,
 )
 
@@ -80,3 +82,22 @@ def test_missing_points_are_interpolated_and_a_clip_without_any_gets_standard_on
 def test_points_of_another_length_are_refused() -> None:
     with pytest.raises(ValueError, match=r"\(4, 5, 2\)"):
         complete_points(np.zeros((3, 5, 2)), 4, SIZE)
+
+
+def test_the_hull_of_a_mesh_is_that_of_the_median_face_whatever_its_movement() -> None:
+    rng = np.random.default_rng(0)
+    mesh = 64 + 20 * rng.standard_normal((468, 2))
+    change = (15.0, 1.1, (4.0, -2.0))
+    meshes = np.stack([mesh, turned(mesh, *change), np.full_like(mesh, np.nan)])
+    still = np.array([[1.0, 0, 0], [0, 1, 0]])
+    angle = np.deg2rad(change[0])
+    matrix = change[1] * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    moved = np.concatenate([matrix, np.array(change[2])[:, None]], axis=1)
+    corners = mesh_outline("face", meshes, np.stack([still, moved, still]))
+    assert corners is not None
+    wanted = cv2.convexHull(mesh.astype(np.float32))[:, 0]
+    assert len(corners) == len(wanted)
+    for corner in corners:
+        assert np.abs(wanted - corner).sum(axis=1).min() < 1e-3
+    assert mesh_outline("face", meshes[2:], still[None]) is None
+    assert mesh_outline("left", meshes, np.stack([still, moved, still])) is None

@@ -146,6 +146,32 @@ def test_balance_gives_labels_methods_and_people_equal_shares(paired: Store) -> 
         assert people == pytest.approx([share / len(people)] * len(people))
 
 
+def test_pseudo_fakes_have_the_shape_of_the_mesh_where_the_store_has_one(
+    make_clips: Callable[..., list[Clip]], tmp_path: Path
+) -> None:
+    made = {}
+    for name, corner in (("none", np.nan), ("left", 4.0), ("right", 20.0)):
+        clips = []
+        for clip in make_clips(4):
+            mesh = np.full((len(clip.frames), 468, 2), corner, np.float16)
+            mesh += np.arange(468, dtype=np.float16)[:, None] % np.float16([5, 7])
+            clips.append(dataclasses.replace(clip, modalities={"landmarks468": mesh}))
+        write_store(tmp_path / f"{name}.h5", clips, [], {"synthetic": True})
+        with Store(tmp_path / f"{name}.h5") as store:
+            samples = training_samples(store, 1.0)
+            fakes = np.flatnonzero(samples.labels)
+            views = np.repeat(np.arange(8), len(fakes))
+            fakes = np.tile(fakes, 8)
+            frames = samples.make(fakes, ["frames"], views)["frames"]
+            plain = store.read(samples.rows[fakes])
+            made[name] = (frames != plain).any(axis=-1).mean(axis=(0, 1))
+    # Every other pseudo-fake is an oval, also where there is a mesh.
+    left, right = (made[name][:, :12].sum() / made[name].sum() for name in ("left", "right"))
+    assert left > right
+    assert np.isfinite(made["none"]).all()
+    assert (made["none"] > 0).any()
+
+
 @pytest.mark.parametrize("label", [0, 1])
 def test_one_label_alone_has_everything(store: Store, label: int) -> None:
     frequency = clips_of(store, store.rows("train", label)).balanced()
