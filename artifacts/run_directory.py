@@ -254,6 +254,8 @@ def _advice(root: Path) -> str:
     for folder in (root, root.parent):
         with contextlib.suppress(OSError):
             near += [path.parent for path in sorted(folder.glob("*/run.json"))]
+    # The folder "." is its own parent.
+    near = list(dict.fromkeys(near))
     if near:
         more = f" and {len(near) - _MOST_NEAR} more" if len(near) > _MOST_NEAR else ""
         return f"{text}; there are runs at {', '.join(map(str, near[:_MOST_NEAR]))}{more}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ from artifacts.prediction.sources import find_sources
 from artifacts.prediction.verdict import NoVerdict, Verdict
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
-from dfsearch.arguments import StrPath, to_path
+from dfsearch.arguments import StrPath, check_number, check_whole, list_paths, to_path
 
 if TYPE_CHECKING:
     import keras
@@ -82,8 +81,12 @@ class Detector:
         """
         from artifacts.quiet import import_tensorflow
 
+        check_number("error_rate", error_rate)
+        check_whole("windows", windows, 1)
         folder = to_path(path)
         if folder.is_file():
+            if not (folder.parent / "run.json").is_file():
+                raise UserError(f"{folder} is in no run; name a run or the best_model.h5 in it")
             folder = folder.parent
         run = RunDirectory(folder).open()
         import_tensorflow()
@@ -171,7 +174,7 @@ class Detector:
             video.mp4 True
             missing.mp4 False
         """
-        given = [paths] if isinstance(paths, str | os.PathLike) else paths
+        given = list_paths("paths", paths)
         for path in find_sources(map(Path, given)):
             yield self.examine(path).answer
 

@@ -13,7 +13,7 @@ from artifacts.leaderboard.rows import FIELDS
 from artifacts.leaderboard.selection import Condition, check_fields, select_rows
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
-from dfsearch.arguments import check_whole
+from dfsearch.arguments import check_whole, to_names
 from search.studies.study import read_trials
 
 if TYPE_CHECKING:
@@ -66,9 +66,9 @@ def select_table(
     """
     if top is not None:
         check_whole("top", top, 1)
-    names = [columns] if isinstance(columns, str) else columns
+    names = to_names("columns", columns)
     fields = check_fields(names) if names else FIELDS
-    texts = [where] if isinstance(where, str) else where
+    texts = to_names("where", where)
     conditions = [Condition.parse(text) for text in texts]
     rows = to_dicts(select_rows(found.rows, conditions, sort, top), fields)
     if as_rows or importlib.util.find_spec("pandas") is None:

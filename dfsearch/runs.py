@@ -14,7 +14,7 @@ from artifacts.evaluation.request import Assessment, Request, read_assessment
 from artifacts.run_directory import RunDirectory
 from data_prep.errors import UserError
 from data_prep.store.store import Store
-from dfsearch.arguments import Progress, StrPath, check_whole, no_progress, to_path
+from dfsearch.arguments import Progress, StrPath, check_whole, no_progress, to_names, to_path
 from dfsearch.leaderboards import read_leaderboard, select_table
 from search.config import run_config
 from search.config.run_config import RunConfig
@@ -187,10 +187,14 @@ class Run:
         path = own if store is None else to_path(store)
         with Store(path) as opened:
             if store is None and opened.fingerprint != self._directory.read_fingerprint():
-                raise UserError(f"{path} is no longer the store {self.path} was made on")
+                raise UserError(
+                    f"{path} is not the store that {self.path} was searched on: "
+                    "its content has changed"
+                )
             for difference in differing_preparation(self._directory, opened):
                 _log.warning(
-                    "this store was prepared otherwise than the model expects: %s", difference
+                    "this store was prepared with other settings than the model expects: %s",
+                    difference,
                 )
         return assess(self._directory, path, request, own=own, say=_log.warning, progress=progress)
 
@@ -244,7 +248,7 @@ class Run:
     def export(
         self,
         formats: str | Sequence[str] = "all",
-        precisions: Sequence[str] = (),
+        precisions: str | Sequence[str] = (),
         *,
         out: StrPath | None = None,
         untrusted: bool = False,
@@ -256,7 +260,8 @@ class Run:
         Args:
             formats: ``all``, or of ``h5``, ``keras``, ``saved_model``, ``onnx``, ``litert`` and
                 ``openvino``.
-            precisions: Variants with fewer bits where a format has them: ``float16``, ``int8``.
+            precisions: Variants with fewer bits where a format has them: ``float16``, ``int8``, or
+                both.
             out: Folder to write to; ``exports`` in the run by default.
             untrusted: Accept a model file that is not the certified one.
 
@@ -278,18 +283,19 @@ class Run:
 
         Certificate.read(self._directory)
         folder = None if out is None else to_path(out)
-        wanted = select_formats((formats,) if isinstance(formats, str) else tuple(formats))
+        wanted = select_formats(to_names("formats", formats))
+        variants = to_names("precisions", precisions)
         import_tensorflow()
         from artifacts.models import export_run
         from artifacts.models.saved import load_detector
 
-        export_run.check_precisions(wanted, precisions)
+        export_run.check_precisions(wanted, variants)
         model, _ = load_detector(self._directory, untrusted=untrusted)
         return export_run.export_run(
             self._directory,
             model,
             wanted,
-            precisions,
+            variants,
             self._clips(model),
             folder,
             on_row=lambda row: _log.info(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,17 @@ from data_prep.preparation.prepare import prepare_sources
 from data_prep.sources.source import list_sources
 from data_prep.splits.splits import SplitRequest
 from data_prep.store.store import FAKE, REAL, Store
-from dfsearch.arguments import MOST_SEED, Progress, StrPath, check_whole, no_progress, to_path
+from dfsearch.arguments import (
+    MOST_SEED,
+    Progress,
+    StrPath,
+    check_number,
+    check_whole,
+    list_paths,
+    no_progress,
+    to_names,
+    to_path,
+)
 
 if TYPE_CHECKING:
     from data_prep.preparation.merge import MergeSummary
@@ -88,7 +97,7 @@ def synthesize(
     if isinstance(cues, str):
         chosen: Sequence[str] = {"all": CUES, "none": ()}.get(cues, (cues,))
     else:
-        chosen = cues
+        chosen = to_names("cues", cues)
     return make_set(
         to_path(out),
         identities=identities,
@@ -112,7 +121,7 @@ def prepare(
     align: Literal["box", "points"] | str = Preparation.align,
     faces: Literal["main", "all"] | str = Preparation.faces,
     paired_crops: bool = True,
-    modalities: Sequence[str] = (),
+    modalities: str | Sequence[str] = (),
     detector: str = Preparation.detector,
     detector_model: StrPath | None = None,
     detect_every: int = Preparation.detect_every,
@@ -146,7 +155,8 @@ def prepare(
         align: ``box`` cuts out an upright square; ``points`` turns the face by its landmarks.
         faces: ``main`` for the person talking, ``all`` for a clip of every face.
         paired_crops: Crop a fake with the face track of its original.
-        modalities: Stored beside the frames: ``flow``, ``audio``, ``mask``, ``landmarks468``.
+        modalities: Stored beside the frames: one or several of ``flow``, ``audio``, ``mask`` and
+            ``landmarks468``.
         detector: ``centerface``, ``mtcnn``, ``yunet``, or the name of an installed plug-in.
         detector_model: Model file of ``yunet``.
         detect_every: Faces are searched in every n-th frame, and in between where they move.
@@ -184,6 +194,7 @@ def prepare(
         raise UserError(f"label must be real or fake; received {label!r}")
     check_whole("seed", seed, 0)
     check_whole("jobs", jobs, -1)
+    check_number("clip_timeout", clip_timeout)
     if shard_clips is not None:
         check_whole("shard_clips", shard_clips, 1)
     preparation = Preparation(
@@ -196,12 +207,11 @@ def prepare(
         detector_model=None if detector_model is None else str(to_path(detector_model).absolute()),
         detect_every=detect_every,
         min_coverage=min_coverage,
-        modalities=tuple(modalities),
+        modalities=to_names("modalities", modalities),
     )
-    paths = [source] if isinstance(source, str | os.PathLike) else list(source)
     return prepare_sources(
         list_sources(
-            [to_path(path) for path in paths],
+            [to_path(path) for path in list_paths("source", source)],
             layout=layout,
             label=None if label is None else _LABELS[label],
         ),
@@ -258,7 +268,7 @@ def merge(
     if shard_clips is not None:
         check_whole("shard_clips", shard_clips, 1)
     return merge_stores(
-        [to_path(path) for path in stores],
+        [to_path(path) for path in list_paths("stores", stores)],
         to_path(out),
         shard_clips=shard_clips,
         overwrite=overwrite,

@@ -50,9 +50,9 @@ class Request:
             UserError: The split or the quantity is unknown.
         """
         if self.split not in (*SPLITS, ALL):
-            raise UserError(f"--split must be train, val, test or all, not {self.split}")
+            raise UserError(f"--split must be train, val, test or all; received {self.split}")
         if self.matched and self.matched not in MATCHED:
-            raise UserError(f"--matched must be {' or '.join(MATCHED)}, not {self.matched}")
+            raise UserError(f"--matched must be {' or '.join(MATCHED)}; received {self.matched}")
 
     @property
     def is_plain(self) -> bool:

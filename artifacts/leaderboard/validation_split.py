@@ -118,7 +118,7 @@ class ValidationSplit:
     def _from_store_of_run(run: RunDirectory) -> ValidationSplit:
         with Store(_store_of(run)) as store:
             if store.fingerprint != run.read_fingerprint():
-                raise UserError(f"{store.path} is no longer the store that {run.root} was made on")
+                raise UserError(f"{store.path} is not the store that {run.root} was searched on")
             try:
                 return ValidationSplit.from_store(store)
             except ValueError as error:

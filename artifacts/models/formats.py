@@ -67,7 +67,7 @@ def select_formats(names: tuple[str, ...]) -> list[Format]:
     """
     for name in names:
         if name not in FORMATS and name != "all":
-            raise UserError(f"--format must be all or of {', '.join(FORMATS)}, not {name}")
+            raise UserError(f"--format must be all or of {', '.join(FORMATS)}; received {name}")
     if not names:
         raise UserError("--format names no format")
     return [entry for entry in FORMATS.values() if entry.name in names or "all" in names]

@@ -185,6 +185,9 @@ class Store:
     ) -> None:
         self.close()
 
+    def __repr__(self) -> str:
+        return f"Store({str(self.path)!r})"
+
     def __len__(self) -> int:
         return len(self.labels)
 
@@ -224,7 +227,14 @@ class Store:
         """Return the row numbers of the labelled clips of a split, of one label if given.
 
         They ascend. Real-only clips are not among them.
+
+        Raises:
+            UserError: The split is unknown.
         """
+        if split not in SPLITS:
+            raise UserError(
+                f"split must be {', '.join(SPLITS[:-1])} or {SPLITS[-1]}; received {split!r}"
+            )
         wanted = (self.splits == split) & ~self.real_only
         if label is not None:
             wanted &= self.labels == label
@@ -241,7 +251,13 @@ class Store:
         Args:
             rows: row numbers in any order; a row may appear twice.
             name: ``frames`` or one of :attr:`modalities`.
+
+        Raises:
+            UserError: The store has no such array.
+            IndexError: It has no such row.
         """
+        if name not in self._arrays:
+            raise UserError(f"{self.path} has no {name}; it has {', '.join(self._arrays)}")
         shards = self._arrays[name]
         batch = np.empty((len(rows), *shards[0].shape), shards[0].dtype)
         for place, row in enumerate(map(int, rows)):

@@ -16,7 +16,7 @@ FOUND = 1
 
 
 @app.command(
-    epilog="Example: dfsearch datasets; dfsearch datasets FaceForensics++; "
+    epilog="Examples: dfsearch datasets; dfsearch datasets FaceForensics++; "
     "dfsearch datasets --check data/ffpp"
 )
 def datasets(

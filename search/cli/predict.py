@@ -72,7 +72,7 @@ def predict(
         bool, typer.Option("--json", help="Print one line of JSON for each video, as it is ready.")
     ] = False,
 ) -> None:
-    """Judge raw videos: find the faces, score each over time, give one verdict a video.
+    """Judge raw videos: find the faces, score each over time, give one verdict per video.
 
     A video is fake if any of its faces is fake, else undecided if any is undecided, else real. The
     exit code is 2 if a video cannot be judged.

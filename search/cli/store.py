@@ -17,7 +17,7 @@ StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="Store, or fold
 
 
 @app.command(
-    epilog="Example: dfsearch audit ffpp.h5; dfsearch audit ffpp.h5 --json | jq '.findings'"
+    epilog="Examples: dfsearch audit ffpp.h5; dfsearch audit ffpp.h5 --json | jq '.findings'"
 )
 def audit(
     store: StorePath,

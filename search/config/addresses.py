@@ -44,7 +44,8 @@ def plain(url: str) -> str:
     scheme, _, rest = url.partition("://")
     if scheme.lower() not in (SCHEME, "postgres", f"{SCHEME}+psycopg") or "/" not in rest:
         raise ValueError(
-            f"must be a PostgreSQL database, as {_FORM}; the journal file of a run needs no setting"
+            f"must be a PostgreSQL database, such as {_FORM}; "
+            "the journal file of a run needs no setting"
         )
     parts = _URL.fullmatch(url)
     if not parts or not _is_split(url) or re.search("%(?![0-9A-Fa-f]{2})", url):
@@ -136,7 +137,7 @@ def cluster(address: str) -> str:
         ValueError: it is no such address.
     """
     if not re.fullmatch(r"(tcp|tls|ws|wss|ucx)://[^/\s]+:\d+", address):
-        raise ValueError("must be the address of a Dask scheduler, as tcp://HOST:8786")
+        raise ValueError("must be the address of a Dask scheduler, such as tcp://HOST:8786")
     return address
 
 
@@ -147,7 +148,7 @@ def device(name: str) -> str:
         ValueError: no device of that kind exists.
     """
     if not _DEVICE.fullmatch(name):
-        raise ValueError("must be any, cpu or gpu:N, as gpu:0")
+        raise ValueError("must be any, cpu or gpu:N, such as gpu:0")
     return name
 
 

@@ -15,6 +15,7 @@ from data_prep.errors import UserError
 from data_prep.files import LARGEST_TOML, UnreadableFileError
 from data_prep.text import read_text
 from search.config import addresses
+from search.config.faults import describe_faults
 from search.config.names import (
     GENERALISATION,
     GRID,
@@ -59,9 +60,9 @@ class RunConfig(Section):
         preset: Preset that the defaults come from.
         seed: Seed of samplers, weights and shuffling. One worker and one seed repeat a search.
         workers: Number of trials at a time on this machine.
-        storage: Database that keeps the studies, as ``postgresql://USER@HOST/DATABASE``; empty
+        storage: Database that keeps the studies, such as ``postgresql://USER@HOST/DATABASE``; empty
             for a journal file in the run directory. A password is used but not kept.
-        cluster: Address of a Dask scheduler whose workers run the trials, as ``tcp://HOST:8786``;
+        cluster: Address of a Dask scheduler whose workers run the trials, such as ``tcp://HOST:8786``;
             empty for processes of this machine.
         device: Device of the workers: ``cpu``, ``gpu:N``, or ``any`` for all that TensorFlow finds.
         warm_start: Folder of an earlier run, whose best trials come first; empty for none.
@@ -179,6 +180,17 @@ class RunConfig(Section):
             )
         return self
 
+    # The last validator is around all others.
+    @pydantic.model_validator(mode="wrap")
+    @classmethod
+    def _describe_faults(
+        cls, settings: Any, check: pydantic.ModelWrapValidatorHandler[RunConfig]
+    ) -> RunConfig:
+        try:
+            return check(settings)
+        except pydantic.ValidationError as error:
+            raise UserError(f"configuration: {describe_faults(error, cls)}") from None
+
     @property
     def kept_trials(self) -> int:
         """Number of best trials of each stage that keep their model file."""
@@ -219,30 +231,7 @@ def resolve(settings: Mapping[str, Any]) -> RunConfig:
     """
     preset = settings.get("preset", RunConfig.model_fields["preset"].default)
     defaults = PRESETS[preset] if preset in list(PRESETS) else {}
-    try:
-        return RunConfig.model_validate(_merge(defaults, settings))
-    except pydantic.ValidationError as error:
-        raise UserError(f"configuration: {'; '.join(map(_fault_line, error.errors()))}") from None
-
-
-_RENAMED = {
-    "architecture.epochs": "now architecture.samples, the number of samples that a trial shows",
-    "architecture.clips": "gone: an epoch is training.epoch_samples, whatever the store",
-    "training.max_epochs": "now training.max_samples, the most samples that a trial shows",
-}
-
-
-def _fault_line(fault: Mapping[str, Any]) -> str:
-    """Return one line about a fault: its key, the fault, and the value found."""
-    where, what = ".".join(map(str, fault["loc"])), fault["msg"]
-    if where in _RENAMED:
-        return f"{where} is {_RENAMED[where]}"
-    if fault["type"] == "value_error":
-        return f"{where}: {what.removeprefix('Value error, ')}"
-    # A storage of a wrong type may hold a password all the same.
-    quiet = fault["type"] == "extra_forbidden" or fault["loc"][:1] == ("storage",)
-    found = "" if quiet else f", got {fault['input']!r}"
-    return f"{where}: {what.lower()}{found}"
+    return RunConfig.model_validate(_merge(defaults, settings))
 
 
 def load(path: Path, over: Mapping[str, Any] | None = None) -> RunConfig:

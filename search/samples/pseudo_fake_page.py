@@ -79,7 +79,7 @@ def draw_page(blends: Sequence[Blend], path: Path, *, title: str = "") -> None:
             sheet.save(temporary, format="PNG")
     except OSError as error:
         raise UserError(
-            f"the picture {path} cannot be written: {error.strerror}; name another: -o PNG"
+            f"the picture {path} cannot be written: {error.strerror}; name another: --picture PNG"
         ) from None
 
 

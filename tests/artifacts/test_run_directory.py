@@ -78,6 +78,17 @@ def test_opening_a_folder_without_a_run_says_how_to_start_one(tmp_path: Path) ->
             RunDirectory(root).open()
 
 
+def test_a_run_near_the_current_folder_is_named_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    near = RunDirectory(tmp_path / "near")
+    near.root.mkdir()
+    RunState.begin(near, "0" * 64)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"there are runs at near$"):
+        RunDirectory(Path()).open()
+
+
 def test_opening_a_run_gives_the_run(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path)
     run.config.write_text("")

@@ -97,10 +97,12 @@ def _mistakes() -> dict[str, Callable[[], Any]]:
             columns="r"
         ),
         "where 'x' is no condition": lambda: dfsearch.Run(RUN).leaderboard(where="x"),
-        "top must be a whole number of at least 1, not -1": lambda: dfsearch.compare(RUN, top=-1),
-        "top must be a whole number of at least 1, not 0": lambda: dfsearch.Run(RUN).leaderboard(
-            top=0
+        "top must be a whole number of at least 1; received -1": lambda: dfsearch.compare(
+            RUN, top=-1
         ),
+        "top must be a whole number of at least 1; received 0": lambda: dfsearch.Run(
+            RUN
+        ).leaderboard(top=0),
         "formats must be all or of": lambda: dfsearch.Run(RUN).export("coreml"),
         "a run is named twice": lambda: dfsearch.compare(RUN, RUN),
         "name at least one run": dfsearch.compare,
@@ -114,6 +116,40 @@ def _mistakes() -> dict[str, Callable[[], Any]]:
         "ffpp.h5 exists; pass overwrite to replace it": lambda: dfsearch.prepare(
             "videos", "ffpp.h5"
         ),
+        "modalities must be one of flow, audio, mask; received 'sound'": lambda: dfsearch.prepare(
+            "videos", "new.h5", modalities="sound"
+        ),
+        "modalities must be one value or a list of them; received None": lambda: dfsearch.prepare(
+            "videos",
+            "new.h5",
+            modalities=None,  # type: ignore[arg-type]
+        ),
+        "source must be one value or a list of them": lambda: dfsearch.prepare(None, "new.h5"),  # type: ignore[arg-type]
+        "cues must be one value or a list of them": lambda: dfsearch.synthesize("new", cues=3),  # type: ignore[arg-type]
+        "clip_timeout must be a number; received 'a'": lambda: dfsearch.prepare(
+            "videos",
+            "new.h5",
+            clip_timeout="a",  # type: ignore[arg-type]
+        ),
+        "a merge needs at least two stores": lambda: dfsearch.merge("ffpp.h5", "new.h5"),
+        "precisions int4: no chosen format can": lambda: dfsearch.Run(RUN).export(
+            precisions="int4"
+        ),
+        "error_rate must be a number; received 'a'": lambda: dfsearch.Run(RUN).detector(
+            error_rate="a"
+        ),
+        "script.py is in no run; name a run": lambda: dfsearch.Detector.load("script.py"),
+        "a path must not be empty": lambda: dfsearch.Run(""),
+        "columns must be one value or a list of them": lambda: dfsearch.compare(RUN, columns=3),  # type: ignore[arg-type]
+        "paths must be one value or a list of them": lambda: list(
+            dfsearch.Run(RUN).predict(None)  # type: ignore[arg-type]
+        ),
+        "split must be train, val or test; received 'vall'": lambda: dfsearch.Store("ffpp.h5").rows(
+            "vall"
+        ),
+        "ffpp.h5 has no flow; it has frames": lambda: dfsearch.Store("ffpp.h5").read([0], "flow"),
+        "picture=PNG": lambda: dfsearch.pseudo_fakes("ffpp.h5", "no/new.png", clips=1),
+        "store is missing; run_dir is missing": dfsearch.RunConfig,
         "videos, a folder without": lambda: dfsearch.audit("videos"),
         "script.py is not an HDF5 file, so it is no store": lambda: dfsearch.audit("script.py"),
         "(a run is a folder with config.toml and run.json); there are runs at runs/": lambda: (

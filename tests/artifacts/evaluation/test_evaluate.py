@@ -161,8 +161,8 @@ def test_a_run_that_cannot_be_written_is_evaluated_and_told(
 @pytest.mark.parametrize(
     ("request_", "message"),
     [
-        (Request("tests"), "split must be train, val, test or all, not tests"),
-        (Request(matched="size"), "matched must be sharpness, not size"),
+        (Request("tests"), "split must be train, val, test or all; received tests"),
+        (Request(matched="size"), "matched must be sharpness; received size"),
     ],
 )
 def test_what_there_is_not_is_refused(

@@ -18,9 +18,9 @@ def test_every_split_and_all_of_them_can_be_asked_for(split: str) -> None:
 
 
 def test_what_there_is_not_is_refused_in_a_line() -> None:
-    with pytest.raises(UserError, match="split must be train, val, test or all, not dev"):
+    with pytest.raises(UserError, match="split must be train, val, test or all; received dev"):
         Request("dev").check()
-    with pytest.raises(UserError, match="matched must be sharpness, not size"):
+    with pytest.raises(UserError, match="matched must be sharpness; received size"):
         Request(matched="size").check()
 
 

@@ -113,7 +113,7 @@ def test_arrays_that_do_not_fit_each_other_are_not_believed(
 
 def test_a_run_without_its_store_says_so(run: RunDirectory, tmp_path: Path) -> None:
     RunState.begin(run, "another")
-    with pytest.raises(UserError, match="is no longer the store"):
+    with pytest.raises(UserError, match="is not the store that"):
         ValidationSplit.read(run)
     run.config.write_text('store = "gone.h5"\n')
     with pytest.raises(UserError, match="no store at"):

@@ -72,8 +72,8 @@ def test_the_opening_at_the_end_of_a_run_is_on_record_once(run: RunDirectory) ->
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--matched", "size"), "--matched must be sharpness, not size"),
-        (("--split", "tests"), "--split must be train, val, test or all, not tests"),
+        (("--matched", "size"), "--matched must be sharpness; received size"),
+        (("--split", "tests"), "--split must be train, val, test or all; received tests"),
         (("--out", "nowhere/scores.csv"), "there is no folder nowhere"),
         (("nowhere.h5",), "no store at nowhere.h5"),
         (("--matched", "sharpness"), "no pairs to match"),

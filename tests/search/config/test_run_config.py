@@ -104,6 +104,35 @@ def test_a_fault_is_one_line_that_names_the_key(settings: dict[str, object], nam
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ({"presett": "quick"}, "no setting presett; did you mean preset or precision?"),
+        ({"trials": 3}, "no setting trials; did you mean architecture.trials or gan.trials or"),
+        ({"architecture": {"trails": 3}}, "no setting architecture.trails; did you mean trials"),
+        ({"training": {"learning_rate": 1}}, "did you mean architecture.learning_rate?"),
+        ({"architecture": 7}, "architecture must be a table of settings; received 7"),
+        ({"architecture": {"trials": "3"}}, "architecture.trials must be a whole number; rec"),
+        ({"workers": 0}, "configuration: workers must be at least 1; received 0"),
+        ({"space": {"streams": "spatial"}}, "space.streams must be a list; received 'spatial'"),
+        ({"space": {"streams": [3]}}, "space.streams must be text; received 3"),
+        ({"space": {"fine_tune": "x"}}, "fine_tune must be a whole number or 'never', 'search'"),
+        ({"minutes": "a", "seed": -1}, "seed must be at least 0; received -1; minutes must be"),
+        ({"sampler": "grid"}, "configuration: the grid sampler needs"),
+        ({"device": "gpu"}, "device: must be any, cpu or gpu:N, such as gpu:0"),
+    ],
+)
+def test_a_fault_is_in_plain_english(settings: dict[str, object], line: str) -> None:
+    with pytest.raises(UserError) as caught:
+        resolve({**PLACES, **settings})
+    assert line in str(caught.value)
+
+
+def test_a_configuration_made_in_python_has_the_same_errors() -> None:
+    with pytest.raises(UserError, match=r"^configuration: store is missing; run_dir is missing$"):
+        RunConfig()  # type: ignore[call-arg]
+
+
 def test_paths_in_a_file_start_at_its_folder(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text('store = "data/s.h5"\nrun_dir = "runs/a"\n[space]\nweights = "weights"\n')

@@ -49,5 +49,5 @@ def test_a_page_grows_with_its_blends(blend: Blend, tmp_path: Path) -> None:
 
 
 def test_a_page_that_cannot_be_written_is_a_clear_error(blend: Blend, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"cannot be written.*-o PNG"):
+    with pytest.raises(UserError, match=r"cannot be written.*picture=PNG"):
         draw_page([blend], tmp_path / "nowhere" / "page.png")
