@@ -105,6 +105,7 @@ def measure(store: Store, streams: tuple[str, ...], seed: int, people: int, epoc
     from sklearn.metrics import roc_auc_score
 
     from artifacts.explain.heat import Explainer
+    from artifacts.explain.localisation import share_inside
     from artifacts.explain.occlusion import occlusion
     from artifacts.models.inference import read_inputs, score_clips
 
@@ -121,9 +122,9 @@ def measure(store: Store, streams: tuple[str, ...], seed: int, people: int, epoc
         "auc": float(roc_auc_score(store.labels[test], score_clips(model, store, test))),
         "groups": store.groups[rows].tolist(),
         "area": pasted.mean(axis=(1, 2, 3)).tolist(),
-        "heat inside": share_inside(evidence, pasted),
-        "untrained inside": share_inside(random, pasted),
-        "occlusion inside": share_inside(drops, over_time),
+        "heat inside": share_inside(evidence, pasted).tolist(),
+        "untrained inside": share_inside(random, pasted).tolist(),
+        "occlusion inside": share_inside(drops, over_time).tolist(),
         "with occlusion": correlate_maps(
             average_squares(evidence.mean(axis=1)), average_squares(drops)
         ),
@@ -131,14 +132,6 @@ def measure(store: Store, streams: tuple[str, ...], seed: int, people: int, epoc
             average_squares(evidence.mean(axis=1)), average_squares(random.mean(axis=1))
         ),
     }
-
-
-def share_inside(evidence: Array, region: Array) -> list[float]:
-    """Return the share of positive heat inside the region, by clip; NaN without positive heat."""
-    heat, axes = np.maximum(evidence, 0), tuple(range(1, evidence.ndim))
-    with np.errstate(invalid="ignore"):
-        shares: Array = (heat * region).sum(axis=axes) / heat.sum(axis=axes)
-    return shares.tolist()
 
 
 def average_squares(values: Array) -> Array:

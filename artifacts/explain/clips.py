@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from artifacts.explain.heat import Explainer
+from artifacts.explain.localisation import manipulated_region, share_inside
 from artifacts.explain.pictures import strip
 from artifacts.models.inference import read_inputs
 from data_prep.store.format import LABEL_NAMES
@@ -30,6 +31,9 @@ class ExplainedClip:
         probability: probability of fake.
         heated: Whether any region raised the fake score.
         png: frames in a row, and below each the same with its heat.
+        inside: share of the heat on manipulated pixels; None if these are unknown or no region
+            raised the score.
+        area: share of the pixels that are manipulated; None if unknown.
     """
 
     key: str
@@ -38,13 +42,19 @@ class ExplainedClip:
     probability: float
     heated: bool
     png: bytes
+    inside: float | None = None
+    area: float | None = None
 
     @property
     def caption(self) -> str:
         """Label or method and fake probability in one line."""
         kind = self.method if self.label == FAKE else LABEL_NAMES[self.label]
         caption = f"{kind}, fake probability {self.probability:.2f}"
-        return caption if self.heated else f"{caption}; no region raised it"
+        if not self.heated:
+            return f"{caption}; no region raised it"
+        if self.inside is None:
+            return caption
+        return f"{caption}; {self.inside:.0%} of the heat on the {self.area:.0%} manipulated pixels"
 
 
 def explain_clips(
@@ -65,6 +75,8 @@ def explain_clips(
         arrays = read_inputs(model, store, batch)
         scores, heat = explainer.scored(arrays)
         for row, score, frames, of_clip in zip(batch, scores, arrays[FRAMES], heat, strict=True):
+            region = manipulated_region(store, int(row))
+            known = region is not None and bool((of_clip > 0).any())
             found.append(
                 ExplainedClip(
                     key=str(store.keys[row]),
@@ -73,6 +85,8 @@ def explain_clips(
                     probability=float(score),
                     heated=bool(of_clip.any()),
                     png=strip(frames, of_clip, times=store.clip_field("frame_times")[row]),
+                    inside=float(share_inside(of_clip[None], region[None])[0]) if known else None,
+                    area=None if region is None else float(region.mean()),
                 )
             )
     return found

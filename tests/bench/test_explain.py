@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from artifacts.explain.localisation import share_inside
 from bench import explain
 
 
@@ -11,7 +12,7 @@ def test_the_share_of_heat_inside_ignores_evidence_for_real() -> None:
     evidence[0, 1, 0, 0], evidence[0, 2, 3, 3], evidence[0, 0, 1, 1] = 3, 1, -5
     region = np.zeros((2, 3, 4, 4))
     region[:, :, :2, :2] = 1
-    shares = explain.share_inside(evidence, region)
+    shares = share_inside(evidence, region).tolist()
     assert shares[0] == 0.75
     assert np.isnan(shares[1])
 
