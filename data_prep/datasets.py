@@ -163,7 +163,12 @@ def _unfitting(source: Path, candidates: tuple[Layout, ...]) -> str:
 def _nothing(source: Path, found: DataSetIndex, fitting: Layout | None) -> str:
     """Return the error message for a folder without anything to prepare."""
     message = f"no video in {quote(source)}"
-    if fitting is not None:
+    refused = [
+        one for one in found.problems if one.path.startswith(f"{source / labels_table.NAME}:")
+    ]
+    if refused:
+        message = f"no usable row in {quote(source / labels_table.NAME)}"
+    elif fitting is not None:
         message += (
             f": it looks like {fitting.name}, but the folders for videos are empty; "
             f"expected {fitting.expected}"
@@ -180,8 +185,6 @@ def _named(name: str) -> tuple[Layout, ...]:
 
     Those are more specific. A layout of another package is imported if it is named, or if any
     layout may fit.
-
-    A layout of another package is imported where it is named, or where any may fit.
     """
     built_in = [layout.name for layout in LAYOUTS]
     others = plugins.find_plugins(plugins.LAYOUTS, [*built_in, AUTO])

@@ -35,9 +35,16 @@ _COPY_FOLDERS = frozenset(
 _COPY_BEGINNINGS = (".trash", "._")
 
 
+# No usable path is longer, and no line of a table.
+_LONGEST_NAME = 400
+
+
 def quote(name: PurePath | str) -> str:
-    """Return a name that fits into one line of a message or a table."""
-    return re.sub(r"[\r\n\t]+", " ", printable(str(name)))
+    """Return a name that fits into one line of a message or a table; a long one is shortened."""
+    line = re.sub(r"[\r\n\t]+", " ", printable(str(name)))
+    if len(line) <= _LONGEST_NAME:
+        return line
+    return f"{line[: _LONGEST_NAME // 2]}...{line[-_LONGEST_NAME // 2 :]}"
 
 
 def subfolders(folder: Path) -> list[Path]:

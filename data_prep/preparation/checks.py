@@ -9,6 +9,7 @@ import joblib
 
 from data_prep.datasets import Video
 from data_prep.errors import UserError
+from data_prep.layouts.files import quote
 from data_prep.preparation import parts
 from data_prep.sources.combined import CombinedIndex
 from data_prep.sources.source import Sources
@@ -78,10 +79,15 @@ def check_labels(found: CombinedIndex, sources: Sources) -> None:
         one = len(sources.sources) == 1
         where = str(sources.sources[0].path) if one else f"the {len(sources.sources)} sources"
         layouts = ", ".join(sorted(set(found.layouts.values())))
+        refused = ""
+        if found.problems:
+            first = found.problems[0]
+            count = f"{len(found.problems)} files or rows were refused, the first"
+            refused = f"; {count}: {quote(first.path)}: {first.reason}"
         raise UserError(
             f"{where} {'needs' if one else 'need'} real and fake videos; found {reals} real and "
-            f"{fakes} fake (read as {layouts}); for a source of one label, pass --label real or "
-            "fake"
+            f"{fakes} fake (read as {layouts}){refused}; for a source of one label, pass --label "
+            "real or fake"
         )
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from data_prep.datasets import DataSetIndex, index
 from data_prep.errors import UserError
+from data_prep.preparation.prepare import prepare
 from data_prep.splits.splits import assign
 from data_prep.store.store import FAKE, REAL
 
@@ -300,3 +301,23 @@ def test_further_columns_are_attributes_and_no_contradiction(tmp_path: Path) -> 
         "b.mp4": {},
     }
     assert _reasons(found) == {4: "'a.mp4': repeats line 2"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        (["real/a.mp4,2", "fake/b.mp4,nan"], r"no usable row in .*labels\.csv; .*:2: 'real/a.mp4'"),
+        (["real/a.mp4,0", "fake/b.mp4,nan"], r"found 1 real and 0 fake .*1 files or rows were ref"),
+        (["real/a.mp4,0", "../b.mp4,fake"], r"rows were refused, the first: .*labels\.csv:3: "),
+        ([f"{'x' * 5000}.mp4,0"], r"^.{,900}$"),
+    ],
+)
+def test_the_error_about_missing_labels_names_the_first_refused_row(
+    tmp_path: Path, rows: list[str], reason: str
+) -> None:
+    for name in ("real/a.mp4", "fake/b.mp4"):
+        (tmp_path / "set" / name).parent.mkdir(parents=True)
+        (tmp_path / "set" / name).write_bytes(b"not opened here")
+    (tmp_path / "set/labels.csv").write_text("\n".join(["path,label", *rows]) + "\n")
+    with pytest.raises(UserError, match=reason):
+        prepare(tmp_path / "set", tmp_path / "s.h5")
