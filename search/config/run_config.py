@@ -192,6 +192,11 @@ class RunConfig(Section):
             raise UserError(f"configuration: {describe_faults(error, cls)}") from None
 
     @property
+    def views(self) -> int:
+        """Number of stored views of a sample; 0 where nothing is frozen that could be stored."""
+        return 0 if self.space.fine_tune == "always" else self.training.views
+
+    @property
     def kept_trials(self) -> int:
         """Number of best trials of each stage that keep their model file."""
         return max(self.kept_models, self.ensemble)
@@ -204,10 +209,10 @@ class RunConfig(Section):
 
 PRESETS: Mapping[Preset, Mapping[str, Any]] = {
     "quick": {
-        "architecture": {"trials": 3, "samples": 4096},
-        "gan": {"trials": 1, "steps": 200},
+        "architecture": {"trials": 2, "samples": 2048},
+        "gan": {"trials": 0},
         # One trial: the training of the best architecture with more samples.
-        "training": {"trials": 1, "max_samples": 16384, "gan_fakes": False, "mixup": False},
+        "training": {"trials": 1, "max_samples": 12288, "gan_fakes": False, "mixup": False},
     },
     "standard": {},
     "thorough": {

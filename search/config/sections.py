@@ -62,7 +62,7 @@ class Space(Section):
     streams: tuple[str, ...] = tuple(stream for stream in STREAMS if stream != GAN)
     backbones: tuple[str, ...] = ("efficientnet_lite0",)
     weights: str = IMAGENET
-    fine_tune: Positive | Literal["never", "search", "always"] = 2
+    fine_tune: Positive | Literal["never", "search", "always"] = "always"
     inflate: Count | Literal["search"] = 0
     crop_sizes: tuple[CropSize, ...] = (128,)
     crop_margin: Annotated[float, pydantic.Field(ge=1, le=4)] = 1.3
@@ -152,7 +152,8 @@ class SampleChoices(Section):
         epoch_samples: Number of samples of an epoch: after each, the detector is validated, and may
             be pruned. They are drawn anew each time, whatever the size of the store.
         views: Number of changed copies of each clip that frozen parts are computed for. 0 changes
-            clips anew every time, at the cost of the whole model.
+            clips anew every time, at the cost of the whole model. With ``fine_tune = "always"``
+            nothing is frozen, and clips are always changed anew.
         pseudo_fakes: Share of pseudo-fakes among the training fakes, from 0 to 1, or ``search``.
         augmentation: Augmentation of clips: ``none``, ``light``, ``strong``, ``jittered`` or
             ``search``.

@@ -45,7 +45,7 @@ def training_choices(config: RunConfig) -> TrainingChoices:
         batch_size=config.architecture.batch_size,
         samples=config.architecture.samples,
         epoch_samples=min(config.training.epoch_samples, config.architecture.samples),
-        views=config.training.views,
+        views=config.views,
         jit_compile=config.jit_compile,
     )
 

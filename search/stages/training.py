@@ -92,7 +92,7 @@ def training_choices(config: RunConfig, hp: keras_tuner.HyperParameters) -> Trai
     return dataclasses.replace(
         choices,
         epoch_samples=min(config.training.epoch_samples, choices.samples),
-        views=config.training.views,
+        views=config.views,
         jit_compile=config.jit_compile,
     )
 
