@@ -76,7 +76,9 @@ def explain_clips(
         scores, heat = explainer.scored(arrays)
         for row, score, frames, of_clip in zip(batch, scores, arrays[FRAMES], heat, strict=True):
             region = manipulated_region(store, int(row))
-            known = region is not None and bool((of_clip > 0).any())
+            inside = None
+            if region is not None and (of_clip > 0).any():
+                inside = float(share_inside(of_clip[None], region[None])[0])
             found.append(
                 ExplainedClip(
                     key=str(store.keys[row]),
@@ -85,7 +87,7 @@ def explain_clips(
                     probability=float(score),
                     heated=bool(of_clip.any()),
                     png=strip(frames, of_clip, times=store.clip_field("frame_times")[row]),
-                    inside=float(share_inside(of_clip[None], region[None])[0]) if known else None,
+                    inside=inside,
                     area=None if region is None else float(region.mean()),
                 )
             )
