@@ -40,17 +40,18 @@ from bench.accuracy.people import (
 from data_prep.errors import UserError
 from data_prep.preparation.clip import Preparation
 from data_prep.preparation.job import Execution, PreparationProgress
-from data_prep.preparation.prepare import prepare
+from data_prep.preparation.prepare import prepare, prepare_sources
+from data_prep.sources.source import Source, Sources
 from data_prep.splits import splits
-from data_prep.splits.dealing import make_shuffle_key
 from data_prep.splits.splits import SplitRequest
 from data_prep.store.clip_reader import ClipReader
-from data_prep.store.format import FAKE, FRAME_FIELDS, REAL
+from data_prep.store.format import FAKE, FRAME_FIELDS, REAL_ONLY
 from data_prep.store.store import Clip, Store, write_store
 from search.cli.console import bars
 
 VARIABLE = "DFSEARCH_REAL_DATA"
-FRAMES, SIDE = 8, 128
+PREPARATION = Preparation(frames=8)
+FRAMES, SIDE = PREPARATION.frames, PREPARATION.size
 
 FACE_FORENSICS, CELEB_DF = "FaceForensics++", "Celeb-DF"
 FACE_FORENSICS_SETS = ("ffpp", "ffpp_methods")
@@ -59,8 +60,6 @@ IDENTIFIED_REALS = ("real_clips/mead", "faces_lfw")
 """Reals with known identities, partly for validation."""
 UNIDENTIFIED_REALS = ("real_clips/grid",)
 """Reals without identities, for training only."""
-
-VAL_SHARE = 0.2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -192,7 +191,7 @@ def _exists(name: str) -> bool:
     return (_find_real_data() / name).is_dir()
 
 
-def _prepare_set(keep: Path, name: str, *, policy: str, label: int | None = None) -> Path:
+def _prepare_set(keep: Path, name: str, *, policy: str) -> Path:
     """Return the store of one data set, prepared if missing; a killed preparation resumes."""
     path = keep / "stores" / "sets" / f"{name.replace('/', '-')}.h5"
     if not path.exists():
@@ -201,8 +200,7 @@ def _prepare_set(keep: Path, name: str, *, policy: str, label: int | None = None
             prepare(
                 source,
                 path,
-                Preparation(frames=FRAMES, size=SIDE),
-                label=label,
+                PREPARATION,
                 execution=Execution(jobs=-1),
                 split=SplitRequest(policy=policy),
                 progress=PreparationProgress(preparing=preparing, writing=writing),
@@ -230,16 +228,32 @@ def _read_face_forensics(keep: Path, wanted: Sequence[str]) -> list[Clip]:
 
 
 def _read_extras(keep: Path) -> list[Clip]:
-    """Return reals of other data sets, some identity groups for validation."""
-    found = []
-    for name in filter(_exists, (*IDENTIFIED_REALS, *UNIDENTIFIED_REALS)):
-        clips = list(_read_clips(_prepare_set(keep, name, policy=splits.TEST, label=REAL)))
-        people = sorted({clip.group for clip in clips}, key=make_shuffle_key(0))
-        held = people[: max(1, round(VAL_SHARE * len(people)))] if name in IDENTIFIED_REALS else []
-        for clip in clips:
-            split = "val" if clip.group in held else "train"
-            found.append(dataclasses.replace(_repeat_still(clip), split=split))
-    return found
+    """Return reals of other data sets as material for pseudo-fakes, some people for validation."""
+    root = _find_real_data()
+    faces = [
+        Source(
+            root / name,
+            name=name.replace("/", "-"),
+            role=REAL_ONLY,
+            split="train" if name in UNIDENTIFIED_REALS else splits.AUTO,
+        )
+        for name in filter(_exists, (*IDENTIFIED_REALS, *UNIDENTIFIED_REALS))
+    ]
+    if not faces:
+        return []
+    path = keep / "stores" / "sets" / "extras.h5"
+    if not path.exists():
+        # Beside videos, pictures become clips of equal frames.
+        beside = Source(root / FACE_FORENSICS_SETS[0])
+        with bars("preparing faces", "writing") as [preparing, writing]:
+            prepare_sources(
+                Sources((beside, *faces)),
+                path,
+                PREPARATION,
+                execution=Execution(jobs=-1),
+                progress=PreparationProgress(preparing=preparing, writing=writing),
+            )
+    return [clip for clip in _read_clips(path) if clip.role == REAL_ONLY]
 
 
 def _fit_store(keep: Path, path: Path) -> Path:
@@ -268,16 +282,6 @@ def _fit_clip(clip: Clip) -> Clip:
         sized = [cv2.resize(frame, (SIDE, SIDE), interpolation=how) for frame in arrays["frames"]]
         arrays["frames"] = np.stack(sized)
     return dataclasses.replace(clip, **arrays, modalities={})
-
-
-def _repeat_still(clip: Clip) -> Clip:
-    """Return a still as a clip of equal frames, and a clip unchanged."""
-    if len(clip.frames) == FRAMES:
-        return clip
-    arrays = {
-        name: np.repeat(getattr(clip, name), FRAMES, axis=0) for name in ("frames", *FRAME_FIELDS)
-    }
-    return dataclasses.replace(clip, **arrays)
 
 
 def _name_train_store(extras: bool) -> str:
@@ -331,7 +335,7 @@ def _describe_store(clips: Sequence[Clip], sets: Path) -> dict[str, Any]:
         with Store(path) as store:
             synthetic |= store.is_synthetic
     return {
-        "clip": Preparation(frames=FRAMES, size=SIDE).to_dict(),
+        "clip": PREPARATION.to_dict(),
         "layout": "several",
         "sets": sorted({clip.key.partition("/")[0] for clip in clips}),
         "synthetic": synthetic,
