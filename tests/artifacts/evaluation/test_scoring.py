@@ -166,7 +166,7 @@ def differences(finished_run: RunDirectory, tmp_path: Path) -> Callable[..., lis
 def test_settings_that_change_the_frames_are_told(differences: Callable[..., list[str]]) -> None:
     assert differences() == []
     assert differences(align="points", margin=2.0) == [
-        "margin 2.0, expected 1.3",
+        "margin 2.0, expected 1.5",
         "align points, expected box",
     ]
 
