@@ -11,9 +11,10 @@ import pydantic
 
 from artifacts.ensemble_record import EnsembleRecord, FrozenRecord
 from artifacts.metrics.metrics import Calibration, Evaluation
+from artifacts.metrics.stored import check_figures
 from artifacts.run_directory import RunDirectory, write_text
 from data_prep.errors import UserError
-from data_prep.files import open_regular, read_bytes
+from data_prep.files import open_regular, parse_json, read_bytes
 from data_prep.preparation.clip import Preparation
 
 # Ten days; a longer video is not trained on.
@@ -153,13 +154,15 @@ class Certificate(FrozenRecord):
 
     @pydantic.model_validator(mode="after")
     def _fits(self) -> Certificate:
-        """Check that the preparation gives clips of the model's shape, and numbers are finite."""
+        """Check that the preparation gives clips of the model's shape, and all figures."""
         folded = self.calibration.slope, self.calibration.intercept
         if not all(map(math.isfinite, folded)):
             raise ValueError("the calibration is not finite")
         median, longest = self.trained_on or (1.0, 1.0)
         if not 0 < median <= longest <= _LONGEST_SECONDS:
             raise ValueError("the lengths of the training videos are out of range")
+        for scored in filter(None, (self.validation, self.test)):
+            check_figures(scored)
         try:
             clip = self.clip_preparation
         except (KeyError, TypeError, UserError) as error:
@@ -190,7 +193,7 @@ class Certificate(FrozenRecord):
         """
         path = run.open().certificate
         try:
-            return cls.model_validate_json(read_bytes(path))
+            return cls.model_validate(parse_json(read_bytes(path)))
         except FileNotFoundError:
             raise UserError(f"{path} is missing; has the run finished?") from None
         except OSError as error:
@@ -201,3 +204,5 @@ class Certificate(FrozenRecord):
             raise UserError(
                 f"{path} is not a certificate of this version ({where}: {fault['msg'].lower()})"
             ) from None
+        except ValueError as error:
+            raise UserError(f"{path} is not a certificate of this version ({error})") from None

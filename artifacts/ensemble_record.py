@@ -15,7 +15,7 @@ from artifacts.records import (
 )
 from artifacts.run_directory import RunDirectory, write_text
 from data_prep.errors import UserError
-from data_prep.files import read_bytes
+from data_prep.files import parse_json, read_bytes
 
 STAGE = "ensemble"
 
@@ -107,9 +107,9 @@ def read_ensembles(run: RunDirectory) -> list[TrialRecord]:
     """
     try:
         text = read_bytes(run.ensemble)
-        return [EnsembleRecord.model_validate_json(text).trial_record()]
+        return [EnsembleRecord.model_validate(parse_json(text)).trial_record()]
     except FileNotFoundError:
         return []
-    except (OSError, pydantic.ValidationError) as error:
+    except (OSError, ValueError) as error:
         lines = str(error).splitlines()
         raise UserError(f"{run.ensemble} cannot be read: {lines[0]}; delete it") from None

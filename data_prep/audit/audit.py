@@ -13,7 +13,7 @@ from data_prep.audit.leaks import CONTENT, FILE, GROUP, NAME, VIDEO, Leak, find_
 from data_prep.audit.separation import Combined, Separation, combined_separation, separations
 from data_prep.bootstrap import Interval
 from data_prep.errors import UserError
-from data_prep.store.format import LABEL_NAMES, REAL_ONLY
+from data_prep.store.format import LABEL_NAMES, LARGEST_QUANTITY, REAL_ONLY
 from data_prep.store.store import SPLITS, Store
 
 LEAK, WARNING, NOTE = "leak", "warning", "note"
@@ -173,11 +173,16 @@ def _check(store: Store) -> None:
         raise UserError(
             f"{store.path} has invalid labels or splits; run dfsearch verify {store.path}"
         )
-    for name, values in {"coverage": store.coverage, **store.shortcuts}.items():
-        if not np.isfinite(values).all():
+    if not ((store.coverage >= 0) & (store.coverage <= 1)).all():
+        raise UserError(
+            f"{store.path} has clips whose coverage is not from 0 to 1; run dfsearch verify "
+            f"{store.path}"
+        )
+    for name, values in store.shortcuts.items():
+        if not (np.abs(values) <= LARGEST_QUANTITY).all():
             raise UserError(
-                f"{store.path} has clips whose {name} is not finite; run dfsearch verify "
-                f"{store.path}"
+                f"{store.path} has clips whose {name} is not finite or exceeds "
+                f"{LARGEST_QUANTITY:g}; run dfsearch verify {store.path}"
             )
 
 

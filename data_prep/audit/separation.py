@@ -25,6 +25,9 @@ Rows = npt.NDArray[np.bool_]
 CODEC = "codec"
 FOLDS = 5
 
+# Columns of codecs in the combined separation; a damaged store can name one for each clip.
+_MOST_CODECS = 100
+
 # With fewer people of a label a bootstrap draws the same few again and again: its interval would
 # be narrow for no reason.
 FEWEST_PEOPLE = 5
@@ -217,10 +220,11 @@ def combined_separation(store: Store, seed: int = 0) -> Combined:
 
 
 def _columns(store: Store, rows: Rows) -> Scores:
-    """Return the quantities, and one column a codec, float64 (clips, columns)."""
+    """Return the quantities, and one column a frequent codec, float64 (clips, columns)."""
     columns = [values[rows] for values in store.shortcuts.values()]
     codecs = store.media.get(CODEC, np.zeros(len(store), np.str_))[rows]
-    columns += [(codecs == codec).astype(np.float64) for codec in np.unique(codecs)]
+    frequent = collections.Counter(codecs.tolist()).most_common(_MOST_CODECS)
+    columns += [(codecs == codec).astype(np.float64) for codec, _ in sorted(frequent)]
     return np.stack(columns, axis=1)
 
 

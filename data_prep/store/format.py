@@ -49,6 +49,9 @@ MODALITIES = ("flow", "audio", "mask", "landmarks468")
 TEXT_FIELDS = ("key", "method", "quality", "group", "split", "path", "sha256", "crop_source")
 FRAME_FIELDS = ("frame_indices", "frame_times", "boxes", "landmarks", "scores")
 
+LARGEST_QUANTITY = 1e30
+"""Largest shortcut quantity: the squares of greater ones, in a variance, are not finite."""
+
 SHARD_INDEX = "index.json"
 
 

@@ -22,6 +22,7 @@ from data_prep.store.annotations import check_annotations
 from data_prep.store.format import (
     CHANNELS,
     FAKE,
+    LARGEST_QUANTITY,
     MODALITIES,
     REAL,
     SCHEMA_VERSION,
@@ -281,7 +282,9 @@ def _check_tables(file: h5py.File, count: int, report: Report) -> None:
         for name in list(file["clips/shortcuts"]):
             values = read_numbers(file, f"clips/shortcuts/{name}", (count,), "f", report)
             if values is not None:
-                report.add_rows(f"/clips/shortcuts/{name}", ~np.isfinite(values), "is not finite")
+                bad = ~(np.abs(values) <= LARGEST_QUANTITY)
+                fault = f"is not finite or exceeds {LARGEST_QUANTITY:g}"
+                report.add_rows(f"/clips/shortcuts/{name}", bad, fault)
 
 
 def _check_quarantine(file: h5py.File, report: Report) -> None:

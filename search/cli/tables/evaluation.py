@@ -69,7 +69,7 @@ def _metrics_table(result: Mapping[str, Any]) -> Table:
     for column in ("metric", "value", "95% CI", *(["per clip"] if clips else [])):
         table.add_column(column, justify="left" if column == "metric" else "right")
     for name, interval in result["intervals"].items():
-        cells = [_words(name), f"{result[name]:.3f}", _edges(interval, _is_bound(result, name))]
+        cells = [_words(name), _value(result[name]), _edges(interval, _is_bound(result, name))]
         if clips:
             cells.append(f"{clips['values'][name]:.3f}")
         table.add_row(*cells)

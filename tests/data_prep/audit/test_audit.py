@@ -241,16 +241,37 @@ def test_width_alone_separates_the_celeb_df_sample(real_data: Path, tmp_path: Pa
     assert not found.leaks
 
 
-@pytest.mark.parametrize("name", ["coverage", "shortcuts/noise"])
-def test_a_quantity_that_is_no_number_is_refused(
-    name: str, make_clip: MakeClip, tmp_path: Path
+@pytest.mark.parametrize(
+    ("name", "value", "fault"),
+    [
+        ("coverage", float("nan"), "not from 0 to 1"),
+        ("coverage", -1e308, "not from 0 to 1"),
+        ("coverage", 1.5, "not from 0 to 1"),
+        ("shortcuts/noise", float("nan"), "not finite or exceeds"),
+        ("shortcuts/noise", -1e308, "not finite or exceeds"),
+        ("shortcuts/noise", 1e160, "not finite or exceeds"),
+    ],
+)
+def test_a_quantity_out_of_its_range_is_refused(
+    name: str, value: float, fault: str, make_clip: MakeClip, tmp_path: Path
 ) -> None:
     write_store(tmp_path / "store.h5", _people(make_clip), [], {})
     with h5py.File(tmp_path / "store.h5", "r+") as file:
-        file[f"clips/{name}"][3] = float("nan")
-    expected = rf"{name.split('/')[-1]} is not finite; run dfsearch verify"
+        file[f"clips/{name}"][3] = value
+    expected = rf"{name.split('/')[-1]} is {fault}.*; run dfsearch verify"
     with Store(tmp_path / "store.h5") as store, pytest.raises(UserError, match=expected):
         audit(store)
+
+
+@pytest.mark.parametrize("value", [1e30, -1e30])
+def test_a_quantity_at_its_limit_is_audited(
+    value: float, make_clip: MakeClip, tmp_path: Path
+) -> None:
+    write_store(tmp_path / "store.h5", _people(make_clip), [], {})
+    with h5py.File(tmp_path / "store.h5", "r+") as file:
+        file["clips/shortcuts/noise"][3] = value
+    with Store(tmp_path / "store.h5") as store:
+        json.dumps(audit(store).to_json(), allow_nan=False)
 
 
 def test_a_store_of_no_known_split_settings_is_audited(make_clip: MakeClip, tmp_path: Path) -> None:

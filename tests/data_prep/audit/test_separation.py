@@ -16,6 +16,7 @@ from data_prep.audit.separation import (
     FEWEST_PEOPLE,
     Combined,
     Separation,
+    _columns,
     _WeightedAucs,
     combined_separation,
     separations,
@@ -158,3 +159,14 @@ def test_weighted_aucs_are_those_of_repeated_clips(data: st.DataObject, count: i
     weights[:2] += 1
     expected = metrics.roc_auc_score(np.repeat(labels, weights), np.repeat(scores, weights))
     assert _WeightedAucs({"x": scores}, labels)(weights)["x"] == pytest.approx(expected)
+
+
+def test_a_codec_for_each_clip_takes_no_column_for_each_clip(
+    make_clip: MakeClip, tmp_path: Path
+) -> None:
+    clips = _clips(make_clip, 60, width=lambda person, label: label)
+    write_store(tmp_path / "store.h5", clips, [], {})
+    with Store(tmp_path / "store.h5") as store:
+        store.media["codec"] = np.array([f"codec{row}" for row in range(len(store))])
+        assert _columns(store, np.ones(len(store), bool)).shape == (120, 101)
+        assert combined_separation(store).auc == 1

@@ -153,6 +153,7 @@ def _attribute(name: str, value: Any) -> Callable[[h5py.File], None]:
         (_set("clips/landmarks", (3, 1, 2), np.nan), "/clips/landmarks row 3", "not finite"),
         (_set("clips/media/width", 3, -1), "/clips/media/width row 3", "is negative"),
         (_set("clips/shortcuts/noise", 3, np.nan), "/clips/shortcuts/noise row 3", "not finite"),
+        (_set("clips/shortcuts/noise", 3, -1e31), "/clips/shortcuts/noise row 3", "exceeds 1e+30"),
         (_set("flow", (3, 0, 0, 0), np.nan), "/flow row 3 (set/swap/c23/person3)", "not finite"),
         (_drop("frames"), "/frames", "is missing"),
         (_drop("label"), "/label", "is missing"),

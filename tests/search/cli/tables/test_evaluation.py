@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,11 @@ Show = Callable[..., str]
 def show(exactly_bounded: Evaluation, capsys: pytest.CaptureFixture[str]) -> Show:
     """Print the figures with what is kept beside them."""
 
-    def printed(**beside: Any) -> str:
+    def printed(metrics: Evaluation = exactly_bounded, **beside: Any) -> str:
         kept: dict[str, Any] = {"matched": None, "robustness": None, "scores": ""} | beside
         store = {"path": "store.h5", "fingerprint": "0"}
         openings = kept.pop("openings", ())
-        found = Assessment(exactly_bounded, store, True, True, openings, **kept)
+        found = Assessment(metrics, store, True, True, openings, **kept)
         print_assessment(found, Path("run"))
         return capsys.readouterr().out
 
@@ -52,3 +53,11 @@ def test_what_is_damaged_costs_its_table_alone(show: Show) -> None:
     assert "robustness.json is damaged" in shown
     assert "matched.json is damaged" in shown
     assert "TPR at 1% FPR" in shown
+
+
+def test_a_metric_that_an_earlier_version_lacked_is_empty(
+    show: Show, exactly_bounded: Evaluation
+) -> None:
+    shown = show(dataclasses.replace(exactly_bounded, ece=None))
+    (row,) = (line for line in shown.splitlines() if "ECE" in line and "bins" not in line)
+    assert "None" not in row
