@@ -116,7 +116,7 @@ def _mistakes() -> dict[str, Callable[[], Any]]:
         "ffpp.h5 exists; pass overwrite to replace it": lambda: dfsearch.prepare(
             "videos", "ffpp.h5"
         ),
-        "modalities must be one of flow, audio, mask; received 'sound'": lambda: dfsearch.prepare(
+        "landmarks468; received 'sound'": lambda: dfsearch.prepare(
             "videos", "new.h5", modalities="sound"
         ),
         "modalities must be one value or a list of them; received None": lambda: dfsearch.prepare(
