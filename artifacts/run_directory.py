@@ -19,7 +19,7 @@ import filelock
 
 from artifacts.stages import Stage
 from data_prep.errors import UserError
-from data_prep.files import LARGEST_TOML, UnreadableFileError, parse_json
+from data_prep.files import LARGEST_TOML, NO_LOCKS, UnreadableFileError, parse_json
 from data_prep.text import read_text
 
 _ABANDONED_SECONDS = 600.0
@@ -240,6 +240,13 @@ class RunDirectory:
         except filelock.Timeout:
             raise UserError(
                 f"another process is running in {self.root}; wait for it or use another folder"
+            ) from None
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            raise UserError(
+                f"{self.root} cannot be locked against a second run: {error.strerror}; "
+                "use a folder on another file system"
             ) from None
         try:
             yield

@@ -19,6 +19,9 @@ LARGEST_FILE = 100_000_000
 LARGEST_TOML = 30_000
 """Largest configuration that is read, in bytes: the time to parse nested keys is quadratic."""
 
+NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP})
+"""Error numbers of network and cluster file systems that have no locks."""
+
 _KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a named pipe",

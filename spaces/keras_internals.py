@@ -1,9 +1,9 @@
 """Every private part of Keras that the project uses.
 
 Keras has no public way to walk the graph of a functional model, to call its operations one by one,
-or to reach the layers inside wrappers and nested models. All private names are used here only: if
-an upgrade moves one, it is repaired in one place. ``tests/spaces/test_keras_internals.py`` uses
-them all.
+to reach the layers inside wrappers and nested models, or to use an HDF5 file that is already open.
+All private names are used here only: if an upgrade moves one, it is repaired in one place.
+``tests/spaces/test_keras_internals.py`` uses them all.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import h5py
 import keras
+from keras.src.legacy.saving import legacy_h5_format
 from keras.src.models import Functional as Functional
 
 
@@ -79,3 +81,13 @@ def set_shape(tensor: keras.KerasTensor, shape: tuple[int | None, ...]) -> None:
 def averages_of(optimizer: keras.Optimizer) -> list[keras.Variable]:
     """Return the moving averages of the weights; the optimizer is built and ``use_ema`` is set."""
     return list(optimizer._model_variables_moving_average)
+
+
+def write_h5(model: keras.Model, file: h5py.File) -> None:
+    """Write a model without optimizer to an open file; Keras itself would open it with a lock."""
+    legacy_h5_format.save_model_to_hdf5(model, file, include_optimizer=False)
+
+
+def read_h5(file: h5py.File) -> keras.Model:
+    """Read a model from an open file, in safe mode and not compiled; see :func:`write_h5`."""
+    return legacy_h5_format.load_model_from_hdf5(file, compile=False, safe_mode=True)

@@ -16,6 +16,7 @@ from typing import Any
 import keras
 
 from artifacts.models.portable import portable_copy, unrolled_copy
+from artifacts.models.saved import write_model
 from artifacts.run_directory import replace_file
 from data_prep.errors import UserError
 from data_prep.quiet import silent_stderr
@@ -115,7 +116,7 @@ def size_in_bytes(path: Path) -> int:
 
 
 def _write_keras(model: keras.Model, path: Path, precision: str) -> None:
-    model.save(path, include_optimizer=False)
+    write_model(model, path)
 
 
 def _write_saved_model(model: keras.Model, path: Path, precision: str) -> None:

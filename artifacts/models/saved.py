@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
 
@@ -15,7 +17,9 @@ from artifacts.models.inference import probabilities, read_inputs
 from artifacts.models.trust import check_size_on_disk, open_model
 from artifacts.run_directory import RunDirectory, replace_file
 from data_prep.errors import UserError
+from data_prep.store.hdf5 import create_hdf5
 from data_prep.store.store import Store
+from spaces.keras_internals import read_h5, write_h5
 
 VERSIONED = (
     "deepfake-model-search",
@@ -86,7 +90,16 @@ def save_model(model: keras.Model, run: RunDirectory) -> None:
     inference = keras.Model(inputs, model.outputs[0], name="deepfake_detector")
     for path in (run.keras, run.h5):
         with replace_file(path) as temporary:
-            inference.save(temporary, include_optimizer=False)
+            write_model(inference, temporary)
+
+
+def write_model(model: keras.Model, path: Path) -> None:
+    """Write a ``.h5`` or ``.keras`` file without optimizer, also where there are no locks."""
+    if path.suffix != ".h5":
+        model.save(path, include_optimizer=False)
+        return
+    with create_hdf5(path) as file:
+        write_h5(model, file)
 
 
 def check_saved_files(run: RunDirectory, model: keras.Model, store: Store) -> None:
@@ -103,13 +116,20 @@ def check_saved_files(run: RunDirectory, model: keras.Model, store: Store) -> No
     clips = read_inputs(model, store, store.rows("val")[:4])
     expected = probabilities(model, clips)
     for path in (run.h5, run.keras):
-        found = probabilities(keras.models.load_model(path, compile=False), clips)
+        found = probabilities(_reload(path), clips)
         difference = float(np.abs(found - expected).max())
         if not difference <= AGREEMENT:
             raise RuntimeError(
                 f"{path.name} reloads to another model: its probabilities differ by "
                 f"{difference:.2g}, at most {AGREEMENT:g} is allowed"
             )
+
+
+def _reload(path: Path) -> keras.Model:
+    if path.suffix != ".h5":
+        return keras.models.load_model(path, compile=False)
+    with h5py.File(path, locking=False) as file:
+        return read_h5(file)
 
 
 def versions() -> dict[str, str]:

@@ -32,6 +32,7 @@ from artifacts.models.archive import CONFIG, METADATA, WEIGHTS
 from artifacts.models.refusal import RefusalError, first_line
 from data_prep.errors import UserError
 from data_prep.text import one_line
+from spaces.keras_internals import read_h5
 
 LARGEST_FILE = (1 << 31) - 1
 _LONGEST_REASON = 400
@@ -70,6 +71,9 @@ def open_model(path: Path) -> keras.Model:
     """
     with _checked(path) as copy, _refusing(path):
         try:
+            if copy.suffix == ".h5":
+                with h5py.File(copy, locking=False) as file:
+                    return read_h5(file)
             return keras.models.load_model(copy, compile=False, safe_mode=True)
         except Exception as error:  # whatever Keras raises on weights in other places
             raise RefusalError(f"cannot be loaded: {first_line(error)}") from None

@@ -23,6 +23,7 @@ import joblib
 
 from data_prep.datasets import Video
 from data_prep.errors import UserError, VideoError
+from data_prep.files import NO_LOCKS
 from data_prep.layouts.files import quote
 from data_prep.preparation.clip import Preparation
 from data_prep.preparation.part_work import (
@@ -90,6 +91,13 @@ def _locked(folder: Path, store_path: Path) -> Iterator[int]:
                 raise UserError(
                     f"{quote(store_path)} is being prepared by another run, {holder}; wait for it "
                     "or stop it"
+                ) from None
+            except OSError as error:
+                if error.errno not in NO_LOCKS:
+                    raise
+                raise UserError(
+                    f"{quote(folder)} cannot be locked against a second run: "
+                    f"{error.strerror}; name a store on another file system"
                 ) from None
             # The run that had it before may have removed it when it ended.
             if not _is_at(lock.fileno(), folder / _LOCK):

@@ -11,10 +11,8 @@ from typing import Any
 import h5py
 
 from data_prep.errors import UserError
-from data_prep.files import check_regular, open_regular
+from data_prep.files import NO_LOCKS, check_regular, open_regular
 
-# The answers of network and cluster file systems that have no locks.
-_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP})
 _IN_USE = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES})
 # The text of HDF5, which gives this error no number: the writer of the file marks it as open.
 _MARKED_AS_OPEN = "already open for"
@@ -79,7 +77,7 @@ def _open(path: Path, mode: str, **options: Any) -> h5py.File:
     try:
         return h5py.File(path, mode, **options)
     except OSError as error:
-        if error.errno not in _NO_LOCKS:
+        if error.errno not in NO_LOCKS:
             raise
         return h5py.File(path, mode, locking=False, **options)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -77,6 +78,19 @@ def test_averages_of_weights_are_found(model: keras.Model) -> None:
     averages = keras_internals.averages_of(optimizer)
     found = [tuple(average.shape) for average in averages]
     assert found == [tuple(variable.shape) for variable in model.trainable_variables]
+
+
+def test_a_model_is_written_to_an_open_file_as_by_its_name(
+    model: keras.Model, tmp_path: Path
+) -> None:
+    with h5py.File(tmp_path / "open.h5", "w") as file:
+        keras_internals.write_h5(model, file)
+    model.save(tmp_path / "named.h5", include_optimizer=False)
+    with h5py.File(tmp_path / "open.h5") as ours, h5py.File(tmp_path / "named.h5") as theirs:
+        assert dict(ours.attrs) == dict(theirs.attrs)
+        read = keras_internals.read_h5(ours)
+    x = np.ones((2, 4), np.float32)
+    np.testing.assert_array_equal(read(x), model(x))
 
 
 def test_no_other_module_uses_what_is_private() -> None:

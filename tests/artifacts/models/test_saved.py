@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -212,3 +215,41 @@ def test_a_sound_model_of_something_else_is_refused(finished_run: RunDirectory) 
     _head().save(finished_run.h5, include_optimizer=False)
     with pytest.raises(UserError, match=r"takes .*float32.*, its certificate has .*uint8"):
         load_detector(finished_run, untrusted=True)
+
+
+WITHOUT_LOCKS = """
+import sys
+from pathlib import Path
+import dfsearch
+from artifacts.models.saved import load_detector, write_model
+from artifacts.run_directory import RunDirectory
+
+run = RunDirectory(Path(sys.argv[1]))
+model, _ = load_detector(run)
+write_model(model, run.h5)
+(row,) = dfsearch.Run(run.root).export("h5", untrusted=True).rows
+assert not row.error, row
+try:
+    with run.locked():
+        pass
+except dfsearch.DfsearchError as error:
+    print(error)
+"""
+
+
+@pytest.mark.slow
+def test_a_model_file_is_used_without_locks_where_there_are_none(
+    own_run: RunDirectory, refusing: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_LOCKS, own_run.root],
+        env={**os.environ, "LD_PRELOAD": str(refusing), "FLOCK_ERRNO": str(errno.ENOLCK)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout == (
+        f"{own_run.root} cannot be locked against a second run: No locks available; use a "
+        "folder on another file system\n"
+    )

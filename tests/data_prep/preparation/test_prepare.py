@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 import os
 import signal
@@ -374,6 +375,33 @@ def test_a_second_run_on_the_same_store_is_refused(source: Path, tmp_path: Path)
                 _prepare(source, store_path)
 
     assert _prepare(source, store_path, progress=PreparationProgress(preparing=again)).clips == 8
+
+
+WITHOUT_LOCKS = """
+import sys
+import dfsearch
+
+try:
+    dfsearch.prepare(sys.argv[1], sys.argv[2])
+except dfsearch.DfsearchError as error:
+    print(error)
+"""
+
+
+def test_a_store_on_a_file_system_without_locks_is_refused_with_this_reason(
+    source: Path, tmp_path: Path, refusing: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_LOCKS, source, tmp_path / "store.h5"],
+        env={**os.environ, "LD_PRELOAD": str(refusing), "FLOCK_ERRNO": str(errno.ENOLCK)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == (
+        f"{tmp_path / 'store.h5.parts'} cannot be locked against a second run: No locks "
+        "available; name a store on another file system\n"
+    )
 
 
 def test_another_preparation_does_not_reuse_clips(source: Path, tmp_path: Path) -> None:
