@@ -278,17 +278,18 @@ class Run:
             >>> [(row.format, row.error) for row in exports.rows]
             [('keras', '')]
         """
-        from artifacts.models.formats import select_formats
         from artifacts.quiet import import_tensorflow
 
         Certificate.read(self._directory)
         folder = None if out is None else to_path(out)
-        wanted = select_formats(to_names("formats", formats))
-        variants = to_names("precisions", precisions)
+        names, variants = to_names("formats", formats), to_names("precisions", precisions)
+        # It knows how to import TensorFlow without its messages; the formats do not.
         import_tensorflow()
         from artifacts.models import export_run
+        from artifacts.models.formats import select_formats
         from artifacts.models.saved import load_detector
 
+        wanted = select_formats(names)
         export_run.check_precisions(wanted, variants)
         model, _ = load_detector(self._directory, untrusted=untrusted)
         return export_run.export_run(

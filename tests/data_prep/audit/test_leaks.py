@@ -209,12 +209,12 @@ def test_many_different_people_never_look_alike(real_data: Path) -> None:
     hashes = []
     for path in pictures:
         grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-        hashes.append(leaks._hash(cv2.resize(grey[60:190, 60:190], (128, 128))))
+        hashes.append(picture_hashes._hash(cv2.resize(grey[60:190, 60:190], (128, 128))))
     stacked = np.stack(hashes)[:, None]
-    bits = leaks._distances(stacked, stacked)
+    bits = picture_hashes._distances(stacked, stacked)
     others = np.array(people)[:, None] != np.array(people)
     assert len(set(people)) == 150
-    assert bits[others].min() > 2 * leaks._SAME_PICTURE
+    assert bits[others].min() > 2 * picture_hashes.SAME_PICTURE
 
 
 def test_leaks_are_plain_values(make_clip: MakeClip, tmp_path: Path) -> None:

@@ -36,9 +36,9 @@ def test_fewer_are_taken_evenly_over_clips(store: Store) -> None:
 
 
 def test_too_few_real_faces_say_how_many_are_needed(store: Store) -> None:
-    wanted = r"needs 8 real faces in the absent split, found 0 \(0 clips of 4 frames\); prepare"
+    wanted = r"needs 8 real faces in the test split, found 0 \(0 clips of 4 frames\); prepare"
     with pytest.raises(TooFewFacesError, match=wanted):
-        real_faces(store, "absent", 32)
+        real_faces(store, "test", 32)
 
 
 def test_faces_go_to_the_unit_range_and_back() -> None:
