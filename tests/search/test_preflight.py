@@ -15,13 +15,20 @@ from search.preflight import remarks
 
 @pytest.fixture
 def said_of(make_clips: Callable[..., list[Clip]], tmp_path: Path) -> Callable[..., list[str]]:
-    """What is said of a store under some settings: ``said_of(change, training={...})``."""
+    """Remarks about a store: ``said_of(change, training={...})``.
+
+    The lines about people and budgets, the first three, are left out.
+    """
 
     def said(change: Callable[[Clip], Clip], **settings: Any) -> list[str]:
         path = tmp_path / "s.h5"
         write_store(path, list(map(change, make_clips(8))), [], {"synthetic": True})
         with Store(path) as store:
-            return remarks(resolve({"store": path, "run_dir": tmp_path, **settings}), store)
+            config = resolve({"store": path, "run_dir": tmp_path, **settings})
+            people, *rest = remarks(config, store)
+            assert people.startswith("real people: 4 in training, 2 in validation; a detector of")
+            assert [line.split(",")[0] for line in rest[:2]] == ["architecture", "training"]
+            return rest[2:]
 
     return said
 
@@ -78,3 +85,25 @@ def test_a_pairwise_loss_without_pairs_is_said(said_of: Callable[..., list[str]]
         return dataclasses.replace(whole(clip), crop_source=source)
 
     assert said_of(named, training=settings) == []
+
+
+@pytest.mark.parametrize(
+    ("samples", "batch", "line"),
+    [
+        (4096, 32, "architecture, 6 trial(s): each at most 4,096 samples, 128 steps"),
+        (100, 8, "architecture, 6 trial(s): each at most 100 samples, 13 steps"),
+    ],
+)
+def test_samples_and_steps_of_each_stage_are_stated(
+    make_clips: Callable[..., list[Clip]], tmp_path: Path, samples: int, batch: int, line: str
+) -> None:
+    path = tmp_path / "s.h5"
+    write_store(path, make_clips(8), [], {"synthetic": True})
+    first = {"samples": samples, "batch_size": batch}
+    settings = {"store": path, "run_dir": tmp_path, "architecture": first}
+    with Store(path) as store:
+        found = remarks(resolve({**settings, "training": {"max_samples": 640}}), store)
+        without = remarks(resolve({**settings, "training": {"trials": 0}}), store)
+    assert found[1:3] == [line, "training, 4 trial(s): each at most 640 samples, 20 to 80 steps"]
+    assert without[1] == line
+    assert not any(other.startswith("training, ") for other in without)
