@@ -139,11 +139,14 @@ def test_an_output_of_another_shape_or_no_output_is_refused() -> None:
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ('"threshold": NaN', "threshold"),
+        ('"threshold": NaN', "the number NaN is not finite"),
         ('"threshold": 1.5', "threshold"),
-        ('"calibration": {"slope": NaN, "intercept": 0.0}', "calibration"),
-        ('"calibration": {"slope": 1.0, "intercept": Infinity}', "calibration"),
-        ('"trained_on": [NaN, 30.0]', "lengths of the training videos"),
+        ('"calibration": {"slope": NaN, "intercept": 0.0}', "the number NaN is not finite"),
+        (
+            '"calibration": {"slope": 1.0, "intercept": Infinity}',
+            "the number Infinity is not finite",
+        ),
+        ('"trained_on": [NaN, 30.0]', "the number NaN is not finite"),
         ('"trained_on": [1e-9, 1e300]', "lengths of the training videos"),
     ],
 )
