@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from data_prep.store.store import Store
+from data_prep.store.store import Clip, Store, write_store
 from search.gan.faces import (
     TooFewFacesError,
     real_faces,
@@ -35,10 +36,13 @@ def test_fewer_are_taken_evenly_over_clips(store: Store) -> None:
     np.testing.assert_array_equal(faces, wanted)
 
 
-def test_too_few_real_faces_say_how_many_are_needed(store: Store) -> None:
-    wanted = r"needs 8 real faces in the test split, found 0 \(0 clips of 4 frames\); prepare"
-    with pytest.raises(TooFewFacesError, match=wanted):
-        real_faces(store, "test", 32)
+def test_too_few_real_faces_say_how_many_are_needed(
+    make_clips: Callable[..., list[Clip]], tmp_path: Path
+) -> None:
+    write_store(tmp_path / "few.h5", make_clips(4), [], {"synthetic": True})
+    wanted = r"needs 8 real faces in the val split, found 4 \(1 clips of 4 frames\); prepare"
+    with Store(tmp_path / "few.h5") as few, pytest.raises(TooFewFacesError, match=wanted):
+        real_faces(few, "val", 32)
 
 
 def test_faces_go_to_the_unit_range_and_back() -> None:
